@@ -1,0 +1,1 @@
+"""What every function shares: the nouns, the errors, and the ports to the outside."""

@@ -1,0 +1,139 @@
+"""PostgreSQL: one connection for each warm environment, and transactions on it.
+
+SQL stands in the modules of this package and nowhere else. psycopg2's errors end here: their
+texts can quote rows, so only the five-character SQLSTATE goes on.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2 import extensions
+from psycopg2.extras import RealDictCursor as Cursor
+
+from common import secrets
+from common.errors import DatabaseUnavailable, PermanentError, TransientError, VideoError
+from common.settings import DatabaseSettings
+
+__all__ = ["CA_BUNDLE", "Cursor", "Database"]
+
+# Amazon's certificate authorities for RDS (all regions) and for RDS Proxy.
+CA_BUNDLE = Path(__file__).parent / "amazon-ca-bundle.pem"
+_PING_AFTER_SECONDS = 5.0
+
+# Connection lost, shut down, too many connections, or a standby after a failover.
+_UNAVAILABLE = ("08", "53300", "57P01", "57P02", "57P03", "25006")
+_CONFLICT = ("40001", "40P01", "55P03")
+
+
+class Database:
+    """Transactions on one connection that is made when first needed and made anew when lost."""
+
+    def __init__(self, settings: DatabaseSettings) -> None:
+        self._settings = settings
+        self._connection: extensions.connection | None = None
+        self._used_at = 0.0
+
+    @contextmanager
+    def transaction(self) -> Iterator[Cursor]:
+        """Yield a cursor; commit at the end, roll back on any error.
+
+        Raises DatabaseUnavailable when the connection fails: whether a commit that was under way
+        took effect is then unknown, so everything inside must be safe to repeat.
+        """
+        connection = self._connected()
+        try:
+            with connection, connection.cursor(cursor_factory=Cursor) as cursor:
+                yield cursor
+        except psycopg2.Error as error:
+            own = _own(error)
+            if connection.closed or isinstance(own, DatabaseUnavailable):
+                self.close()
+            raise own from None
+        self._used_at = time.monotonic()
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _connected(self) -> extensions.connection:
+        if self._connection is not None and self._answers(self._connection):
+            return self._connection
+        self.close()
+        try:
+            self._connection = self._connect(fresh_secret=False)
+        except _WrongPassword:  # rotated since the secret was read
+            self._connection = self._connect(fresh_secret=True)
+        return self._connection
+
+    def _answers(self, connection: extensions.connection) -> bool:
+        """Say whether an idle connection still lives; after a failover its socket is dead."""
+        if connection.closed:
+            return False
+        if time.monotonic() - self._used_at < _PING_AFTER_SECONDS:
+            return True
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except psycopg2.Error:
+            return False
+        return True
+
+    def _connect(self, *, fresh_secret: bool) -> extensions.connection:
+        settings = self._settings
+        secret = secrets.read(settings.database_secret_arn, fresh=fresh_secret)
+        tls: dict[str, Any] = {"sslmode": settings.database_tls}
+        if settings.database_tls == "verify-full":
+            tls["sslrootcert"] = str(CA_BUNDLE)
+        try:
+            connection: extensions.connection = psycopg2.connect(
+                host=settings.database_host,
+                port=settings.database_port,
+                dbname=settings.database_name,
+                user=secret["username"],
+                password=secret["password"],
+                connect_timeout=5,
+                keepalives_idle=30,
+                application_name="video-generator",
+                **tls,
+            )
+        except psycopg2.OperationalError as error:
+            # libpq reports a refused password without a SQLSTATE; asking once more is harmless.
+            if not fresh_secret and "password authentication failed" in str(error):
+                raise _WrongPassword from None
+            raise _unavailable() from None
+        return connection
+
+
+class _WrongPassword(Exception):
+    pass
+
+
+def _unavailable() -> DatabaseUnavailable:
+    return DatabaseUnavailable(
+        "The database cannot be reached at the moment. What was stored is kept; try again.",
+        retry_after=5,
+    )
+
+
+def _own(error: psycopg2.Error) -> VideoError:
+    """Turn psycopg2's error into the project's own, by SQLSTATE."""
+    state = error.pgcode
+    if state is None and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return _unavailable()
+    if state is not None and state.startswith(_UNAVAILABLE):
+        return _unavailable()
+    if state in _CONFLICT:
+        return TransientError(
+            "Two changes met in the database; nothing was changed. Try again.",
+            code="database.conflict",
+        )
+    return PermanentError(
+        f"The database refused a statement (SQLSTATE {state or 'none'}); nothing was changed.",
+        code="database.refused",
+    )

@@ -1,0 +1,150 @@
+"""SQL of runs and their timeline. Changes of status are guarded: a late one changes nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg2.extras import Json
+
+from common.database import Cursor
+from common.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run that has not ended."""
+
+    run_id: str
+    session_id: str
+    status: str
+    age_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """One entry of the timeline."""
+
+    at: datetime
+    type: str
+    scene: int | None
+    facts: dict[str, Any]
+
+
+def insert(cursor: Cursor, run_id: str, session_id: str, kind: str) -> None:
+    """Store a new run as queued."""
+    cursor.execute(
+        "INSERT INTO runs (run_id, session_id, kind) VALUES (%s, %s, %s)",
+        (run_id, session_id, kind),
+    )
+    add_event(cursor, run_id, "run.queued")
+
+
+def add_event(
+    cursor: Cursor, run_id: str, event: str, scene: int | None = None, **facts: Any
+) -> None:
+    """Append to the run's timeline."""
+    cursor.execute(
+        "INSERT INTO run_events (run_id, type, scene, facts) VALUES (%s, %s, %s, %s)",
+        (run_id, event, scene, Json(facts)),
+    )
+
+
+def events(cursor: Cursor, run_id: str) -> list[RunEvent]:
+    """Return the run's timeline, oldest first."""
+    cursor.execute(
+        "SELECT at, type, scene, facts FROM run_events WHERE run_id = %s ORDER BY id", (run_id,)
+    )
+    return [RunEvent(**row) for row in cursor.fetchall()]
+
+
+def last_failure(cursor: Cursor, run_id: str, scene: int | None = None) -> dict[str, Any] | None:
+    """Return what the newest failed step of the run, or of one scene in it, wrote down."""
+    cursor.execute(
+        """
+        SELECT facts FROM run_events
+        WHERE run_id = %(run)s AND type LIKE '%%.failed' AND type <> 'run.failed'
+          AND (%(scene)s::int IS NULL OR scene = %(scene)s)
+        ORDER BY id DESC LIMIT 1
+        """,
+        {"run": run_id, "scene": scene},
+    )
+    row = cursor.fetchone()
+    return row["facts"] if row else None
+
+
+def stage_of(cursor: Cursor, run_id: str) -> str:
+    """Return the stage that the run has reached; raises NotFound."""
+    cursor.execute("SELECT stage FROM runs WHERE run_id = %s", (run_id,))
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such run.")
+    stage: str = row["stage"]
+    return stage
+
+
+def enter_stage(cursor: Cursor, run_id: str, stage: str) -> bool:
+    """Move an open run to a stage (never back); False when the run has ended already."""
+    cursor.execute(
+        """
+        WITH ordered (stage, place) AS (
+            VALUES ('story', 1), ('image', 2), ('clip', 3), ('merge', 4), ('finish', 5)
+        ), moved AS (
+            UPDATE runs r
+            SET status = 'running',
+                started_at = COALESCE(r.started_at, now()),
+                stage = CASE WHEN new.place > old.place THEN new.stage ELSE r.stage END
+            FROM ordered new, ordered old
+            WHERE r.run_id = %(run)s AND new.stage = %(stage)s AND old.stage = r.stage
+              AND r.status IN ('queued', 'running')
+            RETURNING r.session_id
+        )
+        UPDATE video_sessions s SET status = 'running', updated_at = now()
+        FROM moved WHERE s.session_id = moved.session_id
+        """,
+        {"run": run_id, "stage": stage},
+    )
+    return cursor.rowcount == 1
+
+
+def succeed(cursor: Cursor, run_id: str) -> bool:
+    """End an open run well, and its video with it; False when it had ended already."""
+    return _end(cursor, run_id, "succeeded", None)
+
+
+def fail(cursor: Cursor, run_id: str, error: dict[str, Any]) -> bool:
+    """End an open run as failed, and its video with it; False when it had ended already."""
+    return _end(cursor, run_id, "failed", error)
+
+
+def still_open(cursor: Cursor, older_than_seconds: int, limit: int) -> list[OpenRun]:
+    """Return runs that have not ended, oldest first."""
+    cursor.execute(
+        """
+        SELECT run_id, session_id, status,
+               extract(epoch FROM now() - created_at)::int AS age_seconds
+        FROM runs
+        WHERE status IN ('queued', 'running') AND created_at < now() - %s * interval '1 second'
+        ORDER BY created_at LIMIT %s
+        """,
+        (older_than_seconds, limit),
+    )
+    return [OpenRun(**row) for row in cursor.fetchall()]
+
+
+def _end(cursor: Cursor, run_id: str, status: str, error: dict[str, Any] | None) -> bool:
+    cursor.execute(
+        """
+        WITH ended AS (
+            UPDATE runs SET status = %(status)s, error = %(error)s, ended_at = now()
+            WHERE run_id = %(run)s AND status IN ('queued', 'running')
+            RETURNING session_id
+        )
+        UPDATE video_sessions s SET status = %(status)s, updated_at = now()
+        FROM ended WHERE s.session_id = ended.session_id
+        """,
+        {"run": run_id, "status": status, "error": Json(error) if error else None},
+    )
+    if cursor.rowcount != 1:
+        return False
+    add_event(cursor, run_id, f"run.{status}", **(error or {}))
+    return True

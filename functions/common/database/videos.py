@@ -1,0 +1,157 @@
+"""SQL of videos: admission, and what the API shows."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from psycopg2.extras import Json
+
+from common.database import Cursor
+from common.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was asked for: everything that is known when a video is admitted."""
+
+    session_id: str
+    user_id: str
+    original_prompt: str
+    frame_count: int
+    clip_seconds: int
+    ratio: str
+    style: str
+    mood: str
+    seed: int
+    reference_key: str | None
+    text_provider: str
+    text_model: str
+    image_provider: str
+    image_model: str
+    video_provider: str
+    video_model: str
+    estimated_usd: Decimal
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Video(Wish):
+    """A video with its state. `run_*`, `stage` and `error` are those of its latest run."""
+
+    id: int = 0
+    status: str = "queued"
+    story_title: str | None = None
+    story_overview: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    run_id: str = ""
+    stage: str = "story"
+    error: dict[str, Any] | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """A finished cut."""
+
+    version: int
+    video_key: str
+    poster_key: str
+    total_clips: int
+    duration: str
+    frames: int
+    size_bytes: int
+    sha256: str
+
+
+_SELECT = """
+    SELECT s.id, s.session_id, s.user_id, s.original_prompt, s.frame_count, s.clip_seconds,
+           s.ratio, s.style, s.mood, s.seed, s.reference_key, s.text_provider, s.text_model,
+           s.image_provider, s.image_model, s.video_provider, s.video_model, s.estimated_usd,
+           s.metadata, s.status, s.story_title, s.story_overview, s.created_at, s.updated_at,
+           r.run_id, r.stage, r.error, r.started_at, r.ended_at
+    FROM video_sessions s
+    JOIN LATERAL (
+        SELECT * FROM runs WHERE session_id = s.session_id ORDER BY created_at DESC LIMIT 1
+    ) r ON true
+"""
+
+
+def insert(cursor: Cursor, wish: Wish) -> None:
+    """Store a new video as queued."""
+    cursor.execute(
+        """
+        INSERT INTO video_sessions (
+            session_id, user_id, original_prompt, video_duration, frame_count, clip_seconds, ratio,
+            style, mood, seed, reference_key, text_provider, text_model, image_provider,
+            image_model, video_provider, video_model, estimated_usd, metadata)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        """,
+        (
+            wish.session_id, wish.user_id, wish.original_prompt,
+            wish.frame_count * wish.clip_seconds, wish.frame_count, wish.clip_seconds, wish.ratio,
+            wish.style, wish.mood, wish.seed, wish.reference_key, wish.text_provider,
+            wish.text_model, wish.image_provider, wish.image_model, wish.video_provider,
+            wish.video_model, wish.estimated_usd, Json(wish.metadata),
+        ),
+    )  # fmt: skip
+
+
+def get(cursor: Cursor, session_id: str, user_id: str | None = None) -> Video:
+    """Return the video, of that user if one is given; raises NotFound."""
+    cursor.execute(
+        _SELECT
+        + "WHERE s.session_id = %(video)s AND (%(user)s::text IS NULL OR s.user_id = %(user)s)",
+        {"video": session_id, "user": user_id},
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such video.")
+    return Video(**row)
+
+
+def page(cursor: Cursor, user_id: str, *, limit: int, before: int | None) -> list[Video]:
+    """Return the user's videos, newest first, older than row id `before`."""
+    cursor.execute(
+        _SELECT
+        + """
+        WHERE s.user_id = %(user)s AND (%(before)s::bigint IS NULL OR s.id < %(before)s)
+        ORDER BY s.id DESC LIMIT %(limit)s
+        """,
+        {"user": user_id, "before": before, "limit": limit},
+    )
+    return [Video(**row) for row in cursor.fetchall()]
+
+
+def insert_final(cursor: Cursor, session_id: str, final: Final) -> None:
+    """Store a finished cut; storing the same version again replaces it."""
+    cursor.execute(
+        """
+        INSERT INTO final_videos (session_id, version, video_key, poster_key, total_clips,
+                                  duration, frames, size_bytes, sha256)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+        ON CONFLICT (session_id, version) DO UPDATE
+        SET video_key = excluded.video_key, poster_key = excluded.poster_key,
+            total_clips = excluded.total_clips, duration = excluded.duration,
+            frames = excluded.frames, size_bytes = excluded.size_bytes, sha256 = excluded.sha256
+        """,
+        (
+            session_id, final.version, final.video_key, final.poster_key, final.total_clips,
+            final.duration, final.frames, final.size_bytes, final.sha256,
+        ),
+    )  # fmt: skip
+
+
+def final(cursor: Cursor, session_id: str) -> Final | None:
+    """Return the newest finished cut."""
+    cursor.execute(
+        """
+        SELECT version, video_key, poster_key, total_clips, duration, frames, size_bytes, sha256
+        FROM final_videos WHERE session_id = %s ORDER BY version DESC LIMIT 1
+        """,
+        (session_id,),
+    )
+    row = cursor.fetchone()
+    return Final(**row) if row else None

@@ -1,0 +1,169 @@
+"""Every error of the application.
+
+    VideoError                     what was wrong, in words for the user; `code` from docs/errors
+    ├── TransientError             trying the same step again can help; nothing was paid by it
+    │   └── DatabaseUnavailable    no connection, or one that broke
+    ├── NotAccepted                a paid call was certainly not accepted: it may be sent again
+    └── PermanentError             trying again unchanged cannot help
+        ├── InvalidInput           a field of the request is wrong; names it and what is allowed
+        ├── NotFound               no such thing, or not the caller's
+        ├── Unauthorized           no key, or not a valid one
+        ├── Forbidden              a valid key that may not do this
+        ├── TooManyRequests        over the limit of the key; says when to come back
+        ├── PayloadTooLarge        more bytes than the limit
+        ├── ProviderRefused        the provider answered no (moderation, quota, bad input)
+        ├── OutcomeUnknown         a paid call may or may not have been accepted
+        └── MediaError             a picture or clip that is broken or does not fit
+
+The state machine retries by the names of the three classes of the second row, so a handler
+reports every error under one of them (`as_step_error`): Step Functions compares the exact name
+of the raised class and does not know of inheritance.
+"""
+
+from typing import ClassVar
+
+
+class VideoError(Exception):
+    """Base of all errors that the application raises on purpose.
+
+    `code` is dotted and stable; `detail` is for people and holds no secret and no text of a
+    provider; `field` is the request field at fault, if one is; `allowed` are its allowed values;
+    `retryable` says whether the same again can succeed.
+    """
+
+    code: ClassVar[str] = "internal"
+    title: ClassVar[str] = "Internal error"
+    retryable: bool = False
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        code: str | None = None,
+        field: str | None = None,
+        allowed: object = None,
+        billed: bool | None = None,
+        retry_after: int | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.error_code = code or self.code
+        self.field = field
+        self.allowed = allowed
+        self.billed = billed
+        self.retry_after = retry_after
+        if retryable is not None:
+            self.retryable = retryable
+
+
+class TransientError(VideoError):
+    """Trying the same step again can help."""
+
+    code = "transient"
+    title = "Temporarily unavailable"
+    retryable = True
+
+
+class DatabaseUnavailable(TransientError):
+    """The database cannot be reached, or dropped the connection."""
+
+    code = "database.unavailable"
+
+
+class NotAccepted(VideoError):
+    """A paid call was certainly not accepted by the provider, so sending it again is safe."""
+
+    code = "provider.not_accepted"
+    title = "Provider is busy"
+    retryable = True
+
+
+class PermanentError(VideoError):
+    """Trying again unchanged cannot help."""
+
+    code = "permanent"
+    title = "Cannot be done"
+
+
+class InvalidInput(PermanentError):
+    """A field of the request is wrong."""
+
+    code = "request.invalid"
+    title = "Invalid request"
+
+
+class NotFound(PermanentError):
+    """No such thing, or it belongs to somebody else."""
+
+    code = "not_found"
+    title = "Not found"
+
+
+class Unauthorized(PermanentError):
+    """No API key, or not a valid one."""
+
+    code = "auth.unauthorized"
+    title = "Unauthorized"
+
+
+class Forbidden(PermanentError):
+    """A valid API key that may not do this."""
+
+    code = "auth.forbidden"
+    title = "Forbidden"
+
+
+class TooManyRequests(PermanentError):
+    """Over the request limit of the API key."""
+
+    code = "rate.requests"
+    title = "Too many requests"
+    retryable = True
+
+
+class PayloadTooLarge(PermanentError):
+    """More bytes than the limit."""
+
+    code = "request.too_large"
+    title = "Payload too large"
+
+
+class ProviderRefused(PermanentError):
+    """The provider answered with a definite no."""
+
+    code = "provider.refused"
+    title = "The provider refused"
+
+
+class OutcomeUnknown(PermanentError):
+    """A paid call may or may not have been accepted; it is not sent again by itself."""
+
+    code = "provider.outcome_unknown"
+    title = "Outcome unknown"
+
+
+class MediaError(PermanentError):
+    """A picture or clip is broken or does not fit."""
+
+    code = "media.invalid"
+    title = "Invalid media"
+
+
+_STEP_ERRORS: tuple[type[VideoError], ...] = (TransientError, NotAccepted, PermanentError)
+
+
+def as_step_error(error: VideoError) -> VideoError:
+    """Return the error under the one name of the three that the state machine knows."""
+    named = next((known for known in _STEP_ERRORS if isinstance(error, known)), PermanentError)
+    if type(error) is named:
+        return error
+    return named(
+        error.detail,
+        code=error.error_code,
+        field=error.field,
+        allowed=error.allowed,
+        billed=error.billed,
+        retry_after=error.retry_after,
+        retryable=error.retryable,
+    )

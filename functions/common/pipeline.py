@@ -1,0 +1,46 @@
+"""The port to the state machine: start the execution of a run, and ask how it ended."""
+
+import json
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from common import aws
+from common.errors import TransientError
+
+
+def start(state_machine_arn: str, run_id: str, video_id: str) -> None:
+    """Start the run's execution, once: the run's id is its name. Raises TransientError.
+
+    Starting it again while it is there, or after it ended, changes nothing.
+    """
+    try:
+        aws.step_functions().start_execution(
+            stateMachineArn=state_machine_arn,
+            name=run_id,
+            input=json.dumps({"run_id": run_id, "video_id": video_id}),
+        )
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ExecutionAlreadyExists":
+            raise _unavailable() from error
+    except BotoCoreError as error:
+        raise _unavailable() from error
+
+
+def status(state_machine_arn: str, run_id: str) -> str | None:
+    """Return the execution's status (`RUNNING`, `SUCCEEDED`, …); None when there is none."""
+    execution_arn = f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{run_id}"
+    try:
+        return aws.step_functions().describe_execution(executionArn=execution_arn)["status"]
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") == "ExecutionDoesNotExist":
+            return None
+        raise _unavailable() from error
+    except BotoCoreError as error:
+        raise _unavailable() from error
+
+
+def _unavailable() -> TransientError:
+    return TransientError(
+        "Step Functions did not answer; the run is kept and will be started.",
+        code="pipeline.unavailable",
+    )

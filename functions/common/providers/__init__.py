@@ -1,0 +1,247 @@
+"""The ports to whatever writes stories, paints pictures and animates clips.
+
+The folder is the registry: `providers/video/runway.py` is the video provider `runway`. A module
+offers `create(context) -> Provider` and nothing else is needed; only the chosen one is imported.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from common.errors import InvalidInput
+from common.styles import Mood, Style
+from common.video import FREE, Cost, Picture, Story
+
+if TYPE_CHECKING:
+    from common.storage import MediaStore
+
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderContext:
+    """What a provider may use: its API key if it needs one, its address, and the media store."""
+
+    store: "MediaStore"
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    base_urls: Mapping[str, str] = field(default_factory=dict)
+
+
+# -- text ------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class StoryRequest:
+    """Wish for a story of `scenes` scenes, each `seconds` long."""
+
+    prompt: str
+    scenes: int
+    seconds: int
+    style: Style
+    mood: Mood
+    model: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoryResult:
+    """The story, and what it cost."""
+
+    story: Story
+    cost: Cost
+
+
+class TextProvider(Protocol):
+    """Writes stories."""
+
+    def write_story(self, request: StoryRequest) -> StoryResult:
+        """Return a story with exactly the wished number of scenes; one paid call at most."""
+        ...
+
+
+# -- image -----------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class ImageRequest:
+    """Wish for one picture of exactly `size` (width, height) pixels.
+
+    `reference` is the user's own picture; `anchor` is the picture of scene 1, which the others
+    follow in characters and place. `scene` counts from 1, of `scenes`.
+    """
+
+    prompt: str
+    size: tuple[int, int]
+    scene: int
+    scenes: int
+    style: Style
+    mood: Mood
+    model: str
+    seed: int
+    reference: Picture | None = None
+    anchor: Picture | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageResult:
+    """The picture (PNG, exactly the wished size), and what it cost."""
+
+    picture: Picture
+    cost: Cost
+
+
+class ImageProvider(Protocol):
+    """Paints pictures."""
+
+    def paint(self, request: ImageRequest) -> ImageResult:
+        """Return the picture; one paid call at most."""
+        ...
+
+
+# -- video -----------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class ClipRequest:
+    """Wish for a clip of `seconds` that sets `image` in motion, at the image's own size.
+
+    `image_key` is where the image lies in the media store. `client_token` names the attempt, for
+    providers that know idempotent submits.
+    """
+
+    image: Picture
+    image_key: str
+    prompt: str
+    ratio: str
+    seconds: int
+    scene: int
+    mood: Mood
+    model: str
+    seed: int
+    client_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """A job at a provider; JSON, stored before the first poll. `facts` are the provider's own."""
+
+    provider: str
+    model: str
+    id: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    estimated: Cost = FREE
+    wait_seconds: int = 5
+
+    def as_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {
+            "provider": self.provider,
+            "model": self.model,
+            "id": self.id,
+            "facts": dict(self.facts),
+            "estimated_usd": str(self.estimated.usd),
+            "wait_seconds": self.wait_seconds,
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> "JobRef":
+        """Read what `as_json` wrote."""
+        return cls(
+            provider=data["provider"],
+            model=data["model"],
+            id=data["id"],
+            facts=data["facts"],
+            estimated=Cost(usd=Decimal(data["estimated_usd"])),
+            wait_seconds=data["wait_seconds"],
+        )
+
+
+class JobStatus(StrEnum):
+    """State of a job at a provider. THROTTLED is accepted and waiting, not failed."""
+
+    QUEUED = "queued"
+    THROTTLED = "throttled"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class Retry(StrEnum):
+    """May the same work be tried again, and how."""
+
+    NO = "no"
+    SAME = "same"
+    CHANGED_INPUT = "changed_input"
+    LATER = "later"
+
+
+@dataclass(frozen=True, slots=True)
+class JobFailure:
+    """Why a job failed: own code, words for the user, and whether trying again can help."""
+
+    code: str
+    detail: str
+    retry: Retry
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """What a poll answered. `wait_seconds` is when to ask again; `progress` is 0 to 1."""
+
+    status: JobStatus
+    wait_seconds: int = 5
+    progress: float | None = None
+    cost: Cost | None = None
+    failure: JobFailure | None = None
+    outputs: tuple[str, ...] = ()
+
+
+class VideoProvider(Protocol):
+    """Animates pictures, as jobs."""
+
+    def submit(self, request: ClipRequest) -> JobRef:
+        """Start a job; exactly one paid call, never repeated here."""
+        ...
+
+    def poll(self, job: JobRef) -> JobState:
+        """Ask once how the job is doing; free, and safe to repeat."""
+        ...
+
+    def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
+        """Write the finished clip (MP4) to `target`; free, and safe to repeat."""
+        ...
+
+    def cancel(self, job: JobRef) -> JobState:
+        """Stop the job if it is not finished; a finished clip is kept. Returns the state after."""
+        ...
+
+
+# -- registry --------------------------------------------------------------------------------------
+def names(kind: str) -> list[str]:
+    """Names of the providers of a kind (`text`, `image`, `video`)."""
+    return sorted(p.stem for p in (_HERE / kind).glob("*.py") if not p.stem.startswith("_"))
+
+
+def text(name: str, context: ProviderContext) -> TextProvider:
+    """Return the text provider of that name."""
+    return cast(TextProvider, _create("text", name, context))
+
+
+def image(name: str, context: ProviderContext) -> ImageProvider:
+    """Return the image provider of that name."""
+    return cast(ImageProvider, _create("image", name, context))
+
+
+def video(name: str, context: ProviderContext) -> VideoProvider:
+    """Return the video provider of that name."""
+    return cast(VideoProvider, _create("video", name, context))
+
+
+def _create(kind: str, name: str, context: ProviderContext) -> object:
+    known = names(kind)
+    if name not in known:
+        raise InvalidInput(
+            f"There is no {kind} provider '{name}'; allowed: {', '.join(known)}.",
+            field=f"{kind}_provider",
+            allowed=known,
+        )
+    return importlib.import_module(f"common.providers.{kind}.{name}").create(context)

@@ -1,0 +1,146 @@
+"""The model registry: what each provider's models take and cost, read from `models.toml`."""
+
+import math
+import tomllib
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from common.errors import InvalidInput
+from common.video import RATIOS
+
+Kind = Literal["text", "image", "video"]
+
+_FILE = Path(__file__).parent / "models.toml"
+_MILLION = Decimal(1_000_000)
+# Neither OpenAI's calculator nor its documents give the tokens of an input picture at this
+# fidelity; a picture of 1280x720 is counted as 1,000 (on the safe side of the published tables).
+_REFERENCE_PICTURE_TOKENS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model. `key` names the secret it needs; without one it is free and runs offline."""
+
+    kind: Kind
+    provider: str
+    model: str
+    label: str
+    default: bool = False
+    key: str | None = None
+    ratios: tuple[str, ...] = ()
+    seconds: tuple[int, ...] = ()
+    prompt_characters: int | None = None
+    prompt_utf16_units: int | None = None
+    quality: str | None = None
+    quality_base: int = 0
+    unit: str | None = None
+    units_per_second: Decimal = Decimal(0)
+    usd_per_unit: Decimal = Decimal(0)
+    usd_per_million_input_tokens: Decimal = Decimal(0)
+    usd_per_million_output_tokens: Decimal = Decimal(0)
+    usd_per_million_image_input_tokens: Decimal = Decimal(0)
+    tokens_per_call: tuple[int, int] = (0, 0)
+    tokens_per_scene: tuple[int, int] = (0, 0)
+    shutdown: str | None = None
+
+    @property
+    def is_paid(self) -> bool:
+        """Say whether a call to it is charged."""
+        return self.key is not None
+
+    def story_usd(self, scenes: int) -> Decimal:
+        """Estimate a story of so many scenes."""
+        tokens_in = self.tokens_per_call[0] + scenes * self.tokens_per_scene[0]
+        tokens_out = self.tokens_per_call[1] + scenes * self.tokens_per_scene[1]
+        return (
+            tokens_in * self.usd_per_million_input_tokens
+            + tokens_out * self.usd_per_million_output_tokens
+        ) / _MILLION
+
+    def image_usd(self, ratio: str, references: int) -> Decimal:
+        """Estimate a picture, by the formula of OpenAI's own calculator."""
+        width, height = RATIOS[ratio]
+        short_units = round(self.quality_base / (max(width, height) / min(width, height)))
+        tokens = math.ceil(
+            self.quality_base * short_units * (2_000_000 + width * height) / 4_000_000
+        )
+        return (
+            tokens * self.usd_per_million_output_tokens
+            + references * _REFERENCE_PICTURE_TOKENS * self.usd_per_million_image_input_tokens
+        ) / _MILLION
+
+    def clip_usd(self, seconds: int) -> Decimal:
+        """Estimate a clip of so many seconds."""
+        return seconds * self.units_per_second * self.usd_per_unit
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The models that make a video."""
+
+    text: Model
+    image: Model
+    video: Model
+
+    def estimate_usd(self, *, scenes: int, seconds: int, ratio: str, reference: bool) -> Decimal:
+        """Estimate the whole video: a story, and a picture and a clip for each scene.
+
+        Every picture but the first follows the first as a reference, beside the user's own.
+        """
+        own = 1 if reference else 0
+        return (
+            self.text.story_usd(scenes)
+            + self.image.image_usd(ratio, own)
+            + (scenes - 1) * self.image.image_usd(ratio, own + 1)
+            + scenes * self.video.clip_usd(seconds)
+        )
+
+
+@cache
+def models() -> tuple[Model, ...]:
+    """All models, in the order of the file."""
+    with _FILE.open("rb") as file:
+        return tuple(_model(entry) for entry in tomllib.load(file)["models"])
+
+
+def find(kind: Kind, provider: str, model: str | None = None) -> Model:
+    """Return the provider's model, or its default one; raises InvalidInput with what there is."""
+    of_kind = [m for m in models() if m.kind == kind]
+    of_provider = [m for m in of_kind if m.provider == provider]
+    if not of_provider:
+        known = sorted({m.provider for m in of_kind})
+        raise InvalidInput(
+            f"There is no {kind} provider '{provider}'; allowed: {', '.join(known)}.",
+            field=f"{kind}_provider",
+            allowed=known,
+        )
+    for candidate in of_provider:
+        if candidate.model == model or (model is None and candidate.default):
+            return candidate
+    known = [m.model for m in of_provider]
+    raise InvalidInput(
+        f"{provider} has no {kind} model '{model}'; allowed: {', '.join(known)}.",
+        field=f"{kind}_model",
+        allowed=known,
+    )
+
+
+@cache
+def offline() -> Choice:
+    """The models that need no key."""
+    return Choice(find("text", "offline"), find("image", "offline"), find("video", "offline"))
+
+
+@cache
+def paid() -> Choice:
+    """The default models of the paid providers."""
+    return Choice(find("text", "openai"), find("image", "openai"), find("video", "runway"))
+
+
+def _model(entry: dict[str, Any]) -> Model:
+    decimals = {k: Decimal(v) for k, v in entry.items() if k.startswith(("usd_", "units_"))}
+    tuples = {k: tuple(v) for k, v in entry.items() if isinstance(v, list)}
+    return Model(**{**entry, **decimals, **tuples})

@@ -1,0 +1,119 @@
+"""Settings from the environment, checked at cold start. The only place that reads it.
+
+Each function has one class of settings; `infra` sets the same names, and a test holds the two
+against each other. A field is the lower-case name of its environment variable.
+"""
+
+import os
+from typing import Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+
+class SettingsError(RuntimeError):
+    """The function was deployed with settings missing or wrong; names each of them."""
+
+
+class Settings(BaseModel):
+    """What every function has."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
+
+    stage: str
+
+
+class DatabaseSettings(Settings):
+    """Where PostgreSQL is. The credentials are in the secret."""
+
+    database_host: str
+    database_port: int
+    database_name: str
+    database_secret_arn: str
+    database_tls: Literal["verify-full", "disable"]
+
+
+class StorageSettings(Settings):
+    """Where media lie."""
+
+    media_bucket: str
+
+
+class ProviderSettings(StorageSettings):
+    """Which providers work, and where their keys are."""
+
+    text_provider: str
+    image_provider: str
+    video_provider: str
+    providers_secret_arn: str
+    openai_base_url: str | None = None
+    runway_base_url: str | None = None
+
+
+class KeySettings(Settings):
+    """Where the secret lies from which the operator's key is derived, and whose key that is."""
+
+    keys_secret_arn: str
+    operator_user_id: str
+
+
+class PipelineSettings(Settings):
+    """Which state machine makes videos."""
+
+    state_machine_arn: str
+
+
+class AuthorizerSettings(DatabaseSettings, KeySettings):
+    """Settings of the function `authorizer`."""
+
+
+class ApiSettings(DatabaseSettings, ProviderSettings, KeySettings, PipelineSettings):
+    """Settings of the function `api`."""
+
+
+class GenerationSettings(DatabaseSettings, ProviderSettings):
+    """Settings of the functions that call providers: `story`, `image` and `clip`."""
+
+
+class AssemblySettings(DatabaseSettings, StorageSettings):
+    """Settings of the functions that put media together: `merge` and `finish`."""
+
+
+class SweeperSettings(DatabaseSettings, PipelineSettings):
+    """Settings of the function `sweeper`."""
+
+
+BY_FUNCTION: dict[str, type[Settings]] = {
+    "authorizer": AuthorizerSettings,
+    "api": ApiSettings,
+    "story": GenerationSettings,
+    "image": GenerationSettings,
+    "clip": GenerationSettings,
+    "merge": AssemblySettings,
+    "finish": AssemblySettings,
+    "sweeper": SweeperSettings,
+    "migrate": DatabaseSettings,
+}
+
+
+class AwsSettings(BaseModel):
+    """What the Lambda service itself puts into the environment."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
+
+    aws_region: str
+    aws_access_key_id: str
+    aws_secret_access_key: str
+    aws_session_token: str | None = None
+    aws_endpoint_url: str | None = None
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def load(settings: type[S]) -> S:
+    """Read settings from the environment; raises SettingsError with every name at fault."""
+    try:
+        return settings.model_validate(dict(os.environ))
+    except ValidationError as error:
+        faults = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())
+        raise SettingsError(f"The function's environment is not complete: {faults}.") from None

@@ -1,0 +1,139 @@
+"""The frame around every step of the state machine: translate in, work, translate out.
+
+A step handler is a function of a validated event. This frame binds ids to the log, moves the run
+to its stage, writes a failure down where the user will see it, and reports every error under one
+of the three names that the state machine knows (see `common.errors`).
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+from pydantic import BaseModel, ConfigDict
+
+from common.database import Database, runs, scenes
+from common.errors import NotAccepted, PermanentError, TransientError, VideoError, as_step_error
+from common.observability import MetricUnit, logger, metrics, tracer
+from common.video import Stage
+
+Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
+
+
+class RunEvent(BaseModel):
+    """Input of a step that works on the whole video."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    video_id: str
+
+
+class SceneEvent(RunEvent):
+    """Input of a step that works on one scene; scenes count from 1."""
+
+    scene: int
+
+
+E = TypeVar("E", bound=RunEvent)
+
+
+def step(
+    stage: Stage | None,
+    event_model: type[E],
+    database: Callable[[], Database],
+    *,
+    submits: bool = False,
+) -> Callable[[Callable[[E], dict[str, Any]]], Handler]:
+    """Make a Lambda handler of a function from an event to a small result.
+
+    Without a stage it is a step that records how others ended: it moves and fails nothing.
+
+    A handler that `submits` paid work reports a TransientError as NotAccepted: `common.paid` lets
+    none escape once the call is made, so whatever is transient happened before it.
+    """
+
+    def frame(work: Callable[[E], dict[str, Any]]) -> Handler:
+        @metrics.log_metrics
+        @logger.inject_lambda_context(clear_state=True)
+        @tracer.capture_lambda_handler(capture_response=False)
+        @wraps(work)
+        def handler(raw: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+            event = event_model.model_validate(raw)
+            scene = getattr(event, "scene", None)
+            logger.append_keys(run_id=event.run_id, video_id=event.video_id, scene=scene)
+            tracer.put_annotation("run_id", event.run_id)
+            try:
+                if stage is not None:
+                    _enter(database(), event, stage)
+                return work(event)
+            except Exception as error:
+                own = _own(error)
+                logger.warning(
+                    "step failed",
+                    extra={"stage": stage, "code": own.error_code, "detail": own.detail},
+                )
+                metrics.add_metric("StepFailed", MetricUnit.Count, 1)
+                if stage is not None:
+                    _write_down(database(), event, stage, scene, own)
+                named = as_step_error(own)
+                if submits and isinstance(named, TransientError):
+                    named = NotAccepted(own.detail, code=own.error_code)
+                raise named from None
+
+        return handler
+
+    return frame
+
+
+def failure(error: VideoError, stage: Stage, scene: int | None) -> dict[str, Any]:
+    """Return what the user sees of a failed step."""
+    return {
+        "code": error.error_code,
+        "stage": stage.value,
+        "scene": scene,
+        "detail": error.detail,
+        "retryable": error.retryable,
+        "billed": error.billed,
+    }
+
+
+def _own(error: Exception) -> VideoError:
+    if isinstance(error, VideoError):
+        return error
+    # A mistake in the program: the log has the place, the user a code and no internals.
+    logger.exception("unexpected error")
+    return PermanentError(
+        "The step failed for an internal reason; the function's log names it. "
+        "What was finished is kept.",
+        code="internal",
+    )
+
+
+def _enter(database: Database, event: RunEvent, stage: Stage) -> None:
+    with database.transaction() as cursor:
+        if not runs.enter_stage(cursor, event.run_id, stage):
+            raise PermanentError("The run has ended already.", code="run.ended")
+
+
+def _write_down(
+    database: Database, event: RunEvent, stage: Stage, scene: int | None, error: VideoError
+) -> None:
+    """Keep a final failure with its scene; one that is retried is only an entry in the log."""
+    if error.retryable or error.error_code == "run.ended":
+        return
+    facts = failure(error, stage, scene)
+    try:
+        with database.transaction() as cursor:
+            runs.add_event(cursor, event.run_id, f"{stage}.failed", scene, **facts)
+            if scene is not None and stage in (Stage.IMAGE, Stage.CLIP):
+                scenes.fail(
+                    cursor,
+                    "image" if stage is Stage.IMAGE else "clip",
+                    event.video_id,
+                    scene,
+                    facts,
+                )
+    except VideoError as lost:
+        # RecordFailure still ends the run, with the stage that it finds open.
+        logger.warning("failure not written down", extra={"code": lost.error_code})

@@ -1,0 +1,78 @@
+"""The port to the place where media lie, and the keys they lie under.
+
+Keys are built here and nowhere else, from identifiers that the application made or checked, so
+text of a client never becomes part of one. The layout is that of `docs/architecture.md`.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from common.errors import InvalidInput
+
+_SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFolder:
+    """The keys of one video: `{user_id}/{video_id}/…`. Versions count from 1."""
+
+    user_id: str
+    video_id: str
+
+    def __post_init__(self) -> None:
+        for part in (self.user_id, self.video_id):
+            if not _SLUG.fullmatch(part):
+                raise InvalidInput("An identifier may hold letters, digits, - and _ only.")
+
+    def reference(self, version: int) -> str:
+        """Key of the user's own picture."""
+        return self._key("user-uploads", f"reference_image_{version}.png")
+
+    def image(self, scene: int, version: int) -> str:
+        """Key of the picture of a scene."""
+        return self._key("reference-frames", f"generated_frame_{scene}_{version}.png")
+
+    def clip(self, scene: int, version: int) -> str:
+        """Key of the clip of a scene."""
+        return self._key("video-clips", f"generated_clip_{scene}_{version}.mp4")
+
+    def final(self, version: int) -> str:
+        """Key of the finished video."""
+        return self._key("video-clips", f"final_video_{version}.mp4")
+
+    def poster(self, version: int) -> str:
+        """Key of the still that stands for the finished video."""
+        return self._key("video-clips", f"final_video_{version}.jpg")
+
+    def provenance(self, version: int) -> str:
+        """Key of the record of how the video was made."""
+        return self._key("provenance", f"manifest_{version}.json")
+
+    def _key(self, folder: str, name: str) -> str:
+        return f"{self.user_id}/{self.video_id}/{folder}/{name}"
+
+
+class MediaStore(Protocol):
+    """Stores media by key. Writing the same key again replaces the object whole."""
+
+    def put(self, key: str, data: bytes, media_type: str) -> None:
+        """Store bytes."""
+        ...
+
+    def put_file(self, key: str, path: Path, media_type: str) -> None:
+        """Store a file, in parts when it is large."""
+        ...
+
+    def get(self, key: str) -> bytes:
+        """Return the bytes; raises NotFound."""
+        ...
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Write the object to a file; raises NotFound."""
+        ...
+
+    def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
+        """Return a URL that reads the object without credentials for so many seconds."""
+        ...

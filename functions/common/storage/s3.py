@@ -1,0 +1,97 @@
+"""Media in Amazon S3."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from common import aws
+from common.errors import NotFound, PermanentError, TransientError, VideoError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
+
+_PART_BYTES = 16 * 1024 * 1024
+_COPY_BYTES = 1024 * 1024
+
+
+class S3MediaStore:
+    """A media store in one bucket. Objects are private; links are presigned."""
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+
+    def put(self, key: str, data: bytes, media_type: str) -> None:
+        """Store bytes in one request; S3 checks their checksum."""
+        try:
+            aws.s3().put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=media_type)
+        except (BotoCoreError, ClientError) as error:
+            raise _own(error, "stored") from error
+
+    def put_file(self, key: str, path: Path, media_type: str) -> None:
+        """Store a file; in parallel parts of 16 MiB when it is larger than one."""
+        # Imported here: only the functions that store clips and videos need it.
+        from s3transfer.manager import TransferConfig, TransferManager
+
+        config = TransferConfig(
+            multipart_threshold=_PART_BYTES,
+            multipart_chunksize=_PART_BYTES,
+            max_request_concurrency=4,
+        )
+        try:
+            with TransferManager(aws.s3(), config) as transfer:
+                upload = transfer.upload(
+                    str(path), self._bucket, key, extra_args={"ContentType": media_type}
+                )
+                upload.result()
+        except (BotoCoreError, ClientError) as error:
+            raise _own(error, "stored") from error
+
+    def get(self, key: str) -> bytes:
+        """Return the object's bytes; raises NotFound."""
+        try:
+            return aws.s3().get_object(Bucket=self._bucket, Key=key)["Body"].read()
+        except (BotoCoreError, ClientError) as error:
+            raise _own(error, "read") from error
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Stream the object to a file; a broken transfer leaves no file. Raises NotFound."""
+        try:
+            body = aws.s3().get_object(Bucket=self._bucket, Key=key)["Body"]
+            with path.open("wb") as file:
+                for chunk in body.iter_chunks(_COPY_BYTES):
+                    file.write(chunk)
+        except (BotoCoreError, ClientError) as error:
+            path.unlink(missing_ok=True)
+            raise _own(error, "read") from error
+
+    def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
+        """Return a presigned URL for GET. It dies with the role's session, if that is sooner."""
+        request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key}
+        if filename:
+            request["ResponseContentDisposition"] = (
+                f"attachment; filename*=UTF-8''{quote(filename)}"
+            )
+        return aws.s3().generate_presigned_url(
+            "get_object", Params=dict(request), ExpiresIn=seconds
+        )
+
+
+def _own(error: BotoCoreError | ClientError, done: str) -> VideoError:
+    """Turn S3's error into the project's own, by code and status."""
+    if not isinstance(error, ClientError):
+        return TransientError(
+            f"S3 did not answer; nothing was {done}. Try again.", code="storage.unavailable"
+        )
+    code = error.response.get("Error", {}).get("Code", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in {"NoSuchKey", "404"}:
+        return NotFound("The media object is not there.", code="storage.not_found")
+    if status >= 500 or status == 429 or code in {"SlowDown", "RequestTimeout"}:
+        return TransientError(
+            f"S3 is busy; nothing was {done}. Try again.", code="storage.unavailable"
+        )
+    return PermanentError(
+        f"S3 refused with {code or status}; nothing was {done}.", code="storage.refused"
+    )

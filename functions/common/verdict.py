@@ -1,0 +1,53 @@
+"""Why a run failed, when the step itself could not say: killed, out of time, or stopped.
+
+A step writes its failure down before it raises (`common.step`). When it was killed instead,
+Step Functions gives the name of what it saw, and the database shows which step was open.
+"""
+
+from typing import Any
+
+from common.database import Cursor, runs, scenes
+from common.video import Stage
+
+_OUT_OF_TIME = frozenset({"States.Timeout", "Sandbox.Timedout", "TIMED_OUT"})
+_STOPPED = frozenset({"ABORTED"})
+
+
+def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: str) -> None:
+    """Write a scene's failure down, unless the step did."""
+    if runs.last_failure(cursor, run_id, scene):
+        return
+    kind = _open_step(cursor, video_id, scene)
+    facts = _unsaid(error, Stage.IMAGE if kind == "image" else Stage.CLIP, scene)
+    runs.add_event(cursor, run_id, f"{facts['stage']}.failed", scene, **facts)
+    scenes.fail(cursor, kind, video_id, scene, facts)
+
+
+def fail_run(cursor: Cursor, run_id: str, error: str) -> bool:
+    """End the run as failed with what its failed step wrote down; False if it had ended."""
+    facts = runs.last_failure(cursor, run_id)
+    return runs.fail(
+        cursor, run_id, facts or _unsaid(error, Stage(runs.stage_of(cursor, run_id)), None)
+    )
+
+
+def _open_step(cursor: Cursor, video_id: str, scene: int) -> scenes.StepKind:
+    painted = scenes.frame(cursor, video_id, scene).status == "succeeded"
+    return "clip" if painted else "image"
+
+
+def _unsaid(error: str, stage: Stage, scene: int | None) -> dict[str, Any]:
+    if error in _OUT_OF_TIME:
+        code, detail = "step.timeout", "The step ran out of time."
+    elif error in _STOPPED:
+        code, detail = "run.stopped", "The execution was stopped from outside."
+    else:
+        code, detail = "step.crashed", "The step ended without an answer."
+    return {
+        "code": code,
+        "stage": stage.value,
+        "scene": scene,
+        "detail": f"{detail} What was finished is kept.",
+        "retryable": True,
+        "billed": None,
+    }

@@ -1,0 +1,85 @@
+"""The nouns: a video, its scenes, and what they are made of. Touches nothing outside."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+RATIOS: dict[str, tuple[int, int]] = {
+    "1280:720": (1280, 720),
+    "720:1280": (720, 1280),
+    "1104:832": (1104, 832),
+    "832:1104": (832, 1104),
+    "960:960": (960, 960),
+    "1584:672": (1584, 672),
+}
+"""Allowed ratios with the size in pixels (width, height) of pictures and clips."""
+
+MAX_SCENES = 60
+MAX_PROMPT_CHARACTERS = 4000
+
+
+class Status(StrEnum):
+    """Status of a video, of a run, and of one step of it (a picture, a clip, a final cut)."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED})
+
+
+class Stage(StrEnum):
+    """What a run is working on, in the order of the pipeline."""
+
+    STORY = "story"
+    IMAGE = "image"
+    CLIP = "clip"
+    MERGE = "merge"
+    FINISH = "finish"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An encoded picture in memory. `media_type` is an IANA type such as image/png."""
+
+    data: bytes = field(repr=False)
+    media_type: str = "image/png"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a call cost: US dollars, and the provider's own units where it has some."""
+
+    usd: Decimal = Decimal(0)
+    units: Decimal | None = None
+    unit: str | None = None
+
+
+FREE = Cost()
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One scene of a story. `number` counts from 1; `start_seconds` is its place in the video."""
+
+    number: int
+    start_seconds: int
+    description: str
+    image_prompt: str
+    motion_prompt: str
+
+    @property
+    def timestamp(self) -> str:
+        """The start as minutes and seconds, `0:05`."""
+        return f"{self.start_seconds // 60}:{self.start_seconds % 60:02d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """A title, an overview, and the scenes in order."""
+
+    title: str
+    overview: str
+    scenes: tuple[Scene, ...]

@@ -1,0 +1,89 @@
+"""States Finish, RecordSceneFailure and RecordFailure: every run ends here, and says why."""
+
+import json
+from functools import cache
+from typing import Any, Literal
+
+from common import verdict
+from common.database import Database, jobs, runs, scenes, videos
+from common.errors import PermanentError
+from common.settings import AssemblySettings, load
+from common.step import RunEvent, SceneEvent, step
+from common.storage import MediaFolder
+from common.storage.s3 import S3MediaStore
+from common.video import Stage
+from finish.provenance import manifest
+
+
+class FinishEvent(RunEvent):
+    """Input of Finish."""
+
+    action: Literal["finish"]
+
+
+class FailureEvent(RunEvent):
+    """Input of RecordFailure; `error` is the name of the error that Step Functions caught."""
+
+    action: Literal["fail"]
+    error: str
+
+
+class SceneFailureEvent(SceneEvent):
+    """Input of RecordSceneFailure; `error` as above."""
+
+    action: Literal["scene_failed"]
+    error: str
+
+
+@cache
+def settings() -> AssemblySettings:
+    """The function's settings, checked once."""
+    return load(AssemblySettings)
+
+
+@cache
+def database() -> Database:
+    """The warm environment's connection."""
+    return Database(settings())
+
+
+@step(Stage.FINISH, FinishEvent, database)
+def _finish(event: FinishEvent) -> dict[str, Any]:
+    with database().transaction() as cursor:
+        video = videos.get(cursor, event.video_id)
+        final = videos.final(cursor, event.video_id)
+        if final is None:
+            raise PermanentError("There is no finished cut.", code="finish.nothing")
+        frames = scenes.frames(cursor, event.video_id)
+        clips = scenes.clips(cursor, event.video_id)
+        spent = jobs.actual_usd(cursor, event.video_id)
+    record = manifest(video, final, frames, clips, spent)
+    key = MediaFolder(video.user_id, video.session_id).provenance(final.version)
+    S3MediaStore(settings().media_bucket).put(
+        key, json.dumps(record, indent=2).encode(), "application/json"
+    )
+    with database().transaction() as cursor:
+        runs.succeed(cursor, event.run_id)
+    return {"status": "succeeded", "usd": str(spent)}
+
+
+@step(None, SceneFailureEvent, database)
+def _fail_scene(event: SceneFailureEvent) -> dict[str, Any]:
+    with database().transaction() as cursor:
+        verdict.fail_scene(cursor, event.run_id, event.video_id, event.scene, event.error)
+    return {"recorded": True}
+
+
+@step(None, FailureEvent, database)
+def _fail(event: FailureEvent) -> dict[str, Any]:
+    with database().transaction() as cursor:
+        recorded = verdict.fail_run(cursor, event.run_id, event.error)
+    return {"recorded": recorded}
+
+
+_ACTIONS = {"finish": _finish, "scene_failed": _fail_scene, "fail": _fail}
+
+
+def handler(event: dict[str, Any], lambda_context: Any) -> dict[str, Any]:
+    """Do the state's action; every one of them may be repeated."""
+    return _ACTIONS[event["action"]](event, lambda_context)

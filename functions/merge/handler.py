@@ -1,0 +1,86 @@
+"""State MergeClips: the clips of all scenes become one video with a poster."""
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from common.database import Database, runs, scenes, videos
+from common.database.videos import Final
+from common.errors import MediaError
+from common.settings import AssemblySettings, load
+from common.step import RunEvent, step
+from common.storage import MediaFolder
+from common.storage.s3 import S3MediaStore
+from common.video import Stage
+from merge import assembly
+
+_DOWNLOADS = 8
+_VERSION = 1
+
+
+@cache
+def settings() -> AssemblySettings:
+    """The function's settings, checked once."""
+    return load(AssemblySettings)
+
+
+@cache
+def database() -> Database:
+    """The warm environment's connection."""
+    return Database(settings())
+
+
+@cache
+def store() -> S3MediaStore:
+    """The media store."""
+    return S3MediaStore(settings().media_bucket)
+
+
+@step(Stage.MERGE, RunEvent, database)
+def handler(event: RunEvent) -> dict[str, Any]:
+    """Join the clips; a repeated run gets the video that is there."""
+    with database().transaction() as cursor:
+        video = videos.get(cursor, event.video_id)
+        clips = scenes.clips(cursor, event.video_id)
+        final = videos.final(cursor, event.video_id)
+    if final is None:
+        keys = {clip.clip_number: clip.video_key for clip in clips if clip.video_key}
+        missing = sorted(set(range(1, video.frame_count + 1)) - set(keys))
+        if missing:
+            raise MediaError(
+                f"Scenes without a clip: {', '.join(map(str, missing))}.", code="merge.missing_clip"
+            )
+        folder = MediaFolder(video.user_id, video.session_id)
+        with tempfile.TemporaryDirectory(prefix="merge-") as scratch:
+            cut = assembly.join(_download(keys, Path(scratch)), Path(scratch))
+            store().put_file(folder.final(_VERSION), cut.path, "video/mp4")
+            store().put_file(folder.poster(_VERSION), cut.poster, "image/jpeg")
+        final = Final(
+            version=_VERSION,
+            video_key=folder.final(_VERSION),
+            poster_key=folder.poster(_VERSION),
+            total_clips=len(keys),
+            duration=f"{cut.seconds:.3f}",
+            frames=cut.frames,
+            size_bytes=cut.size_bytes,
+            sha256=cut.sha256,
+        )
+        with database().transaction() as cursor:
+            videos.insert_final(cursor, event.video_id, final)
+            runs.add_event(cursor, event.run_id, "merge.succeeded", clips=final.total_clips)
+    return {
+        "clips": final.total_clips,
+        "frames": final.frames,
+        "seconds": final.duration,
+        "bytes": final.size_bytes,
+    }
+
+
+def _download(keys: dict[int, str], scratch: Path) -> dict[int, Path]:
+    paths = {scene: scratch / f"clip_{scene:03d}.mp4" for scene in keys}
+    with ThreadPoolExecutor(_DOWNLOADS) as pool:
+        for done in [pool.submit(store().get_file, keys[s], paths[s]) for s in keys]:
+            done.result()
+    return paths

@@ -1,0 +1,49 @@
+"""The custom resource `DatabaseMigrations`: brings the schema up to date when the stack deploys.
+
+CloudFormation invokes it on create and on every change of the migrations, and waits for the
+answer that is PUT to a URL of its own. A failed migration fails the deployment with its message.
+"""
+
+from typing import Any
+
+import urllib3
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from common.observability import logger
+from common.settings import DatabaseSettings, load
+from migrate import migrations
+
+_PHYSICAL_ID = "database-migrations"
+
+
+@logger.inject_lambda_context(clear_state=True)
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Migrate on Create and Update; deleting the stack leaves the data to the stage's policy."""
+    status, reason, data = "SUCCESS", "The schema is up to date.", {}
+    if event["RequestType"] != "Delete":
+        try:
+            data = {"Applied": str(migrations.apply(load(DatabaseSettings)))}
+        except Exception as error:
+            logger.exception("migration failed")
+            status, reason = "FAILED", f"{type(error).__name__}: {error}"[:1000]
+    _answer(event, status, reason, data)
+
+
+def _answer(event: dict[str, Any], status: str, reason: str, data: dict[str, str]) -> None:
+    """Answer CloudFormation; its URL is presigned for exactly an empty content type."""
+    urllib3.PoolManager(
+        retries=urllib3.Retry(total=5, allowed_methods=None, backoff_factor=1)
+    ).request(
+        "PUT",
+        event["ResponseURL"],
+        json={
+            "Status": status,
+            "Reason": reason,
+            "PhysicalResourceId": _PHYSICAL_ID,
+            "StackId": event["StackId"],
+            "RequestId": event["RequestId"],
+            "LogicalResourceId": event["LogicalResourceId"],
+            "Data": data,
+        },
+        headers={"Content-Type": ""},
+    )

@@ -1,0 +1,72 @@
+"""The sweeper: starts what a crash left unstarted, ends what an execution left open.
+
+It runs on a schedule, and when an execution fails, times out or is stopped. Every accepted run
+has the execution of its own name, or gets it here; a name is never started twice.
+"""
+
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from common import pipeline, verdict
+from common.database import Database, runs
+from common.errors import VideoError
+from common.observability import MetricUnit, logger, metrics, tracer
+from common.settings import SweeperSettings, load
+
+# Admission starts the execution in its own request; what is older than this was left unstarted.
+_UNSTARTED_SECONDS = 15
+_RUNS_PER_SWEEP = 200
+
+
+@cache
+def settings() -> SweeperSettings:
+    """The function's settings, checked once."""
+    return load(SweeperSettings)
+
+
+@cache
+def database() -> Database:
+    """The warm environment's connection."""
+    return Database(settings())
+
+
+@metrics.log_metrics
+@logger.inject_lambda_context(clear_state=True)
+@tracer.capture_lambda_handler(capture_response=False)
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    """Look at every open run, or at the one whose execution just ended; return what was done."""
+    done = {"started": 0, "ended": 0, "left": 0, "errors": 0}
+    ended = event.get("detail", {}).get("name")
+    with database().transaction() as cursor:
+        open_runs = runs.still_open(
+            cursor, older_than_seconds=0 if ended else _UNSTARTED_SECONDS, limit=_RUNS_PER_SWEEP
+        )
+    for run in open_runs:
+        if ended and run.run_id != ended:
+            continue
+        try:
+            done[_sweep(run.run_id, run.session_id)] += 1
+        except VideoError as error:  # the next sweep comes to it again
+            done["errors"] += 1
+            logger.warning("run left", extra={"run_id": run.run_id, "code": error.error_code})
+    metrics.add_metric("RunsStarted", MetricUnit.Count, done["started"])
+    metrics.add_metric("RunsEnded", MetricUnit.Count, done["ended"])
+    return done
+
+
+def _sweep(run_id: str, video_id: str) -> str:
+    status = pipeline.status(settings().state_machine_arn, run_id)
+    if status is None:
+        # Never started, or the execution is lost: its finished steps answer at once.
+        pipeline.start(settings().state_machine_arn, run_id, video_id)
+        return "started"
+    if status == "RUNNING":
+        return "left"
+    with database().transaction() as cursor:
+        if status == "SUCCEEDED":
+            runs.succeed(cursor, run_id)
+        else:
+            verdict.fail_run(cursor, run_id, status)
+    return "ended"
