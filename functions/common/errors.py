@@ -6,9 +6,11 @@
     ├── NotAccepted                a paid call was certainly not accepted: it may be sent again
     └── PermanentError             trying again unchanged cannot help
         ├── InvalidInput           a field of the request is wrong; names it and what is allowed
+        ├── Malformed              the request cannot even be read
         ├── NotFound               no such thing, or not the caller's
         ├── Unauthorized           no key, or not a valid one
         ├── Forbidden              a valid key that may not do this
+        ├── Conflict               not possible in the state that the thing is in
         ├── TooManyRequests        over the limit of the key; says when to come back
         ├── PayloadTooLarge        more bytes than the limit
         ├── ProviderRefused        the provider answered no (moderation, quota, bad input)
@@ -93,6 +95,13 @@ class InvalidInput(PermanentError):
     title = "Invalid request"
 
 
+class Malformed(PermanentError):
+    """The request cannot even be read."""
+
+    code = "request.malformed"
+    title = "Malformed request"
+
+
 class NotFound(PermanentError):
     """No such thing, or it belongs to somebody else."""
 
@@ -112,6 +121,13 @@ class Forbidden(PermanentError):
 
     code = "auth.forbidden"
     title = "Forbidden"
+
+
+class Conflict(PermanentError):
+    """Not possible in the state that the thing is in."""
+
+    code = "conflict"
+    title = "Conflict"
 
 
 class TooManyRequests(PermanentError):

@@ -1,0 +1,71 @@
+# Everything that a person or CI types. The environment is made from the lock file by itself.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+STAGE ?= local
+export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE
+
+.PHONY: demo up down deploy key test check format unit contract infra local e2e bench sizes layers lock openapi clean help
+.DEFAULT_GOAL := help
+
+help: ## Show what can be done
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+# uv installs the whole lock in seconds; it comes from the same lock, checked by its hashes.
+.venv/.installed: requirements.lock
+	@echo "Setting up .venv from requirements.lock ..."
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Set PYTHON=..."; exit 1; }
+	@rm -rf .venv && $(PYTHON) -m venv .venv
+	@sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^ *--hash/p;}' requirements.lock > .venv/uv.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
+	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "functions.pth").write_text("$(CURDIR)/functions")'
+	@touch $@
+
+demo: .venv/.installed ## Make a video on this machine: PROMPT= SCENES= SECONDS= RATIO= STYLE= MOOD= IMAGE=
+	@$(BIN)/python -m infra.local demo
+
+up: .venv/.installed ## Run the local cloud until Ctrl-C
+	@$(BIN)/python -m infra.local up
+
+down: .venv/.installed ## Stop this clone's local cloud
+	@$(BIN)/python -m infra.local down
+
+deploy: .venv/.installed ## Deploy changed code to the running local cloud
+	@$(BIN)/python -m infra.local deploy
+
+key: .venv/.installed ## Mint an API key: STAGE= local, dev or prod
+	@$(BIN)/python -m infra.keys --stage $(STAGE)
+
+test: check unit contract infra local e2e ## Run every tier that needs no cloud account
+
+check: .venv/.installed ## Format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: .venv/.installed ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+unit contract infra local e2e: .venv/.installed
+	$(BIN)/pytest -q tests/$@
+
+bench: .venv/.installed ## Measure, as ratios in one run
+	$(BIN)/python -m tests.benchmarks
+
+layers: .venv/.installed ## Build the layers for this machine and for Lambda
+	$(BIN)/python -m layers all
+
+sizes: .venv/.installed ## Print the size of each function with its layers
+	$(BIN)/python -m layers sizes
+
+openapi: .venv/.installed ## Write docs/openapi.json from the routes
+	$(BIN)/python -m api.document > docs/openapi.json
+
+lock: .venv/.installed ## Resolve requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group infra --group local --group dev pyproject.toml -o requirements.lock
+
+clean: ## Stop the local cloud and remove everything that was made here
+	@[ ! -x $(BIN)/python ] || $(BIN)/python -m infra.local clean
+	rm -rf build cdk.out out .venv .mypy_cache .ruff_cache .pytest_cache

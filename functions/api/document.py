@@ -1,0 +1,75 @@
+"""The OpenAPI document, made of the routes and their models."""
+
+import json
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver
+from aws_lambda_powertools.event_handler.openapi.models import (
+    APIKey,
+    HTTPBearer,
+    License,
+)
+from pydantic import BaseModel
+
+from api import problems
+from api.problems import Problem
+
+VERSION = "1.0.0"
+_MEANING = {
+    400: "The body is not JSON.",
+    401: "No API key, or not a valid one.",
+    403: "The key may not use this endpoint.",
+    404: "There is no such thing, or it belongs to somebody else.",
+    409: "Not possible in the state that it is in.",
+    413: "The body is too large.",
+    415: "The body is not sent as JSON.",
+    422: "A field is wrong; the answer names it and what is allowed. Nothing was stored.",
+    429: "Over the key's request limit; see Retry-After.",
+    500: "An internal error.",
+    503: "Temporarily unavailable; see Retry-After.",
+}
+
+
+def answers(
+    status: int, model: type[BaseModel], *refusals: int, authenticated: bool = False
+) -> dict[int, Any]:
+    """Describe a route's answers: its own, and the refusals that it can give."""
+    statuses = {*refusals, 500, *((401, 403) if authenticated else ())}
+    described: dict[int, Any] = {
+        status: {"description": "Done.", "content": {"application/json": {"model": model}}}
+    }
+    for refusal in sorted(statuses):
+        described[refusal] = {
+            "description": _MEANING[refusal],
+            "content": {problems.MEDIA_TYPE: {"model": Problem}},
+        }
+    return described
+
+
+@cache
+def text(app: APIGatewayRestResolver) -> str:
+    """Return the document as JSON text, the same for the same routes."""
+    raw = app.get_openapi_json_schema(
+        title="AI Video Generator",
+        version=VERSION,
+        description="Turns a prompt, and optionally a picture, into a finished animated video.",
+        license_info=License(name="Apache-2.0", identifier="Apache-2.0"),
+        security_schemes={
+            "bearer": HTTPBearer(),
+            "apiKey": APIKey.model_validate({"name": "X-API-Key", "in": "header"}),
+        },
+        security=[{"bearer": []}, {"apiKey": []}],
+    )
+    return json.dumps(json.loads(raw), indent=2, ensure_ascii=False, sort_keys=True)
+
+
+def main() -> None:
+    """Print the document; `make openapi` writes it to docs/openapi.json."""
+    from api.handler import app
+
+    print(text(app))  # noqa: T201 - that is what it is for
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""What happens around every route: security headers, who calls, how often."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+
+from api import caller
+from api.caller import Caller
+from common.database import Database
+from common.errors import Malformed
+from common.observability import logger
+
+JSON = "application/json"
+
+SECURITY_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-site",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def with_headers(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
+    """Put the headers on an answer; those of a refusal are put on by `api.errors`."""
+    response = call(app)
+    response.headers.update(headers(app))
+    return response
+
+
+def headers(app: APIGatewayRestResolver) -> dict[str, str]:
+    """Return the headers that every answer carries, and those of the caller's limits."""
+    return {
+        **SECURITY_HEADERS,
+        "X-Request-Id": app.current_event.request_context.request_id or "",
+        **app.context.get("limits", {}),
+    }
+
+
+def admitted(
+    database: Callable[[], Database],
+) -> Callable[[APIGatewayRestResolver, NextMiddleware], Response[Any]]:
+    """Make the middleware of routes that need a key: it knows the caller, and counts."""
+
+    def middleware(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
+        who = Caller.from_authorizer(app.current_event.request_context.authorizer.raw_event)
+        logger.append_keys(key_id=who.key_id)
+        usage = caller.count(database(), who)
+        app.context.update(caller=who, limits=usage.headers)
+        if usage.refusal:
+            raise usage.refusal
+        return call(app)
+
+    return middleware
+
+
+def read_json(text: str) -> Any:
+    """Read a request's body; raises Malformed for what is not JSON, or nested too deep."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise _not_json("It is nested too deep.") from None
+    except ValueError as error:
+        where = f" (at character {error.pos})" if isinstance(error, json.JSONDecodeError) else ""
+        raise _not_json(f"The body is not JSON{where}.") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _not_json(detail: str) -> Malformed:
+    return Malformed(detail)

@@ -1,0 +1,91 @@
+"""The user's own picture: decoded under limits, and written anew without its metadata."""
+
+import base64
+import binascii
+import io
+import re
+import warnings
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from common.errors import InvalidInput, PayloadTooLarge
+from common.video import Picture
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_PIXELS = 25_000_000
+MAX_SIDE = 12_000
+_STORED_SIDE = 2048
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_FIELD = "image"
+_DATA_URI = re.compile(r"data:image/(png|jpeg|webp);base64,", re.IGNORECASE)
+
+
+def read(text: str) -> Picture:
+    """Return the picture in base64 text (or a data URI) as a clean PNG of at most 2048 pixels.
+
+    Raises InvalidInput or PayloadTooLarge; nothing is stored then.
+    """
+    data = _bytes(text)
+    try:
+        # A picture of few bytes can unpack to gigabytes: Pillow warns, and a warning is an error.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return _clean(data)
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise _too_many_pixels() from None
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
+        raise InvalidInput(
+            "The picture is not a whole PNG, JPEG or WebP file.",
+            field=_FIELD,
+            allowed=["image/png", "image/jpeg", "image/webp"],
+            code="image.invalid",
+        ) from None
+
+
+def _bytes(text: str) -> bytes:
+    match = _DATA_URI.match(text)
+    encoded = text[match.end() :] if match else text
+    if len(encoded) > MAX_BYTES * 4 // 3 + 4:
+        raise PayloadTooLarge(
+            f"The picture is larger than {MAX_BYTES // 1024 // 1024} MiB.",
+            field=_FIELD,
+            code="image.too_large",
+        )
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidInput(
+            "The picture is not base64, nor a data URI of a PNG, JPEG or WebP.",
+            field=_FIELD,
+            code="image.encoding",
+        ) from None
+
+
+def _clean(data: bytes) -> Picture:
+    with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
+        if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+            raise _too_many_pixels()
+        if getattr(image, "n_frames", 1) > 1:
+            raise InvalidInput(
+                "The picture is animated; a still one is needed.",
+                field=_FIELD,
+                code="image.animated",
+            )
+        image.load()
+        upright = ImageOps.exif_transpose(image).convert("RGB")
+    upright.thumbnail((_STORED_SIDE, _STORED_SIDE), Image.Resampling.LANCZOS)
+    # Pasted into a new picture, so that nothing but pixels goes on.
+    bare = Image.new("RGB", upright.size)
+    bare.paste(upright)
+    out = io.BytesIO()
+    bare.save(out, "PNG")
+    return Picture(out.getvalue(), "image/png")
+
+
+def _too_many_pixels() -> InvalidInput:
+    return InvalidInput(
+        f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels, "
+        f"or a side longer than {MAX_SIDE}.",
+        field=_FIELD,
+        code="image.too_many_pixels",
+    )

@@ -1,0 +1,187 @@
+"""From rows to the answers of the API."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from api.schemas import (
+    Asset,
+    Costs,
+    Equivalent,
+    Links,
+    Money,
+    Origin,
+    Output,
+    RunError,
+    SceneObject,
+    VideoObject,
+)
+from common.database.scenes import Clip, Frame
+from common.database.videos import Final, Video
+from common.providers import models
+from common.storage import MediaStore
+
+LINK_SECONDS = 3600
+_CENT = Decimal("0.0001")
+# What a picture and a clip of a scene, and the rest, weigh in the progress of a run.
+_STORY, _IMAGES, _CLIPS = 5, 30, 57
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A video with everything that was made of it."""
+
+    video: Video
+    frames: Sequence[Frame]
+    clips: Sequence[Clip]
+    final: Final | None
+    spent_usd: Decimal
+
+
+def full(rows: Rows, store: MediaStore) -> VideoObject:
+    """Show a video with its scenes, and links to what is finished."""
+    return _show(
+        rows.video,
+        progress=_progress(rows),
+        scenes=[_scene(frame, clip) for frame, clip in zip(rows.frames, rows.clips, strict=True)]
+        or None,
+        output=_output(rows.final, store) if rows.final else None,
+        spent=rows.spent_usd,
+    )
+
+
+def summary(video: Video, final: Final | None, spent: Decimal) -> VideoObject:
+    """Show a video in a list: without scenes and links."""
+    done = {"succeeded": 100, "queued": 0}
+    return _show(
+        video,
+        progress=done.get(video.status, _STORY if video.story_title else 0),
+        scenes=None,
+        output=_output(final, None) if final else None,
+        spent=spent,
+    )
+
+
+def money(usd: Decimal) -> str:
+    """US dollars to a hundredth of a cent."""
+    return str(usd.quantize(_CENT))
+
+
+def _show(
+    video: Video,
+    *,
+    progress: int,
+    scenes: list[SceneObject] | None,
+    output: Output | None,
+    spent: Decimal,
+) -> VideoObject:
+    paid = models.paid()
+    equivalent = paid.estimate_usd(
+        scenes=video.frame_count,
+        seconds=video.clip_seconds,
+        ratio=video.ratio,
+        reference=video.reference_key is not None,
+    )
+    here = f"/v1/videos/{video.session_id}"
+    return VideoObject.model_validate(
+        {
+            "id": video.session_id,
+            "status": video.status,
+            "stage": video.stage,
+            "progress": progress,
+            "prompt": video.original_prompt,
+            "style": video.style,
+            "mood": video.mood,
+            "ratio": video.ratio,
+            "seconds_per_scene": video.clip_seconds,
+            "scene_count": video.frame_count,
+            "seed": video.seed,
+            "title": video.story_title,
+            "overview": video.story_overview,
+            "models": {
+                "text": _origin("text", video.text_provider, video.text_model),
+                "image": _origin("image", video.image_provider, video.image_model),
+                "video": _origin("video", video.video_provider, video.video_model),
+            },
+            "scenes": scenes,
+            "output": output,
+            "error": video.error,
+            "cost": Costs(
+                estimated=money(video.estimated_usd),
+                actual=money(spent),
+                equivalent=Equivalent(
+                    amount=money(equivalent),
+                    models=[paid.text.model, paid.image.model, paid.video.model],
+                ),
+            ),
+            "metadata": video.metadata,
+            "run_id": video.run_id,
+            "created_at": video.created_at,
+            "started_at": video.started_at,
+            "completed_at": video.ended_at,
+            "links": Links(self=here, download=f"{here}/download"),
+        }
+    )
+
+
+def _origin(kind: models.Kind, provider: str, model: str) -> Origin:
+    return Origin(provider=provider, model=model, label=models.find(kind, provider, model).label)
+
+
+def _progress(rows: Rows) -> int:
+    if rows.video.status == "succeeded":
+        return 100
+    count = rows.video.frame_count
+    painted = sum(frame.status == "succeeded" for frame in rows.frames)
+    animated = sum(clip.status == "succeeded" for clip in rows.clips)
+    story = _STORY if rows.frames else 0
+    merged = 6 if rows.final else 0
+    return story + (_IMAGES * painted + _CLIPS * animated) // count + merged
+
+
+def _scene(frame: Frame, clip: Clip) -> SceneObject:
+    return SceneObject(
+        index=frame.frame_number,
+        status=_together(frame.status, clip.status),
+        timestamp=frame.timestamp,
+        description=frame.description,
+        prompt=frame.prompt,
+        motion_prompt=frame.motion_prompt,
+        image=_asset(frame),
+        clip=_asset(clip),
+    )
+
+
+def _together(image: str, clip: str) -> str:
+    if "failed" in (image, clip):
+        return "failed"
+    if clip == "succeeded":
+        return "succeeded"
+    return "queued" if (image, clip) == ("queued", "queued") else "running"
+
+
+def _asset(row: Frame | Clip) -> Asset:
+    return Asset(
+        status=row.status,
+        version=row.version,
+        cost=Money(amount=money(row.cost_usd)),
+        error=RunError.model_validate(row.error) if row.error else None,
+    )
+
+
+def _output(final: Final, store: MediaStore | None) -> Output:
+    return Output(
+        duration_seconds=float(final.duration),
+        frames=final.frames,
+        size_bytes=final.size_bytes,
+        sha256=final.sha256,
+        url=store.link(final.video_key, seconds=LINK_SECONDS) if store else None,
+        poster_url=store.link(final.poster_key, seconds=LINK_SECONDS) if store else None,
+        expires_at=expiry() if store else None,
+    )
+
+
+def expiry() -> datetime:
+    """When a link made now stops working."""
+    return datetime.now(UTC) + timedelta(seconds=LINK_SECONDS)

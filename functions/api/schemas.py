@@ -1,0 +1,240 @@
+"""Requests and answers of the API, as typed models; the OpenAPI document is made of them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+
+from common.styles import moods, styles
+from common.video import MAX_PROMPT_CHARACTERS, MAX_SCENES, RATIOS
+
+_STYLES: list[JsonValue] = [*sorted(style.name for style in styles().values())]
+_MOODS: list[JsonValue] = [*sorted(mood.name for mood in moods().values())]
+
+
+def _storable(text: str) -> str:
+    """Refuse what PostgreSQL cannot hold: NUL, and halves of surrogate pairs."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("holds a character that is not text")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+# `METHOD /path`, where a * stands for anything; or * alone, for all.
+_ENDPOINT = r"^(\*|(GET|POST|DELETE|PATCH) /[A-Za-z0-9/_*-]*)$"
+
+
+class Request(BaseModel):
+    """Base of request bodies: no unknown fields, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class CreateVideo(Request):
+    """A wish for a video."""
+
+    prompt: Annotated[
+        Text,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT_CHARACTERS),
+    ] = Field(
+        description="What the video shows.", examples=["A paper boat crosses a city in the rain"]
+    )
+    scenes: int = Field(6, ge=1, le=MAX_SCENES, description="Number of scenes.")
+    seconds: int = Field(5, ge=1, le=60, description="Length of a scene, within the model's range.")
+    ratio: Literal[*RATIOS] = Field("1280:720", description="Width and height in pixels.")  # type: ignore[valid-type]  # the literal is made of the table
+    style: Text = Field("Cinematic", json_schema_extra={"enum": _STYLES})
+    mood: Text = Field("Vibrant", json_schema_extra={"enum": _MOODS})
+    image: str | None = Field(
+        None, description="Reference picture: base64, or a data URI (PNG, JPEG, WebP)."
+    )
+    seed: int | None = Field(None, ge=0, le=4_294_967_295, description="Same seed, same video.")
+    metadata: dict[
+        Annotated[Text, StringConstraints(max_length=64)],
+        Annotated[Text, StringConstraints(max_length=500)],
+    ] = Field(default_factory=dict, max_length=16, description="Passed through.")
+
+
+class Money(BaseModel):
+    """US dollars as decimal text."""
+
+    amount: str
+    currency: Literal["USD"] = "USD"
+
+
+class Equivalent(Money):
+    """What the same video costs with the default models of the paid providers."""
+
+    models: list[str]
+
+
+class Costs(BaseModel):
+    """What was estimated, and what was spent so far."""
+
+    estimated: str
+    actual: str
+    currency: Literal["USD"] = "USD"
+    equivalent: Equivalent
+
+
+class Origin(BaseModel):
+    """Which model made it, and what that is in plain words."""
+
+    provider: str
+    model: str
+    label: str
+
+
+class RunError(BaseModel):
+    """Why a step failed. `retryable`: the same again can succeed. `billed`: null if unknown."""
+
+    code: str
+    stage: str
+    scene: int | None
+    detail: str
+    retryable: bool
+    billed: bool | None
+
+
+class Asset(BaseModel):
+    """A picture or clip of a scene."""
+
+    status: str
+    version: int
+    cost: Money
+    error: RunError | None
+
+
+class SceneObject(BaseModel):
+    """One scene: its text, its picture and its clip."""
+
+    index: int = Field(description="Counts from 1.")
+    status: str
+    timestamp: str
+    description: str
+    prompt: str
+    motion_prompt: str
+    image: Asset
+    clip: Asset
+
+
+class Output(BaseModel):
+    """The finished video. The links are read without a key, until they expire."""
+
+    duration_seconds: float
+    frames: int
+    size_bytes: int
+    sha256: str
+    url: str | None
+    poster_url: str | None
+    expires_at: datetime | None
+
+
+class Links(BaseModel):
+    """Where to go from here, relative to the API's address."""
+
+    self: str
+    download: str
+
+
+class VideoObject(BaseModel):
+    """A video."""
+
+    id: str
+    object: Literal["video"] = "video"
+    status: Literal["queued", "running", "succeeded", "failed"]
+    stage: str
+    progress: int = Field(description="Percent.")
+    prompt: str
+    style: str
+    mood: str
+    ratio: str
+    seconds_per_scene: int
+    scene_count: int
+    seed: int
+    title: str | None
+    overview: str | None
+    models: dict[str, Origin]
+    scenes: list[SceneObject] | None = Field(description="Left out in lists, and before the story.")
+    output: Output | None
+    error: RunError | None
+    cost: Costs
+    metadata: dict[str, str]
+    run_id: str
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    links: Links
+
+
+class VideoPage(BaseModel):
+    """Videos, newest first. `next_cursor` leads to older ones; null on the last page."""
+
+    data: list[VideoObject]
+    next_cursor: str | None
+
+
+class Download(BaseModel):
+    """A fresh link to the finished video."""
+
+    url: str
+    expires_at: datetime
+    filename: str
+    size_bytes: int
+    sha256: str
+
+
+class Health(BaseModel):
+    """The service answers, and its database does."""
+
+    status: Literal["ok"] = "ok"
+    stage: str
+
+
+class RateLimit(Request):
+    """Limits of a key."""
+
+    requestsPerMinute: int = Field(60, ge=1, le=10_000)  # noqa: N815 - as in the first version
+    requestsPerHour: int = Field(1000, ge=1, le=1_000_000)  # noqa: N815 - as in the first version
+
+
+class CreateKey(Request):
+    """A wish for an API key."""
+
+    name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    userId: Annotated[  # noqa: N815 - as in the first version
+        str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    ] = Field(description="The owner. Everything made with the key belongs to them.")
+    test: bool = Field(False, description="A test key never reaches a paid provider.")
+    scopes: list[Literal["act_as"]] = Field(default_factory=list)
+    allowedEndpoints: list[  # noqa: N815 - as in the first version
+        Annotated[
+            str, StringConstraints(pattern=r"^(\*|(GET|POST|DELETE|PATCH) /[A-Za-z0-9/_*-]*)$")
+        ]
+    ] = Field(default_factory=lambda: ["*"], min_length=1, max_length=50)
+    rateLimit: RateLimit = Field(default_factory=RateLimit)  # type: ignore[arg-type]  # noqa: N815
+    expiresIn: int | None = Field(None, ge=60, description="Seconds.")  # noqa: N815
+
+
+class KeyObject(BaseModel):
+    """An API key. `key` is shown this once."""
+
+    id: str
+    key: str
+    prefix: str
+    name: str
+    userId: str  # noqa: N815
+    test: bool
+    scopes: list[str]
+    allowedEndpoints: list[str]  # noqa: N815
+    rateLimit: RateLimit  # noqa: N815
+    expiresAt: datetime | None  # noqa: N815
+
+
+class KeyCreated(BaseModel):
+    """A new API key."""
+
+    success: Literal[True] = True
+    apiKey: KeyObject  # noqa: N815
+
+
+JsonObject = dict[str, Any]
