@@ -125,7 +125,7 @@ def _write_down(
     facts = failure(error, stage, scene)
     try:
         with database.transaction() as cursor:
-            runs.add_event(cursor, event.run_id, f"{stage}.failed", scene, **facts)
+            runs.add_event(cursor, event.run_id, f"{stage}.failed", scene, facts)
             if scene is not None and stage in (Stage.IMAGE, Stage.CLIP):
                 scenes.fail(
                     cursor,

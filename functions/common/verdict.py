@@ -19,7 +19,7 @@ def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: st
         return
     kind = _open_step(cursor, video_id, scene)
     facts = _unsaid(error, Stage.IMAGE if kind == "image" else Stage.CLIP, scene)
-    runs.add_event(cursor, run_id, f"{facts['stage']}.failed", scene, **facts)
+    runs.add_event(cursor, run_id, f"{facts['stage']}.failed", scene, facts)
     scenes.fail(cursor, kind, video_id, scene, facts)
 
 

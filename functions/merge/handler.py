@@ -69,7 +69,9 @@ def handler(event: RunEvent) -> dict[str, Any]:
         )
         with database().transaction() as cursor:
             videos.insert_final(cursor, event.video_id, final)
-            runs.add_event(cursor, event.run_id, "merge.succeeded", clips=final.total_clips)
+            runs.add_event(
+                cursor, event.run_id, "merge.succeeded", facts={"clips": final.total_clips}
+            )
     return {
         "clips": final.total_clips,
         "frames": final.frames,

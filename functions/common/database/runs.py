@@ -40,12 +40,16 @@ def insert(cursor: Cursor, run_id: str, session_id: str, kind: str) -> None:
 
 
 def add_event(
-    cursor: Cursor, run_id: str, event: str, scene: int | None = None, **facts: Any
+    cursor: Cursor,
+    run_id: str,
+    event: str,
+    scene: int | None = None,
+    facts: dict[str, Any] | None = None,
 ) -> None:
     """Append to the run's timeline."""
     cursor.execute(
         "INSERT INTO run_events (run_id, type, scene, facts) VALUES (%s, %s, %s, %s)",
-        (run_id, event, scene, Json(facts)),
+        (run_id, event, scene, Json(facts or {})),
     )
 
 
@@ -146,5 +150,5 @@ def _end(cursor: Cursor, run_id: str, status: str, error: dict[str, Any] | None)
     )
     if cursor.rowcount != 1:
         return False
-    add_event(cursor, run_id, f"run.{status}", **(error or {}))
+    add_event(cursor, run_id, f"run.{status}", facts=error)
     return True

@@ -1,0 +1,38 @@
+"""Fixtures of every tier: a clean environment, and the pinned ffmpeg on PATH."""
+
+import os
+import sys
+from pathlib import Path
+
+import imageio_ffmpeg
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tools: Path) -> None:
+    """Take away what the developer's machine says about clouds and providers."""
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "OPENAI_", "RUNWAY", "POWERTOOLS_", "LAMBDA_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("POWERTOOLS_TRACE_DISABLED", "true")
+    monkeypatch.setenv("POWERTOOLS_SERVICE_NAME", "test")
+    monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "test")
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the program `ffmpeg` of the ffmpeg layer."""
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+    return folder
+
+
+def pytest_configure() -> None:
+    """Powertools reads its settings when it is imported."""
+    os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
+    os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "test")
+    os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "test")
+    sys.dont_write_bytecode = False

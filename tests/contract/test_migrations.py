@@ -1,0 +1,62 @@
+"""Migrations: applied once, whole or not at all, one deployment at a time."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg2
+import pytest
+
+from common.database import Database
+from common.settings import DatabaseSettings
+from migrate import migrations
+
+COUNT = len(list(migrations.FOLDER.glob("*.sql")))
+
+
+def tables(settings: DatabaseSettings) -> set[str]:
+    database = Database(settings)
+    with database.transaction() as cursor:
+        cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        found = {row["tablename"] for row in cursor.fetchall()}
+    database.close()
+    return found
+
+
+def test_applying_again_does_nothing(empty: DatabaseSettings) -> None:
+    assert migrations.apply(empty) == COUNT
+    assert migrations.apply(empty) == 0
+    seed = {"video_sessions", "video_frames", "video_clips", "final_videos"}
+    assert seed < tables(empty)
+
+
+def test_four_deployments_at_once_apply_it_once(empty: DatabaseSettings) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        applied = list(pool.map(lambda _: migrations.apply(empty), range(4)))
+    assert sorted(applied) == [0, 0, 0, COUNT]
+
+
+def test_a_lock_that_a_killed_deployment_left_does_not_block(empty: DatabaseSettings) -> None:
+    migrations.apply(empty)
+    database = Database(empty)
+    with database.transaction() as cursor:
+        cursor.execute("INSERT INTO yoyo_lock (locked, ctime, pid) VALUES (1, now(), 4711)")
+    database.close()
+    assert migrations.apply(empty) == 0
+
+
+def test_a_failed_migration_leaves_nothing_of_itself(
+    empty: DatabaseSettings, tmp_path: Path
+) -> None:
+    (tmp_path / "0001_good.sql").write_text("CREATE TABLE good (id int)")
+    (tmp_path / "0002_bad.sql").write_text("CREATE TABLE half (id int); SELECT nonsense")
+    with pytest.raises(psycopg2.Error, match="nonsense"):
+        migrations.apply(empty, tmp_path)
+    assert "good" in tables(empty)
+    assert "half" not in tables(empty)
+    (tmp_path / "0002_bad.sql").write_text("CREATE TABLE half (id int)")
+    assert migrations.apply(empty, tmp_path) == 1
+
+
+def test_files_are_numbered_without_gap() -> None:
+    numbers = sorted(int(path.name[:4]) for path in migrations.FOLDER.glob("*.sql"))
+    assert numbers == list(range(1, len(numbers) + 1))

@@ -1,0 +1,59 @@
+"""The model registry: what it refuses, and what it estimates."""
+
+from decimal import Decimal
+
+import pytest
+
+from common import providers
+from common.errors import InvalidInput
+from common.providers import models
+
+
+def test_there_is_exactly_one_default_for_each_kind_and_provider() -> None:
+    defaults = [(m.kind, m.provider) for m in models.models() if m.default]
+    assert len(defaults) == len(set(defaults))
+    assert set(defaults) == {(m.kind, m.provider) for m in models.models()}
+
+
+@pytest.mark.parametrize(
+    ("ratio", "usd"),
+    # OpenAI's published table for gpt-image-2.5 at medium quality.
+    [("1280:720", "0.0074"), ("720:1280", "0.0074")],
+)
+def test_a_picture_costs_what_openais_table_says(ratio: str, usd: str) -> None:
+    assert models.paid().image.image_usd(ratio, 0).quantize(Decimal("0.0001")) == Decimal(usd)
+
+
+def test_a_clip_costs_what_runways_example_says() -> None:
+    assert models.paid().video.clip_usd(5) == Decimal("0.25")
+
+
+def test_the_estimate_is_the_sum_of_its_parts() -> None:
+    choice = models.paid()
+    total = choice.estimate_usd(scenes=3, seconds=5, ratio="1280:720", reference=True)
+    assert total == (
+        choice.text.story_usd(3)
+        + choice.image.image_usd("1280:720", 1)
+        + 2 * choice.image.image_usd("1280:720", 2)
+        + 3 * choice.video.clip_usd(5)
+    )
+
+
+def test_offline_costs_nothing() -> None:
+    choice = models.offline()
+    assert not any(m.is_paid for m in (choice.text, choice.image, choice.video))
+    assert choice.estimate_usd(scenes=60, seconds=10, ratio="960:960", reference=True) == 0
+
+
+def test_what_is_not_there_is_refused_with_what_is() -> None:
+    with pytest.raises(InvalidInput) as provider:
+        models.find("video", "sora")
+    assert provider.value.allowed == ["offline", "runway"]
+    with pytest.raises(InvalidInput) as model:
+        models.find("image", "openai", "gpt-image-1")
+    assert model.value.allowed == ["gpt-image-2.5-sunburst"]
+
+
+def test_the_folder_is_the_registry() -> None:
+    for kind in ("text", "image", "video"):
+        assert "offline" in providers.names(kind)

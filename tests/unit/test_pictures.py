@@ -1,0 +1,116 @@
+"""The user's picture: what is refused, and what is left of one that is accepted."""
+
+import base64
+import io
+import struct
+import tracemalloc
+import zlib
+from collections.abc import Callable
+
+import pytest
+from PIL import Image
+
+from api import pictures
+from common.errors import InvalidInput, PayloadTooLarge
+
+
+def encoded(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def picture(form: str = "PNG", size: tuple[int, int] = (64, 48), **options: object) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, (200, 30, 60)).save(out, form, **options)
+    return out.getvalue()
+
+
+def opened(text: str) -> Image.Image:
+    return Image.open(io.BytesIO(pictures.read(text).data))
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_the_three_formats_are_taken(form: str) -> None:
+    image = opened(encoded(picture(form)))
+    assert (image.format, image.size, image.mode) == ("PNG", (64, 48), "RGB")
+
+
+def test_a_data_uri_is_taken() -> None:
+    assert opened("data:image/png;base64," + encoded(picture())).size == (64, 48)
+
+
+def test_metadata_and_trailing_bytes_are_dropped() -> None:
+    exif = Image.Exif()
+    exif[0x010E] = "MARKER-IN-EXIF"
+    data = picture("JPEG", exif=exif) + b"MARKER-AT-THE-END"
+    assert b"MARKER" not in pictures.read(encoded(data)).data
+
+
+def test_the_orientation_is_applied() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    assert opened(encoded(picture("JPEG", exif=exif))).size == (48, 64)
+
+
+def test_a_large_picture_is_made_smaller_in_its_ratio() -> None:
+    assert opened(encoded(picture(size=(4096, 1024)))).size == (2048, 512)
+
+
+def bomb() -> bytes:
+    """A PNG of 13,000 x 13,000 pixels in about 20 kB."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    rows = zlib.compress(bytes((13_000 // 8 + 1) * 13_000), 9)
+    head = struct.pack(">IIBBBBB", 13_000, 13_000, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def animated() -> bytes:
+    out = io.BytesIO()
+    frames = [Image.new("RGB", (16, 16), (shade, 0, 0)) for shade in (0, 120, 240)]
+    frames[0].save(out, "WEBP", save_all=True, append_images=frames[1:])
+    return out.getvalue()
+
+
+REFUSED: dict[str, tuple[Callable[[], str], str]] = {
+    "not base64": (lambda: "this is not base64!", "image.encoding"),
+    "empty": (lambda: "", "image.invalid"),
+    "text": (lambda: encoded(b"hello world, not a picture"), "image.invalid"),
+    "svg": (lambda: encoded(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "image.invalid"),
+    "gif": (lambda: encoded(picture("GIF")), "image.invalid"),
+    "cut short": (lambda: encoded(picture(size=(800, 600))[:-200]), "image.invalid"),
+    "cut jpeg": (lambda: encoded(picture("JPEG", size=(800, 600))[:1500]), "image.invalid"),
+    "bomb": (lambda: encoded(bomb()), "image.too_many_pixels"),
+    "too wide": (lambda: encoded(picture(size=(12_001, 1))), "image.too_many_pixels"),
+    "animated": (lambda: encoded(animated()), "image.animated"),
+    "data uri of gif": (
+        lambda: "data:image/gif;base64," + encoded(picture("GIF")),
+        "image.encoding",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_names_the_field_and_the_reason(name: str) -> None:
+    make, code = REFUSED[name]
+    with pytest.raises(InvalidInput) as caught:
+        pictures.read(make())
+    assert (caught.value.field, caught.value.error_code) == ("image", code)
+
+
+def test_too_many_bytes_are_refused_before_they_are_decoded() -> None:
+    with pytest.raises(PayloadTooLarge):
+        pictures.read("A" * (pictures.MAX_BYTES * 4 // 3 + 8))
+
+
+def test_a_bomb_costs_no_memory() -> None:
+    text = encoded(bomb())
+    tracemalloc.start()
+    with pytest.raises(InvalidInput):
+        pictures.read(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20_000_000
