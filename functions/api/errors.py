@@ -13,7 +13,8 @@ from api import problems
 from api.middleware import headers
 from api.problems import Fault, Problem
 from common.errors import InvalidInput, VideoError
-from common.observability import MetricUnit, logger, metrics
+from common.log import logger
+from common.observability import MetricUnit, metrics
 
 
 def register(app: APIGatewayRestResolver) -> None:

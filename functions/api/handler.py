@@ -23,7 +23,8 @@ from api.schemas import (
 )
 from api.videos import Videos
 from common.database import Database
-from common.observability import logger, metrics, tracer
+from common.log import logger
+from common.observability import metrics, tracer
 from common.settings import ApiSettings, load
 from common.storage.s3 import S3MediaStore
 

@@ -11,7 +11,7 @@ from api import caller
 from api.caller import Caller
 from common.database import Database
 from common.errors import Malformed
-from common.observability import logger
+from common.log import logger
 
 JSON = "application/json"
 

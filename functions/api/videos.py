@@ -13,7 +13,8 @@ from common import ids, pipeline
 from common.database import Database, jobs, runs, scenes, videos
 from common.database.videos import Video, Wish
 from common.errors import Conflict, InvalidInput, TransientError
-from common.observability import MetricUnit, logger, metrics
+from common.log import logger
+from common.observability import MetricUnit, metrics
 from common.providers import models
 from common.providers.models import Choice
 from common.settings import ApiSettings

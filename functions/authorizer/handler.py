@@ -13,7 +13,7 @@ from common import keys, secrets
 from common.database import Database
 from common.database.keys import ApiKey, find
 from common.errors import VideoError
-from common.observability import logger
+from common.log import logger
 from common.settings import AuthorizerSettings, load
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, cast
 import botocore.session
 from botocore.config import Config
 
+from common.observability import tracer
+
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
@@ -25,6 +27,7 @@ _CONFIG = Config(
 
 @cache
 def _session() -> botocore.session.Session:
+    tracer.patch(("botocore",))
     return botocore.session.get_session()
 
 

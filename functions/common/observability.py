@@ -1,15 +1,11 @@
-"""Logs, traces and metrics, the same in every function.
+"""Metrics and traces. Powertools reads service and namespace from the environment."""
 
-Logs are JSON with the run's id bound. They hold ids, codes and figures: no prompt, no picture,
-no key, no link. Powertools reads service, namespace and level from the environment.
-"""
-
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
 
-__all__ = ["MetricUnit", "logger", "metrics", "tracer"]
+__all__ = ["MetricUnit", "metrics", "tracer"]
 
-logger = Logger(log_uncaught_exceptions=False)
 metrics = Metrics()
-# Patching every library that X-Ray knows doubles the import time; AWS calls are what matters.
-tracer = Tracer(patch_modules=("botocore",))
+# Calls to AWS are traced too: `common.aws` patches botocore when it makes the first client. Left
+# to itself, X-Ray imports every library that it knows, which doubles the import time.
+tracer = Tracer(auto_patch=False)

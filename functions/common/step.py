@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 
 from common.database import Database, runs, scenes
 from common.errors import NotAccepted, PermanentError, TransientError, VideoError, as_step_error
-from common.observability import MetricUnit, logger, metrics, tracer
+from common.log import logger
+from common.observability import MetricUnit, metrics, tracer
 from common.video import Stage
 
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]

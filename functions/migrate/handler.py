@@ -9,7 +9,7 @@ from typing import Any
 import urllib3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from common.observability import logger
+from common.log import logger
 from common.settings import DatabaseSettings, load
 from migrate import migrations
 

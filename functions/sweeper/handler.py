@@ -12,7 +12,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from common import pipeline, verdict
 from common.database import Database, runs
 from common.errors import VideoError
-from common.observability import MetricUnit, logger, metrics, tracer
+from common.log import logger
+from common.observability import MetricUnit, metrics, tracer
 from common.settings import SweeperSettings, load
 
 # Admission starts the execution in its own request; what is older than this was left unstarted.

@@ -1,0 +1,35 @@
+"""`make bench`, or `python -m tests.benchmarks merge cold_start …` for some of them."""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import imageio_ffmpeg
+
+from tests.benchmarks import cold_start, merge
+
+BENCHMARKS: dict[str, Callable[[], None]] = {
+    "cold_start": cold_start.main,
+    "merge": merge.main,
+}
+
+
+def main() -> int:
+    """Run the named benchmarks, or all."""
+    names = sys.argv[1:] or list(BENCHMARKS)
+    unknown = set(names) - BENCHMARKS.keys()
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as tools:
+        (Path(tools) / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
+        os.environ["PATH"] = f"{tools}{os.pathsep}{os.environ['PATH']}"
+        for name in names:
+            BENCHMARKS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
