@@ -19,7 +19,8 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+_STORABLE = AfterValidator(_storable)
+Text = Annotated[str, _STORABLE]
 # `METHOD /path`, where a * stands for anything; or * alone, for all.
 _ENDPOINT = r"^(\*|(GET|POST|DELETE|PATCH) /[A-Za-z0-9/_*-]*)$"
 
@@ -34,8 +35,9 @@ class CreateVideo(Request):
     """A wish for a video."""
 
     prompt: Annotated[
-        Text,
+        str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT_CHARACTERS),
+        _STORABLE,
     ] = Field(
         description="What the video shows.", examples=["A paper boat crosses a city in the rain"]
     )
@@ -49,8 +51,8 @@ class CreateVideo(Request):
     )
     seed: int | None = Field(None, ge=0, le=4_294_967_295, description="Same seed, same video.")
     metadata: dict[
-        Annotated[Text, StringConstraints(max_length=64)],
-        Annotated[Text, StringConstraints(max_length=500)],
+        Annotated[str, StringConstraints(max_length=64), _STORABLE],
+        Annotated[str, StringConstraints(max_length=500), _STORABLE],
     ] = Field(default_factory=dict, max_length=16, description="Passed through.")
 
 
@@ -200,7 +202,9 @@ class RateLimit(Request):
 class CreateKey(Request):
     """A wish for an API key."""
 
-    name: Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+    name: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _STORABLE
+    ]
     userId: Annotated[  # noqa: N815 - as in the first version
         str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
     ] = Field(description="The owner. Everything made with the key belongs to them.")

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from tests.benchmarks import cold_start, merge
+from tests.benchmarks import cold_start, merge, orchestration
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "cold_start": cold_start.main,
     "merge": merge.main,
+    "orchestration": orchestration.main,
 }
 
 
