@@ -5,20 +5,19 @@ machine waits, not a Lambda.
 """
 
 import tempfile
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from common import ffmpeg, paid, providers
-from common.database import Database, jobs, runs, scenes, videos
+from common import ffmpeg, providers
+from common.database import Cursor, jobs, runs, scenes, videos
 from common.database.jobs import Attempt, Step
 from common.database.scenes import Clip
 from common.database.videos import Video
 from common.errors import MediaError, PermanentError, ProviderRefused
-from common.generation import context, settings, store
+from common.generation import charge, context, database, folder, ledger, store
+from common.paid import Facts
 from common.providers import ClipRequest, JobRef, JobState, JobStatus, Retry, VideoProvider, models
 from common.step import SceneEvent, step
-from common.storage import MediaFolder
 from common.styles import mood
 from common.video import FREE, RATIOS, Picture, Stage
 
@@ -27,6 +26,8 @@ from common.video import FREE, RATIOS, Picture, Stage
 MAX_POLLS = 36
 _POLL_GROWTH = 1.1
 _LONGEST_WAIT_SECONDS = 300
+# The state gives up after 150 s, the function before it.
+_LEASE_SECONDS = 150
 # Providers round a clip's length to whole pictures, at their own frame rate.
 _LENGTH_TOLERANCE_SECONDS = 0.25
 
@@ -37,12 +38,6 @@ class ClipEvent(SceneEvent):
     action: Literal["start", "check", "collect"]
 
 
-@cache
-def database() -> Database:
-    """The warm environment's connection."""
-    return Database(settings())
-
-
 @step(Stage.CLIP, ClipEvent, database, submits=True)
 def _start(event: ClipEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
@@ -50,16 +45,20 @@ def _start(event: ClipEvent) -> dict[str, Any]:
         frame = scenes.frame(cursor, event.video_id, event.scene)
         clip = scenes.clip(cursor, event.video_id, event.scene)
         scenes.start(cursor, "clip", event.video_id, event.scene, clip.version)
+        open_job = jobs.latest(cursor, _step(event, clip))
     if clip.status == "succeeded":
         return _answer(JobStatus.SUCCEEDED, 0)
+    if open_job and open_job.state == "submitted":
+        # Of an earlier run over this video: the job is paid for, and is asked after.
+        return _answer(JobStatus.QUEUED, _job(open_job)[1].wait_seconds)
     if frame.image_key is None:
         raise PermanentError("The scene has no picture to animate.", code="clip.no_picture")
     image_key = frame.image_key
     picture = Picture(store().get(image_key))
     model = models.find("video", video.video_provider, video.video_model)
 
-    def make(token: str) -> JobRef:
-        return _provider(video).submit(
+    def make(token: str) -> Facts:
+        job = _provider(video).submit(
             ClipRequest(
                 image=picture,
                 image_key=image_key,
@@ -73,10 +72,15 @@ def _start(event: ClipEvent) -> dict[str, Any]:
                 client_token=token,
             )
         )
+        return job.as_json()
 
-    charge = paid.Charge(_step(event, clip), model, model.clip_usd(video.clip_seconds))
-    job = paid.submit(database(), charge, make)
-    return _answer(JobStatus.QUEUED, job.wait_seconds)
+    def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
+        jobs.submitted(cursor, attempt, dict(facts))
+
+    usd = model.clip_usd(video.clip_seconds)
+    ledger().pay(charge(video, _step(event, clip), model, usd, _LEASE_SECONDS), make, record)
+    _, _, attempt = _load(event)
+    return _answer(JobStatus.QUEUED, _job(attempt)[1].wait_seconds)
 
 
 @step(Stage.CLIP, ClipEvent, database)
@@ -107,11 +111,11 @@ def _collect(event: ClipEvent) -> dict[str, Any]:
         state = _provider(video).poll(job)
         if state.status is not JobStatus.SUCCEEDED:
             raise _failed(attempt, state)
-        key = MediaFolder(video.user_id, video.session_id).clip(event.scene, clip.version)
+        key = folder(video).clip(event.scene, clip.version)
         with tempfile.TemporaryDirectory(prefix="clip-") as scratch:
             path = Path(scratch) / "clip.mp4"
             _provider(video).fetch(job, state, path)
-            frames = _verify(path, video, event.scene)
+            frames = _verify(path, video, event.scene, attempt, state)
             store().put_file(key, path, "video/mp4")
         cost = state.cost or job.estimated
         with database().transaction() as cursor:
@@ -161,9 +165,22 @@ def _job(attempt: Attempt | None) -> tuple[Attempt, JobRef]:
     return attempt, JobRef.from_json(attempt.job)
 
 
-def _verify(path: Path, video: Video, scene: int) -> int:
-    """Decode the whole clip; return its number of pictures, or raise MediaError."""
-    facts = ffmpeg.decode(path)
+def _verify(path: Path, video: Video, scene: int, attempt: Attempt, state: JobState) -> int:
+    """Decode the whole clip; return its number of pictures.
+
+    A clip that is not what was ordered ends its job, so that a resumed video orders another one;
+    raises MediaError.
+    """
+    try:
+        facts = ffmpeg.decode(path)
+        _compare(facts, video, scene)
+    except MediaError as error:
+        _end(attempt, state, error.error_code)
+        raise
+    return facts.frames
+
+
+def _compare(facts: ffmpeg.Facts, video: Video, scene: int) -> None:
     width, height = RATIOS[video.ratio]
     if (facts.width, facts.height) != (width, height):
         raise MediaError(
@@ -173,7 +190,6 @@ def _verify(path: Path, video: Video, scene: int) -> int:
         raise MediaError(
             f"The clip of scene {scene} lasts {facts.seconds:.2f} s, not {video.clip_seconds} s."
         )
-    return facts.frames
 
 
 def _failed(attempt: Attempt, state: JobState) -> ProviderRefused:

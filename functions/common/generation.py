@@ -1,10 +1,17 @@
-"""What the functions that call providers share: settings, media store, and provider context."""
+"""What the functions that call providers share: settings, stores, the ledger, provider context."""
 
+from decimal import Decimal
 from functools import cache
 
 from common import secrets
+from common.database import Database
+from common.database.jobs import Step
+from common.database.videos import Video
+from common.paid import Charge, Ledger
 from common.providers import ProviderContext
+from common.providers.models import Model
 from common.settings import GenerationSettings, load
+from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
 
 
@@ -15,9 +22,21 @@ def settings() -> GenerationSettings:
 
 
 @cache
+def database() -> Database:
+    """The warm environment's connection."""
+    return Database(settings())
+
+
+@cache
 def store() -> S3MediaStore:
     """The media store."""
     return S3MediaStore(settings().media_bucket)
+
+
+@cache
+def ledger() -> Ledger:
+    """The protocol of paid calls."""
+    return Ledger(database(), store())
 
 
 def context() -> ProviderContext:
@@ -27,4 +46,21 @@ def context() -> ProviderContext:
         store=store(),
         secrets=secrets.read(settings().providers_secret_arn),
         base_urls={name: url for name, url in addresses.items() if url},
+    )
+
+
+def folder(video: Video) -> MediaFolder:
+    """Where the video's media lie."""
+    return MediaFolder(video.user_id, video.session_id)
+
+
+def charge(video: Video, step: Step, model: Model, usd: Decimal, lease_seconds: int) -> Charge:
+    """What a step of the video may cost, under the policy of its owner."""
+    return Charge(
+        step=step,
+        folder=folder(video),
+        model=model,
+        estimated_usd=usd,
+        lease_seconds=lease_seconds,
+        may_resubmit=video.on_unknown == "resubmit_once",
     )

@@ -3,16 +3,21 @@
 1. An attempt is written to the ledger and committed, before anything is sent.
 2. The call is made once. Providers answer with a result, or say `NotAccepted` (certainly not
    charged), a `PermanentError` (refused), or `OutcomeUnknown`.
-3. What came back is settled: kept in the media store, then recorded together with the ledger.
+3. A receipt of what came back goes to the media store at once: a second durable place, which
+   does not need the database.
+4. The result is kept and recorded, in one transaction with the ledger.
 
-A worker that meets an attempt without an end never makes the call again by itself: it may have
-been accepted and charged. Free (offline) models are exempt; repeating them costs nothing.
+A worker that meets an attempt without an end never makes the call again by itself. It looks for
+the receipt and goes on from there; without one the call may have been accepted and charged, and
+the video's policy decides. Only positive evidence moves a row: silence proves nothing.
+Free (offline) models are exempt; repeating them costs nothing.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Protocol, TypeVar
+from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
@@ -21,136 +26,163 @@ from common.database import Cursor, Database, jobs
 from common.database.jobs import Attempt, Step
 from common.errors import (
     NotAccepted,
+    NotFound,
     OutcomeUnknown,
     PermanentError,
     TransientError,
     VideoError,
 )
-from common.providers import JobRef
+from common.log import logger
 from common.providers.models import Model
-from common.video import Cost
+from common.storage import MediaFolder, MediaStore
 
 _SETTLE_SECONDS = 25  # a database failover takes about that long
 
-
-class Result(Protocol):
-    """What a paid call brings: anything that knows its cost."""
-
-    @property
-    def cost(self) -> Cost:
-        """What the provider charged."""
-        ...
-
-
-R = TypeVar("R", bound=Result)
-T = TypeVar("T")
+Facts = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What is to be paid for: the step, the model that does it, and the estimate in US dollars."""
+    """What is to be paid for.
+
+    `lease_seconds`: after these the worker that made an attempt is certainly dead.
+    `may_resubmit`: the policy `resubmit_once` of the video's owner.
+    """
 
     step: Step
+    folder: MediaFolder
     model: Model
     estimated_usd: Decimal
+    lease_seconds: int
+    may_resubmit: bool
 
 
-def call(
-    database: Database,
-    charge: Charge,
-    *,
-    make: Callable[[str], R],
-    keep: Callable[[R], None],
-    record: Callable[[Cursor, R], None],
-) -> R:
-    """Make one paid call that answers with its result.
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The protocol, with the two durable places that it writes to."""
 
-    `make` gets the attempt's token; `keep` stores the result's media under a key of the step, so
-    repeating it is harmless; `record` writes the result in the transaction that settles the
-    attempt. Raises NotAccepted when the whole may be tried again.
-    """
-    attempt = _open(database, charge)
-    result = _make(database, attempt, make)
+    database: Database
+    store: MediaStore
 
-    def settle() -> None:
-        keep(result)
-        with database.transaction() as cursor:
-            jobs.succeeded(cursor, attempt, result.cost)
-            record(cursor, result)
+    def pay(
+        self,
+        charge: Charge,
+        make: Callable[[str], Facts],
+        record: Callable[[Cursor, Attempt, Facts], None],
+    ) -> None:
+        """Make one paid call for the step and record its result; or record one that was made.
 
-    _settle(settle)
-    return result
+        `make` gets the attempt's token, makes the call, keeps media under a key of the step, and
+        returns plain JSON facts. `record` writes those, and what it means for the attempt, into
+        the database; it may be repeated. Raises NotAccepted when the whole may be tried again.
+        """
+        attempt, facts = self._open(charge)
+        if facts is None:
+            facts = self._make(attempt, make)
+            if charge.model.is_paid:
+                self._put_receipt(charge, attempt, facts)
+        self._settle(attempt, facts, record)
 
-
-def submit(database: Database, charge: Charge, make: Callable[[str], JobRef]) -> JobRef:
-    """Make one paid call that answers with a job and keep the job; or return the one kept."""
-    with database.transaction() as cursor:
-        before = jobs.latest(cursor, charge.step)
-    if before and before.state in ("submitted", "succeeded") and before.job:
-        return JobRef.from_json(before.job)
-    attempt = _open(database, charge)
-    job = _make(database, attempt, make)
-
-    def settle() -> None:
-        with database.transaction() as cursor:
-            jobs.submitted(cursor, attempt, job.as_json())
-
-    _settle(settle)
-    return job
-
-
-def _open(database: Database, charge: Charge) -> Attempt:
-    with database.transaction() as cursor:
-        before = jobs.latest(cursor, charge.step)
-        if before and before.state in ("submitting", "unknown") and charge.model.is_paid:
+    def _open(self, charge: Charge) -> tuple[Attempt, Facts | None]:
+        """Return a new attempt, or an open one together with its receipt."""
+        with self.database.transaction() as cursor:
+            before = jobs.latest(cursor, charge.step)
+            is_open = before is not None and before.state in ("submitting", "unknown")
+            if before and is_open and charge.model.is_paid:
+                if before.state == "submitting" and before.leased:
+                    raise _busy()
+                receipt = self._receipt(charge, before)
+                if receipt is not None:
+                    return before, receipt
+                jobs.ended(cursor, before, "unknown", OutcomeUnknown.code)
+            attempt = None
+            if not (is_open and charge.model.is_paid) or _may_resubmit(charge, before):
+                attempt = jobs.insert(
+                    cursor,
+                    charge.step,
+                    attempt=before.attempt + 1 if before else 1,
+                    token=ids.new("att"),
+                    provider=charge.model.provider,
+                    model=charge.model.model,
+                    estimated_usd=charge.estimated_usd,
+                    lease_seconds=charge.lease_seconds,
+                    possible_duplicate=is_open and charge.model.is_paid,
+                )
+                if attempt is None:
+                    raise _busy()
+        if attempt is None:
             raise OutcomeUnknown(
-                f"An earlier {charge.step.kind} call to {charge.model.provider} was interrupted, "
-                "and may have been charged. It is not made again by itself.",
+                f"An earlier {charge.step.kind} call to {charge.model.provider} was interrupted "
+                "and may have been charged. It is not made again by itself; the policy "
+                "on_unknown = resubmit_once allows it.",
                 billed=None,
             )
-        attempt = jobs.insert(
-            cursor,
-            charge.step,
-            attempt=before.attempt + 1 if before else 1,
-            token=ids.new("att"),
-            provider=charge.model.provider,
-            model=charge.model.model,
-            estimated_usd=charge.estimated_usd,
-        )
-    if attempt is None:
-        raise NotAccepted(
-            "Another worker is at the same step; it is tried again.", code="step.busy"
-        )
-    return attempt
+        return attempt, None
+
+    def _make(self, attempt: Attempt, make: Callable[[str], Facts]) -> Facts:
+        try:
+            return make(attempt.token)
+        except VideoError as error:
+            refused = isinstance(error, NotAccepted | PermanentError) and not isinstance(
+                error, OutcomeUnknown
+            )
+            with self.database.transaction() as cursor:
+                state = "refused" if refused else "unknown"
+                jobs.ended(cursor, attempt, state, error.error_code)
+            raise
+
+    def _put_receipt(self, charge: Charge, attempt: Attempt, facts: Facts) -> None:
+        try:
+            data = json.dumps(facts).encode()
+            self.store.put(charge.folder.receipt(attempt.token), data, "application/json")
+        except VideoError as error:  # the database is the first place, and still to come
+            logger.warning("receipt not stored", extra={"code": error.error_code})
+
+    def _receipt(self, charge: Charge, attempt: Attempt) -> Facts | None:
+        try:
+            facts: Facts = json.loads(self.store.get(charge.folder.receipt(attempt.token)))
+        except NotFound:
+            return None
+        return facts
+
+    def _settle(
+        self, attempt: Attempt, facts: Facts, record: Callable[[Cursor, Attempt, Facts], None]
+    ) -> None:
+        def settle() -> None:
+            with self.database.transaction() as cursor:
+                record(cursor, attempt, facts)
+
+        patiently(settle)
 
 
-def _make(database: Database, attempt: Attempt, make: Callable[[str], T]) -> T:
+def patiently(store: Callable[[], None]) -> None:
+    """Store what was paid for, again and again: after the call, giving up costs money.
+
+    Raises OutcomeUnknown under the code `ledger.unsettled`, which the state machine does not retry.
+    """
     try:
-        return make(attempt.token)
-    except VideoError as error:
-        refused = isinstance(error, NotAccepted | PermanentError) and not isinstance(
-            error, OutcomeUnknown
-        )
-        with database.transaction() as cursor:
-            jobs.ended(cursor, attempt, "refused" if refused else "unknown", error.error_code)
-        raise
-
-
-def _settle(settle: Callable[[], None]) -> None:
-    """Store what was paid for, patiently: after the call, giving up loses money."""
-    try:
-        for attempt in Retrying(
+        Retrying(
             retry=retry_if_exception_type(TransientError),
             wait=wait_random_exponential(multiplier=0.2, max=5),
             stop=stop_after_delay(_SETTLE_SECONDS),
             reraise=True,
-        ):
-            with attempt:
-                settle()
+        )(store)
     except TransientError as error:
-        # Under this name the state machine does not try the step again: that would pay twice.
-        raise PermanentError(
-            "The provider did the work, but its result could not be stored in time.",
+        raise OutcomeUnknown(
+            "The provider did the work, but its result could not be stored in time. "
+            "Resume the video: where a receipt was kept, it goes on from there.",
             code="ledger.unsettled",
             billed=True,
+            retryable=True,
         ) from error
+
+
+def _may_resubmit(charge: Charge, before: Attempt | None) -> bool:
+    """Once, if the policy allows it; a second unknown outcome in a row ends it."""
+    return charge.may_resubmit and before is not None and not before.possible_duplicate
+
+
+def _busy() -> NotAccepted:
+    return NotAccepted(
+        "Another worker is at the same step; it is tried again.", code="step.busy", retry_after=10
+    )

@@ -1,5 +1,6 @@
 """The nouns: a video, its scenes, and what they are made of. Touches nothing outside."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -55,6 +56,21 @@ class Cost:
     usd: Decimal = Decimal(0)
     units: Decimal | None = None
     unit: str | None = None
+
+    def as_json(self) -> dict[str, str | None]:
+        """Return plain JSON values."""
+        units = None if self.units is None else str(self.units)
+        return {"usd": str(self.usd), "units": units, "unit": self.unit}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, str | None]) -> "Cost":
+        """Read what `as_json` wrote."""
+        units = data["units"]
+        return cls(
+            usd=Decimal(data["usd"] or 0),
+            units=None if units is None else Decimal(units),
+            unit=data["unit"],
+        )
 
 
 FREE = Cost()

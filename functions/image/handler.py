@@ -1,27 +1,22 @@
 """States PaintAnchor and PaintImage: one picture for a scene, at the video's exact size."""
 
-from functools import cache
 from typing import Any
 
 from common import paid, providers
-from common.database import Cursor, Database, runs, scenes, videos
-from common.database.jobs import Step
+from common.database import Cursor, jobs, runs, scenes, videos
+from common.database.jobs import Attempt, Step
 from common.database.scenes import Frame
 from common.database.videos import Video
-from common.generation import context, settings, store
-from common.providers import ImageRequest, ImageResult, models
+from common.generation import charge, context, database, folder, ledger, store
+from common.paid import Facts
+from common.providers import ImageRequest, models
 from common.step import SceneEvent, step
-from common.storage import MediaFolder
 from common.styles import mood, style
-from common.video import RATIOS, Picture, Stage
+from common.video import RATIOS, Cost, Picture, Stage
 
 _ANCHOR_SCENE = 1
-
-
-@cache
-def database() -> Database:
-    """The warm environment's connection."""
-    return Database(settings())
+# The state gives up after 360 s, the function before it.
+_LEASE_SECONDS = 360
 
 
 @step(Stage.IMAGE, SceneEvent, database, submits=True)
@@ -38,7 +33,7 @@ def handler(event: SceneEvent) -> dict[str, Any]:
 
 
 def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame) -> None:
-    key = MediaFolder(video.user_id, video.session_id).image(event.scene, frame.version)
+    key = folder(video).image(event.scene, frame.version)
     request = ImageRequest(
         prompt=frame.prompt,
         size=RATIOS[video.ratio],
@@ -51,29 +46,26 @@ def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame) -> None
         reference=_stored(video.reference_key),
         anchor=_stored(anchor.image_key) if event.scene != _ANCHOR_SCENE else None,
     )
-    model = models.find("image", video.image_provider, video.image_model)
-    references = sum(picture is not None for picture in (request.reference, request.anchor))
 
-    def keep(result: ImageResult) -> None:
-        store().put(key, result.picture.data, result.picture.media_type)
+    def make(_token: str) -> Facts:
+        result = providers.image(video.image_provider, context()).paint(request)
+        picture = result.picture
+        paid.patiently(lambda: store().put(key, picture.data, picture.media_type))
+        return {"cost": result.cost.as_json()}
 
-    def record(cursor: Cursor, result: ImageResult) -> None:
+    def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
+        cost = Cost.from_json(facts["cost"])
+        jobs.succeeded(cursor, attempt, cost)
         scenes.finish_image(
-            cursor, event.video_id, event.scene, frame.version, key=key, usd=result.cost.usd
+            cursor, event.video_id, event.scene, frame.version, key=key, usd=cost.usd
         )
         runs.add_event(cursor, event.run_id, "image.succeeded", event.scene)
 
-    paid.call(
-        database(),
-        paid.Charge(
-            Step(event.video_id, "image", event.scene, frame.version),
-            model,
-            model.image_usd(video.ratio, references),
-        ),
-        make=lambda _token: providers.image(video.image_provider, context()).paint(request),
-        keep=keep,
-        record=record,
-    )
+    model = models.find("image", video.image_provider, video.image_model)
+    references = sum(picture is not None for picture in (request.reference, request.anchor))
+    usd = model.image_usd(video.ratio, references)
+    paid_for = Step(event.video_id, "image", event.scene, frame.version)
+    ledger().pay(charge(video, paid_for, model, usd, _LEASE_SECONDS), make, record)
 
 
 def _stored(key: str | None) -> Picture | None:

@@ -1,22 +1,21 @@
 """State WriteStory: the prompt becomes a story with a scene for each picture and clip."""
 
-from functools import cache
+from dataclasses import asdict
 from typing import Any
 
-from common import paid, providers
-from common.database import Cursor, Database, runs, scenes, videos
-from common.database.jobs import Step
-from common.generation import context, settings
-from common.providers import StoryRequest, StoryResult, models
+from common import providers
+from common.database import Cursor, jobs, runs, scenes, videos
+from common.database.jobs import Attempt, Step
+from common.database.videos import Video
+from common.generation import charge, context, database, ledger
+from common.paid import Facts
+from common.providers import StoryRequest, models
 from common.step import RunEvent, step
 from common.styles import mood, style
-from common.video import Stage
+from common.video import Cost, Scene, Stage, Story
 
-
-@cache
-def database() -> Database:
-    """The warm environment's connection."""
-    return Database(settings())
+# The state gives up after 240 s, the function before it.
+_LEASE_SECONDS = 240
 
 
 @step(Stage.STORY, RunEvent, database, submits=True)
@@ -25,28 +24,39 @@ def handler(event: RunEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
         video = videos.get(cursor, event.video_id)
     if video.story_title is None:
-        model = models.find("text", video.text_provider, video.text_model)
-        request = StoryRequest(
-            prompt=video.original_prompt,
-            scenes=video.frame_count,
-            seconds=video.clip_seconds,
-            style=style(video.style),
-            mood=mood(video.mood),
-            model=video.text_model,
-            seed=video.seed,
-        )
-
-        def record(cursor: Cursor, result: StoryResult) -> None:
-            scenes.insert_story(cursor, event.video_id, result.story, video.style, video.mood)
-            runs.add_event(cursor, event.run_id, "story.succeeded")
-
-        paid.call(
-            database(),
-            paid.Charge(
-                Step(event.video_id, "story", 0, 1), model, model.story_usd(video.frame_count)
-            ),
-            make=lambda _token: providers.text(video.text_provider, context()).write_story(request),
-            keep=lambda _result: None,
-            record=record,
-        )
+        _write(event, video)
     return {"scenes": list(range(1, video.frame_count + 1))}
+
+
+def _write(event: RunEvent, video: Video) -> None:
+    request = StoryRequest(
+        prompt=video.original_prompt,
+        scenes=video.frame_count,
+        seconds=video.clip_seconds,
+        style=style(video.style),
+        mood=mood(video.mood),
+        model=video.text_model,
+        seed=video.seed,
+    )
+
+    def make(_token: str) -> Facts:
+        result = providers.text(video.text_provider, context()).write_story(request)
+        return {"story": asdict(result.story), "cost": result.cost.as_json()}
+
+    def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
+        jobs.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+        scenes.insert_story(cursor, event.video_id, _story(facts["story"]), video.style, video.mood)
+        runs.add_event(cursor, event.run_id, "story.succeeded")
+
+    model = models.find("text", video.text_provider, video.text_model)
+    usd = model.story_usd(video.frame_count)
+    paid_for = Step(event.video_id, "story", 0, 1)
+    ledger().pay(charge(video, paid_for, model, usd, _LEASE_SECONDS), make, record)
+
+
+def _story(facts: Facts) -> Story:
+    return Story(
+        title=facts["title"],
+        overview=facts["overview"],
+        scenes=tuple(Scene(**scene) for scene in facts["scenes"]),
+    )

@@ -10,6 +10,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +81,9 @@ def _print(postgres: Postgres, store: secrets_manager.SecretsManager) -> None:
         if done.returncode != 0:
             raise RuntimeError(f"{arguments[1:2]}: {done.stderr[-2000:]}")
 
-    actions = {"baseline": lambda: fresh(BASELINE)}
+    actions: dict[str, Callable[[], None]] = {"baseline": partial(fresh, BASELINE)}
     for name, event in events.items():
-        arguments = (FIRST_EVENT, name, json.dumps(event))
-        actions[name] = lambda arguments=arguments: fresh(*arguments)
+        actions[name] = partial(fresh, FIRST_EVENT, name, json.dumps(event))
     timing = side_by_side(actions, RUNS)
     rows = []
     for name, measured in timing.items():

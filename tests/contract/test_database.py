@@ -216,9 +216,21 @@ def test_deleting_a_video_takes_everything_with_it(database: Database) -> None:
 def test_one_of_two_workers_gets_the_attempt(database: Database) -> None:
     video_id, _ = admit(database)
     step = jobs.Step(video_id, "image", 1, 1)
-    facts = {"provider": "p", "model": "m", "estimated_usd": Decimal(0)}
     with database.transaction() as cursor:
-        first = jobs.insert(cursor, step, attempt=1, token=ids.new("att"), **facts)  # type: ignore[arg-type]  # one dictionary for both
-        second = jobs.insert(cursor, step, attempt=1, token=ids.new("att"), **facts)  # type: ignore[arg-type]  # one dictionary for both
+        first, second = (
+            jobs.insert(
+                cursor,
+                step,
+                attempt=1,
+                token=ids.new("att"),
+                provider="runway",
+                model="gen4_turbo",
+                estimated_usd=Decimal(0),
+                lease_seconds=60,
+                possible_duplicate=False,
+            )
+            for _ in range(2)
+        )
     assert first
+    assert first.leased
     assert second is None

@@ -28,7 +28,8 @@ def close(seen: list[int], grey: int) -> bool:
 def test_clips_are_joined_in_order_and_whole(tmp_path: Path) -> None:
     cut = assembly.join(folder_of(tmp_path), tmp_path)
     seen = clips.greys(cut.path)
-    assert (len(seen), cut.frames, cut.seconds) == (72, 72, pytest.approx(3.0))
+    assert (len(seen), cut.frames) == (72, 72)
+    assert cut.seconds == pytest.approx(3.0)
     assert close(seen[:24], 40)
     assert close(seen[24:48], 120)
     assert close(seen[48:], 200)

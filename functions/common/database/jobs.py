@@ -1,4 +1,12 @@
-"""SQL of the ledger of paid work: each call that may be charged has a row before it is made."""
+"""SQL of the ledger of paid work: each call that may be charged has a row before it is made.
+
+submitting   written before the call; it may have been made
+submitted    accepted as a job, whose reference is kept
+succeeded    done, with what it cost
+refused      certainly not charged
+failed       accepted, and ended without a result
+unknown      may have been charged; nobody knows
+"""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -22,7 +30,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call for a step."""
+    """One call for a step. `leased`: its worker may still be at it."""
 
     id: int
     attempt: int
@@ -30,12 +38,12 @@ class Attempt:
     token: str
     job: dict[str, Any] | None
     polls: int
-    estimated_usd: Decimal
-    age_seconds: float
+    possible_duplicate: bool
+    leased: bool
 
 
-_COLUMNS = """id, attempt, state, token, job, polls, estimated_usd,
-    extract(epoch FROM now() - created_at)::float AS age_seconds"""
+_COLUMNS = """id, attempt, state, token, job, polls, possible_duplicate,
+    lease_until > now() AS leased"""
 
 
 def latest(cursor: Cursor, step: Step) -> Attempt | None:
@@ -61,19 +69,22 @@ def insert(
     provider: str,
     model: str,
     estimated_usd: Decimal,
+    lease_seconds: int,
+    possible_duplicate: bool,
 ) -> Attempt | None:
     """Store a new attempt as submitting; None when another worker stored the same one first."""
     cursor.execute(
         f"""
         INSERT INTO provider_jobs (session_id, kind, scene, version, attempt, provider, model,
-                                   state, token, estimated_usd)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, 'submitting', %s, %s)
+                                   state, token, estimated_usd, lease_until, possible_duplicate)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, 'submitting', %s, %s,
+                now() + %s * interval '1 second', %s)
         ON CONFLICT (session_id, kind, scene, version, attempt) DO NOTHING
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - the columns are a constant of this module
         (
             step.session_id, step.kind, step.scene, step.version, attempt, provider, model, token,
-            estimated_usd,
+            estimated_usd, lease_seconds, possible_duplicate,
         ),
     )  # fmt: skip
     row = cursor.fetchone()
@@ -83,7 +94,10 @@ def insert(
 def submitted(cursor: Cursor, attempt: Attempt, job: dict[str, Any]) -> None:
     """Keep the provider's job: the call was accepted."""
     cursor.execute(
-        "UPDATE provider_jobs SET state = 'submitted', job = %s, updated_at = now() WHERE id = %s",
+        """
+        UPDATE provider_jobs SET state = 'submitted', job = %s, updated_at = now()
+        WHERE id = %s AND state IN ('submitting', 'unknown')
+        """,
         (Json(job), attempt.id),
     )
 
@@ -111,14 +125,19 @@ def succeeded(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
 def ended(
     cursor: Cursor, attempt: Attempt, state: str, code: str, cost: Cost | None = None
 ) -> None:
-    """End a call as refused, failed or unknown, with the reason."""
+    """End a call as refused, failed or unknown, with the reason.
+
+    An unknown call counts as charged with its estimate, until somebody knows better.
+    """
     cursor.execute(
         """
-        UPDATE provider_jobs SET state = %s, code = %s, actual_usd = COALESCE(%s, actual_usd),
-               updated_at = now()
-        WHERE id = %s
+        UPDATE provider_jobs
+        SET state = %(state)s, code = %(code)s, updated_at = now(),
+            actual_usd = CASE WHEN %(state)s = 'unknown' THEN estimated_usd
+                              ELSE COALESCE(%(usd)s, 0) END
+        WHERE id = %(id)s AND state <> 'succeeded'
         """,
-        (state, code, cost.usd if cost else None, attempt.id),
+        {"state": state, "code": code, "usd": cost.usd if cost else None, "id": attempt.id},
     )
 
 

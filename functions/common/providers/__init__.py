@@ -7,7 +7,6 @@ offers `create(context) -> Provider` and nothing else is needed; only the chosen
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -137,7 +136,7 @@ class JobRef:
             "model": self.model,
             "id": self.id,
             "facts": dict(self.facts),
-            "estimated_usd": str(self.estimated.usd),
+            "estimated": self.estimated.as_json(),
             "wait_seconds": self.wait_seconds,
         }
 
@@ -149,7 +148,7 @@ class JobRef:
             model=data["model"],
             id=data["id"],
             facts=data["facts"],
-            estimated=Cost(usd=Decimal(data["estimated_usd"])),
+            estimated=Cost.from_json(data["estimated"]),
             wait_seconds=data["wait_seconds"],
         )
 

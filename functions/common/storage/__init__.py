@@ -50,6 +50,10 @@ class MediaFolder:
         """Key of the record of how the video was made."""
         return self._key("provenance", f"manifest_{version}.json")
 
+    def receipt(self, token: str) -> str:
+        """Key of what a paid call brought, by the attempt's token."""
+        return self._key("receipts", f"{token}.json")
+
     def _key(self, folder: str, name: str) -> str:
         return f"{self.user_id}/{self.video_id}/{folder}/{name}"
 

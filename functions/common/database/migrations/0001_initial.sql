@@ -52,6 +52,7 @@ CREATE TABLE video_sessions (
     estimated_usd   numeric(12, 6) NOT NULL,
     story_title     text,
     story_overview  text,
+    on_unknown      text NOT NULL DEFAULT 'fail' CHECK (on_unknown IN ('fail', 'resubmit_once')),
     metadata        jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX video_sessions_by_user ON video_sessions (user_id, id DESC);
@@ -153,6 +154,7 @@ CREATE TABLE provider_jobs (
     state              text NOT NULL
                        CHECK (state IN ('submitting', 'submitted', 'succeeded', 'refused', 'failed', 'unknown')),
     token              text NOT NULL UNIQUE,                           -- names the attempt
+    lease_until        timestamptz NOT NULL,                           -- its worker is dead by then
     job                jsonb,                                          -- JobRef, for jobs
     polls              integer NOT NULL DEFAULT 0,
     estimated_usd      numeric(12, 6) NOT NULL,
