@@ -1,0 +1,241 @@
+"""The protocol of paid calls, on a real PostgreSQL, with a provider that keeps its own book.
+
+The judge is the provider's book, not our ledger: how often was something accepted?
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from common.database import Cursor, Database, jobs
+from common.database.jobs import Attempt, Step
+from common.errors import (
+    DatabaseUnavailable,
+    NotAccepted,
+    NotFound,
+    OutcomeUnknown,
+    ProviderRefused,
+)
+from common.paid import Charge, Facts, Ledger
+from common.providers import models
+from common.storage import MediaFolder
+from common.video import Cost
+from tests.contract.rows import admit
+
+PRICE = Cost(usd=Decimal("0.25"))
+
+
+class Killed(BaseException):
+    """The worker is gone: nothing after this point runs."""
+
+
+@dataclass
+class Book:
+    """A provider that counts what it accepted, and may fail around it."""
+
+    accepted: int = 0
+    before: BaseException | None = None
+    after: BaseException | None = None
+
+    def make(self, _token: str) -> Facts:
+        if self.before:
+            raise self.before
+        self.accepted += 1
+        if self.after:
+            raise self.after
+        return {"cost": PRICE.as_json()}
+
+
+@dataclass
+class Shelf:
+    """A media store in memory; `broken` raises on every use."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    broken: BaseException | None = None
+
+    def put(self, key: str, data: bytes, media_type: str) -> None:
+        if self.broken:
+            raise self.broken
+        self.objects[key] = data
+
+    def get(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise NotFound("not there")
+        return self.objects[key]
+
+    def put_file(self, key: str, path: Path, media_type: str) -> None:
+        self.put(key, path.read_bytes(), media_type)
+
+    def get_file(self, key: str, path: Path) -> None:
+        path.write_bytes(self.get(key))
+
+    def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
+        return f"https://shelf.invalid/{key}"
+
+
+@dataclass
+class Bench:
+    """A video, a ledger over it, and a provider."""
+
+    database: Database
+    video_id: str
+    shelf: Shelf = field(default_factory=Shelf)
+    book: Book = field(default_factory=Book)
+    model: models.Model = field(default_factory=lambda: models.paid().video)
+    may_resubmit: bool = False
+    crash_in_record: BaseException | None = None
+
+    def work(self) -> None:
+        """One worker does the step, as a handler would."""
+        charge = Charge(
+            step=Step(self.video_id, "clip", 1, 1),
+            folder=MediaFolder("alice", self.video_id),
+            model=self.model,
+            estimated_usd=PRICE.usd,
+            lease_seconds=60,
+            may_resubmit=self.may_resubmit,
+        )
+        Ledger(self.database, self.shelf).pay(charge, self.book.make, self.record)
+
+    def record(self, cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
+        if self.crash_in_record:
+            raise self.crash_in_record
+        jobs.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+
+    def lease_ends(self) -> None:
+        with self.database.transaction() as cursor:
+            cursor.execute("UPDATE provider_jobs SET lease_until = now() - interval '1 second'")
+
+    def ledger(self) -> list[tuple[str, Decimal | None, bool]]:
+        with self.database.transaction() as cursor:
+            cursor.execute(
+                "SELECT state, actual_usd, possible_duplicate FROM provider_jobs ORDER BY id"
+            )
+            return [(r["state"], r["actual_usd"], r["possible_duplicate"]) for r in cursor]
+
+
+@pytest.fixture
+def bench(database: Database) -> Bench:
+    return Bench(database, admit(database)[0])
+
+
+def test_a_call_is_made_once_and_settled(bench: Bench) -> None:
+    bench.work()
+    assert bench.book.accepted == 1
+    assert bench.ledger() == [("succeeded", PRICE.usd, False)]
+
+
+@pytest.mark.parametrize("error", [NotAccepted("busy"), ProviderRefused("no")], ids=type)
+def test_what_was_refused_may_be_tried_again(error: Exception, bench: Bench) -> None:
+    bench.book.before = error
+    with pytest.raises(type(error)):
+        bench.work()
+    bench.book.before = None
+    bench.work()
+    assert bench.book.accepted == 1
+    assert [row[0] for row in bench.ledger()] == ["refused", "succeeded"]
+    assert bench.ledger()[0][1] == 0
+
+
+def test_an_unknown_outcome_is_never_sent_again_by_itself(bench: Bench) -> None:
+    bench.book.after = OutcomeUnknown("the line broke")
+    with pytest.raises(OutcomeUnknown):
+        bench.work()
+    bench.book.after = None
+    for _ in range(3):
+        with pytest.raises(OutcomeUnknown, match="resubmit_once"):
+            bench.work()
+    assert bench.book.accepted == 1
+    # It counts as spent: the cap may not be passed by what nobody knows.
+    assert bench.ledger() == [("unknown", PRICE.usd, False)]
+
+
+def test_a_killed_worker_leaves_an_unknown_outcome(bench: Bench) -> None:
+    bench.book.after = Killed()
+    with pytest.raises(Killed):
+        bench.work()
+    bench.book.after = None
+    with pytest.raises(NotAccepted, match="Another worker"):
+        bench.work()
+    bench.lease_ends()
+    with pytest.raises(OutcomeUnknown):
+        bench.work()
+    assert bench.book.accepted == 1
+
+
+def test_the_policy_allows_one_more_call_and_flags_it(bench: Bench) -> None:
+    bench.may_resubmit = True
+    bench.book.after = OutcomeUnknown("the line broke")
+    with pytest.raises(OutcomeUnknown):
+        bench.work()
+    with pytest.raises(OutcomeUnknown):
+        bench.work()
+    with pytest.raises(OutcomeUnknown):
+        bench.work()
+    assert bench.book.accepted == 2
+    assert bench.ledger() == [("unknown", PRICE.usd, False), ("unknown", PRICE.usd, True)]
+
+
+def test_a_worker_killed_before_recording_loses_nothing(bench: Bench) -> None:
+    bench.crash_in_record = Killed()
+    with pytest.raises(Killed):
+        bench.work()
+    bench.crash_in_record = None
+    bench.lease_ends()
+    bench.work()
+    assert bench.book.accepted == 1
+    assert bench.ledger() == [("succeeded", PRICE.usd, False)]
+
+
+def test_a_database_that_stays_away_loses_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.paid._SETTLE_SECONDS", 0.2)
+    bench.crash_in_record = DatabaseUnavailable("gone")
+    with pytest.raises(OutcomeUnknown) as caught:
+        bench.work()
+    assert caught.value.error_code == "ledger.unsettled"
+    bench.crash_in_record = None
+    bench.lease_ends()
+    bench.work()
+    assert bench.book.accepted == 1
+    assert bench.ledger() == [("succeeded", PRICE.usd, False)]
+
+
+def test_without_any_durable_place_it_is_unknown_and_not_paid_twice(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.paid._SETTLE_SECONDS", 0.2)
+    bench.crash_in_record = DatabaseUnavailable("gone")
+    bench.shelf.broken = DatabaseUnavailable("gone too")
+    with pytest.raises(OutcomeUnknown):
+        bench.work()
+    bench.crash_in_record, bench.shelf.broken = None, None
+    bench.lease_ends()
+    with pytest.raises(OutcomeUnknown):
+        bench.work()
+    assert bench.book.accepted == 1
+
+
+def test_a_free_model_is_simply_asked_again(bench: Bench) -> None:
+    bench.model = models.offline().video
+    bench.book.after = Killed()
+    with pytest.raises(Killed):
+        bench.work()
+    bench.book.after = None
+    bench.work()
+    assert bench.book.accepted == 2
+    assert [row[2] for row in bench.ledger()] == [False, False]
+
+
+def test_the_book_catches_a_worker_that_knows_no_protocol(bench: Bench) -> None:
+    """The positive control: what the tests above would see if the protocol were not there."""
+    for after in (Killed(), None):
+        bench.book.after = after
+        try:
+            bench.book.make("")
+        except Killed:
+            continue
+    assert bench.book.accepted == 2
