@@ -1,0 +1,161 @@
+"""What differs between stages: sizes, retention and endpoints. Nothing else may.
+
+`local` runs on one machine from the very template that `prod` deploys, which a test proves
+(`tests/infra/test_stages.py`). `dev` is the cheap one: no RDS Proxy, and an instance for NAT.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class FunctionSize:
+    """What one function gets."""
+
+    memory: int  # MiB; 1,769 is one whole processor
+    timeout: int  # seconds; below what the state machine gives the state
+    storage: int = 512  # MiB of /tmp
+
+
+# Timeouts end below the TimeoutSeconds of the function's longest state, so that the function's own
+# error arrives and not the state's. `clip` has one processor: the offline provider renders there.
+SIZES: Mapping[str, FunctionSize] = {
+    "authorizer": FunctionSize(memory=1024, timeout=10),
+    "api": FunctionSize(memory=1024, timeout=28),  # API Gateway waits for 29 s
+    "story": FunctionSize(memory=512, timeout=230),
+    "image": FunctionSize(memory=1769, timeout=350),
+    "clip": FunctionSize(memory=1769, timeout=350, storage=1024),
+    "merge": FunctionSize(memory=3008, timeout=890, storage=4096),
+    "finish": FunctionSize(memory=512, timeout=80),
+    "sweeper": FunctionSize(memory=512, timeout=240),
+    "migrate": FunctionSize(memory=512, timeout=840),
+}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything that the stack asks of its stage."""
+
+    name: Literal["local", "dev", "prod"]
+    layers: Literal["local", "lambda-arm64"]  # the platform that the functions run on
+
+    # Sizes
+    database_instance: str
+    database_storage: int  # GiB, at first
+    database_storage_limit: int  # GiB, grown into by itself
+    multi_az: bool
+    proxy: bool
+    nat: Literal["gateway", "instance"]
+    scene_concurrency: int  # scenes of one run that are made at a time
+    requests_per_second: int
+    request_burst: int
+    functions: Mapping[str, FunctionSize] = field(default_factory=lambda: SIZES)
+
+    # Retention
+    keep_data: bool = False  # what `cdk destroy` leaves: the bucket, and a snapshot of the database
+    log_days: int = 14
+    backup_days: int = 1
+    old_version_days: int = 1  # of media that were overwritten
+    inbox_days: int = 7
+
+    # Endpoints
+    database_tls: Literal["verify-full", "disable"] = "verify-full"
+    text_provider: str = "offline"
+    image_provider: str = "offline"
+    video_provider: str = "offline"
+    openai_base_url: str = ""
+    runway_base_url: str = ""
+    operator_user_id: str = "operator"
+    daily_cap_usd: str = "100"  # what all keys together may spend in a day
+    cors_origins: tuple[str, ...] = ()
+    log_level: str = "INFO"
+
+    @property
+    def stack_name(self) -> str:
+        """Name of the stack, and the first part of every name that a person reads."""
+        return f"VideoGenerator-{self.name}"
+
+
+STAGES: Mapping[str, Stage] = {
+    "local": Stage(
+        name="local",
+        layers="local",
+        database_instance="t4g.micro",
+        database_storage=20,
+        database_storage_limit=30,
+        multi_az=False,
+        proxy=True,
+        nat="gateway",
+        scene_concurrency=6,
+        requests_per_second=100,
+        request_burst=200,
+        log_days=1,
+        database_tls="disable",  # loopback; the emulator's PostgreSQL speaks no TLS
+        cors_origins=("http://localhost:3000",),
+    ),
+    "dev": Stage(
+        name="dev",
+        layers="lambda-arm64",
+        database_instance="t4g.micro",
+        database_storage=20,
+        database_storage_limit=50,
+        multi_az=False,
+        proxy=False,
+        nat="instance",
+        scene_concurrency=5,
+        requests_per_second=20,
+        request_burst=40,
+        cors_origins=("http://localhost:3000",),
+    ),
+    "prod": Stage(
+        name="prod",
+        layers="lambda-arm64",
+        database_instance="t4g.medium",
+        database_storage=50,
+        database_storage_limit=500,
+        multi_az=True,
+        proxy=True,
+        nat="gateway",
+        scene_concurrency=10,
+        requests_per_second=200,
+        request_burst=400,
+        keep_data=True,
+        log_days=90,
+        backup_days=14,
+        old_version_days=30,
+    ),
+}
+
+# What a deployment may set without a change of this file: `-c text_provider=openai`.
+SETTABLE = (
+    "text_provider",
+    "image_provider",
+    "video_provider",
+    "openai_base_url",
+    "runway_base_url",
+    "operator_user_id",
+    "daily_cap_usd",
+    "cors_origins",
+    "log_level",
+)
+
+
+def stage(name: str, changes: Mapping[str, str] | None = None) -> Stage:
+    """Return the stage, with some of its SETTABLE fields replaced; lists are comma-separated.
+
+    Raises ValueError, naming what is allowed, for another stage or field.
+    """
+    if name not in STAGES:
+        raise ValueError(f"There is no stage {name!r}; the stages are {', '.join(STAGES)}.")
+    changes = changes or {}
+    if unknown := sorted(set(changes) - set(SETTABLE)):
+        raise ValueError(
+            f"{', '.join(unknown)} cannot be set from outside; {', '.join(SETTABLE)} can."
+        )
+    lists = {known.name for known in fields(Stage) if known.type == tuple[str, ...]}
+    values = {
+        key: tuple(part for part in text.split(",") if part) if key in lists else text
+        for key, text in changes.items()
+    }
+    return replace(STAGES[name], **values)  # type: ignore[arg-type] # checked names, str or tuple

@@ -1,0 +1,143 @@
+"""PostgreSQL, the pool in front of it, and the migrations that a deployment applies."""
+
+import hashlib
+from collections.abc import Mapping
+
+from aws_cdk import CustomResource, Duration, RemovalPolicy
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.config import Stage
+from infra.constructs.function import SOURCES, PipelineFunction
+from infra.constructs.nag import acknowledge
+from infra.constructs.network import Network
+
+# The current major version of RDS, and of the local PostgreSQL. Minor versions come by themselves.
+ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_18)
+NAME = "video"
+USER = "video"
+
+
+class Database(Construct):
+    """One encrypted instance without a public address; TLS is the only way in."""
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, stage: Stage, network: Network
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self.instance = rds.DatabaseInstance(
+            self,
+            "Instance",
+            engine=ENGINE,
+            parameter_group=rds.ParameterGroup(
+                self,
+                "Parameters",
+                engine=ENGINE,
+                description="TLS or nothing",
+                parameters={"rds.force_ssl": "1"},
+            ),
+            instance_type=ec2.InstanceType(stage.database_instance),
+            multi_az=stage.multi_az,
+            allocated_storage=stage.database_storage,
+            max_allocated_storage=stage.database_storage_limit,
+            storage_type=rds.StorageType.GP3,
+            storage_encrypted=True,
+            ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
+            database_name=NAME,
+            credentials=rds.Credentials.from_generated_secret(USER),
+            vpc=network.vpc,
+            vpc_subnets=network.database_subnets,
+            security_groups=[network.database],
+            publicly_accessible=False,
+            auto_minor_version_upgrade=True,
+            backup_retention=Duration.days(stage.backup_days),
+            delete_automated_backups=not stage.keep_data,
+            copy_tags_to_snapshot=True,
+            deletion_protection=stage.keep_data,
+            removal_policy=(RemovalPolicy.SNAPSHOT if stage.keep_data else RemovalPolicy.DESTROY),
+        )
+        self.proxy = self._proxy(network) if stage.proxy else None
+        self._tls = stage.database_tls
+        self._acknowledge(stage)
+
+    @property
+    def secret(self) -> secretsmanager.ISecret:
+        """The secret with the user's name and password."""
+        assert self.instance.secret is not None  # the credentials above are generated
+        return self.instance.secret
+
+    def environment(self, *, direct: bool = False) -> Mapping[str, str]:
+        """Return the settings of a function that queries; `direct` goes past the proxy."""
+        through_proxy = self.proxy if not direct else None
+        host = (
+            through_proxy.endpoint if through_proxy else self.instance.db_instance_endpoint_address
+        )
+        return {
+            "DATABASE_HOST": host,
+            "DATABASE_PORT": self.instance.db_instance_endpoint_port,
+            "DATABASE_NAME": NAME,
+            "DATABASE_SECRET_ARN": self.secret.secret_arn,
+            "DATABASE_TLS": self._tls,
+        }
+
+    def _proxy(self, network: Network) -> rds.DatabaseProxy:
+        assert network.proxy is not None
+        return self.instance.add_proxy(
+            "Proxy",
+            secrets=[self.secret],
+            vpc=network.vpc,
+            vpc_subnets=network.database_subnets,
+            security_groups=[network.proxy],
+            require_tls=True,
+            client_password_auth_type=rds.ClientPasswordAuthType.POSTGRES_SCRAM_SHA_256,
+            # Below the shortest timeout of a function that waits for a connection.
+            borrow_timeout=Duration.seconds(8),
+            max_connections_percent=90,  # the rest is for the migrations and for people
+        )
+
+    def _acknowledge(self, stage: Stage) -> None:
+        acknowledge(
+            self.instance,
+            "RDS11",
+            "The port is open to two security groups only; another number would hide nothing.",
+        )
+        acknowledge(
+            self.instance.node.find_child("Secret"),
+            "SMG4",
+            "Rotation would add a function of another publisher to the VPC. The password is "
+            "generated, and readable by the functions' roles only.",
+        )
+        if not stage.multi_az:
+            acknowledge(self.instance, "RDS3", f"Stage {stage.name} may be away for a while.")
+        if not stage.keep_data:
+            acknowledge(self.instance, "RDS10", f"Stage {stage.name} is there to be deleted.")
+
+
+def migrations(
+    scope: Construct, *, migrate: PipelineFunction, network: Network, database: Database
+) -> CustomResource:
+    """Apply the migrations on deploy, and again whenever one is added.
+
+    CloudFormation invokes the function and waits for its answer: a failed migration fails the
+    deployment with its message, before any other function gets new code.
+    """
+    resource = CustomResource(
+        scope,
+        "Migrations",
+        resource_type="Custom::DatabaseMigrations",
+        service_token=migrate.function.function_arn,
+        service_timeout=Duration.minutes(15),
+        properties={"Digest": _migrations_digest()},
+    )
+    # The function needs the way to Secrets Manager, and the rules that let it in.
+    resource.node.add_dependency(network, database)
+    return resource
+
+
+def _migrations_digest() -> str:
+    whole = hashlib.sha256()
+    for path in sorted((SOURCES / "common" / "database" / "migrations").glob("*.sql")):
+        whole.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return whole.hexdigest()

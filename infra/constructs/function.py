@@ -1,0 +1,165 @@
+"""The one way to make a Lambda function."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aws_cdk import ArnFormat, Duration, IgnoreMode, RemovalPolicy, Size, Stack, Tags
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.config import Stage
+from infra.constructs.grants import Grant, allow
+from infra.constructs.layers import ARCHITECTURE, RUNTIME, Layers
+from infra.constructs.logs import retention
+from infra.constructs.nag import acknowledge
+from infra.constructs.network import Network
+
+SOURCES = Path(__file__).resolve().parents[2] / "functions"
+
+_INTERFACE_ACTIONS = [
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What all functions share."""
+
+    stage: Stage
+    network: Network
+    layers: Layers
+
+
+class PipelineFunction(Construct):
+    """The function of one folder: its sources and `common`, its log, its role, its settings."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        folder: str,
+        *,
+        surroundings: Surroundings,
+        environment: Mapping[str, str],
+        may: Sequence[Grant],
+        group: ec2.SecurityGroup | None = None,
+        ffmpeg: bool = False,
+    ) -> None:
+        super().__init__(scope, f"{folder.capitalize()}Function")
+        stage, network = surroundings.stage, surroundings.network
+        size = stage.functions[folder]
+        self.name = f"{stage.stack_name}-{folder}"
+        self.log_group = logs.LogGroup(
+            self,
+            "Log",
+            log_group_name=f"/aws/lambda/{self.name}",
+            retention=retention(stage.log_days),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.role = self._role(may)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            function_name=self.name,
+            description=f"functions/{folder}",
+            runtime=RUNTIME,
+            architecture=ARCHITECTURE,
+            handler=f"{folder}.handler.handler",
+            code=_sources(folder),
+            layers=[
+                surroundings.layers.dependencies,
+                *([surroundings.layers.ffmpeg] if ffmpeg else []),
+            ],
+            memory_size=size.memory,
+            timeout=Duration.seconds(size.timeout),
+            ephemeral_storage_size=Size.mebibytes(size.storage),
+            environment={
+                "STAGE": stage.name,
+                "LOG_LEVEL": stage.log_level,
+                "POWERTOOLS_SERVICE_NAME": folder,
+                "POWERTOOLS_METRICS_NAMESPACE": "VideoGenerator",
+                **environment,
+            },
+            role=self.role,
+            log_group=self.log_group,
+            tracing=lambda_.Tracing.ACTIVE,
+            vpc=network.vpc,
+            vpc_subnets=network.functions_subnets,
+            security_groups=[group or network.functions],
+        )
+        Tags.of(self).add("component", folder)
+        acknowledge(
+            self.function,
+            "L1",
+            "Python 3.13: the version that the layers' wheels are locked and tested for.",
+        )
+
+    def _role(self, may: Sequence[Grant]) -> iam.Role:
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"What {self.name} may do",
+        )
+        own_arn = Stack.of(self).format_arn(
+            service="lambda",
+            resource="function",
+            resource_name=self.name,
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        grants = [
+            allow(["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.log_group_arn]),
+            # For the Lambda service, which joins the function to the VPC. EC2 knows no narrower
+            # resource for most of these, so the code itself is denied them below.
+            allow(
+                _INTERFACE_ACTIONS,
+                ["*"],
+                {"IAM5[Resource::*]": "Network interfaces (denied to the code), and traces."},
+            ),
+            *may,
+        ]
+        reasons: dict[str, str] = {}
+        for grant in grants:
+            role.add_to_policy(grant.statement)
+            reasons.update(grant.acknowledged)
+        for finding, reason in reasons.items():
+            acknowledge(role, finding, reason)
+        role.add_to_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                actions=_INTERFACE_ACTIONS,
+                resources=["*"],
+                conditions={"ArnEquals": {"lambda:SourceFunctionArn": own_arn}},
+            )
+        )
+        return role
+
+    def depends_on(self, other: Construct) -> None:
+        """Deploy the function, its role and its log only after the other is there."""
+        self.function.node.add_dependency(other)
+
+
+def _sources(folder: str) -> lambda_.AssetCode:
+    """Slice the asset out of `functions/`: a change of one folder deploys that function alone."""
+    return lambda_.Code.from_asset(
+        str(SOURCES),
+        exclude=[
+            "*",
+            f"!{folder}",
+            f"!{folder}/**",
+            "!common",
+            "!common/**",
+            "**/__pycache__",
+            "**/*.pyc",
+            "**/.DS_Store",
+        ],
+        ignore_mode=IgnoreMode.GIT,
+    )

@@ -1,0 +1,17 @@
+"""Log groups: always with an end."""
+
+from aws_cdk import aws_logs as logs
+
+_RETENTIONS = {
+    1: logs.RetentionDays.ONE_DAY,
+    7: logs.RetentionDays.ONE_WEEK,
+    14: logs.RetentionDays.TWO_WEEKS,
+    30: logs.RetentionDays.ONE_MONTH,
+    90: logs.RetentionDays.THREE_MONTHS,
+    365: logs.RetentionDays.ONE_YEAR,
+}
+
+
+def retention(days: int) -> logs.RetentionDays:
+    """Return CloudWatch's name for a number of days that it offers."""
+    return _RETENTIONS[days]

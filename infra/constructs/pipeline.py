@@ -1,0 +1,107 @@
+"""The state machine, from `statemachine/video.asl.json`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from aws_cdk import ArnFormat, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from constructs import Construct
+
+from infra.config import Stage
+from infra.constructs.grants import Grant, allow
+from infra.constructs.logs import retention
+from infra.constructs.nag import acknowledge
+
+DEFINITION = Path(__file__).resolve().parents[2] / "statemachine" / "video.asl.json"
+
+
+class Pipeline(Construct):
+    """One execution per run; its name is the run's id."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        stage: Stage,
+        functions: Mapping[str, lambda_.IFunction],
+    ) -> None:
+        """Make the state machine; `functions` are those that its states run, by folder."""
+        super().__init__(scope, construct_id)
+        self.log_group = logs.LogGroup(
+            self,
+            "Log",
+            # Under this prefix Step Functions needs no resource policy for each group.
+            log_group_name=f"/aws/vendedlogs/states/{stage.stack_name}",
+            retention=retention(stage.log_days),
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        self.state_machine = sfn.StateMachine(
+            self,
+            "StateMachine",
+            state_machine_name=stage.stack_name,
+            state_machine_type=sfn.StateMachineType.STANDARD,
+            # As text: the definition stays in the template, where it can be read and tested.
+            definition_body=sfn.DefinitionBody.from_string(definition(stage)),
+            definition_substitutions={
+                placeholder(folder): function.function_arn for folder, function in functions.items()
+            },
+            logs=sfn.LogOptions(
+                destination=self.log_group, level=sfn.LogLevel.ALL, include_execution_data=False
+            ),
+            tracing_enabled=True,
+        )
+        self.state_machine.add_to_role_policy(
+            iam.PolicyStatement(
+                actions=["lambda:InvokeFunction"],
+                resources=[function.function_arn for function in functions.values()],
+            )
+        )
+        acknowledge(
+            self.state_machine,
+            "IAM5[Resource::*]",
+            "Log delivery and X-Ray, which know no narrower resource.",
+        )
+
+    def may_start(self) -> Grant:
+        """Allow starting an execution."""
+        return allow(["states:StartExecution"], [self.state_machine.state_machine_arn])
+
+    def may_describe(self) -> Grant:
+        """Allow asking how an execution of this state machine stands."""
+        stack = Stack.of(self)
+        resource = self.state_machine.node.default_child
+        assert isinstance(resource, sfn.CfnStateMachine)
+        arn = stack.format_arn(
+            service="states",
+            resource="execution",
+            resource_name=f"{self.state_machine.state_machine_name}:*",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        finding = (
+            "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution:"
+            f"<{stack.get_logical_id(resource)}.Name>:*"
+        )
+        return allow(
+            ["states:DescribeExecution"],
+            [arn],
+            {f"IAM5[Resource::{finding}]": "All executions of this one state machine."},
+        )
+
+
+def placeholder(folder: str) -> str:
+    """Return the name that stands for a folder's function in the definition."""
+    return f"{folder.capitalize()}FunctionArn"
+
+
+def definition(stage: Stage) -> str:
+    """Return the definition with its one number filled in.
+
+    In the file it is a quoted placeholder, so that the file is JSON; CloudFormation would put the
+    number between those quotes.
+    """
+    text = DEFINITION.read_text(encoding="utf-8")
+    return text.replace('"${SceneConcurrency}"', str(stage.scene_concurrency))

@@ -1,0 +1,96 @@
+"""The media bucket."""
+
+from collections.abc import Sequence
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.config import Stage
+from infra.constructs.grants import Grant, allow
+from infra.constructs.nag import acknowledge
+
+
+class Storage(Construct):
+    """One private, encrypted, versioned bucket: media of all users, `inbox/` and `outbox/`."""
+
+    def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
+        super().__init__(scope, construct_id)
+        # Nothing in the stack may delete media by itself: `python -m infra.destroy` empties the
+        # bucket of a stage that keeps no data, before CloudFormation removes it.
+        policy = RemovalPolicy.RETAIN if stage.keep_data else RemovalPolicy.DESTROY
+        self.bucket = s3.Bucket(
+            self,
+            "Media",
+            removal_policy=policy,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            enforce_ssl=True,
+            # The event of an upload names its version, so a late one cannot start another run.
+            versioned=True,
+            cors=_cors(stage),
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    id="abandoned-uploads", abort_incomplete_multipart_upload_after=Duration.days(1)
+                ),
+                s3.LifecycleRule(
+                    id="inbox", prefix="inbox/", expiration=Duration.days(stage.inbox_days)
+                ),
+                s3.LifecycleRule(
+                    id="old-versions",
+                    noncurrent_version_expiration=Duration.days(stage.old_version_days),
+                ),
+                # Kept apart: S3 takes no rule with both an expiration and this.
+                s3.LifecycleRule(id="empty-markers", expired_object_delete_marker=True),
+            ],
+        )
+        resource = self.bucket.node.default_child
+        assert isinstance(resource, s3.CfnBucket)
+        # Not `event_bridge_enabled`: that adds a function of its own for one property.
+        resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
+            event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(
+                event_bridge_enabled=True
+            )
+        )
+        acknowledge(
+            self.bucket,
+            "S1",
+            "Server access logs hold whole presigned links, which open media until they expire.",
+        )
+
+    def may_get(self, *patterns: str) -> Grant:
+        """Allow reading objects whose keys match, such as `*/video-clips/*`."""
+        return self._allow(["s3:GetObject"], patterns)
+
+    def may_put(self, *patterns: str, in_parts: bool = False) -> Grant:
+        """Allow writing objects whose keys match; `in_parts` allows to clean up after a part."""
+        parts = ["s3:AbortMultipartUpload"] if in_parts else []
+        return self._allow(["s3:PutObject", *parts], patterns)
+
+    def _allow(self, actions: Sequence[str], patterns: Sequence[str]) -> Grant:
+        resource = self.bucket.node.default_child
+        assert isinstance(resource, s3.CfnBucket)
+        name = Stack.of(self).get_logical_id(resource)
+        return allow(
+            actions,
+            [self.bucket.arn_for_objects(pattern) for pattern in patterns],
+            {
+                f"IAM5[Resource::<{name}.Arn>/{pattern}]": "One kind of media, of every user."
+                for pattern in patterns
+            },
+        )
+
+
+def _cors(stage: Stage) -> list[s3.CorsRule] | None:
+    if not stage.cors_origins:
+        return None
+    return [
+        s3.CorsRule(
+            allowed_origins=list(stage.cors_origins),
+            allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD, s3.HttpMethods.PUT],
+            allowed_headers=["Content-Type", "Content-MD5", "Range"],
+            exposed_headers=["ETag", "Content-Length", "Content-Range"],
+            max_age=3600,
+        )
+    ]

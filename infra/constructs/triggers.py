@@ -1,0 +1,56 @@
+"""What starts the sweeper: a schedule, and every execution that did not end well.
+
+No dead-letter queue: a sweep looks at all open runs, so the next one makes up for one that was
+lost. The alarms `SweeperFails` and `SweeperSilent` tell when that stops being true.
+"""
+
+from aws_cdk import Duration
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra.constructs.pipeline import Pipeline
+
+SWEEP_EVERY = Duration.minutes(5)
+
+
+class Triggers(Construct):
+    """Rules on the default event bus."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        sweeper: lambda_.Function,
+        pipeline: Pipeline,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        # An event that waited longer is older than the next sweep.
+        sweeper.configure_async_invoke(max_event_age=SWEEP_EVERY, retry_attempts=1)
+        events.Rule(
+            self,
+            "ExecutionEnded",
+            description="A run's execution failed, timed out or was stopped",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=["Step Functions Execution Status Change"],
+                detail={
+                    "stateMachineArn": [pipeline.state_machine.state_machine_arn],
+                    "status": ["FAILED", "TIMED_OUT", "ABORTED"],
+                },
+            ),
+            targets=[targets.LambdaFunction(sweeper)],
+        )
+        events.Rule(
+            self,
+            "Schedule",
+            description="Looks after runs that a crash left behind",
+            schedule=events.Schedule.rate(SWEEP_EVERY),
+            targets=[
+                targets.LambdaFunction(
+                    sweeper, event=events.RuleTargetInput.from_object({"source": "schedule"})
+                )
+            ],
+        )

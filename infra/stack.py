@@ -1,0 +1,207 @@
+"""The whole system. This file only wires; the constructs make the resources."""
+
+from collections.abc import Mapping, Sequence
+
+from aws_cdk import CfnOutput, Stack, Tags
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.config import Stage
+from infra.constructs.api import Api
+from infra.constructs.database import Database, migrations
+from infra.constructs.function import PipelineFunction, Surroundings
+from infra.constructs.grants import Grant, allow
+from infra.constructs.layers import Layers
+from infra.constructs.monitoring import Monitoring
+from infra.constructs.network import Network
+from infra.constructs.pipeline import Pipeline
+from infra.constructs.secrets import Secrets
+from infra.constructs.storage import Storage
+from infra.constructs.triggers import Triggers
+
+_UPLOADS, _IMAGES = "*/user-uploads/*", "*/reference-frames/*"
+_CLIPS, _PROVENANCE, _RECEIPTS = "*/video-clips/*", "*/provenance/*", "*/receipts/*"
+
+
+class VideoStack(Stack):
+    """A client's request in, a finished video in the bucket out."""
+
+    def __init__(self, scope: Construct, stage: Stage) -> None:
+        super().__init__(
+            scope,
+            stage.stack_name,
+            description="AI video generator: a prompt becomes a finished video",
+        )
+        self.stage = stage
+        self.network = Network(self, "Network", stage=stage)
+        self.storage = Storage(self, "Storage", stage=stage)
+        self.secrets = Secrets(self, "Secrets", stage=stage)
+        self.database = Database(self, "Database", stage=stage, network=self.network)
+        self.surroundings = Surroundings(
+            stage=stage, network=self.network, layers=Layers(self, "Layers", stage=stage)
+        )
+        self.functions: dict[str, PipelineFunction] = {}
+        self._steps()
+        self.pipeline = Pipeline(
+            self,
+            "Pipeline",
+            stage=stage,
+            functions={folder: made.function for folder, made in self.functions.items()},
+        )
+        self._entrances()
+        self._migrate_first()
+        self.api = Api(
+            self,
+            "Api",
+            stage=stage,
+            authorizer=self.functions["authorizer"].function,
+            handler=self.functions["api"].function,
+        )
+        sweeper = self.functions["sweeper"].function
+        Triggers(self, "Triggers", sweeper=sweeper, pipeline=self.pipeline)
+        self.monitoring = Monitoring(
+            self,
+            "Monitoring",
+            stage=stage,
+            state_machine=self.pipeline.state_machine,
+            api=self.api.rest_api,
+            sweeper=sweeper,
+            database=self.database.instance,
+        )
+        self._outputs()
+        self._cost_tags()
+
+    def _steps(self) -> None:
+        """Make the functions that states of the pipeline run."""
+        storage, providers = self.storage, self._providers()
+        keys = _may_read(self.secrets.providers)
+        self._function(
+            "story", providers, [keys, storage.may_get(_RECEIPTS), storage.may_put(_RECEIPTS)]
+        )
+        self._function(
+            "image",
+            providers,
+            [
+                keys,
+                storage.may_get(_UPLOADS, _IMAGES, _RECEIPTS),
+                storage.may_put(_IMAGES, _RECEIPTS),
+            ],
+        )
+        self._function(
+            "clip",
+            providers,
+            [
+                keys,
+                storage.may_get(_IMAGES, _CLIPS, _RECEIPTS),
+                storage.may_put(_CLIPS, in_parts=True),
+                storage.may_put(_RECEIPTS),
+            ],
+            ffmpeg=True,
+        )
+        self._function(
+            "merge",
+            self._media(),
+            [storage.may_get(_CLIPS), storage.may_put(_CLIPS, in_parts=True)],
+            ffmpeg=True,
+        )
+        self._function("finish", self._media(), [storage.may_put(_PROVENANCE)])
+
+    def _entrances(self) -> None:
+        """Make the functions that requests, rules and deployments run."""
+        storage, pipeline = self.storage, self.pipeline
+        keys = {
+            "KEYS_SECRET_ARN": self.secrets.keys.secret_arn,
+            "OPERATOR_USER_ID": self.stage.operator_user_id,
+        }
+        machine = {"STATE_MACHINE_ARN": pipeline.state_machine.state_machine_arn}
+        self._function("authorizer", keys, [_may_read(self.secrets.keys)])
+        self._function(
+            "api",
+            {**machine, **self._providers(), "DAILY_CAP_USD": self.stage.daily_cap_usd},
+            [
+                # Which providers can be used depends on which keys are set.
+                _may_read(self.secrets.providers),
+                # For the links that it signs: a link can do what its signer can.
+                storage.may_get(_CLIPS),
+                storage.may_put(_UPLOADS),
+                pipeline.may_start(),
+            ],
+        )
+        self._function("sweeper", machine, [pipeline.may_start(), pipeline.may_describe()])
+
+    def _function(
+        self,
+        folder: str,
+        settings: Mapping[str, str],
+        may: Sequence[Grant],
+        *,
+        ffmpeg: bool = False,
+    ) -> None:
+        """Make the function of a folder; every one of them queries the database."""
+        self.functions[folder] = PipelineFunction(
+            self,
+            folder,
+            surroundings=self.surroundings,
+            environment={**self.database.environment(), **settings},
+            may=[_may_read(self.database.secret), *may],
+            ffmpeg=ffmpeg,
+        )
+
+    def _migrate_first(self) -> None:
+        """Apply migrations before any function gets code that needs them."""
+        migrate = PipelineFunction(
+            self,
+            "migrate",
+            surroundings=self.surroundings,
+            environment=self.database.environment(direct=True),
+            may=[_may_read(self.database.secret)],
+            group=self.network.migrate,
+        )
+        applied = migrations(self, migrate=migrate, network=self.network, database=self.database)
+        for made in self.functions.values():
+            made.function.node.add_dependency(applied)
+
+    def _media(self) -> dict[str, str]:
+        return {"MEDIA_BUCKET": self.storage.bucket.bucket_name}
+
+    def _providers(self) -> dict[str, str]:
+        stage = self.stage
+        addresses = {
+            "OPENAI_BASE_URL": stage.openai_base_url,
+            "RUNWAY_BASE_URL": stage.runway_base_url,
+        }
+        return {
+            **self._media(),
+            "TEXT_PROVIDER": stage.text_provider,
+            "IMAGE_PROVIDER": stage.image_provider,
+            "VIDEO_PROVIDER": stage.video_provider,
+            "PROVIDERS_SECRET_ARN": self.secrets.providers.secret_arn,
+            **{name: url for name, url in addresses.items() if url},
+        }
+
+    def _cost_tags(self) -> None:
+        """Tag everything that can cost money; `component` is set where a part is made."""
+        tags = {"project": "ai-video-generator", "stage": self.stage.name}
+        # CloudFormation takes no tags on this one, although the CDK offers them.
+        untaggable = ["AWS::RDS::DBProxyTargetGroup"]
+        for key, value in tags.items():
+            Tags.of(self).add(key, value, exclude_resource_types=untaggable)
+
+    def _outputs(self) -> None:
+        outputs = {
+            "ApiUrl": self.api.rest_api.url,
+            "MediaBucketName": self.storage.bucket.bucket_name,
+            "KeysSecretArn": self.secrets.keys.secret_arn,
+            "ProvidersSecretArn": self.secrets.providers.secret_arn,
+            "StateMachineArn": self.pipeline.state_machine.state_machine_arn,
+            "DatabaseEndpoint": self.database.instance.db_instance_endpoint_address,
+            "SweeperFunctionName": self.functions["sweeper"].function.function_name,
+            "OperatorUserId": self.stage.operator_user_id,
+            "AlarmTopicArn": self.monitoring.topic.topic_arn,
+        }
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value)
+
+
+def _may_read(secret: secretsmanager.ISecret) -> Grant:
+    return allow(["secretsmanager:GetSecretValue"], [secret.secret_arn])

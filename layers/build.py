@@ -1,0 +1,100 @@
+"""Build layers: into a folder beside the old one, exchanged in one step, and only when needed."""
+
+import fcntl
+import hashlib
+import json
+import shutil
+import tempfile
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from layers import dependencies, ffmpeg, tree
+from layers.lock import LOCK, PROJECT, ROOT
+from layers.platforms import Platform
+
+OUTPUT = ROOT / "build" / "layers"
+LAYERS: dict[str, Callable[[Platform, Path], None]] = {
+    "dependencies": dependencies.build,
+    "ffmpeg": ffmpeg.build,
+}
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """What a built layer was made from, and what it is."""
+
+    inputs: str  # digest of everything that decides the outcome
+    digest: str  # digest of the outcome
+    size: int  # bytes, unpacked
+
+
+def folder(platform: str, layer: str, output: Path = OUTPUT) -> Path:
+    """Return where the layer lies once it is built."""
+    return output / platform / layer
+
+
+def read_stamp(platform: str, layer: str, output: Path = OUTPUT) -> Stamp | None:
+    """Return the stamp of a built layer, or None when it was never finished."""
+    try:
+        stored = json.loads(_stamp_file(platform, layer, output).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return Stamp(**stored)
+
+
+def inputs(target: Platform) -> str:
+    """Return a digest of the lock, the runtime dependencies, the target and these sources."""
+    project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+    whole = hashlib.sha256(json.dumps([target.identity, project["dependencies"]]).encode())
+    sources = [path for path in tree.files(Path(__file__).parent) if path.suffix != ".pyc"]
+    for path in [LOCK, *sources]:
+        whole.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return whole.hexdigest()
+
+
+def build(target: Platform, layer: str, *, output: Path = OUTPUT, force: bool = False) -> Stamp:
+    """Build the layer for the target unless it is up to date; return its stamp."""
+    home = folder(target.name, layer, output)
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(home.with_suffix(".lock")):
+        stamp = read_stamp(target.name, layer, output)
+        wanted = inputs(target)
+        if stamp and stamp.inputs == wanted and home.is_dir() and not force:
+            return stamp
+        with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{layer}-") as workspace:
+            fresh = Path(workspace) / "new"
+            fresh.mkdir()
+            LAYERS[layer](target, fresh)
+            tree.normalise(fresh)
+            stamp = Stamp(wanted, tree.digest(fresh), tree.size(fresh))
+            _exchange(home, fresh, Path(workspace) / "old", target, layer, output)
+        _stamp_file(target.name, layer, output).write_text(
+            json.dumps(asdict(stamp), indent=2) + "\n", encoding="utf-8"
+        )
+        return stamp
+
+
+def _exchange(
+    home: Path, fresh: Path, old: Path, target: Platform, layer: str, output: Path
+) -> None:
+    # Without a stamp the layer counts as absent, so a crash between the steps is repaired.
+    _stamp_file(target.name, layer, output).unlink(missing_ok=True)
+    if home.exists():
+        home.rename(old)
+    fresh.rename(home)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def _stamp_file(platform: str, layer: str, output: Path) -> Path:
+    return output / platform / f"{layer}.json"
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

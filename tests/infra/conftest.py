@@ -1,0 +1,51 @@
+"""Each stage is synthesized once per session, on layers that are built if they are not yet."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from infra import config
+from infra.app import synthesize
+from layers import build
+from layers.platforms import PLATFORMS
+from tests.infra.template import Template
+
+
+@pytest.fixture(scope="session")
+def layers() -> Mapping[tuple[str, str], build.Stamp]:
+    """The stamps of all layers, by platform and layer."""
+    return {
+        (platform, layer): build.build(target(), layer)
+        for platform, target in PLATFORMS.items()
+        for layer in build.LAYERS
+    }
+
+
+@pytest.fixture(scope="session")
+def templates(
+    layers: Mapping[tuple[str, str], build.Stamp], tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, Template]:
+    """The template of every stage."""
+    return {
+        name: Template(name, synthesize(stage, tmp_path_factory.mktemp("assembly") / name))
+        for name, stage in config.STAGES.items()
+    }
+
+
+@pytest.fixture(params=list(config.STAGES))
+def template(request: pytest.FixtureRequest, templates: Mapping[str, Template]) -> Template:
+    """Each stage's template in turn."""
+    return templates[request.param]
+
+
+@pytest.fixture
+def prod(templates: Mapping[str, Template]) -> Template:
+    """The template of stage `prod`."""
+    return templates["prod"]
+
+
+@pytest.fixture
+def assembly(prod: Template) -> Path:
+    """The cloud assembly of stage `prod`."""
+    return prod.path.parent

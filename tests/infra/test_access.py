@@ -1,0 +1,178 @@
+"""Who may do what: exact actions on exact resources, and nothing that is not used."""
+
+import json
+
+import pytest
+
+from tests.infra.template import Json, Template, as_list
+
+# Actions for which AWS knows no narrower resource than all.
+EVERYWHERE = {
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+    "logs:CreateLogDelivery",
+    "logs:DeleteLogDelivery",
+    "logs:DescribeLogGroups",
+    "logs:DescribeResourcePolicies",
+    "logs:GetLogDelivery",
+    "logs:ListLogDeliveries",
+    "logs:PutResourcePolicy",
+    "logs:UpdateLogDelivery",
+    "xray:GetSamplingRules",
+    "xray:GetSamplingTargets",
+    "xray:PutTelemetryRecords",
+    "xray:PutTraceSegments",
+}
+CLIPS, IMAGES, UPLOADS = "*/video-clips/*", "*/reference-frames/*", "*/user-uploads/*"
+PROVENANCE, RECEIPTS = "*/provenance/*", "*/receipts/*"
+
+# What each function may do beyond its log, its network interfaces and its traces.
+RIGHTS: dict[str, set[tuple[str, str]]] = {
+    "authorizer": {("secretsmanager:GetSecretValue", "Keys")},
+    "api": {
+        ("secretsmanager:GetSecretValue", "Providers"),
+        ("s3:GetObject", CLIPS),
+        ("s3:PutObject", UPLOADS),
+        ("states:StartExecution", "machine"),
+    },
+    "story": {
+        ("secretsmanager:GetSecretValue", "Providers"),
+        ("s3:GetObject", RECEIPTS),
+        ("s3:PutObject", RECEIPTS),
+    },
+    "image": {
+        ("secretsmanager:GetSecretValue", "Providers"),
+        ("s3:GetObject", IMAGES),
+        ("s3:GetObject", UPLOADS),
+        ("s3:PutObject", IMAGES),
+        ("s3:GetObject", RECEIPTS),
+        ("s3:PutObject", RECEIPTS),
+    },
+    "clip": {
+        ("secretsmanager:GetSecretValue", "Providers"),
+        ("s3:GetObject", IMAGES),
+        ("s3:GetObject", CLIPS),
+        ("s3:PutObject", CLIPS),
+        ("s3:AbortMultipartUpload", CLIPS),
+        ("s3:GetObject", RECEIPTS),
+        ("s3:PutObject", RECEIPTS),
+    },
+    "merge": {
+        ("s3:GetObject", CLIPS),
+        ("s3:PutObject", CLIPS),
+        ("s3:AbortMultipartUpload", CLIPS),
+    },
+    "finish": {("s3:PutObject", PROVENANCE)},
+    "sweeper": {
+        ("states:StartExecution", "machine"),
+        ("states:DescribeExecution", "executions"),
+    },
+    "migrate": set(),
+}
+
+
+def named(resource: Json) -> str:
+    """A resource in the words of RIGHTS."""
+    text = json.dumps(resource)
+    if isinstance(resource, dict) and "Fn::Join" in resource:
+        tail = resource["Fn::Join"][1][-1]
+        if isinstance(tail, str) and tail.startswith("/"):
+            return tail[1:]
+        if ":execution:" in text and tail == ":*":
+            return "executions"
+    for word, name in {
+        "DatabaseInstanceSecret": "database",
+        "SecretsKeys": "Keys",
+        "SecretsProviders": "Providers",
+        "PipelineStateMachine": "machine",
+    }.items():
+        if word in text:
+            return name
+    return text
+
+
+def test_no_action_is_a_pattern(template: Template) -> None:
+    for policy, statement in template.statements():
+        for action in as_list(statement["Action"]):
+            assert "*" not in action, f"{policy}: {action}"
+
+
+def test_all_resources_only_where_aws_knows_no_narrower(template: Template) -> None:
+    for policy, statement in template.statements():
+        if statement["Effect"] == "Allow" and "*" in as_list(statement["Resource"]):
+            assert set(as_list(statement["Action"])) <= EVERYWHERE, policy
+
+
+def test_no_policy_of_somebody_else_but_one(template: Template) -> None:
+    managed = [
+        json.dumps(role["ManagedPolicyArns"])
+        for role in template.of_type("AWS::IAM::Role").values()
+        if role.get("ManagedPolicyArns")
+    ]
+    assert len(managed) == 1
+    assert "AmazonAPIGatewayPushToCloudWatchLogs" in managed[0]
+
+
+@pytest.mark.parametrize("folder", list(RIGHTS))
+def test_a_function_may_do_what_it_does(template: Template, folder: str) -> None:
+    rights = {
+        (action, named(resource))
+        for statement in template.statements_of(folder)
+        if statement["Effect"] == "Allow" and statement["Resource"] != "*"
+        for action in as_list(statement["Action"])
+        if not action.startswith("logs:")
+        for resource in as_list(statement["Resource"])
+    }
+    assert rights == RIGHTS[folder] | {("secretsmanager:GetSecretValue", "database")}
+
+
+def test_a_function_writes_to_its_own_log_only(template: Template) -> None:
+    for folder, function in template.functions.items():
+        own = {"Fn::GetAtt": [function["LoggingConfig"]["LogGroup"]["Ref"], "Arn"]}
+        logs = [
+            statement
+            for statement in template.statements_of(folder)
+            if any(action.startswith("logs:") for action in as_list(statement["Action"]))
+        ]
+        assert [statement["Resource"] for statement in logs] == [own]
+
+
+def test_code_may_not_touch_network_interfaces(template: Template) -> None:
+    for folder in template.functions:
+        denied = [s for s in template.statements_of(folder) if s["Effect"] == "Deny"]
+        (statement,) = denied
+        assert all(action.startswith("ec2:") for action in statement["Action"])
+        arn = json.dumps(statement["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"])
+        assert f":function:VideoGenerator-{template.stage}-{folder}" in arn
+
+
+def test_the_state_machine_runs_its_functions_and_no_other(template: Template) -> None:
+    machine = template.only("AWS::StepFunctions::StateMachine")
+    role = machine["RoleArn"]["Fn::GetAtt"][0]
+    invoked = {
+        template.function_ids[resource["Fn::GetAtt"][0]]
+        for policy in template.of_type("AWS::IAM::Policy").values()
+        if {"Ref": role} in policy["Roles"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement["Action"] == "lambda:InvokeFunction"
+        for resource in as_list(statement["Resource"])
+    }
+    assert invoked == {"story", "image", "clip", "merge", "finish"}
+
+
+def test_functions_are_invoked_by_whom_they_serve(template: Template) -> None:
+    callers = {
+        (template.function_ids[p["FunctionName"]["Fn::GetAtt"][0]], p["Principal"])
+        for p in template.of_type("AWS::Lambda::Permission").values()
+    }
+    assert callers == {
+        ("api", "apigateway.amazonaws.com"),
+        ("authorizer", "apigateway.amazonaws.com"),
+        ("sweeper", "events.amazonaws.com"),
+    }
+    for permission in template.of_type("AWS::Lambda::Permission").values():
+        assert permission["SourceArn"]

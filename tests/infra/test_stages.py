@@ -1,0 +1,150 @@
+"""Stage `local` is stage `prod` but for sizes, retention and endpoints."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from infra import config
+from tests.infra.template import Json, Template
+
+_RULES = "LifecycleConfiguration.Rules"
+# Everything in which the two templates may differ: type of the resource, place in it, and why.
+ALLOWED = {
+    # Sizes
+    ("AWS::RDS::DBInstance", "AllocatedStorage"),
+    ("AWS::RDS::DBInstance", "MaxAllocatedStorage"),
+    ("AWS::RDS::DBInstance", "DBInstanceClass"),
+    ("AWS::RDS::DBInstance", "MultiAZ"),
+    ("AWS::ApiGateway::Stage", "MethodSettings.0.ThrottlingRateLimit"),
+    ("AWS::ApiGateway::Stage", "MethodSettings.0.ThrottlingBurstLimit"),
+    ("AWS::StepFunctions::StateMachine", "States.Scenes.MaxConcurrency"),
+    # Retention
+    ("AWS::Logs::LogGroup", "RetentionInDays"),
+    ("AWS::RDS::DBInstance", "BackupRetentionPeriod"),
+    ("AWS::RDS::DBInstance", "DeleteAutomatedBackups"),
+    ("AWS::RDS::DBInstance", "DeletionProtection"),
+    ("AWS::RDS::DBInstance", "@DeletionPolicy"),
+    ("AWS::RDS::DBInstance", "@UpdateReplacePolicy"),
+    ("AWS::S3::Bucket", f"{_RULES}.2.NoncurrentVersionExpiration.NoncurrentDays"),
+    ("AWS::S3::Bucket", "@DeletionPolicy"),
+    ("AWS::S3::Bucket", "@UpdateReplacePolicy"),
+    # Endpoints
+    ("AWS::Lambda::Function", "Environment.Variables.STAGE"),
+    ("AWS::Lambda::Function", "Environment.Variables.DATABASE_TLS"),
+    ("AWS::S3::Bucket", "CorsConfiguration"),
+    # The same packages of the lock file, as wheels for the machine that runs them
+    ("AWS::Lambda::LayerVersion", "Content.S3Key"),
+}  # fmt: skip
+
+
+def resources(template: Template) -> dict[str, Json]:
+    """Resources by their place in the tree of constructs, which both stages share."""
+    names = {
+        logical_id: re.sub(
+            rf"VideoGenerator-?{template.stage}|[0-9A-F]{{8}}(?=\W|$)", "", construct_path
+        )
+        for logical_id, construct_path in template.construct_paths.items()
+    }
+    assert len(set(names.values())) == len(names) == len(template.resources)
+    text = json.dumps({name: template.resources[name] for name in names})
+    for logical_id, name in names.items():
+        text = text.replace(f'"{logical_id}"', json.dumps(name))
+    text = re.sub(rf"VideoGenerator-?{template.stage}", "VideoGenerator", text)
+    text = re.sub(r"(?<=DatabaseInstanceProxy)[0-9A-F]{8}|(?<=Authorizer)[0-9A-F]{8}", "", text)
+    normal: dict[str, Json] = json.loads(text)
+    return {name: flat(resource) for name, resource in normal.items()}
+
+
+def flat(resource: Json) -> Json:
+    """Type, properties, policies and dependencies of a resource side by side."""
+    properties = resource["Properties"]
+    if "DefinitionString" in properties:
+        properties.update(json.loads(properties.pop("DefinitionString")))
+    if "PolicyName" in properties:
+        properties["PolicyName"] = "derived from the logical id"
+    return {
+        **properties,
+        "Tags": [tag for tag in properties.get("Tags", []) if tag["Key"] != "stage"],
+        "@Type": resource["Type"],
+        "@DeletionPolicy": resource.get("DeletionPolicy"),
+        "@UpdateReplacePolicy": resource.get("UpdateReplacePolicy"),
+        "@DependsOn": sorted(resource.get("DependsOn", [])),
+    }
+
+
+def differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
+    """Places at which two JSON values differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            yield from differences(one.get(key), other.get(key), f"{place}.{key}".lstrip("."))
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        for index, (left, right) in enumerate(zip(one, other, strict=True)):
+            yield from differences(left, right, f"{place}.{index}")
+    elif one != other:
+        yield place
+
+
+def test_local_is_prod_but_for_sizes_retention_and_endpoints(
+    templates: Mapping[str, Template],
+) -> None:
+    local, prod = resources(templates["local"]), resources(templates["prod"])
+    assert local.keys() == prod.keys()
+    found = {
+        (prod[name]["@Type"], place)
+        for name in prod
+        for place in differences(local[name], prod[name])
+    }
+    assert found - ALLOWED == set()
+    assert ALLOWED - found == set(), "no longer different; take it off the list"
+
+
+def test_local_has_the_resource_types_of_prod(templates: Mapping[str, Template]) -> None:
+    local, prod = (
+        Counter(resource["Type"] for resource in templates[name].resources.values())
+        for name in ("local", "prod")
+    )
+    assert local == prod
+
+
+def test_every_stage_has_the_same_functions_routes_states_and_rights(
+    templates: Mapping[str, Template],
+) -> None:
+    prod = templates["prod"]
+    for template in templates.values():
+        assert template.functions.keys() == prod.functions.keys()
+        assert template.routes.keys() == prod.routes.keys()
+        assert template.machine["States"].keys() == prod.machine["States"].keys()
+        for folder in prod.functions:
+            assert actions(template, folder) == actions(prod, folder)
+
+
+def actions(template: Template, folder: str) -> list[str]:
+    return [
+        json.dumps([statement["Effect"], statement["Action"]])
+        for statement in template.statements_of(folder)
+    ]
+
+
+def test_the_comparison_sees_a_difference() -> None:
+    one = {"a": {"b": [1, {"c": 2}]}, "d": 1}
+    other = {"a": {"b": [1, {"c": 3}]}, "e": 1}
+    assert list(differences(one, other)) == ["a.b.1.c", "d", "e"]
+
+
+def test_an_unknown_stage_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="local, dev, prod"):
+        config.stage("staging")
+
+
+def test_only_endpoints_can_be_set_from_outside() -> None:
+    with pytest.raises(ValueError, match="multi_az cannot be set"):
+        config.stage("prod", {"multi_az": "false"})
+    changed = config.stage(
+        "dev", {"text_provider": "openai", "cors_origins": "https://a,https://b"}
+    )
+    assert changed.text_provider == "openai"
+    assert changed.cors_origins == ("https://a", "https://b")

@@ -1,0 +1,208 @@
+"""The state machine: every run ends, says why, pays once, and fits into its history."""
+
+import inspect
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from clip.handler import MAX_POLLS
+from common import errors
+from common.providers import models
+from common.video import MAX_SCENES
+from infra import config
+from infra.constructs.pipeline import DEFINITION, placeholder
+from tests.infra.history import Run, documents, events, size, states
+from tests.infra.template import Json, Template
+
+MACHINE: Json = json.loads(DEFINITION.read_text(encoding="utf-8"))
+STATES = dict(states(MACHINE))
+TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
+
+# The states that may cost money with every attempt.
+SUBMITS = {"WriteStory", "PaintAnchor", "PaintImage", "StartClip"}
+NOT_ACCEPTED = {"NotAccepted", "Lambda.TooManyRequestsException"}
+
+# "25,000 events in a single execution", "256 KiB of input or output"; the latter is a limit to stay
+# far from, so that states can be read.
+MOST_EVENTS = 25_000
+LARGEST_DOCUMENT = 10 * 1024
+
+
+def attempts(state: Json) -> int:
+    """How often a state may fail and be tried again."""
+    return sum(retrier["MaxAttempts"] for retrier in state["Retry"])
+
+
+def home(name: str) -> Json:
+    """The states among which a state stands: the machine's, or those of its Map."""
+    for machine in (MACHINE, *(s["ItemProcessor"] for s in STATES.values() if "ItemsPath" in s)):
+        if name in machine["States"]:
+            return machine["States"]
+    raise KeyError(name)
+
+
+def caught(name: str) -> str:
+    """Where a state's failure leads."""
+    (catcher,) = STATES[name]["Catch"]
+    assert catcher["ErrorEquals"] == ["States.ALL"]
+    following: str = catcher["Next"]
+    assert following in home(name)
+    return following
+
+
+def test_states_are_named_once() -> None:
+    assert len(STATES) == len(list(states(MACHINE)))
+
+
+def test_placeholders_are_the_functions_and_one_number(template: Template) -> None:
+    asked = set(re.findall(r"\$\{(\w+)\}", DEFINITION.read_text(encoding="utf-8")))
+    substitutions = template.only("AWS::StepFunctions::StateMachine")["DefinitionSubstitutions"]
+    assert asked == {*substitutions, "SceneConcurrency"}
+    for name, value in substitutions.items():
+        folder = template.function_ids[value["Fn::GetAtt"][0]]
+        assert name == placeholder(folder)
+
+
+def test_the_deployed_definition_is_the_file_with_its_number(template: Template) -> None:
+    text = template.only("AWS::StepFunctions::StateMachine")["DefinitionString"]
+    concurrency = config.STAGES[template.stage].scene_concurrency
+    assert json.loads(text)["States"]["Scenes"]["MaxConcurrency"] == concurrency
+    assert "SceneConcurrency" not in text
+    expected = {**MACHINE, "States": {**MACHINE["States"]}}
+    expected["States"]["Scenes"] = {**MACHINE["States"]["Scenes"], "MaxConcurrency": concurrency}
+    assert json.loads(text) == expected
+
+
+def test_it_is_logged_and_traced_without_data(template: Template) -> None:
+    machine = template.only("AWS::StepFunctions::StateMachine")
+    assert machine["LoggingConfiguration"]["Level"] == "ALL"
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    assert machine["StateMachineType"] == "STANDARD"
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_every_task_has_a_timeout_and_retries_by_name(name: str) -> None:
+    assert TASKS[name]["TimeoutSeconds"] > 0
+    names = {error for retrier in TASKS[name]["Retry"] for error in retrier["ErrorEquals"]}
+    assert names
+    assert not names & {"States.ALL", "States.TaskFailed"}
+    own = {error for error in names if "." not in error}
+    known = {kind.__name__ for kind in errors._STEP_ERRORS}
+    assert own <= known, "an error that no handler reports"
+
+
+@pytest.mark.parametrize("name", sorted(SUBMITS))
+def test_paid_work_is_tried_again_only_when_certainly_not_accepted(name: str) -> None:
+    names = {error for retrier in TASKS[name]["Retry"] for error in retrier["ErrorEquals"]}
+    assert names <= NOT_ACCEPTED
+
+
+def test_a_handler_that_pays_says_so() -> None:
+    """`submits=True` is what turns a TransientError into the only error that is tried again."""
+    for folder, marks in {"story": 1, "image": 1, "clip": 1}.items():
+        source = Path(inspect.getfile(errors)).parents[1] / folder / "handler.py"
+        assert source.read_text(encoding="utf-8").count("submits=True") == marks
+
+
+@pytest.mark.parametrize("name", [n for n in TASKS if n not in {"RecordFailure"}])
+def test_every_failure_is_recorded_and_ends_in_fail(name: str) -> None:
+    following = caught(name)
+    passed = [name]
+    while STATES[following]["Type"] != "Fail":
+        passed.append(following)
+        state = STATES[following]
+        if state["Type"] == "Task":
+            assert caught(following) == state["Next"], (
+                "recording failed: the run fails all the same"
+            )
+        following = state["Next"]
+    if name in MACHINE["States"]:
+        assert "RecordFailure" in passed
+    else:
+        assert caught("Scenes") == "RecordFailure"
+    assert following in home(name)
+
+
+def test_a_failed_run_is_a_failed_execution() -> None:
+    assert caught("RecordFailure") == STATES["RecordFailure"]["Next"] == "Fail"
+    assert STATES["Fail"]["Type"] == "Fail"
+    ends = [n for n, s in MACHINE["States"].items() if s["Type"] in ("Succeed", "Fail")]
+    assert sorted(ends) == ["Fail", "Succeed"]
+    assert not [n for n, s in MACHINE["States"].items() if s.get("End")]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_function_ends_before_its_longest_state(name: str) -> None:
+    folder = TASKS[name]["Resource"].removeprefix("${").removesuffix("FunctionArn}").lower()
+    longest = max(
+        state["TimeoutSeconds"]
+        for state in TASKS.values()
+        if state["Resource"] == TASKS[name]["Resource"]
+    )
+    for stage in config.STAGES.values():
+        assert stage.functions[folder].timeout < longest
+
+
+def test_the_largest_run_fits_into_its_history() -> None:
+    """Every clip polled to the last, every paid call tried as often as it may be."""
+    patience = {name: attempts(TASKS[name]) for name in SUBMITS}
+    largest = Run(scenes=MAX_SCENES, polls=MAX_POLLS, failed_attempts=patience)
+    assert events(MACHINE, largest) < MOST_EVENTS
+
+
+def test_events_are_counted_as_the_service_counts_them() -> None:
+    # One scene, one poll, by hand: 2 of the execution, 5 for each of WriteStory, PaintAnchor,
+    # MergeClips and Finish, 2 for Succeed, 4 for the Map and 2 for its iteration, in which there
+    # are 5 for each of four tasks and 2 for each of WaitForClip and ClipFinished.
+    assert events(MACHINE, Run(scenes=1, polls=1)) == 2 + 4 * 5 + 2 + 4 + 2 + 4 * 5 + 2 * 2
+    # Another poll is a wait, a check and a choice; another attempt is three events.
+    assert events(MACHINE, Run(scenes=1, polls=2)) - events(MACHINE, Run(scenes=1, polls=1)) == 9
+    retried = Run(scenes=1, polls=1, failed_attempts={"CollectClip": 2})
+    assert events(MACHINE, retried) - events(MACHINE, Run(scenes=1, polls=1)) == 6
+
+
+def answer(name: str, parameters: Json) -> Json:
+    """The largest answer that each task can give."""
+    longest = max((model.model for model in models.models()), key=len)
+    by = {"provider": "x" * 32, "model": longest}
+    clip = {"status": "succeeded", "wait_seconds": 300, **by}
+    answers: dict[str, Json] = {
+        "WriteStory": {"scenes": list(range(1, MAX_SCENES + 1))},
+        "PaintAnchor": {"scene": 1, **by},
+        "PaintImage": {"scene": parameters.get("scene"), **by},
+        "StartClip": clip,
+        "CheckClip": clip,
+        "CollectClip": clip,
+        "MergeClips": {"clips": 60, "frames": 10**6, "seconds": "3600.000", "bytes": 10**10},
+        "Finish": {"status": "succeeded", "usd": "1234.5678"},
+    }
+    return answers[name]
+
+
+def test_what_states_carry_stays_small() -> None:
+    given = {"run_id": f"run_{'0' * 26}", "video_id": f"vid_{'0' * 26}"}
+    seen = {name: 0 for name, _ in states(MACHINE)}
+    for name, document in documents(MACHINE, given, answer):
+        seen[name] = max(seen[name], size(document))
+    assert max(seen.values()) < LARGEST_DOCUMENT
+    reached = {name for name, largest in seen.items() if largest}
+    assert STATES.keys() - reached == {
+        "RecordSceneFailure", "SceneFailed", "RecordFailure", "Fail"
+    }  # fmt: skip
+
+
+def test_a_caught_error_adds_little() -> None:
+    """Step Functions keeps an error's name and cause; Lambda's cause has message and stack."""
+    cause = {
+        "errorMessage": "m" * 1000,
+        "errorType": "PermanentError",
+        "requestId": "0" * 36,
+        "stackTrace": ["f" * 250] * 12,
+    }
+    error = {"Error": "PermanentError", "Cause": json.dumps(cause)}
+    given = {"run_id": f"run_{'0' * 26}", "video_id": f"vid_{'0' * 26}", "scene": 60}
+    full = {**given, **{key: answer("StartClip", {}) for key in ("image", "clip")}}
+    assert size({**full, "error": error}) < LARGEST_DOCUMENT
