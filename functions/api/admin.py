@@ -23,6 +23,8 @@ def create_key(database: Database, caller: Caller, wish: CreateKey) -> KeyCreate
         endpoints=wish.allowedEndpoints,
         per_minute=wish.rateLimit.requestsPerMinute,
         per_hour=wish.rateLimit.requestsPerHour,
+        daily_cap_usd=wish.dailyCapUsd,
+        monthly_cap_usd=wish.monthlyCapUsd,
     )
     prefix = secret[: keys.PREFIX_CHARACTERS]
     with database.transaction() as cursor:

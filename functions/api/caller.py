@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 
 from common.database import Database
 from common.database.keys import count_request
@@ -19,6 +20,8 @@ class Caller:
     live: bool
     scopes: frozenset[str]
     limits: Mapping[str, int]
+    daily_cap_usd: Decimal | None
+    monthly_cap_usd: Decimal | None
 
     @classmethod
     def from_authorizer(cls, context: Mapping[str, str]) -> "Caller":
@@ -29,12 +32,18 @@ class Caller:
             live=context["live"] == "true",
             scopes=frozenset(context["scopes"].split()),
             limits={"minute": int(context["per_minute"]), "hour": int(context["per_hour"])},
+            daily_cap_usd=_cap(context.get("daily_cap_usd")),
+            monthly_cap_usd=_cap(context.get("monthly_cap_usd")),
         )
 
     def need(self, scope: str) -> None:
         """Raise Forbidden unless the key has the scope."""
         if scope not in self.scopes:
             raise Forbidden(f"This API key lacks the scope '{scope}'.")
+
+
+def _cap(text: str | None) -> Decimal | None:
+    return Decimal(text) if text else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ VERSION = "1.0.0"
 _MEANING = {
     400: "The body is not JSON.",
     401: "No API key, or not a valid one.",
+    402: "A spend cap would be passed; the answer says what remains. Nothing was stored.",
     403: "The key may not use this endpoint.",
     404: "There is no such thing, or it belongs to somebody else.",
     409: "Not possible in the state that it is in.",

@@ -8,7 +8,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from api import admin, document, errors, middleware
+from api import admin, catalogue, document, errors, middleware
 from api.caller import Caller
 from api.document import answers
 from api.middleware import JSON, admitted, with_headers
@@ -16,8 +16,10 @@ from api.schemas import (
     CreateKey,
     CreateVideo,
     Download,
+    Estimate,
     Health,
     KeyCreated,
+    ModelList,
     VideoObject,
     VideoPage,
 )
@@ -63,23 +65,26 @@ def _caller() -> Caller:
     return caller
 
 
-@app.post(
-    "/v1/videos",
-    summary="Make a video",
-    description="Accepts the wish and starts a run. Poll the answer's `links.self`.",
-    responses=answers(202, VideoObject, 400, 413, 415, 422, 429, 503, authenticated=True),
-    status_code=202,
-    middlewares=_admitted,
-)
-def create_video(wish: CreateVideo) -> Response[VideoObject]:
-    """202 with the video, its address, and when to look again."""
-    video = videos().create(_caller(), wish)
+def _accepted(video: VideoObject) -> Response[VideoObject]:
     return Response(
         status_code=202,
         content_type=JSON,
         body=video,
         headers={"Location": video.links.self, "Retry-After": str(_POLL_SECONDS)},
     )
+
+
+@app.post(
+    "/v1/videos",
+    summary="Make a video",
+    description="Accepts the wish and starts a run. Poll the answer's `links.self`.",
+    responses=answers(202, VideoObject, 400, 402, 413, 415, 422, 429, 503, authenticated=True),
+    status_code=202,
+    middlewares=_admitted,
+)
+def create_video(wish: CreateVideo) -> Response[VideoObject]:
+    """202 with the video, its address, and when to look again."""
+    return _accepted(videos().create(_caller(), wish))
 
 
 @app.get(
@@ -121,6 +126,43 @@ def get_video(video_id: VideoId) -> Response[VideoObject]:
 def download_video(video_id: VideoId) -> Download:
     """A link that works for an hour."""
     return videos().download(_caller(), video_id)
+
+
+@app.post(
+    "/v1/videos/<video_id>/resume",
+    summary="Resume a failed video",
+    description="Starts a new run over what is finished; only what is missing is paid for.",
+    responses=answers(202, VideoObject, 402, 404, 409, 422, 429, 503, authenticated=True),
+    status_code=202,
+    middlewares=_admitted,
+)
+def resume_video(video_id: VideoId) -> Response[VideoObject]:
+    """202 with the video."""
+    return _accepted(videos().resume(_caller(), video_id))
+
+
+@app.post(
+    "/v1/estimates",
+    summary="Estimate what a video would cost",
+    description="Takes the body of `POST /v1/videos`. Nothing is stored or started.",
+    responses=answers(200, Estimate, 400, 413, 415, 422, 429, 503, authenticated=True),
+    middlewares=_admitted,
+)
+def estimate_video(wish: CreateVideo) -> Estimate:
+    """US dollars by step and scene."""
+    return videos().estimate(_caller(), wish)
+
+
+@app.get(
+    "/v1/models",
+    summary="List models",
+    description="Every provider and model: what it takes, what it costs, whether it can be used.",
+    responses=answers(200, ModelList, 429, 503, authenticated=True),
+    middlewares=_admitted,
+)
+def list_models() -> ModelList:
+    """All models."""
+    return catalogue.listing(settings(), videos().provider_keys())
 
 
 @app.post(

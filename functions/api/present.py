@@ -10,16 +10,19 @@ from api.schemas import (
     Costs,
     Equivalent,
     Links,
-    Money,
     Origin,
     Output,
     RunError,
+    SceneCost,
     SceneObject,
+    Units,
     VideoObject,
 )
+from common.database.jobs import StepCharge
 from common.database.scenes import Clip, Frame
 from common.database.videos import Final, Video
 from common.providers import models
+from common.providers.models import Choice, Model
 from common.storage import MediaStore
 
 LINK_SECONDS = 3600
@@ -36,7 +39,12 @@ class Rows:
     frames: Sequence[Frame]
     clips: Sequence[Clip]
     final: Final | None
-    spent_usd: Decimal
+    charges: Sequence[StepCharge]
+
+    @property
+    def spent_usd(self) -> Decimal:
+        """What the video has cost so far."""
+        return sum((charge.actual_usd or Decimal(0) for charge in self.charges), Decimal(0))
 
 
 def full(rows: Rows, store: MediaStore) -> VideoObject:
@@ -44,8 +52,7 @@ def full(rows: Rows, store: MediaStore) -> VideoObject:
     return _show(
         rows.video,
         progress=_progress(rows),
-        scenes=[_scene(frame, clip) for frame, clip in zip(rows.frames, rows.clips, strict=True)]
-        or None,
+        scenes=_scenes(rows) or None,
         output=_output(rows.final, store) if rows.final else None,
         spent=rows.spent_usd,
     )
@@ -83,6 +90,7 @@ def _show(
         ratio=video.ratio,
         reference=video.reference_key is not None,
     )
+    choice = _choice(video)
     here = f"/v1/videos/{video.session_id}"
     return VideoObject.model_validate(
         {
@@ -100,9 +108,7 @@ def _show(
             "title": video.story_title,
             "overview": video.story_overview,
             "models": {
-                "text": _origin("text", video.text_provider, video.text_model),
-                "image": _origin("image", video.image_provider, video.image_model),
-                "video": _origin("video", video.video_provider, video.video_model),
+                model.kind: origin(model) for model in (choice.text, choice.image, choice.video)
             },
             "scenes": scenes,
             "output": output,
@@ -110,6 +116,7 @@ def _show(
             "cost": Costs(
                 estimated=money(video.estimated_usd),
                 actual=money(spent),
+                max=None if video.max_cost_usd is None else money(video.max_cost_usd),
                 equivalent=Equivalent(
                     amount=money(equivalent),
                     models=[paid.text.model, paid.image.model, paid.video.model],
@@ -120,13 +127,14 @@ def _show(
             "created_at": video.created_at,
             "started_at": video.started_at,
             "completed_at": video.ended_at,
-            "links": Links(self=here, download=f"{here}/download"),
+            "links": Links(self=here, download=f"{here}/download", resume=f"{here}/resume"),
         }
     )
 
 
-def _origin(kind: models.Kind, provider: str, model: str) -> Origin:
-    return Origin(provider=provider, model=model, label=models.find(kind, provider, model).label)
+def origin(model: Model) -> Origin:
+    """Say which model that is, in plain words too."""
+    return Origin(provider=model.provider, model=model.model, label=model.label)
 
 
 def _progress(rows: Rows) -> int:
@@ -140,7 +148,46 @@ def _progress(rows: Rows) -> int:
     return story + (_IMAGES * painted + _CLIPS * animated) // count + merged
 
 
-def _scene(frame: Frame, clip: Clip) -> SceneObject:
+def _scenes(rows: Rows) -> list[SceneObject]:
+    charges = {(charge.kind, charge.scene): charge for charge in rows.charges}
+    choice = _choice(rows.video)
+    reference = rows.video.reference_key is not None
+    clip_usd = choice.video.clip_usd(rows.video.clip_seconds)
+    shown = []
+    for frame, clip in zip(rows.frames, rows.clips, strict=True):
+        number = frame.frame_number
+        image_usd = choice.picture_usd(number, rows.video.ratio, reference)
+        image_cost = _cost(charges.get(("image", number)), image_usd)
+        clip_cost = _cost(charges.get(("clip", number)), clip_usd)
+        shown.append(_scene(frame, clip, image_cost, clip_cost))
+    return shown
+
+
+def _cost(charge: StepCharge | None, estimated: Decimal) -> SceneCost:
+    if charge is None:
+        return SceneCost(
+            amount=None, estimated=money(estimated), units=None, possible_duplicate=False
+        )
+    units = None
+    if charge.units is not None and charge.unit:
+        units = Units(amount=f"{charge.units.normalize():f}", unit=charge.unit)
+    return SceneCost(
+        amount=None if charge.actual_usd is None else money(charge.actual_usd),
+        estimated=money(charge.estimated_usd),
+        units=units,
+        possible_duplicate=charge.possible_duplicate,
+    )
+
+
+def _choice(video: Video) -> Choice:
+    return Choice(
+        models.find("text", video.text_provider, video.text_model),
+        models.find("image", video.image_provider, video.image_model),
+        models.find("video", video.video_provider, video.video_model),
+    )
+
+
+def _scene(frame: Frame, clip: Clip, image_cost: SceneCost, clip_cost: SceneCost) -> SceneObject:
     return SceneObject(
         index=frame.frame_number,
         status=_together(frame.status, clip.status),
@@ -148,8 +195,8 @@ def _scene(frame: Frame, clip: Clip) -> SceneObject:
         description=frame.description,
         prompt=frame.prompt,
         motion_prompt=frame.motion_prompt,
-        image=_asset(frame),
-        clip=_asset(clip),
+        image=_asset(frame, image_cost),
+        clip=_asset(clip, clip_cost),
     )
 
 
@@ -161,11 +208,11 @@ def _together(image: str, clip: str) -> str:
     return "queued" if (image, clip) == ("queued", "queued") else "running"
 
 
-def _asset(row: Frame | Clip) -> Asset:
+def _asset(row: Frame | Clip, cost: SceneCost) -> Asset:
     return Asset(
         status=row.status,
         version=row.version,
-        cost=Money(amount=money(row.cost_usd)),
+        cost=cost,
         error=RunError.model_validate(row.error) if row.error else None,
     )
 

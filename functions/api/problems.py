@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from common.errors import (
+    BudgetExceeded,
     Conflict,
     Forbidden,
     InvalidInput,
@@ -29,6 +30,7 @@ _STATUS: tuple[tuple[type[VideoError], int], ...] = (
     (MediaError, 422),
     (PayloadTooLarge, 413),
     (Unauthorized, 401),
+    (BudgetExceeded, 402),
     (Forbidden, 403),
     (NotFound, 404),
     (Conflict, 409),

@@ -1,6 +1,7 @@
 """Requests and answers of the API, as typed models; the OpenAPI document is made of them."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
@@ -31,6 +32,21 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
+class ModelChoice(Request):
+    """A provider, and one of its models if not the default one. `GET /v1/models` lists them."""
+
+    provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")]
+    model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,80}$")] | None = None
+
+
+class ModelChoices(Request):
+    """Models by kind of work; what is left out is the stage's own."""
+
+    text: ModelChoice | None = None
+    image: ModelChoice | None = None
+    video: ModelChoice | None = None
+
+
 class CreateVideo(Request):
     """A wish for a video."""
 
@@ -48,6 +64,18 @@ class CreateVideo(Request):
     mood: Text = Field("Vibrant", json_schema_extra={"enum": _MOODS})
     image: str | None = Field(
         None, description="Reference picture: base64, or a data URI (PNG, JPEG, WebP)."
+    )
+    models: ModelChoices = Field(
+        default_factory=ModelChoices, description="Other models than the stage's own."
+    )
+    max_cost: Decimal | None = Field(
+        None, ge=0, max_digits=12, decimal_places=6, strict=False,
+        description="Refuse, or stop, what costs more: US dollars as decimal text.",
+    )  # fmt: skip
+    on_unknown: Literal["fail", "resubmit_once"] = Field(
+        "fail",
+        description="What to do when nobody knows whether a paid call was accepted: fail the run, "
+        "or make the call once more, which may be charged twice and is flagged.",
     )
     seed: int | None = Field(None, ge=0, le=4_294_967_295, description="Same seed, same video.")
     metadata: dict[
@@ -69,11 +97,28 @@ class Equivalent(Money):
     models: list[str]
 
 
+class Units(BaseModel):
+    """An amount in a provider's own units."""
+
+    amount: str
+    unit: str
+
+
+class SceneCost(Money):
+    """What a picture or clip cost, or will cost. `amount` is null until it is known."""
+
+    amount: str | None  # type: ignore[assignment]  # known later
+    estimated: str
+    units: Units | None
+    possible_duplicate: bool = Field(description="A second call may have been charged too.")
+
+
 class Costs(BaseModel):
     """What was estimated, and what was spent so far."""
 
     estimated: str
     actual: str
+    max: str | None
     currency: Literal["USD"] = "USD"
     equivalent: Equivalent
 
@@ -102,7 +147,7 @@ class Asset(BaseModel):
 
     status: str
     version: int
-    cost: Money
+    cost: SceneCost
     error: RunError | None
 
 
@@ -136,6 +181,7 @@ class Links(BaseModel):
 
     self: str
     download: str
+    resume: str
 
 
 class VideoObject(BaseModel):
@@ -185,6 +231,47 @@ class Download(BaseModel):
     sha256: str
 
 
+class ModelObject(BaseModel):
+    """A model: what it takes, what it costs, and whether it can be used with the keys set."""
+
+    kind: Literal["text", "image", "video"]
+    provider: str
+    model: str
+    label: str
+    default: bool
+    usable: bool
+    chosen: bool = Field(description="The one that this stage takes by itself.")
+    ratios: list[str]
+    seconds: list[int]
+    limits: dict[str, int]
+    price: dict[str, str]
+    shutdown: date | None
+
+
+class ModelList(BaseModel):
+    """All models of all providers."""
+
+    data: list[ModelObject]
+
+
+class SceneEstimate(BaseModel):
+    """US dollars for one scene."""
+
+    scene: int
+    image: str
+    clip: str
+
+
+class Estimate(BaseModel):
+    """What a video would cost, by step and scene, in US dollars. Nothing is stored or started."""
+
+    total: str
+    story: str
+    scenes: list[SceneEstimate]
+    currency: Literal["USD"] = "USD"
+    models: dict[str, Origin]
+
+
 class Health(BaseModel):
     """The service answers, and its database does."""
 
@@ -216,6 +303,12 @@ class CreateKey(Request):
         ]
     ] = Field(default_factory=lambda: ["*"], min_length=1, max_length=50)
     rateLimit: RateLimit = Field(default_factory=RateLimit)  # type: ignore[arg-type]  # noqa: N815
+    dailyCapUsd: Decimal | None = Field(  # noqa: N815
+        None, ge=0, max_digits=12, decimal_places=6, strict=False
+    )
+    monthlyCapUsd: Decimal | None = Field(  # noqa: N815
+        None, ge=0, max_digits=12, decimal_places=6, strict=False
+    )
     expiresIn: int | None = Field(None, ge=60, description="Seconds.")  # noqa: N815
 
 

@@ -80,7 +80,7 @@ def _managed(presented: str) -> ApiKey | None:
             return find(cursor, keys.digest(presented))
     except VideoError as error:
         logger.error("key not checked", extra={"code": error.error_code})
-        # Not a 401: the key may be good. API Gateway answers 500 in the project's error shape.
+        # Not a 401: the key may be good. API Gateway answers 503 in the project's error shape.
         raise RuntimeError("The key could not be checked.") from None
 
 
@@ -105,6 +105,8 @@ def _policy(owner: ApiKey, method_arn: str) -> dict[str, Any]:
             "scopes": " ".join(owner.scopes),
             "per_minute": str(owner.per_minute),
             "per_hour": str(owner.per_hour),
+            "daily_cap_usd": str(owner.daily_cap_usd or ""),
+            "monthly_cap_usd": str(owner.monthly_cap_usd or ""),
         },
     }
 

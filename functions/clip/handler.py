@@ -26,8 +26,8 @@ from common.video import FREE, RATIOS, Picture, Stage
 MAX_POLLS = 36
 _POLL_GROWTH = 1.1
 _LONGEST_WAIT_SECONDS = 300
-# The state gives up after 150 s, the function before it.
-_LEASE_SECONDS = 150
+# The function is stopped after 350 s at the latest.
+_LEASE_SECONDS = 360
 # Providers round a clip's length to whole pictures, at their own frame rate.
 _LENGTH_TOLERANCE_SECONDS = 0.25
 

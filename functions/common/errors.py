@@ -9,6 +9,7 @@
         ├── Malformed              the request cannot even be read
         ├── NotFound               no such thing, or not the caller's
         ├── Unauthorized           no key, or not a valid one
+        ├── BudgetExceeded         a cap would be passed; says what remains
         ├── Forbidden              a valid key that may not do this
         ├── Conflict               not possible in the state that the thing is in
         ├── TooManyRequests        over the limit of the key; says when to come back
@@ -24,13 +25,16 @@ of the raised class and does not know of inheritance.
 
 from typing import ClassVar
 
+from common.video import Cost
+
 
 class VideoError(Exception):
     """Base of all errors that the application raises on purpose.
 
     `code` is dotted and stable; `detail` is for people and holds no secret and no text of a
     provider; `field` is the request field at fault, if one is; `allowed` are its allowed values;
-    `retryable` says whether the same again can succeed.
+    `retryable` says whether the same again can succeed. `cost` is what a paid call that failed was
+    charged all the same, where that is known.
     """
 
     code: ClassVar[str] = "internal"
@@ -45,6 +49,7 @@ class VideoError(Exception):
         field: str | None = None,
         allowed: object = None,
         billed: bool | None = None,
+        cost: Cost | None = None,
         retry_after: int | None = None,
         retryable: bool | None = None,
     ) -> None:
@@ -54,6 +59,7 @@ class VideoError(Exception):
         self.field = field
         self.allowed = allowed
         self.billed = billed
+        self.cost = cost
         self.retry_after = retry_after
         if retryable is not None:
             self.retryable = retryable
@@ -114,6 +120,13 @@ class Unauthorized(PermanentError):
 
     code = "auth.unauthorized"
     title = "Unauthorized"
+
+
+class BudgetExceeded(PermanentError):
+    """A spend cap would be passed."""
+
+    code = "budget.exceeded"
+    title = "Budget exceeded"
 
 
 class Forbidden(PermanentError):
@@ -180,6 +193,7 @@ def as_step_error(error: VideoError) -> VideoError:
         field=error.field,
         allowed=error.allowed,
         billed=error.billed,
+        cost=error.cost,
         retry_after=error.retry_after,
         retryable=error.retryable,
     )

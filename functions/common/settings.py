@@ -5,6 +5,7 @@ against each other. A field is the lower-case name of its environment variable.
 """
 
 import os
+from decimal import Decimal
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -66,8 +67,10 @@ class AuthorizerSettings(DatabaseSettings, KeySettings):
     """Settings of the function `authorizer`."""
 
 
-class ApiSettings(DatabaseSettings, ProviderSettings, KeySettings, PipelineSettings):
+class ApiSettings(DatabaseSettings, ProviderSettings, PipelineSettings):
     """Settings of the function `api`."""
+
+    daily_cap_usd: Decimal | None = None  # the breaker over all keys together
 
 
 class GenerationSettings(DatabaseSettings, ProviderSettings):

@@ -82,7 +82,8 @@ def step(
                     named = NotAccepted(own.detail, code=own.error_code)
                 raise named from None
 
-        return handler
+        framed: Handler = handler  # Powertools' decorators carry no types
+        return framed
 
     return frame
 

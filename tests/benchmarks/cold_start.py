@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -140,7 +141,7 @@ def _events(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
         owner = ApiKey("key_1", "alice", "bench", True, [], ["*"], 10_000, 100_000)
         insert_key(cursor, owner, digest=keys.digest(key), prefix=key[:12], expires_at=None)
         videos.insert(cursor, row)
-        runs.insert(cursor, run_id, row.session_id, "create")
+        runs.insert(cursor, run_id, row.session_id, "create", Decimal(0))
         # Of tomorrow, so that the sweeper has nothing to do about it.
         cursor.execute("UPDATE runs SET created_at = now() + interval '1 day'")
         scenes.insert_story(cursor, row.session_id, STORY, row.style, row.mood)

@@ -29,6 +29,7 @@ def wish(**changes: Any) -> Wish:
         "video_provider": "offline",
         "video_model": "camera-1",
         "estimated_usd": Decimal(0),
+        "key_id": "key_1",
     }
     return Wish(**{**values, **changes})
 
@@ -45,7 +46,7 @@ def admit(database: Database, **changes: Any) -> tuple[str, str]:
     row, run_id = wish(**changes), ids.new("run")
     with database.transaction() as cursor:
         videos.insert(cursor, row)
-        runs.insert(cursor, run_id, row.session_id, "create")
+        runs.insert(cursor, run_id, row.session_id, "create", Decimal(0))
     return row.session_id, run_id
 
 

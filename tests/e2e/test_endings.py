@@ -1,6 +1,7 @@
 """Every accepted run ends, and says why; what was finished stays readable."""
 
 import time
+from decimal import Decimal
 from typing import Any
 
 from common import ids
@@ -15,7 +16,7 @@ def leave_unstarted(backstage: Backstage, **changes: Any) -> tuple[str, str]:
     row, run_id = wish(**changes), ids.new("run")
     with backstage.database() as cursor:
         videos.insert(cursor, row)
-        runs.insert(cursor, run_id, row.session_id, "create")
+        runs.insert(cursor, run_id, row.session_id, "create", Decimal(0))
         cursor.execute(
             "UPDATE runs SET created_at = now() - interval '1 minute' WHERE run_id = %s", (run_id,)
         )
@@ -76,7 +77,7 @@ def test_steps_repeated_on_a_finished_video_change_nothing(
     )
     run_id = ids.new("run")
     with backstage.database() as cursor:
-        runs.insert(cursor, run_id, video["id"], "resume")
+        runs.insert(cursor, run_id, video["id"], "resume", Decimal(0))
     machine = link.outputs["StateMachineArn"]
     link.client("stepfunctions").start_execution(
         stateMachineArn=machine,

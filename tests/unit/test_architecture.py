@@ -21,7 +21,7 @@ RESERVED = {
     "s3transfer": ("common/storage/",),
     "openai": ("common/providers/",),
     "requests": ("common/providers/",),
-    "urllib3": ("common/secrets.py", "migrate/"),
+    "urllib3": ("common/secrets.py", "common/providers/", "migrate/"),
     "PIL": ("common/providers/", "api/pictures.py"),
     "subprocess": ("common/ffmpeg.py", "common/providers/video/"),
 }

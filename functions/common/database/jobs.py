@@ -141,6 +141,33 @@ def ended(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class StepCharge:
+    """What a step has cost over all its attempts; `actual_usd` is None until one has ended."""
+
+    kind: str
+    scene: int
+    estimated_usd: Decimal
+    actual_usd: Decimal | None
+    units: Decimal | None
+    unit: str | None
+    possible_duplicate: bool
+
+
+def charges(cursor: Cursor, session_id: str) -> list[StepCharge]:
+    """Return what each step of the video has cost."""
+    cursor.execute(
+        """
+        SELECT kind, scene, max(estimated_usd) AS estimated_usd, sum(actual_usd) AS actual_usd,
+               sum(units) AS units, max(unit) AS unit,
+               bool_or(possible_duplicate) AS possible_duplicate
+        FROM provider_jobs WHERE session_id = %s GROUP BY kind, scene ORDER BY kind, scene
+        """,
+        (session_id,),
+    )
+    return [StepCharge(**row) for row in cursor.fetchall()]
+
+
 def actual_usd(cursor: Cursor, session_id: str) -> Decimal:
     """Return what the video has cost so far."""
     cursor.execute(

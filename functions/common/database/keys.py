@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 
 from common.database import Cursor
 
@@ -18,6 +19,8 @@ class ApiKey:
     endpoints: list[str]
     per_minute: int
     per_hour: int
+    daily_cap_usd: Decimal | None = None
+    monthly_cap_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,13 @@ def insert(
     cursor.execute(
         """
         INSERT INTO api_keys (key_id, digest, prefix, user_id, name, live, scopes, endpoints,
-                              per_minute, per_hour, expires_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                              per_minute, per_hour, daily_cap_usd, monthly_cap_usd, expires_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         (
             key.key_id, digest, prefix, key.user_id, key.name, key.live, key.scopes,
-            key.endpoints, key.per_minute, key.per_hour, expires_at,
+            key.endpoints, key.per_minute, key.per_hour, key.daily_cap_usd, key.monthly_cap_usd,
+            expires_at,
         ),
     )  # fmt: skip
 
@@ -50,7 +54,8 @@ def find(cursor: Cursor, digest: bytes) -> ApiKey | None:
     """Return the key with that SHA-256, if it is active and not expired."""
     cursor.execute(
         """
-        SELECT key_id, user_id, name, live, scopes, endpoints, per_minute, per_hour
+        SELECT key_id, user_id, name, live, scopes, endpoints, per_minute, per_hour,
+               daily_cap_usd, monthly_cap_usd
         FROM api_keys
         WHERE digest = %s AND active AND (expires_at IS NULL OR expires_at > now())
         """,

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from psycopg2.extras import Json
 
-from common.database import Cursor
+from common.database import Cursor, budget
 from common.errors import NotFound
 
 
@@ -30,11 +31,11 @@ class RunEvent:
     facts: dict[str, Any]
 
 
-def insert(cursor: Cursor, run_id: str, session_id: str, kind: str) -> None:
-    """Store a new run as queued."""
+def insert(cursor: Cursor, run_id: str, session_id: str, kind: str, reserved_usd: Decimal) -> None:
+    """Store a new run as queued, with what was reserved for it."""
     cursor.execute(
-        "INSERT INTO runs (run_id, session_id, kind) VALUES (%s, %s, %s)",
-        (run_id, session_id, kind),
+        "INSERT INTO runs (run_id, session_id, kind, reserved_usd) VALUES (%s, %s, %s, %s)",
+        (run_id, session_id, kind, reserved_usd),
     )
     add_event(cursor, run_id, "run.queued")
 
@@ -150,5 +151,6 @@ def _end(cursor: Cursor, run_id: str, status: str, error: dict[str, Any] | None)
     )
     if cursor.rowcount != 1:
         return False
+    budget.release(cursor, run_id)
     add_event(cursor, run_id, f"run.{status}", facts=error)
     return True

@@ -32,6 +32,8 @@ class Wish:
     video_provider: str
     video_model: str
     estimated_usd: Decimal
+    key_id: str
+    max_cost_usd: Decimal | None = None
     on_unknown: str = "fail"
     metadata: dict[str, Any] = field(default_factory=dict)
 
@@ -71,8 +73,8 @@ _SELECT = """
     SELECT s.id, s.session_id, s.user_id, s.original_prompt, s.frame_count, s.clip_seconds,
            s.ratio, s.style, s.mood, s.seed, s.reference_key, s.text_provider, s.text_model,
            s.image_provider, s.image_model, s.video_provider, s.video_model, s.estimated_usd,
-           s.on_unknown, s.metadata, s.status, s.story_title, s.story_overview,
-           s.created_at, s.updated_at,
+           s.key_id, s.max_cost_usd, s.on_unknown, s.metadata, s.status,
+           s.story_title, s.story_overview, s.created_at, s.updated_at,
            r.run_id, r.stage, r.error, r.started_at, r.ended_at
     FROM video_sessions s
     JOIN LATERAL (
@@ -88,15 +90,18 @@ def insert(cursor: Cursor, wish: Wish) -> None:
         INSERT INTO video_sessions (
             session_id, user_id, original_prompt, video_duration, frame_count, clip_seconds, ratio,
             style, mood, seed, reference_key, text_provider, text_model, image_provider,
-            image_model, video_provider, video_model, estimated_usd, on_unknown, metadata)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            image_model, video_provider, video_model, estimated_usd, key_id, max_cost_usd,
+            on_unknown, metadata)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+                %s, %s)
         """,
         (
             wish.session_id, wish.user_id, wish.original_prompt,
             wish.frame_count * wish.clip_seconds, wish.frame_count, wish.clip_seconds, wish.ratio,
             wish.style, wish.mood, wish.seed, wish.reference_key, wish.text_provider,
             wish.text_model, wish.image_provider, wish.image_model, wish.video_provider,
-            wish.video_model, wish.estimated_usd, wish.on_unknown, Json(wish.metadata),
+            wish.video_model, wish.estimated_usd, wish.key_id,
+            wish.max_cost_usd, wish.on_unknown, Json(wish.metadata),
         ),
     )  # fmt: skip
 
@@ -125,6 +130,18 @@ def page(cursor: Cursor, user_id: str, *, limit: int, before: int | None) -> lis
         {"user": user_id, "before": before, "limit": limit},
     )
     return [Video(**row) for row in cursor.fetchall()]
+
+
+def reopen(cursor: Cursor, session_id: str) -> bool:
+    """Make a failed video queued again; False when it is not failed."""
+    cursor.execute(
+        """
+        UPDATE video_sessions SET status = 'queued', updated_at = now()
+        WHERE session_id = %s AND status = 'failed'
+        """,
+        (session_id,),
+    )
+    return cursor.rowcount == 1
 
 
 def insert_final(cursor: Cursor, session_id: str, final: Final) -> None:

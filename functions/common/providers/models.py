@@ -2,7 +2,8 @@
 
 import math
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -22,7 +23,10 @@ _REFERENCE_PICTURE_TOKENS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. `key` names the secret it needs; without one it is free and runs offline."""
+    """One model. `key` names the secret it needs; one without key and price runs offline.
+
+    `request` holds fields that every request for it carries.
+    """
 
     kind: Kind
     provider: str
@@ -40,16 +44,18 @@ class Model:
     units_per_second: Decimal = Decimal(0)
     usd_per_unit: Decimal = Decimal(0)
     usd_per_million_input_tokens: Decimal = Decimal(0)
+    usd_per_million_cached_input_tokens: Decimal | None = None
     usd_per_million_output_tokens: Decimal = Decimal(0)
     usd_per_million_image_input_tokens: Decimal = Decimal(0)
     tokens_per_call: tuple[int, int] = (0, 0)
     tokens_per_scene: tuple[int, int] = (0, 0)
     shutdown: str | None = None
+    request: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_paid(self) -> bool:
         """Say whether a call to it is charged."""
-        return self.key is not None
+        return self.key is not None or self.usd_per_unit > 0
 
     def story_usd(self, scenes: int) -> Decimal:
         """Estimate a story of so many scenes."""
@@ -86,17 +92,13 @@ class Choice:
     video: Model
 
     def estimate_usd(self, *, scenes: int, seconds: int, ratio: str, reference: bool) -> Decimal:
-        """Estimate the whole video: a story, and a picture and a clip for each scene.
+        """Estimate the whole video: a story, and a picture and a clip for each scene."""
+        pictures = sum(self.picture_usd(n, ratio, reference) for n in range(1, scenes + 1))
+        return self.text.story_usd(scenes) + pictures + scenes * self.video.clip_usd(seconds)
 
-        Every picture but the first follows the first as a reference, beside the user's own.
-        """
-        own = 1 if reference else 0
-        return (
-            self.text.story_usd(scenes)
-            + self.image.image_usd(ratio, own)
-            + (scenes - 1) * self.image.image_usd(ratio, own + 1)
-            + scenes * self.video.clip_usd(seconds)
-        )
+    def picture_usd(self, scene: int, ratio: str, reference: bool) -> Decimal:
+        """Estimate one picture: all but the first follow the first, beside the user's own."""
+        return self.image.image_usd(ratio, (1 if reference else 0) + (0 if scene == 1 else 1))
 
 
 @cache

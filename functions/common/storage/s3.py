@@ -86,7 +86,8 @@ def _own(error: BotoCoreError | ClientError, done: str) -> VideoError:
         )
     code = error.response.get("Error", {}).get("Code", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in {"NoSuchKey", "404"}:
+    # Without the right to list the bucket, S3 answers 403 for what is not there.
+    if code in {"NoSuchKey", "404"} or (done == "read" and code in {"AccessDenied", "403"}):
         return NotFound("The media object is not there.", code="storage.not_found")
     if status >= 500 or status == 429 or code in {"SlowDown", "RequestTimeout"}:
         return TransientError(

@@ -12,6 +12,8 @@ CREATE TABLE api_keys (
     endpoints     text[] NOT NULL DEFAULT '{*}',  -- `METHOD /path`, or `*` for all
     per_minute    integer NOT NULL DEFAULT 60 CHECK (per_minute > 0),
     per_hour      integer NOT NULL DEFAULT 1000 CHECK (per_hour > 0),
+    daily_cap_usd   numeric(12, 6),               -- null: only the caps of the stage
+    monthly_cap_usd numeric(12, 6),
     active        boolean NOT NULL DEFAULT true,
     expires_at    timestamptz,
     created_at    timestamptz NOT NULL DEFAULT now()
@@ -24,6 +26,15 @@ CREATE TABLE rate_windows (
     started_at timestamptz NOT NULL,
     count      integer NOT NULL,
     PRIMARY KEY (key_id, period)
+);
+
+-- What may still be spent: a row for each scope (a key, or `all`) and period (a day or a month).
+CREATE TABLE spend (
+    scope        text NOT NULL,
+    period       text NOT NULL,
+    reserved_usd numeric(14, 6) NOT NULL DEFAULT 0,
+    spent_usd    numeric(14, 6) NOT NULL DEFAULT 0,
+    PRIMARY KEY (scope, period)
 );
 
 CREATE TABLE video_sessions (
@@ -50,6 +61,9 @@ CREATE TABLE video_sessions (
     video_provider  text NOT NULL,
     video_model     text NOT NULL,
     estimated_usd   numeric(12, 6) NOT NULL,
+    max_cost_usd    numeric(12, 6),
+    settled_usd     numeric(12, 6) NOT NULL DEFAULT 0,                -- of what is in `spend`
+    key_id          text NOT NULL,
     story_title     text,
     story_overview  text,
     on_unknown      text NOT NULL DEFAULT 'fail' CHECK (on_unknown IN ('fail', 'resubmit_once')),
@@ -65,6 +79,7 @@ CREATE TABLE runs (
                 CHECK (status IN ('queued', 'running', 'succeeded', 'failed')),
     stage       text NOT NULL DEFAULT 'story'
                 CHECK (stage IN ('story', 'image', 'clip', 'merge', 'finish')),
+    reserved_usd numeric(12, 6) NOT NULL DEFAULT 0,                   -- released when it ends
     error       jsonb,
     created_at  timestamptz NOT NULL DEFAULT now(),
     started_at  timestamptz,

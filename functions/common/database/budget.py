@@ -1,0 +1,123 @@
+"""SQL of spending: reserved for a whole run at admission, settled to what was spent at its end."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from common.database import Cursor
+from common.errors import BudgetExceeded
+
+_ALL = "all"
+# Periods are counted in UTC, by the database's clock.
+_DAY, _MONTH = "YYYY-MM-DD", "YYYY-MM"
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """The most that may be spent, in US dollars; None is no cap.
+
+    `all_daily` is the breaker over all keys of the stage together.
+    """
+
+    key_id: str
+    daily: Decimal | None
+    monthly: Decimal | None
+    all_daily: Decimal | None
+
+    def each(self) -> Iterator[tuple[str, str, Decimal | None, str]]:
+        """Yield scope, period, cap and a name for people, always in the same order.
+
+        The same order in every transaction: rows are locked in it, so no two can block each other.
+        """
+        yield _ALL, _DAY, self.all_daily, "the daily cap of this deployment"
+        yield self.key_id, _DAY, self.daily, "the daily cap of this API key"
+        yield self.key_id, _MONTH, self.monthly, "the monthly cap of this API key"
+
+
+def reserve(cursor: Cursor, caps: Caps, usd: Decimal) -> None:
+    """Reserve an amount under every cap, or raise BudgetExceeded and reserve nothing.
+
+    Exact under any number of callers: each row is checked and raised in one statement.
+    """
+    for scope, period, cap, name in caps.each():
+        cursor.execute(
+            """
+            INSERT INTO spend AS s (scope, period, reserved_usd)
+            SELECT %(scope)s, to_char(now() AT TIME ZONE 'UTC', %(period)s), %(usd)s
+            WHERE %(cap)s::numeric IS NULL OR %(usd)s <= %(cap)s
+            ON CONFLICT (scope, period) DO UPDATE
+            SET reserved_usd = s.reserved_usd + excluded.reserved_usd
+            WHERE %(cap)s::numeric IS NULL
+               OR s.reserved_usd + s.spent_usd + excluded.reserved_usd <= %(cap)s
+            """,
+            {"scope": scope, "period": period, "cap": cap, "usd": usd},
+        )
+        if cursor.rowcount != 1 and cap is not None:
+            raise _exceeded(cap - _used(cursor, scope, period), usd, name)
+
+
+def release(cursor: Cursor, run_id: str) -> None:
+    """Give back what a run that ends had reserved, and count what was spent since the last time."""
+    cursor.execute(
+        """
+        WITH video AS (
+            SELECT s.session_id, s.key_id, r.reserved_usd, r.created_at AT TIME ZONE 'UTC' AS at,
+                   spent.usd - s.settled_usd AS usd
+            FROM runs r JOIN video_sessions s USING (session_id)
+            CROSS JOIN LATERAL (
+                SELECT COALESCE(sum(actual_usd), 0) AS usd FROM provider_jobs
+                WHERE session_id = s.session_id
+            ) spent
+            WHERE r.run_id = %(run)s
+            FOR UPDATE OF s
+        ), settled AS (
+            UPDATE video_sessions s SET settled_usd = settled_usd + video.usd
+            FROM video WHERE s.session_id = video.session_id
+        ), emptied AS (
+            UPDATE runs SET reserved_usd = 0 WHERE run_id = %(run)s
+        )
+        UPDATE spend
+        SET reserved_usd = spend.reserved_usd - video.reserved_usd,
+            spent_usd = spend.spent_usd + video.usd
+        FROM video
+        WHERE (spend.scope = %(all)s AND spend.period = to_char(video.at, %(day)s))
+           OR (spend.scope = video.key_id
+               AND spend.period IN (to_char(video.at, %(day)s), to_char(video.at, %(month)s)))
+        """,
+        {"run": run_id, "all": _ALL, "day": _DAY, "month": _MONTH},
+    )
+
+
+def committed_usd(cursor: Cursor, session_id: str) -> Decimal:
+    """Return what a video has cost, with what calls that are still open may cost."""
+    cursor.execute(
+        """
+        SELECT COALESCE(sum(CASE WHEN state IN ('submitting', 'submitted') THEN estimated_usd
+                                 ELSE actual_usd END), 0) AS usd
+        FROM provider_jobs WHERE session_id = %s
+        """,
+        (session_id,),
+    )
+    row = cursor.fetchone()
+    return Decimal(row["usd"]) if row else Decimal(0)
+
+
+def _used(cursor: Cursor, scope: str, period: str) -> Decimal:
+    cursor.execute(
+        """
+        SELECT reserved_usd + spent_usd AS usd FROM spend
+        WHERE scope = %s AND period = to_char(now() AT TIME ZONE 'UTC', %s)
+        """,
+        (scope, period),
+    )
+    row = cursor.fetchone()
+    return Decimal(row["usd"]) if row else Decimal(0)
+
+
+def _exceeded(remaining: Decimal, usd: Decimal, name: str) -> BudgetExceeded:
+    return BudgetExceeded(
+        f"This would cost about {usd:.4f} USD; under {name} {max(remaining, Decimal(0)):.4f} USD "
+        "remain. Nothing was stored. Ask for fewer or shorter scenes, or raise the cap.",
+        field="max_cost",
+        allowed={"remaining_usd": f"{max(remaining, Decimal(0)):.6f}"},
+    )
