@@ -63,4 +63,5 @@ def charge(video: Video, step: Step, model: Model, usd: Decimal, lease_seconds: 
         estimated_usd=usd,
         lease_seconds=lease_seconds,
         may_resubmit=video.on_unknown == "resubmit_once",
+        max_cost_usd=video.max_cost_usd,
     )

@@ -22,9 +22,10 @@ from typing import Any
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from common import ids
-from common.database import Cursor, Database, jobs
+from common.database import Cursor, Database, budget, jobs
 from common.database.jobs import Attempt, Step
 from common.errors import (
+    BudgetExceeded,
     NotAccepted,
     NotFound,
     OutcomeUnknown,
@@ -46,7 +47,8 @@ class Charge:
     """What is to be paid for.
 
     `lease_seconds`: after these the worker that made an attempt is certainly dead.
-    `may_resubmit`: the policy `resubmit_once` of the video's owner.
+    `may_resubmit`: the policy `resubmit_once` of the video's owner, `max_cost_usd` their limit for
+    the whole video.
     """
 
     step: Step
@@ -55,6 +57,7 @@ class Charge:
     estimated_usd: Decimal
     lease_seconds: int
     may_resubmit: bool
+    max_cost_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class Ledger:
                 if receipt is not None:
                     return before, receipt
                 jobs.ended(cursor, before, "unknown", OutcomeUnknown.code)
+            _check_budget(cursor, charge)
             attempt = None
             if not (is_open and charge.model.is_paid) or _may_resubmit(charge, before):
                 attempt = jobs.insert(
@@ -175,6 +179,18 @@ def patiently(store: Callable[[], None]) -> None:
             billed=True,
             retryable=True,
         ) from error
+
+
+def _check_budget(cursor: Cursor, charge: Charge) -> None:
+    """Refuse a call that would pass the owner's limit; the estimate was below it at admission."""
+    if charge.max_cost_usd is None or not charge.estimated_usd:
+        return
+    committed = budget.committed_usd(cursor, charge.step.session_id)
+    if committed + charge.estimated_usd > charge.max_cost_usd:
+        raise BudgetExceeded(
+            f"The video has cost {committed:.4f} USD; the next {charge.step.kind} would pass its "
+            f"max_cost of {charge.max_cost_usd:.4f} USD. What was finished is kept."
+        )
 
 
 def _may_resubmit(charge: Charge, before: Attempt | None) -> bool:

@@ -1,0 +1,132 @@
+"""Spending on a real PostgreSQL: caps are exact, and reservations come back."""
+
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import pytest
+
+from common import ids
+from common.database import Database, budget, jobs, runs, videos
+from common.database.budget import Caps
+from common.errors import BudgetExceeded
+from common.settings import DatabaseSettings
+from common.video import Cost
+from tests.contract.rows import wish
+
+
+def caps(daily: str | None = None, all_daily: str | None = None, key: str = "key_1") -> Caps:
+    def amount(text: str | None) -> Decimal | None:
+        return None if text is None else Decimal(text)
+
+    return Caps(key_id=key, daily=amount(daily), monthly=None, all_daily=amount(all_daily))
+
+
+def spend(database: Database) -> dict[tuple[str, int], tuple[Decimal, Decimal]]:
+    with database.transaction() as cursor:
+        cursor.execute("SELECT scope, length(period) AS n, reserved_usd, spent_usd FROM spend")
+        return {(r["scope"], r["n"]): (r["reserved_usd"], r["spent_usd"]) for r in cursor}
+
+
+def test_fifty_racers_get_exactly_the_cap(migrated: DatabaseSettings) -> None:
+    def race(_: int) -> int:
+        database, granted = Database(migrated), 0
+        for _ in range(40):
+            try:
+                with database.transaction() as cursor:
+                    budget.reserve(cursor, caps(daily="1000", all_daily="100000"), Decimal(1))
+                granted += 1
+            except BudgetExceeded:
+                pass
+        database.close()
+        return granted
+
+    with ThreadPoolExecutor(50) as pool:
+        assert sum(pool.map(race, range(50))) == 1000
+
+
+def test_the_breaker_over_all_keys_stops_every_key(database: Database) -> None:
+    with database.transaction() as cursor:
+        budget.reserve(cursor, caps(all_daily="5", key="a"), Decimal(3))
+    with (
+        pytest.raises(BudgetExceeded, match=r"2\.0000 USD remain"),
+        database.transaction() as cursor,
+    ):
+        budget.reserve(cursor, caps(all_daily="5", key="b"), Decimal(3))
+    assert spend(database)["all", 10] == (Decimal(3), Decimal(0))
+    assert ("b", 10) not in spend(database)
+
+
+def test_a_first_amount_over_the_cap_is_refused_too(database: Database) -> None:
+    with pytest.raises(BudgetExceeded), database.transaction() as cursor:
+        budget.reserve(cursor, caps(daily="1"), Decimal("1.000001"))
+    assert spend(database) == {}
+
+
+def admit(database: Database, usd: str) -> tuple[str, str]:
+    row, run_id = wish(estimated_usd=Decimal(usd)), ids.new("run")
+    with database.transaction() as cursor:
+        budget.reserve(cursor, caps(daily="10", all_daily="10"), Decimal(usd))
+        videos.insert(cursor, row)
+        runs.insert(cursor, run_id, row.session_id, "create", Decimal(usd))
+    return row.session_id, run_id
+
+
+def charge(database: Database, video_id: str, scene: int, usd: str) -> None:
+    with database.transaction() as cursor:
+        attempt = jobs.insert(
+            cursor,
+            jobs.Step(video_id, "clip", scene, 1),
+            attempt=1,
+            token=ids.new("att"),
+            provider="runway",
+            model="gen4_turbo",
+            estimated_usd=Decimal("0.25"),
+            lease_seconds=60,
+            possible_duplicate=False,
+        )
+        assert attempt
+        jobs.succeeded(cursor, attempt, Cost(usd=Decimal(usd)))
+
+
+def test_a_run_that_ends_gives_back_what_it_did_not_spend(database: Database) -> None:
+    video_id, run_id = admit(database, "2.5")
+    charge(database, video_id, 1, "0.3")
+    with database.transaction() as cursor:
+        assert runs.fail(cursor, run_id, {"code": "x"})
+        assert not runs.fail(cursor, run_id, {"code": "x"})
+    assert set(spend(database).values()) == {(Decimal(0), Decimal("0.3"))}
+
+
+def test_a_resumed_video_counts_only_what_came_since(database: Database) -> None:
+    video_id, run_id = admit(database, "2.5")
+    charge(database, video_id, 1, "0.3")
+    again = ids.new("run")
+    with database.transaction() as cursor:
+        runs.fail(cursor, run_id, {"code": "x"})
+        assert videos.reopen(cursor, video_id)
+        assert not videos.reopen(cursor, video_id)
+        budget.reserve(cursor, caps(daily="10", all_daily="10"), Decimal("2.2"))
+        runs.insert(cursor, again, video_id, "resume", Decimal("2.2"))
+    charge(database, video_id, 2, "0.2")
+    with database.transaction() as cursor:
+        assert runs.succeed(cursor, again)
+    assert set(spend(database).values()) == {(Decimal(0), Decimal("0.5"))}
+
+
+def test_a_call_under_way_counts_with_its_estimate(database: Database) -> None:
+    video_id, _ = admit(database, "1")
+    charge(database, video_id, 1, "0.3")
+    with database.transaction() as cursor:
+        jobs.insert(
+            cursor,
+            jobs.Step(video_id, "clip", 2, 1),
+            attempt=1,
+            token=ids.new("att"),
+            provider="runway",
+            model="gen4_turbo",
+            estimated_usd=Decimal("0.25"),
+            lease_seconds=60,
+            possible_duplicate=False,
+        )
+        assert budget.committed_usd(cursor, video_id) == Decimal("0.55")
+        assert jobs.actual_usd(cursor, video_id) == Decimal("0.3")
