@@ -145,7 +145,7 @@ def _answer(status: JobStatus, wait_seconds: int) -> dict[str, Any]:
 
 
 def _provider(video: Video) -> VideoProvider:
-    return providers.video(video.video_provider, context())
+    return providers.video_provider(video.video_provider, context())
 
 
 def _step(event: ClipEvent, clip: Clip) -> Step:

@@ -41,6 +41,18 @@ def s3() -> "S3Client":
     return cast("S3Client", _client("s3"))
 
 
+@cache
+def bedrock() -> Any:
+    """The client of Bedrock's runtime (there are no types for it). It makes every call once.
+
+    Calls there are paid, and what came of one is for the caller to judge.
+    """
+    once = Config(
+        retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=30
+    )
+    return _session().create_client("bedrock-runtime", config=once)
+
+
 def step_functions() -> "SFNClient":
     """The client of Step Functions."""
     return cast("SFNClient", _client("stepfunctions"))

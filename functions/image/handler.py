@@ -48,7 +48,7 @@ def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame) -> None
     )
 
     def make(_token: str) -> Facts:
-        result = providers.image(video.image_provider, context()).paint(request)
+        result = providers.image_provider(video.image_provider, context()).paint(request)
         picture = result.picture
         paid.patiently(lambda: store().put(key, picture.data, picture.media_type))
         return {"cost": result.cost.as_json()}

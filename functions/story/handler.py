@@ -40,7 +40,7 @@ def _write(event: RunEvent, video: Video) -> None:
     )
 
     def make(_token: str) -> Facts:
-        result = providers.text(video.text_provider, context()).write_story(request)
+        result = providers.text_provider(video.text_provider, context()).write_story(request)
         return {"story": asdict(result.story), "cost": result.cost.as_json()}
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:

@@ -1,5 +1,6 @@
 """The model registry: what it refuses, and what it estimates."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -21,7 +22,8 @@ def test_there_is_exactly_one_default_for_each_kind_and_provider() -> None:
     [("1280:720", "0.0074"), ("720:1280", "0.0074")],
 )
 def test_a_picture_costs_what_openais_table_says(ratio: str, usd: str) -> None:
-    assert models.paid().image.image_usd(ratio, 0).quantize(Decimal("0.0001")) == Decimal(usd)
+    model = replace(models.paid().image, tokens_per_call=(0, 0))  # without the prompt
+    assert model.image_usd(ratio, 0).quantize(Decimal("0.0001")) == Decimal(usd)
 
 
 def test_a_clip_costs_what_runways_example_says() -> None:
@@ -48,10 +50,14 @@ def test_offline_costs_nothing() -> None:
 def test_what_is_not_there_is_refused_with_what_is() -> None:
     with pytest.raises(InvalidInput) as provider:
         models.find("video", "sora")
-    assert provider.value.allowed == ["offline", "runway"]
+    assert provider.value.allowed == ["luma", "offline", "runway"]
     with pytest.raises(InvalidInput) as model:
         models.find("image", "openai", "gpt-image-1")
-    assert model.value.allowed == ["gpt-image-2.5-sunburst"]
+    assert model.value.allowed == [
+        "gpt-image-2.5-sunburst",
+        "gpt-image-2.5-flare",
+        "gpt-image-2",
+    ]
 
 
 def test_the_folder_is_the_registry() -> None:

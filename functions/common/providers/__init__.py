@@ -220,17 +220,17 @@ def names(kind: str) -> list[str]:
     return sorted(p.stem for p in (_HERE / kind).glob("*.py") if not p.stem.startswith("_"))
 
 
-def text(name: str, context: ProviderContext) -> TextProvider:
+def text_provider(name: str, context: ProviderContext) -> TextProvider:
     """Return the text provider of that name."""
     return cast(TextProvider, _create("text", name, context))
 
 
-def image(name: str, context: ProviderContext) -> ImageProvider:
+def image_provider(name: str, context: ProviderContext) -> ImageProvider:
     """Return the image provider of that name."""
     return cast(ImageProvider, _create("image", name, context))
 
 
-def video(name: str, context: ProviderContext) -> VideoProvider:
+def video_provider(name: str, context: ProviderContext) -> VideoProvider:
     """Return the video provider of that name."""
     return cast(VideoProvider, _create("video", name, context))
 

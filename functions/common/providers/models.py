@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from common.errors import InvalidInput
-from common.video import RATIOS
+from common.video import RATIOS, Cost
 
 Kind = Literal["text", "image", "video"]
 
 _FILE = Path(__file__).parent / "models.toml"
 _MILLION = Decimal(1_000_000)
 # Neither OpenAI's calculator nor its documents give the tokens of an input picture at this
-# fidelity; a picture of 1280x720 is counted as 1,000 (on the safe side of the published tables).
-_REFERENCE_PICTURE_TOKENS = 1000
+# fidelity; one of a clip's size, and none is sent larger, is counted as 1,200.
+_REFERENCE_PICTURE_TOKENS = 1200
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Model:
         ) / _MILLION
 
     def image_usd(self, ratio: str, references: int) -> Decimal:
-        """Estimate a picture, by the formula of OpenAI's own calculator."""
+        """Estimate a picture by the formula of OpenAI's own calculator, and what is sent for it."""
         width, height = RATIOS[ratio]
         short_units = round(self.quality_base / (max(width, height) / min(width, height)))
         tokens = math.ceil(
@@ -75,12 +75,17 @@ class Model:
         )
         return (
             tokens * self.usd_per_million_output_tokens
+            + self.tokens_per_call[0] * self.usd_per_million_input_tokens
             + references * _REFERENCE_PICTURE_TOKENS * self.usd_per_million_image_input_tokens
         ) / _MILLION
 
     def clip_usd(self, seconds: int) -> Decimal:
         """Estimate a clip of so many seconds."""
         return seconds * self.units_per_second * self.usd_per_unit
+
+    def clip_cost(self, seconds: int) -> Cost:
+        """Return the same in the provider's units too."""
+        return Cost(self.clip_usd(seconds), seconds * self.units_per_second, self.unit)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,12 @@ class MediaFolder:
             if not _SLUG.fullmatch(part):
                 raise InvalidInput("An identifier may hold letters, digits, - and _ only.")
 
+    @classmethod
+    def of(cls, key: str) -> "MediaFolder":
+        """Return the folder that the key was made in."""
+        user_id, video_id, _ = key.split("/", 2)
+        return cls(user_id, video_id)
+
     def reference(self, version: int) -> str:
         """Key of the user's own picture."""
         return self._key("user-uploads", f"reference_image_{version}.png")
@@ -49,6 +55,10 @@ class MediaFolder:
     def provenance(self, version: int) -> str:
         """Key of the record of how the video was made."""
         return self._key("provenance", f"manifest_{version}.json")
+
+    def delivery(self, token: str) -> str:
+        """Key under which a provider leaves a clip that it writes to the bucket itself."""
+        return self._key("video-clips", f"delivered/{token}")
 
     def receipt(self, token: str) -> str:
         """Key of what a paid call brought, by the attempt's token."""

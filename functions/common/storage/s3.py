@@ -66,6 +66,10 @@ class S3MediaStore:
             path.unlink(missing_ok=True)
             raise _own(error, "read") from error
 
+    def location(self, key: str) -> str:
+        """Return the `s3://` address of a key, for AWS services that write there themselves."""
+        return f"s3://{self._bucket}/{key}"
+
     def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
         """Return a presigned URL for GET. It dies with the role's session, if that is sooner."""
         request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key}

@@ -1,0 +1,159 @@
+"""One call to OpenAI with its own SDK, retries off, and what the answer means.
+
+The SDK builds requests and reads errors. Answers are read by us, from their bytes: its types are
+filled without a check, and an HTML page with status 200 comes back as a string.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from common.errors import VideoError
+from common.providers import ProviderContext, outcome
+from common.providers.models import Model
+from common.video import Cost
+
+if TYPE_CHECKING:
+    from openai import APIConnectionError, APIStatusError, OpenAI
+    from openai._legacy_response import LegacyAPIResponse
+
+VENDOR = "OpenAI"
+KEY = "OPENAI_API_KEY"
+
+_BASE_URL = "https://api.openai.com/v1"
+_CONNECT_SECONDS = 5
+_MILLION = Decimal(1_000_000)
+
+# Rate limits (429) that no waiting lifts: a person has to pay, or to raise a limit.
+_OUT_OF_CREDITS = frozenset(
+    {
+        "credit_balance_exhausted",
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "organization_spend_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+    }
+)
+_MODERATED = frozenset(
+    {
+        "moderation_blocked",
+        "content_policy_violation",
+        "image_content_policy_violation",
+        "invalid_prompt",
+    }
+)
+_NO_MODEL = frozenset({"model_not_found", "unsupported_model"})
+
+
+def call(
+    context: ProviderContext,
+    seconds: float,
+    make: "Callable[[OpenAI], LegacyAPIResponse[Any]]",
+) -> dict[str, Any]:
+    """Make one call and return the JSON object that it answered with, id and all.
+
+    `seconds` is how long the answer may keep us waiting. Raises NotAccepted, ProviderRefused or
+    OutcomeUnknown.
+    """
+    key = outcome.key(context, KEY, VENDOR)
+    # Imported here: half a second, for the functions that call OpenAI and only when they do.
+    import openai
+
+    http_client = openai.DefaultHttpxClient(follow_redirects=False)
+    with openai.OpenAI(
+        api_key=key,
+        base_url=context.base_urls.get("openai", _BASE_URL),
+        max_retries=0,
+        timeout=openai.Timeout(seconds, connect=_CONNECT_SECONDS),
+        http_client=http_client,
+    ) as client:
+        try:
+            response = make(client).http_response
+            body = response.json()
+        except openai.APIStatusError as error:
+            raise _of_status(error) from None
+        except openai.APIConnectionError as error:
+            raise _of_connection(error) from None
+        except (openai.OpenAIError, ValueError):
+            raise outcome.unknown(VENDOR) from None
+    if not isinstance(body, dict):
+        raise outcome.unknown(VENDOR)
+    return body
+
+
+def of_code(
+    code: str | None, *, billed: bool | None, cost: Cost | None = None
+) -> VideoError | None:
+    """Return what one of OpenAI's error codes means, if it says more than a status does."""
+    if code in _OUT_OF_CREDITS:
+        return outcome.refused(VENDOR, "provider.credits", billed=billed, cost=cost)
+    if code in _MODERATED:
+        return outcome.refused(VENDOR, "safety.input", billed=billed, cost=cost)
+    if code in _NO_MODEL:
+        return outcome.refused(VENDOR, "provider.model", billed=billed, cost=cost)
+    return None
+
+
+def cost(model: Model, usage: Any) -> Cost | None:
+    """Return what the tokens of the answer's `usage` cost by the registry's prices.
+
+    None when the answer does not tell. Input is text, unless the details count pictures.
+    """
+    if not isinstance(usage, Mapping):
+        return None
+    read, written = usage.get("input_tokens"), usage.get("output_tokens")
+    if not isinstance(read, int) or not isinstance(written, int):
+        return None
+    pictures = _detail(usage, "image_tokens")
+    cached = _detail(usage, "cached_tokens")
+    text_price = model.usd_per_million_input_tokens
+    cached_price = model.usd_per_million_cached_input_tokens
+    usd = (
+        (read - pictures - cached) * text_price
+        + pictures * model.usd_per_million_image_input_tokens
+        + cached * (text_price if cached_price is None else cached_price)
+        + written * model.usd_per_million_output_tokens
+    ) / _MILLION
+    return Cost(usd=usd, units=Decimal(read + written), unit="token")
+
+
+def _detail(usage: Mapping[str, Any], name: str) -> int:
+    details = usage.get("input_tokens_details")
+    value = details.get(name) if isinstance(details, Mapping) else None
+    return value if isinstance(value, int) else 0
+
+
+def _of_status(error: "APIStatusError") -> VideoError:
+    outcome.note(VENDOR, error.status_code, error.code or error.type, error.request_id)
+    if error.status_code >= 500:
+        return outcome.of_paid(VENDOR, error.status_code, error.response.headers)
+    if error.code == "moderation_blocked" and _stage(error.body) == "output":
+        return outcome.refused(VENDOR, "safety.output", billed=None)
+    known = of_code(error.code, billed=False)
+    if known is None and error.type == "insufficient_quota":
+        known = of_code(error.type, billed=False)
+    if known is None or error.status_code in (401, 403):
+        return outcome.of_paid(VENDOR, error.status_code, error.response.headers)
+    return known
+
+
+def _stage(body: object) -> str | None:
+    details = body.get("moderation_details") if isinstance(body, Mapping) else None
+    return details.get("moderation_stage") if isinstance(details, Mapping) else None
+
+
+def _of_connection(error: "APIConnectionError") -> VideoError:
+    """Tell a request that never left from one that got no answer, by what the SDK stumbled over."""
+    import httpx2
+
+    never_left = (
+        httpx2.ConnectError,
+        httpx2.ConnectTimeout,
+        httpx2.PoolTimeout,
+        httpx2.ProxyError,
+        httpx2.UnsupportedProtocol,
+    )
+    if isinstance(error.__cause__, never_left):
+        return outcome.not_accepted(VENDOR)
+    return outcome.unknown(VENDOR)

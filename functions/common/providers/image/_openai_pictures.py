@@ -1,0 +1,57 @@
+"""Pictures on their way to OpenAI and back."""
+
+import io
+import warnings
+
+from PIL import Image, UnidentifiedImageError
+
+from common.errors import MediaError
+from common.video import Cost, Picture
+
+
+def sent(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Return a picture to follow, with no more pixels than the one that is made of it.
+
+    More would cost more, by its tokens, and could not be seen.
+    """
+    most = size[0] * size[1]
+    with Image.open(io.BytesIO(picture.data)) as image:
+        width, height = image.size
+        if width * height <= most:
+            return picture
+        scale = (most / (width * height)) ** 0.5
+        smaller = image.convert("RGB").resize(
+            (max(1, int(width * scale)), max(1, int(height * scale))), Image.Resampling.LANCZOS
+        )
+    out = io.BytesIO()
+    smaller.save(out, "PNG")
+    return Picture(out.getvalue(), "image/png")
+
+
+def checked(data: bytes, size: tuple[int, int], cost: Cost) -> Picture:
+    """Return what was painted if it is a whole PNG of that size.
+
+    Raises MediaError (`image.unusable`), which carries what the picture cost.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # Pillow warns of pictures that unpack to gigabytes
+            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+                found = image.size
+                if found == size:
+                    image.load()
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError, Warning):
+        raise _unusable("is not a whole PNG", cost) from None
+    if found != size:
+        raise _unusable(f"is {found[0]}x{found[1]}, not {size[0]}x{size[1]}", cost)
+    return Picture(data, "image/png")
+
+
+def _unusable(how: str, cost: Cost) -> MediaError:
+    return MediaError(
+        f"The picture that OpenAI painted {how}. It was charged; try again.",
+        code="image.unusable",
+        billed=True,
+        cost=cost,
+        retryable=True,
+    )

@@ -1,0 +1,236 @@
+"""What a vendor's answer means to us: its statuses and failures become the project's own errors.
+
+Codes are our own vocabulary, and so are the words: no text of a vendor, no prompt, no link and no
+key goes into an error. What helps to ask the vendor (its code, its request id) goes to the log.
+
+The rule for paid calls is one of certainty. Certainly not accepted: `NotAccepted`, the same may be
+sent again. A definite no: `ProviderRefused`. Everything else: `OutcomeUnknown`, never sent again by
+itself. 502 and 503 count as not accepted, because both vendors document them as load shedding; 500
+and 504 do not.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from time import time
+
+from common.errors import NotAccepted, OutcomeUnknown, ProviderRefused, TransientError, VideoError
+from common.log import logger
+from common.providers import JobFailure, ProviderContext, Retry
+from common.video import Cost
+
+_NOTHING = "Nothing was charged."
+_SAFE = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
+_LONGEST_WAIT_SECONDS = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a code says to the user, and whether the same may be tried again."""
+
+    detail: str
+    retry: Retry = Retry.NO
+
+
+MEANINGS: Mapping[str, Meaning] = {
+    "safety.input": Meaning(
+        "{vendor} declines the request for reasons of safety. Change the prompt or the picture."
+    ),
+    "safety.output": Meaning(
+        "{vendor} held back what it made for reasons of safety. Change the prompt; the same one "
+        "may be held back again.",
+        Retry.CHANGED_INPUT,
+    ),
+    "provider.credits": Meaning(
+        "The account at {vendor} has no credits left, or reached its spend limit. Add credits "
+        "there, then resume the video; what was finished is kept.",
+        Retry.LATER,
+    ),
+    "provider.quota": Meaning(
+        "The account's quota at {vendor} is used up for now. Resume the video when it is renewed; "
+        "what was finished is kept.",
+        Retry.LATER,
+    ),
+    "provider.key": Meaning(
+        "{vendor} does not take the API key, or none is set. Put a valid one into the stack's "
+        "provider secret, then resume the video.",
+        Retry.LATER,
+    ),
+    "provider.forbidden": Meaning(
+        "The account at {vendor} may not do this: the organization is not verified for the model, "
+        "the region is not served, or a right is missing. Resolve it there, then resume the video.",
+        Retry.LATER,
+    ),
+    "provider.model": Meaning("{vendor} does not have the model (any more). Choose another one."),
+    "provider.input": Meaning(
+        "{vendor} does not take the request as it is. Change what is asked for."
+    ),
+    "provider.refused": Meaning(
+        "{vendor} refused the request. Check the address that is set for it."
+    ),
+    "provider.internal": Meaning("{vendor} failed at the work. Try again later.", Retry.LATER),
+    "provider.unavailable": Meaning(
+        "The model behind {vendor} is not available at the moment. Try again later, or choose "
+        "another model.",
+        Retry.LATER,
+    ),
+    "provider.failed": Meaning("{vendor} ended the work without a result, and without a reason."),
+    "provider.output": Meaning(
+        "{vendor} finished the work, but what came is not usable. Try again.", Retry.SAME
+    ),
+    "provider.job_gone": Meaning(
+        "{vendor} no longer knows the job; whether it was charged is shown in the account there."
+    ),
+    "story.truncated": Meaning(
+        "The story did not fit into the answer of {vendor}, twice. Ask for fewer scenes.",
+        Retry.CHANGED_INPUT,
+    ),
+    "story.invalid": Meaning(
+        "The story that {vendor} wrote breaks the rules, and its correction too. Try again, or "
+        "change the prompt.",
+        Retry.SAME,
+    ),
+    "story.not_corrected": Meaning(
+        "The story that {vendor} wrote breaks the rules, and {vendor} did not take the call that "
+        "asks for a correction. Try again.",
+        Retry.SAME,
+    ),
+    "clip.bad_output": Meaning(
+        "{vendor} threw its own result away: its quality was too low. Writing in the picture is "
+        "the usual cause; change the prompt or the seed.",
+        Retry.CHANGED_INPUT,
+    ),
+    "clip.output_lost": Meaning(
+        "{vendor} made the clip, but no longer hands it out.", Retry.CHANGED_INPUT
+    ),
+}
+"""Every code that providers use, and what it means. `{vendor}` is filled in."""
+
+
+def key(context: ProviderContext, name: str, vendor: str) -> str:
+    """Return the API key; raises ProviderRefused without a call when there is none to send."""
+    value = context.secrets.get(name, "").strip()
+    if not value or not (value.isascii() and value.isprintable()):
+        raise refused(vendor, "provider.key", billed=False)
+    return value
+
+
+def refused(
+    vendor: str, code: str, *, billed: bool | None, cost: Cost | None = None
+) -> ProviderRefused:
+    """Return a definite no under one of our codes."""
+    meaning = MEANINGS[code]
+    detail = meaning.detail.format(vendor=vendor)
+    return ProviderRefused(
+        detail if billed is not False else f"{detail} {_NOTHING}",
+        code=code,
+        billed=billed,
+        cost=cost,
+        retryable=meaning.retry in (Retry.SAME, Retry.LATER),
+    )
+
+
+def failure(vendor: str, code: str) -> JobFailure:
+    """Return why a job failed, under one of our codes."""
+    meaning = MEANINGS[code]
+    return JobFailure(code, meaning.detail.format(vendor=vendor), meaning.retry)
+
+
+def not_accepted(vendor: str, retry_after: int | None = None) -> NotAccepted:
+    """Return that the vendor certainly did not take the call."""
+    return NotAccepted(
+        f"{vendor} is busy or cannot be reached. {_NOTHING} It is tried again.",
+        billed=False,
+        retry_after=retry_after,
+    )
+
+
+def unknown(vendor: str, *, billed: bool | None = None) -> OutcomeUnknown:
+    """Return that nobody knows whether the vendor took the call."""
+    return OutcomeUnknown(
+        f"{vendor} did not answer as it should; the call may have been accepted and charged. It is "
+        "not made again by itself; the policy on_unknown = resubmit_once allows it.",
+        billed=billed,
+    )
+
+
+def transient(vendor: str) -> TransientError:
+    """Return that a free call failed, and may be made again."""
+    return TransientError(
+        f"{vendor} cannot be asked at the moment; nothing is lost. It is tried again.",
+        code="provider.unreachable",
+    )
+
+
+def of_paid(vendor: str, status: int, headers: Mapping[str, str]) -> VideoError:
+    """Return what the status of a paid call means, where the vendor's code says no more."""
+    if status in (429, 502, 503):
+        return not_accepted(vendor, retry_after(headers))
+    if status == 408 or status >= 500 or status < 300:
+        return unknown(vendor)
+    return refused(vendor, _REFUSALS.get(status, "provider.refused"), billed=False)
+
+
+def of_free(vendor: str, status: int) -> VideoError:
+    """Return what the status of a free call means."""
+    if status in (401, 403):
+        return refused(vendor, _REFUSALS[status], billed=None)
+    return transient(vendor)
+
+
+_REFUSALS = {
+    400: "provider.input",
+    401: "provider.key",
+    402: "provider.credits",
+    403: "provider.forbidden",
+    413: "provider.input",
+    415: "provider.input",
+    422: "provider.input",
+}
+
+
+def retry_after(headers: Mapping[str, str]) -> int | None:
+    """Return the seconds to wait that the vendor names (`retry-after-ms`, `retry-after`), if any.
+
+    Header names are looked up as they are, so the mapping has to ignore case.
+    """
+    seconds = _number(headers.get("retry-after-ms"))
+    if seconds is not None:
+        seconds /= 1000
+    else:
+        text = headers.get("retry-after")
+        seconds = _number(text)
+        if seconds is None and text:
+            try:
+                seconds = parsedate_to_datetime(text).timestamp() - time()
+            except ValueError:
+                return None
+    if seconds is None:
+        return None
+    return max(1, min(-int(-seconds // 1), _LONGEST_WAIT_SECONDS))
+
+
+def note(vendor: str, status: int | str, code: object = None, request_id: object = None) -> None:
+    """Write to the log what the vendor's support would ask for, if it has the form of an id."""
+    logger.warning(
+        "provider answered",
+        extra={
+            "provider": vendor,
+            "provider_status": status,
+            "provider_code": _plain(code),
+            "provider_request_id": _plain(request_id),
+        },
+    )
+
+
+def _plain(value: object) -> str | None:
+    return value if isinstance(value, str) and _SAFE.fullmatch(value) else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        value = float(text) if text else None
+    except ValueError:
+        return None
+    return value if value is not None and 0 <= value < 10**9 else None

@@ -1,0 +1,169 @@
+"""What a text model is asked to fill in, the rules that we hold it to, and the story made of it.
+
+The strict schema makes the model answer in this form. What it cannot say (lengths, links, control
+characters) is looked at here, and the model is told the faults in words.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from common.providers import StoryRequest, prompts
+from common.video import Scene, Story
+
+_NAME, _TITLE, _LOOK, _SHORT, _LONG = 80, 120, 600, 800, 1200  # characters
+_MOST_FAULTS = 20
+
+_LINK = re.compile(
+    r"https?:|ftp:|www\.|\b[a-z0-9-]{2,}\.(?:com|net|org|io|ai|co|app|dev|tv|gg|info|xyz|ru|cn)\b",
+    re.IGNORECASE,
+)
+# Control characters, halves of pairs, private and unassigned ones; and those that turn the
+# direction of what follows. Joiners and variation selectors are part of many scripts.
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Known(_Strict):
+    """A character or a place, and how it looks in every picture."""
+
+    name: str
+    look: str
+
+
+class SceneDraft(_Strict):
+    """One scene. Characters and the place are named as they were introduced."""
+
+    description: str
+    characters: list[str]
+    place: str
+    picture: str
+    motion: str
+
+
+class Draft(_Strict):
+    """The story as the model writes it."""
+
+    title: str
+    overview: str
+    characters: list[Known]
+    places: list[Known]
+    scenes: list[SceneDraft]
+
+
+class BrokenRules(Exception):
+    """The story is not usable; `faults` say why, in words for the model."""
+
+    def __init__(self, faults: Sequence[str]) -> None:
+        super().__init__("; ".join(faults))
+        self.faults = list(faults[:_MOST_FAULTS])
+
+
+def schema(scenes: int) -> dict[str, Any]:
+    """Return the strict JSON schema of a draft with exactly so many scenes."""
+    made = Draft.model_json_schema()
+    # pydantic's titles say nothing that the names do not.
+    made.pop("title")
+    for part in (made, *made["$defs"].values()):
+        part.pop("title", None)
+        part.pop("description", None)
+        for described in part["properties"].values():
+            described.pop("title", None)
+    made["properties"]["scenes"] |= {"minItems": scenes, "maxItems": scenes}
+    return made
+
+
+def read(text: str, request: StoryRequest) -> Story:
+    """Return the story that the model wrote as JSON text; raises BrokenRules."""
+    try:
+        draft = Draft.model_validate_json(text)
+    except ValidationError as error:
+        places = {".".join(str(part) for part in fault["loc"]) for fault in error.errors()}
+        raise BrokenRules(
+            [f"{place or 'the whole'}: not as the schema says" for place in places]
+        ) from None
+    if faults := list(_faults(draft, request.scenes)):
+        raise BrokenRules(faults)
+    return Story(
+        title=_line(draft.title),
+        overview=_line(draft.overview),
+        scenes=tuple(
+            _scene(number, scene, draft, request) for number, scene in enumerate(draft.scenes, 1)
+        ),
+    )
+
+
+def _scene(number: int, scene: SceneDraft, draft: Draft, request: StoryRequest) -> Scene:
+    return Scene(
+        number=number,
+        start_seconds=(number - 1) * request.seconds,
+        description=_line(scene.description),
+        image_prompt=prompts.scene_picture(
+            _line(scene.picture),
+            [_known(name, draft.characters) for name in scene.characters],
+            _known(scene.place, draft.places),
+            request.style,
+            request.mood,
+        ),
+        motion_prompt=_line(scene.motion),
+    )
+
+
+def _known(name: str, known: Sequence[Known]) -> tuple[str, str]:
+    """Return name and look; models shorten names, so one that holds the other will do.
+
+    A name without a look is no reason to pay for another story: it stands for itself.
+    """
+    wanted = _line(name).casefold()
+    for same in (lambda a: a == wanted, lambda a: a in wanted or wanted in a):
+        for one in known:
+            if same(_line(one.name).casefold()):
+                return _line(one.name), _line(one.look)
+    return _line(name), "as in the other pictures"
+
+
+def _faults(draft: Draft, scenes: int) -> Iterator[str]:
+    if len(draft.scenes) != scenes:
+        yield f"scenes: there are {len(draft.scenes)}, not {scenes}"
+    if len(draft.characters) > prompts.MOST_CHARACTERS:
+        yield f"characters: more than {prompts.MOST_CHARACTERS}"
+    if not 1 <= len(draft.places) <= prompts.MOST_PLACES:
+        yield f"places: not between 1 and {prompts.MOST_PLACES}"
+    yield from _text("title", draft.title, _TITLE)
+    yield from _text("overview", draft.overview, _LONG)
+    for kind, named in (("character", draft.characters), ("place", draft.places)):
+        for number, one in enumerate(named, 1):
+            yield from _text(f"{kind} {number}: name", one.name, _NAME)
+            yield from _text(f"{kind} {number}: look", one.look, _LOOK)
+    for number, scene in enumerate(draft.scenes, 1):
+        yield from _text(f"scene {number}: description", scene.description, _SHORT)
+        yield from _text(f"scene {number}: place", scene.place, _LOOK)
+        yield from _text(f"scene {number}: picture", scene.picture, _LONG)
+        yield from _text(f"scene {number}: motion", scene.motion, _SHORT)
+        if len(scene.characters) > prompts.MOST_CHARACTERS:
+            yield f"scene {number}: more than {prompts.MOST_CHARACTERS} characters"
+        for name in scene.characters:
+            yield from _text(f"scene {number}: a character's name", name, _LOOK)
+
+
+def _text(where: str, text: str, most: int) -> Iterator[str]:
+    line = _line(text)
+    if not line:
+        yield f"{where} is empty"
+    if len(line) > most:
+        yield f"{where} is longer than {most} characters"
+    if _LINK.search(line):
+        yield f"{where} holds a web address"
+    if any(c in _TURNING or unicodedata.category(c) in _UNPRINTABLE for c in line):
+        yield f"{where} holds characters that cannot be printed"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

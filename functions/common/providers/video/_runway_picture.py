@@ -1,0 +1,39 @@
+"""The picture as Runway takes it: not wider than 2:1, and as a data URI if that is short enough."""
+
+import base64
+import io
+
+from PIL import Image, ImageOps
+
+from common.video import Picture
+
+MOST_DATA_URI_CHARACTERS = 5_242_880
+_WIDEST = 2
+
+
+def within_ratio(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Return the picture, made higher if it is wider than 2:1, which Runway refuses.
+
+    Clips may be wider (1584:672). Runway cuts a picture from its centre to the ratio of the clip,
+    so strips at the top and the bottom, mirrored from the picture itself, are cut off again.
+    """
+    width, height = size
+    if width <= _WIDEST * height:
+        return picture
+    strip = (width - _WIDEST * height + 3) // (2 * _WIDEST)
+    with Image.open(io.BytesIO(picture.data)) as image:
+        inner = image.convert("RGB")
+    outer = Image.new("RGB", (width, height + 2 * strip))
+    outer.paste(ImageOps.flip(inner.crop((0, 0, width, strip))), (0, 0))
+    outer.paste(inner, (0, strip))
+    outer.paste(ImageOps.flip(inner.crop((0, height - strip, width, height))), (0, strip + height))
+    out = io.BytesIO()
+    outer.save(out, "PNG")
+    return Picture(out.getvalue(), "image/png")
+
+
+def data_uri(picture: Picture) -> str | None:
+    """Return the picture as a data URI, or None if that is longer than Runway takes."""
+    encoded = base64.b64encode(picture.data).decode("ascii")
+    uri = f"data:{picture.media_type};base64,{encoded}"
+    return uri if len(uri) <= MOST_DATA_URI_CHARACTERS else None

@@ -1,0 +1,113 @@
+"""What a task of Runway says about itself, in our own nouns."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from common.providers import JobFailure, JobState, JobStatus, outcome
+from common.video import Cost
+
+VENDOR = "Runway"
+UNIT = "credit"
+
+# Runway asks for at least 5 s between two questions after a task.
+_POLL_SECONDS = 6
+# A throttled task waits for the account's own other tasks; those take minutes.
+_THROTTLED_SECONDS = 15
+
+_STATUSES = {
+    "PENDING": JobStatus.QUEUED,
+    "THROTTLED": JobStatus.THROTTLED,
+    "RUNNING": JobStatus.RUNNING,
+    "SUCCEEDED": JobStatus.SUCCEEDED,
+    "FAILED": JobStatus.FAILED,
+    "CANCELLED": JobStatus.CANCELED,
+}
+
+# By the beginning of the failure code, the longest first; the part behind it may be new.
+_FAILURES = (
+    ("INPUT_PREPROCESSING.INTERNAL", "provider.internal"),
+    ("INPUT_PREPROCESSING.SAFETY", "safety.input"),
+    ("THIRD_PARTY.UNAVAILABLE", "provider.unavailable"),
+    ("INTERNAL.BAD_OUTPUT", "clip.bad_output"),
+    ("SAFETY.OUTPUT", "safety.output"),
+    ("ASSET.INVALID", "provider.input"),
+    ("INTERNAL", "provider.internal"),
+    ("SAFETY", "safety.input"),
+)
+
+
+def is_known(task: Mapping[str, Any]) -> bool:
+    """Say whether the task has a status that we know."""
+    return task.get("status") in _STATUSES
+
+
+def state(task: Mapping[str, Any], usd_per_credit: Decimal) -> JobState:
+    """Return the state of a task. One with a status that is new to us is still running."""
+    status = _STATUSES.get(str(task.get("status")), JobStatus.RUNNING)
+    if not is_known(task):
+        outcome.note(VENDOR, 200, task.get("status"), task.get("id"))
+    throttled = status is JobStatus.THROTTLED
+    found = JobState(
+        status=status,
+        wait_seconds=_THROTTLED_SECONDS if throttled else _POLL_SECONDS,
+        progress=_progress(task.get("progress")),
+        cost=cost(task.get("cost"), usd_per_credit),
+    )
+    if status is JobStatus.FAILED:
+        return _ended(found, _failure(task))
+    if status is JobStatus.SUCCEEDED:
+        return _finished(found, task)
+    return found
+
+
+def cost(told: object, usd_per_credit: Decimal) -> Cost | None:
+    """Return what a `cost` or `estimatedCost` of a task comes to, or None if it does not say."""
+    credit = told.get("credits") if isinstance(told, Mapping) else None
+    if isinstance(credit, bool) or not isinstance(credit, int | float):
+        return None
+    credits_ = Decimal(str(credit))
+    return Cost(usd=credits_ * usd_per_credit, units=credits_, unit=UNIT)
+
+
+def waiting() -> JobState:
+    """Return the state of a task that Runway took, but does not show yet."""
+    return JobState(JobStatus.QUEUED, wait_seconds=_POLL_SECONDS)
+
+
+def gone() -> JobState:
+    """Return the state of a task that Runway does not know any more."""
+    return _ended(JobState(JobStatus.FAILED), outcome.failure(VENDOR, "provider.job_gone"))
+
+
+def _finished(found: JobState, task: Mapping[str, Any]) -> JobState:
+    output = task.get("output")
+    links = output if isinstance(output, list) else []
+    outputs = tuple(link for link in links if isinstance(link, str) and link)
+    if not outputs:
+        return _ended(found, outcome.failure(VENDOR, "provider.output"))
+    return JobState(
+        JobStatus.SUCCEEDED, found.wait_seconds, progress=1, cost=found.cost, outputs=outputs
+    )
+
+
+def _ended(found: JobState, failure: JobFailure) -> JobState:
+    return JobState(JobStatus.FAILED, found.wait_seconds, cost=found.cost, failure=failure)
+
+
+def _failure(task: Mapping[str, Any]) -> JobFailure:
+    code = task.get("failureCode")
+    outcome.note(VENDOR, 200, code, task.get("id"))
+    if not isinstance(code, str) or not code:
+        return outcome.failure(VENDOR, "provider.internal")
+    for beginning, own in _FAILURES:
+        if code == beginning or code.startswith(f"{beginning}."):
+            return outcome.failure(VENDOR, own)
+    own = "safety.input" if ".SAFETY." in f"{code}." else "provider.failed"
+    return outcome.failure(VENDOR, own)
+
+
+def _progress(told: object) -> float | None:
+    if isinstance(told, bool) or not isinstance(told, int | float):
+        return None
+    return min(max(float(told), 0.0), 1.0)

@@ -1,0 +1,190 @@
+"""Clips by Luma Ray 2 on Amazon Bedrock: no key but the function's role, result in our bucket.
+
+Bedrock knows idempotent submits: the attempt's token goes with the call, so even one that Bedrock
+saw twice would make one job. The model is served in us-west-2 only, and the bucket has to be there.
+"""
+
+import base64
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    ProxyConnectionError,
+)
+
+from common import aws
+from common.errors import NotFound, PermanentError, VideoError
+from common.providers import (
+    ClipRequest,
+    JobRef,
+    JobState,
+    JobStatus,
+    ProviderContext,
+    models,
+    outcome,
+    prompts,
+)
+from common.providers.video import _limits
+from common.storage import MediaFolder
+
+VENDOR = "Luma on Amazon Bedrock"
+
+_WAIT_SECONDS = 10
+_ASPECTS = {"1280:720": "16:9", "720:1280": "9:16"}
+_STATUSES = {
+    "InProgress": JobStatus.RUNNING,
+    "Completed": JobStatus.SUCCEEDED,
+    "Failed": JobStatus.FAILED,
+}
+_RESULT = "output.mp4"
+
+
+@runtime_checkable
+class _InS3(Protocol):
+    def location(self, key: str) -> str:
+        """Return the `s3://` address of a key."""
+        ...
+
+
+def create(context: ProviderContext) -> "Luma":
+    """Return the provider."""
+    return Luma(context)
+
+
+class Luma:
+    """Animates pictures, as asynchronous invocations of Bedrock."""
+
+    def __init__(self, context: ProviderContext) -> None:
+        self._store = context.store
+
+    def submit(self, request: ClipRequest) -> JobRef:
+        """Start an invocation that leaves its result beside the video's other clips."""
+        model = models.find("video", "luma", request.model)
+        _limits.check(model, request)
+        delivery = MediaFolder.of(request.image_key).delivery(request.client_token)
+        if not isinstance(self._store, _InS3):
+            raise PermanentError(
+                f"{VENDOR} writes to Amazon S3, and the media are kept elsewhere. "
+                "Choose another video provider.",
+                code="provider.input",
+                billed=False,
+            )
+        prompt = prompts.motion(request.prompt, request.mood, utf16_units=model.prompt_utf16_units)
+        source = {
+            "type": "base64",
+            "media_type": request.image.media_type,
+            "data": base64.b64encode(request.image.data).decode("ascii"),
+        }
+        wish = {
+            "prompt": prompt,
+            "keyframes": {"frame0": {"type": "image", "source": source}},
+            "aspect_ratio": _ASPECTS[request.ratio],
+            "duration": f"{request.seconds}s",
+            "loop": False,
+            **model.request,
+        }
+        arn = self._start(
+            modelId=model.model,
+            modelInput=wish,
+            clientRequestToken=request.client_token,
+            outputDataConfig={"s3OutputDataConfig": {"s3Uri": self._store.location(delivery)}},
+        )
+        return JobRef(
+            provider="luma",
+            model=model.model,
+            id=arn,
+            facts={"key": f"{delivery}/{arn.rpartition('/')[2]}/{_RESULT}"},
+            estimated=model.clip_cost(request.seconds),
+            wait_seconds=_WAIT_SECONDS,
+        )
+
+    def poll(self, job: JobRef) -> JobState:
+        """Ask once how the invocation is doing. Its failures come without a code."""
+        try:
+            told = aws.bedrock().get_async_invoke(invocationArn=job.id)
+        except ClientError as error:
+            _note(error)
+            raise outcome.of_free(VENDOR, _http_status(error)) from None
+        except BotoCoreError:
+            raise outcome.transient(VENDOR) from None
+        status = _STATUSES.get(str(told.get("status")), JobStatus.RUNNING)
+        if status is JobStatus.RUNNING:
+            return JobState(status, _WAIT_SECONDS)
+        if status is JobStatus.FAILED:
+            failure = outcome.failure(VENDOR, "provider.failed")
+            return JobState(status, _WAIT_SECONDS, failure=failure)
+        return JobState(
+            status, _WAIT_SECONDS, progress=1, cost=job.estimated, outputs=(job.facts["key"],)
+        )
+
+    def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
+        """Copy the clip out of the bucket; raises PermanentError (`clip.output_lost`) if gone."""
+        try:
+            self._store.get_file(state.outputs[0] if state.outputs else job.facts["key"], target)
+        except NotFound:
+            lost = outcome.MEANINGS["clip.output_lost"].detail.format(vendor=VENDOR)
+            raise PermanentError(
+                lost, code="clip.output_lost", billed=True, cost=state.cost
+            ) from None
+
+    def cancel(self, job: JobRef) -> JobState:
+        """Return the state: Bedrock has no way to stop an invocation."""
+        return self.poll(job)
+
+    def _start(self, **call: Any) -> str:
+        try:
+            answer = aws.bedrock().start_async_invoke(**call)
+        except ClientError as error:
+            raise _of_code(error) from None
+        except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError):
+            raise outcome.not_accepted(VENDOR) from None
+        except (NoCredentialsError, NoRegionError):
+            raise outcome.refused(VENDOR, "provider.key", billed=False) from None
+        except ParamValidationError:
+            raise outcome.refused(VENDOR, "provider.input", billed=False) from None
+        except BotoCoreError:
+            raise outcome.unknown(VENDOR) from None
+        arn = answer.get("invocationArn")
+        if not isinstance(arn, str) or not arn:
+            raise outcome.unknown(VENDOR)
+        return arn
+
+
+_CODES = {
+    "AccessDeniedException": "provider.forbidden",
+    "ResourceNotFoundException": "provider.model",
+    "ServiceQuotaExceededException": "provider.quota",
+    "ValidationException": "provider.input",
+}
+
+
+def _of_code(error: ClientError) -> VideoError:
+    """Return what Bedrock's error means for a submit, by its code and then by its status."""
+    _note(error)
+    code = error.response.get("Error", {}).get("Code", "")
+    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    if code == "ThrottlingException":
+        return outcome.not_accepted(VENDOR, outcome.retry_after(headers))
+    if code == "ConflictException":
+        # The token was used before: there is an invocation, and we do not have its name.
+        return outcome.unknown(VENDOR)
+    if code in _CODES:
+        return outcome.refused(VENDOR, _CODES[code], billed=False)
+    return outcome.of_paid(VENDOR, _http_status(error), headers)
+
+
+def _http_status(error: ClientError) -> int:
+    return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def _note(error: ClientError) -> None:
+    request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
+    code = error.response.get("Error", {}).get("Code")
+    outcome.note(VENDOR, _http_status(error), code, request_id)

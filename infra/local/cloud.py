@@ -1,0 +1,161 @@
+"""One clone's local cloud from start to stop."""
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TypeVar
+
+from infra.local import assembly, connection, preflight, settings
+from infra.local.connection import STATE_DIRECTORY, Connection
+from infra.local.deploy import Assembly, Progress, deploy
+from infra.local.emulator import Emulator
+from infra.local.errors import LocalCloudError
+from infra.local.postgres import Postgres
+from infra.local.state import Lock, State
+
+Result = TypeVar("Result")
+Report = Callable[[str], None]
+Build = Callable[[State], Path]  # makes the cloud assembly; its directory
+
+
+def say(text: str) -> None:
+    """Print at once, also when the output is a file or a pipe."""
+    print(text, flush=True)
+
+
+@contextmanager
+def running_cloud(
+    root: Path = STATE_DIRECTORY, report: Report = say, build: Build = assembly.build
+) -> Iterator["Cloud"]:
+    """A deployed cloud for the length of the block; everything it started ends with it.
+
+    Raises LocalCloudError if this clone's cloud runs already.
+    """
+    preflight.check(root)
+    state = State.open(root)
+    lock = Lock(root)
+    if not lock.acquire():
+        raise LocalCloudError(already_running(root))
+    with ExitStack() as cleanup:
+        cleanup.callback(lock.release)
+        cleanup.callback(connection.forget, root)
+        cleanup.enter_context(_signals_as_exit())
+        yield _start(state, lock, cleanup, report, build)
+
+
+class Cloud:
+    """The running servers and how to reach them."""
+
+    def __init__(self, postgres: Postgres, emulator: Emulator, link: Connection) -> None:
+        self._postgres = postgres
+        self._emulator = emulator
+        self.connection = link
+
+    def watch(self) -> None:
+        """Return never; raise LocalCloudError when a server ends by itself."""
+        while self._postgres.running and self._emulator.running:
+            time.sleep(0.5)
+        name = "The emulator" if self._postgres.running else "PostgreSQL"
+        raise LocalCloudError(f"{name} ended unexpectedly; see {STATE_DIRECTORY / 'log'}.")
+
+
+def already_running(root: Path) -> str:
+    """Words for a second `up` in the same clone."""
+    pid = Lock(root).owner()
+    link = connection.current(root)
+    if link is None:
+        return f"The local cloud of this clone is just starting (process {pid}). Wait for it."
+    return (
+        f"The local cloud of this clone runs already (process {pid}): {link.base_url}\n"
+        "`make demo` uses it; `python -m infra.local down` stops it."
+    )
+
+
+def deploy_stack(link: Connection, directory: Path, report: Report) -> Connection:
+    """Deploy an assembly to a running emulator; the connection with the stack's outputs."""
+    started = time.monotonic()
+    stack = Assembly.load(directory)
+    outputs = deploy(stack, link, _progress_line())
+    link = Connection(
+        link.endpoint, link.access_key_id, link.secret_access_key, stack.stack, outputs
+    )
+    keys = settings.put_provider_keys(link, settings.configured())
+    report(f"Stack {stack.stack} deployed ({time.monotonic() - started:.1f} s).")
+    if keys:
+        report(f"Provider keys in use: {', '.join(keys)}.")
+    return link
+
+
+def sweep(link: Connection, report: Report) -> None:
+    """Let runs that a crash left behind go on or end."""
+    name = link.outputs.get("SweeperFunctionName")
+    if name is None:
+        return
+    answer = link.client("lambda").invoke(
+        FunctionName=name, Payload=json.dumps({"source": "schedule"})
+    )
+    text = answer["Payload"].read().decode()
+    if "FunctionError" in answer:
+        report(f"The sweeper failed: {text[:500]}")
+
+
+def _start(state: State, lock: Lock, cleanup: ExitStack, report: Report, build: Build) -> Cloud:
+    postgres, emulator = Postgres(state), Emulator(state)
+    cleanup.callback(postgres.stop)
+    cleanup.callback(emulator.stop)
+    pool = cleanup.enter_context(ThreadPoolExecutor(3))
+    keep_open = (lock.descriptor,)
+    report("Starting PostgreSQL and the emulator, preparing the template ...")
+    template = pool.submit(_timed, lambda: build(state))
+    database = pool.submit(_timed, lambda: postgres.start(keep_open))
+    emulation = pool.submit(_timed, lambda: emulator.start(postgres.password, keep_open))
+    seconds, _ = database.result()
+    report(f"PostgreSQL {postgres.version} on port {postgres.port} ({seconds:.1f} s).")
+    seconds, _ = emulation.result()
+    report(f"Emulator on port {emulator.port} ({seconds:.1f} s).")
+    seconds, directory = template.result()
+    report(f"Template ready ({seconds:.1f} s).")
+    link = Connection(emulator.url, emulator.access_key_id, emulator.secret_access_key)
+    link = deploy_stack(link, directory, report)
+    sweep(link, report)
+    link.save(state.root)
+    return Cloud(postgres, emulator, link)
+
+
+def _timed(action: Callable[[], Result]) -> tuple[float, Result]:
+    started = time.monotonic()
+    result = action()
+    return time.monotonic() - started, result
+
+
+def _progress_line() -> Progress:
+    """Resources done of all, on one line; nothing when the output is not a terminal."""
+
+    def show(done: int, total: int) -> None:
+        if sys.stdout.isatty():
+            end = "\r\033[K" if done == total else ""
+            sys.stdout.write(f"\r  {done} of {total} resources{end}")
+            sys.stdout.flush()
+
+    return show
+
+
+@contextmanager
+def _signals_as_exit() -> Iterator[None]:
+    """SIGTERM and a closed terminal unwind like Ctrl-C does, so that the servers are stopped."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

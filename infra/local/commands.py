@@ -1,0 +1,101 @@
+"""The commands of `python -m infra.local`."""
+
+import os
+import shutil
+import signal
+import time
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from infra.local import assembly, cloud, connection, demo
+from infra.local.connection import STATE_DIRECTORY, Connection
+from infra.local.errors import LocalCloudError
+from infra.local.state import Lock, State
+
+STOP_SECONDS = 60.0
+
+
+def run(name: str) -> int:
+    """Run one command; its exit status. Raises LocalCloudError, OSError, KeyboardInterrupt."""
+    commands = {"up": up, "demo": make_demo, "deploy": deploy, "down": down, "clean": clean}
+    try:
+        return commands[name]()
+    except (ClientError, BotoCoreError) as error:
+        log = STATE_DIRECTORY / "log" / "emulator.log"
+        raise LocalCloudError(f"The emulator answered: {error}\nIts log is {log}.") from error
+
+
+def up() -> int:
+    """Run the local cloud until Ctrl-C."""
+    with cloud.running_cloud() as running:
+        key = demo.mint_key(running.connection)
+        print(_welcome(running.connection, key), flush=True)
+        try:
+            running.watch()
+        except KeyboardInterrupt:
+            print("\nStopping ...", flush=True)
+    print("Stopped. Data stays in .local until `make clean`.")
+    return 0
+
+
+def make_demo() -> int:
+    """Make one video on the running cloud, or on one started for it."""
+    order = demo.Order.from_environment(os.environ)
+    link = connection.current()
+    if link is not None:
+        print(f"Using the local cloud that runs already: {link.base_url}", flush=True)
+        return demo.run(link, order)
+    with cloud.running_cloud() as running:
+        return demo.run(running.connection, order)
+
+
+def deploy() -> int:
+    """Build what changed and update the running stack."""
+    link = connection.current()
+    if link is None:
+        raise LocalCloudError("No local cloud runs in this clone; start one with `make up`.")
+    directory = assembly.build(State.open(STATE_DIRECTORY))
+    cloud.deploy_stack(link, directory, cloud.say).save(STATE_DIRECTORY)
+    return 0
+
+
+def down() -> int:
+    """Stop the running cloud and wait until it has ended."""
+    lock = Lock(STATE_DIRECTORY)
+    pid = lock.owner()
+    if pid is None:
+        print("No local cloud runs in this clone.")
+        return 0
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        print("Its main process is gone already; waiting for its servers.")
+    deadline = time.monotonic() + STOP_SECONDS
+    while lock.owner() is not None:
+        if time.monotonic() > deadline:
+            raise LocalCloudError(f"Process {pid} did not stop within {STOP_SECONDS:.0f} s.")
+        time.sleep(0.2)
+    print("Stopped.")
+    return 0
+
+
+def clean() -> int:
+    """Stop the running cloud and remove the state directory."""
+    down()
+    if STATE_DIRECTORY.exists():
+        shutil.rmtree(STATE_DIRECTORY)
+    print(f"Removed {STATE_DIRECTORY}.")
+    return 0
+
+
+def _welcome(link: Connection, key: str) -> str:
+    lines = [
+        "",
+        f"Base URL  {link.base_url}",
+        f"Key       {key}",
+        "",
+        *demo.curl_lines(link.base_url, key, '{"prompt": "A fox learns to sail"}', "<id>"),
+        "",
+        f"AWS endpoint {link.endpoint}; Ctrl-C stops everything, data stays in .local.",
+    ]
+    return "\n".join(lines)

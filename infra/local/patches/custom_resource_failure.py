@@ -1,0 +1,36 @@
+"""Gap: a custom resource whose function fails keeps the deployment waiting for an hour.
+
+MiniStack waits for the answer at the ResponseURL and does not look at how the invocation ended.
+AWS does no better for an asynchronous crash, but there the functions' logs are at hand; here a
+failed migration must fail the deployment at once, with its message.
+"""
+
+import json
+from typing import Any
+
+from infra.local.launcher import LauncherSettings
+from infra.local.patches import _ministack
+
+
+def apply(settings: LauncherSettings) -> None:
+    """Answer FAILED for a function that ended in error without having answered itself."""
+    lambda_service = _ministack.module("services.lambda_svc")
+    custom_resource = _ministack.module("services.cloudformation.custom_resource")
+    execute = lambda_service._execute_function_with_config_scope
+
+    def execute_and_report(record: Any, event: Any, *rest: Any, **options: Any) -> Any:
+        result = execute(record, event, *rest, **options)
+        failed = isinstance(result, dict) and result.get("error")
+        if failed and isinstance(event, dict) and "ResponseURL" in event:
+            token = event["ResponseURL"].rsplit("/", 1)[-1]
+            pending = custom_resource._pending.get(token)
+            if pending is not None and pending["result"] is None:
+                answer = {
+                    "Status": "FAILED",
+                    "Reason": f"the function failed: {json.dumps(result.get('body'))[:1500]}",
+                    "PhysicalResourceId": event.get("PhysicalResourceId") or event["RequestId"],
+                }
+                custom_resource.deliver_response(token, answer)
+        return result
+
+    lambda_service._execute_function_with_config_scope = execute_and_report

@@ -1,0 +1,25 @@
+"""Gap: `Fn::GetAtt` of a VPC has no `CidrBlock`, which security group rules read."""
+
+from typing import Any
+
+from infra.local.launcher import LauncherSettings
+from infra.local.patches import _ministack
+
+
+def apply(settings: LauncherSettings) -> None:
+    """Answer the attributes that AWS documents for AWS::EC2::VPC."""
+    handler = _ministack.handlers()["AWS::EC2::VPC"]
+    create = handler["create"]
+
+    def create_with_attributes(
+        logical_id: str, properties: dict[str, Any], stack: str
+    ) -> tuple[str, dict[str, Any]]:
+        identity, attributes = create(logical_id, properties, stack)
+        added = {
+            "CidrBlock": properties.get("CidrBlock", "10.0.0.0/16"),
+            "CidrBlockAssociations": [],
+            "Ipv6CidrBlocks": [],
+        }
+        return identity, {**added, **attributes}
+
+    handler["create"] = create_with_attributes

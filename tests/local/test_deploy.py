@@ -1,0 +1,85 @@
+"""Deploying an assembly: again without change, changed, and broken."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from infra.local import settings
+from infra.local.connection import Connection, local_url
+from infra.local.deploy import Assembly, deploy
+from infra.local.errors import LocalCloudError
+from tests.local import small_stack
+
+
+@pytest.fixture
+def directory(root: Path) -> Path:
+    """The assembly that `small` was deployed from."""
+    return root / "assembly"
+
+
+def test_again_without_change(small: Connection, directory: Path) -> None:
+    assert deploy(Assembly.load(small_stack.write(directory)), small) == small.outputs
+
+
+def test_changed_then_broken_then_whole(small: Connection, directory: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    changed = Assembly.load(small_stack.write(directory, digest="2"))
+    outputs = deploy(changed, small, lambda done, total: seen.append((done, total)))
+    assert outputs == {**small.outputs, "Seen": "2"}
+    assert seen[-1][0] == seen[-1][1] == len(json.loads(changed.template.read_text())["Resources"])
+
+    broken = Assembly.load(small_stack.write(directory, digest="3", fail="raise"))
+    with pytest.raises(LocalCloudError) as failure:
+        deploy(broken, small)
+    text = str(failure.value)
+    assert "Migrations (Custom::DatabaseMigrations)" in text
+    assert "column already exists" in text
+    assert "Nothing was deleted" in text
+
+    whole = Assembly.load(small_stack.write(directory))
+    assert deploy(whole, small) == small.outputs
+
+
+def test_an_assembly_must_have_one_stack(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text('{"artifacts": {}}')
+    with pytest.raises(LocalCloudError, match="0 stacks"):
+        Assembly.load(tmp_path)
+
+
+def test_provider_keys_reach_the_secret(small: Connection) -> None:
+    secrets = small.client("secretsmanager")
+
+    def stored() -> dict[str, str]:
+        answer = secrets.get_secret_value(SecretId=small.outputs["ProvidersSecretArn"])
+        found: dict[str, str] = json.loads(answer["SecretString"])
+        return found
+
+    assert settings.put_provider_keys(small, {"OTHER": "x"}) == []
+    assert stored() == {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""}
+    assert settings.put_provider_keys(small, {"OPENAI_API_KEY": "sk-1", "OTHER": "x"}) == [
+        "OPENAI_API_KEY"
+    ]
+    assert stored() == {"OPENAI_API_KEY": "sk-1", "RUNWAY_API_KEY": ""}
+
+
+def test_env_file(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("# keys\n\nOPENAI_API_KEY=sk-1 # mine\nexport RUNWAY_API_KEY='a=b'\nEMPTY=\n")
+    assert settings.read_env_file(file) == {
+        "OPENAI_API_KEY": "sk-1",
+        "RUNWAY_API_KEY": "a=b",
+        "EMPTY": "",
+    }
+    assert settings.read_env_file(tmp_path / "none") == {}
+    file.write_text("A=1\nsk-secret-without-name\n")
+    with pytest.raises(LocalCloudError, match="line 2") as error:
+        settings.read_env_file(file)
+    assert "sk-secret" not in str(error.value)
+
+
+def test_local_url() -> None:
+    url = "https://ab12cd34.execute-api.us-east-1.amazonaws.com/live/"
+    endpoint = "http://127.0.0.1:8"
+    assert local_url(url, endpoint) == "http://127.0.0.1:8/_aws/execute-api/ab12cd34/live"
+    assert local_url("http://127.0.0.1:9/live/", endpoint) == "http://127.0.0.1:9/live"

@@ -1,0 +1,229 @@
+"""For each patch: the gap is there in MiniStack as it comes, and gone in the local cloud.
+
+A test of `TestGaps` that fails means that a newer MiniStack has closed the gap: delete the patch.
+"""
+
+import io
+import json
+import time
+import zipfile
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from infra.local import patches
+from infra.local.connection import Connection
+from infra.local.patches.stable_names import generated_secret
+from tests.local.conftest import invoke
+
+ROLE = "arn:aws:iam::000000000000:role/any"
+TRUST = {"Version": "2012-10-17", "Statement": []}
+
+
+def deploy(
+    link: Connection, name: str, resources: dict[str, Any], outputs: dict[str, Any] | None = None
+) -> tuple[str, dict[str, str], str]:
+    """Create a stack; its status, its outputs, and the reasons of what failed."""
+    cloudformation = link.client("cloudformation")
+    values = {key: {"Value": value} for key, value in (outputs or {}).items()}
+    body = json.dumps({"Resources": resources, "Outputs": values})
+    cloudformation.create_stack(StackName=name, TemplateBody=body, OnFailure="DO_NOTHING")
+    for _ in range(200):
+        stack = cloudformation.describe_stacks(StackName=name)["Stacks"][0]
+        if not stack["StackStatus"].endswith("IN_PROGRESS"):
+            break
+        time.sleep(0.05)
+    events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
+    reasons = " ".join(event.get("ResourceStatusReason", "") for event in events)
+    found = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
+    return stack["StackStatus"], found, reasons
+
+
+def function(link: Connection, name: str, code: str, **options: Any) -> None:
+    """Create a Python function from source text."""
+    iam = link.client("iam")
+    with suppress(iam.exceptions.EntityAlreadyExistsException):
+        iam.create_role(RoleName="any", AssumeRolePolicyDocument=json.dumps(TRUST))
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as content:
+        content.writestr("index.py", code)
+    link.client("lambda").create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role=ROLE,
+        Handler="index.handler",
+        Code={"ZipFile": archive.getvalue()},
+        **options,
+    )
+
+
+def user(link: Connection, name: str) -> Connection:
+    """A user who may do everything with S3; root is above bucket policies."""
+    iam = link.client("iam")
+    iam.create_user(UserName=name)
+    statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    iam.put_user_policy(UserName=name, PolicyName="s3", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return Connection(link.endpoint, key["AccessKeyId"], key["SecretAccessKey"])
+
+
+class TestGaps:
+    """What MiniStack does without our patches."""
+
+    def test_missing_resource_types(self, stock: Connection) -> None:
+        types = [
+            "AWS::EC2::EIP",
+            "AWS::EC2::FlowLog",
+            "AWS::EC2::NatGateway",
+            "AWS::EC2::SecurityGroupEgress",
+            "AWS::EC2::SecurityGroupIngress",
+            "AWS::RDS::DBProxy",
+            "AWS::RDS::DBProxyTargetGroup",
+        ]
+        with pytest.raises(ClientError) as refused:
+            deploy(stock, "types", {f"R{n}": {"Type": name} for n, name in enumerate(types)})
+        assert f"Unrecognized resource types: [{', '.join(types)}]" in str(refused.value)
+
+    def test_vpc_attributes(self, stock: Connection) -> None:
+        vpc = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.7.0.0/16"}}
+        outputs = {"Cidr": {"Fn::GetAtt": ["Vpc", "CidrBlock"]}}
+        _, found, _ = deploy(stock, "vpc", {"Vpc": vpc}, outputs)
+        assert found.get("Cidr") != "10.7.0.0/16"
+
+    def test_database_instance(self, stock: Connection) -> None:
+        properties = {
+            "Engine": "postgres",
+            "DBInstanceClass": "db.t4g.micro",
+            "MasterUsername": "m",
+            "MasterUserPassword": "p" * 12,
+        }
+        database = {"Type": "AWS::RDS::DBInstance", "Properties": properties}
+        outputs = {"Host": {"Fn::GetAtt": ["Database", "Endpoint.Address"]}}
+        _, found, _ = deploy(stock, "database", {"Database": database}, outputs)
+        assert found["Host"].endswith(".rds.amazonaws.com")
+
+    def test_metric_math_alarm(self, stock: Connection) -> None:
+        properties = {
+            "ComparisonOperator": "GreaterThanThreshold",
+            "EvaluationPeriods": 1,
+            "Threshold": 1,
+            "Metrics": [{"Id": "sum", "Expression": "1 + 1"}],
+        }
+        alarm = {"Type": "AWS::CloudWatch::Alarm", "Properties": properties}
+        status, _, reasons = deploy(stock, "alarm", {"Alarm": alarm})
+        assert status == "CREATE_FAILED"
+        assert "metric math" in reasons
+
+    def test_custom_resource_failure(self, stock: Connection) -> None:
+        function(stock, "broken", "def handler(event, context): raise RuntimeError('no column')")
+        properties = {
+            "ServiceToken": "arn:aws:lambda:us-east-1:000000000000:function:broken",
+            "ServiceTimeout": 1,
+        }
+        status, _, reasons = deploy(
+            stock, "custom", {"Custom": {"Type": "Custom::Any", "Properties": properties}}
+        )
+        assert status == "CREATE_FAILED"
+        assert "timed out after 1s" in reasons
+        assert "no column" not in reasons
+
+    def test_python_runtime(self, stock: Connection) -> None:
+        code = """
+import os
+class OutOfPaint(Exception): pass
+def handler(event, context):
+    if event: raise OutOfPaint("no blue left")
+    return dict(os.environ)
+"""
+        function(stock, "stock", code)
+        assert invoke(stock, {"x": 1}, "stock")["errorType"] != "OutOfPaint"
+        assert "GATEWAY_PORT" in invoke(stock, {}, "stock")  # of the emulator's own environment
+
+    def test_secure_transport(self, stock: Connection) -> None:
+        s3 = stock.client("s3")
+        s3.create_bucket(Bucket="tls-only")
+        statement = {
+            "Effect": "Deny",
+            "Principal": {"AWS": "*"},
+            "Action": "s3:*",
+            "Resource": "arn:aws:s3:::tls-only/*",
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        s3.put_bucket_policy(Bucket="tls-only", Policy=json.dumps(policy))
+        alice = user(stock, "alice")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            alice.client("s3").put_object(Bucket="tls-only", Key="a", Body=b"a")
+
+    def test_secret_reference(self, stock: Connection) -> None:
+        secret = {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "s"}}
+        _, found, _ = deploy(stock, "secret", {"Secret": secret}, {"Ref": {"Ref": "Secret"}})
+        assert not found["Ref"].startswith("arn:")
+
+    def test_stable_names(self, stock: Connection) -> None:
+        resources = {
+            "Bucket": {"Type": "AWS::S3::Bucket"},
+            "Api": {"Type": "AWS::ApiGateway::RestApi", "Properties": {"Name": "a"}},
+            "Secret": {
+                "Type": "AWS::SecretsManager::Secret",
+                "Properties": {"Name": "generated", "GenerateSecretString": {"PasswordLength": 9}},
+            },
+        }
+        outputs = {"Bucket": {"Ref": "Bucket"}, "Api": {"Ref": "Api"}}
+        seen = []
+        for _ in range(2):
+            _, found, _ = deploy(stock, "names", resources, outputs)
+            secret = stock.client("secretsmanager").get_secret_value(SecretId="generated")
+            seen.append({**found, "Secret": secret["SecretString"]})
+            stock.client("cloudformation").delete_stack(StackName="names")
+            time.sleep(0.5)
+        assert all(seen[0][name] != seen[1][name] for name in ("Bucket", "Api", "Secret"))
+
+    def test_root_credential(self, stock: Connection) -> None:
+        guessed = Connection(stock.endpoint, "test", "anything")
+        assert "SecretList" in guessed.client("secretsmanager").list_secrets()
+
+    def test_every_patch_has_its_gap_shown(self) -> None:
+        names = {f"test_{patch.__name__.rsplit('.', 1)[-1]}" for patch in patches.ALL}
+        assert names <= set(vars(TestGaps))
+
+
+class TestClosed:
+    """What the local cloud does instead."""
+
+    def test_vpc_attributes(self, small: Connection) -> None:
+        assert small.outputs["Cidr"] == "10.7.0.0/16"
+
+    def test_metric_math_alarm(self, small: Connection) -> None:
+        [alarm] = small.client("cloudwatch").describe_alarms()["MetricAlarms"]
+        assert alarm["MetricName"] == "Errors"
+
+    def test_secure_transport_and_secret_reference(self, small: Connection) -> None:
+        bucket = small.outputs["MediaBucketName"]
+        user(small, "alice").client("s3").put_object(Bucket=bucket, Key="a", Body=b"a")
+        assert small.outputs["SecretArn"].startswith("arn:aws:secretsmanager:")
+
+    @pytest.mark.parametrize("key", ["test", "000000000000", "AKIAIOSFODNN7EXAMPLE"])
+    def test_root_credential(self, small: Connection, key: str) -> None:
+        guessed = Connection(small.endpoint, key, "test")
+        with pytest.raises(ClientError, match=r"invalid|not match"):
+            guessed.client("secretsmanager").list_secrets()
+
+    def test_generated_secret_keeps_to_its_wishes(self) -> None:
+        wanted = {
+            "SecretStringTemplate": '{"username": "master"}',
+            "GenerateStringKey": "password",
+            "PasswordLength": 200,
+            "ExcludePunctuation": True,
+            "ExcludeCharacters": "aZ0",
+        }
+        value = json.loads(generated_secret(wanted, "seed"))
+        assert value["username"] == "master"
+        assert len(value["password"]) == 200
+        assert value["password"].isalnum()
+        assert not set("aZ0") & set(value["password"])
+        assert value == json.loads(generated_secret(wanted, "seed"))
+        assert value != json.loads(generated_secret(wanted, "other seed"))
