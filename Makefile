@@ -3,6 +3,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 STAGE ?= local
+# uv trusts what the machine trusts, as pip and git do: a company's own authority, for example.
+export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE
 
 .PHONY: demo up down deploy key test check format unit contract infra local e2e bench sizes layers lock openapi clean help
