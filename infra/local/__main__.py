@@ -25,7 +25,7 @@ def main() -> int:
         choices.add_parser(name, help=text)
     command = parser.parse_args().command
     state = PROJECT / ".local"
-    _forget_host_credentials()
+    _stay_on_this_machine()
     try:
         preflight.check_platform()
         # Not before: these imports need what was just looked for.
@@ -42,12 +42,13 @@ def main() -> int:
     return 1
 
 
-def _forget_host_credentials() -> None:
-    """No profile, key or metadata service of this machine plays any part in what follows."""
+def _stay_on_this_machine() -> None:
+    """No profile, key, metadata service or proxy plays any part in talking to this machine."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
     os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
 
 
 if __name__ == "__main__":

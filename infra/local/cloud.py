@@ -62,7 +62,7 @@ class Cloud:
         while self._postgres.running and self._emulator.running:
             time.sleep(0.5)
         name = "The emulator" if self._postgres.running else "PostgreSQL"
-        raise LocalCloudError(f"{name} ended unexpectedly; see {STATE_DIRECTORY / 'log'}.")
+        raise LocalCloudError(f"{name} ended unexpectedly; see {self._emulator.log.parent}.")
 
 
 def already_running(root: Path) -> str:
@@ -88,7 +88,7 @@ def deploy_stack(link: Connection, directory: Path, report: Report) -> Connectio
     keys = settings.put_provider_keys(link, settings.configured())
     report(f"Stack {stack.stack} deployed ({time.monotonic() - started:.1f} s).")
     if keys:
-        report(f"Provider keys in use: {', '.join(keys)}.")
+        report(f"Provider keys put into the secret: {', '.join(keys)}.")
     return link
 
 
@@ -153,9 +153,13 @@ def _signals_as_exit() -> Iterator[None]:
     def leave(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # What is ignored stays so: `nohup make up` goes on when its terminal closes.
+    heard = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
+    for number in heard:
+        signal.signal(number, leave)
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in heard.items():
             signal.signal(number, handler)

@@ -1,13 +1,14 @@
 """How to reach the cloud that runs in a clone: written by `up`, read by `demo`, keys and tests."""
 
 import json
+import os
 import re
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import boto3
+import botocore.session
 from botocore.config import Config
 
 from infra.local.launcher import REGION
@@ -34,7 +35,7 @@ class Connection:
         return local_url(self.outputs["ApiUrl"], self.endpoint)
 
     def client(self, service: str) -> Any:
-        """A boto3 client of one service of the emulator; the same one for the same service."""
+        """A client of one service of the emulator; the same one for the same service."""
         return _client(self.endpoint, self.access_key_id, self.secret_access_key, service)
 
     def save(self, root: Path) -> None:
@@ -44,12 +45,26 @@ class Connection:
 
 @cache
 def _client(endpoint: str, access_key_id: str, secret_access_key: str, service: str) -> Any:
+    # Neither a profile nor a settings file of this machine has any part in a local call.
+    session = botocore.session.Session(
+        session_vars={
+            "profile": (None, None, None, None),
+            "config_file": (None, None, os.devnull, None),
+            "credentials_file": (None, None, os.devnull, None),
+        }
+    )
     # Local calls neither fail for a moment nor go through a proxy.
     config = Config(
         retries={"total_max_attempts": 1}, proxies={}, connect_timeout=5, read_timeout=120
     )
-    session: Any = boto3.Session(access_key_id, secret_access_key, region_name=REGION)
-    return session.client(service, endpoint_url=endpoint, config=config)
+    return session.create_client(
+        service,
+        region_name=REGION,
+        endpoint_url=endpoint,
+        aws_access_key_id=access_key_id,
+        aws_secret_access_key=secret_access_key,
+        config=config,
+    )
 
 
 def current(root: Path = STATE_DIRECTORY) -> Connection | None:

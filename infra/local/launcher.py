@@ -136,7 +136,7 @@ async def _serve(settings: LauncherSettings, listener: socket.socket, port: int)
     async def stopped() -> None:
         await stop.wait()
         # Requests that wait for a function would hold up the server's end for as long as that runs.
-        threading.Thread(target=_end, daemon=True).start()
+        threading.Thread(target=_end).start()  # no daemon: the process ends with it
 
     await serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]  # ASGI scope
 

@@ -43,7 +43,7 @@ class State:
     @classmethod
     def open(cls, root: Path) -> "State":
         """Read the state directory, or make a new one. Raises LocalCloudError if unusable."""
-        root.mkdir(mode=0o755, parents=True, exist_ok=True)
+        root.mkdir(mode=0o711, parents=True, exist_ok=True)
         file = root / "state.json"
         if not file.exists():
             write_atomically(file, json.dumps({"format": FORMAT, "seed": secrets.token_hex(32)}))
@@ -114,6 +114,7 @@ class Lock:
     def release(self) -> None:
         """Give the lock back."""
         if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 
@@ -124,7 +125,7 @@ class Lock:
         except FileNotFoundError:
             return None
         try:
-            return None if _try_lock(descriptor) else self._owner(descriptor)
+            return None if _try_lock(descriptor, fcntl.LOCK_SH) else self._owner(descriptor)
         finally:
             os.close(descriptor)
 
@@ -134,9 +135,9 @@ class Lock:
         return int(text) if text.isdigit() else 0
 
 
-def _try_lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

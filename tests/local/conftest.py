@@ -17,6 +17,12 @@ from tests.local import small_stack
 psutil: Any = importlib.import_module("psutil")  # carries no types
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy of the developer's machine has no part in calls to loopback."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """State directory of `small`."""
