@@ -23,6 +23,7 @@ _CONFIG = Config(
     read_timeout=20,
     signature_version="v4",  # also of links: the older signature is refused in newer regions
 )
+_BEDROCK_SECONDS = 30.0
 
 
 @cache
@@ -48,7 +49,9 @@ def bedrock() -> Any:
     Calls there are paid, and what came of one is for the caller to judge.
     """
     once = Config(
-        retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5, read_timeout=30
+        retries={"mode": "standard", "total_max_attempts": 1},
+        connect_timeout=5,
+        read_timeout=_BEDROCK_SECONDS,
     )
     return _session().create_client("bedrock-runtime", config=once)
 

@@ -56,7 +56,11 @@ class TextProvider(Protocol):
     """Writes stories."""
 
     def write_story(self, request: StoryRequest) -> StoryResult:
-        """Return a story with exactly the wished number of scenes; one paid call at most."""
+        """Return a story with exactly the wished number of scenes.
+
+        One paid call, and at most one more: where the first was answered and charged, but its
+        story cannot be used. The cost is that of both.
+        """
         ...
 
 

@@ -20,7 +20,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
-from urllib3.exceptions import MaxRetryError, NewConnectionError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 
 _CONNECT_SECONDS = 5
 _MOST_ANSWER_BYTES = 4 * 1024 * 1024
@@ -125,6 +125,7 @@ def _exchange(
 ) -> Answer:
     deadline = time.monotonic() + seconds
     request.auth = _as_it_is
+    request.headers = {**request.headers, "Accept-Encoding": "identity"}
     try:
         with requests.Session() as session:
             session.mount("https://", _Adapter())
@@ -140,6 +141,8 @@ def _exchange(
                 return Answer(response.status_code, response.headers)
     except requests.RequestException as error:
         raise _how_far(error) from None
+    except HTTPError:
+        raise NoAnswer("no whole answer") from None
 
 
 def _read(
@@ -149,7 +152,8 @@ def _read(
     most_bytes: int,
 ) -> None:
     received = 0
-    for chunk in response.iter_content(_CHUNK_BYTES):
+    # Piece by piece as they come, so that a trickle does not hold us beyond the deadline.
+    while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
         received += len(chunk)
         if received > most_bytes:
             raise TooLarge(f"more than {most_bytes} bytes")

@@ -114,7 +114,9 @@ class Luma:
             raise outcome.of_free(VENDOR, _http_status(error)) from None
         except BotoCoreError:
             raise outcome.transient(VENDOR) from None
-        status = _STATUSES.get(str(told.get("status")), JobStatus.RUNNING)
+        if "status" not in told:
+            raise outcome.transient(VENDOR)
+        status = _STATUSES.get(str(told["status"]), JobStatus.RUNNING)
         if status is JobStatus.RUNNING:
             return JobState(status, _WAIT_SECONDS)
         if status is JobStatus.FAILED:

@@ -1,5 +1,6 @@
 """Laying the layers together, picture by picture, and encoding them."""
 
+import contextlib
 import shutil
 import subprocess
 import tempfile
@@ -20,8 +21,8 @@ RATE = 24
 _ENCODER = (
     *("-c:v", "libx264", "-profile:v", "high", "-level:v", "4.0", "-preset", "superfast"),
     *("-crf", "20", "-g", "48", "-bf", "0", "-flags", "+cgop", "-threads", "1"),
-    *("-pix_fmt", "yuv420p", "-color_range", "tv", "-colorspace", "bt709"),
-    *("-color_primaries", "bt709", "-color_trc", "bt709"),
+    *("-vf", "setparams=range=tv:colorspace=bt709:color_primaries=bt709:color_trc=bt709"),
+    *("-pix_fmt", "yuv420p"),
     *("-video_track_timescale", "12288", "-movflags", "+faststart"),
     *("-map_metadata", "-1", "-fflags", "+bitexact", "-flags:v", "+bitexact+cgop", "-an"),
 )
@@ -128,9 +129,11 @@ def encode(pictures: Iterator[Planes], size: tuple[int, int], target: Path) -> N
                 _feed(pictures, process.stdin)
             except BaseException:
                 process.kill()
-                process.wait()
                 raise
-            code = process.wait()
+            finally:
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.close()
+                code = process.wait()
         if code != 0:
             raise MediaError(f"ffmpeg cannot encode the clip (exit code {code}).")
         work.replace(target)
@@ -139,10 +142,7 @@ def encode(pictures: Iterator[Planes], size: tuple[int, int], target: Path) -> N
 
 
 def _feed(pictures: Iterator[Planes], pipe: IO[bytes]) -> None:
-    try:
+    with contextlib.suppress(BrokenPipeError):  # ffmpeg has ended early; its exit code says why
         for planes in pictures:
             for plane in planes:
                 pipe.write(plane.tobytes())
-        pipe.close()
-    except BrokenPipeError:
-        pass  # ffmpeg has ended early; its exit code says why

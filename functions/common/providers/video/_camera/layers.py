@@ -9,8 +9,9 @@ from PIL import Image, ImageChops, ImageFilter
 STEPS = 8
 """Positions per pixel that a layer can take: an error of at most 1/16 pixel."""
 _PAD = 2
-_REACH = 96
-"""How far behind nearer things a layer is filled in, in pixels; no layer moves farther."""
+REACH = 0.09
+"""How far behind nearer things a layer is filled in, as a share of the longer side; no layer moves
+farther against another."""
 # RGB to Y, U and V of BT.709, limited range.
 _LUMA = (0.18259, 0.61423, 0.06201, 16.0)
 _BLUE = (-0.10064, -0.33857, 0.43922, 128.0)
@@ -102,7 +103,8 @@ def cut(picture: Image.Image, labels: Image.Image | None, parallax: Sequence[flo
     if labels is None or len(parallax) < 2:
         return [_whole(0, 0.0, picture)]
     last = len(parallax) - 1
-    counts = labels.point([min(v, last) for v in range(256)]).histogram()
+    labels = labels.point([min(v, last) for v in range(256)])
+    counts = labels.histogram()
     bands = [band for band in range(len(parallax)) if counts[band]]
     farthest, *others = bands
     own, nearer = _of(labels, farthest), _beyond(labels, farthest)
@@ -137,11 +139,12 @@ def _parts(
 ) -> Iterator[Layer]:
     bounds = _of(labels, band).getbbox()
     assert bounds is not None
+    reach = math.ceil(REACH * max(labels.size))
     region = (
-        max(0, bounds[0] - _REACH) // 4 * 4,
-        max(0, bounds[1] - _REACH) // 4 * 4,
-        min(labels.width, bounds[2] + _REACH),
-        min(labels.height, bounds[3] + _REACH),
+        max(0, bounds[0] - reach) // 4 * 4,
+        max(0, bounds[1] - reach) // 4 * 4,
+        min(labels.width, bounds[2] + reach),
+        min(labels.height, bounds[3] + reach),
     )
     picture, labels = picture.crop(region), labels.crop(region)
     own, nearer = _of(labels, band), _beyond(labels, band)

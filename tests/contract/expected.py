@@ -1,0 +1,104 @@
+"""What we make of each answer and error that the vendors are known to give (`test_vectors`)."""
+
+from collections.abc import Mapping
+
+from common.errors import MediaError, NotAccepted, OutcomeUnknown, ProviderRefused, VideoError
+from common.providers import JobStatus, Retry
+
+# A refused or unknown call: the class, our code, and the seconds to wait if the vendor names them.
+No = tuple[type[VideoError], str, int | None]
+NOT_ACCEPTED = "provider.not_accepted"
+UNKNOWN: No = (OutcomeUnknown, "provider.outcome_unknown", None)
+
+
+def no(code: str) -> No:
+    return ProviderRefused, code, None
+
+
+# To a call for a story. A chat completion is no response, and is not taken for one.
+TEXT: Mapping[str, No | int] = {
+    "openai_responses_completed": 2,  # a whole story, but not in our schema: corrected by a second
+    "openai_responses_commentary_then_final": 2,
+    "openai_responses_incomplete_max_tokens": 2,
+    "openai_responses_incomplete_reasoning_only": 2,
+    "openai_responses_refusal": no("safety.input"),
+    "openai_responses_incomplete_content_filter": no("safety.output"),
+    "openai_responses_failed": no("provider.internal"),
+    "openai_error_429_rate_limit_tokens": (NotAccepted, NOT_ACCEPTED, 2),
+    "openai_chat_completed": UNKNOWN,
+    "openai_chat_content_filter": UNKNOWN,
+    "openai_chat_length": UNKNOWN,
+    "openai_chat_refusal": UNKNOWN,
+    "openai_models_list": UNKNOWN,
+}
+# To a call for a picture. The pictures of these vectors have one pixel.
+IMAGE: Mapping[str, No] = {
+    "openai_images_response": (MediaError, "image.unusable", None),
+    "openai_images_response_n2": (MediaError, "image.unusable", None),
+    "openai_images_response_empty": UNKNOWN,
+    "openai_images_response_null_b64": UNKNOWN,
+    "openai_error_429_rate_limit_images": (NotAccepted, NOT_ACCEPTED, 12),
+}
+# To both.
+OPENAI: Mapping[str, No] = {
+    "openai_error_400_invalid_image": no("provider.input"),
+    "openai_error_400_invalid_size": no("provider.input"),
+    "openai_error_400_moderation_blocked_input": no("safety.input"),
+    "openai_error_400_moderation_blocked_no_details": no("safety.input"),
+    "openai_error_400_moderation_blocked_output": no("safety.output"),
+    "openai_error_400_unknown_parameter": no("provider.input"),
+    "openai_error_400_unsupported_mimetype": no("provider.input"),
+    "openai_error_401_invalid_key": no("provider.key"),
+    "openai_error_403_org_not_verified": no("provider.forbidden"),
+    "openai_error_403_region": no("provider.forbidden"),
+    "openai_error_404_model": no("provider.model"),
+    "openai_error_429_credit_balance_exhausted": no("provider.credits"),
+    "openai_error_429_insufficient_quota": no("provider.credits"),
+    "openai_error_500_server_error": UNKNOWN,
+    "openai_error_502_html": (NotAccepted, NOT_ACCEPTED, None),
+    "openai_error_503_overloaded": (NotAccepted, NOT_ACCEPTED, 3),
+}
+# To a submit. An account is no task.
+SUBMIT: Mapping[str, No | None] = {
+    "runway_task_created": None,
+    "runway_error_400_asset_aspect": no("provider.input"),
+    "runway_error_400_asset_fetch_404": no("provider.input"),
+    "runway_error_400_asset_too_big": no("provider.input"),
+    "runway_error_400_insufficient_credits": no("provider.credits"),
+    "runway_error_400_prompt_too_long": no("provider.input"),
+    "runway_error_400_validation_missing_model": no("provider.model"),
+    "runway_error_400_validation_ratio": no("provider.input"),
+    "runway_error_401": no("provider.key"),
+    "runway_error_404_task": no("provider.refused"),
+    "runway_error_413": no("provider.input"),
+    "runway_error_429": (NotAccepted, NOT_ACCEPTED, None),
+    "runway_error_502": (NotAccepted, NOT_ACCEPTED, None),
+    "runway_error_503": (NotAccepted, NOT_ACCEPTED, None),
+    "runway_error_504": UNKNOWN,
+    "runway_organization": UNKNOWN,
+    "runway_organization_usage": UNKNOWN,
+}
+# To a question after a task: status, our code, advice, credits.
+POLL: Mapping[str, tuple[JobStatus, str | None, Retry | None, int | None]] = {
+    "runway_task_pending": (JobStatus.QUEUED, None, None, None),
+    "runway_task_throttled": (JobStatus.THROTTLED, None, None, None),
+    "runway_task_running": (JobStatus.RUNNING, None, None, None),
+    "runway_task_succeeded": (JobStatus.SUCCEEDED, None, None, 25),
+    "runway_task_cancelled": (JobStatus.CANCELED, None, None, 0),
+    "runway_task_failed_asset_invalid": (JobStatus.FAILED, "provider.input", Retry.NO, 0),
+    "runway_task_failed_bad_output": (JobStatus.FAILED, "clip.bad_output", Retry.CHANGED_INPUT, 0),
+    "runway_task_failed_internal": (JobStatus.FAILED, "provider.internal", Retry.LATER, 0),
+    "runway_task_failed_no_code": (JobStatus.FAILED, "provider.internal", Retry.LATER, 0),
+    "runway_task_failed_preprocessing_internal": (
+        *(JobStatus.FAILED, "provider.internal", Retry.LATER, 0),
+    ),
+    "runway_task_failed_preprocessing_safety": (JobStatus.FAILED, "safety.input", Retry.NO, 0),
+    "runway_task_failed_safety_input_image": (JobStatus.FAILED, "safety.input", Retry.NO, 25),
+    "runway_task_failed_safety_output": (
+        *(JobStatus.FAILED, "safety.output", Retry.CHANGED_INPUT, 25),
+    ),
+    "runway_task_failed_third_party": (JobStatus.FAILED, "provider.unavailable", Retry.LATER, 0),
+    "runway_error_404_task": (JobStatus.FAILED, "provider.job_gone", Retry.NO, None),
+}
+# In tests of their own below.
+APART = {"runway_error_429_daily", "runway_uploads_response"}

@@ -1,0 +1,193 @@
+"""What the tests of the vendors' adapters share: requests, a store in memory, and canaries.
+
+A canary is a text that may be in a key, a prompt or a picture and nowhere else.
+"""
+
+import io
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from common import aws as common_aws
+from common import ids
+from common.errors import NotFound, VideoError
+from common.providers import ClipRequest, ImageRequest, ProviderContext, StoryRequest
+from common.styles import mood, style
+from common.video import RATIOS, Picture
+from tests.stand_ins.charge_book import Charge
+from tests.stand_ins.process import StandIn
+
+CANARY = "canary7f3a"
+
+
+class Visit:
+    """What a stand-in booked since the visit began; its faults are forgotten at the beginning."""
+
+    def __init__(self, vendor: StandIn) -> None:
+        vendor.clear()
+        self.vendor = vendor
+        self._bookings = len(vendor.bookings())
+        self._requests = len(vendor.requests())
+
+    def charges(self) -> list[Charge]:
+        """Return what was accepted and charged."""
+        return [c for c in self.vendor.bookings()[self._bookings :] if c.kind != "refund"]
+
+    def spent(self) -> Decimal:
+        """Return what was charged, less what was given back, in the vendor's unit."""
+        return sum((c.amount for c in self.vendor.bookings()[self._bookings :]), Decimal(0))
+
+    def calls(self, endpoint: str) -> int:
+        """Return how many calls arrived at an endpoint."""
+        rows = self.vendor.requests()[self._requests :]
+        return sum(row["endpoint"] == endpoint for row in rows)
+
+
+@dataclass
+class Shelf:
+    """A media store in memory, which can say where in S3 a key would lie."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, key: str, data: bytes, media_type: str) -> None:
+        self.objects[key] = data
+
+    def put_file(self, key: str, path: Path, media_type: str) -> None:
+        self.put(key, path.read_bytes(), media_type)
+
+    def get(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise NotFound("The media object is not there.")
+        return self.objects[key]
+
+    def get_file(self, key: str, path: Path) -> None:
+        path.write_bytes(self.get(key))
+
+    def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
+        return f"https://shelf.invalid/{key}"
+
+    def location(self, key: str) -> str:
+        return f"s3://media-bucket/{key}"
+
+
+def context(
+    *, openai: StandIn | None = None, runway: StandIn | None = None, store: Shelf | None = None
+) -> ProviderContext:
+    """Return what providers may use, with the stand-ins that are given."""
+    secrets: dict[str, str] = {}
+    addresses: dict[str, str] = {}
+    if openai:
+        secrets["OPENAI_API_KEY"], addresses["openai"] = openai.api_key, openai.base_url
+    if runway:
+        secrets["RUNWAY_API_KEY"], addresses["runway"] = runway.api_key, runway.base_url
+    return ProviderContext(store=store or Shelf(), secrets=secrets, base_urls=addresses)
+
+
+def with_secrets(old: ProviderContext, secrets: Mapping[str, str]) -> ProviderContext:
+    """Return the context with other keys."""
+    return replace(old, secrets=dict(secrets))
+
+
+@cache
+def picture(ratio: str = "1280:720", *, grain: int = 0, extra: int = 0) -> Picture:
+    """Return a picture of the ratio's size; `grain` makes its file large, `extra` by so much."""
+    image = Image.new("RGB", RATIOS[ratio], (90, 120, 160))
+    if grain:
+        image = Image.effect_noise(RATIOS[ratio], grain).convert("RGB")
+    info = PngInfo()
+    info.add_text("Comment", CANARY + "." * extra)
+    out = io.BytesIO()
+    image.save(out, "PNG", pnginfo=info)
+    return Picture(out.getvalue())
+
+
+@contextmanager
+def aws(monkeypatch: pytest.MonkeyPatch, bedrock_url: str) -> Iterator[None]:
+    """Let AWS clients find the stand-in for Bedrock."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CANARY)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", bedrock_url)
+    forget = (common_aws.bedrock.cache_clear, common_aws._session.cache_clear)
+    for clear in forget:
+        clear()
+    yield
+    for clear in forget:
+        clear()
+
+
+def fresh_token() -> str:
+    """Return the token of another attempt."""
+    return ids.new("att")
+
+
+def story_request(scenes: int = 3, *, model: str = "gpt-6-luna", prompt: str = "") -> StoryRequest:
+    """Return a wish for a story."""
+    return StoryRequest(
+        prompt=prompt or f"A cat keeps a lighthouse, {CANARY}",
+        scenes=scenes,
+        seconds=5,
+        style=style("Watercolor"),
+        mood=mood("Calm"),
+        model=model,
+        seed=7,
+    )
+
+
+def image_request(
+    *,
+    ratio: str = "1280:720",
+    reference: Picture | None = None,
+    anchor: Picture | None = None,
+    model: str = "gpt-image-2.5-sunburst",
+    prompt: str = "",
+) -> ImageRequest:
+    """Return a wish for a picture."""
+    return ImageRequest(
+        prompt=prompt or f"A grey cat on a balcony, {CANARY}",
+        size=RATIOS[ratio],
+        scene=2,
+        scenes=3,
+        style=style("Watercolor"),
+        mood=mood("Calm"),
+        model=model,
+        seed=7,
+        reference=reference,
+        anchor=anchor,
+    )
+
+
+def clip_request(
+    *,
+    ratio: str = "1280:720",
+    seconds: int = 5,
+    model: str = "gen4_turbo",
+    image: Picture | None = None,
+    prompt: str = "",
+    token: str = "att_1",
+) -> ClipRequest:
+    """Return a wish for a clip."""
+    return ClipRequest(
+        image=image or picture(ratio),
+        image_key="alice/vid_1/reference-frames/generated_frame_1_1.png",
+        prompt=prompt or f"The cat turns its head, {CANARY}",
+        ratio=ratio,
+        seconds=seconds,
+        scene=1,
+        mood=mood("Calm"),
+        model=model,
+        seed=7,
+        client_token=token,
+    )
+
+
+def said(error: VideoError) -> str:
+    """Return everything that leaves with an error."""
+    return " ".join(str(part) for part in (error, error.detail, error.error_code, error.allowed))

@@ -1,0 +1,169 @@
+"""Scripted faults: which call of which endpoint is struck, and by what.
+
+A mode is a name. These strike any endpoint:
+
+500 502 503       answered so, nothing is charged
+504               answered so, *after* the call was accepted and charged
+429               without Retry-After; with the option `retry_after` (seconds) with it
+401 402 403 404 413   as the vendor says it
+hang reset        before anything was done; nothing is charged
+truncated         the 2xx answer ends in the middle          (accepted and charged)
+html              200 with a page instead of JSON            (accepted and charged)
+empty             2xx without a body                         (accepted and charged)
+missing_id        2xx without the id                         (accepted and charged)
+slow              the right answer, over `seconds`           (accepted and charged)
+charge_then_X     the call is accepted and charged, then X: 500, 502, 503, 429, hang, reset, ...
+vector:NAME       the vector of that name, verbatim; where calls are paid, a 2xx one is charged
+
+Others belong to an endpoint; the vendors' modules list them. The option `charged` overrules
+what is said here. A call that the vendor would refuse (validation, key, credits) is refused in
+every mode that accepts first: a fault does not make a wrong request right.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Any
+
+from tests.stand_ins import vectors
+from tests.stand_ins.wire import Answer, Request, as_html, as_json
+
+_ACCEPTING = frozenset({"504", "truncated", "html", "empty", "missing_id", "slow"})
+_REASONS = {
+    "401": "Unauthorized",
+    "402": "Payment Required",
+    "403": "Forbidden",
+    "404": "Not Found",
+    "413": "Request Entity Too Large",
+    "429": "Too Many Requests",
+    "500": "Internal Server Error",
+    "502": "Bad Gateway",
+    "503": "Service Unavailable",
+    "504": "Gateway Time-out",
+}
+GENERAL = frozenset({*_REASONS, *_ACCEPTING, "hang", "reset"})
+_THEN = "charge_then_"
+_RETRY = ("retry-after", "retry-after-ms")
+
+
+@dataclass(slots=True)
+class Fault:
+    """One fault.
+
+    It strikes the calls number `call` (from 1, counted per endpoint since the start or the last
+    reset) to `call + times - 1`; without `call` the next `times` calls. `times` None is for ever.
+    Calls whose path and body do not hold the text `containing` are passed over.
+    """
+
+    endpoint: str
+    mode: str
+    call: int | None = None
+    times: int | None = 1
+    containing: str = ""
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.mode.startswith(_THEN):
+            self.mode = self.mode.removeprefix(_THEN)
+            self.options = {"charged": True, **self.options}
+
+    def is_general(self) -> bool:
+        """Tell whether any endpoint can be struck so."""
+        return self.mode in GENERAL or self.mode.startswith("vector:")
+
+    def accepts(self, *, paid: bool) -> bool:
+        """Tell whether the call is accepted (and charged, if it is paid) before it is struck."""
+        if "charged" in self.options:
+            return bool(self.options["charged"])
+        if self.mode.startswith("vector:"):
+            return paid and vectors.answer(self.mode.removeprefix("vector:")).status < 300
+        return self.mode in _ACCEPTING
+
+
+class Script:
+    """The faults that wait, and how often each endpoint was called."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._calls: Counter[str] = Counter()
+        self._lock = Lock()
+
+    def add(self, fault: Fault) -> None:
+        """Put a fault behind the others."""
+        with self._lock:
+            self._faults.append(fault)
+
+    def clear(self) -> None:
+        """Forget the faults, and count the calls from 1 again."""
+        with self._lock:
+            self._faults.clear()
+            self._calls.clear()
+
+    def waiting(self) -> int:
+        """Return how many faults have not struck as often as they should."""
+        with self._lock:
+            return len([fault for fault in self._faults if fault.times is not None])
+
+    def take(self, endpoint: str, request: Request) -> Fault | None:
+        """Count the call, and return the fault that strikes it."""
+        with self._lock:
+            self._calls[endpoint] += 1
+            number = self._calls[endpoint]
+            for fault in self._faults:
+                if not _meant(fault, endpoint, request):
+                    continue
+                if fault.call is not None and number < fault.call:
+                    continue
+                if fault.times is not None:
+                    fault.times -= 1
+                    if fault.times <= 0:
+                        self._faults.remove(fault)
+                return replace(fault)
+        return None
+
+
+def _meant(fault: Fault, endpoint: str, request: Request) -> bool:
+    if fault.endpoint not in ("*", endpoint):
+        return False
+    return not fault.containing or fault.containing.encode() in b"\n".join(
+        (request.path.encode(), request.body)
+    )
+
+
+def strike(fault: Fault, real: Answer | None, spoken: Mapping[str, Answer], id_key: str) -> Answer:
+    """Return what is answered instead.
+
+    `real` is the right answer if the call was accepted. `spoken` maps a status to
+    how this vendor says it. `id_key` is the JSON key of ids.
+    """
+    mode, options = fault.mode, fault.options
+    if mode.startswith("vector:"):
+        return vectors.answer(mode.removeprefix("vector:"))
+    if mode in ("hang", "reset"):
+        return Answer(0, delivery=mode, seconds=float(options.get("seconds", 0)))
+    if mode in _REASONS:
+        return _status(mode, spoken, options.get("retry_after"))
+    answer = real or as_json(200, {})
+    if mode == "truncated":
+        return replace(answer, delivery="cut")
+    if mode == "slow":
+        return replace(answer, delivery="slow", seconds=float(options.get("seconds", 1)))
+    if mode == "html":
+        return as_html(200, "Please wait")
+    if mode == "empty":
+        return replace(answer, body=b"")
+    return _without(answer, id_key)
+
+
+def _status(mode: str, spoken: Mapping[str, Answer], retry_after: float | None) -> Answer:
+    answer = spoken.get(mode) or as_html(int(mode), _REASONS[mode])
+    headers = {name: value for name, value in answer.headers.items() if name not in _RETRY}
+    if retry_after is not None:
+        headers["retry-after"] = f"{retry_after:g}"
+    return replace(answer, headers=headers)
+
+
+def _without(answer: Answer, key: str) -> Answer:
+    value = {name: v for name, v in answer.json().items() if name != key}
+    return replace(answer, body=as_json(200, value).body)
