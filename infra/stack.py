@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import CfnOutput, Stack, Tags
+from aws_cdk import Aws, CfnOutput, Stack, Tags
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
@@ -95,6 +95,7 @@ class VideoStack(Stack):
                 storage.may_get(_IMAGES, _CLIPS, _RECEIPTS),
                 storage.may_put(_CLIPS, in_parts=True),
                 storage.may_put(_RECEIPTS),
+                *_may_animate_on_bedrock(),
             ],
             ffmpeg=True,
         )
@@ -201,6 +202,20 @@ class VideoStack(Stack):
         }
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)
+
+
+def _may_animate_on_bedrock() -> list[Grant]:
+    """Luma's model, in the regions that offer it; the result goes into the media bucket."""
+    bedrock = f"arn:{Aws.PARTITION}:bedrock:{Aws.REGION}"
+    finding = "arn:<AWS::Partition>:bedrock:<AWS::Region>:<AWS::AccountId>:async-invoke/*"
+    return [
+        allow(["bedrock:InvokeModel"], [f"{bedrock}::foundation-model/luma.ray-v2:0"]),
+        allow(
+            ["bedrock:GetAsyncInvoke"],
+            [f"{bedrock}:{Aws.ACCOUNT_ID}:async-invoke/*"],
+            {f"IAM5[Resource::{finding}]": "Jobs are named by Bedrock when they start."},
+        ),
+    ]
 
 
 def _may_read(secret: secretsmanager.ISecret) -> Grant:

@@ -9,7 +9,7 @@ from api.schemas import CreateVideo, Estimate, ModelChoice, ModelList, ModelObje
 from common.errors import InvalidInput
 from common.providers import models
 from common.providers.models import Choice, Kind, Model
-from common.settings import ApiSettings
+from common.settings import ApiSettings, aws_region
 
 _PRICES = (
     "usd_per_million_input_tokens",
@@ -108,17 +108,19 @@ def _one(kind: Kind, wished: ModelChoice | None, own: str, secrets: Mapping[str,
             code="provider.model_retired",
         )
     if not _is_usable(model, secrets):
+        why = f"needs the key {model.key}, which is not set" if model.key else "is not offered here"
         raise InvalidInput(
-            f"{model.provider} needs the key {model.key}, which is not set.",
+            f"{model.provider} {why}.",
             field=f"models.{kind}",
             allowed=usable,
-            code="provider.key_missing",
+            code="provider.key_missing" if model.key else "provider.not_here",
         )
     return model
 
 
 def _is_usable(model: Model, secrets: Mapping[str, str]) -> bool:
-    return not _is_retired(model) and (not model.key or bool(secrets.get(model.key)))
+    here = not model.regions or aws_region() in model.regions
+    return here and not _is_retired(model) and (not model.key or bool(secrets.get(model.key)))
 
 
 def _is_retired(model: Model) -> bool:

@@ -19,7 +19,7 @@ from common.paid import Facts
 from common.providers import ClipRequest, JobRef, JobState, JobStatus, Retry, VideoProvider, models
 from common.step import SceneEvent, step
 from common.styles import mood
-from common.video import FREE, RATIOS, Picture, Stage
+from common.video import RATIOS, Picture, Stage
 
 # An execution's history holds 25,000 events. Waiting grows by a tenth with every poll, so that 36
 # polls last at least 25 minutes, and 60 scenes stay within the history (tests/infra).
@@ -199,7 +199,7 @@ def _failed(attempt: Attempt, state: JobState) -> ProviderRefused:
     return ProviderRefused(
         failure.detail if failure else "The provider's job ended without a clip.",
         code=code,
-        billed=bool(state.cost and state.cost.usd),
+        billed=None if state.cost is None else bool(state.cost.usd),
         retryable=bool(failure and failure.retry in (Retry.SAME, Retry.LATER)),
     )
 
@@ -209,10 +209,10 @@ def _too_late(attempt: Attempt, state: JobState) -> ProviderRefused:
     return ProviderRefused(
         "The provider did not finish the clip in time; the job was canceled there.",
         code="clip.timeout",
-        billed=bool(state.cost and state.cost.usd),
+        billed=None if state.cost is None else bool(state.cost.usd),
     )
 
 
 def _end(attempt: Attempt, state: JobState, code: str) -> None:
     with database().transaction() as cursor:
-        jobs.ended(cursor, attempt, "failed", code, state.cost or FREE)
+        jobs.ended(cursor, attempt, "failed", code, state.cost)

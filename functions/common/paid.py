@@ -132,7 +132,7 @@ class Ledger:
             )
             with self.database.transaction() as cursor:
                 state = "refused" if refused else "unknown"
-                jobs.ended(cursor, attempt, state, error.error_code)
+                jobs.ended(cursor, attempt, state, error.error_code, error.cost)
             raise
 
     def _put_receipt(self, charge: Charge, attempt: Attempt, facts: Facts) -> None:

@@ -110,6 +110,11 @@ class AwsSettings(BaseModel):
     aws_endpoint_url: str | None = None
 
 
+def aws_region() -> str:
+    """The region that the function runs in."""
+    return load(AwsSettings).aws_region
+
+
 S = TypeVar("S", bound=BaseModel)
 
 

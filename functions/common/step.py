@@ -18,6 +18,11 @@ from common.log import logger
 from common.observability import MetricUnit, metrics, tracer
 from common.video import Stage
 
+_RUN_ENDED = "run.ended"
+_NOBODY_GETS_PAST = frozenset(
+    {"provider.credits", "provider.key", "provider.quota", "provider.forbidden"}
+)
+
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
 
@@ -115,19 +120,29 @@ def _own(error: Exception) -> VideoError:
 def _enter(database: Database, event: RunEvent, stage: Stage) -> None:
     with database.transaction() as cursor:
         if not runs.enter_stage(cursor, event.run_id, stage):
-            raise PermanentError("The run has ended already.", code="run.ended")
+            raise PermanentError("The run has ended already.", code=_RUN_ENDED)
 
 
 def _write_down(
     database: Database, event: RunEvent, stage: Stage, scene: int | None, error: VideoError
 ) -> None:
-    """Keep a final failure with its scene; one that is retried is only an entry in the log."""
-    if error.retryable or error.error_code == "run.ended":
+    """Keep a failure with its scene; one that may be retried in the timeline only.
+
+    What no run can get past (no credit, no key) ends the run at once, so that no other scene
+    starts anything; it can be resumed.
+    """
+    if error.error_code == _RUN_ENDED:
         return
     facts = failure(error, stage, scene)
+    is_final = not isinstance(as_step_error(error), TransientError | NotAccepted)
     try:
         with database.transaction() as cursor:
-            runs.add_event(cursor, event.run_id, f"{stage}.failed", scene, facts)
+            outcome = "failed" if is_final else "retried"
+            runs.add_event(cursor, event.run_id, f"{stage}.{outcome}", scene, facts)
+            if not is_final:
+                return
+            if error.error_code in _NOBODY_GETS_PAST:
+                runs.fail(cursor, event.run_id, facts)
             if scene is not None and stage in (Stage.IMAGE, Stage.CLIP):
                 scenes.fail(
                     cursor,

@@ -58,6 +58,8 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("s3:GetObject", CLIPS),
         ("s3:PutObject", CLIPS),
         ("s3:AbortMultipartUpload", CLIPS),
+        ("bedrock:InvokeModel", "luma"),
+        ("bedrock:GetAsyncInvoke", "jobs of bedrock"),
         ("s3:GetObject", RECEIPTS),
         ("s3:PutObject", RECEIPTS),
     },
@@ -89,6 +91,8 @@ def named(resource: Json) -> str:
         "SecretsKeys": "Keys",
         "SecretsProviders": "Providers",
         "PipelineStateMachine": "machine",
+        "foundation-model/luma": "luma",
+        ":async-invoke/*": "jobs of bedrock",
     }.items():
         if word in text:
             return name

@@ -63,13 +63,16 @@ def events(cursor: Cursor, run_id: str) -> list[RunEvent]:
 
 
 def last_failure(cursor: Cursor, run_id: str, scene: int | None = None) -> dict[str, Any] | None:
-    """Return what the newest failed step of the run, or of one scene in it, wrote down."""
+    """Return what the newest failed step of the run, or of one scene in it, wrote down.
+
+    A step that was retried in vain wrote down its last try.
+    """
     cursor.execute(
         """
         SELECT facts FROM run_events
-        WHERE run_id = %(run)s AND type LIKE '%%.failed' AND type <> 'run.failed'
-          AND (%(scene)s::int IS NULL OR scene = %(scene)s)
-        ORDER BY id DESC LIMIT 1
+        WHERE run_id = %(run)s AND (type LIKE '%%.failed' OR type LIKE '%%.retried')
+          AND type <> 'run.failed' AND (%(scene)s::int IS NULL OR scene = %(scene)s)
+        ORDER BY type LIKE '%%.failed' DESC, id DESC LIMIT 1
         """,
         {"run": run_id, "scene": scene},
     )

@@ -50,6 +50,7 @@ class Model:
     tokens_per_call: tuple[int, int] = (0, 0)
     tokens_per_scene: tuple[int, int] = (0, 0)
     shutdown: str | None = None
+    regions: tuple[str, ...] = ()  # of AWS, where it is offered; empty: everywhere
     request: Mapping[str, Any] = field(default_factory=dict)
 
     @property
