@@ -6,7 +6,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from common.providers import ImageRequest, ImageResult, ProviderContext
 from common.providers.image import _depth
-from common.providers.image._painter import paint
+from common.providers.image._painter.paint import paint
 from common.video import FREE, Picture
 
 SOFTWARE = "AI Video Generator offline painter (drawn by rule, no AI)"

@@ -6,9 +6,10 @@ from PIL import Image, ImageOps
 
 from common.providers.image._painter.colour import mix, parse
 from common.providers.image._painter.look import Look
-from common.providers.image._painter.pen import Lamp, Pen
+from common.providers.image._painter.pen import Pen
 from common.providers.image._painter.plan import World
 from common.providers.image._painter.scenery import Band, Ground, Scenery
+from common.providers.image._painter.stage import Layer
 from common.providers.image._painter.subjects import SUBJECTS, Subject
 
 _SIZE = {"wide": 0.27, "medium": 0.36, "close": 0.54, "high": 0.23, "low": 0.43}
@@ -18,22 +19,21 @@ def place_cast(sc: Scenery, ground: Ground, world: World, *, smaller: bool) -> N
     """Draw everybody who is in the scene; `smaller` leaves room for a picture."""
     stage, shot = sc.stage, sc.shot
     base = _SIZE[shot.framing] * sc.grow * (0.72 if smaller else 1.0)
-    for number, name in enumerate(world.cast):
-        if number and name in sc.drawn:
-            continue
+    side = -1 if shot.faces_left else 1
+    narrow = 0.75 if stage.width < 1.2 else 1.0
+    for number, name in reversed(list(enumerate(world.cast))):  # the main character comes last
         subject = SUBJECTS[name]
         rng = random.Random(f"{stage.seed} {name}")
         size = min(base * subject.tall, 0.8 if subject.tall > 1.2 else 0.62)
-        side = -1 if shot.faces_left else 1
         x = stage.width * shot.subject_x
         look = sc.look
         if number:
+            if name in sc.drawn:
+                continue
             look = _companion(sc.look, subject)
-            size *= 0.85
-            x -= (
-                side * (0.16 + 0.7 * base * number) if subject.alive else side * -0.42 * stage.width
-            )
-            x = min(stage.width - 0.1, max(0.1, x))
+            size *= 0.85 * narrow
+            away = 0.16 + 0.7 * base * number if subject.alive else -0.42 * stage.width
+            x = min(stage.width - 0.1, max(0.1, x - side * away))
         _place_one(sc, ground, subject, name, x, size, look, rng)
 
 
@@ -58,49 +58,53 @@ def _place_one(
     look: Look,
     rng: random.Random,
 ) -> None:
-    stage, shot = sc.stage, sc.shot
-    close = shot.framing == "close"
-    home = subject.home
-    layer = stage.layer(
-        Band.MAIN, 0.94, factor=3 if size < 0.5 else 2, **_around(sc, x, size, subject)
-    )
-    if home == "deep" and shot.place == "underwater":
-        y = stage.height * (0.62 if close else 0.52) + size * 0.3
-    elif home == "deep" and ground.water is not None and shot.place != "underwater":
-        y = ground.water + size * 0.42
-    elif home == "water" and ground.water is not None and shot.place != "underwater":
-        y = ground.water + 0.02
-    elif home in ("air", "deep") or (
-        home == "ground" and shot.air_subject and shot.place == "space"
-    ):
-        size *= 1.1
-        y = min(stage.height * 0.66, stage.height * (0.42 + 0.1 * rng.random()) + size * 0.5)
-    else:
-        y = ground.y(x) + (0.05 if not close else 0.1)
-        y = min(y, stage.height * (0.92 if close else 0.9))
-        if y - size < 0.06 * stage.height:
-            size = y - 0.06 * stage.height
-        _contact(sc, x, y, size * (0.75 if name in ("train", "ship") else 0.34))
-    if home == "rails":
+    stage = sc.stage
+    y, size = _height(sc, ground, subject, x, size, rng)
+    if subject.home == "rails":
         _embankment(sc, y)
-    if home == "water" and ground.water is None and shot.place != "underwater":
-        y += 0.02
+    reach = size * (3.2 if subject.home == "rails" else 1.6)
+    layer = stage.layer(
+        Band.MAIN,
+        0.94,
+        left=max(0.0, x - reach),
+        right=x + reach,
+        factor=3 if size < 0.5 else 2,
+    )
     # Characters stand in a little more light than the place, to be found at once.
     layer.pen.sheet.ink = lambda own, tone: stage.light.ink(own, 0.94, tone + 0.2)
     if name == sc.main:
         sc.focus = (x / stage.width, (y - size * 0.55) / stage.height)
-    pen = layer.pen.at(x, y, size, flip=shot.faces_left, turn=_tilt(home, rng))
-    if pen.matrix[0] == 0:
-        return
+    pen = layer.pen.at(x, y, size, flip=sc.shot.faces_left, turn=_tilt(subject.home, rng))
     subject.draw(pen, look, stage.light, rng)
-    if ground.water is not None and home == "water":
-        _mirror(sc, layer.canvas, layer.box, layer.factor, y)
+    if ground.water is not None and sc.shot.place != "underwater":
+        if subject.home == "water":
+            _mirror(sc, layer, y)
+        elif subject.home == "deep":
+            _sink(sc, layer, ground.water)
     stage.add(layer, rough=0.35)
 
 
-def _around(sc: Scenery, x: float, size: float, subject: Subject) -> dict[str, float]:
-    reach = size * (3.2 if subject.home == "rails" else 1.6)
-    return {"left": max(0.0, x - reach), "right": x + reach}
+def _height(
+    sc: Scenery, ground: Ground, subject: Subject, x: float, size: float, rng: random.Random
+) -> tuple[float, float]:
+    """Return where the subject's lower end is and how tall it is drawn, by where it lives."""
+    stage, shot, home = sc.stage, sc.shot, subject.home
+    close, below = shot.framing == "close", shot.place == "underwater"
+    afloat = ground.water is not None and not below
+    if home == "deep" and below:
+        return stage.height * (0.62 if close else 0.52) + size * 0.3, size
+    if ground.water is not None and afloat and home in ("deep", "water"):
+        return ground.water + (size * 0.42 if home == "deep" else 0.02), size
+    weightless = shot.place == "space" and shot.air_subject
+    if home in ("air", "deep") or weightless:
+        size *= 1.1
+        low = stage.height * (0.42 + 0.1 * rng.random()) + size * 0.5
+        return min(stage.height * 0.66, low), size
+    y = ground.y(x) + (0.1 if close else 0.05)
+    y = min(y, stage.height * (0.92 if close else 0.9))
+    size = min(size, y - 0.06 * stage.height)
+    _contact(sc, x, y, size * (0.75 if subject.home == "rails" else 0.34))
+    return y, size
 
 
 def _tilt(home: str, rng: random.Random) -> float:
@@ -148,17 +152,24 @@ def _embankment(sc: Scenery, y: float) -> None:
     stage.add(layer)
 
 
-def _mirror(
-    sc: Scenery, canvas: Image.Image, box: tuple[int, int, int, int], factor: int, y: float
-) -> None:
-    stage = sc.stage
-    line = round(y * stage.unit)
-    flat = canvas.reduce(factor)
-    upper = flat.crop((0, 0, flat.width, max(1, line - box[1])))
+def _sink(sc: Scenery, layer: Layer, line: float) -> None:
+    """Take away what is below the water line of an animal that looks out of the water."""
+    cut = (round(line * sc.stage.unit) - layer.box[1]) * layer.factor
+    width, height = layer.canvas.size
+    if 0 <= cut < height:
+        layer.canvas.paste((0, 0, 0, 0), (0, cut, width, height))
+
+
+def _mirror(sc: Scenery, layer: Layer, y: float) -> None:
+    """Paint the mirror image of what stands on a water line at height y."""
+    line = round(y * sc.stage.unit)
+    left, top, *_ = layer.box
+    flat = layer.canvas.reduce(layer.factor)
+    upper = flat.crop((0, 0, flat.width, max(1, line - top)))
     flipped = upper.transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     flipped = flipped.resize((flipped.width, max(1, round(flipped.height * 0.7))))
     alpha = flipped.getchannel("A").point([round(v * 0.32) for v in range(256)])
-    stage.image.paste(flipped.convert("RGB"), (box[0], line), alpha)
+    sc.stage.image.paste(flipped.convert("RGB"), (left, line), alpha)
 
 
 # -- the user's own picture ------------------------------------------------------------------------
@@ -221,6 +232,3 @@ def _frame(pen: Pen, x: float, bottom: float, wide: float, high: float, sc: Scen
         "#f3ecdf",
         0.3,
     )
-
-
-__all__ = ["Lamp", "place_cast", "place_reference"]

@@ -88,7 +88,8 @@ class Light:
 
     def distance(self, depth: float) -> float:
         """Return how much of a thing is lost in the haze, 0 to 1."""
-        return self.thickness * (1.0 - min(1.0, max(0.0, depth))) ** 1.35
+        share: float = (1.0 - min(1.0, max(0.0, depth))) ** 1.35
+        return self.thickness * share
 
 
 def light(
@@ -99,7 +100,7 @@ def light(
     `haze` is the thickness of the air, 0 to 1. `turn` turns all hues a little. `follow` are
     colours (dark to light) that the sky is drawn towards, as a picture to follow has them.
     """
-    table = _table()[time]
+    table = hours()[time]
 
     def own(name: str) -> Colour:
         colour = turned(parse(table[name]), turn)
@@ -131,6 +132,7 @@ def _apart(first: Colour, second: Colour) -> float:
 
 
 @cache
-def _table() -> Mapping[str, Mapping[str, Any]]:
+def hours() -> Mapping[str, Mapping[str, Any]]:
+    """Return all times of day with their colours."""
     path = Path(__file__).with_name("light.toml")
     return tomllib.loads(path.read_text(encoding="utf-8"))

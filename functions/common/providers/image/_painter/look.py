@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from common.providers.image._painter.colour import Colour, parse
 
+_LIGHT, _DARK, _SKIN, _HAIR = (parse(c) for c in ("#f4ead8", "#3a2f36", "#e8b893", "#5a3a2a"))
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -11,9 +13,9 @@ class Look:
 
     main: Colour
     accent: Colour
-    light: Colour = parse("#f4ead8")
-    dark: Colour = parse("#3a2f36")
-    skin: Colour = parse("#e8b893")
-    hair: Colour = parse("#5a3a2a")
+    light: Colour = _LIGHT
+    dark: Colour = _DARK
+    skin: Colour = _SKIN
+    hair: Colour = _HAIR
     phase: float = 0.2
     pose: str = "go"

@@ -45,6 +45,7 @@ _PLACE_OF = {
     "cow": "field",
     "sheep": "hills",
 }
+_WITH_WATER = frozenset({"sea", "river", "city", "underwater", "clouds", "space"})
 _LANDMARKS = frozenset({"lighthouse", "windmill", "tree", "tent", "snowman"})
 _FRAMINGS = ("wide", "medium", "close", "high", "medium", "low", "medium", "wide", "close")
 
@@ -120,7 +121,7 @@ def world(prompt: Prompt, seed: int, known: World | None, colours: tuple[Colour,
         return World(**{**asdict(known), "place": place, "cast": cast})
     season = prompt.first("seasons") or (
         "winter"
-        if place == "snow" or "snow" in prompt.all("weathers")
+        if "snow" in (place, *prompt.all("places"), *prompt.all("weathers"))
         else rng.choice(("summer", "summer", "spring", "autumn"))
     )
     main = prompt.colour_of(cast[0]) or SUBJECTS[cast[0]].colour
@@ -141,8 +142,8 @@ def world(prompt: Prompt, seed: int, known: World | None, colours: tuple[Colour,
 def _cast(prompt: Prompt) -> tuple[str, ...]:
     told = [hit.name for hit in prompt.story if hit.kind == "subjects"]
     names = list(dict.fromkeys([*told, *prompt.all("subjects")]))
-    people = [name for name in names if name not in _LANDMARKS]
-    return tuple([*people, *(name for name in names if name in _LANDMARKS)])[:3]
+    names.sort(key=lambda name: name in _LANDMARKS)  # stable: people and animals first
+    return tuple(names[:3])
 
 
 def _accent(
@@ -172,6 +173,9 @@ def shot(prompt: Prompt, home: World, mood: Feeling, scene: int, scenes: int, se
     rng = random.Random(f"shot {seed} {scene}")
     progress = (scene - 1) / max(1, scenes - 1) if scenes > 1 else 0.0
     place = _now(prompt, "places", progress) or home.place
+    swims = SUBJECTS[home.cast[0]].home
+    if swims == "water" and place not in _WITH_WATER:
+        place = "river"
     time = (
         _now(prompt, "times", progress)
         or mood.times[min(len(mood.times) - 1, int(progress * len(mood.times)))]
@@ -192,7 +196,6 @@ def shot(prompt: Prompt, home: World, mood: Feeling, scene: int, scenes: int, se
             framing = "wide"
     left = (scene + home.seed) % 2 == 0
     subject_x = (0.33 if left else 0.67) + rng.uniform(-0.05, 0.05)
-    kind = SUBJECTS[home.cast[0]]
     return Shot(
         place=place,
         time=time,
@@ -204,8 +207,8 @@ def shot(prompt: Prompt, home: World, mood: Feeling, scene: int, scenes: int, se
         sun_x=min(0.92, max(0.08, 1 - subject_x + rng.uniform(-0.16, 0.16))),
         subject_x=subject_x,
         faces_left=not left,
-        wet_subject=kind.home in ("water", "deep") and place in ("sea", "river", "city"),
-        air_subject=kind.home == "air" or home.cast[0] == "astronaut" and scene % 2 == 0,
+        wet_subject=swims in ("water", "deep") and place in ("sea", "river", "city"),
+        air_subject=swims == "air" or (home.cast[0] == "astronaut" and scene % 2 == 0),
     )
 
 
@@ -214,7 +217,13 @@ def _now(prompt: Prompt, kind: str, progress: float) -> str | None:
     own = [hit.name for hit in prompt.scene if hit.kind == kind]
     if own:
         return own[0]
-    told = list(dict.fromkeys(hit.name for hit in prompt.story if hit.kind == kind))
+    told: list[str] = []
+    last = -9
+    for hit in prompt.story:
+        if hit.kind == kind:
+            if hit.name not in told and hit.position - last > 1:  # "snowy forest" is one place
+                told.append(hit.name)
+            last = hit.position
     return told[min(len(told) - 1, int(progress * len(told)))] if told else None
 
 

@@ -4,10 +4,11 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from common.providers.image._painter.clouds import paint_clouds
 from common.providers.image._painter.colour import Colour, parse
 from common.providers.image._painter.land import Shape
 from common.providers.image._painter.look import Look
-from common.providers.image._painter.sky import paint_clouds, paint_sky
+from common.providers.image._painter.sky import paint_sky
 from common.providers.image._painter.stage import Band, Stage
 
 COVER = {
@@ -81,6 +82,10 @@ class Scenery:
         paint_sky(self.stage, line, self.shot.sun_x * self.stage.width, self.shot.weather)
         paint_clouds(self.stage, line, COVER[self.shot.weather] if cover is None else cover)
         return line
+
+    def builder(self, number: int) -> random.Random:
+        """Return the chance that a building is made by; the same in all scenes of a video."""
+        return random.Random(f"house {self.shot.world_seed} {number}")
 
     def once(self, name: str) -> bool:
         """Return whether the landmark is not in the picture yet, and note that it is now."""

@@ -5,11 +5,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from common.providers.image._painter import (
+    aircraft,
     animals,
     buildings,
     creatures,
+    fabled,
+    landmarks,
+    machines,
     people,
-    plants,
+    swimmers,
+    trees,
     vehicles,
 )
 from common.providers.image._painter.light import Light
@@ -48,8 +53,8 @@ SUBJECTS: dict[str, Subject] = {
     "adult": Subject(_simple(people.adult), 1.0, colour="#4f6285"),
     "elder": Subject(_simple(people.elder), 0.94, colour="#75604c"),
     "woman": Subject(_simple(people.woman), 0.98, colour="#b0475c"),
-    "robot": Subject(_simple(people.robot), 0.86, colour="#8fb3c4"),
-    "astronaut": Subject(_simple(people.astronaut), 1.0, colour="#e8e8ee"),
+    "robot": Subject(_simple(machines.robot), 0.86, colour="#8fb3c4"),
+    "astronaut": Subject(_simple(machines.astronaut), 1.0, colour="#e8e8ee"),
     "cat": Subject(_animal("cat"), 0.56, colour="#d98a3d"),
     "dog": Subject(_animal("dog"), 0.62, colour="#b98556"),
     "fox": Subject(_animal("fox"), 0.62, colour="#d9642b"),
@@ -70,34 +75,34 @@ SUBJECTS: dict[str, Subject] = {
     "owl": Subject(_simple(creatures.owl), 0.44, "air", "#8a6a4c"),
     "penguin": Subject(_simple(creatures.penguin), 0.64, colour="#3a4a6a"),
     "butterfly": Subject(_simple(creatures.butterfly), 0.42, "air", "#e98a3a"),
-    "dragon": Subject(_simple(creatures.dragon), 0.86, "air", "#4d8a5a"),
-    "fish": Subject(_simple(creatures.fish), 0.5, "deep", "#f08a3a"),
-    "whale": Subject(_simple(creatures.whale), 0.86, "deep", "#4a6f9a"),
-    "dolphin": Subject(_simple(creatures.dolphin), 0.66, "deep", "#6f93b0"),
-    "turtle": Subject(_simple(creatures.turtle), 0.52, "deep", "#6f9a5a"),
-    "octopus": Subject(_simple(creatures.octopus), 0.7, "deep", "#c9546f"),
-    "ghost": Subject(_simple(creatures.ghost), 0.7, "air", "#f3f6ff"),
+    "dragon": Subject(_simple(fabled.dragon), 0.86, "air", "#4d8a5a"),
+    "fish": Subject(_simple(swimmers.fish), 0.5, "deep", "#f08a3a"),
+    "whale": Subject(_simple(swimmers.whale), 0.86, "deep", "#4a6f9a"),
+    "dolphin": Subject(_simple(swimmers.dolphin), 0.66, "deep", "#6f93b0"),
+    "turtle": Subject(_simple(swimmers.turtle), 0.52, "deep", "#6f9a5a"),
+    "octopus": Subject(_simple(swimmers.octopus), 0.7, "deep", "#c9546f"),
+    "ghost": Subject(_simple(fabled.ghost), 0.7, "air", "#f3f6ff"),
     "boat": Subject(_simple(vehicles.sailboat), 1.05, "water", "#3f6a8f", alive=False),
     "ship": Subject(_simple(vehicles.ship), 0.95, "water", "#3a4a6a", alive=False),
     "train": Subject(_simple(vehicles.train), 0.72, "rails", "#3f5a4a", alive=False),
     "car": Subject(_simple(vehicles.car), 0.56, "ground", "#d9543f", alive=False),
     "bicycle": Subject(_simple(vehicles.bicycle), 0.95, "ground", "#4a7fd0"),
-    "balloon": Subject(_simple(vehicles.balloon), 1.4, "air", "#e0533f", alive=False),
-    "airplane": Subject(_simple(vehicles.airplane), 0.62, "air", "#e05a3f", alive=False),
-    "rocket": Subject(_simple(vehicles.rocket), 1.25, "air", "#d9483b", alive=False),
-    "saucer": Subject(_simple(vehicles.saucer), 0.6, "air", "#7a8a9a", alive=False),
+    "balloon": Subject(_simple(aircraft.balloon), 1.4, "air", "#e0533f", alive=False),
+    "airplane": Subject(_simple(aircraft.airplane), 0.62, "air", "#e05a3f", alive=False),
+    "rocket": Subject(_simple(aircraft.rocket), 1.25, "air", "#d9483b", alive=False),
+    "saucer": Subject(_simple(aircraft.saucer), 0.6, "air", "#7a8a9a", alive=False),
     "submarine": Subject(_simple(vehicles.submarine), 0.6, "deep", "#e9b63a", alive=False),
-    "kite": Subject(_simple(vehicles.kite), 0.7, "air", "#e0533f", alive=False),
+    "kite": Subject(_simple(aircraft.kite), 0.7, "air", "#e0533f", alive=False),
     "lighthouse": Subject(
-        lambda pen, look, light, _rng: buildings.lighthouse(pen, look, light), 2.1, alive=False
+        lambda pen, look, light, _rng: landmarks.lighthouse(pen, look, light), 2.1, alive=False
     ),
     "windmill": Subject(
-        lambda pen, look, _light, rng: buildings.windmill(pen, look, rng.random()), 1.8, alive=False
+        lambda pen, look, _light, rng: landmarks.windmill(pen, look, rng.random()), 1.8, alive=False
     ),
     "tent": Subject(_campsite, 0.7, colour="#d98a3a", alive=False),
     "snowman": Subject(_simple(buildings.snowman), 0.85, alive=False),
     "tree": Subject(
-        lambda pen, look, _light, rng: plants.broadleaf(pen, rng, look.light), 2.0, alive=False
+        lambda pen, look, _light, rng: trees.broadleaf(pen, rng, look.light), 2.0, alive=False
     ),
 }
 

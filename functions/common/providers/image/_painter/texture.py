@@ -1,6 +1,6 @@
 """Grey textures: gradients, glows, noise, paper and pencil strokes. All from a seed.
 
-Every function returns an image of mode L.
+Every function but `rgb` returns an image of mode L.
 """
 
 import math
@@ -10,6 +10,11 @@ from functools import lru_cache
 from PIL import Image, ImageChops, ImageDraw
 
 Size = tuple[int, int]
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    """Return a grey image as RGB, to be multiplied or blended with colours."""
+    return Image.merge("RGB", (image, image, image))
 
 
 def white_noise(size: Size, seed: int) -> Image.Image:

@@ -99,12 +99,8 @@ def find(text: str) -> list[Hit]:
 
 def _forms(word: str) -> list[str]:
     forms = [word]
-    if len(word) > 3 and word.endswith("s"):
-        forms.append(word[:-1])
-        if word.endswith("es"):
-            forms.append(word[:-2])
-        if word.endswith("'s") or word.endswith("’s"):
-            forms.append(word[:-2])
+    if len(word) > 3:
+        forms += [word.removesuffix(end) for end in ("s", "es", "'s", "’s") if word.endswith(end)]
     return forms
 
 

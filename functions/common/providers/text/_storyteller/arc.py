@@ -1,6 +1,7 @@
 """Telling the parts of a prompt over a number of scenes."""
 
 import random
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from functools import cache
@@ -15,23 +16,23 @@ MOTION_UNITS = 1000
 """Longest motion prompt in UTF-16 code units, as the strictest video provider counts."""
 
 _ACTS = ("opening", "development", "turn", "resolution")
-_TIME_WORDS = frozenset(
-    "dawn sunrise morning noon midday afternoon day daylight sunny golden sunset dusk twilight"
-    " evening night midnight moon moonlight stars starry storm overcast cloudy rain rainy".split()
+_TIME_WORDS = re.compile(
+    r"\b(?:dawn|sunrise|morning|noon|midday|afternoon|day|daylight|sunny|golden|sunset|dusk|twilight"
+    r"|evening|night|midnight|moon|moonlight|stars|starry|storm|overcast|cloudy|rainy?)\b",
+    re.IGNORECASE,
 )
-_VIEWS_TAKEN = 9
 
 
 def tell(request: StoryRequest) -> Story:
     """Return a story with exactly the wished number of scenes; the same for the same request."""
     rng = random.Random(f"{request.seed}\x1f{request.prompt}")
     parts = pick(request.prompt)
-    names = _names(parts)
     pools = {act: _Pool(_sentences(act, parts), rng) for act in (*_ACTS, "details")}
     told: set[str] = set()
     scenes = []
     for number in range(1, request.scenes + 1):
-        description = _description(request, number, pools, names, told)
+        names = _names(parts, _progress(request, number))
+        description = _description(request, parts, number, pools, names, told)
         scenes.append(
             Scene(
                 number=number,
@@ -41,7 +42,7 @@ def tell(request: StoryRequest) -> Story:
                 motion_prompt=_motion_prompt(request, number, names, rng),
             )
         )
-    return Story(_title(parts, rng), _overview(request, parts, names), tuple(scenes))
+    return Story(_title(parts, rng), _overview(request, parts), tuple(scenes))
 
 
 class _Pool:
@@ -80,10 +81,13 @@ def _sentences(act: str, parts: Parts) -> list[str]:
     return sentences
 
 
-def _names(parts: Parts) -> dict[str, str]:
-    hero = parts.hero.definite if parts.hero else "the main character"
-    place = parts.place.definite if parts.place else "the world around"
-    names = {"hero": hero, "place": place}
+def _names(parts: Parts, progress: float = 0.0) -> dict[str, str]:
+    """Return what the sentences call everybody; the places are walked through in their order."""
+    names = {"hero": parts.hero.definite if parts.hero else "the main character"}
+    names["place"] = "the world around"
+    if parts.places:
+        reached = min(len(parts.places) - 1, int(progress * len(parts.places)))
+        names["place"] = parts.places[reached].definite
     if parts.friend is not None:
         names["friend"] = parts.friend.definite
     if parts.goal is not None:
@@ -93,6 +97,7 @@ def _names(parts: Parts) -> dict[str, str]:
 
 def _description(
     request: StoryRequest,
+    parts: Parts,
     number: int,
     pools: Mapping[str, _Pool],
     names: Mapping[str, str],
@@ -102,7 +107,7 @@ def _description(
     view = views[(number - 1) % len(views)]
     if number == request.scenes and request.scenes > 1:
         view = "Wide view"
-    time = _time(request, number)
+    time = _time(request, parts, number)
     act = act_of(number, request.scenes)
     description = ""
     for _ in range(24):  # A pool that starts again meets another detail, so nothing repeats.
@@ -116,13 +121,16 @@ def _description(
     return description
 
 
-def _time(request: StoryRequest, number: int) -> str:
-    words = {w.strip(".,;:!?").lower() for w in request.prompt.split()}
+def _progress(request: StoryRequest, number: int) -> float:
+    return (number - 1) / max(1, request.scenes - 1)
+
+
+def _time(request: StoryRequest, parts: Parts, number: int) -> str:
+    """Return the hour as a phrase, unless the prompt may say it itself."""
     times: Sequence[str] = request.mood.drawing.get("times", ())
-    if not times or words & _TIME_WORDS or not request.prompt.isascii():
+    if not times or not parts.english or _TIME_WORDS.search(request.prompt):
         return ""
-    progress = (number - 1) / max(1, request.scenes - 1)
-    name = times[min(len(times) - 1, int(progress * len(times)))]
+    name = times[min(len(times) - 1, int(_progress(request, number) * len(times)))]
     phrase: str = _table()["times"].get(name, "")
     return f" {phrase}" if phrase else ""
 
@@ -165,8 +173,8 @@ def _title(parts: Parts, rng: random.Random) -> str:
     hero = _titled(parts.hero)
     if parts.friend is not None:
         title = f"{hero} and {_titled(parts.friend)}"
-    elif parts.place is not None:
-        title = rng.choice(("{} and {}", "{}: A Tale of {}")).format(hero, _titled(parts.place))
+    elif parts.places:
+        title = rng.choice(("{} and {}", "{}: A Tale of {}")).format(hero, _titled(parts.places[0]))
     else:
         title = f"The Journey of {hero}"
     return _short(title.replace(" The ", " the ").replace(": the ", ": The "), 90)
@@ -179,7 +187,8 @@ def _titled(phrase: Phrase) -> str:
     return " ".join(words)
 
 
-def _overview(request: StoryRequest, parts: Parts, names: Mapping[str, str]) -> str:
+def _overview(request: StoryRequest, parts: Parts) -> str:
+    names = _names(parts)
     length = request.scenes * request.seconds
     count = "one scene" if request.scenes == 1 else f"{request.scenes} scenes"
     text = f"{_stop(_short(parts.text, 400))} Told in {count} ({length} seconds): it "

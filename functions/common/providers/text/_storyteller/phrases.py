@@ -6,6 +6,7 @@ Prompts in other languages are kept whole: their text is quoted instead of taken
 import re
 from dataclasses import dataclass
 
+_LONGEST_WORD = 40  # what is longer is no word to build sentences of
 _TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]")
 _REQUEST = re.compile(
     r"^\s*(?:please\s+)?(?:(?:can|could) you\s+)?"
@@ -24,9 +25,12 @@ def _set(words: str) -> frozenset[str]:
 _ARTICLES = _set("a an the this these those some")
 _OWN = _set("his her its their my our your")
 _NUMBERS = _set("one two three four five six seven eight nine ten many several few")
+_DETERMINERS = _ARTICLES | _OWN | _NUMBERS
+_NAMING = ("named", "called")
 _WHERE = _set(
     "in on at by through across near under over along inside into toward towards between above"
-    " down up along beneath beside behind around within among beyond past upon onto below underneath against"
+    " down up along beneath beside behind around within among beyond past upon onto below"
+    " underneath against"
 )
 _OTHER = _set("with without from to for during before after until since about like via")
 _BREAKS = _set(
@@ -58,9 +62,9 @@ _NOT_ADJECTIVES = _set(
     " canary enemy spy body jelly alley berry bakery library bay boy guy"
 )
 _MOVES = _set(
-    "cross crosses crossing explore explores exploring visit visits visiting wander wanders wandering"
-    " travel travels traveling travelling roam roams roaming enter enters reach reaches leave leaves"
-    " climb climbs climbing"
+    "cross crosses crossing explore explores exploring visit visits visiting wander wanders"
+    " wandering travel travels traveling travelling roam roams roaming enter enters reach"
+    " reaches leave leaves climb climbs climbing"
 )
 _SCENIC = _set(
     "sunset sunrise dawn dusk night day morning evening view landscape panorama timelapse scenery"
@@ -104,7 +108,7 @@ class Parts:
     english: bool
     hero: Phrase | None = None
     friend: Phrase | None = None
-    place: Phrase | None = None
+    places: tuple[Phrase, ...] = ()
     goal: Phrase | None = None
 
 
@@ -121,14 +125,20 @@ def pick(prompt: str) -> Parts:
     friend = others[0] if others and others[0].lead in ("and", "with") else None
     if friend is not None:
         others = others[1:]
-    place = next((p for p in others if p.lead in _WHERE), None)
-    place = place or next((p for p in others if p.lead in _MOVES), None)
-    if place is None and hero.lead in _WHERE and others:
-        place, hero = hero, others[0]
-    goal = next((p for p in others if p is not place and p is not hero), None)
-    if hero.words[-1].lower() in _SCENIC:
-        return Parts(wish, True, None, friend, place, goal)
-    return Parts(wish, True, hero, friend, place, goal)
+    if hero.lead in _WHERE and others:
+        hero, others = others[0], [hero, *others[1:]]
+    places = [p for p in others if _is_place(p)]
+    goal = next((p for p in others if p not in places and p.lead != "by"), None)
+    scenic = hero.words[-1].lower() in _SCENIC
+    return Parts(wish, True, None if scenic else hero, friend, tuple(places[:4]), goal)
+
+
+def _is_place(phrase: Phrase) -> bool:
+    if phrase.lead == "by" and not phrase.determiner:  # "by train"
+        return False
+    if phrase.lead in _WHERE or phrase.lead in _MOVES:
+        return True
+    return phrase.lead in ("from", "to") and phrase.determiner not in _OWN
 
 
 def _is_english(text: str) -> bool:
@@ -136,6 +146,8 @@ def _is_english(text: str) -> bool:
     if not letters or sum(c.isascii() for c in letters) < 0.97 * len(letters):
         return False
     words = [t.lower() for t in _TOKEN.findall(text)]
+    if max(map(len, words)) > _LONGEST_WORD:
+        return False
     known = _ARTICLES | _OWN | _WHERE | _OTHER | _BREAKS | {"and", "of"}
     english = sum(w in known for w in words)
     return english >= sum(w in _OF_OTHERS for w in words)
@@ -143,38 +155,46 @@ def _is_english(text: str) -> bool:
 
 def noun_phrases(text: str) -> list[Phrase]:
     """Return the noun phrases of an English text in order, each at most six words long."""
-    phrases: list[Phrase] = []
-    determiner, words, lead = "", list[str](), ""
-
-    def close(next_lead: str) -> None:
-        nonlocal determiner, words, lead
-        while words and words[-1].lower() == "of":
-            words.pop()
-        if words and any(len(w) > 1 for w in words):
-            phrases.append(Phrase(determiner, tuple(words[:6]), lead))
-        determiner, words, lead = "", [], next_lead
-
+    reader = _Reader()
     for number, token in enumerate(_TOKEN.findall(text)):
+        reader.read(token.lower() if number == 0 and token.istitle() else token)
+    reader.close("")
+    return reader.phrases
+
+
+class _Reader:
+    """Gathers words into phrases; a word that cannot belong to one closes it."""
+
+    def __init__(self) -> None:
+        self.phrases: list[Phrase] = []
+        self._determiner, self._lead = "", ""
+        self._words: list[str] = []
+
+    def read(self, token: str) -> None:
         word = token.lower()
-        if not token[0].isalnum():
-            close("")
-        elif word in _ARTICLES or word in _OWN or word in _NUMBERS:
-            if words and words[-1].lower() != "of":
-                close("")
-            if not words:
-                determiner = word
+        if not token[0].isalnum() or word in _BREAKS:
+            self.close("")
+        elif word in _DETERMINERS:
+            if self._words and self._words[-1].lower() != "of":
+                self.close("")
+            if not self._words:
+                self._determiner = word
         elif word in _WHERE or word in _OTHER or word == "and":
-            close(word)
-        elif word in _BREAKS:
-            close("")
-        elif word not in ("named", "called") and _is_verb(word, words, determiner, bool(phrases)):
-            close(word)
-        elif word in ("named", "called") and words:
-            words.append(word)
+            self.close(word)
+        elif word in _NAMING and self._words:
+            self._words.append(word)
+        elif _is_verb(word, self._words, self._determiner, bool(self.phrases)):
+            self.close(word)
         else:
-            words.append(token.lower() if number == 0 and token.istitle() else token)
-    close("")
-    return phrases
+            self._words.append(token)
+
+    def close(self, lead: str) -> None:
+        """End the phrase; `lead` is what leads to the next one."""
+        while self._words and self._words[-1].lower() in ("of", *_NAMING):
+            self._words.pop()
+        if any(len(word) > 1 for word in self._words):
+            self.phrases.append(Phrase(self._determiner, tuple(self._words[:6]), self._lead))
+        self._determiner, self._words, self._lead = "", [], lead
 
 
 def _is_verb(word: str, before: list[str], determiner: str, inside: bool) -> bool:
