@@ -60,13 +60,23 @@ class CloudDeployment:
 
 
 def mint_key(
-    deployment: Deployment, name: str, *, user_id: str = "demo", test: bool = False
+    deployment: Deployment,
+    name: str,
+    *,
+    user_id: str = "demo",
+    test: bool = False,
+    per_minute: int = 60,
 ) -> str:
     """Return a new API key for the user; raises MintError."""
     response = requests.post(
         f"{deployment.base_url}/api/admin/api-keys",
         headers={"X-API-Key": operator_key(deployment)},
-        json={"name": name, "userId": user_id, "test": test},
+        json={
+            "name": name,
+            "userId": user_id,
+            "test": test,
+            "rateLimit": {"requestsPerMinute": per_minute, "requestsPerHour": per_minute * 20},
+        },
         timeout=30,
     )
     if response.status_code != 201:
@@ -111,12 +121,17 @@ def main() -> int:
     parser.add_argument("--stage", default="local", choices=sorted(STAGES))
     parser.add_argument("--user", default="demo", help="owner of the key")
     parser.add_argument("--name", default="made with make key")
+    parser.add_argument("--per-minute", type=int, default=60, help="requests a minute")
     parser.add_argument("--test", action="store_true", help="never reaches a paid provider")
     options = parser.parse_args()
     try:
         print(
             mint_key(
-                _deployment(options.stage), options.name, user_id=options.user, test=options.test
+                _deployment(options.stage),
+                options.name,
+                user_id=options.user,
+                test=options.test,
+                per_minute=options.per_minute,
             )
         )
     except MintError as error:

@@ -42,7 +42,9 @@ class Client:
         """Return the video once it has ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            video: dict[str, Any] = self.call("GET", f"/v1/videos/{video_id}").json()
+            response = self.call("GET", f"/v1/videos/{video_id}")
+            assert response.status_code == 200, response.text
+            video: dict[str, Any] = response.json()
             if video["status"] in ("succeeded", "failed"):
                 return video
             time.sleep(0.3)

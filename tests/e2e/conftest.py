@@ -26,7 +26,7 @@ def as_user(link: Connection) -> Callable[[str], Client]:
     """Make a client with a new key of that user."""
 
     def client(user_id: str) -> Client:
-        return Client(link.base_url, keys.mint_key(link, "test", user_id=user_id))
+        return Client(link.base_url, keys.mint_key(link, "test", user_id=user_id, per_minute=6000))
 
     return client
 
