@@ -1,4 +1,4 @@
-"""`make crash-points`: every crash point of a run, in two worlds side by side; prints the outcome."""
+"""`make crash-points`: every crash point of a run, in two worlds; prints the outcome."""
 
 import os
 import sys
