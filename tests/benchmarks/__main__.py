@@ -8,12 +8,13 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from tests.benchmarks import cold_start, merge, orchestration
+from tests.benchmarks import cold_start, demo, merge, orchestration
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "cold_start": cold_start.main,
     "merge": merge.main,
     "orchestration": orchestration.main,
+    "demo": demo.main,
 }
 
 
