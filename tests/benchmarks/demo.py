@@ -14,7 +14,7 @@ _GOAL_SECONDS = 60
 
 
 def main() -> None:
-    """Print the first run, with the downloads told apart, and later runs, as ratios to the first."""
+    """Print the first run, with the downloads told apart, and later runs against it."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         clone = Path(folder) / "clone"
