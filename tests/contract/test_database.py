@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from threading import Barrier
 
 import pytest
 
@@ -155,6 +156,26 @@ def test_a_run_moves_forward_only_and_ends_once(database: Database) -> None:
         video = videos.get(cursor, video_id)
         assert (video.status, video.error) == ("succeeded", None)
         assert [e.type for e in runs.events(cursor, run_id)] == ["run.queued", "run.succeeded"]
+
+
+def test_scenes_enter_a_stage_side_by_side(migrated: DatabaseSettings) -> None:
+    database = Database(migrated)
+    made = [admit(database)[1] for _ in range(40)]
+    together = Barrier(8)
+
+    def enter(_: int) -> list[bool]:
+        own = Database(migrated)
+        answers = []
+        for run_id in made:
+            together.wait()
+            with own.transaction() as cursor:
+                answers.append(runs.enter_stage(cursor, run_id, "clip"))
+        own.close()
+        return answers
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(all(answers) for answers in pool.map(enter, range(8)))
+    database.close()
 
 
 def test_a_story_is_stored_once(database: Database) -> None:

@@ -9,6 +9,7 @@ from psycopg2.extras import Json
 
 from common.database import Cursor, budget
 from common.errors import NotFound
+from common.video import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,25 +92,27 @@ def stage_of(cursor: Cursor, run_id: str) -> str:
 
 
 def enter_stage(cursor: Cursor, run_id: str, stage: str) -> bool:
-    """Move an open run to a stage (never back); False when the run has ended already."""
+    """Move an open run to a stage (never back); False when the run has ended already.
+
+    Scenes enter a stage side by side, so the row that is changed may not be joined with anything
+    by its stage: one that waited for the other's change would no longer find its partner.
+    """
     cursor.execute(
         """
-        WITH ordered (stage, place) AS (
-            VALUES ('story', 1), ('image', 2), ('clip', 3), ('merge', 4), ('finish', 5)
-        ), moved AS (
+        WITH moved AS (
             UPDATE runs r
             SET status = 'running',
                 started_at = COALESCE(r.started_at, now()),
-                stage = CASE WHEN new.place > old.place THEN new.stage ELSE r.stage END
-            FROM ordered new, ordered old
-            WHERE r.run_id = %(run)s AND new.stage = %(stage)s AND old.stage = r.stage
-              AND r.status IN ('queued', 'running')
+                stage = CASE WHEN array_position(%(order)s, %(stage)s)
+                                  > array_position(%(order)s, r.stage)
+                             THEN %(stage)s ELSE r.stage END
+            WHERE r.run_id = %(run)s AND r.status IN ('queued', 'running')
             RETURNING r.session_id
         )
         UPDATE video_sessions s SET status = 'running', updated_at = now()
         FROM moved WHERE s.session_id = moved.session_id
         """,
-        {"run": run_id, "stage": stage},
+        {"run": run_id, "stage": stage, "order": [*Stage]},
     )
     return cursor.rowcount == 1
 
