@@ -282,8 +282,8 @@ class Health(BaseModel):
 class RateLimit(Request):
     """Limits of a key."""
 
-    requestsPerMinute: int = Field(60, ge=1, le=10_000)  # noqa: N815 - as in the first version
-    requestsPerHour: int = Field(1000, ge=1, le=1_000_000)  # noqa: N815 - as in the first version
+    requestsPerMinute: int = Field(60, ge=1, le=10_000)
+    requestsPerHour: int = Field(1000, ge=1, le=1_000_000)
 
 
 class CreateKey(Request):
@@ -292,24 +292,20 @@ class CreateKey(Request):
     name: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _STORABLE
     ]
-    userId: Annotated[  # noqa: N815 - as in the first version
-        str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
-    ] = Field(description="The owner. Everything made with the key belongs to them.")
+    userId: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = Field(
+        description="The owner. Everything made with the key belongs to them."
+    )
     test: bool = Field(False, description="A test key never reaches a paid provider.")
     scopes: list[Literal["act_as"]] = Field(default_factory=list)
-    allowedEndpoints: list[  # noqa: N815 - as in the first version
+    allowedEndpoints: list[
         Annotated[
             str, StringConstraints(pattern=r"^(\*|(GET|POST|DELETE|PATCH) /[A-Za-z0-9/_*-]*)$")
         ]
     ] = Field(default_factory=lambda: ["*"], min_length=1, max_length=50)
-    rateLimit: RateLimit = Field(default_factory=RateLimit)  # type: ignore[arg-type]  # noqa: N815
-    dailyCapUsd: Decimal | None = Field(  # noqa: N815
-        None, ge=0, max_digits=12, decimal_places=6, strict=False
-    )
-    monthlyCapUsd: Decimal | None = Field(  # noqa: N815
-        None, ge=0, max_digits=12, decimal_places=6, strict=False
-    )
-    expiresIn: int | None = Field(None, ge=60, description="Seconds.")  # noqa: N815
+    rateLimit: RateLimit = Field(default_factory=RateLimit)  # type: ignore[arg-type]
+    dailyCapUsd: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6, strict=False)
+    monthlyCapUsd: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6, strict=False)
+    expiresIn: int | None = Field(None, ge=60, description="Seconds.")
 
 
 class KeyObject(BaseModel):
@@ -319,19 +315,19 @@ class KeyObject(BaseModel):
     key: str
     prefix: str
     name: str
-    userId: str  # noqa: N815
+    userId: str
     test: bool
     scopes: list[str]
-    allowedEndpoints: list[str]  # noqa: N815
-    rateLimit: RateLimit  # noqa: N815
-    expiresAt: datetime | None  # noqa: N815
+    allowedEndpoints: list[str]
+    rateLimit: RateLimit
+    expiresAt: datetime | None
 
 
 class KeyCreated(BaseModel):
     """A new API key."""
 
     success: Literal[True] = True
-    apiKey: KeyObject  # noqa: N815
+    apiKey: KeyObject
 
 
 JsonObject = dict[str, Any]

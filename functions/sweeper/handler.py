@@ -41,12 +41,13 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     done = {"started": 0, "ended": 0, "left": 0, "errors": 0}
     ended = event.get("detail", {}).get("name")
     with database().transaction() as cursor:
-        open_runs = runs.still_open(
-            cursor, older_than_seconds=0 if ended else _UNSTARTED_SECONDS, limit=_RUNS_PER_SWEEP
-        )
+        if ended:
+            open_runs = runs.still_open(cursor, run_id=ended)
+        else:
+            open_runs = runs.still_open(
+                cursor, older_than_seconds=_UNSTARTED_SECONDS, limit=_RUNS_PER_SWEEP
+            )
     for run in open_runs:
-        if ended and run.run_id != ended:
-            continue
         try:
             done[_sweep(run.run_id, run.session_id)] += 1
         except VideoError as error:  # the next sweep comes to it again

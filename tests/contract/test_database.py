@@ -158,6 +158,16 @@ def test_a_run_moves_forward_only_and_ends_once(database: Database) -> None:
         assert [e.type for e in runs.events(cursor, run_id)] == ["run.queued", "run.succeeded"]
 
 
+def test_an_open_run_is_found_among_many_by_its_name(database: Database) -> None:
+    made = [admit(database)[1] for _ in range(5)]
+    with database.transaction() as cursor:
+        assert [run.run_id for run in runs.still_open(cursor, run_id=made[3])] == [made[3]]
+        assert [run.run_id for run in runs.still_open(cursor, limit=2)] == made[:2]
+        assert runs.still_open(cursor, older_than_seconds=60, limit=9) == []
+        runs.succeed(cursor, made[3])
+        assert runs.still_open(cursor, run_id=made[3]) == []
+
+
 def test_scenes_enter_a_stage_side_by_side(migrated: DatabaseSettings) -> None:
     database = Database(migrated)
     made = [admit(database)[1] for _ in range(40)]

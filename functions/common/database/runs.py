@@ -127,17 +127,21 @@ def fail(cursor: Cursor, run_id: str, error: dict[str, Any]) -> bool:
     return _end(cursor, run_id, "failed", error)
 
 
-def still_open(cursor: Cursor, older_than_seconds: int, limit: int) -> list[OpenRun]:
-    """Return runs that have not ended, oldest first."""
+def still_open(
+    cursor: Cursor, *, older_than_seconds: int = 0, limit: int = 1, run_id: str | None = None
+) -> list[OpenRun]:
+    """Return runs that have not ended, or that one run if it has not, oldest first."""
     cursor.execute(
         """
         SELECT run_id, session_id, status,
                extract(epoch FROM now() - created_at)::int AS age_seconds
         FROM runs
-        WHERE status IN ('queued', 'running') AND created_at < now() - %s * interval '1 second'
-        ORDER BY created_at LIMIT %s
+        WHERE status IN ('queued', 'running')
+          AND created_at <= now() - %(age)s * interval '1 second'
+          AND (%(run)s::text IS NULL OR run_id = %(run)s)
+        ORDER BY created_at LIMIT %(limit)s
         """,
-        (older_than_seconds, limit),
+        {"age": older_than_seconds, "run": run_id, "limit": limit},
     )
     return [OpenRun(**row) for row in cursor.fetchall()]
 
