@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from api.caller import Caller
-from api.schemas import CreateKey, KeyCreated, KeyObject, RateLimit
+from api.schemas.keys import CreateKey, KeyCreated, KeyObject, RateLimit
 from common import ids, keys
 from common.database import Database
 from common.database.keys import ApiKey, insert

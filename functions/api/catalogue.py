@@ -5,7 +5,8 @@ from datetime import UTC, date, datetime
 
 from api.caller import Caller
 from api.present import money, origin
-from api.schemas import CreateVideo, Estimate, ModelChoice, ModelList, ModelObject, SceneEstimate
+from api.schemas.models import Estimate, ModelList, ModelObject, SceneEstimate
+from api.schemas.videos import CreateVideo, ModelChoice
 from common.errors import InvalidInput
 from common.providers import models
 from common.providers.models import Choice, Kind, Model

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from api.schemas import (
+from api.schemas.videos import (
     Asset,
     Costs,
     Equivalent,

@@ -10,7 +10,8 @@ from secrets import randbits
 
 from api import catalogue, present
 from api.caller import Caller
-from api.schemas import CreateVideo, Download, Estimate, VideoObject, VideoPage
+from api.schemas.models import Estimate
+from api.schemas.videos import CreateVideo, Download, VideoObject, VideoPage
 from common import ids, pipeline, secrets
 from common.database import Database, budget, jobs, runs, scenes, videos
 from common.database.budget import Caps

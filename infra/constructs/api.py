@@ -121,7 +121,12 @@ class Api(Construct):
         resource = keys.node.default_child
         assert isinstance(resource, apigateway.CfnAuthorizer)
         resource.add_property_deletion_override("IdentitySource")  # the CDK writes an empty text
-        integration = apigateway.LambdaIntegration(handler, allow_test_invoke=False)
+        integration = apigateway.LambdaIntegration(
+            handler,
+            allow_test_invoke=False,
+            # One permission for the whole API: a function's policy holds 20 KB, not one a method.
+            scope_permission_to_method=False,
+        )
         for route in ROUTES:
             resource = self.rest_api.root.resource_for_path(route.path)
             method = resource.add_method(

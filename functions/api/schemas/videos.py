@@ -1,35 +1,17 @@
-"""Requests and answers of the API, as typed models; the OpenAPI document is made of them."""
+"""Requests and answers about videos."""
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, Field, JsonValue, StringConstraints
 
+from api.schemas.base import STORABLE, Money, Request, Text
 from common.styles import moods, styles
 from common.video import MAX_PROMPT_CHARACTERS, MAX_SCENES, RATIOS
 
 _STYLES: list[JsonValue] = [*sorted(style.name for style in styles().values())]
 _MOODS: list[JsonValue] = [*sorted(mood.name for mood in moods().values())]
-
-
-def _storable(text: str) -> str:
-    """Refuse what PostgreSQL cannot hold: NUL, and halves of surrogate pairs."""
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("holds a character that is not text")
-    return text
-
-
-_STORABLE = AfterValidator(_storable)
-Text = Annotated[str, _STORABLE]
-# `METHOD /path`, where a * stands for anything; or * alone, for all.
-_ENDPOINT = r"^(\*|(GET|POST|DELETE|PATCH) /[A-Za-z0-9/_*-]*)$"
-
-
-class Request(BaseModel):
-    """Base of request bodies: no unknown fields, no silent conversion."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class ModelChoice(Request):
@@ -53,7 +35,7 @@ class CreateVideo(Request):
     prompt: Annotated[
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT_CHARACTERS),
-        _STORABLE,
+        STORABLE,
     ] = Field(
         description="What the video shows.", examples=["A paper boat crosses a city in the rain"]
     )
@@ -79,16 +61,9 @@ class CreateVideo(Request):
     )
     seed: int | None = Field(None, ge=0, le=4_294_967_295, description="Same seed, same video.")
     metadata: dict[
-        Annotated[str, StringConstraints(max_length=64), _STORABLE],
-        Annotated[str, StringConstraints(max_length=500), _STORABLE],
+        Annotated[str, StringConstraints(max_length=64), STORABLE],
+        Annotated[str, StringConstraints(max_length=500), STORABLE],
     ] = Field(default_factory=dict, max_length=16, description="Passed through.")
-
-
-class Money(BaseModel):
-    """US dollars as decimal text."""
-
-    amount: str
-    currency: Literal["USD"] = "USD"
 
 
 class Equivalent(Money):
@@ -229,105 +204,3 @@ class Download(BaseModel):
     filename: str
     size_bytes: int
     sha256: str
-
-
-class ModelObject(BaseModel):
-    """A model: what it takes, what it costs, and whether it can be used with the keys set."""
-
-    kind: Literal["text", "image", "video"]
-    provider: str
-    model: str
-    label: str
-    default: bool
-    usable: bool
-    chosen: bool = Field(description="The one that this stage takes by itself.")
-    ratios: list[str]
-    seconds: list[int]
-    limits: dict[str, int]
-    price: dict[str, str]
-    shutdown: date | None
-
-
-class ModelList(BaseModel):
-    """All models of all providers."""
-
-    data: list[ModelObject]
-
-
-class SceneEstimate(BaseModel):
-    """US dollars for one scene."""
-
-    scene: int
-    image: str
-    clip: str
-
-
-class Estimate(BaseModel):
-    """What a video would cost, by step and scene, in US dollars. Nothing is stored or started."""
-
-    total: str
-    story: str
-    scenes: list[SceneEstimate]
-    currency: Literal["USD"] = "USD"
-    models: dict[str, Origin]
-
-
-class Health(BaseModel):
-    """The service answers, and its database does."""
-
-    status: Literal["ok"] = "ok"
-    stage: str
-
-
-class RateLimit(Request):
-    """Limits of a key."""
-
-    requestsPerMinute: int = Field(60, ge=1, le=10_000)
-    requestsPerHour: int = Field(1000, ge=1, le=1_000_000)
-
-
-class CreateKey(Request):
-    """A wish for an API key."""
-
-    name: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), _STORABLE
-    ]
-    userId: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = Field(
-        description="The owner. Everything made with the key belongs to them."
-    )
-    test: bool = Field(False, description="A test key never reaches a paid provider.")
-    scopes: list[Literal["act_as"]] = Field(default_factory=list)
-    allowedEndpoints: list[
-        Annotated[
-            str, StringConstraints(pattern=r"^(\*|(GET|POST|DELETE|PATCH) /[A-Za-z0-9/_*-]*)$")
-        ]
-    ] = Field(default_factory=lambda: ["*"], min_length=1, max_length=50)
-    rateLimit: RateLimit = Field(default_factory=RateLimit)  # type: ignore[arg-type]
-    dailyCapUsd: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6, strict=False)
-    monthlyCapUsd: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6, strict=False)
-    expiresIn: int | None = Field(None, ge=60, description="Seconds.")
-
-
-class KeyObject(BaseModel):
-    """An API key. `key` is shown this once."""
-
-    id: str
-    key: str
-    prefix: str
-    name: str
-    userId: str
-    test: bool
-    scopes: list[str]
-    allowedEndpoints: list[str]
-    rateLimit: RateLimit
-    expiresAt: datetime | None
-
-
-class KeyCreated(BaseModel):
-    """A new API key."""
-
-    success: Literal[True] = True
-    apiKey: KeyObject
-
-
-JsonObject = dict[str, Any]

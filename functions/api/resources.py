@@ -1,0 +1,32 @@
+"""What the routes work with: settings, database, media store and use cases of the warm function."""
+
+from functools import cache
+
+from api.videos import Videos
+from common.database import Database
+from common.settings import ApiSettings, load
+from common.storage.s3 import S3MediaStore
+
+
+@cache
+def settings() -> ApiSettings:
+    """The function's settings, checked once."""
+    return load(ApiSettings)
+
+
+@cache
+def database() -> Database:
+    """The warm environment's connection."""
+    return Database(settings())
+
+
+@cache
+def store() -> S3MediaStore:
+    """The media store."""
+    return S3MediaStore(settings().media_bucket)
+
+
+@cache
+def videos() -> Videos:
+    """The use cases of videos."""
+    return Videos(settings(), database(), store())

@@ -1,0 +1,34 @@
+"""Routes of models and what they cost."""
+
+from api import catalogue
+from api.document import answers
+from api.resources import settings, videos
+from api.routes import ADMITTED, caller, group
+from api.schemas.models import Estimate, ModelList
+from api.schemas.videos import CreateVideo
+
+router = group()
+
+
+@router.post(
+    "/v1/estimates",
+    summary="Estimate what a video would cost",
+    description="Takes the body of `POST /v1/videos`. Nothing is stored or started.",
+    responses=answers(200, Estimate, 400, 413, 415, 422, 429, 503, authenticated=True),
+    middlewares=ADMITTED,
+)
+def estimate_video(wish: CreateVideo) -> Estimate:
+    """US dollars by step and scene."""
+    return videos().estimate(caller(router), wish)
+
+
+@router.get(
+    "/v1/models",
+    summary="List models",
+    description="Every provider and model: what it takes, what it costs, whether it can be used.",
+    responses=answers(200, ModelList, 429, 503, authenticated=True),
+    middlewares=ADMITTED,
+)
+def list_models() -> ModelList:
+    """All models."""
+    return catalogue.listing(settings(), videos().provider_keys())

@@ -1,0 +1,49 @@
+"""Answers about models and what they cost."""
+
+from datetime import date
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from api.schemas.videos import Origin
+
+
+class ModelObject(BaseModel):
+    """A model: what it takes, what it costs, and whether it can be used with the keys set."""
+
+    kind: Literal["text", "image", "video"]
+    provider: str
+    model: str
+    label: str
+    default: bool
+    usable: bool
+    chosen: bool = Field(description="The one that this stage takes by itself.")
+    ratios: list[str]
+    seconds: list[int]
+    limits: dict[str, int]
+    price: dict[str, str]
+    shutdown: date | None
+
+
+class ModelList(BaseModel):
+    """All models of all providers."""
+
+    data: list[ModelObject]
+
+
+class SceneEstimate(BaseModel):
+    """US dollars for one scene."""
+
+    scene: int
+    image: str
+    clip: str
+
+
+class Estimate(BaseModel):
+    """What a video would cost, by step and scene, in US dollars. Nothing is stored or started."""
+
+    total: str
+    story: str
+    scenes: list[SceneEstimate]
+    currency: Literal["USD"] = "USD"
+    models: dict[str, Origin]
