@@ -9,12 +9,14 @@ from typing import Any
 from common.database import Database, runs, scenes, videos
 from common.database.videos import Final
 from common.errors import MediaError
+from common.output import PLAIN
 from common.settings import AssemblySettings, load
 from common.step import RunEvent, step
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
 from common.video import Stage
-from merge import assembly
+from merge import assembly, poster
+from merge.cut import Clip
 
 _DOWNLOADS = 8
 _VERSION = 1
@@ -47,6 +49,7 @@ def handler(event: RunEvent) -> dict[str, Any]:
         final = videos.final(cursor, event.video_id)
     if final is None:
         keys = {clip.clip_number: clip.video_key for clip in clips if clip.video_key}
+        counted = {clip.clip_number: clip.frames for clip in clips}
         missing = sorted(set(range(1, video.frame_count + 1)) - set(keys))
         if missing:
             raise MediaError(
@@ -54,9 +57,13 @@ def handler(event: RunEvent) -> dict[str, Any]:
             )
         folder = MediaFolder(video.user_id, video.session_id)
         with tempfile.TemporaryDirectory(prefix="merge-") as scratch:
-            cut = assembly.join(_download(keys, Path(scratch)), Path(scratch))
-            store().put_file(folder.final(_VERSION), cut.path, "video/mp4")
-            store().put_file(folder.poster(_VERSION), cut.poster, "image/jpeg")
+            paths = _download(keys, Path(scratch))
+            inputs = {scene: Clip(path, counted[scene]) for scene, path in paths.items()}
+            cut = assembly.join(inputs, PLAIN, Path(scratch))
+            still = Path(scratch) / "final.jpg"
+            poster.make(cut.path, still)
+            store().put_file(folder.final(_VERSION), cut.path, PLAIN.format.media_type)
+            store().put_file(folder.poster(_VERSION), still, "image/jpeg")
         final = Final(
             version=_VERSION,
             video_key=folder.final(_VERSION),

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from common import ffmpeg
+from common.output import PLAIN
 from merge import assembly
+from merge.cut import Clip
 from tests.benchmarks.report import side_by_side, table
 
 _SECONDS = 5
@@ -60,7 +62,7 @@ def _measure(clip: Path, count: int, runs: int, folder: Path) -> list[str]:
 
     actions: dict[str, Callable[[], object]] = {
         "cat": cat,
-        "merge": lambda: assembly.join(clips, folder),
+        "merge": lambda: assembly.join({n: Clip(path) for n, path in clips.items()}, PLAIN, folder),
     }
     timing = side_by_side(actions, runs)
     timing |= side_by_side({"encode": encode}, 1)

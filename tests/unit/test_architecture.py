@@ -33,7 +33,8 @@ RESERVED = {
 }
 # The nouns and plans, which touch nothing outside.
 PURE = ["common/video.py", "common/errors.py", "common/ids.py", "common/keys.py",
-        "merge/timeline.py", "finish/provenance.py"]  # fmt: skip
+        "common/output.py", "merge/timeline.py", "merge/cut.py",
+        "finish/provenance.py"]  # fmt: skip
 EFFECTS = {"os", "socket", "subprocess", "urllib", "http", "requests", "botocore", "psycopg2"}
 
 

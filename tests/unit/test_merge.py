@@ -7,7 +7,9 @@ from PIL import Image
 
 from common import ffmpeg
 from common.errors import MediaError
-from merge import assembly, timeline
+from common.output import PLAIN
+from merge import assembly, poster, timeline
+from merge.cut import Clip, Cut
 from tests.unit import clips
 
 
@@ -21,12 +23,16 @@ def folder_of(tmp_path: Path, **odd: object) -> dict[int, Path]:
     return made
 
 
+def join(made: dict[int, Path], tmp_path: Path) -> Cut:
+    return assembly.join({scene: Clip(path) for scene, path in made.items()}, PLAIN, tmp_path)
+
+
 def close(seen: list[int], grey: int) -> bool:
     return all(abs(value - grey) <= 15 for value in seen)
 
 
 def test_clips_are_joined_in_order_and_whole(tmp_path: Path) -> None:
-    cut = assembly.join(folder_of(tmp_path), tmp_path)
+    cut = join(folder_of(tmp_path), tmp_path)
     seen = clips.greys(cut.path)
     assert (len(seen), cut.frames) == (72, 72)
     assert cut.seconds == pytest.approx(3.0)
@@ -35,13 +41,14 @@ def test_clips_are_joined_in_order_and_whole(tmp_path: Path) -> None:
     assert close(seen[48:], 200)
     assert ffmpeg.starts_at_once(cut.path)
     assert cut.size_bytes == cut.path.stat().st_size
-    with Image.open(cut.poster) as poster:
-        assert poster.size == (320, 180)
+    poster.make(cut.path, tmp_path / "final.jpg")
+    with Image.open(tmp_path / "final.jpg") as still:
+        assert still.size == (320, 180)
 
 
 def test_the_order_is_that_of_the_scenes_not_of_the_mapping(tmp_path: Path) -> None:
     made = folder_of(tmp_path)
-    cut = assembly.join({3: made[3], 1: made[1], 2: made[2]}, tmp_path)
+    cut = join({3: made[3], 1: made[1], 2: made[2]}, tmp_path)
     assert close(clips.greys(cut.path)[:24], 40)
 
 
@@ -63,7 +70,7 @@ def test_a_clip_that_differs_is_refused_by_name(
     odd: dict[str, object], code: str | None, tmp_path: Path
 ) -> None:
     with pytest.raises(MediaError, match="scene 2") as caught:
-        assembly.join(folder_of(tmp_path, **odd), tmp_path)
+        join(folder_of(tmp_path, **odd), tmp_path)
     assert code is None or caught.value.error_code == code
     assert not (tmp_path / "final.mp4").exists()
 
@@ -81,7 +88,7 @@ def test_a_broken_clip_is_refused_by_name(damage: str, tmp_path: Path) -> None:
         }[damage]
     )
     with pytest.raises(MediaError, match="scene 2"):
-        assembly.join(made, tmp_path)
+        join(made, tmp_path)
 
 
 def test_nothing_to_join_is_refused() -> None:
