@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from api.caller import Caller
 from api.schemas.keys import CreateKey, KeyCreated, KeyObject, RateLimit
 from common import ids, keys
+from common.caller import Caller
 from common.database import Database
 from common.database.keys import ApiKey, insert
 

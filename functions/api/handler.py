@@ -10,9 +10,10 @@ from api import document, errors, middleware
 from api.routes import keys, models, service, videos
 from common.log import logger
 from common.observability import metrics, tracer
+from common.strict import read_json
 
 app = APIGatewayRestResolver(
-    enable_validation=True, json_body_deserializer=middleware.read_json, strip_prefixes=[]
+    enable_validation=True, json_body_deserializer=read_json, strip_prefixes=[]
 )
 app.use(middlewares=[middleware.with_headers])
 errors.register(app)

@@ -1,6 +1,5 @@
 """What happens around every route: security headers, who calls, how often."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -8,9 +7,8 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
 from api import caller
-from api.caller import Caller
+from common.caller import Caller
 from common.database import Database
-from common.errors import Malformed
 from common.log import logger
 
 JSON = "application/json"
@@ -56,22 +54,3 @@ def admitted(
         return call(app)
 
     return middleware
-
-
-def read_json(text: str) -> Any:
-    """Read a request's body; raises Malformed for what is not JSON, or nested too deep."""
-    try:
-        return json.loads(text, parse_constant=_no_constant)
-    except RecursionError:
-        raise _not_json("It is nested too deep.") from None
-    except ValueError as error:
-        where = f" (at character {error.pos})" if isinstance(error, json.JSONDecodeError) else ""
-        raise _not_json(f"The body is not JSON{where}.") from None
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _not_json(detail: str) -> Malformed:
-    return Malformed(detail)

@@ -3,6 +3,7 @@
 from functools import cache
 
 from api.videos import Videos
+from common.admission import Admission
 from common.database import Database
 from common.settings import ApiSettings, load
 from common.storage.s3 import S3MediaStore
@@ -27,6 +28,12 @@ def store() -> S3MediaStore:
 
 
 @cache
+def admission() -> Admission:
+    """The way in for new videos."""
+    return Admission(settings(), database(), store())
+
+
+@cache
 def videos() -> Videos:
     """The use cases of videos."""
-    return Videos(settings(), database(), store())
+    return Videos(admission(), database(), store())

@@ -67,10 +67,14 @@ class AuthorizerSettings(DatabaseSettings, KeySettings):
     """Settings of the function `authorizer`."""
 
 
-class ApiSettings(DatabaseSettings, ProviderSettings, PipelineSettings):
-    """Settings of the function `api`."""
+class AdmissionSettings(DatabaseSettings, ProviderSettings, PipelineSettings):
+    """What admits a video and starts its run."""
 
     daily_cap_usd: Decimal | None = None  # the breaker over all keys together
+
+
+class ApiSettings(AdmissionSettings):
+    """Settings of the function `api`."""
 
 
 class GenerationSettings(DatabaseSettings, ProviderSettings):

@@ -96,4 +96,4 @@ def test_nobody_imports_a_vendor_or_a_painter_at_start(folder: str) -> None:
 
 
 def test_the_list_sees_an_import() -> None:
-    assert "PIL" in imported("api.pictures")
+    assert "PIL" in imported("common.pictures")

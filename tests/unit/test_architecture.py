@@ -28,12 +28,12 @@ RESERVED = {
     "openai": ("common/providers/",),
     "requests": ("common/providers/",),
     "urllib3": ("common/secrets.py", "common/providers/", "migrate/"),
-    "PIL": ("common/providers/", "api/pictures.py"),
+    "PIL": ("common/providers/", "common/pictures.py"),
     "subprocess": ("common/ffmpeg.py", "common/providers/video/"),
 }
 # The nouns and plans, which touch nothing outside.
 PURE = ["common/video.py", "common/errors.py", "common/ids.py", "common/keys.py",
-        "common/output.py", "merge/timeline.py", "merge/cut.py",
+        "common/caller.py", "common/output.py", "merge/timeline.py", "merge/cut.py",
         "finish/provenance.py"]  # fmt: skip
 EFFECTS = {"os", "socket", "subprocess", "urllib", "http", "requests", "botocore", "psycopg2"}
 

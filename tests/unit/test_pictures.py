@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from api import pictures
+from common import pictures
 from common.errors import InvalidInput, PayloadTooLarge
 
 

@@ -2,9 +2,9 @@
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
-from api.caller import Caller
 from api.middleware import admitted
 from api.resources import database
+from common.caller import Caller
 
 ADMITTED = [admitted(database)]
 """Middlewares of the routes that need an API key."""

@@ -2,10 +2,10 @@
 
 from api import catalogue
 from api.document import answers
-from api.resources import settings, videos
+from api.resources import admission, settings, videos
 from api.routes import ADMITTED, caller, group
 from api.schemas.models import Estimate, ModelList
-from api.schemas.videos import CreateVideo
+from common.wishes import CreateVideo
 
 router = group()
 
@@ -31,4 +31,4 @@ def estimate_video(wish: CreateVideo) -> Estimate:
 )
 def list_models() -> ModelList:
     """All models."""
-    return catalogue.listing(settings(), videos().provider_keys())
+    return catalogue.listing(settings(), admission().provider_keys())

@@ -9,7 +9,8 @@ from api.document import answers
 from api.middleware import JSON
 from api.resources import videos
 from api.routes import ADMITTED, caller, group
-from api.schemas.videos import CreateVideo, Download, VideoObject, VideoPage
+from api.schemas.videos import Download, VideoObject, VideoPage
+from common.wishes import CreateVideo
 
 _POLL_SECONDS = 2
 VideoId = Annotated[str, Path(pattern=r"^vid_[0-9A-Z]{26}$", description="Id of a video.")]

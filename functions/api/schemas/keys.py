@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
-from api.schemas.base import STORABLE, Request
+from common.strict import STORABLE, Request
 
 # `METHOD /path`, where a * stands for anything; or * alone, for all.
 _ENDPOINT = r"^(\*|(GET|POST|DELETE|PATCH) /[A-Za-z0-9/_*-]*)$"

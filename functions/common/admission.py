@@ -1,0 +1,165 @@
+"""Admission: a wish becomes a stored video with a run, or is refused and leaves nothing behind.
+
+`check` decides all that can be known without storing anything, `keep` stores within the caller's
+transaction, `start` starts what was committed. `create` is the three for one video.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from secrets import randbits
+
+from common import ids, pipeline, secrets
+from common.caller import Caller
+from common.choosing import choose
+from common.database import Cursor, Database, budget, runs, videos
+from common.database.budget import Caps
+from common.database.videos import Wish
+from common.errors import BudgetExceeded, Conflict, TransientError
+from common.log import logger
+from common.observability import MetricUnit, metrics
+from common.providers.models import Choice
+from common.settings import AdmissionSettings
+from common.storage import MediaFolder, MediaStore
+from common.styles import mood, style
+from common.video import Picture
+from common.wishes import CreateVideo
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A wish that was found good: the row that it becomes, its run, the picture to be stored."""
+
+    row: Wish
+    run_id: str
+    picture: Picture | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """The way in for every video, with what it works on."""
+
+    settings: AdmissionSettings
+    database: Database
+    store: MediaStore
+
+    def create(self, caller: Caller, wish: CreateVideo) -> str:
+        """Admit a video and start its run; return the video's id."""
+        order = self.check(caller, wish)
+        with self.database.transaction() as cursor:
+            self.keep(cursor, caller, order)
+        self.start(order.run_id, order.row.session_id)
+        return order.row.session_id
+
+    def resume(self, caller: Caller, video_id: str) -> None:
+        """Start a failed video anew over what is there; only what is missing is paid for."""
+        run_id = ids.new("run")
+        with self.database.transaction() as cursor:
+            video = videos.get(cursor, video_id, caller.user_id)
+            if not videos.reopen(cursor, video_id):
+                raise Conflict(
+                    f"Only a failed video can be resumed; this one is {video.status}.",
+                    code="video.not_failed",
+                )
+            spent = budget.committed_usd(cursor, video_id)
+            missing = max(video.estimated_usd - spent, Decimal(0))
+            if missing:
+                budget.reserve(cursor, self._caps(caller), missing)
+            runs.insert(cursor, run_id, video_id, "resume", missing)
+        self.start(run_id, video_id)
+
+    def choice(self, caller: Caller, wish: CreateVideo) -> Choice:
+        """Return the models that make the video; raises InvalidInput for what cannot be made."""
+        style(wish.style), mood(wish.mood)
+        return choose(self.settings, self.provider_keys(), caller, wish)
+
+    def provider_keys(self) -> Mapping[str, str]:
+        """The keys of the providers that are set."""
+        return secrets.read(self.settings.providers_secret_arn)
+
+    def check(self, caller: Caller, wish: CreateVideo) -> Order:
+        """Hold the wish against styles, models and its own limit, and read its picture."""
+        choice = self.choice(caller, wish)
+        picture = _read_picture(wish.image) if wish.image else None
+        folder = MediaFolder(caller.user_id, ids.new("vid"))
+        reference_key = folder.reference(1) if picture else None
+        row = _row(caller, wish, choice, folder.video_id, reference_key)
+        if row.max_cost_usd is not None and row.estimated_usd > row.max_cost_usd:
+            raise _over_own_limit(row.estimated_usd, row.max_cost_usd)
+        return Order(row, ids.new("run"), picture)
+
+    def keep(self, cursor: Cursor, caller: Caller, order: Order) -> None:
+        """Store the video and its run, with its cost reserved; raises BudgetExceeded."""
+        row = order.row
+        if row.estimated_usd:
+            budget.reserve(cursor, self._caps(caller), row.estimated_usd)
+        videos.insert(cursor, row)
+        runs.insert(cursor, order.run_id, row.session_id, "create", row.estimated_usd)
+        if order.picture and row.reference_key:
+            # Before the commit: a video without its picture must not exist.
+            self.store.put(row.reference_key, order.picture.data, order.picture.media_type)
+        metrics.add_metric("VideosAccepted", MetricUnit.Count, 1)
+
+    def start(self, run_id: str, video_id: str) -> None:
+        """Start a run that was committed."""
+        try:
+            pipeline.start(self.settings.state_machine_arn, run_id, video_id)
+        except TransientError as error:
+            # Accepted is accepted: the sweeper starts it within minutes.
+            logger.warning("run not started", extra={"run_id": run_id, "code": error.error_code})
+
+    def _caps(self, caller: Caller) -> Caps:
+        return Caps(
+            key_id=caller.key_id,
+            daily=caller.daily_cap_usd,
+            monthly=caller.monthly_cap_usd,
+            all_daily=self.settings.daily_cap_usd,
+        )
+
+
+def _row(
+    caller: Caller, wish: CreateVideo, choice: Choice, video_id: str, reference_key: str | None
+) -> Wish:
+    return Wish(
+        session_id=video_id,
+        user_id=caller.user_id,
+        original_prompt=wish.prompt,
+        frame_count=wish.scenes,
+        clip_seconds=wish.seconds,
+        ratio=wish.ratio,
+        style=style(wish.style).name,
+        mood=mood(wish.mood).name,
+        seed=randbits(32) if wish.seed is None else wish.seed,
+        reference_key=reference_key,
+        text_provider=choice.text.provider,
+        text_model=choice.text.model,
+        image_provider=choice.image.provider,
+        image_model=choice.image.model,
+        video_provider=choice.video.provider,
+        video_model=choice.video.model,
+        estimated_usd=choice.estimate_usd(
+            scenes=wish.scenes,
+            seconds=wish.seconds,
+            ratio=wish.ratio,
+            reference=reference_key is not None,
+        ),
+        key_id=caller.key_id,
+        max_cost_usd=wish.max_cost,
+        on_unknown=wish.on_unknown,
+        metadata=wish.metadata,
+    )
+
+
+def _read_picture(text: str) -> Picture:
+    # Imported here: Pillow is only needed for requests with a picture.
+    from common import pictures
+
+    return pictures.read(text)
+
+
+def _over_own_limit(estimated: Decimal, limit: Decimal) -> BudgetExceeded:
+    return BudgetExceeded(
+        f"This would cost about {estimated:.4f} USD, more than max_cost. Nothing was stored.",
+        field="max_cost",
+        allowed={"remaining_usd": f"{limit:.6f}"},
+    )

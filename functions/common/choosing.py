@@ -1,0 +1,86 @@
+"""Which models make a video: those asked for, or the stage's own, held against what they can do."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+
+from common.caller import Caller
+from common.errors import InvalidInput
+from common.providers import models
+from common.providers.models import Choice, Kind, Model
+from common.settings import ProviderSettings, aws_region
+from common.wishes import CreateVideo, ModelChoice
+
+
+def choose(
+    settings: ProviderSettings, secrets: Mapping[str, str], caller: Caller, wish: CreateVideo
+) -> Choice:
+    """Return the models that make this video; raises InvalidInput for what they cannot do.
+
+    A test key gets those that cost nothing, whatever it asks for.
+    """
+    if not caller.live:
+        choice = models.offline()
+    else:
+        choice = Choice(
+            _one("text", wish.models.text, settings.text_provider, secrets),
+            _one("image", wish.models.image, settings.image_provider, secrets),
+            _one("video", wish.models.video, settings.video_provider, secrets),
+        )
+    _check(choice, wish)
+    return choice
+
+
+def is_usable(model: Model, secrets: Mapping[str, str]) -> bool:
+    """Say whether the model can be used here, with the keys of providers that are set."""
+    here = not model.regions or aws_region() in model.regions
+    return here and not _is_retired(model) and (not model.key or bool(secrets.get(model.key)))
+
+
+def _one(kind: Kind, wished: ModelChoice | None, own: str, secrets: Mapping[str, str]) -> Model:
+    try:
+        model = models.find(kind, *((wished.provider, wished.model) if wished else (own,)))
+    except InvalidInput as error:
+        raise InvalidInput(error.detail, field=f"models.{kind}", allowed=error.allowed) from None
+    usable = [
+        f"{m.provider}/{m.model}"
+        for m in models.models()
+        if m.kind == kind and is_usable(m, secrets)
+    ]
+    if _is_retired(model):
+        raise InvalidInput(
+            f"{model.model} was shut down by its provider on {model.shutdown}.",
+            field=f"models.{kind}",
+            allowed=usable,
+            code="provider.model_retired",
+        )
+    if not is_usable(model, secrets):
+        why = f"needs the key {model.key}, which is not set" if model.key else "is not offered here"
+        raise InvalidInput(
+            f"{model.provider} {why}.",
+            field=f"models.{kind}",
+            allowed=usable,
+            code="provider.key_missing" if model.key else "provider.not_here",
+        )
+    return model
+
+
+def _is_retired(model: Model) -> bool:
+    today = datetime.now(UTC).date()
+    return model.shutdown is not None and date.fromisoformat(model.shutdown) <= today
+
+
+def _check(choice: Choice, wish: CreateVideo) -> None:
+    if wish.seconds not in choice.video.seconds:
+        allowed = list(choice.video.seconds)
+        raise InvalidInput(
+            f"{choice.video.model} makes clips of {', '.join(map(str, allowed))} seconds.",
+            field="seconds",
+            allowed=allowed,
+        )
+    for model in (choice.image, choice.video):
+        if wish.ratio not in model.ratios:
+            raise InvalidInput(
+                f"{model.model} does not make the ratio {wish.ratio}.",
+                field="ratio",
+                allowed=list(model.ratios),
+            )

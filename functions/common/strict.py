@@ -1,0 +1,40 @@
+"""Reading what clients send, strictly: JSON, and the base of the models that judge it."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from common.errors import Malformed
+
+
+def _storable(text: str) -> str:
+    """Refuse what PostgreSQL cannot hold: NUL, and halves of surrogate pairs."""
+    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("holds a character that is not text")
+    return text
+
+
+STORABLE = AfterValidator(_storable)
+Text = Annotated[str, STORABLE]
+
+
+class Request(BaseModel):
+    """Base of what clients send: no unknown fields, no silent conversion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+def read_json(text: str) -> Any:
+    """Read JSON text; raises Malformed for what is not JSON, or nested too deep."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise Malformed("It is nested too deep.") from None
+    except ValueError as error:
+        where = f" (at character {error.pos})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Malformed(f"The body is not JSON{where}.") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")

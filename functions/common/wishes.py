@@ -1,0 +1,65 @@
+"""What a client may ask for, over HTTP or in a file that is dropped into the inbox."""
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, StringConstraints
+
+from common.strict import STORABLE, Request, Text
+from common.styles import moods, styles
+from common.video import MAX_PROMPT_CHARACTERS, MAX_SCENES, RATIOS
+
+_STYLES: list[JsonValue] = [*sorted(style.name for style in styles().values())]
+_MOODS: list[JsonValue] = [*sorted(mood.name for mood in moods().values())]
+
+
+class ModelChoice(Request):
+    """A provider, and one of its models if not the default one. `GET /v1/models` lists them."""
+
+    provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")]
+    model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,80}$")] | None = None
+
+
+class ModelChoices(Request):
+    """Models by kind of work; what is left out is the stage's own."""
+
+    text: ModelChoice | None = None
+    image: ModelChoice | None = None
+    video: ModelChoice | None = None
+
+
+class CreateVideo(Request):
+    """A wish for a video."""
+
+    prompt: Annotated[
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT_CHARACTERS),
+        STORABLE,
+    ] = Field(
+        description="What the video shows.", examples=["A paper boat crosses a city in the rain"]
+    )
+    scenes: int = Field(6, ge=1, le=MAX_SCENES, description="Number of scenes.")
+    seconds: int = Field(5, ge=1, le=60, description="Length of a scene, within the model's range.")
+    ratio: Literal[*RATIOS] = Field("1280:720", description="Width and height in pixels.")  # type: ignore[valid-type]  # the literal is made of the table
+    style: Text = Field("Cinematic", json_schema_extra={"enum": _STYLES})
+    mood: Text = Field("Vibrant", json_schema_extra={"enum": _MOODS})
+    image: str | None = Field(
+        None, description="Reference picture: base64, or a data URI (PNG, JPEG, WebP)."
+    )
+    models: ModelChoices = Field(
+        default_factory=ModelChoices, description="Other models than the stage's own."
+    )
+    max_cost: Decimal | None = Field(
+        None, ge=0, max_digits=12, decimal_places=6, strict=False,
+        description="Refuse, or stop, what costs more: US dollars as decimal text.",
+    )  # fmt: skip
+    on_unknown: Literal["fail", "resubmit_once"] = Field(
+        "fail",
+        description="What to do when nobody knows whether a paid call was accepted: fail the run, "
+        "or make the call once more, which may be charged twice and is flagged.",
+    )
+    seed: int | None = Field(None, ge=0, le=4_294_967_295, description="Same seed, same video.")
+    metadata: dict[
+        Annotated[str, StringConstraints(max_length=64), STORABLE],
+        Annotated[str, StringConstraints(max_length=500), STORABLE],
+    ] = Field(default_factory=dict, max_length=16, description="Passed through.")
