@@ -64,6 +64,7 @@ class Stage:
     text_provider: str = "offline"
     image_provider: str = "offline"
     video_provider: str = "offline"
+    speech_provider: str = "offline"
     openai_base_url: str = ""
     runway_base_url: str = ""
     operator_user_id: str = "operator"
@@ -132,6 +133,7 @@ SETTABLE = (
     "text_provider",
     "image_provider",
     "video_provider",
+    "speech_provider",
     "openai_base_url",
     "runway_base_url",
     "operator_user_id",

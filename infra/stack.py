@@ -176,6 +176,7 @@ class VideoStack(Stack):
             "TEXT_PROVIDER": stage.text_provider,
             "IMAGE_PROVIDER": stage.image_provider,
             "VIDEO_PROVIDER": stage.video_provider,
+            "SPEECH_PROVIDER": stage.speech_provider,
             "PROVIDERS_SECRET_ARN": self.secrets.providers.secret_arn,
             **{name: url for name, url in addresses.items() if url},
         }

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from layers import dependencies, ffmpeg, tree
+from layers import dependencies, ffmpeg, speech, tree
 from layers.lock import LOCK, PROJECT, ROOT
 from layers.platforms import Platform
 
@@ -19,6 +19,7 @@ OUTPUT = ROOT / "build" / "layers"
 LAYERS: dict[str, Callable[[Platform, Path], None]] = {
     "dependencies": dependencies.build,
     "ffmpeg": ffmpeg.build,
+    "speech": speech.build,
 }
 
 

@@ -9,6 +9,7 @@ LIMIT = 250 * 2**20
 FUNCTIONS = ROOT / "functions"
 # Only what starts ffmpeg carries it; the template test holds infra to this.
 FFMPEG_USERS = frozenset({"clip", "merge"})
+SPEECH_USERS = frozenset({"speech"})  # only what speaks carries the offline voice
 
 
 def function_names() -> list[str]:
@@ -29,7 +30,11 @@ def own_size(function: str) -> int:
 
 def total(function: str, platform: str) -> int:
     """Return the unzipped bytes of a function with its layers on a platform."""
-    layers = ["dependencies", *(["ffmpeg"] if function in FFMPEG_USERS else [])]
+    layers = [
+        "dependencies",
+        *(["ffmpeg"] if function in FFMPEG_USERS else []),
+        *(["speech"] if function in SPEECH_USERS else []),
+    ]
     stamps = [build.read_stamp(platform, layer) for layer in layers]
     return own_size(function) + sum(stamp.size for stamp in stamps if stamp)
 

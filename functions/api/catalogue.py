@@ -15,6 +15,7 @@ _PRICES = (
     "usd_per_million_input_tokens",
     "usd_per_million_output_tokens",
     "usd_per_million_image_input_tokens",
+    "usd_per_million_audio_output_tokens",
     "units_per_second",
     "usd_per_unit",
 )
@@ -27,6 +28,7 @@ def listing(settings: ProviderSettings, secrets: Mapping[str, str]) -> ModelList
         "text": settings.text_provider,
         "image": settings.image_provider,
         "video": settings.video_provider,
+        "speech": settings.speech_provider,
     }
     return ModelList(
         data=[

@@ -45,6 +45,7 @@ class ProviderSettings(StorageSettings):
     text_provider: str
     image_provider: str
     video_provider: str
+    speech_provider: str
     providers_secret_arn: str
     openai_base_url: str | None = None
     runway_base_url: str | None = None

@@ -52,6 +52,7 @@ class PipelineFunction(Construct):
         may: Sequence[Grant],
         group: ec2.SecurityGroup | None = None,
         ffmpeg: bool = False,
+        speech: bool = False,
     ) -> None:
         super().__init__(scope, f"{folder.capitalize()}Function")
         stage, network = surroundings.stage, surroundings.network
@@ -77,6 +78,7 @@ class PipelineFunction(Construct):
             layers=[
                 surroundings.layers.dependencies,
                 *([surroundings.layers.ffmpeg] if ffmpeg else []),
+                *([surroundings.layers.speech] if speech else []),
             ],
             memory_size=size.memory,
             timeout=Duration.seconds(size.timeout),

@@ -1,4 +1,4 @@
-"""The two layers, built beforehand by `python -m layers`."""
+"""The layers, built beforehand by `python -m layers`."""
 
 from aws_cdk import AssetHashType
 from aws_cdk import aws_lambda as lambda_
@@ -13,12 +13,13 @@ ARCHITECTURE = lambda_.Architecture.ARM_64
 
 
 class Layers(Construct):
-    """Third-party code: `dependencies` for every function, `ffmpeg` for those that start it."""
+    """Third-party code: `dependencies` for every function, `ffmpeg` and `speech` for some."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
         self.dependencies = self._layer("dependencies", "Python packages of the lock file", stage)
         self.ffmpeg = self._layer("ffmpeg", "The program ffmpeg, under the GPL", stage)
+        self.speech = self._layer("speech", "The offline voice eSpeak NG, under the GPL", stage)
 
     def _layer(self, name: str, what: str, stage: Stage) -> lambda_.LayerVersion:
         stamp = build.read_stamp(stage.layers, name)

@@ -125,6 +125,7 @@ def _environment(postgres: Postgres, endpoint: str) -> dict[str, str]:
         "TEXT_PROVIDER": "offline",
         "IMAGE_PROVIDER": "offline",
         "VIDEO_PROVIDER": "offline",
+        "SPEECH_PROVIDER": "offline",
         "PROVIDERS_SECRET_ARN": PROVIDERS_SECRET,
         "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:video",
     }

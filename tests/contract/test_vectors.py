@@ -16,6 +16,8 @@ from common.providers import (
     JobStatus,
     Retry,
     image_provider,
+    models,
+    speech_provider,
     text_provider,
     video_provider,
 )
@@ -74,6 +76,16 @@ def picture(stand_ins: dict[str, StandIn]) -> Call:
     return Call("images.edits", Visit(stand_ins["openai"]), lambda: provider.paint(request))
 
 
+@pytest.fixture(params=["gpt-audio-1.5", "gpt-4o-mini-tts"])
+def speech(stand_ins: dict[str, StandIn], request: pytest.FixtureRequest) -> Call:
+    provider = speech_provider("openai", vendors.context(openai=stand_ins["openai"]))
+    wish = vendors.speech_request(model=request.param)
+    endpoint = models.find("speech", "openai", request.param).endpoint or ""
+    return Call(
+        endpoint.replace("/", "."), Visit(stand_ins["openai"]), lambda: provider.speak(wish)
+    )
+
+
 @pytest.fixture
 def submit(stand_ins: dict[str, StandIn]) -> Call:
     provider = video_provider("runway", vendors.context(runway=stand_ins["runway"]))
@@ -103,6 +115,11 @@ def test_to_a_call_for_a_story(vector: str, story: Call) -> None:
 @pytest.mark.parametrize("vector", [*IMAGE, *OPENAI])
 def test_to_a_call_for_a_picture(vector: str, picture: Call) -> None:
     picture.gets(vector, {**IMAGE, **OPENAI}[vector])
+
+
+@pytest.mark.parametrize("vector", OPENAI)
+def test_to_a_call_for_speech(vector: str, speech: Call) -> None:
+    speech.gets(vector, OPENAI[vector])
 
 
 @pytest.mark.parametrize("vector", SUBMIT)

@@ -18,7 +18,13 @@ from PIL.PngImagePlugin import PngInfo
 from common import aws as common_aws
 from common import ids
 from common.errors import NotFound, VideoError
-from common.providers import ClipRequest, ImageRequest, ProviderContext, StoryRequest
+from common.providers import (
+    ClipRequest,
+    ImageRequest,
+    ProviderContext,
+    SpeechRequest,
+    StoryRequest,
+)
 from common.styles import mood, style
 from common.video import RATIOS, Picture
 from tests.stand_ins.charge_book import Charge
@@ -185,6 +191,25 @@ def clip_request(
         model=model,
         seed=7,
         client_token=token,
+    )
+
+
+def speech_request(
+    text: str = "",
+    *,
+    seconds: int = 5,
+    model: str = "gpt-audio-1.5",
+    voice: str | None = None,
+    language: str | None = None,
+) -> SpeechRequest:
+    """Return a wish for speech."""
+    return SpeechRequest(
+        text=text or f"The cat climbs the stairs, {CANARY}.",
+        seconds=seconds,
+        mood=mood("Calm"),
+        model=model,
+        voice=voice,
+        language=language,
     )
 
 

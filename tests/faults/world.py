@@ -189,6 +189,7 @@ def _furnish(
         "TEXT_PROVIDER": "openai",
         "IMAGE_PROVIDER": "openai",
         "VIDEO_PROVIDER": "runway",
+        "SPEECH_PROVIDER": "openai",
         "PROVIDERS_SECRET_ARN": secret(
             "providers", OPENAI_API_KEY=text.api_key, RUNWAY_API_KEY=video.api_key
         ),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from common.providers.speech._espeak import program
 from layers import build, lock, sizes, tree
 from layers.platforms import PLATFORMS, Platform, interpreter
 
@@ -73,14 +74,28 @@ def test_every_package_keeps_its_licence(platform: str) -> None:
     licences = build.folder(platform, "ffmpeg") / "licenses"
     assert "GNU GENERAL PUBLIC LICENSE" in (licences / "COPYING.GPLv3").read_text()
     assert "--enable-gpl" in (licences / "NOTICE.md").read_text()
+    licences = build.folder(platform, "speech") / "licenses"
+    assert "GNU GENERAL PUBLIC LICENSE" in (licences / "COPYING.GPLv3").read_text()
+    assert "eSpeak NG 1.52.0" in (licences / "espeak-ng.NOTICE.md").read_text()
 
 
 @pytest.mark.usefixtures("layers")
 def test_ffmpeg_starts() -> None:
-    program = build.folder("local", "ffmpeg") / "bin" / "ffmpeg"
-    done = subprocess.run([program, "-version"], capture_output=True, text=True, check=True)
-    notice = (program.parents[1] / "licenses" / "NOTICE.md").read_text()
+    ffmpeg = build.folder("local", "ffmpeg") / "bin" / "ffmpeg"
+    done = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=True)
+    notice = (ffmpeg.parents[1] / "licenses" / "NOTICE.md").read_text()
     assert done.stdout.split()[2] in notice
+
+
+@pytest.mark.usefixtures("layers")
+def test_the_offline_voice_speaks_from_its_layer() -> None:
+    home = build.folder("local", "speech") / "python" / "espeakng_loader"
+    command = [sys.executable, "-I", "-S", str(program.CHILD), str(home / "libespeak-ng.so")]
+    done = subprocess.run(
+        [*command, str(home / "espeak-ng-data"), "en-us+f2", "160"],
+        input=b"A paper boat.", capture_output=True, check=True,
+    )  # fmt: skip
+    assert len(done.stdout) > 2 * 22_050 * 0.5
 
 
 @pytest.mark.usefixtures("layers")

@@ -4,8 +4,9 @@
         OpenAI(base_url=vendor.base_url, api_key=vendor.api_key, max_retries=0)
 
 Endpoints (names for `fault`): `responses`, `chat.completions`, `images.generations`,
-`images.edits`, `models`, `models.get`. General modes are in `faults`, own ones in
-`openai_responses`, `openai_chat` and `openai_images`; besides, every endpoint knows
+`images.edits`, `audio.speech`, `models`, `models.get`. General modes are in `faults`, own ones in
+`openai_responses`, `openai_chat`, `openai_images` and `openai_speech`; besides, every endpoint
+knows
 
 quota moderation_input moderation_output unverified   as OpenAI says them; nothing is charged
 
@@ -29,6 +30,7 @@ from tests.stand_ins import (
     openai_images,
     openai_models,
     openai_responses,
+    openai_speech,
     process,
     vectors,
 )
@@ -44,6 +46,7 @@ _PATHS = {
     ("POST", "/v1/chat/completions"): "chat.completions",
     ("POST", "/v1/images/generations"): "images.generations",
     ("POST", "/v1/images/edits"): "images.edits",
+    ("POST", "/v1/audio/speech"): "audio.speech",
     ("GET", "/v1/models"): "models",
 }
 _SAID = {
@@ -79,7 +82,9 @@ class OpenAI:
     name = "openai"
     hosts: tuple[str, ...] = ("api",)
     id_key = "id"
-    paid = frozenset({"responses", "chat.completions", "images.generations", "images.edits"})
+    paid = frozenset(
+        {"responses", "chat.completions", "images.generations", "images.edits", "audio.speech"}
+    )
 
     def __init__(self, desk: Desk) -> None:
         self.spoken = {status: vectors.answer(name) for status, name in _SAID.items()}
@@ -92,7 +97,8 @@ class OpenAI:
         refusals = frozenset(_REFUSALS)
         self.modes = {
             "responses": openai_responses.MODES | refusals,
-            "chat.completions": openai_chat.MODES | refusals,
+            "chat.completions": openai_chat.MODES | openai_speech.CHAT_MODES | refusals,
+            "audio.speech": openai_speech.MODES | refusals,
             "images.generations": openai_images.MODES | refusals,
             "images.edits": openai_images.MODES | refusals,
             "models": refusals,
@@ -153,6 +159,8 @@ class OpenAI:
                 return _one_model(request.path.rpartition("/")[2])
             if endpoint.startswith("images."):
                 return self._paint(endpoint, request, fault)
+            if endpoint == "audio.speech" or openai_speech.is_chat(_body(request)):
+                return self._speak(endpoint, request, fault)
             return self._write(endpoint, request, fault)
         except Refused as refused:
             return refused.answer
@@ -183,6 +191,19 @@ class OpenAI:
         if result.usd:
             self._charge(endpoint, request, body, result.usd, fault, result.body["id"])
         return as_json(200, result.body)
+
+    # -- speech ------------------------------------------------------------------------------------
+    def _speak(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
+        body = _body(request)
+        if endpoint == "audio.speech":
+            spoken = openai_speech.speak(openai_speech.check_speech(body), fault)
+            answer = Answer(200, spoken.data, {"content-type": "audio/wav"})
+        else:
+            wish = openai_speech.check_chat(body)
+            spoken = openai_speech.complete(wish, self._desk.clock.now(), fault)
+            answer = as_json(200, spoken.body)
+        self._charge(endpoint, request, body, spoken.usd, fault, spoken.body.get("id"))
+        return answer
 
     # -- pictures ----------------------------------------------------------------------------------
     def _paint(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:

@@ -24,12 +24,18 @@ class Model:
     shutdown: str | None = None
     free_size: bool = False
     qualities: tuple[str, ...] = ("low", "medium", "high")
+    audio_usd: str = "0"
 
     def price(self, input_tokens: int, output_tokens: int) -> Decimal:
         """Return US dollars for text tokens."""
         return (
             Decimal(self.input_usd) * input_tokens + Decimal(self.output_usd) * output_tokens
         ) / _MILLION
+
+    def audio_price(self, input_tokens: int, output_tokens: int, audio_tokens: int) -> Decimal:
+        """Return US dollars for text tokens, and for those of spoken sound."""
+        spoken = Decimal(self.audio_usd) * audio_tokens / _MILLION
+        return self.price(input_tokens, output_tokens) + spoken
 
 
 _FINE = ("low", "medium", "high", "xhigh", "max")
@@ -43,6 +49,8 @@ MODELS: dict[str, Model] = {
     "gpt-5.4-nano": Model("text", "0.20", "1.25", "2027-04-01"),
     "gpt-5-mini": Model("text", "0.25", "2.00", "2026-12-11"),
     "gpt-4o-mini": Model("text", "0.15", "0.60", "2027-01-14"),
+    "gpt-audio-1.5": Model("audio", "2.50", "10", audio_usd="64"),
+    "gpt-4o-mini-tts": Model("tts", "0.60", "0", "2027-01-06", audio_usd="12"),
     "gpt-image-2.5-sunburst": _25,
     "gpt-image-2.5-sunburst-2026-09-08": _25,
     "gpt-image-2.5-flare": _25,

@@ -29,11 +29,12 @@ RESERVED = {
     "requests": ("common/providers/",),
     "urllib3": ("common/secrets.py", "common/providers/", "migrate/"),
     "PIL": ("common/providers/", "common/pictures.py"),
-    "subprocess": ("common/ffmpeg.py", "common/providers/video/"),
+    "subprocess": ("common/ffmpeg.py", "common/providers/video/", "common/providers/speech/"),
 }
 # The nouns and plans, which touch nothing outside.
 PURE = ["common/video.py", "common/errors.py", "common/ids.py", "common/keys.py",
-        "common/caller.py", "common/output.py", "merge/timeline.py", "merge/cut.py",
+        "common/caller.py", "common/sound.py", "common/narration.py", "common/output.py",
+        "merge/timeline.py", "merge/cut.py",
         "finish/provenance.py"]  # fmt: skip
 EFFECTS = {"os", "socket", "subprocess", "urllib", "http", "requests", "botocore", "psycopg2"}
 

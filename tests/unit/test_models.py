@@ -61,5 +61,5 @@ def test_what_is_not_there_is_refused_with_what_is() -> None:
 
 
 def test_the_folder_is_the_registry() -> None:
-    for kind in ("text", "image", "video"):
+    for kind in ("text", "image", "video", "speech"):
         assert "offline" in providers.names(kind)

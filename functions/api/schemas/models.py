@@ -11,7 +11,7 @@ from api.schemas.videos import Origin
 class ModelObject(BaseModel):
     """A model: what it takes, what it costs, and whether it can be used with the keys set."""
 
-    kind: Literal["text", "image", "video"]
+    kind: Literal["text", "image", "video", "speech"]
     provider: str
     model: str
     label: str

@@ -1,4 +1,4 @@
-"""The ports to whatever writes stories, paints pictures and animates clips.
+"""The ports to whatever writes stories, paints pictures, animates clips and speaks.
 
 The folder is the registry: `providers/video/runway.py` is the video provider `runway`. A module
 offers `create(context) -> Provider` and nothing else is needed; only the chosen one is imported.
@@ -16,6 +16,7 @@ from common.styles import Mood, Style
 from common.video import FREE, Cost, Picture, Story
 
 if TYPE_CHECKING:
+    from common.sound import Sound
     from common.storage import MediaStore
 
 _HERE = Path(__file__).parent
@@ -218,9 +219,42 @@ class VideoProvider(Protocol):
         ...
 
 
+# -- speech ----------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class SpeechRequest:
+    """Wish to hear `text`, which was written for a scene of `seconds`.
+
+    `voice` is one of the model's; None is its own choice. `language` is a BCP 47 tag; None is to
+    be seen from the text.
+    """
+
+    text: str
+    seconds: int
+    mood: Mood
+    model: str
+    voice: str | None = None
+    language: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechResult:
+    """What was spoken, and what it cost."""
+
+    sound: "Sound"
+    cost: Cost
+
+
+class SpeechProvider(Protocol):
+    """Speaks."""
+
+    def speak(self, request: SpeechRequest) -> SpeechResult:
+        """Return the text as spoken, word for word; one paid call at most."""
+        ...
+
+
 # -- registry --------------------------------------------------------------------------------------
 def names(kind: str) -> list[str]:
-    """Names of the providers of a kind (`text`, `image`, `video`)."""
+    """Names of the providers of a kind (`text`, `image`, `video`, `speech`)."""
     return sorted(p.stem for p in (_HERE / kind).glob("*.py") if not p.stem.startswith("_"))
 
 
@@ -237,6 +271,11 @@ def image_provider(name: str, context: ProviderContext) -> ImageProvider:
 def video_provider(name: str, context: ProviderContext) -> VideoProvider:
     """Return the video provider of that name."""
     return cast(VideoProvider, _create("video", name, context))
+
+
+def speech_provider(name: str, context: ProviderContext) -> SpeechProvider:
+    """Return the speech provider of that name."""
+    return cast(SpeechProvider, _create("speech", name, context))
 
 
 def _create(kind: str, name: str, context: ProviderContext) -> object:

@@ -4,6 +4,7 @@ The SDK builds requests and reads errors. Answers are read by us, from their byt
 filled without a check, and an HTML page with status 200 comes back as a string.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,21 @@ def call(
     `seconds` is how long the answer may keep us waiting. Raises NotAccepted, ProviderRefused or
     OutcomeUnknown.
     """
+    try:
+        body = json.loads(call_for_bytes(context, seconds, make))
+    except ValueError:
+        raise outcome.unknown(VENDOR) from None
+    if not isinstance(body, dict):
+        raise outcome.unknown(VENDOR)
+    return body
+
+
+def call_for_bytes(
+    context: ProviderContext,
+    seconds: float,
+    make: "Callable[[OpenAI], LegacyAPIResponse[Any]]",
+) -> bytes:
+    """Make one call and return the body that it answered with; as above."""
     key = outcome.key(context, KEY, VENDOR)
     # Imported here: half a second, for the functions that call OpenAI and only when they do.
     import openai
@@ -69,16 +85,13 @@ def call(
         http_client=http_client,
     ) as client:
         try:
-            response = make(client).http_response
-            body = response.json()
+            body: bytes = make(client).http_response.read()
         except openai.APIStatusError as error:
             raise _of_status(error) from None
         except openai.APIConnectionError as error:
             raise _of_connection(error) from None
         except (openai.OpenAIError, ValueError):
             raise outcome.unknown(VENDOR) from None
-    if not isinstance(body, dict):
-        raise outcome.unknown(VENDOR)
     return body
 
 

@@ -12,20 +12,23 @@ from typing import Any, Literal
 from common.errors import InvalidInput
 from common.video import RATIOS, Cost
 
-Kind = Literal["text", "image", "video"]
+Kind = Literal["text", "image", "video", "speech"]
 
 _FILE = Path(__file__).parent / "models.toml"
 _MILLION = Decimal(1_000_000)
 # Neither OpenAI's calculator nor its documents give the tokens of an input picture at this
 # fidelity; one of a clip's size, and none is sent larger, is counted as 1,200.
 _REFERENCE_PICTURE_TOKENS = 1200
+# A narration is written for its scene, and may come out somewhat longer.
+_SPOKEN_OVER_SCENE = Decimal("1.3")
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
     """One model. `key` names the secret it needs; one without key and price runs offline.
 
-    `request` holds fields that every request for it carries.
+    `request` holds fields that every request for it carries; `endpoint` is the path that takes it,
+    where the provider has several.
     """
 
     kind: Kind
@@ -49,6 +52,10 @@ class Model:
     usd_per_million_image_input_tokens: Decimal = Decimal(0)
     tokens_per_call: tuple[int, int] = (0, 0)
     tokens_per_scene: tuple[int, int] = (0, 0)
+    voices: tuple[str, ...] = ()  # of speech; the first is taken when a request names none
+    usd_per_million_audio_output_tokens: Decimal = Decimal(0)
+    audio_tokens_per_second: int = 0
+    endpoint: str | None = None
     shutdown: str | None = None
     regions: tuple[str, ...] = ()  # of AWS, where it is offered; empty: everywhere
     request: Mapping[str, Any] = field(default_factory=dict)
@@ -88,19 +95,43 @@ class Model:
         """Return the same in the provider's units too."""
         return Cost(self.clip_usd(seconds), seconds * self.units_per_second, self.unit)
 
+    def speech_usd(self, seconds: float | Decimal) -> Decimal:
+        """Estimate so many seconds of speech."""
+        audio = Decimal(seconds) * self.audio_tokens_per_second
+        return (
+            audio * self.usd_per_million_audio_output_tokens
+            + self.tokens_per_call[0] * self.usd_per_million_input_tokens
+            + self.tokens_per_call[1] * self.usd_per_million_output_tokens
+        ) / _MILLION
+
+    def narration_usd(self, scene_seconds: int) -> Decimal:
+        """Estimate the narration of a scene, before its text is known."""
+        return self.speech_usd(scene_seconds * _SPOKEN_OVER_SCENE)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The models that make a video."""
+    """The models that make a video; `speech` where it is narrated."""
 
     text: Model
     image: Model
     video: Model
+    speech: Model | None = None
+
+    def all(self) -> tuple[Model, ...]:
+        """Return them in the order of the pipeline."""
+        spoken = (self.speech,) if self.speech else ()
+        return (self.text, self.image, *spoken, self.video)
 
     def estimate_usd(self, *, scenes: int, seconds: int, ratio: str, reference: bool) -> Decimal:
-        """Estimate the whole video: a story, and a picture and a clip for each scene."""
+        """Estimate the whole video: a story, and all that is made for each scene."""
         pictures = sum(self.picture_usd(n, ratio, reference) for n in range(1, scenes + 1))
-        return self.text.story_usd(scenes) + pictures + scenes * self.video.clip_usd(seconds)
+        each = self.video.clip_usd(seconds) + self.narration_usd(seconds)
+        return self.text.story_usd(scenes) + pictures + scenes * each
+
+    def narration_usd(self, seconds: int) -> Decimal:
+        """Estimate the narration of one scene; nothing where nobody speaks."""
+        return self.speech.narration_usd(seconds) if self.speech else Decimal(0)
 
     def picture_usd(self, scene: int, ratio: str, reference: bool) -> Decimal:
         """Estimate one picture: all but the first follow the first, beside the user's own."""

@@ -101,6 +101,17 @@ def motion(motion: str, mood: Mood, *, utf16_units: int | None = None) -> str:
     return _fill("motion", motion=motion, mood=mood.motion)
 
 
+def speech(mood: Mood, language: str | None) -> str:
+    """Return how a voice is to speak."""
+    tongue = f" ({language})" if language else ""
+    return _fill("speech", mood=mood.prompt, language=tongue)
+
+
+def speech_by_chat(mood: Mood, language: str | None) -> str:
+    """Return the same for a model that would rather talk."""
+    return _fill("speech_by_chat", speech=speech(mood, language))
+
+
 def cut(text: str, limit: int, measure: Measure) -> str:
     """Return the text, or its beginning within the limit: whole words, if there are any."""
     text = text.strip()

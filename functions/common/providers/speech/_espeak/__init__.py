@@ -1,0 +1,1 @@
+"""eSpeak NG: a small formant synthesizer under the GPL, started as a program of its own."""

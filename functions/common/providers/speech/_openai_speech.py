@@ -1,0 +1,41 @@
+"""POST /v1/audio/speech: bytes of sound, and no word on what they cost."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from common.providers import ProviderContext, SpeechRequest, SpeechResult, _openai, outcome, prompts
+from common.providers.models import Model
+from common.providers.speech import _spoken
+from common.video import Cost
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+    from openai._legacy_response import LegacyAPIResponse
+
+# Below the 110 s of the function `speech`.
+_SECONDS = 90.0
+
+
+def speak(
+    context: ProviderContext, model: Model, voice: str, request: SpeechRequest
+) -> SpeechResult:
+    """Make the call. What it cost is counted from the length of what came."""
+
+    def make(client: "OpenAI") -> "LegacyAPIResponse[Any]":
+        return client.audio.speech.with_raw_response.create(
+            model=model.model,
+            voice=voice,
+            input=request.text,
+            instructions=prompts.speech(request.mood, request.language),
+            response_format="wav",
+        )
+
+    data = _openai.call_for_bytes(context, _SECONDS, make)
+    if not data.startswith(b"RIFF"):  # a page of somebody on the way, perhaps
+        raise outcome.unknown(_openai.VENDOR)
+    expected = Cost(usd=model.narration_usd(request.seconds))
+    sound = _spoken.checked(data, request, expected)
+    tokens = Decimal(round(sound.seconds * model.audio_tokens_per_second))
+    return SpeechResult(
+        sound, Cost(usd=model.speech_usd(sound.seconds), units=tokens, unit="token")
+    )

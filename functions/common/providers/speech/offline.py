@@ -1,0 +1,36 @@
+"""The offline voice as a speech provider: eSpeak NG on this machine, by rule, no AI, free."""
+
+from common.narration import room
+from common.providers import ProviderContext, SpeechRequest, SpeechResult
+from common.providers.speech._espeak import language, program
+from common.sound import Sound
+from common.video import FREE
+
+# Words a minute: unhurried, and the fastest that is still understood.
+_UNHURRIED, _FASTEST = 160, 320
+
+
+def create(_context: ProviderContext) -> "OfflineVoice":
+    """Return the provider; it needs nothing."""
+    return OfflineVoice()
+
+
+class OfflineVoice:
+    """Speaks; the same request gives the same samples."""
+
+    def speak(self, request: SpeechRequest) -> SpeechResult:
+        """Return the text as spoken, faster if it would not fit into its scene.
+
+        Raises MediaError when the synthesizer fails.
+        """
+        voice = language.voice(request.text, request.language, request.voice)
+        sound = program.speak(request.text, voice, _UNHURRIED)
+        hurry = sound.seconds / room(request.seconds)
+        if hurry > 1:
+            sound = self._hurried(request, voice, hurry)
+        return SpeechResult(sound, FREE)
+
+    def _hurried(self, request: SpeechRequest, voice: str, hurry: float) -> Sound:
+        # A little more than the ratio asks for: pauses do not shorten with the words.
+        pace = min(round(_UNHURRIED * hurry * 1.08), _FASTEST)
+        return program.speak(request.text, voice, pace)

@@ -1,0 +1,52 @@
+"""Speech by OpenAI: by a chat model that speaks, or by the older speech endpoint."""
+
+from common.errors import InvalidInput
+from common.providers import ProviderContext, SpeechRequest, SpeechResult, models
+from common.providers.models import Model
+from common.providers.speech import _openai_chat, _openai_speech
+
+
+def create(context: ProviderContext) -> "OpenAISpeech":
+    """Return the provider."""
+    return OpenAISpeech(context)
+
+
+_ENDPOINTS = {
+    "chat/completions": _openai_chat.speak,
+    "audio/speech": _openai_speech.speak,
+}
+
+
+class OpenAISpeech:
+    """Speaks, by exactly one call."""
+
+    def __init__(self, context: ProviderContext) -> None:
+        self._context = context
+
+    def speak(self, request: SpeechRequest) -> SpeechResult:
+        """Return the text as spoken, word for word.
+
+        Raises MediaError (`speech.unusable`, `speech.not_the_text`), which carries what it cost.
+        """
+        model = models.find("speech", "openai", request.model)
+        voice = request.voice or model.voices[0]
+        _check(model, request, voice)
+        return _ENDPOINTS[model.endpoint or ""](self._context, model, voice, request)
+
+
+def _check(model: Model, request: SpeechRequest, voice: str) -> None:
+    """Refuse before anything is sent, so that nothing is paid for a no."""
+    if voice not in model.voices:
+        raise InvalidInput(
+            f"{model.model} has no voice '{voice}'.",
+            field="voice",
+            allowed=list(model.voices),
+            billed=False,
+        )
+    if model.prompt_characters and len(request.text) > model.prompt_characters:
+        raise InvalidInput(
+            f"{model.model} speaks at most {model.prompt_characters} characters at once.",
+            field="text",
+            allowed=model.prompt_characters,
+            billed=False,
+        )

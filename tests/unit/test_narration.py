@@ -1,0 +1,66 @@
+"""How long words take, and what is kept of a text that is too long for its scene."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common import narration
+from common.errors import MediaError
+from common.sound import Sound, read_wav
+
+TEXT = "The boat leaves the quay. It crosses the whole city in the rain. Lanterns are lit."
+
+
+def test_whole_sentences_are_kept_as_far_as_they_fit() -> None:
+    assert narration.fit(TEXT, 3) == "The boat leaves the quay."
+    assert narration.fit(TEXT, 20) == TEXT
+
+
+def test_a_sentence_that_is_too_long_is_cut_at_a_word() -> None:
+    assert (
+        narration.fit("It crosses the whole city in the pouring rain", 2) == "It crosses the whole."
+    )
+
+
+@pytest.mark.parametrize("text", ["船" * 200, "дом " * 200, "Wort" * 200, "a. " * 200])
+def test_in_every_script_something_is_left_and_fits(text: str) -> None:
+    kept = narration.fit(text, 3)
+    assert kept
+    assert narration.seconds_to_say(kept) <= narration.room(3) + 0.4  # the stop that was put there
+
+
+@given(st.text(max_size=400), st.integers(1, 20))
+def test_what_is_kept_is_the_beginning(text: str, seconds: int) -> None:
+    kept, whole = narration.fit(text, seconds), " ".join(text.split())
+    assert whole.startswith((kept, kept[:-1]))
+
+
+def test_two_and_a_half_words_a_second() -> None:
+    minute = "The small boat goes down to the river again. " * 16  # 144 words
+    assert 50 < narration.seconds_to_say(minute) < 68
+
+
+@pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFFFFF, 0])
+def test_a_wav_that_was_streamed_says_no_length(length: int) -> None:
+    sound = Sound(24_000, b"\1\0" * 100)
+    data = bytearray(sound.as_wav())
+    data[40:44] = length.to_bytes(4, "little")
+    assert read_wav(bytes(data)) == sound
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: b"",
+        lambda data: data[:30],
+        lambda data: data[:-10],
+        lambda data: b"OggS" + data[4:],
+        lambda data: data[:22] + b"\2" + data[23:],  # two channels
+        lambda data: data[:34] + b"\x08" + data[35:],  # 8 bits
+        lambda data: data[:24] + bytes(4) + data[28:],  # no rate
+    ],
+)
+def test_what_is_no_whole_wav_is_refused(damage: object) -> None:
+    data = Sound(24_000, b"\1\0" * 100).as_wav()
+    with pytest.raises(MediaError):
+        read_wav(damage(data))  # type: ignore[operator]  # a lambda of the list above
