@@ -148,6 +148,15 @@ def test_nobody_outside_gets_in(template: Template) -> None:
     assert len(set(rules)) == len(rules), "AWS refuses the same rule twice"
 
 
+def test_nothing_in_the_vpc_listens_on_443(template: Template) -> None:
+    """What decision 11 stands on: a URL of a client finds no neighbour to talk to."""
+    kinds = [e.get("VpcEndpointType") for e in template.of_type("AWS::EC2::VPCEndpoint").values()]
+    assert kinds == ["Gateway"]
+    for name, rule in template.of_type("AWS::EC2::SecurityGroupIngress").items():
+        # The instance that is the way out of stage dev forwards; it serves nothing.
+        assert rule["ToPort"] != 443 or "NatSecurityGroup" in name, name
+
+
 def test_one_nat_and_isolated_subnets_for_the_database(template: Template) -> None:
     nats = [*template.of_type("AWS::EC2::NatGateway")]
     nats += template.of_type("AWS::EC2::Instance")

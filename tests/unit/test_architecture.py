@@ -27,13 +27,15 @@ RESERVED = {
     "s3transfer": ("common/storage/",),
     "openai": ("common/providers/",),
     "requests": ("common/providers/",),
-    "urllib3": ("common/secrets.py", "common/providers/", "migrate/"),
+    "urllib3": ("common/secrets.py", "common/foreign/", "common/providers/", "migrate/"),
+    "socket": ("common/foreign/",),
     "PIL": ("common/providers/", "common/pictures.py"),
     "subprocess": ("common/ffmpeg.py", "common/providers/video/", "common/providers/speech/"),
 }
 # The nouns and plans, which touch nothing outside.
 PURE = ["common/video.py", "common/errors.py", "common/ids.py", "common/keys.py",
         "common/caller.py", "common/sound.py", "common/narration.py", "common/output.py",
+        "common/capabilities.py", "common/magic.py", "common/foreign/addresses.py",
         "merge/timeline.py", "merge/cut.py",
         "finish/provenance.py"]  # fmt: skip
 EFFECTS = {"os", "socket", "subprocess", "urllib", "http", "requests", "botocore", "psycopg2"}

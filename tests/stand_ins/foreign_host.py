@@ -1,0 +1,126 @@
+"""A host somewhere on the internet, as a client may name one: HTTPS on this machine.
+
+It is reached by handing `ForeignHttps` a resolver and a connector of the test: nothing that can be
+set in a deployment leads to a loopback address. It counts who connects.
+"""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import trustme
+from urllib3.connection import HTTPSConnection
+
+from common.foreign.https import ForeignHttps
+
+PUBLIC = "93.184.215.14"
+
+
+@dataclass(frozen=True)
+class Page:
+    """What a path answers. `pause` seconds lie between two pieces of its body."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    pieces: int = 1
+    pause: float = 0.0
+
+
+@dataclass
+class ForeignHost:
+    """The host: its names in DNS, its pages, and what happened."""
+
+    port: int
+    trust: ssl.SSLContext
+    names: dict[str, Sequence[str]] = field(default_factory=dict)
+    pages: dict[str, Page] = field(default_factory=dict)
+    requests: list[tuple[str, str]] = field(default_factory=list)  # Host header and path
+    connections: list[str] = field(default_factory=list)  # addresses that were connected to
+    lookups: list[str] = field(default_factory=list)
+    resolver: Callable[[str], Sequence[str]] | None = None
+
+    def forget(self) -> None:
+        """Be as at the start: no names, no pages, nothing seen."""
+        for seen in (self.names, self.pages, self.requests, self.connections, self.lookups):
+            seen.clear()
+        self.resolver = None
+
+    @property
+    def way(self) -> ForeignHttps:
+        """Reads foreign URLs, where every address leads to this host."""
+        return ForeignHttps(self._resolve, self._connect)
+
+    def _resolve(self, host: str) -> Sequence[str]:
+        self.lookups.append(host)
+        if self.resolver:
+            return self.resolver(host)
+        if host not in self.names:
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return self.names[host]
+
+    def _connect(self, address: str, host: str) -> HTTPSConnection:
+        self.connections.append(address)
+        return HTTPSConnection(
+            "127.0.0.1", self.port, timeout=2, server_hostname=host, ssl_context=self.trust
+        )
+
+
+@contextmanager
+def serve(certified: Sequence[str]) -> Iterator[ForeignHost]:
+    """Serve the host; its certificate is for these names."""
+    authority = trustme.CA()
+    trust = ssl.create_default_context()
+    authority.configure_trust(trust)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*certified).configure_cert(context)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            host.requests.append((self.headers["Host"], self.path))
+            page = host.pages.get(self.path, Page(status=404))
+            self.send_response(page.status)
+            sent = {"Content-Length": str(len(page.body)), **page.headers}
+            for name, value in sent.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self._write(page)
+            self.close_connection = True
+
+        def _write(self, page: Page) -> None:
+            size = max(1, len(page.body) // page.pieces)
+            for start in range(0, len(page.body), size):
+                self.wfile.write(page.body[start : start + size])
+                self.wfile.flush()
+                time.sleep(page.pause)
+
+        def log_message(self, *arguments: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass  # the other side went away, which is what some tests want
+
+    server = Server(("127.0.0.1", 0), Handler)
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    host = ForeignHost(server.server_port, trust)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield host
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
