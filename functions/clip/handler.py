@@ -42,8 +42,8 @@ class ClipEvent(SceneEvent):
 def _start(event: ClipEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
         video = videos.get(cursor, event.video_id)
-        frame = scenes.frame(cursor, event.video_id, event.scene)
-        clip = scenes.clip(cursor, event.video_id, event.scene)
+        frame = scenes.finished_frames(cursor, event.video_id).get(event.scene)
+        clip = scenes.clip(cursor, event.video_id, event.scene, _version(cursor, event))
         scenes.start(cursor, "clip", event.video_id, event.scene, clip.version)
         open_job = jobs.latest(cursor, _step(event, clip))
     if clip.status == "succeeded":
@@ -51,9 +51,10 @@ def _start(event: ClipEvent) -> dict[str, Any]:
     if open_job and open_job.state == "submitted":
         # Of an earlier run over this video: the job is paid for, and is asked after.
         return _answer(JobStatus.QUEUED, _job(open_job)[1].wait_seconds)
-    if frame.image_key is None:
+    if frame is None or frame.image_key is None:
         raise PermanentError("The scene has no picture to animate.", code="clip.no_picture")
-    image_key = frame.image_key
+    image_key, prompt = frame.image_key, clip.optimized_prompt or frame.motion_prompt
+    ratio, seconds = _form(video, clip)
     picture = Picture(store().get(image_key))
     model = models.find("video", video.video_provider, video.video_model)
 
@@ -62,13 +63,14 @@ def _start(event: ClipEvent) -> dict[str, Any]:
             ClipRequest(
                 image=picture,
                 image_key=image_key,
-                prompt=frame.motion_prompt,
-                ratio=video.ratio,
-                seconds=video.clip_seconds,
+                prompt=prompt,
+                ratio=ratio,
+                seconds=seconds,
                 scene=event.scene,
                 mood=mood(video.mood),
                 model=video.video_model,
-                seed=video.seed,
+                # Made anew, it is another clip.
+                seed=video.seed + clip.version - 1,
                 client_token=token,
             )
         )
@@ -77,7 +79,7 @@ def _start(event: ClipEvent) -> dict[str, Any]:
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
         jobs.submitted(cursor, attempt, dict(facts))
 
-    usd = model.clip_usd(video.clip_seconds)
+    usd = model.clip_usd(seconds)
     ledger().pay(charge(video, _step(event, clip), model, usd, _LEASE_SECONDS), make, record)
     _, _, attempt = _load(event)
     return _answer(JobStatus.QUEUED, _job(attempt)[1].wait_seconds)
@@ -115,7 +117,7 @@ def _collect(event: ClipEvent) -> dict[str, Any]:
         with tempfile.TemporaryDirectory(prefix="clip-") as scratch:
             path = Path(scratch) / "clip.mp4"
             _provider(video).fetch(job, state, path)
-            frames = _verify(path, video, event.scene, attempt, state)
+            frames = _verify(path, video, clip, attempt, state)
             store().put_file(key, path, "video/mp4")
         cost = state.cost or job.estimated
         with database().transaction() as cursor:
@@ -152,10 +154,19 @@ def _step(event: ClipEvent, clip: Clip) -> Step:
     return Step(event.video_id, "clip", event.scene, clip.version)
 
 
+def _version(cursor: Cursor, event: ClipEvent) -> int | None:
+    return runs.work(cursor, event.run_id).versions.get(event.scene)
+
+
+def _form(video: Video, clip: Clip) -> tuple[str, int]:
+    """Ratio and seconds of the clip."""
+    return clip.ratio or video.ratio, clip.clip_seconds or video.clip_seconds
+
+
 def _load(event: ClipEvent) -> tuple[Video, Clip, Attempt | None]:
     with database().transaction() as cursor:
         video = videos.get(cursor, event.video_id)
-        clip = scenes.clip(cursor, event.video_id, event.scene)
+        clip = scenes.clip(cursor, event.video_id, event.scene, _version(cursor, event))
         return video, clip, jobs.latest(cursor, _step(event, clip))
 
 
@@ -165,7 +176,7 @@ def _job(attempt: Attempt | None) -> tuple[Attempt, JobRef]:
     return attempt, JobRef.from_json(attempt.job)
 
 
-def _verify(path: Path, video: Video, scene: int, attempt: Attempt, state: JobState) -> int:
+def _verify(path: Path, video: Video, clip: Clip, attempt: Attempt, state: JobState) -> int:
     """Decode the whole clip; return its number of pictures.
 
     A clip that is not what was ordered ends its job, so that a resumed video orders another one;
@@ -173,23 +184,21 @@ def _verify(path: Path, video: Video, scene: int, attempt: Attempt, state: JobSt
     """
     try:
         facts = ffmpeg.decode(path)
-        _compare(facts, video, scene)
+        _compare(facts, clip.clip_number, *_form(video, clip))
     except MediaError as error:
         _end(attempt, state, error.error_code)
         raise
     return facts.frames
 
 
-def _compare(facts: ffmpeg.Facts, video: Video, scene: int) -> None:
-    width, height = RATIOS[video.ratio]
+def _compare(facts: ffmpeg.Facts, scene: int, ratio: str, seconds: int) -> None:
+    width, height = RATIOS[ratio]
     if (facts.width, facts.height) != (width, height):
         raise MediaError(
             f"The clip of scene {scene} is {facts.width}x{facts.height}, not {width}x{height}."
         )
-    if abs(facts.seconds - video.clip_seconds) > _LENGTH_TOLERANCE_SECONDS:
-        raise MediaError(
-            f"The clip of scene {scene} lasts {facts.seconds:.2f} s, not {video.clip_seconds} s."
-        )
+    if abs(facts.seconds - seconds) > _LENGTH_TOLERANCE_SECONDS:
+        raise MediaError(f"The clip of scene {scene} lasts {facts.seconds:.2f} s, not {seconds} s.")
 
 
 def _failed(attempt: Attempt, state: JobState) -> ProviderRefused:

@@ -22,7 +22,7 @@ from common.providers.models import Choice
 from common.settings import AdmissionSettings
 from common.storage import MediaFolder, MediaStore
 from common.styles import mood, style
-from common.video import Picture
+from common.video import WHOLE, Picture, Work
 from common.wishes import CreateVideo
 
 
@@ -100,10 +100,10 @@ class Admission:
             self.store.put(row.reference_key, order.picture.data, order.picture.media_type)
         metrics.add_metric("VideosAccepted", MetricUnit.Count, 1)
 
-    def start(self, run_id: str, video_id: str) -> None:
+    def start(self, run_id: str, video_id: str, work: Work = WHOLE) -> None:
         """Start a run that was committed."""
         try:
-            pipeline.start(self.settings.state_machine_arn, run_id, video_id)
+            pipeline.start(self.settings.state_machine_arn, run_id, video_id, work)
         except TransientError as error:
             # Accepted is accepted: the sweeper starts it within minutes.
             logger.warning("run not started", extra={"run_id": run_id, "code": error.error_code})

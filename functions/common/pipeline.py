@@ -6,18 +6,26 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from common import aws
 from common.errors import TransientError
+from common.video import Work
 
 
-def start(state_machine_arn: str, run_id: str, video_id: str) -> None:
+def start(state_machine_arn: str, run_id: str, video_id: str, work: Work) -> None:
     """Start the run's execution, once: the run's id is its name. Raises TransientError.
 
     Starting it again while it is there, or after it ended, changes nothing.
     """
+    given = {
+        "run_id": run_id,
+        "video_id": video_id,
+        "step": work.part.value,
+        # Where the story is not written by this run, the scenes to work on.
+        "story": {"scenes": sorted(work.versions)},
+    }
     try:
         aws.step_functions().start_execution(
             stateMachineArn=state_machine_arn,
             name=run_id,
-            input=json.dumps({"run_id": run_id, "video_id": video_id}),
+            input=json.dumps(given),
         )
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "ExecutionAlreadyExists":

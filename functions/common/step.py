@@ -150,6 +150,7 @@ def _write_down(
                     event.video_id,
                     scene,
                     facts,
+                    runs.work(cursor, event.run_id).versions.get(scene),
                 )
     except VideoError as lost:
         # RecordFailure still ends the run, with the stage that it finds open.

@@ -7,7 +7,7 @@ Step Functions gives the name of what it saw, and the database shows which step 
 from typing import Any
 
 from common.database import Cursor, runs, scenes
-from common.video import Stage
+from common.video import Part, Stage, Work
 
 _OUT_OF_TIME = frozenset({"States.Timeout", "Sandbox.Timedout", "TIMED_OUT"})
 _STOPPED = frozenset({"ABORTED"})
@@ -17,10 +17,11 @@ def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: st
     """Write a scene's failure down, unless the step did."""
     if runs.last_failure(cursor, run_id, scene):
         return
-    kind = _open_step(cursor, video_id, scene)
+    work = runs.work(cursor, run_id)
+    kind = _open_step(cursor, video_id, scene, work)
     facts = _unsaid(error, Stage.IMAGE if kind == "image" else Stage.CLIP, scene)
     runs.add_event(cursor, run_id, f"{facts['stage']}.failed", scene, facts)
-    scenes.fail(cursor, kind, video_id, scene, facts)
+    scenes.fail(cursor, kind, video_id, scene, facts, work.versions.get(scene))
 
 
 def fail_run(cursor: Cursor, run_id: str, error: str) -> bool:
@@ -31,7 +32,9 @@ def fail_run(cursor: Cursor, run_id: str, error: str) -> bool:
     )
 
 
-def _open_step(cursor: Cursor, video_id: str, scene: int) -> scenes.StepKind:
+def _open_step(cursor: Cursor, video_id: str, scene: int, work: Work) -> scenes.StepKind:
+    if work.part is not Part.ALL:
+        return "image" if work.part is Part.IMAGE else "clip"
     painted = scenes.frame(cursor, video_id, scene).status == "succeeded"
     return "clip" if painted else "image"
 

@@ -41,6 +41,49 @@ class Stage(StrEnum):
     FINISH = "finish"
 
 
+class Part(StrEnum):
+    """What a run makes: the whole video, or one part of it.
+
+    `VIDEO` is a clip of each picture that is there, joined into a video.
+    """
+
+    ALL = "all"
+    STORY = "story"
+    IMAGE = "image"
+    CLIP = "clip"
+    VIDEO = "video"
+    MERGE = "merge"
+
+
+_FIRST_STAGES = {
+    Part.ALL: Stage.STORY,
+    Part.STORY: Stage.STORY,
+    Part.IMAGE: Stage.IMAGE,
+    Part.CLIP: Stage.CLIP,
+    Part.VIDEO: Stage.CLIP,
+    Part.MERGE: Stage.MERGE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A part, and the versions of pictures or clips that are made for it, by scene.
+
+    Without a version of its own, a scene's newest one is made.
+    """
+
+    part: Part = Part.ALL
+    versions: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def first_stage(self) -> Stage:
+        """Where its run begins."""
+        return _FIRST_STAGES[self.part]
+
+
+WHOLE = Work()
+
+
 @dataclass(frozen=True, slots=True)
 class Picture:
     """An encoded picture in memory. `media_type` is an IANA type such as image/png."""

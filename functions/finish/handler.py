@@ -1,6 +1,7 @@
 """States Finish, RecordSceneFailure and RecordFailure: every run ends here, and says why."""
 
 import json
+from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
@@ -11,8 +12,10 @@ from common.settings import AssemblySettings, load
 from common.step import RunEvent, SceneEvent, step
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
-from common.video import Stage
+from common.video import Part, Stage
 from finish.provenance import manifest
+
+_WITH_VIDEO = frozenset({Part.ALL, Part.VIDEO, Part.MERGE})
 
 
 class FinishEvent(RunEvent):
@@ -50,21 +53,29 @@ def database() -> Database:
 @step(Stage.FINISH, FinishEvent, database)
 def _finish(event: FinishEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
-        video = videos.get(cursor, event.video_id)
-        final = videos.final(cursor, event.video_id)
+        makes_video = runs.work(cursor, event.run_id).part in _WITH_VIDEO
+        spent = jobs.actual_usd(cursor, event.video_id)
+    if makes_video:
+        _keep_record(event.video_id, spent)
+    with database().transaction() as cursor:
+        runs.succeed(cursor, event.run_id)
+    return {"status": "succeeded", "usd": str(spent)}
+
+
+def _keep_record(video_id: str, spent: Decimal) -> None:
+    """Store how the video was made, beside it."""
+    with database().transaction() as cursor:
+        video = videos.get(cursor, video_id)
+        final = videos.final(cursor, video_id)
         if final is None:
             raise PermanentError("There is no finished cut.", code="finish.nothing")
-        frames = scenes.frames(cursor, event.video_id)
-        clips = scenes.clips(cursor, event.video_id)
-        spent = jobs.actual_usd(cursor, event.video_id)
+        frames = scenes.finished_frames(cursor, video_id)
+        clips = scenes.finished_clips(cursor, video_id)
     record = manifest(video, final, frames, clips, spent)
     key = MediaFolder(video.user_id, video.session_id).provenance(final.version)
     S3MediaStore(settings().media_bucket).put(
         key, json.dumps(record, indent=2).encode(), "application/json"
     )
-    with database().transaction() as cursor:
-        runs.succeed(cursor, event.run_id)
-    return {"status": "succeeded", "usd": str(spent)}
 
 
 @step(None, SceneFailureEvent, database)

@@ -1,6 +1,6 @@
 """The record of how a video was made, stored beside it. Touches nothing."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -10,9 +10,16 @@ from common.providers import models
 
 
 def manifest(
-    video: Video, final: Final, frames: Sequence[Frame], clips: Sequence[Clip], spent: Decimal
+    video: Video,
+    final: Final,
+    frames: Mapping[int, Frame],
+    clips: Mapping[int, Clip],
+    spent: Decimal,
 ) -> dict[str, Any]:
-    """Return plain JSON values: models with their labels, texts, costs, and the file's digest."""
+    """Return plain JSON values: models with their labels, texts, costs, and the file's digest.
+
+    Pictures and clips come by scene; there is one of each for every scene of the cut.
+    """
     return {
         "video_id": video.session_id,
         "title": video.story_title,
@@ -31,16 +38,18 @@ def manifest(
         },
         "scenes": [
             {
-                "scene": frame.frame_number,
+                "scene": scene,
                 "timestamp": frame.timestamp,
                 "description": frame.description,
                 "image_prompt": frame.prompt,
-                "motion_prompt": frame.motion_prompt,
+                "motion_prompt": clip.optimized_prompt or frame.motion_prompt,
                 "image_key": frame.image_key,
                 "clip_key": clip.video_key,
                 "cost_usd": str(frame.cost_usd + clip.cost_usd),
             }
-            for frame, clip in zip(frames, clips, strict=True)
+            for scene, frame, clip in (
+                (scene, frames[scene], clips[scene]) for scene in range(1, final.total_clips + 1)
+            )
         ],
         "output": {
             "key": final.video_key,

@@ -24,27 +24,29 @@ def handler(event: SceneEvent) -> dict[str, Any]:
     """Paint the scene's picture once; a repeated run gets the one that is there."""
     with database().transaction() as cursor:
         video = videos.get(cursor, event.video_id)
-        frame = scenes.frame(cursor, event.video_id, event.scene)
-        anchor = scenes.frame(cursor, event.video_id, _ANCHOR_SCENE)
+        version = runs.work(cursor, event.run_id).versions.get(event.scene)
+        frame = scenes.frame(cursor, event.video_id, event.scene, version)
+        anchor = scenes.finished_frames(cursor, event.video_id).get(_ANCHOR_SCENE)
         scenes.start(cursor, "image", event.video_id, event.scene, frame.version)
     if frame.status != "succeeded":
         _paint(event, video, frame, anchor)
     return {"scene": event.scene, "provider": video.image_provider, "model": video.image_model}
 
 
-def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame) -> None:
+def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) -> None:
     key = folder(video).image(event.scene, frame.version)
     request = ImageRequest(
         prompt=frame.prompt,
         size=RATIOS[video.ratio],
         scene=event.scene,
         scenes=video.frame_count,
-        style=style(video.style),
-        mood=mood(video.mood),
+        style=style(frame.style or video.style),
+        mood=mood(frame.mood or video.mood),
         model=video.image_model,
-        seed=video.seed,
-        reference=_stored(video.reference_key),
-        anchor=_stored(anchor.image_key) if event.scene != _ANCHOR_SCENE else None,
+        # Painted anew, it is another picture.
+        seed=video.seed + frame.version - 1,
+        reference=_stored(frame.reference_key or video.reference_key),
+        anchor=_stored(anchor.image_key) if anchor and event.scene != _ANCHOR_SCENE else None,
     )
 
     def make(_token: str) -> Facts:

@@ -19,7 +19,6 @@ from merge import assembly, poster
 from merge.cut import Clip
 
 _DOWNLOADS = 8
-_VERSION = 1
 
 
 @cache
@@ -42,37 +41,38 @@ def store() -> S3MediaStore:
 
 @step(Stage.MERGE, RunEvent, database)
 def handler(event: RunEvent) -> dict[str, Any]:
-    """Join the clips; a repeated run gets the video that is there."""
+    """Join the newest clips; of the same clips, the video that is there is the answer."""
     with database().transaction() as cursor:
         video = videos.get(cursor, event.video_id)
-        clips = scenes.clips(cursor, event.video_id)
+        clips = scenes.finished_clips(cursor, event.video_id)
         final = videos.final(cursor, event.video_id)
-    if final is None:
-        keys = {clip.clip_number: clip.video_key for clip in clips if clip.video_key}
-        counted = {clip.clip_number: clip.frames for clip in clips}
-        missing = sorted(set(range(1, video.frame_count + 1)) - set(keys))
-        if missing:
-            raise MediaError(
-                f"Scenes without a clip: {', '.join(map(str, missing))}.", code="merge.missing_clip"
-            )
+    wanted = range(1, video.frame_count + 1)
+    if missing := [scene for scene in wanted if scene not in clips]:
+        raise MediaError(
+            f"Scenes without a clip: {', '.join(map(str, missing))}.", code="merge.missing_clip"
+        )
+    keys = {scene: str(clips[scene].video_key) for scene in wanted}
+    if final is None or final.clip_keys not in (None, list(keys.values())):
+        version = final.version + 1 if final else 1
         folder = MediaFolder(video.user_id, video.session_id)
         with tempfile.TemporaryDirectory(prefix="merge-") as scratch:
             paths = _download(keys, Path(scratch))
-            inputs = {scene: Clip(path, counted[scene]) for scene, path in paths.items()}
+            inputs = {scene: Clip(path, clips[scene].frames) for scene, path in paths.items()}
             cut = assembly.join(inputs, PLAIN, Path(scratch))
             still = Path(scratch) / "final.jpg"
             poster.make(cut.path, still)
-            store().put_file(folder.final(_VERSION), cut.path, PLAIN.format.media_type)
-            store().put_file(folder.poster(_VERSION), still, "image/jpeg")
+            store().put_file(folder.final(version), cut.path, PLAIN.format.media_type)
+            store().put_file(folder.poster(version), still, "image/jpeg")
         final = Final(
-            version=_VERSION,
-            video_key=folder.final(_VERSION),
-            poster_key=folder.poster(_VERSION),
+            version=version,
+            video_key=folder.final(version),
+            poster_key=folder.poster(version),
             total_clips=len(keys),
             duration=f"{cut.seconds:.3f}",
             frames=cut.frames,
             size_bytes=cut.size_bytes,
             sha256=cut.sha256,
+            clip_keys=list(keys.values()),
         )
         with database().transaction() as cursor:
             videos.insert_final(cursor, event.video_id, final)

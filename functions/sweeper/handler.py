@@ -11,6 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from common import pipeline, verdict
 from common.database import Database, runs
+from common.database.runs import OpenRun
 from common.errors import VideoError
 from common.log import logger
 from common.observability import MetricUnit, metrics, tracer
@@ -49,7 +50,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
             )
     for run in open_runs:
         try:
-            done[_sweep(run.run_id, run.session_id)] += 1
+            done[_sweep(run)] += 1
         except VideoError as error:  # the next sweep comes to it again
             done["errors"] += 1
             logger.warning("run left", extra={"run_id": run.run_id, "code": error.error_code})
@@ -58,17 +59,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     return done
 
 
-def _sweep(run_id: str, video_id: str) -> str:
-    status = pipeline.status(settings().state_machine_arn, run_id)
+def _sweep(run: OpenRun) -> str:
+    status = pipeline.status(settings().state_machine_arn, run.run_id)
     if status is None:
         # Never started, or the execution is lost: its finished steps answer at once.
-        pipeline.start(settings().state_machine_arn, run_id, video_id)
+        pipeline.start(settings().state_machine_arn, run.run_id, run.session_id, run.work)
         return "started"
     if status == "RUNNING":
         return "left"
     with database().transaction() as cursor:
         if status == "SUCCEEDED":
-            runs.succeed(cursor, run_id)
+            runs.succeed(cursor, run.run_id)
         else:
-            verdict.fail_run(cursor, run_id, status)
+            verdict.fail_run(cursor, run.run_id, status)
     return "ended"

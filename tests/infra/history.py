@@ -1,6 +1,7 @@
 """A pure walk through the state machine: how many events, and how large a state, a run makes.
 
-It knows what `statemachine/video.asl.json` uses: Task, Map, Wait, Choice, Succeed, Fail, JSONPath.
+It knows what `statemachine/video.asl.json` uses: Task, Map, Wait, Choice, Pass, Succeed, Fail,
+JSONPath.
 """
 
 import json
@@ -24,6 +25,7 @@ class Run:
 
     scenes: int
     polls: int  # of each clip, before it is finished
+    step: str = "all"
     failed_attempts: Mapping[str, int] = field(default_factory=dict)  # by state
 
 
@@ -52,13 +54,36 @@ def _walk(machine: Json, run: Run) -> int:
                 total += _OF_A_MAP
                 total += run.scenes * (_OF_AN_ITERATION + _walk(state["ItemProcessor"], run))
             case "Choice":
-                polled += 1
-                again = polled < run.polls
-                name = state["Default"] if again else state["Choices"][0]["Next"]
+                ways = _ways(state, run.step)
+                polled += len(ways) > 1
+                name = ways[-1 if polled < run.polls else 0]
                 continue
         if "Next" not in state:
             return total
         name = state["Next"]
+
+
+def _ways(choice: Json, step: str) -> list[str]:
+    """Where a Choice can lead in a run of that step: rules about it are decided, others open."""
+    ways = []
+    for rule in choice["Choices"]:
+        holds = _holds(rule, step)
+        if holds is not False:
+            ways.append(rule["Next"])
+        if holds:
+            return ways
+    return [*ways, choice["Default"]]
+
+
+def _holds(rule: Json, step: str) -> bool | None:
+    if "Or" in rule:
+        parts = [_holds(part, step) for part in rule["Or"]]
+        return True if True in parts else None if None in parts else False
+    if rule["Variable"] != "$.step":
+        return None
+    if "IsPresent" in rule:
+        return bool(rule["IsPresent"])
+    return bool(rule["StringEquals"] == step)
 
 
 def documents(
@@ -78,6 +103,8 @@ def documents(
             yield name, parameters
             yield name, result
             document = _placed(document, state["ResultPath"], result)
+        elif state["Type"] == "Pass":
+            document = _placed(document, state["ResultPath"], state["Result"])
         elif state["Type"] == "Map":
             for item in _at(document, state["ItemsPath"]):
                 chosen = _select(
@@ -87,7 +114,7 @@ def documents(
         yield name, document
         if "Next" not in state and state["Type"] != "Choice":
             return
-        name = state["Choices"][0]["Next"] if state["Type"] == "Choice" else state["Next"]
+        name = _ways(state, document["step"])[0] if state["Type"] == "Choice" else state["Next"]
 
 
 def size(document: Json) -> int:

@@ -10,7 +10,7 @@ import pytest
 from clip.handler import MAX_POLLS
 from common import errors
 from common.providers import models
-from common.video import MAX_SCENES
+from common.video import MAX_SCENES, Part
 from infra import config
 from infra.constructs.pipeline import DEFINITION, placeholder
 from tests.infra.history import Run, documents, events, size, states
@@ -20,6 +20,7 @@ MACHINE: Json = json.loads(DEFINITION.read_text(encoding="utf-8"))
 STATES = dict(states(MACHINE))
 TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task"}
 
+CLIP = ["StartClip", "CheckClip", "CollectClip"]
 # The states that may cost money with every attempt.
 SUBMITS = {"WriteStory", "PaintAnchor", "PaintImage", "StartClip"}
 NOT_ACCEPTED = {"NotAccepted", "Lambda.TooManyRequestsException"}
@@ -155,9 +156,10 @@ def test_the_largest_run_fits_into_its_history() -> None:
 
 def test_events_are_counted_as_the_service_counts_them() -> None:
     # One scene, one poll, by hand: 2 of the execution, 5 for each of WriteStory, PaintAnchor,
-    # MergeClips and Finish, 2 for Succeed, 4 for the Map and 2 for its iteration, in which there
-    # are 5 for each of four tasks and 2 for each of WaitForClip and ClipFinished.
-    assert events(MACHINE, Run(scenes=1, polls=1)) == 2 + 4 * 5 + 2 + 4 + 2 + 4 * 5 + 2 * 2
+    # MergeClips and Finish, 2 for each of three choices and Succeed, 4 for the Map and 2 for its
+    # iteration, in which there are 5 for each of four tasks, 2 for WaitForClip, for each of three
+    # choices and for SceneDone.
+    assert events(MACHINE, Run(scenes=1, polls=1)) == 2 + 4 * 5 + 4 * 2 + 4 + 2 + 4 * 5 + 5 * 2
     # Another poll is a wait, a check and a choice; another attempt is three events.
     assert events(MACHINE, Run(scenes=1, polls=2)) - events(MACHINE, Run(scenes=1, polls=1)) == 9
     retried = Run(scenes=1, polls=1, failed_attempts={"CollectClip": 2})
@@ -182,16 +184,50 @@ def answer(name: str, parameters: Json) -> Json:
     return answers[name]
 
 
+GIVEN = {
+    "run_id": f"run_{'0' * 26}",
+    "video_id": f"vid_{'0' * 26}",
+    "story": {"scenes": list(range(1, MAX_SCENES + 1))},
+}
+
+
 def test_what_states_carry_stays_small() -> None:
-    given = {"run_id": f"run_{'0' * 26}", "video_id": f"vid_{'0' * 26}"}
     seen = {name: 0 for name, _ in states(MACHINE)}
-    for name, document in documents(MACHINE, given, answer):
-        seen[name] = max(seen[name], size(document))
+    for part in Part:
+        for name, document in documents(MACHINE, {**GIVEN, "step": part.value}, answer):
+            seen[name] = max(seen[name], size(document))
     assert max(seen.values()) < LARGEST_DOCUMENT
     reached = {name for name, largest in seen.items() if largest}
     assert STATES.keys() - reached == {
-        "RecordSceneFailure", "SceneFailed", "RecordFailure", "Fail"
+        "RecordSceneFailure", "SceneFailed", "RecordFailure", "Fail", "WholeVideo"
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("part", "tasks"),
+    [
+        (Part.ALL, ["WriteStory", "PaintAnchor", "PaintImage", *CLIP, "MergeClips", "Finish"]),
+        (Part.STORY, ["WriteStory", "Finish"]),
+        (Part.IMAGE, ["PaintImage", "Finish"]),
+        (Part.CLIP, [*CLIP, "Finish"]),
+        (Part.VIDEO, [*CLIP, "MergeClips", "Finish"]),
+        (Part.MERGE, ["MergeClips", "Finish"]),
+    ],
+)
+def test_a_part_passes_the_states_that_make_it(part: Part, tasks: list[str]) -> None:
+    given = {**GIVEN, "step": part.value}
+    assert list(dict.fromkeys(n for n, _ in documents(MACHINE, given, answer) if n in TASKS)) == (
+        tasks
+    )
+
+
+def test_ids_alone_make_the_whole() -> None:
+    first, whole = STATES["WhichStep"], STATES["WholeVideo"]
+    assert first["Choices"][0] == {
+        "Variable": "$.step", "IsPresent": False, "Next": "WholeVideo"
+    }  # fmt: skip
+    assert (whole["Result"], whole["ResultPath"]) == (Part.ALL.value, "$.step")
+    assert whole["Next"] == first["Default"] == "WriteStory"
 
 
 def test_a_caught_error_adds_little() -> None:

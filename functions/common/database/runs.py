@@ -1,5 +1,6 @@
 """SQL of runs and their timeline. Changes of status are guarded: a late one changes nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -9,7 +10,7 @@ from psycopg2.extras import Json
 
 from common.database import Cursor, budget
 from common.errors import NotFound
-from common.video import Stage
+from common.video import WHOLE, Part, Stage, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class OpenRun:
     run_id: str
     session_id: str
     status: str
+    work: Work
     age_seconds: int
 
 
@@ -32,12 +34,29 @@ class RunEvent:
     facts: dict[str, Any]
 
 
-def insert(cursor: Cursor, run_id: str, session_id: str, kind: str, reserved_usd: Decimal) -> None:
-    """Store a new run as queued, with what was reserved for it."""
+def insert(
+    cursor: Cursor,
+    run_id: str,
+    session_id: str,
+    kind: str,
+    reserved_usd: Decimal,
+    work: Work = WHOLE,
+    request: Mapping[str, Any] | None = None,
+) -> None:
+    """Store a new run as queued, with what was reserved for it.
+
+    `request` is what an answer repeats of the request.
+    """
     cursor.execute(
-        "INSERT INTO runs (run_id, session_id, kind, reserved_usd) VALUES (%s, %s, %s, %s)",
-        (run_id, session_id, kind, reserved_usd),
-    )
+        """
+        INSERT INTO runs (run_id, session_id, kind, stage, reserved_usd, step, scenes, request)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+        """,
+        (
+            run_id, session_id, kind, work.first_stage.value, reserved_usd, work.part.value,
+            Json(dict(work.versions)), Json(dict(request or {})),
+        ),
+    )  # fmt: skip
     add_event(cursor, run_id, "run.queued")
 
 
@@ -91,6 +110,15 @@ def stage_of(cursor: Cursor, run_id: str) -> str:
     return stage
 
 
+def work(cursor: Cursor, run_id: str) -> Work:
+    """Return what the run makes; raises NotFound."""
+    cursor.execute("SELECT step, scenes FROM runs WHERE run_id = %s", (run_id,))
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such run.")
+    return _work(row)
+
+
 def enter_stage(cursor: Cursor, run_id: str, stage: str) -> bool:
     """Move an open run to a stage (never back); False when the run has ended already.
 
@@ -133,7 +161,7 @@ def still_open(
     """Return runs that have not ended, or that one run if it has not, oldest first."""
     cursor.execute(
         """
-        SELECT run_id, session_id, status,
+        SELECT run_id, session_id, status, step, scenes,
                extract(epoch FROM now() - created_at)::int AS age_seconds
         FROM runs
         WHERE status IN ('queued', 'running')
@@ -143,24 +171,48 @@ def still_open(
         """,
         {"age": older_than_seconds, "run": run_id, "limit": limit},
     )
-    return [OpenRun(**row) for row in cursor.fetchall()]
+    return [
+        OpenRun(
+            run_id=row["run_id"],
+            session_id=row["session_id"],
+            status=row["status"],
+            work=_work(row),
+            age_seconds=row["age_seconds"],
+        )
+        for row in cursor.fetchall()
+    ]
+
+
+def _work(row: Mapping[str, Any]) -> Work:
+    return Work(Part(row["step"]), {int(n): version for n, version in row["scenes"].items()})
 
 
 def _end(cursor: Cursor, run_id: str, status: str, error: dict[str, Any] | None) -> bool:
     cursor.execute(
         """
-        WITH ended AS (
-            UPDATE runs SET status = %(status)s, error = %(error)s, ended_at = now()
-            WHERE run_id = %(run)s AND status IN ('queued', 'running')
-            RETURNING session_id
-        )
-        UPDATE video_sessions s SET status = %(status)s, updated_at = now()
-        FROM ended WHERE s.session_id = ended.session_id
+        UPDATE runs SET status = %s, error = %s, ended_at = now()
+        WHERE run_id = %s AND status IN ('queued', 'running')
+        RETURNING session_id
         """,
-        {"run": run_id, "status": status, "error": Json(error) if error else None},
+        (status, Json(error) if error else None, run_id),
     )
-    if cursor.rowcount != 1:
+    row = cursor.fetchone()
+    if row is None:
         return False
+    # Runs that make parts of one video go on side by side. They end one after another, and the
+    # last of them says how the video stands: it sees what those before it committed.
+    cursor.execute(
+        "SELECT 1 FROM video_sessions WHERE session_id = %s FOR UPDATE", (row["session_id"],)
+    )
+    cursor.execute(
+        """
+        UPDATE video_sessions s SET status = %(status)s, updated_at = now()
+        WHERE session_id = %(video)s AND NOT EXISTS (
+            SELECT FROM runs r
+            WHERE r.session_id = s.session_id AND r.status IN ('queued', 'running'))
+        """,
+        {"status": status, "video": row["session_id"]},
+    )
     budget.release(cursor, run_id)
     add_event(cursor, run_id, f"run.{status}", facts=error)
     return True

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from psycopg2 import sql
 from psycopg2.extras import Json
@@ -15,7 +15,7 @@ from common.video import Story
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """The picture of a scene, newest version."""
+    """A version of the picture of a scene."""
 
     frame_number: int
     version: int
@@ -27,11 +27,14 @@ class Frame:
     image_key: str | None
     cost_usd: Decimal
     error: dict[str, Any] | None
+    style: str | None
+    mood: str | None
+    reference_key: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """The clip of a scene, newest version."""
+    """A version of the clip of a scene. Without form of its own it has the session's."""
 
     clip_number: int
     version: int
@@ -40,11 +43,19 @@ class Clip:
     frames: int | None
     cost_usd: Decimal
     error: dict[str, Any] | None
+    optimized_prompt: str | None
+    ratio: str | None
+    clip_seconds: int | None
 
 
-_TABLES = {"image": ("video_frames", "frame_number"), "clip": ("video_clips", "clip_number")}
+TABLES = {"image": ("video_frames", "frame_number"), "clip": ("video_clips", "clip_number")}
 StepKind = Literal["image", "clip"]
-Row = TypeVar("Row", Frame, Clip)
+
+_FRAME = """frame_number, version, timestamp, description, prompt, motion_prompt, status,
+    image_key, cost_usd, error, style, mood, reference_key"""
+_CLIP = """clip_number, version, status, video_key, frames, cost_usd, error, optimized_prompt,
+    ratio, clip_seconds"""
+_NO_SCENE = "There is no such scene."
 
 
 def insert_story(cursor: Cursor, session_id: str, story: Story, style: str, mood: str) -> None:
@@ -83,37 +94,83 @@ def insert_story(cursor: Cursor, session_id: str, story: Story, style: str, mood
 def frames(cursor: Cursor, session_id: str) -> list[Frame]:
     """Return the pictures of the video, newest version of each, in order."""
     cursor.execute(
-        """
-        SELECT DISTINCT ON (frame_number) frame_number, version, timestamp, description, prompt,
-               motion_prompt, status, image_key, cost_usd, error
+        f"""
+        SELECT DISTINCT ON (frame_number) {_FRAME}
         FROM video_frames WHERE session_id = %s ORDER BY frame_number, version DESC
-        """,
+        """,  # noqa: S608 - the columns are a constant of this module
         (session_id,),
     )
     return [Frame(**row) for row in cursor.fetchall()]
 
 
-def frame(cursor: Cursor, session_id: str, scene: int) -> Frame:
-    """Return the picture of one scene; raises NotFound."""
-    return _one(frames(cursor, session_id), scene - 1)
+def frame(cursor: Cursor, session_id: str, scene: int, version: int | None = None) -> Frame:
+    """Return one version of a scene's picture, or the newest one; raises NotFound."""
+    cursor.execute(
+        f"""
+        SELECT {_FRAME} FROM video_frames
+        WHERE session_id = %(video)s AND frame_number = %(scene)s
+          AND (%(version)s::int IS NULL OR version = %(version)s)
+        ORDER BY version DESC LIMIT 1
+        """,  # noqa: S608 - the columns are a constant of this module
+        {"video": session_id, "scene": scene, "version": version},
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound(_NO_SCENE)
+    return Frame(**row)
 
 
 def clips(cursor: Cursor, session_id: str) -> list[Clip]:
     """Return the clips of the video, newest version of each, in order."""
     cursor.execute(
-        """
-        SELECT DISTINCT ON (clip_number) clip_number, version, status, video_key, frames,
-               cost_usd, error
+        f"""
+        SELECT DISTINCT ON (clip_number) {_CLIP}
         FROM video_clips WHERE session_id = %s ORDER BY clip_number, version DESC
-        """,
+        """,  # noqa: S608 - the columns are a constant of this module
         (session_id,),
     )
     return [Clip(**row) for row in cursor.fetchall()]
 
 
-def clip(cursor: Cursor, session_id: str, scene: int) -> Clip:
-    """Return the clip of one scene; raises NotFound."""
-    return _one(clips(cursor, session_id), scene - 1)
+def clip(cursor: Cursor, session_id: str, scene: int, version: int | None = None) -> Clip:
+    """Return one version of a scene's clip, or the newest one; raises NotFound."""
+    cursor.execute(
+        f"""
+        SELECT {_CLIP} FROM video_clips
+        WHERE session_id = %(video)s AND clip_number = %(scene)s
+          AND (%(version)s::int IS NULL OR version = %(version)s)
+        ORDER BY version DESC LIMIT 1
+        """,  # noqa: S608 - the columns are a constant of this module
+        {"video": session_id, "scene": scene, "version": version},
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound(_NO_SCENE)
+    return Clip(**row)
+
+
+def finished_frames(cursor: Cursor, session_id: str) -> dict[int, Frame]:
+    """Return the newest finished picture of each scene that has one, by scene."""
+    cursor.execute(
+        f"""
+        SELECT DISTINCT ON (frame_number) {_FRAME} FROM video_frames
+        WHERE session_id = %s AND status = 'succeeded' ORDER BY frame_number, version DESC
+        """,  # noqa: S608 - the columns are a constant of this module
+        (session_id,),
+    )
+    return {row["frame_number"]: Frame(**row) for row in cursor.fetchall()}
+
+
+def finished_clips(cursor: Cursor, session_id: str) -> dict[int, Clip]:
+    """Return the newest finished clip of each scene that has one, by scene."""
+    cursor.execute(
+        f"""
+        SELECT DISTINCT ON (clip_number) {_CLIP} FROM video_clips
+        WHERE session_id = %s AND status = 'succeeded' ORDER BY clip_number, version DESC
+        """,  # noqa: S608 - the columns are a constant of this module
+        (session_id,),
+    )
+    return {row["clip_number"]: Clip(**row) for row in cursor.fetchall()}
 
 
 def start(cursor: Cursor, kind: StepKind, session_id: str, scene: int, version: int) -> None:
@@ -150,16 +207,22 @@ def finish_clip(
 
 
 def fail(
-    cursor: Cursor, kind: StepKind, session_id: str, scene: int, error: dict[str, Any]
+    cursor: Cursor,
+    kind: StepKind,
+    session_id: str,
+    scene: int,
+    error: dict[str, Any],
+    version: int | None = None,
 ) -> None:
-    """Mark a step as failed, unless it is finished."""
-    table, number = _TABLES[kind]
+    """Mark a step as failed in one version, or in all, unless it is finished."""
+    table, number = TABLES[kind]
     cursor.execute(
         sql.SQL(
-            "UPDATE {table} SET status = 'failed', error = %s, updated_at = now() "
-            "WHERE session_id = %s AND {number} = %s AND status <> 'succeeded'"
+            "UPDATE {table} SET status = 'failed', error = %(error)s, updated_at = now() "
+            "WHERE session_id = %(video)s AND {number} = %(scene)s AND status <> 'succeeded' "
+            "AND (%(version)s::int IS NULL OR version = %(version)s)"
         ).format(table=sql.Identifier(table), number=sql.Identifier(number)),
-        (Json(error), session_id, scene),
+        {"error": Json(error), "video": session_id, "scene": scene, "version": version},
     )
 
 
@@ -172,7 +235,7 @@ def _update(
     change: str,
     values: Iterable[Any],
 ) -> None:
-    table, number = _TABLES[kind]
+    table, number = TABLES[kind]
     cursor.execute(
         sql.SQL(
             "UPDATE {table} SET {change}, updated_at = now() WHERE session_id = %s "
@@ -182,9 +245,3 @@ def _update(
         ),
         (*values, session_id, scene, version),
     )
-
-
-def _one(rows: list[Row], index: int) -> Row:
-    if not 0 <= index < len(rows):
-        raise NotFound("There is no such scene.")
-    return rows[index]

@@ -57,7 +57,7 @@ class Video(Wish):
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """A finished cut."""
+    """A finished cut. `clip_keys` are the clips that it was made of, if that was written down."""
 
     version: int
     video_key: str
@@ -67,6 +67,7 @@ class Final:
     frames: int
     size_bytes: int
     sha256: str
+    clip_keys: list[str] | None = None
 
 
 _SELECT = """
@@ -149,16 +150,17 @@ def insert_final(cursor: Cursor, session_id: str, final: Final) -> None:
     cursor.execute(
         """
         INSERT INTO final_videos (session_id, version, video_key, poster_key, total_clips,
-                                  duration, frames, size_bytes, sha256)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                  duration, frames, size_bytes, sha256, clip_keys)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (session_id, version) DO UPDATE
         SET video_key = excluded.video_key, poster_key = excluded.poster_key,
             total_clips = excluded.total_clips, duration = excluded.duration,
-            frames = excluded.frames, size_bytes = excluded.size_bytes, sha256 = excluded.sha256
+            frames = excluded.frames, size_bytes = excluded.size_bytes, sha256 = excluded.sha256,
+            clip_keys = excluded.clip_keys
         """,
         (
             session_id, final.version, final.video_key, final.poster_key, final.total_clips,
-            final.duration, final.frames, final.size_bytes, final.sha256,
+            final.duration, final.frames, final.size_bytes, final.sha256, final.clip_keys,
         ),
     )  # fmt: skip
 
@@ -167,7 +169,8 @@ def final(cursor: Cursor, session_id: str) -> Final | None:
     """Return the newest finished cut."""
     cursor.execute(
         """
-        SELECT version, video_key, poster_key, total_clips, duration, frames, size_bytes, sha256
+        SELECT version, video_key, poster_key, total_clips, duration, frames, size_bytes, sha256,
+               clip_keys
         FROM final_videos WHERE session_id = %s ORDER BY version DESC LIMIT 1
         """,
         (session_id,),

@@ -1,0 +1,126 @@
+"""SQL of new versions: a picture or clip that is asked for by itself, once or again.
+
+Whoever asks holds the session's row locked, so that no two get the same version.
+"""
+
+from psycopg2 import sql
+
+from common.database import Cursor
+from common.database.scenes import TABLES, StepKind
+
+# The parts of a video whose runs name versions of that kind.
+_PARTS = {"image": ["image"], "clip": ["clip", "video"]}
+
+
+def add_frame(
+    cursor: Cursor,
+    session_id: str,
+    scene: int,
+    *,
+    prompt: str,
+    timestamp: str,
+    style: str,
+    mood: str,
+    reference_key: str | None = None,
+) -> int:
+    """Store a picture to be painted; return its version.
+
+    What the story tells of the scene is kept. The scene gets a clip to be made, if it has none.
+    """
+    version = _next(cursor, "image", session_id, scene)
+    cursor.execute(
+        """
+        INSERT INTO video_frames (session_id, frame_number, version, timestamp, description, prompt,
+            motion_prompt, scene_story, story_title, story_overview, style, mood, reference_key)
+        SELECT %(video)s, %(scene)s, %(version)s, COALESCE(told.timestamp, %(timestamp)s),
+               COALESCE(told.description, %(prompt)s), %(prompt)s,
+               COALESCE(told.motion_prompt, %(prompt)s), told.scene_story, told.story_title,
+               told.story_overview, %(style)s, %(mood)s, %(reference)s
+        FROM (SELECT) here LEFT JOIN LATERAL (
+            SELECT * FROM video_frames
+            WHERE session_id = %(video)s AND frame_number = %(scene)s
+            ORDER BY version DESC LIMIT 1
+        ) told ON true
+        ON CONFLICT (session_id, frame_number, version) DO UPDATE
+        SET prompt = excluded.prompt, style = excluded.style, mood = excluded.mood,
+            reference_key = excluded.reference_key, updated_at = now()
+        """,
+        {
+            "video": session_id, "scene": scene, "version": version, "timestamp": timestamp,
+            "prompt": prompt, "style": style, "mood": mood, "reference": reference_key,
+        },
+    )  # fmt: skip
+    cursor.execute(
+        """
+        INSERT INTO video_clips (session_id, clip_number, start_frame, end_frame)
+        SELECT %(video)s, %(scene)s, %(scene)s, %(scene)s
+        WHERE NOT EXISTS (
+            SELECT FROM video_clips WHERE session_id = %(video)s AND clip_number = %(scene)s)
+        """,
+        {"video": session_id, "scene": scene},
+    )
+    return version
+
+
+def keep_frame(cursor: Cursor, session_id: str, scene: int, version: int, key: str) -> None:
+    """Mark a picture as finished that was given, not painted."""
+    cursor.execute(
+        """
+        UPDATE video_frames SET status = 'succeeded', image_key = %s, updated_at = now()
+        WHERE session_id = %s AND frame_number = %s AND version = %s
+        """,
+        (key, session_id, scene, version),
+    )
+
+
+def add_clip(
+    cursor: Cursor,
+    session_id: str,
+    scene: int,
+    *,
+    prompt: str,
+    ratio: str | None = None,
+    clip_seconds: int | None = None,
+) -> int:
+    """Store a clip to be made of the scene's picture; return its version."""
+    version = _next(cursor, "clip", session_id, scene)
+    cursor.execute(
+        """
+        INSERT INTO video_clips (session_id, clip_number, version, start_frame, end_frame,
+                                 optimized_prompt, ratio, clip_seconds)
+        VALUES (%(video)s, %(scene)s, %(version)s, %(scene)s, %(scene)s, %(prompt)s, %(ratio)s,
+                %(seconds)s)
+        ON CONFLICT (session_id, clip_number, version) DO UPDATE
+        SET optimized_prompt = excluded.optimized_prompt, ratio = excluded.ratio,
+            clip_seconds = excluded.clip_seconds, updated_at = now()
+        """,
+        {
+            "video": session_id, "scene": scene, "version": version, "prompt": prompt,
+            "ratio": ratio, "seconds": clip_seconds,
+        },
+    )  # fmt: skip
+    return version
+
+
+def _next(cursor: Cursor, kind: StepKind, session_id: str, scene: int) -> int:
+    """Return the scene's newest version if nobody was asked to make it, else the one after it."""
+    table, number = TABLES[kind]
+    cursor.execute(
+        sql.SQL(
+            """
+            SELECT version, status = 'queued' AND NOT EXISTS (
+                SELECT FROM runs r
+                WHERE r.session_id = %(video)s AND r.step = ANY(%(parts)s)
+                  AND (r.scenes ->> %(scene)s)::int = made.version
+            ) AS untouched
+            FROM {table} made WHERE session_id = %(video)s AND {number} = %(scene)s::int
+            ORDER BY version DESC LIMIT 1
+            """
+        ).format(table=sql.Identifier(table), number=sql.Identifier(number)),
+        {"video": session_id, "scene": str(scene), "parts": _PARTS[kind]},
+    )
+    row = cursor.fetchone()
+    if row is None:
+        return 1
+    newest: int = row["version"]
+    return newest if row["untouched"] else newest + 1
