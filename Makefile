@@ -7,7 +7,7 @@ STAGE ?= local
 export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE
 
-.PHONY: demo up down deploy key test check format unit contract infra local e2e faults crash-points bench sizes layers lock openapi clean help
+.PHONY: demo up down deploy key test check format unit contract infra local e2e media faults crash-points bench sizes layers lock openapi clean help
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -39,7 +39,7 @@ deploy: .venv/.installed ## Deploy changed code to the running local cloud
 key: .venv/.installed ## Mint an API key: STAGE= local, dev or prod
 	@$(BIN)/python -m infra.keys --stage $(STAGE)
 
-test: check unit contract infra local e2e faults ## Run every tier that needs no cloud account
+test: check unit contract infra local e2e media faults ## Run every tier that needs no cloud account
 
 check: .venv/.installed ## Format, lint and types
 	$(BIN)/ruff format --check .
@@ -50,7 +50,7 @@ format: .venv/.installed ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-unit contract infra local e2e faults: .venv/.installed
+unit contract infra local e2e media faults: .venv/.installed
 	$(BIN)/pytest -q tests/$@
 
 crash-points: .venv/.installed ## Kill a worker at every point of a run; about half an hour

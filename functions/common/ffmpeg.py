@@ -7,27 +7,62 @@ for each packet or picture (https://ffmpeg.org/ffmpeg-formats.html#framecrc).
 
 import itertools
 import re
+import resource
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+from common import containers
 from common.errors import MediaError, PermanentError
+from common.log import logger
 
-# Files are only ever read as MP4, whatever they claim to be: other demuxers can open playlists,
-# and through them other files and addresses.
-_INPUT = ("-f", "mov", "-protocol_whitelist", "file,pipe")
+MOST_PIXELS = 4096 * 2304
+MOST_FPS = 121
+MOST_SECONDS = 600.0
+MOST_STREAMS = 8
+DECODE_SECONDS = 25
+"""How long one file may take to be decoded."""
+
+_MIB = 1024 * 1024
+_MEMORY = 2048 * _MIB  # address space, of which far less is used
+_LISTING_BYTES = 48 * _MIB
+_OUTPUT_BYTES = 2048 * _MIB
+# What providers and people send. A decoder that nobody needs is only a way in.
+_DECODERS = (
+    "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,libaom-av1,mpeg4,mpeg2video,mpeg1video,mjpeg,prores,"
+    "png,h263,vc1,wmv3,theora,ffv1,aac,mp3,mp3float,mp2,mp2float,opus,libopus,vorbis,libvorbis,flac,alac,"
+    "ac3,eac3,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_f32le,pcm_u8,rawvideo"
+)
+_SAID = 1000  # characters of what it said that are logged
 _HEADER = re.compile(r"#(\w+) (\d+):\s*(.+)")
+_LOOK = re.compile(
+    r"fmt:(?P<form>\w+) .*?sar:(?P<sar>\d+/\d+) s:(?P<width>\d+)x(?P<height>\d+) i:(?P<order>\w)"
+    r".*?color_range:(?P<range>\w+) color_space:(?P<matrix>\w+) "
+    r"color_primaries:(?P<primaries>\w+) color_trc:(?P<transfer>\w+)",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SoundFacts:
+    """The first sound stream: codec, samples a second, channels as ffmpeg names them."""
+
+    codec: str
+    rate: int
+    layout: str
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a file holds: its video stream, and whether there is another beside it.
+    """What a file holds: its one video stream, and the sound beside it.
 
-    `setup` is the checksum of the decoder set-up (profile, level, parameter sets); two streams
-    can be joined without re-encoding only if it is the same.
+    `setup` is the checksum of the decoder set-up (profile, level, parameter sets). `start` is when
+    the first picture is shown, `seconds` how long they last. `steady` says that all pictures are
+    shown equally long, `rising` that their time stamps rise.
     """
 
     codec: str
@@ -37,55 +72,113 @@ class Facts:
     time_base: Fraction
     setup: str
     frames: int
+    start: Fraction
     seconds: float
     rising: bool
-    has_sound: bool
+    steady: bool
+    sound: SoundFacts | None
+
+    @property
+    def has_sound(self) -> bool:
+        """Whether there is sound."""
+        return self.sound is not None
 
 
-def run(arguments: Sequence[str], *, timeout: float) -> str:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A file's first picture as it is shown, turned upright: its size, pixels and colours.
+
+    The names of colours are ffmpeg's; `unknown` where the file does not say.
+    """
+
+    width: int
+    height: int
+    sample_aspect: Fraction
+    pixel_format: str
+    range: str
+    matrix: str
+    primaries: str
+    transfer: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    stdout: str
+    stderr: str
+
+
+def run(arguments: Sequence[str], *, timeout: float, most_bytes: int = _OUTPUT_BYTES) -> str:
     """Run ffmpeg with these arguments and return what it printed to standard output.
 
-    Raises MediaError when it fails or takes longer than `timeout` seconds.
+    It gets no environment, so no credentials, and writes at most `most_bytes` to any file. Raises
+    MediaError when it fails, or takes longer than `timeout` seconds or more memory than is allowed.
     """
-    program = shutil.which("ffmpeg")
-    if program is None:
-        raise PermanentError(
-            "The program ffmpeg is not there; the function needs the ffmpeg layer.",
-            code="ffmpeg.missing",
-        )
-    try:
-        done = subprocess.run(  # noqa: S603 - a fixed program, arguments of our own, no shell
-            [program, "-nostdin", "-hide_banner", "-v", "error", *arguments],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=timeout,
-            check=False,
-            env={},  # no credentials for a program that reads foreign files
-        )
-    except subprocess.TimeoutExpired:
-        raise MediaError(
-            f"ffmpeg took longer than {timeout:.0f} s and was stopped.", code="media.timeout"
-        ) from None
-    if done.returncode != 0:
-        raise MediaError(f"ffmpeg cannot process the file (exit code {done.returncode}).")
-    return done.stdout
+    return _run(arguments, timeout, most_bytes).stdout
 
 
-def inspect(path: Path, *, timeout: float = 60) -> Facts:
-    """Return what the file holds, without decoding it."""
-    return _facts(run(_listing(path, "-c", "copy"), timeout=timeout))
+def source(path: Path) -> list[str]:
+    """Return the arguments that open a foreign file; raises MediaError if it is none of ours.
+
+    The format is told, files and pipes are the only protocols, and decoders, streams and pixels are
+    limited.
+    """
+    return [
+        *("-f", containers.demuxer(path), "-protocol_whitelist", "file,pipe"),
+        *("-codec_whitelist", _DECODERS, "-max_streams", str(MOST_STREAMS)),
+        *("-max_pixels", str(MOST_PIXELS), "-i", str(path)),
+    ]
 
 
-def decode(path: Path, *, timeout: float = 240) -> Facts:
+def inspect(path: Path, *, timeout: float = 30) -> Facts:
+    """Return what the file holds, without decoding it.
+
+    Raises MediaError when it is broken, or larger, longer or faster than is allowed.
+    """
+    done = _run(
+        [*source(path), "-map", "0:V", "-map", "0:a?", *_LIST_COPY], timeout, _LISTING_BYTES
+    )
+    _no_complaints(done)
+    facts = _facts(done.stdout)
+    within_limits(facts.width, facts.height, facts.frames, facts.seconds)
+    return facts
+
+
+def decode(path: Path, *, timeout: float = DECODE_SECONDS) -> Facts:
     """Return what the file holds, as decoded: every picture is looked at. Any fault raises."""
     stored = inspect(path)
-    decoded = _facts(run(_listing(path, "-xerror"), timeout=timeout))
+    done = _run(
+        ["-xerror", *source(path), "-map", "0:V", "-map", "0:a?", *_LIST], timeout, _LISTING_BYTES
+    )
+    _no_complaints(done)
+    decoded = _facts(done.stdout)
     if decoded.frames != stored.frames:
         raise MediaError(
             f"The file holds {stored.frames} pictures, of which {decoded.frames} can be decoded."
         )
     return stored
+
+
+def look(opened: Sequence[str], *, timeout: float = 30) -> Look:
+    """Decode a file's first picture and say how it looks; `opened` is what `source` returned."""
+    done = _run(
+        [*opened, "-map", "0:V:0", "-vf", "showinfo", "-frames:v", "1", "-f", "null", "-"],
+        timeout,
+        _LISTING_BYTES,
+        level="info",
+    )
+    match = _LOOK.search(done.stderr)
+    if match is None:
+        raise MediaError("The file's first picture cannot be decoded.")
+    return Look(
+        width=int(match["width"]),
+        height=int(match["height"]),
+        sample_aspect=_aspect(match["sar"]),
+        pixel_format=match["form"],
+        range=match["range"],
+        matrix=match["matrix"],
+        primaries=match["primaries"],
+        transfer=match["transfer"],
+    )
 
 
 def starts_at_once(path: Path) -> bool:
@@ -102,8 +195,88 @@ def starts_at_once(path: Path) -> bool:
     return False
 
 
-def _listing(path: Path, *how: str) -> list[str]:
-    return [*_INPUT, "-i", str(path), "-map", "0", *how, "-f", "framecrc", "-"]
+_LIST = ("-fps_mode", "passthrough", "-f", "framecrc", "-")
+_LIST_COPY = ("-c", "copy", "-f", "framecrc", "-")
+
+
+def _run(
+    arguments: Sequence[str], timeout: float, most_bytes: int, *, level: str = "error"
+) -> _Done:
+    program = shutil.which("ffmpeg")
+    if program is None:
+        raise PermanentError(
+            "The program ffmpeg is not there; the function needs the ffmpeg layer.",
+            code="ffmpeg.missing",
+        )
+    command = [program, "-nostdin", "-nostats", "-hide_banner", "-v", level, *arguments]
+    # What it prints goes to files, whose size is limited too; a pipe would be read into memory.
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as complaints:
+        # It stays in this process's group, so that it ends together with the function.
+        child = subprocess.Popen(  # noqa: S603 - a fixed program, arguments of our own, no shell
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=complaints,
+            env={"MALLOC_ARENA_MAX": "2"},  # no credentials; and no 64 MiB of heap for each thread
+        )
+        try:
+            _limit(child.pid, timeout, most_bytes)
+            code = child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise MediaError(
+                f"ffmpeg took longer than {timeout:.0f} s and was stopped.", code="media.timeout"
+            ) from None
+        finally:
+            if child.poll() is None:
+                child.kill()
+                child.wait()
+        texts = []
+        for file in (out, complaints):
+            file.seek(0)
+            texts.append(file.read().decode("utf-8", errors="replace"))
+        done = _Done(*texts)
+        if code != 0:
+            # For the operator; it may quote the file, so it is not for the user.
+            logger.info("ffmpeg failed", extra={"exit_code": code, "said": done.stderr[-_SAID:]})
+            raise MediaError(f"ffmpeg cannot process the file (exit code {code}).")
+        return done
+
+
+def _limit(pid: int, timeout: float, most_bytes: int) -> None:
+    """Bound what the child may take, where the system can (Linux)."""
+    if not hasattr(resource, "prlimit"):
+        return
+    seconds = int(timeout * 4) + 1  # of processor time, on several cores
+    for kind, most in (
+        (resource.RLIMIT_CPU, seconds),
+        (resource.RLIMIT_AS, _MEMORY),
+        (resource.RLIMIT_FSIZE, most_bytes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        try:
+            resource.prlimit(pid, kind, (most, most))
+        except ProcessLookupError:
+            return  # it has ended already
+
+
+def _no_complaints(done: _Done) -> None:
+    """Refuse a file that ffmpeg found fault with, even where it went on and reported success."""
+    if done.stderr.strip():
+        raise MediaError("The file is damaged: parts of it cannot be read.")
+
+
+def within_limits(width: int, height: int, frames: int, seconds: float) -> None:
+    """Raise MediaError for a video that is larger, longer or faster than is allowed."""
+    for what, found, most in (
+        ("pixels", width * height, MOST_PIXELS),
+        ("seconds", seconds, MOST_SECONDS),
+        ("pictures a second", frames / seconds if seconds > 0 else 0, MOST_FPS),
+    ):
+        if found > most:
+            raise MediaError(
+                f"The video has {found:.0f} {what}; at most {most:.0f} are allowed.",
+                code="media.too_large",
+            )
 
 
 def _facts(listing: str) -> Facts:
@@ -123,7 +296,9 @@ def _facts(listing: str) -> Facts:
     packets = rows[video]
     width, height = (int(value) for value in header["dimensions", video].split("x"))
     time_base = Fraction(header["tb", video])
-    first, last = min(pts for _, pts, _ in packets), max(pts + span for _, pts, span in packets)
+    shown = sorted(pts for _, pts, _ in packets)
+    first, last = shown[0], max(pts + span for _, pts, span in packets)
+    steps = {after - before for before, after in itertools.pairwise(shown)}
     return Facts(
         codec=header["codec_id", video],
         width=width,
@@ -132,7 +307,26 @@ def _facts(listing: str) -> Facts:
         time_base=time_base,
         setup=header.get(("extradata", video), ""),
         frames=len(packets),
+        start=first * time_base,
         seconds=float((last - first) * time_base),
         rising=all(a[0] < b[0] for a, b in itertools.pairwise(packets)),
-        has_sound="audio" in kinds.values(),
+        # Containers that count in milliseconds round, so steps may differ by one.
+        steady=not steps or max(steps) - min(steps) <= 1,
+        sound=_sound(header, kinds),
     )
+
+
+def _sound(header: dict[tuple[str, int], str], kinds: dict[int, str]) -> SoundFacts | None:
+    stream = next((stream for stream, kind in kinds.items() if kind == "audio"), None)
+    if stream is None:
+        return None
+    return SoundFacts(
+        codec=header["codec_id", stream],
+        rate=int(header.get(("sample_rate", stream), "0")),
+        layout=header.get(("channel_layout_name", stream), ""),
+    )
+
+
+def _aspect(text: str) -> Fraction:
+    width, height = (int(part) for part in text.split("/"))
+    return Fraction(width, height) if width and height else Fraction(1)

@@ -1,19 +1,34 @@
-"""Joining clips into one video: inspect, join, verify. Works on local files only."""
+"""Making a cut: look at the clips, plan, encode what must be, join, verify. Local files only."""
 
 import hashlib
+import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from fractions import Fraction
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common import ffmpeg
 from common.errors import MediaError
-from common.output import PLAIN, Output
-from merge import timeline
-from merge.cut import Clip, Cut, How, Part, Subtitles
+from common.mp4 import splice, write
+from common.mp4.boxes import Unreadable
+from common.mp4.movie import Movie
+from common.mp4.sound import Row
+from common.output import Format, OnBroken, Output
+from merge import clip_sound, filters, shot, stills, survey, timeline, verify
+from merge.cut import Clip, Cut, How, Part, Rendition, Subtitles
+from merge.timeline import Facts, Plan, SoundPlan
 
-_WORKERS = 4
-_JOIN_SECONDS = 600
+_MUX_SECONDS = 300
+_OPUS_BITS = 128_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """What became of a clip that cannot be read."""
+
+    scene: int
+    how: How
+    reason: str
 
 
 def join(
@@ -24,55 +39,215 @@ def join(
     subtitles: Subtitles | None = None,
     fonts_dir: Path | None = None,
 ) -> Cut:
-    """Join the clips (by scene number) in order, without re-encoding, the index first.
+    """Make one video of the clips (by scene number), in order, in the folder `scratch`.
 
-    Raises MediaError, which names the clip, when one is broken or does not match the others.
+    Clips that match are copied; the others are made like them. Captions are burned in if `output`
+    asks for it and there are `subtitles`. Raises MediaError, which names the clip, when one is
+    broken and `output` does not say to go on; nothing has been joined then.
     """
-    if output != PLAIN or subtitles is not None or fonts_dir is not None:
-        raise MediaError("Only plain cuts are made; ask for no output.")
-    order = sorted(clips)
-    with ThreadPoolExecutor(_WORKERS) as pool:
-        facts = list(pool.map(lambda scene: _inspect(scene, clips[scene].path), order))
-    wanted = timeline.plan(list(zip(order, facts, strict=True)))
-    # File names are our own and hold no quotes; `-safe 1` refuses anything but plain names.
-    listing = scratch / "clips.txt"
-    listing.write_text("".join(f"file {clips[scene].path.name}\n" for scene in order))
-    path = scratch / "final.mp4"
-    ffmpeg.run(
-        [
-            *("-f", "concat", "-safe", "1", "-protocol_whitelist", "file,pipe"),
-            *("-i", str(listing), "-map", "0:v:0", "-c", "copy", "-movflags", "+faststart"),
-            *("-y", str(path)),
-        ],
-        timeout=_JOIN_SECONDS,
-    )
-    timeline.check(ffmpeg.inspect(path), wanted)
-    if not ffmpeg.starts_at_once(path):
-        raise MediaError("The joined video's index is not in front.", code="merge.index")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    parts, start = [], 0.0
-    for scene, found in zip(order, facts, strict=True):
-        parts.append(Part(scene, How.COPIED, "", start, found.seconds, found.frames))
-        start += found.seconds
-    first = facts[0]
+    output = replace(output, captions_burned=output.captions_burned and subtitles is not None)
+    with ThreadPoolExecutor(_cores()) as pool:
+        found, broken = _look(clips, output, scratch, pool)
+        plan = timeline.plan(found, output)
+        parts = _parts(plan, broken)
+        captions = subtitles(parts) if subtitles and output.captions_burned else None
+        maker = _Maker(output, captions, fonts_dir, scratch, pool)
+        made = maker.make(plan, "final")
+        others = [
+            maker.make(
+                timeline.plan(found, replace(output, shape=shape), rendition_of=plan),
+                f"final_{number}",
+            )
+            for number, shape in enumerate(output.renditions, 1)
+        ]
     return Cut(
-        path=path,
-        frames=wanted.frames,
-        seconds=wanted.seconds,
-        size_bytes=path.stat().st_size,
-        sha256=digest,
-        size=(first.width, first.height),
-        fps=Fraction(first.frames / first.seconds).limit_denominator(1001),
-        has_sound=False,
-        parts=tuple(parts),
+        path=made.path,
+        frames=plan.frames,
+        seconds=float(plan.seconds),
+        size_bytes=made.size_bytes,
+        sha256=made.sha256,
+        size=plan.size,
+        fps=plan.rate,
+        has_sound=plan.sound is not SoundPlan.NONE,
+        parts=parts,
+        renditions=tuple(others),
     )
 
 
-def _inspect(scene: int, path: Path) -> ffmpeg.Facts:
+def _look(
+    clips: Mapping[int, Clip], output: Output, scratch: Path, pool: Executor
+) -> tuple[list[Facts], list[_Broken]]:
+    """Look at every clip; what becomes of a broken one is decided here, before anything is made."""
+
+    def look(scene: int) -> Facts | MediaError:
+        try:
+            return survey.survey(scene, clips[scene], scratch)
+        except MediaError as error:
+            return error
+
+    found, broken = [], []
+    order = sorted(clips)
+    for scene, facts in zip(order, pool.map(look, order), strict=True):
+        if isinstance(facts, Facts):
+            found.append(facts)
+            continue
+        if output.on_broken is OnBroken.FAIL:
+            raise _refusal(scene, facts)
+        how = How.SKIPPED
+        if output.on_broken is OnBroken.STILL:
+            found.append(_still(scene, clips[scene], facts))
+            how = How.STILL
+        broken.append(_Broken(scene, how, facts.detail))
+    if not found:
+        raise MediaError("No clip can be read, so there is nothing to join.", code="merge.nothing")
+    return found, broken
+
+
+def _still(scene: int, clip: Clip, error: MediaError) -> Facts:
+    if clip.still is None or clip.seconds is None:
+        raise _refusal(scene, error, " There is no picture to hold in its place.")
     try:
-        return ffmpeg.inspect(path)
-    except MediaError as error:
-        raise MediaError(
-            f"The clip of scene {scene} is broken: {error.detail}", code="merge.broken_clip"
-        ) from error
+        return survey.survey_still(scene, clip.still, clip.seconds)
+    except MediaError as other:
+        raise _refusal(scene, error, f" Nor can its picture be held: {other.detail}") from other
+
+
+def _refusal(scene: int, error: MediaError, more: str = "") -> MediaError:
+    code = "merge.broken_clip" if error.error_code == MediaError.code else error.error_code
+    return MediaError(
+        f"The clip of scene {scene} is broken: {error.detail}{more} Nothing was joined; "
+        "the other clips are kept.",
+        code=code,
+    )
+
+
+def _parts(plan: Plan, broken: list[_Broken]) -> tuple[Part, ...]:
+    """Return what became of every scene, in order."""
+    reasons = {clip.scene: clip.reason for clip in broken}
+    parts = [
+        Part(
+            scene=shot.facts.scene,
+            how=How.STILL if shot.facts.is_still else How.COPIED if shot.copied else How.ENCODED,
+            reason=reasons.get(shot.facts.scene, "" if shot.copied else shot.reason),
+            start=float(shot.start / plan.rate),
+            seconds=float(shot.frames / plan.rate),
+            frames=shot.frames,
+        )
+        for shot in plan.shots
+    ]
+    starts = {part.scene: part.start for part in parts}
+    for clip in broken:
+        if clip.how is How.SKIPPED:
+            after = [starts[scene] for scene in starts if scene > clip.scene]
+            start = min(after, default=float(plan.seconds))
+            parts.append(Part(clip.scene, clip.how, clip.reason, start, 0.0, 0))
+    return tuple(sorted(parts, key=lambda part: part.scene))
+
+
+@dataclass(frozen=True, slots=True)
+class _Maker:
+    """Makes the files of one run."""
+
+    output: Output
+    captions: Path | None
+    fonts: Path | None
+    scratch: Path
+    pool: Executor
+
+    def make(self, plan: Plan, name: str) -> Rendition:
+        """Make one file as planned, and verify it."""
+        pieces = self._pieces(plan)
+        joined = self.scratch / f"{name}.mp4"
+        if self.output.format is Format.WEBM:
+            path, digest = self._webm(plan, pieces, name)
+        else:
+            made = splice.splice(pieces, self._sound(plan, pieces))
+            path, digest = joined, write.write(made, joined)
+            verify.mp4(path, plan, pieces, made)
+        for piece in pieces:
+            if piece.path.name.startswith(shot.PREFIX):
+                piece.path.unlink(missing_ok=True)
+        return Rendition(path, plan.size, path.stat().st_size, digest)
+
+    def _pieces(self, plan: Plan) -> list[Movie]:
+        """Return the pictures of every shot: the clip itself, or what was encoded of it."""
+        encoded = [place for place, shot in enumerate(plan.shots) if not shot.copied]
+        if not encoded:
+            return [shot.facts.movie for shot in plan.shots if shot.facts.movie is not None]
+        scenes = {plan.shots[place].facts.scene: plan.shots[place].facts for place in encoded}
+        looks = dict(zip(scenes, self.pool.map(_appearance, scenes.values()), strict=True))
+        bench = shot.Bench(
+            plan=plan,
+            output=self.output,
+            frame=filters.Frame.of(plan.size, plan.rate, self.output, _colour(plan)),
+            looks=looks,
+            captions=self.captions,
+            fonts=self.fonts,
+            scratch=self.scratch,
+            threads=max(1, _cores() // len(encoded)),
+        )
+        made = dict(
+            zip(
+                encoded,
+                self.pool.map(lambda place: shot.encode(bench, place), encoded),
+                strict=True,
+            )
+        )
+        return [
+            made[place] if place in made else _movie(shot.facts)
+            for place, shot in enumerate(plan.shots)
+        ]
+
+    def _sound(self, plan: Plan, pieces: list[Movie]) -> Row | None:
+        times = splice.starts(pieces)
+        if plan.sound is SoundPlan.NONE:
+            return None
+        if plan.sound is SoundPlan.KEPT:
+            try:
+                return clip_sound.kept(plan, self.scratch, times)
+            except Unreadable:
+                pass  # Then it is encoded: the same sound, only slower.
+        return clip_sound.encode(self._mixed(plan), self.scratch, times)
+
+    def _mixed(self, plan: Plan) -> Path:
+        """Return the mixed sound, which is the same for all shapes of the video."""
+        mixed = self.scratch / "sound.pcm"
+        return mixed if mixed.exists() else clip_sound.mix(plan, mixed, self.pool)
+
+    def _webm(self, plan: Plan, pieces: list[Movie], name: str) -> tuple[Path, str]:
+        """Join the pictures, and put them into a WebM together with the sound."""
+        pictures, path = self.scratch / f"{name}.pictures.mp4", self.scratch / f"{name}.webm"
+        write.write(splice.splice(pieces, None), pictures)
+        arguments, has_sound = ["-f", "mov", "-i", str(pictures)], plan.sound is not SoundPlan.NONE
+        if has_sound:
+            form = ("-f", "s16le", "-ar", str(clip_sound.RATE), "-channel_layout", "stereo")
+            arguments += [*form, "-i", str(self._mixed(plan))]
+            arguments += ["-map", "0:v", "-map", "1:a", "-c:a", "libopus", "-b:a", str(_OPUS_BITS)]
+        ffmpeg.run(
+            [*arguments, "-c:v", "copy", "-cues_to_front", "1", "-f", "webm", "-y", str(path)],
+            timeout=_MUX_SECONDS,
+        )
+        pictures.unlink()
+        verify.webm(path, plan, has_sound=has_sound)
+        with path.open("rb") as file:
+            return path, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _movie(facts: Facts) -> Movie:
+    assert facts.movie is not None, "only a clip with an index of its own is copied"
+    return facts.movie
+
+
+def _appearance(facts: Facts) -> ffmpeg.Look:
+    opened = stills.source(facts.path) if facts.is_still else ffmpeg.source(facts.path)
+    return ffmpeg.look(opened)
+
+
+def _colour(plan: Plan) -> filters.Colour:
+    """Return the colours to encode in: those of the clips that are copied, or the usual ones."""
+    copied = next((shot.facts for shot in plan.shots if shot.copied), None)
+    return filters.Colour.of(_appearance(copied)) if copied else filters.HIGH_DEFINITION
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

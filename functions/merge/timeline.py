@@ -1,70 +1,279 @@
-"""The plan of a cut: which clips, in which order, and what must come out. Touches nothing."""
+"""The plan of a cut: what is done with each clip, and which pictures stand where. Touches nothing.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+In: what is known of the clips, and what was asked for. Out: shots, one for each scene, with exact
+numbers of pictures. As many clips as can be are copied as they came; the others are made like them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from fractions import Fraction
+from pathlib import Path
 
 from common.errors import MediaError
-from common.ffmpeg import Facts
+from common.mp4 import entry
+from common.mp4.movie import Movie
+from common.mp4.splice import together
+from common.output import MOST_FPS, Format, Output, Size, Transition
 
-_SECONDS_TOLERANCE = 0.05
+# Rates at which pictures are shown; a rate that was measured is one of them.
+_RATES = (
+    *(Fraction(n) for n in (1, 2, 5, 6, 8, 10, 12, 15)),
+    Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30),
+    Fraction(48), Fraction(50), Fraction(60000, 1001), Fraction(60), Fraction(100), Fraction(120),
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a scene's clip, or of the picture that is held in its place.
+
+    `size` is in square pixels, upright; `rate` is pictures a second. `movie` is the clip by its own
+    index, if it has one that can be joined; else `why` says what is in the way. `sound` is the kind
+    of its AAC packets; None if it has no sound, or other sound (`has_sound`).
+    """
+
+    scene: int
+    path: Path
+    size: Size
+    rate: Fraction
+    seconds: Fraction
+    movie: Movie | None = None
+    why: str = ""
+    square: bool = True
+    has_sound: bool = False
+    sound: tuple[object, ...] | None = None
+    is_still: bool = False
+
+
+class SoundPlan(Enum):
+    """What is done with the sound."""
+
+    NONE = "none"
+    KEPT = "kept"  # packets as they came
+    ENCODED = "encoded"  # all of it, in one piece
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One scene in the cut. Counts are of pictures; `start` from the beginning of the cut.
+
+    The first `shared` pictures overlap with the scene before.
+    """
+
+    facts: Facts
+    copied: bool
+    reason: str
+    start: int
+    frames: int
+    shared: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Clips that can be joined as they are, and the length that the result must have."""
+    """A cut to be made. `model` is the entry of the clips that are copied, if any are."""
 
-    scenes: tuple[int, ...]
-    frames: int
-    seconds: float
+    size: Size
+    rate: Fraction
+    scale: int
+    shots: tuple[Shot, ...]
+    sound: SoundPlan
+    model: entry.Visual | None
+
+    @property
+    def frames(self) -> int:
+        """How many pictures the cut has."""
+        return self.shots[-1].start + self.shots[-1].frames
+
+    @property
+    def seconds(self) -> Fraction:
+        """How long the cut lasts."""
+        return self.frames / self.rate
+
+    @property
+    def step(self) -> int:
+        """Ticks from one picture to the next."""
+        return int(self.scale / self.rate)
+
+    def own_frames(self, place: int) -> int:
+        """Return how many pictures come from the start of a shot to that of the next one."""
+        after = self.shots[place + 1].start if place + 1 < len(self.shots) else self.frames
+        return after - self.shots[place].start
 
 
-def plan(clips: Sequence[tuple[int, Facts]]) -> Plan:
-    """Plan the joining of clips (scene number, facts) without re-encoding.
+def plan(clips: Sequence[Facts], output: Output, *, rendition_of: Plan | None = None) -> Plan:
+    """Plan the cut of the clips, which are in order; raises MediaError if there are none.
 
-    Raises MediaError that names the first clip which does not match the first one, and in what.
+    For a rendition `output.shape` is that of the rendition, and the timing that of the first cut.
     """
     if not clips:
         raise MediaError("There are no clips to join.", code="merge.nothing")
-    model = clips[0][1]
-    for scene, facts in clips:
-        if facts.has_sound:
-            raise _mismatch(scene, "it has sound, and clips are joined silent", "merge.sound")
-        for what, have, want in (
-            ("codec", facts.codec, model.codec),
-            ("size", f"{facts.width}x{facts.height}", f"{model.width}x{model.height}"),
-            ("pixel shape", facts.sample_aspect, model.sample_aspect),
-            ("time base", facts.time_base, model.time_base),
-            ("encoder set-up", facts.setup, model.setup),
-        ):
-            if have != want:
-                raise _mismatch(
-                    scene,
-                    f"its {what} is {have}, that of scene {clips[0][0]} is {want}",
-                    "merge.mismatch",
-                )
-        if not facts.rising:
-            raise _mismatch(scene, "its time stamps do not rise", "merge.time_stamps")
+    leader = _leader(clips)
+    if rendition_of is not None:
+        size, rate = output.shape.of(rendition_of.size), rendition_of.rate
+        whole = "it is another shape of the video"
+    else:
+        size, rate = output.shape.of(leader.size), output.fps or _slower(leader.rate)
+        whole = _whole(output)
+    kept = {} if whole else _kept(clips, size, rate)
+    clock = next(iter(kept.values())).pictures if kept else None
+    shots = [
+        Shot(facts, copied=True, reason="", start=0, frames=0)
+        if facts.scene in kept
+        else Shot(
+            facts, copied=False, reason=whole or _reason(facts, size, rate), start=0, frames=0
+        )
+        for facts in clips
+    ]
     return Plan(
-        scenes=tuple(scene for scene, _ in clips),
-        frames=sum(facts.frames for _, facts in clips),
-        seconds=sum(facts.seconds for _, facts in clips),
+        size=size,
+        rate=rate,
+        scale=clock.scale if clock else _scale(rate),
+        shots=_placed(shots, rate, _overlap(output, rate)),
+        sound=_sound(clips, output),
+        model=_together(kept.values()),
     )
 
 
-def check(result: Facts, wanted: Plan) -> None:
-    """Hold the joined file against the plan; raises MediaError."""
-    if result.frames != wanted.frames:
-        raise MediaError(
-            f"The joined video has {result.frames} pictures instead of {wanted.frames}.",
-            code="merge.incomplete",
+def nearest_rate(pictures: int, seconds: Fraction, *, steady: bool) -> Fraction:
+    """Return the usual rate that is meant: the nearest, or with varying steps the next above."""
+    measured = pictures / seconds
+    if steady:
+        nearest = min(_RATES, key=lambda rate: abs(rate - measured))
+        # Containers that count in milliseconds are off by less than this.
+        return (
+            nearest if abs(nearest - measured) < nearest / 500 else measured.limit_denominator(1001)
         )
-    if abs(result.seconds - wanted.seconds) > _SECONDS_TOLERANCE or not result.rising:
-        raise MediaError(
-            f"The joined video lasts {result.seconds:.2f} s instead of {wanted.seconds:.2f} s, "
-            "or its time stamps do not rise.",
-            code="merge.time_stamps",
-        )
+    return next((rate for rate in _RATES if rate >= measured * Fraction(9995, 10_000)), _RATES[-1])
 
 
-def _mismatch(scene: int, why: str, code: str) -> MediaError:
-    return MediaError(f"The clip of scene {scene} cannot be joined: {why}.", code=code)
+def _leader(clips: Sequence[Facts]) -> Facts:
+    """Return the first clip of the kind (size and rate) that fills most of the time."""
+    moving = [facts for facts in clips if not facts.is_still] or list(clips)
+
+    def weight(facts: Facts) -> Fraction:
+        kind = facts.size, facts.rate
+        return sum(
+            (other.seconds for other in moving if (other.size, other.rate) == kind), Fraction()
+        )
+
+    return max(moving, key=weight)
+
+
+def _slower(rate: Fraction) -> Fraction:
+    """Return a rate that may be made: the same, or half of it, and so on."""
+    while rate > MOST_FPS:
+        rate /= 2
+    return rate
+
+
+def _scale(rate: Fraction) -> int:
+    """Return ticks a second, such that a picture lasts a whole number of them."""
+    return rate.numerator * (1 if rate.numerator >= 10_000 else 512)
+
+
+def _whole(output: Output) -> str:
+    """Return why nothing can be copied, if that follows from what was asked."""
+    if output.format is not Format.MP4:
+        return "the video is not an MP4"
+    if output.transition is not Transition.CUT:
+        return "the scenes overlap"
+    return "captions are burned in" if output.captions_burned else ""
+
+
+def _reason(facts: Facts, size: Size, rate: Fraction) -> str:
+    """Return why a clip differs from the cut that was planned."""
+    if facts.is_still:
+        return "the picture is held"
+    if facts.size != size:
+        return f"its size is {_times(facts.size)}, that of the video {_times(size)}"
+    if facts.rate != rate:
+        return f"it has {float(facts.rate):g} pictures a second, the video {float(rate):g}"
+    return facts.why or "its encoder set-up is not that of the other clips"
+
+
+def _kept(clips: Sequence[Facts], size: Size, rate: Fraction) -> dict[int, Movie]:
+    """Return the clips that can be copied, by scene: the kind that fills most of the time."""
+    kinds: dict[tuple[object, ...], dict[int, Movie]] = {}
+    for facts in clips:
+        movie = facts.movie
+        if movie and movie.pictures.entry.avc and (facts.size, facts.rate) == (size, rate):
+            kinds.setdefault(movie.pictures.entry.look(), {})[facts.scene] = movie
+    if not kinds:
+        return {}
+    kept = max(
+        kinds.values(), key=lambda kind: sum(movie.pictures.seconds for movie in kind.values())
+    )
+    kept = _agreeing(kept)
+    if len(kept) < len(clips):
+        # The other clips are made like these, which only square pixels of 8 bits allow.
+        model = _together(kept.values())
+        squares = all(facts.square for facts in clips if facts.scene in kept)
+        if not squares or model is None or model.avc is None or not model.avc.can_be_matched:
+            return {}
+    return kept
+
+
+def _agreeing(movies: dict[int, Movie]) -> dict[int, Movie]:
+    """Leave out clips whose parameter sets have a number that means another set already."""
+    joined, kept = None, {}
+    for scene, movie in movies.items():
+        own = movie.pictures.entry
+        both = own if joined is None else together(joined, own)
+        if both is not None:
+            joined, kept[scene] = both, movie
+    return kept
+
+
+def _together(movies: Iterable[Movie]) -> entry.Visual | None:
+    joined: entry.Visual | None = None
+    for movie in movies:
+        joined = together(joined or movie.pictures.entry, movie.pictures.entry)
+    return joined
+
+
+def _overlap(output: Output, rate: Fraction) -> int:
+    """Return how many pictures two scenes share."""
+    if output.transition is Transition.CUT:
+        return 0
+    return max(1, round(Fraction(output.transition_seconds) * rate))
+
+
+def _placed(shots: Sequence[Shot], rate: Fraction, overlap: int) -> tuple[Shot, ...]:
+    """Count the pictures of each shot, and give it its place.
+
+    A clip that is copied has the pictures that it has. The others end at the picture nearest to
+    where they would end, so that rounding never adds up. A scene shares at most half of it with
+    each neighbour.
+    """
+    counts, ideal, made = [], Fraction(0), 0
+    for shot in shots:
+        movie = shot.facts.movie
+        ideal += shot.facts.seconds
+        count = max(1, round(ideal * rate) - made)
+        if shot.copied and movie is not None:
+            count = len(movie.pictures.samples)
+            ideal = (made + count) / rate
+        counts.append(count)
+        made += count
+    placed, end = list[Shot](), 0
+    for place, shot in enumerate(shots):
+        shared = min(overlap, counts[place] // 2, counts[place - 1] // 2) if place else 0
+        placed.append(replace(shot, start=end - shared, frames=counts[place], shared=shared))
+        end += counts[place] - shared
+    return tuple(placed)
+
+
+def _sound(clips: Sequence[Facts], output: Output) -> SoundPlan:
+    """Keep sound as it came if all of it is of one kind and the scenes do not overlap."""
+    if not any(facts.has_sound for facts in clips):
+        return SoundPlan.NONE
+    kinds = {facts.sound for facts in clips if facts.has_sound}
+    fits = output.format is Format.MP4 and output.transition is Transition.CUT
+    if fits and len(kinds) == 1 and None not in kinds:
+        return SoundPlan.KEPT
+    return SoundPlan.ENCODED
+
+
+def _times(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -1,0 +1,166 @@
+"""ffmpeg's filters that bring pictures of any kind into the frame of the cut. Touches nothing."""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from common.ffmpeg import Look
+from common.output import BLUR, Fit, Output, Size, Transition
+
+_UNKNOWN = "unknown"
+_HIGH_DYNAMIC = {"smpte2084", "arib-std-b67"}
+_XFADE = {
+    Transition.CROSSFADE: "fade",
+    Transition.FADE: "fadeblack",
+    Transition.WIPE: "wipeleft",
+}
+_BLUR_SHARE = 8  # the background is blurred at an eighth of its size, and darkened
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """How the numbers of pixels mean colours, in ffmpeg's words; `unknown` says nothing."""
+
+    range: str
+    matrix: str
+    primaries: str
+    transfer: str
+
+    @classmethod
+    def of(cls, look: Look) -> "Colour":
+        """Return what a file says."""
+        return cls(look.range, look.matrix, look.primaries, look.transfer)
+
+    def meant(self, size: Size) -> "Colour":
+        """Return what players take it for where it says nothing: by the size, as for television."""
+        high = min(size) >= 720 or max(size) >= 1280
+        matrix = "bt709" if high else "smpte170m"
+        return Colour(
+            "tv" if self.range == _UNKNOWN else self.range,
+            matrix if self.matrix in (_UNKNOWN, "gbr") else self.matrix,
+            "bt709" if self.primaries == _UNKNOWN else self.primaries,
+            "bt709" if self.transfer == _UNKNOWN else self.transfer,
+        )
+
+
+HIGH_DEFINITION = Colour("tv", "bt709", "bt709", "bt709")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """The frame that all pictures are brought into."""
+
+    size: Size
+    rate: Fraction
+    fit: Fit
+    background: str
+    colour: Colour
+
+    @classmethod
+    def of(cls, size: Size, rate: Fraction, output: Output, colour: Colour) -> "Frame":
+        """Return the frame of a cut."""
+        return cls(size, rate, output.fit, output.background, colour)
+
+
+def brought_in(number: int, look: Look, frame: Frame, take: range, label: str) -> str:
+    """Return the filters that bring input `number` into the frame, as the stream `label`.
+
+    `take` are the pictures wanted, counted at the frame's rate from the first picture; a file that
+    ends before them is held at its last picture.
+    """
+    colour = Colour.of(look)
+    steps = [
+        "setpts=PTS-STARTPTS",
+        f"fps={frame.rate}:start_time=0",
+        f"tpad=stop_mode=clone:stop={take.stop}",
+        f"trim=start_frame={take.start}:end_frame={take.stop}",
+        "setpts=PTS-STARTPTS",
+        "bwdif=mode=send_frame:deint=interlaced",
+    ]
+    if colour.transfer in _HIGH_DYNAMIC or colour.primaries == "bt2020":
+        steps += _to_standard_range()
+        colour = HIGH_DEFINITION
+    natural = (look.width, look.height)
+    fitted = _fitted(frame, _scaling(colour.meant(natural), frame.colour.meant(frame.size)))
+    tags = frame.colour
+    named = f"range={tags.range}:colorspace={tags.matrix}"
+    named += f":color_primaries={tags.primaries}:color_trc={tags.transfer}"
+    last = ["setsar=1", "format=yuv420p", f"setparams={named}"]
+    return (
+        f"[{number}:V:0]{','.join(steps)},"
+        + fitted.replace("@", label)
+        + f",{','.join(last)}[{label}]"
+    )
+
+
+def blended(one: str, other: str, transition: Transition, shared: int, rate: Fraction) -> str:
+    """Return the filter that turns `shared` pictures of one stream into those of the other."""
+    seconds = float(shared / rate)
+    return f"[{one}][{other}]xfade=transition={_XFADE[transition]}:duration={seconds:.9f}:offset=0"
+
+
+def captioned(captions: Path, fonts: Path | None, start: Fraction) -> str:
+    """Return the filters that write captions onto pictures that begin at `start` of the cut."""
+    seconds = f"{float(start):.9f}"
+    options = f"filename={_quoted(captions)}"
+    if fonts is not None:
+        options += f":fontsdir={_quoted(fonts)}"
+    return f"setpts=PTS+{seconds}/TB,subtitles={options},setpts=PTS-{seconds}/TB"
+
+
+def _fitted(frame: Frame, scaling: str) -> str:
+    """Return the filters that fit a picture of any shape and pixel shape into the frame.
+
+    `@` stands for a name that is this stream's own. `dar` is the shape in which the picture is
+    shown, whatever its pixels are like, so nothing is stretched.
+    """
+    width, height = frame.size
+    inside = (
+        f"scale=w='min({width},2*max(1,round({height}*dar/2)))'"
+        f":h='min({height},2*max(1,round({width}/dar/2)))'{scaling}"
+    )
+    filling = _filling(frame.size) + scaling + f",crop={width}:{height}"
+    if frame.fit is Fit.CROP:
+        return filling
+    if frame.background != BLUR:
+        colour = frame.background.replace("#", "0x")
+        return f"{inside},setsar=1,format=yuv420p,pad={width}:{height}:(ow-iw)/2:(oh-ih)/2:{colour}"
+    small = (max(2, width // _BLUR_SHARE // 2 * 2), max(2, height // _BLUR_SHARE // 2 * 2))
+    return (
+        f"split[@in][@behind];"
+        f"[@behind]{_filling(small)}{scaling},crop={small[0]}:{small[1]},setsar=1,format=yuv420p,"
+        f"gblur=sigma=4,scale={width}:{height}:flags=bicubic,eq=brightness=-0.08[@far];"
+        f"[@in]{inside},setsar=1,format=yuv420p[@near];"
+        f"[@far][@near]overlay=(W-w)/2:(H-h)/2:format=yuv420:eof_action=endall"
+    )
+
+
+def _filling(size: Size) -> str:
+    width, height = size
+    return f"scale=w='max({width},2*ceil({height}*dar/2))':h='max({height},2*ceil({width}/dar/2))'"
+
+
+def _scaling(given: Colour, wanted: Colour) -> str:
+    """Return the options of `scale` that convert colours while scaling."""
+    return (
+        f":flags=bicubic+accurate_rnd:in_range={given.range}:out_range={wanted.range}"
+        f":in_color_matrix={given.matrix}:out_color_matrix={wanted.matrix}"
+    )
+
+
+def _to_standard_range() -> list[str]:
+    """Return the filters that turn high dynamic range, or wide colours, into BT.709."""
+    return [
+        "zscale=transfer=linear:npl=203",
+        "format=gbrpf32le",
+        "zscale=primaries=bt709",
+        "tonemap=hable:desat=0",
+        "zscale=transfer=bt709:matrix=bt709:range=tv",
+        "format=yuv420p",
+    ]
+
+
+def _quoted(path: Path) -> str:
+    """Quote a path for an option of a filter within a graph: two levels of escapes."""
+    option = "".join(f"\\{sign}" if sign in "\\':" else sign for sign in str(path))
+    return "".join(f"\\{sign}" if sign in "\\'[],;" else sign for sign in option)

@@ -1,0 +1,178 @@
+"""The joints of sound that is joined as it came: the few packets where one clip meets the next.
+
+Two clips' packets do not fit each other: side by side they give an echo and a click. So the sound
+around each joint is decoded, the end of one clip and the beginning of the next are faded within
+5 ms, and that is encoded anew: about three packets of each joint, all joints of a cut in one run.
+All other packets stay as they came. The result is decoded and held against what was meant.
+"""
+
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from common.mp4 import aac
+from common.mp4.boxes import Unreadable
+from common.mp4.movie import AAC_SAMPLES
+from common.mp4.sound import Joint, Packet, Row
+from merge.coder import Coder, Pcm, read
+
+_BLOCKS = 8  # on each side of a joint that are decoded and encoded; fewer are exchanged
+_SETTLED = 2  # blocks after which a decoder, or an encoder, has forgotten what was before
+_FADE = 240  # sound samples
+_PAUSE = 3 * AAC_SAMPLES
+_SHARPER, _FAINT = 2.0, 200  # what a sudden change may exceed that of the sound itself by
+_LEAST_BITS, _MOST_BITS = 96_000, 320_000  # a second
+
+
+@dataclass(frozen=True, slots=True)
+class _Patch:
+    """New packets from place `start` on."""
+
+    start: int
+    packets: Sequence[Packet]
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.packets)
+
+
+def mend(row: Row, coder: Coder) -> Row:
+    """Return the row with its joints encoded anew.
+
+    Raises Unreadable, with the reason, when the joints cannot be made without a click; the sound
+    must be encoded as a whole then.
+    """
+    if not row.joints:
+        return row
+    if min(end - start for start, end in pairwise(row.lines)) < 2 * _BLOCKS:
+        raise Unreadable("is too short for its sound to be joined as it is")
+    decoded = coder.decode(_apart(row.joints), "apart")
+    meant = _faded(decoded, row.joints, coder)
+    new = coder.encode(meant, _bits(row), "joints")
+    patches = [_patch(row, joint, number, new) for number, joint in enumerate(row.joints)]
+    packets = list(row.packets)
+    for patch in patches:
+        packets[patch.start : patch.end] = patch.packets
+    mended = replace(row, packets=packets)
+    heard = coder.decode(_joined(mended), "joined")
+    _compare(heard, meant, row.joints, patches, coder)
+    return mended
+
+
+def _apart(joints: Sequence[Joint]) -> Iterator[Packet]:
+    """Yield what must be decoded for each joint: the one clip's own packets, then the other's."""
+    for joint in joints:
+        for place in range(joint.place - _BLOCKS - 1, joint.place):
+            yield joint.before.at(place)
+        for place in range(joint.place - 1, joint.place + _BLOCKS):
+            yield joint.after.at(place)
+
+
+def _joined(row: Row) -> Iterator[Packet]:
+    """Yield the packets around each joint as they are in the row.
+
+    As many for each joint as `_apart` has; the last is there twice, and is not looked at.
+    """
+    for joint in row.joints:
+        around = row.packets[joint.place - _BLOCKS - 1 : joint.place + _BLOCKS]
+        yield from around
+        yield around[-1]
+
+
+def _bits(row: Row) -> int:
+    """Return the bits a second of the row's sound, within what is sensible."""
+    share = sum(packet.size for packet in row.packets) / len(row.packets) / AAC_SAMPLES
+    return round(min(_MOST_BITS, max(_LEAST_BITS, share * 8 * row.entry.rate)))
+
+
+def _patch(row: Row, joint: Joint, number: int, new: Sequence[Packet]) -> _Patch:
+    """Choose which new packets to take: as few as there can be, with windows that fit the old ones.
+
+    Blocks that were faded are changed, and so are the packets that reach into them.
+    """
+    line = joint.place * AAC_SAMPLES
+    changed_before = -(-(_silent(line - joint.before.end) + _FADE) // AAC_SAMPLES)
+    changed_after = -(-(_silent(joint.after.start - line) + _FADE) // AAC_SAMPLES)
+
+    def fresh(place: int) -> Packet:
+        # The encoder's packet 0 is its priming; packet 1 begins with the first block.
+        return new[number * 2 * _BLOCKS + place - joint.place + _BLOCKS + 1]
+
+    def fit(place: int, before: Packet, after: Packet) -> bool:
+        one, other = aac.window(read(before)), aac.window(read(after))
+        return one is not None and other is not None and one.ends_short == other.starts_short
+
+    least, most = joint.place - _BLOCKS + _SETTLED, joint.place + _BLOCKS - _SETTLED
+    starts = [
+        place
+        for place in range(joint.place - changed_before - 1, least, -1)
+        if fit(place, row.packets[place - 1], fresh(place))
+    ]
+    ends = [
+        place
+        for place in range(joint.place + changed_after, most)
+        if fit(place, fresh(place - 1), row.packets[place])
+    ]
+    if not starts or not ends:
+        raise Unreadable("has sound whose windows leave no place for a joint")
+    return _Patch(starts[0], [fresh(place) for place in range(starts[0], ends[0])])
+
+
+def _silent(samples: int) -> int:
+    """Return how much is made silent where a clip's sound ends early, or begins late.
+
+    What is longer than a few blocks is a pause in the clip, and nothing of the joint.
+    """
+    return max(0, samples) if samples < _PAUSE else 0
+
+
+def _faded(decoded: Pcm, joints: Sequence[Joint], coder: Coder) -> Pcm:
+    """Return what shall be heard: without the blocks of the decoder's beginnings, and faded.
+
+    The first clip is faded out where it ends, the second in where it begins.
+    """
+    block, side = coder.block, _BLOCKS * coder.block
+    meant = array("h")
+    for number, joint in enumerate(joints):
+        line = joint.place * AAC_SAMPLES
+        start = number * 2 * (side + block)
+        before = array("h", decoded[start + block : start + block + side])
+        after = array("h", decoded[start + 2 * block + side : start + 2 * (block + side)])
+        before.reverse()
+        _fade(before, _silent(line - joint.before.end), coder.channels)
+        before.reverse()
+        _fade(after, _silent(joint.after.start - line), coder.channels)
+        meant += before + after
+    return meant
+
+
+def _fade(samples: "array[int]", silent: int, channels: int) -> None:
+    """Make the beginning silent for so many samples, and fade the next ones in."""
+    for place in range((silent + _FADE) * channels):
+        share = max(0, place // channels - silent)
+        samples[place] = samples[place] * share // _FADE
+
+
+def _compare(
+    heard: Pcm, meant: Pcm, joints: Sequence[Joint], patches: Sequence[_Patch], coder: Coder
+) -> None:
+    """Raise Unreadable if there is a sharper change at a new packet's edge than was meant."""
+    block = coder.block
+    for number, (joint, patch) in enumerate(zip(joints, patches, strict=True)):
+        base = number * 2 * (_BLOCKS + 1) * block + block
+        ideal = number * 2 * _BLOCKS * block
+        # At both edges a new packet and an old one make one block together; and the joint itself.
+        for place in (patch.start, joint.place - 1, joint.place, patch.end):
+            offset = (place - joint.place + _BLOCKS) * block
+            found = _sharpest(heard[base + offset : base + offset + block : coder.channels])
+            wanted = _sharpest(meant[ideal + offset : ideal + offset + block : coder.channels])
+            if found > wanted * _SHARPER + _FAINT:
+                raise Unreadable("has sound that clicks where it is joined")
+
+
+def _sharpest(samples: Pcm) -> int:
+    """Return the greatest sudden change: the second difference of neighbouring samples."""
+    return max(
+        abs(a - 2 * b + c) for a, b, c in zip(samples, samples[1:], samples[2:], strict=False)
+    )

@@ -1,0 +1,142 @@
+"""Encoding one shot: the pictures of a scene that are not copied, and the overlap before them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from common import ffmpeg
+from common.errors import MediaError
+from common.mp4 import movie, splice
+from common.mp4.boxes import Unreadable
+from common.mp4.entry import Avc
+from common.mp4.movie import Movie
+from common.output import Format, Output
+from merge import filters, stills
+from merge.filters import Frame
+from merge.timeline import Facts, Plan
+
+PREFIX = "shot_"
+"""How the names of files with encoded shots begin."""
+
+_SECONDS = 800
+_KEY_SECONDS = 2  # a player can go to any place within this
+_PROFILES = {66: "baseline", 77: "main", 100: "high"}
+_H264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "20")
+_VP9 = (
+    *("-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "32", "-deadline", "good", "-cpu-used", "5"),
+    *("-row-mt", "1", "-tile-columns", "1"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What all shots of a cut are encoded with."""
+
+    plan: Plan
+    output: Output
+    frame: Frame
+    looks: Mapping[int, ffmpeg.Look]  # by scene
+    captions: Path | None
+    fonts: Path | None
+    scratch: Path
+    threads: int
+
+
+def encode(bench: Bench, place: int) -> Movie:
+    """Encode the pictures from the start of a shot to that of the next one.
+
+    Raises MediaError, naming the scene, if it does not come to what was planned.
+    """
+    plan, shot = bench.plan, bench.plan.shots[place]
+    wanted = plan.own_frames(place)
+    width, height = plan.size
+    target = bench.scratch / f"{PREFIX}{width}x{height}_{place:03d}.mp4"
+    try:
+        ffmpeg.run(
+            [
+                *_inputs(bench, place),
+                *("-filter_complex", _graph(bench, place), "-map", "[out]"),
+                *(*_encoder(bench), "-threads", str(bench.threads), "-frames:v", str(wanted)),
+                *("-video_track_timescale", str(plan.scale), "-map_metadata", "-1"),
+                *("-fps_mode", "passthrough", "-f", "mp4", "-y", str(target)),
+            ],
+            timeout=_SECONDS,
+        )
+        made = movie.read(target)
+    except (MediaError, Unreadable) as error:
+        code = error.error_code if isinstance(error, MediaError) else "merge.encoding"
+        if code == MediaError.code:
+            code = "merge.encoding"
+        raise MediaError(
+            f"The clip of scene {shot.facts.scene} cannot be brought into the video: {error}",
+            code=code,
+        ) from error
+    _check(made, plan, shot.facts, wanted)
+    return made
+
+
+def _check(made: Movie, plan: Plan, facts: Facts, wanted: int) -> None:
+    pictures = made.pictures
+    size = (pictures.entry.width, pictures.entry.height)
+    fits = plan.model is None or splice.together(plan.model, pictures.entry) is not None
+    if (
+        len(pictures.samples) != wanted
+        or pictures.rate != plan.rate
+        or size != plan.size
+        or not fits
+    ):
+        raise MediaError(
+            f"Scene {facts.scene} came out with {len(pictures.samples)} pictures of "
+            f"{size[0]}x{size[1]} instead of {wanted} of {plan.size[0]}x{plan.size[1]}, "
+            "or with another encoder set-up.",
+            code="merge.encoding",
+        )
+
+
+def _inputs(bench: Bench, place: int) -> list[str]:
+    shots, shot = bench.plan.shots, bench.plan.shots[place]
+    opened = [shots[place - 1].facts, shot.facts] if shot.shared else [shot.facts]
+    threads = ("-threads", str(bench.threads))
+    return [part for facts in opened for part in (*threads, *_source(facts))]
+
+
+def _source(facts: Facts) -> list[str]:
+    return stills.source(facts.path) if facts.is_still else ffmpeg.source(facts.path)
+
+
+def _graph(bench: Bench, place: int) -> str:
+    plan, shot = bench.plan, bench.plan.shots[place]
+    wanted = plan.own_frames(place)
+    number = 1 if shot.shared else 0
+    own = bench.looks[shot.facts.scene]
+    parts = [filters.brought_in(number, own, bench.frame, range(wanted), "own")]
+    stream = "[own]"
+    if shot.shared:
+        before = plan.shots[place - 1]
+        tail = range(before.frames - shot.shared, before.frames)
+        look = bench.looks[before.facts.scene]
+        parts.append(filters.brought_in(0, look, bench.frame, tail, "before"))
+        transition = bench.output.transition
+        blend = filters.blended("before", "own", transition, shot.shared, plan.rate)
+        parts.append(f"{blend}[blended]")
+        stream = "[blended]"
+    if bench.captions is not None:
+        start = Fraction(shot.start) / plan.rate
+        parts.append(
+            f"{stream}{filters.captioned(bench.captions, bench.fonts, start)},format=yuv420p[out]"
+        )
+    else:
+        parts.append(f"{stream}format=yuv420p[out]")
+    return ";".join(parts)
+
+
+def _encoder(bench: Bench) -> list[str]:
+    plan, keys = bench.plan, str(round(_KEY_SECONDS * bench.plan.rate))
+    if bench.output.format is Format.WEBM:
+        return [*_VP9, "-g", keys]
+    avc: Avc | None = plan.model.avc if plan.model else None
+    profile = _PROFILES[avc.profile] if avc else "high"
+    # Its own number lets its parameter sets stand beside those of clips that are copied.
+    number = avc.free_number if avc else 0
+    return [*_H264, "-profile:v", profile, "-x264-params", f"sps-id={number}", "-g", keys]
