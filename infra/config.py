@@ -25,6 +25,7 @@ SIZES: Mapping[str, FunctionSize] = {
     "api": FunctionSize(memory=1024, timeout=28),  # API Gateway waits for 29 s
     "story": FunctionSize(memory=512, timeout=230),
     "image": FunctionSize(memory=1769, timeout=350),
+    "speech": FunctionSize(memory=1769, timeout=110),
     "clip": FunctionSize(memory=1769, timeout=350, storage=1024),
     "merge": FunctionSize(memory=3008, timeout=890, storage=4096),
     "finish": FunctionSize(memory=512, timeout=80),

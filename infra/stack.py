@@ -21,6 +21,7 @@ from infra.constructs.triggers import Triggers
 
 _UPLOADS, _IMAGES = "*/user-uploads/*", "*/reference-frames/*"
 _CLIPS, _PROVENANCE, _RECEIPTS = "*/video-clips/*", "*/provenance/*", "*/receipts/*"
+_NARRATIONS = "*/narrations/*"
 
 
 class VideoStack(Stack):
@@ -88,6 +89,16 @@ class VideoStack(Stack):
             ],
         )
         self._function(
+            "speech",
+            providers,
+            [
+                keys,
+                storage.may_get(_NARRATIONS, _RECEIPTS),
+                storage.may_put(_NARRATIONS, _RECEIPTS),
+            ],
+            speech=True,
+        )
+        self._function(
             "clip",
             providers,
             [
@@ -102,7 +113,10 @@ class VideoStack(Stack):
         self._function(
             "merge",
             self._media(),
-            [storage.may_get(_CLIPS), storage.may_put(_CLIPS, in_parts=True)],
+            [
+                storage.may_get(_IMAGES, _NARRATIONS, _CLIPS),
+                storage.may_put(_CLIPS, in_parts=True),
+            ],
             ffmpeg=True,
         )
         self._function("finish", self._media(), [storage.may_put(_PROVENANCE)])
@@ -123,7 +137,7 @@ class VideoStack(Stack):
                 # Which providers can be used depends on which keys are set.
                 _may_read(self.secrets.providers),
                 # For the links that it signs: a link can do what its signer can.
-                storage.may_get(_CLIPS),
+                storage.may_get(_CLIPS, _NARRATIONS),
                 storage.may_put(_UPLOADS),
                 pipeline.may_start(),
             ],
@@ -137,6 +151,7 @@ class VideoStack(Stack):
         may: Sequence[Grant],
         *,
         ffmpeg: bool = False,
+        speech: bool = False,
     ) -> None:
         """Make the function of a folder; every one of them queries the database."""
         self.functions[folder] = PipelineFunction(
@@ -146,6 +161,7 @@ class VideoStack(Stack):
             environment={**self.database.environment(), **settings},
             may=[_may_read(self.database.secret), *may],
             ffmpeg=ffmpeg,
+            speech=speech,
         )
 
     def _migrate_first(self) -> None:

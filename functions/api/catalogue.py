@@ -66,8 +66,9 @@ def estimate(choice: Choice, wish: CreateVideo) -> Estimate:
                 scene=scene,
                 image=money(choice.picture_usd(scene, wish.ratio, reference)),
                 clip=money(choice.video.clip_usd(wish.seconds)),
+                narration=money(choice.narration_usd(wish.seconds)),
             )
             for scene in range(1, wish.scenes + 1)
         ],
-        models={model.kind: origin(model) for model in (choice.text, choice.image, choice.video)},
+        models={model.kind: origin(model) for model in choice.all()},
     )

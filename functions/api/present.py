@@ -1,7 +1,7 @@
 """From rows to the answers of the API."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -10,6 +10,7 @@ from api.schemas.videos import (
     Costs,
     Equivalent,
     Links,
+    NarrationObject,
     Origin,
     Output,
     RunError,
@@ -19,6 +20,7 @@ from api.schemas.videos import (
     VideoObject,
 )
 from common.database.jobs import StepCharge
+from common.database.narrations import Narration
 from common.database.scenes import Clip, Frame
 from common.database.videos import Final, Video
 from common.providers import models
@@ -40,6 +42,7 @@ class Rows:
     clips: Sequence[Clip]
     final: Final | None
     charges: Sequence[StepCharge]
+    narrations: Mapping[int, Narration] = field(default_factory=dict)
 
     @property
     def spent_usd(self) -> Decimal:
@@ -52,7 +55,7 @@ def full(rows: Rows, store: MediaStore) -> VideoObject:
     return _show(
         rows.video,
         progress=_progress(rows),
-        scenes=_scenes(rows) or None,
+        scenes=_scenes(rows, store) or None,
         output=_output(rows.final, store) if rows.final else None,
         spent=rows.spent_usd,
     )
@@ -83,7 +86,7 @@ def _show(
     output: Output | None,
     spent: Decimal,
 ) -> VideoObject:
-    paid = models.paid()
+    paid = models.paid(narrated=video.speech_model is not None)
     equivalent = paid.estimate_usd(
         scenes=video.frame_count,
         seconds=video.clip_seconds,
@@ -107,9 +110,7 @@ def _show(
             "seed": video.seed,
             "title": video.story_title,
             "overview": video.story_overview,
-            "models": {
-                model.kind: origin(model) for model in (choice.text, choice.image, choice.video)
-            },
+            "models": {model.kind: origin(model) for model in choice.all()},
             "scenes": scenes,
             "output": output,
             "error": video.error,
@@ -119,7 +120,7 @@ def _show(
                 max=None if video.max_cost_usd is None else money(video.max_cost_usd),
                 equivalent=Equivalent(
                     amount=money(equivalent),
-                    models=[paid.text.model, paid.image.model, paid.video.model],
+                    models=[model.model for model in paid.all()],
                 ),
             ),
             "metadata": video.metadata,
@@ -148,7 +149,7 @@ def _progress(rows: Rows) -> int:
     return story + (_IMAGES * painted + _CLIPS * animated) // count + merged
 
 
-def _scenes(rows: Rows) -> list[SceneObject]:
+def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
     charges = {(charge.kind, charge.scene): charge for charge in rows.charges}
     choice = _choice(rows.video)
     reference = rows.video.reference_key is not None
@@ -159,7 +160,12 @@ def _scenes(rows: Rows) -> list[SceneObject]:
         image_usd = choice.picture_usd(number, rows.video.ratio, reference)
         image_cost = _cost(charges.get(("image", number)), image_usd)
         clip_cost = _cost(charges.get(("clip", number)), clip_usd)
-        shown.append(_scene(frame, clip, image_cost, clip_cost))
+        narration = rows.narrations.get(number)
+        spoken = None
+        if narration is not None:
+            usd = choice.narration_usd(rows.video.clip_seconds)
+            spoken = _spoken(narration, _cost(charges.get(("speech", number)), usd), store)
+        shown.append(_scene(frame, clip, image_cost, clip_cost, spoken))
     return shown
 
 
@@ -184,24 +190,46 @@ def _choice(video: Video) -> Choice:
         models.find("text", video.text_provider, video.text_model),
         models.find("image", video.image_provider, video.image_model),
         models.find("video", video.video_provider, video.video_model),
+        models.find("speech", video.speech_provider, video.speech_model)
+        if video.speech_provider
+        else None,
     )
 
 
-def _scene(frame: Frame, clip: Clip, image_cost: SceneCost, clip_cost: SceneCost) -> SceneObject:
+def _spoken(narration: Narration, cost: SceneCost, store: MediaStore) -> NarrationObject:
+    key, seconds = narration.audio_key, narration.seconds
+    return NarrationObject(
+        status=narration.status,
+        text=narration.text,
+        seconds=None if seconds is None else float(seconds),
+        url=store.link(key, seconds=LINK_SECONDS) if key else None,
+        cost=cost,
+        error=RunError.model_validate(narration.error) if narration.error else None,
+    )
+
+
+def _scene(
+    frame: Frame,
+    clip: Clip,
+    image_cost: SceneCost,
+    clip_cost: SceneCost,
+    spoken: NarrationObject | None,
+) -> SceneObject:
     return SceneObject(
         index=frame.frame_number,
-        status=_together(frame.status, clip.status),
+        status=_together(frame.status, clip.status, spoken.status if spoken else "succeeded"),
         timestamp=frame.timestamp,
         description=frame.description,
         prompt=frame.prompt,
         motion_prompt=frame.motion_prompt,
         image=_asset(frame, image_cost),
         clip=_asset(clip, clip_cost),
+        narration=spoken,
     )
 
 
-def _together(image: str, clip: str) -> str:
-    if "failed" in (image, clip):
+def _together(image: str, clip: str, narration: str) -> str:
+    if "failed" in (image, clip, narration):
         return "failed"
     if clip == "succeeded":
         return "succeeded"

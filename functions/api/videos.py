@@ -10,7 +10,7 @@ from api.schemas.models import Estimate
 from api.schemas.videos import Download, VideoObject, VideoPage
 from common.admission import Admission
 from common.caller import Caller
-from common.database import Database, jobs, scenes, videos
+from common.database import Database, jobs, narrations, scenes, videos
 from common.database.videos import Video
 from common.errors import Conflict, InvalidInput
 from common.storage import MediaStore
@@ -48,6 +48,7 @@ class Videos:
                 clips=scenes.clips(cursor, video_id),
                 final=videos.final(cursor, video_id),
                 charges=jobs.charges(cursor, video_id),
+                narrations=narrations.of_video(cursor, video_id),
             )
         return present.full(rows, self.store)
 

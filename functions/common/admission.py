@@ -70,7 +70,7 @@ class Admission:
 
     def choice(self, caller: Caller, wish: CreateVideo) -> Choice:
         """Return the models that make the video; raises InvalidInput for what cannot be made."""
-        style(wish.style), mood(wish.mood)
+        style(wish.style), mood(wish.mood), wish.output.noun()
         return choose(self.settings, self.provider_keys(), caller, wish)
 
     def provider_keys(self) -> Mapping[str, str]:
@@ -147,6 +147,9 @@ def _row(
         max_cost_usd=wish.max_cost,
         on_unknown=wish.on_unknown,
         metadata=wish.metadata,
+        output=wish.output.model_dump(mode="json", exclude_defaults=True),
+        speech_provider=choice.speech.provider if choice.speech else None,
+        speech_model=choice.speech.model if choice.speech else None,
     )
 
 

@@ -19,13 +19,17 @@ def choose(
     A test key gets those that cost nothing, whatever it asks for.
     """
     if not caller.live:
-        choice = models.offline()
+        choice = models.offline(narrated=wish.output.narration is not None)
     else:
         choice = Choice(
             _one("text", wish.models.text, settings.text_provider, secrets),
             _one("image", wish.models.image, settings.image_provider, secrets),
             _one("video", wish.models.video, settings.video_provider, secrets),
+            _one("speech", wish.models.speech, settings.speech_provider, secrets)
+            if wish.output.narration
+            else None,
         )
+        _check_voice(choice, wish)
     _check(choice, wish)
     return choice
 
@@ -67,6 +71,17 @@ def _one(kind: Kind, wished: ModelChoice | None, own: str, secrets: Mapping[str,
 def _is_retired(model: Model) -> bool:
     today = datetime.now(UTC).date()
     return model.shutdown is not None and date.fromisoformat(model.shutdown) <= today
+
+
+def _check_voice(choice: Choice, wish: CreateVideo) -> None:
+    """Refuse a voice that the model does not have. A test key is given another one instead."""
+    voice = wish.output.narration.voice if wish.output.narration else None
+    if choice.speech and voice is not None and voice not in choice.speech.voices:
+        raise InvalidInput(
+            f"{choice.speech.model} has no voice '{voice}'.",
+            field="output.narration.voice",
+            allowed=list(choice.speech.voices),
+        )
 
 
 def _check(choice: Choice, wish: CreateVideo) -> None:

@@ -79,7 +79,7 @@ class ApiSettings(AdmissionSettings):
 
 
 class GenerationSettings(DatabaseSettings, ProviderSettings):
-    """Settings of the functions that call providers: `story`, `image` and `clip`."""
+    """Settings of the functions that call providers: `story`, `image`, `speech`, `clip`."""
 
 
 class AssemblySettings(DatabaseSettings, StorageSettings):
@@ -95,6 +95,7 @@ BY_FUNCTION: dict[str, type[Settings]] = {
     "api": ApiSettings,
     "story": GenerationSettings,
     "image": GenerationSettings,
+    "speech": GenerationSettings,
     "clip": GenerationSettings,
     "merge": AssemblySettings,
     "finish": AssemblySettings,

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
-from common.database import Database, runs, scenes
+from common.database import Database, narrations, runs, scenes
 from common.errors import NotAccepted, PermanentError, TransientError, VideoError, as_step_error
 from common.log import logger
 from common.observability import MetricUnit, metrics, tracer
@@ -143,6 +143,8 @@ def _write_down(
                 return
             if error.error_code in _NOBODY_GETS_PAST:
                 runs.fail(cursor, event.run_id, facts)
+            if scene is not None and stage is Stage.SPEECH:
+                narrations.fail(cursor, event.video_id, scene, facts)
             if scene is not None and stage in (Stage.IMAGE, Stage.CLIP):
                 scenes.fail(
                     cursor,

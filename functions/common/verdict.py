@@ -6,7 +6,7 @@ Step Functions gives the name of what it saw, and the database shows which step 
 
 from typing import Any
 
-from common.database import Cursor, runs, scenes
+from common.database import Cursor, narrations, runs, scenes
 from common.video import Part, Stage, Work
 
 _OUT_OF_TIME = frozenset({"States.Timeout", "Sandbox.Timedout", "TIMED_OUT"})
@@ -18,10 +18,14 @@ def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: st
     if runs.last_failure(cursor, run_id, scene):
         return
     work = runs.work(cursor, run_id)
-    kind = _open_step(cursor, video_id, scene, work)
-    facts = _unsaid(error, Stage.IMAGE if kind == "image" else Stage.CLIP, scene)
-    runs.add_event(cursor, run_id, f"{facts['stage']}.failed", scene, facts)
-    scenes.fail(cursor, kind, video_id, scene, facts, work.versions.get(scene))
+    stage = _open_stage(cursor, video_id, scene, work)
+    facts = _unsaid(error, stage, scene)
+    runs.add_event(cursor, run_id, f"{stage}.failed", scene, facts)
+    if stage is Stage.SPEECH:
+        narrations.fail(cursor, video_id, scene, facts)
+    else:
+        kind: scenes.StepKind = "image" if stage is Stage.IMAGE else "clip"
+        scenes.fail(cursor, kind, video_id, scene, facts, work.versions.get(scene))
 
 
 def fail_run(cursor: Cursor, run_id: str, error: str) -> bool:
@@ -32,11 +36,14 @@ def fail_run(cursor: Cursor, run_id: str, error: str) -> bool:
     )
 
 
-def _open_step(cursor: Cursor, video_id: str, scene: int, work: Work) -> scenes.StepKind:
+def _open_stage(cursor: Cursor, video_id: str, scene: int, work: Work) -> Stage:
     if work.part is not Part.ALL:
-        return "image" if work.part is Part.IMAGE else "clip"
-    painted = scenes.frame(cursor, video_id, scene).status == "succeeded"
-    return "clip" if painted else "image"
+        return Stage.IMAGE if work.part is Part.IMAGE else Stage.CLIP
+    if scenes.frame(cursor, video_id, scene).status != "succeeded":
+        return Stage.IMAGE
+    narration = narrations.of_video(cursor, video_id).get(scene)
+    spoken = narration is None or narration.status == "succeeded"
+    return Stage.CLIP if spoken else Stage.SPEECH
 
 
 def _unsaid(error: str, stage: Stage, scene: int | None) -> dict[str, Any]:

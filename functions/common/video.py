@@ -36,6 +36,7 @@ class Stage(StrEnum):
 
     STORY = "story"
     IMAGE = "image"
+    SPEECH = "speech"
     CLIP = "clip"
     MERGE = "merge"
     FINISH = "finish"
@@ -121,13 +122,17 @@ FREE = Cost()
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One scene of a story. `number` counts from 1; `start_seconds` is its place in the video."""
+    """One scene of a story. `number` counts from 1; `start_seconds` is its place in the video.
+
+    `narration` is what is said in it, where the video is narrated.
+    """
 
     number: int
     start_seconds: int
     description: str
     image_prompt: str
     motion_prompt: str
+    narration: str | None = None
 
     @property
     def timestamp(self) -> str:

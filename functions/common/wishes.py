@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, StringConstraints
 
+from common.output_wish import OutputWish
 from common.strict import STORABLE, Request, Text
 from common.styles import moods, styles
 from common.video import MAX_PROMPT_CHARACTERS, MAX_SCENES, RATIOS
@@ -26,6 +27,7 @@ class ModelChoices(Request):
     text: ModelChoice | None = None
     image: ModelChoice | None = None
     video: ModelChoice | None = None
+    speech: ModelChoice | None = None
 
 
 class CreateVideo(Request):
@@ -48,6 +50,10 @@ class CreateVideo(Request):
     )
     models: ModelChoices = Field(
         default_factory=ModelChoices, description="Other models than the stage's own."
+    )
+    output: OutputWish = Field(
+        default_factory=OutputWish,  # type: ignore[arg-type]  # all its fields have defaults
+        description="What the finished video shall be like.",
     )
     max_cost: Decimal | None = Field(
         None, ge=0, max_digits=12, decimal_places=6, strict=False,

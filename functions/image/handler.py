@@ -30,7 +30,12 @@ def handler(event: SceneEvent) -> dict[str, Any]:
         scenes.start(cursor, "image", event.video_id, event.scene, frame.version)
     if frame.status != "succeeded":
         _paint(event, video, frame, anchor)
-    return {"scene": event.scene, "provider": video.image_provider, "model": video.image_model}
+    return {
+        "scene": event.scene,
+        "provider": video.image_provider,
+        "model": video.image_model,
+        "narrated": video.speech_model is not None,
+    }
 
 
 def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) -> None:

@@ -8,6 +8,7 @@ from common.database import Cursor, jobs, runs, scenes, videos
 from common.database.jobs import Attempt, Step
 from common.database.videos import Video
 from common.generation import charge, context, database, ledger
+from common.output_wish import OutputWish
 from common.paid import Facts
 from common.providers import StoryRequest, models
 from common.step import RunEvent, step
@@ -29,6 +30,7 @@ def handler(event: RunEvent) -> dict[str, Any]:
 
 
 def _write(event: RunEvent, video: Video) -> None:
+    narration = OutputWish.model_validate(video.output).narration
     request = StoryRequest(
         prompt=video.original_prompt,
         scenes=video.frame_count,
@@ -37,6 +39,8 @@ def _write(event: RunEvent, video: Video) -> None:
         mood=mood(video.mood),
         model=video.text_model,
         seed=video.seed,
+        narrated=narration is not None,
+        language=narration.language if narration else None,
     )
 
     def make(_token: str) -> Facts:

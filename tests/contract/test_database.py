@@ -1,17 +1,18 @@
 """The database as the functions use it, on a real PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from decimal import Decimal
 from threading import Barrier
 
 import pytest
 
 from common import ids, verdict
-from common.database import Database, jobs, keys, runs, scenes, videos
+from common.database import Database, jobs, keys, narrations, runs, scenes, videos
 from common.errors import DatabaseUnavailable, NotFound, PermanentError
 from common.settings import DatabaseSettings
 from infra.local.postgres import Postgres
-from tests.contract.rows import admit, tell
+from tests.contract.rows import STORY, admit, tell
 from tests.stand_ins.secrets_manager import SecretsManager
 
 
@@ -222,6 +223,21 @@ def test_a_killed_step_is_named_by_what_was_open(database: Database) -> None:
         error = videos.get(cursor, video_id).error
     assert error
     assert (error["code"], error["stage"], error["scene"]) == ("step.timeout", "clip", 2)
+
+
+def test_a_narration_that_was_killed_is_named(database: Database) -> None:
+    video_id, run_id = admit(database)
+    told = tuple(replace(scene, narration="It sails.") for scene in STORY.scenes)
+    with database.transaction() as cursor:
+        scenes.insert_story(cursor, video_id, replace(STORY, scenes=told), "Cinematic", "Calm")
+        scenes.finish_image(cursor, video_id, 2, 1, key="k", usd=Decimal(0))
+        narrations.start(cursor, video_id, 2)
+        verdict.fail_scene(cursor, run_id, video_id, 2, "States.Timeout")
+        assert narrations.of_scene(cursor, video_id, 2).status == "failed"
+        verdict.fail_run(cursor, run_id, "SceneFailed")
+        error = videos.get(cursor, video_id).error
+    assert error
+    assert (error["code"], error["stage"], error["scene"]) == ("step.timeout", "speech", 2)
 
 
 def test_what_the_step_wrote_down_wins(database: Database) -> None:

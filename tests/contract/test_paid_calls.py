@@ -12,8 +12,9 @@ import pytest
 
 from common import aws
 from common.errors import NotAccepted, OutcomeUnknown, ProviderRefused, VideoError
-from common.providers import image_provider, text_provider, video_provider
+from common.providers import image_provider, speech_provider, text_provider, video_provider
 from common.providers.image import openai as image_adapter
+from common.providers.speech import _openai_chat, _openai_speech
 from common.providers.text import openai as text_adapter
 from common.providers.video import _runway_api
 from tests.contract import vendors
@@ -68,7 +69,7 @@ def _aws(stand_ins: dict[str, StandIn], monkeypatch: pytest.MonkeyPatch) -> Iter
         yield
 
 
-@pytest.fixture(params=["story", "edit", "runway", "luma"])
+@pytest.fixture(params=["story", "edit", "talk", "speech", "runway", "luma"])
 def paid(
     request: pytest.FixtureRequest,
     stand_ins: dict[str, StandIn],
@@ -79,6 +80,8 @@ def paid(
     for module, name in (
         (text_adapter, "_SECONDS"),
         (image_adapter, "_SECONDS"),
+        (_openai_chat, "_SECONDS"),
+        (_openai_speech, "_SECONDS"),
         (_runway_api, "_PAID_SECONDS"),
         (aws, "_BEDROCK_SECONDS"),
     ):
@@ -94,6 +97,18 @@ def paid(
             "openai",
             "images.edits",
             lambda: image_provider("openai", context).paint(vendors.image_request(anchor=still)),
+        ),
+        "talk": (
+            "openai",
+            "chat.completions",
+            lambda: speech_provider("openai", context).speak(vendors.speech_request()),
+        ),
+        "speech": (
+            "openai",
+            "audio.speech",
+            lambda: speech_provider("openai", context).speak(
+                vendors.speech_request(model="gpt-4o-mini-tts")
+            ),
         ),
         "runway": (
             "runway",

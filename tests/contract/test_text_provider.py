@@ -5,9 +5,11 @@ stand-in behind it where it speaks to somebody.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import pytest
 
+from common import narration
 from common.providers import StoryRequest, TextProvider, models, names, text_provider
 from common.styles import mood, style
 from tests.contract import vendors
@@ -77,6 +79,20 @@ def test_every_text_is_there_and_within_the_limits(name: str, writer: TextProvid
         assert scene.description.strip()
         assert 0 < len(scene.image_prompt) <= 32_000
         assert 0 < len(scene.motion_prompt.encode("utf-16-le")) // 2 <= 1000
+
+
+@pytest.mark.parametrize("seconds", [2, 5, 10])
+def test_a_narrated_story_says_in_each_scene_what_can_be_said_in_it(
+    seconds: int, name: str, writer: TextProvider
+) -> None:
+    request = replace(wish(name, 4), seconds=seconds, narrated=True)
+    for scene in writer.write_story(request).story.scenes:
+        assert scene.narration
+        assert narration.seconds_to_say(scene.narration) < narration.room(seconds) * 1.5
+
+
+def test_nothing_is_said_where_nobody_asked(name: str, writer: TextProvider) -> None:
+    assert all(scene.narration is None for scene in writer.write_story(wish(name, 2)).story.scenes)
 
 
 def test_a_prompt_may_be_in_any_language(name: str, writer: TextProvider) -> None:

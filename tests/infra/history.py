@@ -25,6 +25,7 @@ class Run:
 
     scenes: int
     polls: int  # of each clip, before it is finished
+    narrated: bool = False
     step: str = "all"
     failed_attempts: Mapping[str, int] = field(default_factory=dict)  # by state
 
@@ -54,7 +55,7 @@ def _walk(machine: Json, run: Run) -> int:
                 total += _OF_A_MAP
                 total += run.scenes * (_OF_AN_ITERATION + _walk(state["ItemProcessor"], run))
             case "Choice":
-                ways = _ways(state, run.step)
+                ways = _ways(state, run)
                 polled += len(ways) > 1
                 name = ways[-1 if polled < run.polls else 0]
                 continue
@@ -63,11 +64,11 @@ def _walk(machine: Json, run: Run) -> int:
         name = state["Next"]
 
 
-def _ways(choice: Json, step: str) -> list[str]:
-    """Where a Choice can lead in a run of that step: rules about it are decided, others open."""
+def _ways(choice: Json, run: Run) -> list[str]:
+    """Where a Choice can lead in that run: rules about what it makes are decided, others open."""
     ways = []
     for rule in choice["Choices"]:
-        holds = _holds(rule, step)
+        holds = _holds(rule, run)
         if holds is not False:
             ways.append(rule["Next"])
         if holds:
@@ -75,15 +76,17 @@ def _ways(choice: Json, step: str) -> list[str]:
     return [*ways, choice["Default"]]
 
 
-def _holds(rule: Json, step: str) -> bool | None:
+def _holds(rule: Json, run: Run) -> bool | None:
     if "Or" in rule:
-        parts = [_holds(part, step) for part in rule["Or"]]
+        parts = [_holds(part, run) for part in rule["Or"]]
         return True if True in parts else None if None in parts else False
+    if rule["Variable"] == "$.image.narrated":
+        return run.narrated
     if rule["Variable"] != "$.step":
         return None
     if "IsPresent" in rule:
         return bool(rule["IsPresent"])
-    return bool(rule["StringEquals"] == step)
+    return bool(rule["StringEquals"] == run.step)
 
 
 def documents(
@@ -91,7 +94,7 @@ def documents(
 ) -> Iterator[tuple[str, Json]]:
     """Every input, output and parameters document of a run in which `answer` speaks for tasks.
 
-    Each clip is polled once; it is the sizes that matter.
+    Each scene is narrated and its clip polled once; it is the sizes that matter.
     """
     document, name = given, machine["StartAt"]
     while True:
@@ -114,7 +117,8 @@ def documents(
         yield name, document
         if "Next" not in state and state["Type"] != "Choice":
             return
-        name = _ways(state, document["step"])[0] if state["Type"] == "Choice" else state["Next"]
+        way = Run(scenes=1, polls=1, narrated=True, step=document["step"])
+        name = _ways(state, way)[0] if state["Type"] == "Choice" else state["Next"]
 
 
 def size(document: Json) -> int:

@@ -29,6 +29,7 @@ EVERYWHERE = {
 }
 CLIPS, IMAGES, UPLOADS = "*/video-clips/*", "*/reference-frames/*", "*/user-uploads/*"
 PROVENANCE, RECEIPTS = "*/provenance/*", "*/receipts/*"
+NARRATIONS = "*/narrations/*"
 
 # What each function may do beyond its log, its network interfaces and its traces.
 RIGHTS: dict[str, set[tuple[str, str]]] = {
@@ -36,6 +37,7 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
     "api": {
         ("secretsmanager:GetSecretValue", "Providers"),
         ("s3:GetObject", CLIPS),
+        ("s3:GetObject", NARRATIONS),
         ("s3:PutObject", UPLOADS),
         ("states:StartExecution", "machine"),
     },
@@ -52,6 +54,13 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("s3:GetObject", RECEIPTS),
         ("s3:PutObject", RECEIPTS),
     },
+    "speech": {
+        ("secretsmanager:GetSecretValue", "Providers"),
+        ("s3:GetObject", NARRATIONS),
+        ("s3:PutObject", NARRATIONS),
+        ("s3:GetObject", RECEIPTS),
+        ("s3:PutObject", RECEIPTS),
+    },
     "clip": {
         ("secretsmanager:GetSecretValue", "Providers"),
         ("s3:GetObject", IMAGES),
@@ -64,6 +73,8 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("s3:PutObject", RECEIPTS),
     },
     "merge": {
+        ("s3:GetObject", IMAGES),
+        ("s3:GetObject", NARRATIONS),
         ("s3:GetObject", CLIPS),
         ("s3:PutObject", CLIPS),
         ("s3:AbortMultipartUpload", CLIPS),

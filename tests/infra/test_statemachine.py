@@ -22,7 +22,7 @@ TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task
 
 CLIP = ["StartClip", "CheckClip", "CollectClip"]
 # The states that may cost money with every attempt.
-SUBMITS = {"WriteStory", "PaintAnchor", "PaintImage", "StartClip"}
+SUBMITS = {"WriteStory", "PaintAnchor", "PaintImage", "SpeakNarration", "StartClip"}
 NOT_ACCEPTED = {"NotAccepted", "Lambda.TooManyRequestsException"}
 
 # "25,000 events in a single execution", "256 KiB of input or output"; the latter is a limit to stay
@@ -103,7 +103,7 @@ def test_paid_work_is_tried_again_only_when_certainly_not_accepted(name: str) ->
 
 def test_a_handler_that_pays_says_so() -> None:
     """`submits=True` is what turns a TransientError into the only error that is tried again."""
-    for folder, marks in {"story": 1, "image": 1, "clip": 1}.items():
+    for folder, marks in {"story": 1, "image": 1, "speech": 1, "clip": 1}.items():
         source = Path(inspect.getfile(errors)).parents[1] / folder / "handler.py"
         assert source.read_text(encoding="utf-8").count("submits=True") == marks
 
@@ -150,7 +150,7 @@ def test_a_function_ends_before_its_longest_state(name: str) -> None:
 def test_the_largest_run_fits_into_its_history() -> None:
     """Every clip polled to the last, every paid call tried as often as it may be."""
     patience = {name: attempts(TASKS[name]) for name in SUBMITS}
-    largest = Run(scenes=MAX_SCENES, polls=MAX_POLLS, failed_attempts=patience)
+    largest = Run(MAX_SCENES, MAX_POLLS, narrated=True, failed_attempts=patience)
     assert events(MACHINE, largest) < MOST_EVENTS
 
 
@@ -160,6 +160,9 @@ def test_events_are_counted_as_the_service_counts_them() -> None:
     # iteration, in which there are 5 for each of four tasks, 2 for WaitForClip, for each of three
     # choices and for SceneDone.
     assert events(MACHINE, Run(scenes=1, polls=1)) == 2 + 4 * 5 + 4 * 2 + 4 + 2 + 4 * 5 + 5 * 2
+    # A narration is another task.
+    narrated = Run(scenes=1, polls=1, narrated=True)
+    assert events(MACHINE, narrated) - events(MACHINE, Run(scenes=1, polls=1)) == 5
     # Another poll is a wait, a check and a choice; another attempt is three events.
     assert events(MACHINE, Run(scenes=1, polls=2)) - events(MACHINE, Run(scenes=1, polls=1)) == 9
     retried = Run(scenes=1, polls=1, failed_attempts={"CollectClip": 2})
@@ -174,7 +177,8 @@ def answer(name: str, parameters: Json) -> Json:
     answers: dict[str, Json] = {
         "WriteStory": {"scenes": list(range(1, MAX_SCENES + 1))},
         "PaintAnchor": {"scene": 1, **by},
-        "PaintImage": {"scene": parameters.get("scene"), **by},
+        "PaintImage": {"scene": parameters.get("scene"), "narrated": True, **by},
+        "SpeakNarration": {"scene": parameters.get("scene"), **by},
         "StartClip": clip,
         "CheckClip": clip,
         "CollectClip": clip,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from layers.sizes import FFMPEG_USERS, function_names
+from layers.sizes import FFMPEG_USERS, SPEECH_USERS, function_names
 from tests.infra.template import Template
 
 # "Dependency already enforced": the CDK writes each function's role down twice.
@@ -69,9 +69,21 @@ def test_functions_are_made_one_way(template: Template) -> None:
         assert len(function["VpcConfig"]["SubnetIds"]) == 2
 
 
+def carriers(template: Template, layer: str) -> set[str]:
+    """The functions that carry a layer."""
+    return {
+        folder
+        for folder, function in template.functions.items()
+        if any(f"Layers{layer}" in carried["Ref"] for carried in function["Layers"])
+    }
+
+
 def test_ffmpeg_is_carried_by_those_who_start_it(template: Template) -> None:
-    carriers = {f for f, function in template.functions.items() if len(function["Layers"]) == 2}
-    assert carriers == FFMPEG_USERS
+    assert carriers(template, "Ffmpeg") == FFMPEG_USERS
+
+
+def test_the_offline_voice_is_carried_by_what_speaks(template: Template) -> None:
+    assert carriers(template, "Speech") == SPEECH_USERS
 
 
 def test_every_log_has_an_end(template: Template) -> None:

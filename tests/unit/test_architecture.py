@@ -57,7 +57,18 @@ def place(path: Path) -> str:
 def test_the_functions_are_those_of_the_house() -> None:
     assert (
         sorted(
-            ["api", "authorizer", "clip", "finish", "image", "merge", "migrate", "story", "sweeper"]
+            [
+                "api",
+                "authorizer",
+                "clip",
+                "finish",
+                "image",
+                "merge",
+                "migrate",
+                "speech",
+                "story",
+                "sweeper",
+            ]
         )
         == LAMBDAS
     )

@@ -41,6 +41,18 @@ def test_the_estimate_is_the_sum_of_its_parts() -> None:
     )
 
 
+def test_a_narration_costs_what_its_seconds_do() -> None:
+    """20 tokens for a second at 64 dollars a million, for somewhat more than the scene."""
+    silent, spoken = models.paid(), models.paid(narrated=True)
+    assert spoken.speech is not None
+    assert spoken.speech.speech_usd(60) - spoken.speech.speech_usd(0) == Decimal("0.0768")
+    more = [
+        choice.estimate_usd(scenes=3, seconds=5, ratio="1280:720", reference=False)
+        for choice in (silent, spoken)
+    ]
+    assert more[1] - more[0] == 3 * spoken.narration_usd(5) > 0
+
+
 def test_offline_costs_nothing() -> None:
     choice = models.offline()
     assert not any(m.is_paid for m in (choice.text, choice.image, choice.video))

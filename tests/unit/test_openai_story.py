@@ -1,12 +1,14 @@
 """What a text model writes: the schema that it is given, and the rules that we hold it to."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.narration import room, seconds_to_say
 from common.providers import StoryRequest
 from common.providers.text import _story
 from common.styles import mood, style
@@ -56,6 +58,31 @@ def test_the_schema_is_one_that_strict_mode_takes(scenes: int) -> None:
     openai_schema.check("Story", schema)
     assert schema["properties"]["scenes"]["minItems"] == scenes
     assert schema["properties"]["scenes"]["maxItems"] == scenes
+
+
+def test_a_narrated_story_has_one_field_more() -> None:
+    plain, narrated = (
+        _story.schema(2, narrated=said)["$defs"]["SceneDraft"] for said in (False, True)
+    )
+    openai_schema.check("Story", _story.schema(2, narrated=True))
+    assert set(narrated["properties"]) - set(plain["properties"]) == {"narration"}
+    assert set(narrated["required"]) - set(plain["required"]) == {"narration"}
+
+
+def test_what_is_said_is_kept_and_what_is_too_long_ends_sooner() -> None:
+    short, long = "The cat is late.", "The cat climbs the stairs to the light. " * 9
+    made = draft(2, scenes=[scene(narration=short), scene(narration=long)])
+    story = _story.read(json.dumps(made), replace(request(), narrated=True))
+    said = [one.narration or "" for one in story.scenes]
+    assert said[0] == short
+    assert long.startswith(said[1])
+    assert said[1].endswith("light.")
+    assert seconds_to_say(said[1]) <= room(7) * 1.3
+
+
+def test_a_narrated_story_without_a_word_is_sent_back() -> None:
+    with pytest.raises(_story.BrokenRules, match="scene 1: narration is empty"):
+        _story.read(json.dumps(draft(2)), replace(request(), narrated=True))
 
 
 def test_a_story_is_made_of_the_draft() -> None:

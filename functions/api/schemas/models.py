@@ -37,6 +37,7 @@ class SceneEstimate(BaseModel):
     scene: int
     image: str
     clip: str
+    narration: str
 
 
 class Estimate(BaseModel):

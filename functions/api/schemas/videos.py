@@ -68,6 +68,17 @@ class Asset(BaseModel):
     error: RunError | None
 
 
+class NarrationObject(BaseModel):
+    """What is said in a scene. `seconds` is how long it takes as spoken."""
+
+    status: str
+    text: str
+    seconds: float | None
+    url: str | None
+    cost: SceneCost
+    error: RunError | None
+
+
 class SceneObject(BaseModel):
     """One scene: its text, its picture and its clip."""
 
@@ -79,6 +90,7 @@ class SceneObject(BaseModel):
     motion_prompt: str
     image: Asset
     clip: Asset
+    narration: NarrationObject | None = Field(description="Null where nobody speaks.")
 
 
 class Output(BaseModel):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from psycopg2 import sql
 from psycopg2.extras import Json
 
-from common.database import Cursor
+from common.database import Cursor, narrations
 from common.errors import NotFound
 from common.video import Story
 
@@ -67,6 +67,7 @@ def insert_story(cursor: Cursor, session_id: str, story: Story, style: str, mood
         """,
         (story.title, story.overview, session_id),
     )
+    narrations.insert(cursor, session_id, story)
     for scene in story.scenes:
         cursor.execute(
             """

@@ -36,6 +36,9 @@ class Wish:
     max_cost_usd: Decimal | None = None
     on_unknown: str = "fail"
     metadata: dict[str, Any] = field(default_factory=dict)
+    output: dict[str, Any] = field(default_factory=dict)
+    speech_provider: str | None = None
+    speech_model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,8 @@ _SELECT = """
     SELECT s.id, s.session_id, s.user_id, s.original_prompt, s.frame_count, s.clip_seconds,
            s.ratio, s.style, s.mood, s.seed, s.reference_key, s.text_provider, s.text_model,
            s.image_provider, s.image_model, s.video_provider, s.video_model, s.estimated_usd,
-           s.key_id, s.max_cost_usd, s.on_unknown, s.metadata, s.status,
+           s.key_id, s.max_cost_usd, s.on_unknown, s.metadata, s.output, s.speech_provider,
+           s.speech_model, s.status,
            s.story_title, s.story_overview, s.created_at, s.updated_at,
            r.run_id, r.stage, r.error, r.started_at, r.ended_at
     FROM video_sessions s
@@ -92,9 +96,9 @@ def insert(cursor: Cursor, wish: Wish) -> None:
             session_id, user_id, original_prompt, video_duration, frame_count, clip_seconds, ratio,
             style, mood, seed, reference_key, text_provider, text_model, image_provider,
             image_model, video_provider, video_model, estimated_usd, key_id, max_cost_usd,
-            on_unknown, metadata)
+            on_unknown, metadata, output, speech_provider, speech_model)
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                %s, %s)
+                %s, %s, %s, %s, %s)
         """,
         (
             wish.session_id, wish.user_id, wish.original_prompt,
@@ -103,6 +107,7 @@ def insert(cursor: Cursor, wish: Wish) -> None:
             wish.text_model, wish.image_provider, wish.image_model, wish.video_provider,
             wish.video_model, wish.estimated_usd, wish.key_id,
             wish.max_cost_usd, wish.on_unknown, Json(wish.metadata),
+            Json(wish.output), wish.speech_provider, wish.speech_model,
         ),
     )  # fmt: skip
 

@@ -34,7 +34,11 @@ class ProviderContext:
 # -- text ------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class StoryRequest:
-    """Wish for a story of `scenes` scenes, each `seconds` long."""
+    """Wish for a story of `scenes` scenes, each `seconds` long.
+
+    Where it is `narrated`, each scene says what is told in it, in the prompt's own language or in
+    `language` (BCP 47), short enough for the scene.
+    """
 
     prompt: str
     scenes: int
@@ -43,6 +47,8 @@ class StoryRequest:
     mood: Mood
     model: str
     seed: int
+    narrated: bool = False
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

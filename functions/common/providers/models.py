@@ -168,15 +168,25 @@ def find(kind: Kind, provider: str, model: str | None = None) -> Model:
 
 
 @cache
-def offline() -> Choice:
+def offline(*, narrated: bool = False) -> Choice:
     """The models that need no key."""
-    return Choice(find("text", "offline"), find("image", "offline"), find("video", "offline"))
+    return Choice(
+        find("text", "offline"),
+        find("image", "offline"),
+        find("video", "offline"),
+        find("speech", "offline") if narrated else None,
+    )
 
 
 @cache
-def paid() -> Choice:
+def paid(*, narrated: bool = False) -> Choice:
     """The default models of the paid providers."""
-    return Choice(find("text", "openai"), find("image", "openai"), find("video", "runway"))
+    return Choice(
+        find("text", "openai"),
+        find("image", "openai"),
+        find("video", "runway"),
+        find("speech", "openai") if narrated else None,
+    )
 
 
 def _model(entry: dict[str, Any]) -> Model:

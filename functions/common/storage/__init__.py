@@ -40,6 +40,10 @@ class MediaFolder:
         """Key of the picture of a scene."""
         return self._key("reference-frames", f"generated_frame_{scene}_{version}.png")
 
+    def narration(self, scene: int, version: int) -> str:
+        """Key of what is said in a scene."""
+        return self._key("narrations", f"narration_{scene}_{version}.wav")
+
     def clip(self, scene: int, version: int) -> str:
         """Key of the clip of a scene."""
         return self._key("video-clips", f"generated_clip_{scene}_{version}.mp4")

@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 from string import Template
 
+from common.narration import words_for
 from common.providers import StoryRequest
 from common.styles import Mood, Style
 from common.video import Picture
@@ -39,8 +40,19 @@ def story(request: StoryRequest) -> tuple[str, str]:
         mood_prompt=request.mood.prompt,
         most_characters=MOST_CHARACTERS,
         most_places=MOST_PLACES,
+        narration=_narration(request),
     )
     return _fill("story_system"), wish
+
+
+def _narration(request: StoryRequest) -> str:
+    if not request.narrated:
+        return ""
+    return _fill(
+        "story_narration",
+        language=request.language or "the language of the idea",
+        words=words_for(request.seconds),
+    )
 
 
 def story_repair(faults: list[str], scenes: int) -> str:

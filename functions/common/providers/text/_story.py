@@ -11,11 +11,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from common.narration import MAX_CHARACTERS, fit, room, seconds_to_say
 from common.providers import StoryRequest, prompts
 from common.video import Scene, Story
 
 _NAME, _TITLE, _LOOK, _SHORT, _LONG = 80, 120, 600, 800, 1200  # characters
 _MOST_FAULTS = 20
+_HURRY = 1.25
 
 _LINK = re.compile(
     r"https?:|ftp:|www\.|\b[a-z0-9-]{2,}\.(?:com|net|org|io|ai|co|app|dev|tv|gg|info|xyz|ru|cn)\b",
@@ -46,6 +48,7 @@ class SceneDraft(_Strict):
     place: str
     picture: str
     motion: str
+    narration: str | None = None
 
 
 class Draft(_Strict):
@@ -66,7 +69,7 @@ class BrokenRules(Exception):
         self.faults = list(faults[:_MOST_FAULTS])
 
 
-def schema(scenes: int) -> dict[str, Any]:
+def schema(scenes: int, *, narrated: bool = False) -> dict[str, Any]:
     """Return the strict JSON schema of a draft with exactly so many scenes."""
     made = Draft.model_json_schema()
     # pydantic's titles say nothing that the names do not.
@@ -76,6 +79,12 @@ def schema(scenes: int) -> dict[str, Any]:
         part.pop("description", None)
         for described in part["properties"].values():
             described.pop("title", None)
+    scene = made["$defs"]["SceneDraft"]
+    # A strict schema has no field that may be left out: it is there, or it is not.
+    scene["properties"].pop("narration")
+    if narrated:
+        scene["properties"]["narration"] = {"type": "string"}
+        scene["required"].append("narration")
     made["properties"]["scenes"] |= {"minItems": scenes, "maxItems": scenes}
     return made
 
@@ -89,7 +98,7 @@ def read(text: str, request: StoryRequest) -> Story:
         raise BrokenRules(
             [f"{place or 'the whole'}: not as the schema says" for place in places]
         ) from None
-    if faults := list(_faults(draft, request.scenes)):
+    if faults := list(_faults(draft, request)):
         raise BrokenRules(faults)
     return Story(
         title=_line(draft.title),
@@ -113,7 +122,18 @@ def _scene(number: int, scene: SceneDraft, draft: Draft, request: StoryRequest) 
             request.mood,
         ),
         motion_prompt=_line(scene.motion),
+        narration=_narration(scene.narration, request),
     )
+
+
+def _narration(text: str | None, request: StoryRequest) -> str | None:
+    """Return what is said. A voice can hurry a little; what is still too long ends sooner."""
+    if not request.narrated or text is None:
+        return None
+    line = _line(text)
+    if seconds_to_say(line) <= room(request.seconds * _HURRY):
+        return line
+    return fit(line, request.seconds * _HURRY)
 
 
 def _known(name: str, known: Sequence[Known]) -> tuple[str, str]:
@@ -129,9 +149,9 @@ def _known(name: str, known: Sequence[Known]) -> tuple[str, str]:
     return _line(name), "as in the other pictures"
 
 
-def _faults(draft: Draft, scenes: int) -> Iterator[str]:
-    if len(draft.scenes) != scenes:
-        yield f"scenes: there are {len(draft.scenes)}, not {scenes}"
+def _faults(draft: Draft, request: StoryRequest) -> Iterator[str]:
+    if len(draft.scenes) != request.scenes:
+        yield f"scenes: there are {len(draft.scenes)}, not {request.scenes}"
     if len(draft.characters) > prompts.MOST_CHARACTERS:
         yield f"characters: more than {prompts.MOST_CHARACTERS}"
     if not 1 <= len(draft.places) <= prompts.MOST_PLACES:
@@ -147,6 +167,8 @@ def _faults(draft: Draft, scenes: int) -> Iterator[str]:
         yield from _text(f"scene {number}: place", scene.place, _LOOK)
         yield from _text(f"scene {number}: picture", scene.picture, _LONG)
         yield from _text(f"scene {number}: motion", scene.motion, _SHORT)
+        if request.narrated:
+            yield from _text(f"scene {number}: narration", scene.narration or "", MAX_CHARACTERS)
         if len(scene.characters) > prompts.MOST_CHARACTERS:
             yield f"scene {number}: more than {prompts.MOST_CHARACTERS} characters"
         for name in scene.characters:

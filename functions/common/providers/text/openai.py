@@ -107,7 +107,7 @@ class OpenAIText:
                         "type": "json_schema",
                         "name": "Story",
                         "strict": True,
-                        "schema": _story.schema(request.scenes),
+                        "schema": _story.schema(request.scenes, narrated=request.narrated),
                     }
                 },
             )

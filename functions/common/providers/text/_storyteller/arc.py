@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from common.narration import fit
 from common.providers import StoryRequest
 from common.providers.text._storyteller.phrases import Parts, Phrase, pick
 from common.video import Scene, Story
@@ -32,7 +33,8 @@ def tell(request: StoryRequest) -> Story:
     scenes = []
     for number in range(1, request.scenes + 1):
         names = _names(parts, _progress(request, number))
-        description = _description(request, parts, number, pools, names, told)
+        view, said = _moment(request, parts, number, pools, names, told)
+        description = f"{view}. {said}"
         scenes.append(
             Scene(
                 number=number,
@@ -40,6 +42,7 @@ def tell(request: StoryRequest) -> Story:
                 description=description,
                 image_prompt=_image_prompt(request, parts, description),
                 motion_prompt=_motion_prompt(request, number, names, rng),
+                narration=fit(said, request.seconds) if request.narrated else None,
             )
         )
     return Story(_title(parts, rng), _overview(request, parts), tuple(scenes))
@@ -95,30 +98,31 @@ def _names(parts: Parts, progress: float = 0.0) -> dict[str, str]:
     return {**names, **{k.capitalize(): v[:1].upper() + v[1:] for k, v in names.items()}}
 
 
-def _description(
+def _moment(
     request: StoryRequest,
     parts: Parts,
     number: int,
     pools: Mapping[str, _Pool],
     names: Mapping[str, str],
     told: set[str],
-) -> str:
+) -> tuple[str, str]:
+    """Return how a scene is seen, and what is told in it."""
     views: list[str] = _table()["views"]
     view = views[(number - 1) % len(views)]
     if number == request.scenes and request.scenes > 1:
         view = "Wide view"
     time = _time(request, parts, number)
     act = act_of(number, request.scenes)
-    description = ""
+    said = ""
     for _ in range(24):  # A pool that starts again meets another detail, so nothing repeats.
         sentence = pools[act].take().format(**names)
         sentence = sentence[:1].upper() + sentence[1:]
         detail = pools["details"].take()
-        description = f"{view}{time}. {sentence}. {detail}"
-        if description not in told:
+        said = f"{sentence}. {detail}"
+        if f"{view}{time}. {said}" not in told:
             break
-    told.add(description)
-    return description
+    told.add(f"{view}{time}. {said}")
+    return f"{view}{time}", said
 
 
 def _progress(request: StoryRequest, number: int) -> float:

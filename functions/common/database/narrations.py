@@ -1,0 +1,93 @@
+"""SQL of what is said in the scenes of a narrated video."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from psycopg2.extras import Json
+
+from common.database import Cursor
+from common.errors import NotFound
+from common.video import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Narration:
+    """What is said in one scene; `seconds` is how long it takes as spoken."""
+
+    scene_number: int
+    text: str
+    status: str
+    audio_key: str | None
+    seconds: Decimal | None
+    cost_usd: Decimal
+    error: dict[str, Any] | None
+
+
+def insert(cursor: Cursor, session_id: str, story: Story) -> None:
+    """Store what is to be said in each scene; once."""
+    for scene in story.scenes:
+        if scene.narration:
+            cursor.execute(
+                """
+                INSERT INTO video_narrations (session_id, scene_number, text) VALUES (%s, %s, %s)
+                ON CONFLICT (session_id, scene_number) DO NOTHING
+                """,
+                (session_id, scene.number, scene.narration),
+            )
+
+
+def of_video(cursor: Cursor, session_id: str) -> dict[int, Narration]:
+    """Return what is said, by scene; empty where nobody speaks."""
+    cursor.execute(
+        """
+        SELECT scene_number, text, status, audio_key, seconds, cost_usd, error
+        FROM video_narrations WHERE session_id = %s ORDER BY scene_number
+        """,
+        (session_id,),
+    )
+    return {row["scene_number"]: Narration(**row) for row in cursor.fetchall()}
+
+
+def of_scene(cursor: Cursor, session_id: str, scene: int) -> Narration:
+    """Return what is said in a scene; raises NotFound."""
+    found = of_video(cursor, session_id).get(scene)
+    if found is None:
+        raise NotFound("Nothing is said in the scene.")
+    return found
+
+
+def start(cursor: Cursor, session_id: str, scene: int) -> None:
+    """Mark it as being spoken, unless it is."""
+    _update(cursor, session_id, scene, "running")
+
+
+def finish(
+    cursor: Cursor, session_id: str, scene: int, *, key: str, seconds: float, usd: Decimal
+) -> None:
+    """Mark it as spoken."""
+    cursor.execute(
+        """
+        UPDATE video_narrations SET status = 'succeeded', error = NULL, audio_key = %s,
+               seconds = %s, cost_usd = %s, updated_at = now()
+        WHERE session_id = %s AND scene_number = %s AND status <> 'succeeded'
+        """,
+        (key, seconds, usd, session_id, scene),
+    )
+
+
+def fail(cursor: Cursor, session_id: str, scene: int, error: dict[str, Any]) -> None:
+    """Mark it as failed, unless it is spoken."""
+    _update(cursor, session_id, scene, "failed", error)
+
+
+def _update(
+    cursor: Cursor, session_id: str, scene: int, status: str, error: dict[str, Any] | None = None
+) -> None:
+    cursor.execute(
+        """
+        UPDATE video_narrations SET status = %s, error = %s, updated_at = now()
+        WHERE session_id = %s AND scene_number = %s AND status <> 'succeeded'
+        """,
+        (status, Json(error) if error else None, session_id, scene),
+    )

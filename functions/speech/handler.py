@@ -1,0 +1,68 @@
+"""State SpeakNarration: what is told in a scene becomes sound."""
+
+from typing import Any
+
+from common import paid, providers
+from common.database import Cursor, jobs, narrations, runs, videos
+from common.database.jobs import Attempt, Step
+from common.database.narrations import Narration
+from common.database.videos import Video
+from common.errors import PermanentError
+from common.generation import charge, context, database, folder, ledger, store
+from common.output_wish import OutputWish
+from common.paid import Facts
+from common.providers import SpeechRequest, models
+from common.step import SceneEvent, step
+from common.styles import mood
+from common.video import Cost, Stage
+
+_VERSION = 1
+# The state gives up after 120 s, the function before it.
+_LEASE_SECONDS = 120
+
+
+@step(Stage.SPEECH, SceneEvent, database, submits=True)
+def handler(event: SceneEvent) -> dict[str, Any]:
+    """Speak the scene's narration once; a repeated run gets the one that is there."""
+    with database().transaction() as cursor:
+        video = videos.get(cursor, event.video_id)
+        narration = narrations.of_scene(cursor, event.video_id, event.scene)
+        narrations.start(cursor, event.video_id, event.scene)
+    if narration.status != "succeeded":
+        _speak(event, video, narration)
+    return {"scene": event.scene, "provider": video.speech_provider, "model": video.speech_model}
+
+
+def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
+    provider = video.speech_provider
+    wished = OutputWish.model_validate(video.output).narration
+    if provider is None or wished is None:
+        raise PermanentError("The video has no voice.", code="speech.no_voice")
+    model = models.find("speech", provider, video.speech_model)
+    key = folder(video).narration(event.scene, _VERSION)
+    request = SpeechRequest(
+        text=narration.text,
+        seconds=video.clip_seconds,
+        mood=mood(video.mood),
+        model=model.model,
+        voice=wished.voice if wished.voice in model.voices else None,
+        language=wished.language,
+    )
+
+    def make(_token: str) -> Facts:
+        result = providers.speech_provider(provider, context()).speak(request)
+        data = result.sound.as_wav()
+        paid.patiently(lambda: store().put(key, data, "audio/wav"))
+        return {"cost": result.cost.as_json(), "seconds": result.sound.seconds}
+
+    def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
+        cost = Cost.from_json(facts["cost"])
+        jobs.succeeded(cursor, attempt, cost)
+        narrations.finish(
+            cursor, event.video_id, event.scene, key=key, seconds=facts["seconds"], usd=cost.usd
+        )
+        runs.add_event(cursor, event.run_id, "speech.succeeded", event.scene)
+
+    usd = model.narration_usd(video.clip_seconds)
+    paid_for = Step(event.video_id, "speech", event.scene, _VERSION)
+    ledger().pay(charge(video, paid_for, model, usd, _LEASE_SECONDS), make, record)
