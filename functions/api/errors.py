@@ -16,6 +16,8 @@ from common.errors import InvalidInput, VideoError
 from common.log import logger
 from common.observability import MetricUnit, metrics
 
+_RETRY_SECONDS = 5  # after a 503 whose cause does not say when it will be over
+
 
 def register(app: APIGatewayRestResolver) -> None:
     """Make the application answer every error with a problem document."""
@@ -41,7 +43,8 @@ class Refusals:
         problem = problems.of_error(error, self._request_id())
         if problem.status >= 500:
             logger.error("request failed", extra={"code": error.error_code, "why": error.detail})
-        return self._answer(problem, error.retry_after)
+        busy = problem.status == 503 and error.retry_after is None
+        return self._answer(problem, _RETRY_SECONDS if busy else error.retry_after)
 
     def invalid(self, error: RequestValidationError) -> Response[str]:
         """Answer a body or parameter that the models refuse."""

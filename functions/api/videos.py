@@ -6,15 +6,19 @@ import re
 from dataclasses import dataclass
 
 from api import catalogue, present
+from api.answer import Answer
+from api.idempotency import Once
 from api.schemas.models import Estimate
 from api.schemas.videos import Download, VideoObject, VideoPage
 from common.admission import Admission
 from common.caller import Caller
-from common.database import Database, jobs, narrations, scenes, videos
+from common.database import Cursor, Database, jobs, narrations, scenes, videos
 from common.database.videos import Video
 from common.errors import Conflict, InvalidInput
 from common.storage import MediaStore
 from common.wishes import CreateVideo
+
+POLL_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,28 +33,39 @@ class Videos:
         """Say what a video would cost; the wish is checked as if it were made."""
         return catalogue.estimate(self.admission.choice(caller, wish), wish)
 
-    def create(self, caller: Caller, wish: CreateVideo) -> VideoObject:
+    def create(self, caller: Caller, wish: CreateVideo, once: Once) -> Answer:
         """Admit a video and start its run. Whatever is refused leaves nothing behind."""
-        return self.get(caller, self.admission.create(caller, wish))
+        order = self.admission.check(caller, wish, once.new_id)
+        with self.database.transaction() as cursor:
+            if kept := once.claim(cursor):
+                return kept
+            self.admission.keep(cursor, caller, order)
+            answer = self._accepted(cursor, order.row.session_id, once)
+        self.admission.start(order.run_id, order.row.session_id)
+        return answer
 
-    def resume(self, caller: Caller, video_id: str) -> VideoObject:
+    def resume(self, caller: Caller, video_id: str, once: Once) -> Answer:
         """Start a failed video anew over what is there; only what is missing is paid for."""
-        self.admission.resume(caller, video_id)
-        return self.get(caller, video_id)
+        run_id = once.new_id("run")
+        with self.database.transaction() as cursor:
+            if kept := once.claim(cursor):
+                return kept
+            self.admission.reopen(cursor, caller, video_id, run_id)
+            answer = self._accepted(cursor, video_id, once)
+        self.admission.start(run_id, video_id)
+        return answer
 
     def get(self, caller: Caller, video_id: str) -> VideoObject:
         """Show one of the caller's videos; raises NotFound."""
         with self.database.transaction() as cursor:
-            video = videos.get(cursor, video_id, caller.user_id)
-            rows = present.Rows(
-                video=video,
-                frames=scenes.frames(cursor, video_id),
-                clips=scenes.clips(cursor, video_id),
-                final=videos.final(cursor, video_id),
-                charges=jobs.charges(cursor, video_id),
-                narrations=narrations.of_video(cursor, video_id),
-            )
+            rows = _rows(cursor, videos.get(cursor, video_id, caller.user_id))
         return present.full(rows, self.store)
+
+    def show(self, caller: Caller, video_id: str) -> Answer:
+        """Answer with one of the caller's videos; while it is made, with when to look again."""
+        video = self.get(caller, video_id)
+        headers = {} if video.completed_at else {"Retry-After": str(POLL_SECONDS)}
+        return Answer(200, video.model_dump_json(), headers, video.id)
 
     def page(self, caller: Caller, limit: int, cursor: str | None) -> VideoPage:
         """Show the caller's videos, newest first."""
@@ -86,6 +101,25 @@ class Videos:
             size_bytes=final.size_bytes,
             sha256=final.sha256,
         )
+
+    def _accepted(self, cursor: Cursor, video_id: str, once: Once) -> Answer:
+        """Answer that a run was accepted, and keep the answer with what was stored."""
+        video = present.full(_rows(cursor, videos.get(cursor, video_id)), self.store)
+        headers = {"Location": video.links.self, "Retry-After": str(POLL_SECONDS)}
+        answer = Answer(202, video.model_dump_json(), headers, video_id)
+        once.keep(cursor, answer)
+        return answer
+
+
+def _rows(cursor: Cursor, video: Video) -> present.Rows:
+    return present.Rows(
+        video=video,
+        frames=scenes.frames(cursor, video.session_id),
+        clips=scenes.clips(cursor, video.session_id),
+        final=videos.final(cursor, video.session_id),
+        charges=jobs.charges(cursor, video.session_id),
+        narrations=narrations.of_video(cursor, video.session_id),
+    )
 
 
 def _plain(title: str) -> str:

@@ -4,7 +4,7 @@
 transaction, `start` starts what was committed. `create` is the three for one video.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from secrets import randbits
@@ -51,22 +51,19 @@ class Admission:
         self.start(order.run_id, order.row.session_id)
         return order.row.session_id
 
-    def resume(self, caller: Caller, video_id: str) -> None:
-        """Start a failed video anew over what is there; only what is missing is paid for."""
-        run_id = ids.new("run")
-        with self.database.transaction() as cursor:
-            video = videos.get(cursor, video_id, caller.user_id)
-            if not videos.reopen(cursor, video_id):
-                raise Conflict(
-                    f"Only a failed video can be resumed; this one is {video.status}.",
-                    code="video.not_failed",
-                )
-            spent = budget.committed_usd(cursor, video_id)
-            missing = max(video.estimated_usd - spent, Decimal(0))
-            if missing:
-                budget.reserve(cursor, self._caps(caller), missing)
-            runs.insert(cursor, run_id, video_id, "resume", missing)
-        self.start(run_id, video_id)
+    def reopen(self, cursor: Cursor, caller: Caller, video_id: str, run_id: str) -> None:
+        """Store a new run of a failed video over what is there, with what is missing reserved."""
+        video = videos.get(cursor, video_id, caller.user_id)
+        if not videos.reopen(cursor, video_id):
+            raise Conflict(
+                f"Only a failed video can be resumed; this one is {video.status}.",
+                code="video.not_failed",
+            )
+        spent = budget.committed_usd(cursor, video_id)
+        missing = max(video.estimated_usd - spent, Decimal(0))
+        if missing:
+            budget.reserve(cursor, self._caps(caller), missing)
+        runs.insert(cursor, run_id, video_id, "resume", missing)
 
     def choice(self, caller: Caller, wish: CreateVideo) -> Choice:
         """Return the models that make the video; raises InvalidInput for what cannot be made."""
@@ -77,16 +74,18 @@ class Admission:
         """The keys of the providers that are set."""
         return secrets.read(self.settings.providers_secret_arn)
 
-    def check(self, caller: Caller, wish: CreateVideo) -> Order:
+    def check(
+        self, caller: Caller, wish: CreateVideo, new_id: Callable[[str], str] = ids.new
+    ) -> Order:
         """Hold the wish against styles, models and its own limit, and read its picture."""
         choice = self.choice(caller, wish)
         picture = _read_picture(wish.image) if wish.image else None
-        folder = MediaFolder(caller.user_id, ids.new("vid"))
+        folder = MediaFolder(caller.user_id, new_id("vid"))
         reference_key = folder.reference(1) if picture else None
         row = _row(caller, wish, choice, folder.video_id, reference_key)
         if row.max_cost_usd is not None and row.estimated_usd > row.max_cost_usd:
             raise _over_own_limit(row.estimated_usd, row.max_cost_usd)
-        return Order(row, ids.new("run"), picture)
+        return Order(row, new_id("run"), picture)
 
     def keep(self, cursor: Cursor, caller: Caller, order: Order) -> None:
         """Store the video and its run, with its cost reserved; raises BudgetExceeded."""

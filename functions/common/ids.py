@@ -1,14 +1,28 @@
 """Identifiers: a prefix that says what it is, and a ULID (time-ordered, 80 random bits)."""
 
+import hashlib
+import json
 import secrets
 import time
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_RANDOM_BITS = 80
+_DAY_MS = 24 * 60 * 60 * 1000
 
 
 def new(prefix: str) -> str:
     """Return a new identifier such as `vid_01KB0M5S3V6Q8R2C4D7E9FGHJK`."""
-    return _text(prefix, (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80))
+    return _text(prefix, _now_ms() << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS))
+
+
+def derived(prefix: str, *parts: str) -> str:
+    """Return the identifier that the same parts get all day (UTC), so that a repetition meets it.
+
+    Its time is the beginning of the day, its random bits are of the parts' SHA-256.
+    """
+    digest = hashlib.sha256(json.dumps([prefix, *parts]).encode()).digest()
+    today_ms = _now_ms() // _DAY_MS * _DAY_MS
+    return _text(prefix, today_ms << _RANDOM_BITS | int.from_bytes(digest[: _RANDOM_BITS // 8]))
 
 
 def to_bytes(identifier: str) -> bytes:
@@ -22,6 +36,10 @@ def to_bytes(identifier: str) -> bytes:
 def from_bytes(prefix: str, ulid: bytes) -> str:
     """Return the identifier of 16 bytes."""
     return _text(prefix, int.from_bytes(ulid))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _text(prefix: str, number: int) -> str:

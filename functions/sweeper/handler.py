@@ -10,7 +10,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from common import pipeline, verdict
-from common.database import Database, runs
+from common.database import Database, idempotency, runs
 from common.database.runs import OpenRun
 from common.errors import VideoError
 from common.log import logger
@@ -20,6 +20,7 @@ from common.settings import SweeperSettings, load
 # Admission starts the execution in its own request; what is older than this was left unstarted.
 _UNSTARTED_SECONDS = 15
 _RUNS_PER_SWEEP = 200
+_KEYS_PER_SWEEP = 10_000
 
 
 @cache
@@ -48,6 +49,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
             open_runs = runs.still_open(
                 cursor, older_than_seconds=_UNSTARTED_SECONDS, limit=_RUNS_PER_SWEEP
             )
+            idempotency.forget_expired(cursor, limit=_KEYS_PER_SWEEP)
     for run in open_runs:
         try:
             done[_sweep(run)] += 1

@@ -7,14 +7,17 @@ import pytest
 
 from common import secrets
 from common.database import Database
-from common.settings import DatabaseSettings
+from common.settings import ApiSettings, DatabaseSettings
 from infra.local.postgres import Postgres
 from infra.local.state import State
 from migrate import migrations
-from tests.stand_ins import secrets_manager
+from tests.contract.gateway import Gateway
+from tests.stand_ins import secrets_manager, step_functions
 from tests.stand_ins.secrets_manager import SecretsManager
 
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:database-abc123"
+PROVIDERS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:providers-abc123"
+MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:videos"
 NAME = "video"
 
 
@@ -77,3 +80,34 @@ def database(migrated: DatabaseSettings) -> Iterator[Database]:
     database = Database(migrated)
     yield database
     database.close()
+
+
+@pytest.fixture
+def gateway(
+    migrated: DatabaseSettings, secret_store: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Gateway]:
+    """The API's function with a database of its own, offline providers, and nothing started."""
+    from api import resources
+    from common import aws  # late: Powertools reads its settings when it is imported
+
+    secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""}
+    environment = {
+        **migrated.model_dump(by_alias=True, mode="json"),
+        "MEDIA_BUCKET": "media",
+        **{name.upper(): "offline" for name in ApiSettings.model_fields if "_provider" in name},
+        "PROVIDERS_SECRET_ARN": PROVIDERS,
+        "STATE_MACHINE_ARN": MACHINE,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, str(value))
+    warm = [resources.settings, resources.database, resources.store, resources.admission]
+    warm += [resources.videos, aws._client]
+    with step_functions.serve() as machine:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", machine.url)
+        for kept in warm:
+            kept.cache_clear()
+        yield Gateway(machine)
+        resources.database().close()
+        for kept in warm:
+            kept.cache_clear()

@@ -2,6 +2,7 @@
 
 from aws_lambda_powertools.event_handler.api_gateway import Router
 
+from api.idempotency import Once
 from api.middleware import admitted
 from api.resources import database
 from common.caller import Caller
@@ -20,3 +21,8 @@ def caller(router: Router) -> Caller:
     """Return who makes the request; known on routes that are ADMITTED."""
     who: Caller = router.context["caller"]
     return who
+
+
+def once(router: Router, key: str | None) -> Once:
+    """Return the idempotency of the request, under the key that it has, if one."""
+    return Once.of(router.current_event, caller(router).user_id, key)

@@ -1,43 +1,51 @@
 """Routes of videos."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
+from api import waiting
+from api.answer import Answer
 from api.document import answers
-from api.middleware import JSON
-from api.resources import videos
-from api.routes import ADMITTED, caller, group
+from api.idempotency import IdempotencyKey
+from api.resources import database, videos
+from api.routes import ADMITTED, caller, group, once
 from api.schemas.videos import Download, VideoObject, VideoPage
+from api.waiting import Prefer
+from common.errors import TransientError
+from common.log import logger
 from common.wishes import CreateVideo
 
-_POLL_SECONDS = 2
 VideoId = Annotated[str, Path(pattern=r"^vid_[0-9A-Z]{26}$", description="Id of a video.")]
 
 router = group()
 
 
-def _accepted(video: VideoObject) -> Response[VideoObject]:
-    return Response(
-        status_code=202,
-        content_type=JSON,
-        body=video,
-        headers={"Location": video.links.self, "Retry-After": str(_POLL_SECONDS)},
-    )
+def _started(*refusals: int) -> dict[int, Any]:
+    """Describe the answers of a route that starts a run, for which a client may wait."""
+    accepted = answers(202, VideoObject, *refusals, authenticated=True)
+    accepted[202]["description"] = "Accepted; it is being made."
+    ended = answers(200, VideoObject)
+    ended[200]["description"] = "It has ended within the time that the client wanted to wait."
+    return {**ended, **accepted}
 
 
 @router.post(
     "/v1/videos",
     summary="Make a video",
     description="Accepts the wish and starts a run. Poll the answer's `links.self`.",
-    responses=answers(202, VideoObject, 400, 402, 413, 415, 422, 429, 503, authenticated=True),
+    responses=_started(400, 402, 409, 413, 415, 422, 429, 503),
     status_code=202,
     middlewares=ADMITTED,
 )
-def create_video(wish: CreateVideo) -> Response[VideoObject]:
-    """202 with the video, its address, and when to look again."""
-    return _accepted(videos().create(caller(router), wish))
+def create_video(
+    wish: CreateVideo, key: IdempotencyKey = None, prefer: Prefer = None
+) -> Response[str]:
+    """202 with the video, its address, and when to look again; 200 once it has ended."""
+    request = once(router, key)
+    answer = request.kept(database()) or videos().create(caller(router), wish, request)
+    return _patiently(prefer, answer)
 
 
 @router.get(
@@ -63,11 +71,9 @@ def list_videos(
     responses=answers(200, VideoObject, 404, 422, 429, 503, authenticated=True),
     middlewares=ADMITTED,
 )
-def get_video(video_id: VideoId) -> Response[VideoObject]:
+def get_video(video_id: VideoId, prefer: Prefer = None) -> Response[str]:
     """The video; while it is made, with a hint when to look again."""
-    video = videos().get(caller(router), video_id)
-    headers = {} if video.completed_at else {"Retry-After": str(_POLL_SECONDS)}
-    return Response(status_code=200, content_type=JSON, body=video, headers=dict(headers))
+    return _patiently(prefer, videos().show(caller(router), video_id))
 
 
 @router.get(
@@ -85,10 +91,27 @@ def download_video(video_id: VideoId) -> Download:
     "/v1/videos/<video_id>/resume",
     summary="Resume a failed video",
     description="Starts a new run over what is finished; only what is missing is paid for.",
-    responses=answers(202, VideoObject, 402, 404, 409, 422, 429, 503, authenticated=True),
+    responses=_started(402, 404, 409, 422, 429, 503),
     status_code=202,
     middlewares=ADMITTED,
 )
-def resume_video(video_id: VideoId) -> Response[VideoObject]:
-    """202 with the video."""
-    return _accepted(videos().resume(caller(router), video_id))
+def resume_video(
+    video_id: VideoId, key: IdempotencyKey = None, prefer: Prefer = None
+) -> Response[str]:
+    """202 with the video; 200 once it has ended."""
+    request = once(router, key)
+    answer = request.kept(database()) or videos().resume(caller(router), video_id, request)
+    return _patiently(prefer, answer)
+
+
+def _patiently(prefer: str | None, answer: Answer) -> Response[str]:
+    """Send the answer; to a client that waits, with the video as it is at the end of that time."""
+    seconds = waiting.asked(prefer)
+    if seconds is None or answer.video_id is None:
+        return answer.response()
+    ended = waiting.until_ended(database(), answer.video_id, seconds, router.lambda_context)
+    try:
+        answer = answer.now(videos().get(caller(router), answer.video_id), ended=ended)
+    except TransientError as error:  # what was accepted stays accepted
+        logger.warning("not shown anew", extra={"code": error.error_code})
+    return answer.response(Preference_Applied=f"wait={seconds}")

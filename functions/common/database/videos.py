@@ -9,6 +9,7 @@ from psycopg2.extras import Json
 
 from common.database import Cursor
 from common.errors import NotFound
+from common.video import TERMINAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,13 @@ def get(cursor: Cursor, session_id: str, user_id: str | None = None) -> Video:
     if row is None:
         raise NotFound("There is no such video.")
     return Video(**row)
+
+
+def has_ended(cursor: Cursor, session_id: str) -> bool:
+    """Say whether nothing is being done for the video any more, not even for one that is gone."""
+    cursor.execute("SELECT status FROM video_sessions WHERE session_id = %s", (session_id,))
+    row = cursor.fetchone()
+    return row is None or row["status"] in TERMINAL
 
 
 def page(cursor: Cursor, user_id: str, *, limit: int, before: int | None) -> list[Video]:

@@ -1,0 +1,59 @@
+"""`Prefer: wait=N` (RFC 7240): a client that waits for its video to end, within one request."""
+
+import time
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler.openapi.params import Header
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from common.database import Database, videos
+from common.errors import TransientError
+from common.log import logger
+
+MOST_SECONDS = 25
+# API Gateway waits for 29 s, the function is stopped after 28: what is left then is for the answer.
+_RESERVE_SECONDS = 2.0
+_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.2, 1.0, 1.5
+
+Prefer = Annotated[
+    str | None,
+    Header(
+        alias="Prefer",
+        description=f"`wait=N`: wait for the end, at most N seconds and at most {MOST_SECONDS} "
+        "(RFC 7240). The answer says so in `Preference-Applied`.",
+    ),
+]
+
+
+def asked(prefer: str | None) -> int | None:
+    """Return how many seconds the client wants to wait; None if it does not say, or unreadably."""
+    for preference in (prefer or "").split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        seconds = value.strip().strip('"')
+        if name.strip().lower() == "wait" and seconds.isascii() and seconds.isdecimal():
+            return min(int(seconds[:9]), MOST_SECONDS)
+    return None
+
+
+def until_ended(database: Database, video_id: str, seconds: float, context: LambdaContext) -> bool:
+    """Wait until the video's run has ended, at most so long; say whether it has.
+
+    Between two looks there is no open transaction. A database that does not answer ends the
+    waiting, not the request: what was accepted stays accepted.
+    """
+    left = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
+    deadline = time.monotonic() + min(seconds, left)
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            with database.transaction() as cursor:
+                if videos.has_ended(cursor, video_id):
+                    return True
+        except TransientError as error:
+            logger.warning("waited in vain", extra={"code": error.error_code})
+            return False
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            return False
+        time.sleep(min(pause, remaining))
+        pause = min(pause * _GROWTH, _LONGEST_PAUSE)

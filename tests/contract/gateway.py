@@ -1,0 +1,103 @@
+"""The API's function behind a gateway that is imitated: one request in, one answer out."""
+
+import json
+import uuid
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from tests.stand_ins.step_functions import StepFunctions
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a client gets."""
+
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    def json(self) -> Any:
+        """The body."""
+        return json.loads(self.text)
+
+
+@dataclass
+class Context:
+    """What Lambda says of itself, with the time that is left."""
+
+    remaining_ms: int = 28_000
+    function_name: str = "api"
+    memory_limit_in_mb: int = 1024
+    invoked_function_arn: str = "arn:aws:lambda:us-east-1:000000000000:function:api"
+    aws_request_id: str = "request"
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the function is stopped."""
+        return self.remaining_ms
+
+
+@dataclass
+class Gateway:
+    """Calls the function as API Gateway does after its authorizer let a key in."""
+
+    machine: StepFunctions
+    user_id: str = "alice"
+    key_id: str = "key_1"
+    scopes: str = ""
+    live: bool = True
+    context: Context = field(default_factory=Context)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        *,
+        user_id: str | None = None,
+    ) -> Reply:
+        """Make one request; `body` is sent as JSON."""
+        from api.handler import handler
+
+        url = urlsplit(path)
+        query = parse_qs(url.query, keep_blank_values=True)
+        sent = {"Content-Type": "application/json"} if body is not None else {}
+        sent |= headers or {}
+        event = {
+            "resource": url.path,
+            "path": url.path,
+            "httpMethod": method,
+            "headers": sent,
+            "multiValueHeaders": {name: [value] for name, value in sent.items()},
+            "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+            "multiValueQueryStringParameters": query or None,
+            "pathParameters": None,
+            "stageVariables": None,
+            "requestContext": {
+                "requestId": str(uuid.uuid4()),
+                "stage": "live",
+                "path": f"/live{url.path}",
+                "httpMethod": method,
+                "identity": {"sourceIp": "127.0.0.1"},
+                "authorizer": {
+                    "key_id": self.key_id,
+                    "user_id": user_id or self.user_id,
+                    "live": "true" if self.live else "false",
+                    "scopes": self.scopes,
+                    "per_minute": "100000",
+                    "per_hour": "100000",
+                    "daily_cap_usd": "",
+                    "monthly_cap_usd": "",
+                },
+            },
+            "body": None if body is None else json.dumps(body),
+            "isBase64Encoded": False,
+        }
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "No application metrics")  # Powertools, of a read
+            answer = handler(event, self.context)
+        several = answer.get("multiValueHeaders") or {}
+        shown = {name: values[-1] for name, values in several.items()}
+        return Reply(answer["statusCode"], shown | (answer.get("headers") or {}), answer["body"])
