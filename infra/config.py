@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
+from common.providers import limits
+
 
 @dataclass(frozen=True)
 class FunctionSize:
@@ -68,6 +70,7 @@ class Stage:
     speech_provider: str = "offline"
     openai_base_url: str = ""
     runway_base_url: str = ""
+    provider_limits: str = ""  # changes of the registry's limits (common.providers.limits)
     operator_user_id: str = "operator"
     daily_cap_usd: str = "100"  # what all keys together may spend in a day
     cors_origins: tuple[str, ...] = ()
@@ -137,6 +140,7 @@ SETTABLE = (
     "speech_provider",
     "openai_base_url",
     "runway_base_url",
+    "provider_limits",
     "operator_user_id",
     "daily_cap_usd",
     "cors_origins",
@@ -147,7 +151,7 @@ SETTABLE = (
 def stage(name: str, changes: Mapping[str, str] | None = None) -> Stage:
     """Return the stage, with some of its SETTABLE fields replaced; lists are comma-separated.
 
-    Raises ValueError, naming what is allowed, for another stage or field.
+    Raises ValueError, naming what is allowed, for another stage or field, or a limit that is none.
     """
     if name not in STAGES:
         raise ValueError(f"There is no stage {name!r}; the stages are {', '.join(STAGES)}.")
@@ -161,4 +165,5 @@ def stage(name: str, changes: Mapping[str, str] | None = None) -> Stage:
         key: tuple(part for part in text.split(",") if part) if key in lists else text
         for key, text in changes.items()
     }
+    limits.read(changes.get("provider_limits", ""))  # a mistake is found here, not by the functions
     return replace(STAGES[name], **values)  # type: ignore[arg-type] # checked names, str or tuple

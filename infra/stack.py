@@ -183,9 +183,10 @@ class VideoStack(Stack):
 
     def _providers(self) -> dict[str, str]:
         stage = self.stage
-        addresses = {
+        optional = {
             "OPENAI_BASE_URL": stage.openai_base_url,
             "RUNWAY_BASE_URL": stage.runway_base_url,
+            "PROVIDER_LIMITS": stage.provider_limits,
         }
         return {
             **self._media(),
@@ -194,7 +195,7 @@ class VideoStack(Stack):
             "VIDEO_PROVIDER": stage.video_provider,
             "SPEECH_PROVIDER": stage.speech_provider,
             "PROVIDERS_SECRET_ARN": self.secrets.providers.secret_arn,
-            **{name: url for name, url in addresses.items() if url},
+            **{name: value for name, value in optional.items() if value},
         }
 
     def _cost_tags(self) -> None:

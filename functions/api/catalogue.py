@@ -6,8 +6,8 @@ from datetime import date
 from api.present import money, origin
 from api.schemas.models import Estimate, ModelList, ModelObject, SceneEstimate
 from common.choosing import is_usable
-from common.providers import models
-from common.providers.models import Choice
+from common.providers import limits, models
+from common.providers.models import Choice, Model
 from common.settings import ProviderSettings
 from common.wishes import CreateVideo
 
@@ -19,7 +19,7 @@ _PRICES = (
     "units_per_second",
     "usd_per_unit",
 )
-_LIMITS = ("prompt_characters", "prompt_utf16_units")
+_TAKES = ("prompt_characters", "prompt_utf16_units")
 
 
 def listing(settings: ProviderSettings, secrets: Mapping[str, str]) -> ModelList:
@@ -42,13 +42,18 @@ def listing(settings: ProviderSettings, secrets: Mapping[str, str]) -> ModelList
                 chosen=model.default and own[model.kind] == model.provider,
                 ratios=list(model.ratios),
                 seconds=list(model.seconds),
-                limits={name: value for name in _LIMITS if (value := getattr(model, name))},
+                limits=_limits(model, settings.provider_limits),
                 price={name: str(value) for name in _PRICES if (value := getattr(model, name))},
                 shutdown=date.fromisoformat(model.shutdown) if model.shutdown else None,
             )
             for model in models.models()
         ]
     )
+
+
+def _limits(model: Model, changes: str) -> dict[str, int]:
+    takes = {name: value for name in _TAKES if (value := getattr(model, name))}
+    return takes | {limit.counts: limit.most for limit in limits.of(model, changes)}
 
 
 def estimate(choice: Choice, wish: CreateVideo) -> Estimate:

@@ -18,11 +18,13 @@ from api.schemas.videos import (
     SceneObject,
     Units,
     VideoObject,
+    Waiting,
 )
 from common.database.jobs import StepCharge
 from common.database.narrations import Narration
 from common.database.scenes import Clip, Frame
 from common.database.videos import Final, Video
+from common.database.waits import Wait
 from common.providers import models
 from common.providers.models import Choice, Model
 from common.storage import MediaStore
@@ -42,6 +44,7 @@ class Rows:
     clips: Sequence[Clip]
     final: Final | None
     charges: Sequence[StepCharge]
+    waits: Sequence[Wait]
     narrations: Mapping[int, Narration] = field(default_factory=dict)
 
     @property
@@ -57,6 +60,7 @@ def full(rows: Rows, store: MediaStore) -> VideoObject:
         progress=_progress(rows),
         scenes=_scenes(rows, store) or None,
         output=_output(rows.final, store) if rows.final else None,
+        waiting=_waiting(rows.waits) if rows.video.status == "running" else None,
         spent=rows.spent_usd,
     )
 
@@ -69,6 +73,7 @@ def summary(video: Video, final: Final | None, spent: Decimal) -> VideoObject:
         progress=done.get(video.status, _STORY if video.story_title else 0),
         scenes=None,
         output=_output(final, None) if final else None,
+        waiting=None,
         spent=spent,
     )
 
@@ -84,6 +89,7 @@ def _show(
     progress: int,
     scenes: list[SceneObject] | None,
     output: Output | None,
+    waiting: Waiting | None,
     spent: Decimal,
 ) -> VideoObject:
     paid = models.paid(narrated=video.speech_model is not None)
@@ -114,6 +120,7 @@ def _show(
             "scenes": scenes,
             "output": output,
             "error": video.error,
+            "waiting": waiting,
             "cost": Costs(
                 estimated=money(video.estimated_usd),
                 actual=money(spent),
@@ -167,6 +174,24 @@ def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
             spoken = _spoken(narration, _cost(charges.get(("speech", number)), usd), store)
         shown.append(_scene(frame, clip, image_cost, clip_cost, spoken))
     return shown
+
+
+def _waiting(waits: Sequence[Wait]) -> Waiting | None:
+    """Show the step that has waited for longest, with the scenes that wait for the same reason."""
+    if not waits:
+        return None
+    first = waits[0]
+    alike = [w for w in waits if (w.kind, w.code, w.model) == (first.kind, first.code, first.model)]
+    return Waiting(
+        code=first.code,
+        detail=first.detail,
+        stage=first.kind,
+        scenes=sorted(wait.scene for wait in alike if wait.scene),
+        provider=first.provider,
+        model=first.model,
+        since=first.since,
+        until=min(wait.back_at for wait in alike),
+    )
 
 
 def _cost(charge: StepCharge | None, estimated: Decimal) -> SceneCost:

@@ -12,7 +12,7 @@ from api.schemas.models import Estimate
 from api.schemas.videos import Download, VideoObject, VideoPage
 from common.admission import Admission
 from common.caller import Caller
-from common.database import Cursor, Database, jobs, narrations, scenes, videos
+from common.database import Cursor, Database, jobs, narrations, scenes, videos, waits
 from common.database.videos import Video
 from common.errors import Conflict, InvalidInput
 from common.storage import MediaStore
@@ -118,6 +118,7 @@ def _rows(cursor: Cursor, video: Video) -> present.Rows:
         clips=scenes.clips(cursor, video.session_id),
         final=videos.final(cursor, video.session_id),
         charges=jobs.charges(cursor, video.session_id),
+        waits=waits.of_run(cursor, video.run_id),
         narrations=narrations.of_video(cursor, video.session_id),
     )
 

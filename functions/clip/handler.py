@@ -21,13 +21,16 @@ from common.step import SceneEvent, step
 from common.styles import mood
 from common.video import RATIOS, Picture, Stage
 
-# An execution's history holds 25,000 events. Waiting grows by a tenth with every poll, so that 36
+# An execution's history holds 25,000 events. Waiting grows by a fifth with every poll, so that 22
 # polls last at least 25 minutes, and 60 scenes stay within the history (tests/infra).
-MAX_POLLS = 36
-_POLL_GROWTH = 1.1
+MAX_POLLS = 22
+_POLL_GROWTH = 1.2
 _LONGEST_WAIT_SECONDS = 300
 # The function is stopped after 350 s at the latest.
 _LEASE_SECONDS = 360
+# What nobody asks after for so long beyond the time set is not waited for by others.
+_SLOT_GRACE_SECONDS = 120
+_ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED)
 # Providers round a clip's length to whole pictures, at their own frame rate.
 _LENGTH_TOLERANCE_SECONDS = 0.25
 
@@ -80,7 +83,8 @@ def _start(event: ClipEvent) -> dict[str, Any]:
         jobs.submitted(cursor, attempt, dict(facts))
 
     usd = model.clip_usd(seconds)
-    ledger().pay(charge(video, _step(event, clip), model, usd, _LEASE_SECONDS), make, record)
+    cost = charge(event.run_id, video, _step(event, clip), model, usd, _LEASE_SECONDS)
+    ledger().pay(cost, make, record)
     _, _, attempt = _load(event)
     return _answer(JobStatus.QUEUED, _job(attempt)[1].wait_seconds)
 
@@ -92,16 +96,18 @@ def _check(event: ClipEvent) -> dict[str, Any]:
         return _answer(JobStatus.SUCCEEDED, 0)
     attempt, job = _job(attempt)
     state = _provider(video).poll(job)
+    grown = round(state.wait_seconds * _POLL_GROWTH**attempt.polls)
+    wait_seconds = min(grown, _LONGEST_WAIT_SECONDS)
     with database().transaction() as cursor:
-        jobs.count_poll(cursor, attempt)
+        hold_seconds = None if state.status in _ENDED else wait_seconds + _SLOT_GRACE_SECONDS
+        jobs.count_poll(cursor, attempt, hold_seconds)
     if state.status in (JobStatus.FAILED, JobStatus.CANCELED):
         raise _failed(attempt, state)
     if state.status is not JobStatus.SUCCEEDED and attempt.polls + 1 >= MAX_POLLS:
         state = _provider(video).cancel(job)
         if state.status is not JobStatus.SUCCEEDED:
             raise _too_late(attempt, state)
-    grown = state.wait_seconds * _POLL_GROWTH**attempt.polls
-    return _answer(state.status, min(round(grown), _LONGEST_WAIT_SECONDS))
+    return _answer(state.status, wait_seconds)
 
 
 @step(Stage.CLIP, ClipEvent, database)

@@ -4,6 +4,7 @@
     ├── TransientError             trying the same step again can help; nothing was paid by it
     │   └── DatabaseUnavailable    no connection, or one that broke
     ├── NotAccepted                a paid call was certainly not accepted: it may be sent again
+    │   └── Waiting                 and the state machine brings the step back when it is time
     └── PermanentError             trying again unchanged cannot help
         ├── InvalidInput           a field of the request is wrong; names it and what is allowed
         ├── Malformed              the request cannot even be read
@@ -85,6 +86,13 @@ class NotAccepted(VideoError):
     code = "provider.not_accepted"
     title = "Provider is busy"
     retryable = True
+
+
+class Waiting(NotAccepted):
+    """The step has to wait for its provider: `retry_after` says how long.
+
+    That it waits is written down. It is an answer to the state machine, not a failure.
+    """
 
 
 class PermanentError(VideoError):

@@ -8,7 +8,7 @@ from common.database import Database
 from common.database.jobs import Step
 from common.database.videos import Video
 from common.paid import Charge, Ledger
-from common.providers import ProviderContext
+from common.providers import ProviderContext, limits
 from common.providers.models import Model
 from common.settings import GenerationSettings, load
 from common.storage import MediaFolder
@@ -54,9 +54,21 @@ def folder(video: Video) -> MediaFolder:
     return MediaFolder(video.user_id, video.session_id)
 
 
-def charge(video: Video, step: Step, model: Model, usd: Decimal, lease_seconds: int) -> Charge:
-    """What a step of the video may cost, under the policy of its owner."""
+def charge(
+    run_id: str,
+    video: Video,
+    step: Step,
+    model: Model,
+    usd: Decimal,
+    lease_seconds: int,
+    pictures: int = 0,
+) -> Charge:
+    """What a step of the video may cost, under the policy of its owner.
+
+    `pictures` is how many the call sends, as the provider counts them.
+    """
     return Charge(
+        run_id=run_id,
         step=step,
         folder=folder(video),
         model=model,
@@ -64,4 +76,6 @@ def charge(video: Video, step: Step, model: Model, usd: Decimal, lease_seconds: 
         lease_seconds=lease_seconds,
         may_resubmit=video.on_unknown == "resubmit_once",
         max_cost_usd=video.max_cost_usd,
+        limits=limits.of(model, settings().provider_limits),
+        pictures=pictures,
     )

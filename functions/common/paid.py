@@ -1,8 +1,9 @@
 """The protocol of paid calls: no call is repeated while the outcome of the first is unknown.
 
 1. An attempt is written to the ledger and committed, before anything is sent.
-2. The call is made once. Providers answer with a result, or say `NotAccepted` (certainly not
-   charged), a `PermanentError` (refused), or `OutcomeUnknown`.
+2. The call is made once, when its turn has come (`common.waiting`). Providers answer with a
+   result, or say `NotAccepted` (certainly not charged), a `PermanentError` (refused), or
+   `OutcomeUnknown`.
 3. A receipt of what came back goes to the media store at once: a second durable place, which
    does not need the database.
 4. The result is kept and recorded, in one transaction with the ledger.
@@ -21,8 +22,8 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from common import ids
-from common.database import Cursor, Database, budget, jobs
+from common import ids, waiting
+from common.database import Cursor, Database, budget, jobs, slots
 from common.database.jobs import Attempt, Step
 from common.errors import (
     BudgetExceeded,
@@ -34,6 +35,7 @@ from common.errors import (
     VideoError,
 )
 from common.log import logger
+from common.providers.limits import Limit
 from common.providers.models import Model
 from common.storage import MediaFolder, MediaStore
 
@@ -48,9 +50,11 @@ class Charge:
 
     `lease_seconds`: after these the worker that made an attempt is certainly dead.
     `may_resubmit`: the policy `resubmit_once` of the video's owner, `max_cost_usd` their limit for
-    the whole video.
+    the whole video. `limits` are those that all runs share, `pictures` how many the call sends as
+    the provider counts them.
     """
 
+    run_id: str
     step: Step
     folder: MediaFolder
     model: Model
@@ -58,6 +62,8 @@ class Charge:
     lease_seconds: int
     may_resubmit: bool
     max_cost_usd: Decimal | None = None
+    limits: tuple[Limit, ...] = ()
+    pictures: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +83,14 @@ class Ledger:
 
         `make` gets the attempt's token, makes the call, keeps media under a key of the step, and
         returns plain JSON facts. `record` writes those, and what it means for the attempt, into
-        the database; it may be repeated. Raises NotAccepted when the whole may be tried again.
+        the database; it may be repeated. Raises Waiting when the whole is to be tried again.
         """
-        attempt, facts = self._open(charge)
-        if facts is None:
-            facts = self._make(attempt, make)
-            if charge.model.is_paid:
-                self._put_receipt(charge, attempt, facts)
+        try:
+            attempt, facts = self._open(charge)
+            if facts is None:
+                facts = self._make(charge, attempt, make)
+        except NotAccepted as error:
+            raise waiting.note(self.database, charge, error) from None
         self._settle(attempt, facts, record)
 
     def _open(self, charge: Charge) -> tuple[Attempt, Facts | None]:
@@ -101,6 +108,8 @@ class Ledger:
             _check_budget(cursor, charge)
             attempt = None
             if not (is_open and charge.model.is_paid) or _may_resubmit(charge, before):
+                if charge.model.is_paid:
+                    waiting.take_turn(cursor, charge)
                 attempt = jobs.insert(
                     cursor,
                     charge.step,
@@ -111,6 +120,8 @@ class Ledger:
                     estimated_usd=charge.estimated_usd,
                     lease_seconds=charge.lease_seconds,
                     possible_duplicate=is_open and charge.model.is_paid,
+                    pictures=charge.pictures,
+                    is_job=charge.model.kind == "video",
                 )
                 if attempt is None:
                     raise _busy()
@@ -123,9 +134,9 @@ class Ledger:
             )
         return attempt, None
 
-    def _make(self, attempt: Attempt, make: Callable[[str], Facts]) -> Facts:
+    def _make(self, charge: Charge, attempt: Attempt, make: Callable[[str], Facts]) -> Facts:
         try:
-            return make(attempt.token)
+            facts = make(attempt.token)
         except VideoError as error:
             refused = isinstance(error, NotAccepted | PermanentError) and not isinstance(
                 error, OutcomeUnknown
@@ -133,7 +144,12 @@ class Ledger:
             with self.database.transaction() as cursor:
                 state = "refused" if refused else "unknown"
                 jobs.ended(cursor, attempt, state, error.error_code, error.cost)
+                if isinstance(error, NotAccepted) and error.retry_after:
+                    slots.close(cursor, charge.model, error.retry_after)
             raise
+        if charge.model.is_paid:
+            self._put_receipt(charge, attempt, facts)
+        return facts
 
     def _put_receipt(self, charge: Charge, attempt: Attempt, facts: Facts) -> None:
         try:

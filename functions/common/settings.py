@@ -49,6 +49,7 @@ class ProviderSettings(StorageSettings):
     providers_secret_arn: str
     openai_base_url: str | None = None
     runway_base_url: str | None = None
+    provider_limits: str = ""  # changes of what models.toml says (common.providers.limits)
 
 
 class KeySettings(Settings):

@@ -13,7 +13,14 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
 from common.database import Database, narrations, runs, scenes
-from common.errors import NotAccepted, PermanentError, TransientError, VideoError, as_step_error
+from common.errors import (
+    NotAccepted,
+    PermanentError,
+    TransientError,
+    VideoError,
+    Waiting,
+    as_step_error,
+)
 from common.log import logger
 from common.observability import MetricUnit, metrics, tracer
 from common.video import Stage
@@ -55,6 +62,7 @@ def step(
 
     Without a stage it is a step that records how others ended: it moves and fails nothing.
 
+    A step that has to wait for its provider answers `{"status": "waiting", "wait_seconds": N}`.
     A handler that `submits` paid work reports a TransientError as NotAccepted: `common.paid` lets
     none escape once the call is made, so whatever is transient happened before it.
     """
@@ -73,6 +81,8 @@ def step(
                 if stage is not None:
                     _enter(database(), event, stage)
                 return work(event)
+            except Waiting as waiting:
+                return {"status": "waiting", "wait_seconds": waiting.retry_after}
             except Exception as error:
                 own = _own(error)
                 logger.warning(

@@ -31,6 +31,7 @@ def handler(event: SceneEvent) -> dict[str, Any]:
     if frame.status != "succeeded":
         _paint(event, video, frame, anchor)
     return {
+        "status": "succeeded",
         "scene": event.scene,
         "provider": video.image_provider,
         "model": video.image_model,
@@ -72,7 +73,10 @@ def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) 
     references = sum(picture is not None for picture in (request.reference, request.anchor))
     usd = model.image_usd(video.ratio, references)
     paid_for = Step(event.video_id, "image", event.scene, frame.version)
-    ledger().pay(charge(video, paid_for, model, usd, _LEASE_SECONDS), make, record)
+    # OpenAI's limit is one of input pictures, and counts a call without any as one.
+    pictures = max(1, references)
+    cost = charge(event.run_id, video, paid_for, model, usd, _LEASE_SECONDS, pictures)
+    ledger().pay(cost, make, record)
 
 
 def _stored(key: str | None) -> Picture | None:

@@ -30,7 +30,12 @@ def handler(event: SceneEvent) -> dict[str, Any]:
         narrations.start(cursor, event.video_id, event.scene)
     if narration.status != "succeeded":
         _speak(event, video, narration)
-    return {"scene": event.scene, "provider": video.speech_provider, "model": video.speech_model}
+    return {
+        "status": "succeeded",
+        "scene": event.scene,
+        "provider": video.speech_provider,
+        "model": video.speech_model,
+    }
 
 
 def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
@@ -65,4 +70,4 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
 
     usd = model.narration_usd(video.clip_seconds)
     paid_for = Step(event.video_id, "speech", event.scene, _VERSION)
-    ledger().pay(charge(video, paid_for, model, usd, _LEASE_SECONDS), make, record)
+    ledger().pay(charge(event.run_id, video, paid_for, model, usd, _LEASE_SECONDS), make, record)

@@ -26,7 +26,7 @@ def handler(event: RunEvent) -> dict[str, Any]:
         video = videos.get(cursor, event.video_id)
     if video.story_title is None:
         _write(event, video)
-    return {"scenes": list(range(1, video.frame_count + 1))}
+    return {"status": "succeeded", "scenes": list(range(1, video.frame_count + 1))}
 
 
 def _write(event: RunEvent, video: Video) -> None:
@@ -55,7 +55,7 @@ def _write(event: RunEvent, video: Video) -> None:
     model = models.find("text", video.text_provider, video.text_model)
     usd = model.story_usd(video.frame_count)
     paid_for = Step(event.video_id, "story", 0, 1)
-    ledger().pay(charge(video, paid_for, model, usd, _LEASE_SECONDS), make, record)
+    ledger().pay(charge(event.run_id, video, paid_for, model, usd, _LEASE_SECONDS), make, record)
 
 
 def _story(facts: Facts) -> Story:

@@ -81,6 +81,7 @@ class Bench:
 
     database: Database
     video_id: str
+    run_id: str
     shelf: Shelf = field(default_factory=Shelf)
     book: Book = field(default_factory=Book)
     model: models.Model = field(default_factory=lambda: models.paid().video)
@@ -90,6 +91,7 @@ class Bench:
     def work(self) -> None:
         """One worker does the step, as a handler would."""
         charge = Charge(
+            run_id=self.run_id,
             step=Step(self.video_id, "clip", 1, 1),
             folder=MediaFolder("alice", self.video_id),
             model=self.model,
@@ -118,7 +120,7 @@ class Bench:
 
 @pytest.fixture
 def bench(database: Database) -> Bench:
-    return Bench(database, admit(database)[0])
+    return Bench(database, *admit(database))
 
 
 def test_a_call_is_made_once_and_settled(bench: Bench) -> None:

@@ -11,45 +11,19 @@ import requests
 from common import ffmpeg
 from infra.local.connection import Connection
 from tests.e2e.client import Backstage, Client
-from tests.stand_ins import openai, runway
+from tests.e2e.vendors import PAID, serve
 from tests.stand_ins.process import StandIn
 
 CANARY = "CANARY-heron-4711"
-PAID = {
-    "text": {"provider": "openai"},
-    "image": {"provider": "openai"},
-    "video": {"provider": "runway"},
-}
-_CALLERS = ("api", "story", "image", "clip")
 
 
 @pytest.fixture(scope="module")
 def vendors(
     link: Connection, backstage: Backstage, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[StandIn, StandIn]]:
-    """Both vendors, with their keys in the stack's secret and their addresses in its functions."""
-    client = link.client("lambda")
-    before = {name: backstage.environment(name) for name in _CALLERS}
-
-    def configure(addresses: dict[str, str], keys: dict[str, str]) -> None:
-        link.client("secretsmanager").put_secret_value(
-            SecretId=link.outputs["ProvidersSecretArn"], SecretString=json.dumps(keys)
-        )
-        for name, variables in before.items():
-            # A changed environment also ends the warm ones, and what they remember of the secret.
-            client.update_function_configuration(
-                FunctionName=f"VideoGenerator-local-{name}",
-                Environment={"Variables": {**variables, **addresses}},
-            )
-
-    root = tmp_path_factory.mktemp("vendors")
-    with openai.serve(Path(root) / "openai") as text, runway.serve(Path(root) / "runway") as video:
-        configure(
-            {"OPENAI_BASE_URL": text.base_url, "RUNWAY_BASE_URL": video.base_url},
-            {"OPENAI_API_KEY": text.api_key, "RUNWAY_API_KEY": video.api_key},
-        )
-        yield text, video
-        configure({}, {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""})
+    """Both vendors, called by the deployed stack."""
+    with serve(link, backstage, Path(tmp_path_factory.mktemp("vendors"))) as both:
+        yield both.openai, both.runway
 
 
 def make(client: Client, **wish: Any) -> dict[str, Any]:

@@ -118,9 +118,11 @@ def invoke(handler: Callable[..., Any], event: dict[str, Any]) -> dict[str, Any]
     for _ in range(4):
         try:
             answer: dict[str, Any] = handler(event, Context())
-            return answer
         except NotAccepted:
-            time.sleep(0.05)
+            answer = {"status": "waiting"}
+        if answer.get("status") != "waiting":
+            return answer
+        time.sleep(0.05)
     return dict(handler(event, Context()))
 
 

@@ -195,6 +195,8 @@ def _furnish(
         ),
         "OPENAI_BASE_URL": text.base_url,
         "RUNWAY_BASE_URL": video.base_url,
+        # Hundreds of runs a minute: what is judged here is not who waits for whom.
+        "PROVIDER_LIMITS": "openai.images_per_minute=0,runway.jobs_at_once=0",
     }
     os.environ.update(
         {name: value for name, value in environment.items() if name.startswith("AWS_")}

@@ -5,6 +5,7 @@ JSONPath.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,7 +25,7 @@ class Run:
     """How one run goes."""
 
     scenes: int
-    polls: int  # of each clip, before it is finished
+    waits: Mapping[str, int]  # by state of type Wait: how often each scene, or the run, passes it
     narrated: bool = False
     step: str = "all"
     failed_attempts: Mapping[str, int] = field(default_factory=dict)  # by state
@@ -44,10 +45,12 @@ def events(machine: Json, run: Run) -> int:
 
 
 def _walk(machine: Json, run: Run) -> int:
-    total, polled, name = 0, 0, machine["StartAt"]
+    total, name = 0, machine["StartAt"]
+    passed: Counter[str] = Counter()
     while True:
         state = machine["States"][name]
         total += _ENTER_AND_LEAVE
+        passed[name] += 1
         match state["Type"]:
             case "Task":
                 total += _OF_AN_ATTEMPT * (1 + run.failed_attempts.get(name, 0))
@@ -55,9 +58,7 @@ def _walk(machine: Json, run: Run) -> int:
                 total += _OF_A_MAP
                 total += run.scenes * (_OF_AN_ITERATION + _walk(state["ItemProcessor"], run))
             case "Choice":
-                ways = _ways(state, run)
-                polled += len(ways) > 1
-                name = ways[-1 if polled < run.polls else 0]
+                name = _chosen(machine, state, run, passed)
                 continue
         if "Next" not in state:
             return total
@@ -89,16 +90,30 @@ def _holds(rule: Json, run: Run) -> bool | None:
     return bool(rule["StringEquals"] == run.step)
 
 
+def _chosen(machine: Json, choice: Json, run: Run, passed: Mapping[str, int]) -> str:
+    """Into a Wait as long as the run is to pass it, and else on."""
+    ways = _ways(choice, run)
+    is_wait = {way: machine["States"][way]["Type"] == "Wait" for way in ways}
+    for way in ways:
+        if is_wait[way] and passed.get(way, 0) < run.waits.get(way, 0):
+            return way
+    return next((way for way in ways if not is_wait[way]), ways[-1])
+
+
 def documents(
     machine: Json, given: Json, answer: Callable[[str, Json], Json]
 ) -> Iterator[tuple[str, Json]]:
     """Every input, output and parameters document of a run in which `answer` speaks for tasks.
 
-    Each scene is narrated and its clip polled once; it is the sizes that matter.
+    Each scene is narrated and every Wait is passed once; it is the sizes that matter.
     """
     document, name = given, machine["StartAt"]
+    waits = dict.fromkeys(dict(states(machine)), 1)
+    once = Run(scenes=0, waits=waits, narrated=True, step=given.get("step", "all"))
+    passed: Counter[str] = Counter()
     while True:
         state = machine["States"][name]
+        passed[name] += 1
         yield name, document
         if state["Type"] == "Task":
             parameters = _select(state["Parameters"], document, {})
@@ -117,8 +132,7 @@ def documents(
         yield name, document
         if "Next" not in state and state["Type"] != "Choice":
             return
-        way = Run(scenes=1, polls=1, narrated=True, step=document["step"])
-        name = _ways(state, way)[0] if state["Type"] == "Choice" else state["Next"]
+        name = _chosen(machine, state, once, passed) if state["Type"] == "Choice" else state["Next"]
 
 
 def size(document: Json) -> int:

@@ -3,6 +3,7 @@
 import inspect
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from clip.handler import MAX_POLLS
 from common import errors
 from common.providers import models
 from common.video import MAX_SCENES, Part
+from common.waiting import MOST_ROUNDS
 from infra import config
 from infra.constructs.pipeline import DEFINITION, placeholder
 from tests.infra.history import Run, documents, events, size, states
@@ -147,38 +149,80 @@ def test_a_function_ends_before_its_longest_state(name: str) -> None:
         assert stage.functions[folder].timeout < longest
 
 
-def test_the_largest_run_fits_into_its_history() -> None:
-    """Every clip polled to the last, every paid call tried as often as it may be."""
+# The states that lead a step back to its task, and how often at most. A scene's own share is for
+# its picture, its narration and its clip together.
+WAITS = {
+    "WaitForStory": MOST_ROUNDS,
+    "WaitForAnchor": MOST_ROUNDS,
+    "WaitForImage": MOST_ROUNDS,
+    "WaitToSpeak": MOST_ROUNDS,
+    "WaitToStartClip": MOST_ROUNDS,
+    "WaitForClip": MAX_POLLS,
+}
+
+
+SCENE_WAITS = {"WaitForImage", "WaitToSpeak", "WaitToStartClip"}
+
+
+@pytest.mark.parametrize("longest", sorted(SCENE_WAITS))
+def test_the_largest_run_fits_into_its_history(longest: str) -> None:
+    """Every step waits as long as it may, every clip is polled to the last, every paid call is
+    tried as often as it may be, each time that it comes back."""
     patience = {name: attempts(TASKS[name]) for name in SUBMITS}
-    largest = Run(MAX_SCENES, MAX_POLLS, narrated=True, failed_attempts=patience)
+    none = dict.fromkeys(SCENE_WAITS - {longest}, 0)
+    largest = Run(MAX_SCENES, {**WAITS, **none}, narrated=True, failed_attempts=patience)
     assert events(MACHINE, largest) < MOST_EVENTS
+
+
+def test_every_wait_leads_back_to_its_task() -> None:
+    waits = {name: state for name, state in STATES.items() if state["Type"] == "Wait"}
+    assert waits.keys() == WAITS.keys()
+    for name, state in waits.items():
+        task = STATES[state["Next"]]
+        assert state["SecondsPath"] == f"{task['ResultPath']}.wait_seconds"
+        assert name in json.dumps(STATES[task["Next"]]), "the choice behind the task leads here"
+
+
+def test_a_step_that_waits_is_told_from_one_that_is_done() -> None:
+    for name in SUBMITS:
+        choice = STATES[TASKS[name]["Next"]]
+        rule = choice["Choices"][0]
+        assert rule["Variable"] == f"{TASKS[name]['ResultPath']}.status"
+        assert rule["StringEquals"] == "waiting"
+        assert STATES[rule["Next"]]["Next"] == name
+        assert choice["Default"] != rule["Next"]
 
 
 def test_events_are_counted_as_the_service_counts_them() -> None:
     # One scene, one poll, by hand: 2 of the execution, 5 for each of WriteStory, PaintAnchor,
-    # MergeClips and Finish, 2 for each of three choices and Succeed, 4 for the Map and 2 for its
-    # iteration, in which there are 5 for each of four tasks, 2 for WaitForClip, for each of three
-    # choices and for SceneDone.
-    assert events(MACHINE, Run(scenes=1, polls=1)) == 2 + 4 * 5 + 4 * 2 + 4 + 2 + 4 * 5 + 5 * 2
-    # A narration is another task.
-    narrated = Run(scenes=1, polls=1, narrated=True)
-    assert events(MACHINE, narrated) - events(MACHINE, Run(scenes=1, polls=1)) == 5
-    # Another poll is a wait, a check and a choice; another attempt is three events.
-    assert events(MACHINE, Run(scenes=1, polls=2)) - events(MACHINE, Run(scenes=1, polls=1)) == 9
-    retried = Run(scenes=1, polls=1, failed_attempts={"CollectClip": 2})
-    assert events(MACHINE, retried) - events(MACHINE, Run(scenes=1, polls=1)) == 6
+    # MergeClips and Finish, 2 for each of four choices and Succeed, 4 for the Map and 2 for its
+    # iteration, in which there are 5 for each of four tasks and 2 for WaitForClip, for each of
+    # four choices and for SceneDone.
+    plain = Run(scenes=1, waits={"WaitForClip": 1})
+    assert events(MACHINE, plain) == 2 + 4 * 5 + 5 * 2 + 4 + 2 + 4 * 5 + 6 * 2
+    # Another poll is a wait, a check and a choice, and so is another round of any other wait;
+    # another attempt is three events.
+    narrated = replace(plain, narrated=True)
+    for name in WAITS:
+        once_more = {**plain.waits, name: plain.waits.get(name, 0) + 1}
+        assert events(MACHINE, replace(narrated, waits=once_more)) - events(MACHINE, narrated) == 9
+    # A narration is another task, and the choice behind it.
+    assert events(MACHINE, narrated) - events(MACHINE, plain) == 7
+    retried = Run(scenes=1, waits=plain.waits, failed_attempts={"CollectClip": 2})
+    assert events(MACHINE, retried) - events(MACHINE, plain) == 6
 
 
 def answer(name: str, parameters: Json) -> Json:
     """The largest answer that each task can give."""
     longest = max((model.model for model in models.models()), key=len)
     by = {"provider": "x" * 32, "model": longest}
-    clip = {"status": "succeeded", "wait_seconds": 300, **by}
+    clip = {"status": "succeeded", "wait_seconds": 3600, **by}
+    still = {"status": "succeeded", "wait_seconds": 3600, **by}
     answers: dict[str, Json] = {
-        "WriteStory": {"scenes": list(range(1, MAX_SCENES + 1))},
-        "PaintAnchor": {"scene": 1, **by},
-        "PaintImage": {"scene": parameters.get("scene"), "narrated": True, **by},
-        "SpeakNarration": {"scene": parameters.get("scene"), **by},
+        "WriteStory": {"status": "succeeded", "scenes": list(range(1, MAX_SCENES + 1))},
+        "PaintAnchor": {"scene": 1, **still},
+        "PaintImage": {"scene": parameters.get("scene"), "narrated": True, **still},
+        "SpeakNarration": {"scene": parameters.get("scene"), **still},
         "StartClip": clip,
         "CheckClip": clip,
         "CollectClip": clip,
@@ -210,7 +254,18 @@ def test_what_states_carry_stays_small() -> None:
 @pytest.mark.parametrize(
     ("part", "tasks"),
     [
-        (Part.ALL, ["WriteStory", "PaintAnchor", "PaintImage", *CLIP, "MergeClips", "Finish"]),
+        (
+            Part.ALL,
+            [
+                "WriteStory",
+                "PaintAnchor",
+                "PaintImage",
+                "SpeakNarration",
+                *CLIP,
+                "MergeClips",
+                "Finish",
+            ],
+        ),
         (Part.STORY, ["WriteStory", "Finish"]),
         (Part.IMAGE, ["PaintImage", "Finish"]),
         (Part.CLIP, [*CLIP, "Finish"]),

@@ -20,7 +20,9 @@ class ModelObject(BaseModel):
     chosen: bool = Field(description="The one that this stage takes by itself.")
     ratios: list[str]
     seconds: list[int]
-    limits: dict[str, int]
+    limits: dict[str, int] = Field(
+        description="Of a prompt, and what all runs together may do in a minute or at once."
+    )
     price: dict[str, str]
     shutdown: date | None
 

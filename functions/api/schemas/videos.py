@@ -59,6 +59,19 @@ class RunError(BaseModel):
     billed: bool | None
 
 
+class Waiting(BaseModel):
+    """What a run waits for at a provider. Scenes that do not wait go on meanwhile."""
+
+    code: str
+    detail: str
+    stage: str
+    scenes: list[int] = Field(description="Empty for the story.")
+    provider: str
+    model: str
+    since: datetime
+    until: datetime = Field(description="When the first of them tries again.")
+
+
 class Asset(BaseModel):
     """A picture or clip of a scene."""
 
@@ -134,6 +147,7 @@ class VideoObject(BaseModel):
     scenes: list[SceneObject] | None = Field(description="Left out in lists, and before the story.")
     output: Output | None
     error: RunError | None
+    waiting: Waiting | None = Field(description="Left out in lists.")
     cost: Costs
     metadata: dict[str, str]
     run_id: str

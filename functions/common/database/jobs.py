@@ -71,22 +71,41 @@ def insert(
     estimated_usd: Decimal,
     lease_seconds: int,
     possible_duplicate: bool,
+    pictures: int = 0,
+    is_job: bool = False,
 ) -> Attempt | None:
-    """Store a new attempt as submitting; None when another worker stored the same one first."""
+    """Store a new attempt as submitting; None when another worker stored the same one first.
+
+    A job holds a place among those of its model from now on; the others need no more than the row.
+    """
     cursor.execute(
         f"""
         INSERT INTO provider_jobs (session_id, kind, scene, version, attempt, provider, model,
-                                   state, token, estimated_usd, lease_until, possible_duplicate)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, 'submitting', %s, %s,
-                now() + %s * interval '1 second', %s)
+                                   state, token, estimated_usd, lease_until, possible_duplicate,
+                                   input_pictures, slot_until)
+        VALUES (%(session)s, %(kind)s, %(scene)s, %(version)s, %(attempt)s, %(provider)s, %(model)s,
+                'submitting', %(token)s, %(usd)s, now() + %(lease)s * interval '1 second',
+                %(duplicate)s, %(pictures)s,
+                CASE WHEN %(is_job)s THEN now() + %(lease)s * interval '1 second' END)
         ON CONFLICT (session_id, kind, scene, version, attempt) DO NOTHING
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - the columns are a constant of this module
-        (
-            step.session_id, step.kind, step.scene, step.version, attempt, provider, model, token,
-            estimated_usd, lease_seconds, possible_duplicate,
-        ),
-    )  # fmt: skip
+        {
+            "session": step.session_id,
+            "kind": step.kind,
+            "scene": step.scene,
+            "version": step.version,
+            "attempt": attempt,
+            "provider": provider,
+            "model": model,
+            "token": token,
+            "usd": estimated_usd,
+            "lease": lease_seconds,
+            "duplicate": possible_duplicate,
+            "pictures": pictures,
+            "is_job": is_job,
+        },
+    )
     row = cursor.fetchone()
     return Attempt(**row) if row else None
 
@@ -102,11 +121,15 @@ def submitted(cursor: Cursor, attempt: Attempt, job: dict[str, Any]) -> None:
     )
 
 
-def count_poll(cursor: Cursor, attempt: Attempt) -> None:
-    """Count one question after the job."""
+def count_poll(cursor: Cursor, attempt: Attempt, hold_seconds: int | None) -> None:
+    """Count one question after the job, which keeps its place so long; None: it has ended."""
     cursor.execute(
-        "UPDATE provider_jobs SET polls = polls + 1, updated_at = now() WHERE id = %s",
-        (attempt.id,),
+        """
+        UPDATE provider_jobs
+        SET polls = polls + 1, updated_at = now(), slot_until = now() + %s * interval '1 second'
+        WHERE id = %s
+        """,
+        (hold_seconds, attempt.id),
     )
 
 
@@ -115,7 +138,7 @@ def succeeded(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
     cursor.execute(
         """
         UPDATE provider_jobs SET state = 'succeeded', actual_usd = %s, units = %s, unit = %s,
-               updated_at = now()
+               updated_at = now(), slot_until = NULL
         WHERE id = %s
         """,
         (cost.usd, cost.units, cost.unit, attempt.id),
@@ -127,12 +150,14 @@ def ended(
 ) -> None:
     """End a call as refused, failed or unknown, with the reason.
 
-    An unknown call counts as charged with its estimate, until somebody knows better.
+    An unknown call counts as charged with its estimate, until somebody knows better; and it may
+    be a job that is under way, so it keeps its place for as long as it has one.
     """
     cursor.execute(
         """
         UPDATE provider_jobs
         SET state = %(state)s, code = %(code)s, updated_at = now(),
+            slot_until = CASE WHEN %(state)s = 'unknown' THEN slot_until END,
             actual_usd = CASE WHEN %(state)s = 'unknown' THEN estimated_usd
                               ELSE COALESCE(%(usd)s, 0) END
         WHERE id = %(id)s AND state <> 'succeeded'

@@ -28,7 +28,8 @@ class Model:
     """One model. `key` names the secret it needs; one without key and price runs offline.
 
     `request` holds fields that every request for it carries; `endpoint` is the path that takes it,
-    where the provider has several.
+    where the provider has several. What is per minute or at once is the provider's limit for all
+    runs together; None is no limit (`common.providers.limits`).
     """
 
     kind: Kind
@@ -56,6 +57,9 @@ class Model:
     usd_per_million_audio_output_tokens: Decimal = Decimal(0)
     audio_tokens_per_second: int = 0
     endpoint: str | None = None
+    calls_per_minute: int | None = None
+    images_per_minute: int | None = None
+    jobs_at_once: int | None = None
     shutdown: str | None = None
     regions: tuple[str, ...] = ()  # of AWS, where it is offered; empty: everywhere
     request: Mapping[str, Any] = field(default_factory=dict)
