@@ -7,7 +7,7 @@ sets have different numbers, or are equal: then one entry can carry the sets of 
 
 import struct
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from common.mp4 import boxes
@@ -96,22 +96,25 @@ class Avc:
         )
 
     def joined(self, other: "Avc") -> "Avc | None":
-        """Return one set-up for both, or None where a number means two different sets."""
-        same = ("profile", "length_bytes", "tail")
-        if any(getattr(self, name) != getattr(other, name) for name in same):
+        """Return one set-up for both, or None where a number means two different sets.
+
+        Of two usual profiles the higher one takes in the lower one.
+        """
+        alike = self.profile == other.profile and self.tail == other.tail
+        usual = self.profile in _PROFILES and other.profile in _PROFILES
+        if self.length_bytes != other.length_bytes or not (alike or usual):
             return None
         known = {(unit[0] & 31, _number(unit)): unit for unit in self.sets}
         for unit in other.sets:
             if known.setdefault((unit[0] & 31, _number(unit)), unit) != unit:
                 return None
         ordered = sorted(known.items())  # sequence sets (7) come before picture sets (8)
-        return Avc(
-            profile=self.profile,
+        higher = max(self, other, key=lambda avc: avc.profile)
+        return replace(
+            higher,
             compatibility=self.compatibility & other.compatibility,
             level=max(self.level, other.level),
-            length_bytes=self.length_bytes,
             sets=tuple(unit for _, unit in ordered),
-            tail=self.tail,
         )
 
     def pack(self) -> bytes:
