@@ -36,8 +36,8 @@ down: .venv/.installed ## Stop this clone's local cloud
 deploy: .venv/.installed ## Deploy changed code to the running local cloud
 	@$(BIN)/python -m infra.local deploy
 
-key: .venv/.installed ## Mint an API key: STAGE= local, dev or prod
-	@$(BIN)/python -m infra.keys --stage $(STAGE)
+key: .venv/.installed ## Mint an API key: STAGE= local, dev or prod, OPTIONS="--user ann --test" (or --help)
+	@$(BIN)/python -m infra.keys --stage $(STAGE) $(OPTIONS)
 
 test: check unit contract infra local e2e media faults ## Run every tier that needs no cloud account
 

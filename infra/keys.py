@@ -7,11 +7,14 @@ secret is the operator. It is used for one request, which mints a managed key.
 import argparse
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
 import requests
+from botocore.exceptions import BotoCoreError, ClientError
 
 from common import keys
 from infra.config import STAGES
@@ -42,8 +45,9 @@ class CloudDeployment:
     @cached_property
     def outputs(self) -> dict[str, str]:
         """The stack's outputs."""
-        name = f"VideoGenerator-{self.stage}"
-        stacks = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        name = STAGES[self.stage].stack_name
+        with _explained(f"The stack {name} cannot be read"):
+            stacks = self.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         return {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
 
     @property
@@ -55,8 +59,9 @@ class CloudDeployment:
         """A boto3 client of the service."""
         import boto3
 
-        session: Any = boto3.Session()
-        return session.client(service)
+        with _explained("No client of AWS can be made"):
+            session: Any = boto3.Session()
+            return session.client(service)
 
 
 def mint_key(
@@ -66,19 +71,30 @@ def mint_key(
     user_id: str = "demo",
     test: bool = False,
     per_minute: int = 60,
+    **wishes: Any,
 ) -> str:
-    """Return a new API key for the user; raises MintError."""
-    response = requests.post(
-        f"{deployment.base_url}/api/admin/api-keys",
-        headers={"X-API-Key": operator_key(deployment)},
-        json={
-            "name": name,
-            "userId": user_id,
-            "test": test,
-            "rateLimit": {"requestsPerMinute": per_minute, "requestsPerHour": per_minute * 20},
-        },
-        timeout=30,
-    )
+    """Return a new API key for the user; raises MintError.
+
+    `wishes` are further fields of `POST /api/admin/api-keys`.
+    """
+    try:
+        response = requests.post(
+            f"{deployment.base_url}/api/admin/api-keys",
+            headers={"X-API-Key": operator_key(deployment)},
+            json={
+                "name": name,
+                "userId": user_id,
+                "test": test,
+                "rateLimit": {"requestsPerMinute": per_minute, "requestsPerHour": per_minute * 20},
+                **wishes,
+            },
+            timeout=30,
+        )
+    except requests.RequestException as error:
+        raise MintError(
+            f"The API does not answer at {deployment.base_url} ({type(error).__name__}). "
+            "Nobody knows whether a key was made; GET /api/admin/api-keys lists them."
+        ) from error
     if response.status_code != 201:
         raise MintError(
             f"No key was made; the API answered {response.status_code}: {_reason(response)}"
@@ -89,11 +105,22 @@ def mint_key(
 
 def operator_key(deployment: Deployment) -> str:
     """Derive the operator's key from the stack's secret."""
-    secret = deployment.client("secretsmanager").get_secret_value(
-        SecretId=deployment.outputs["KeysSecretArn"]
-    )
+    arn = deployment.outputs["KeysSecretArn"]
+    with _explained("The operator's secret cannot be read"):
+        secret = deployment.client("secretsmanager").get_secret_value(SecretId=arn)
     secret_key = json.loads(secret["SecretString"])["SECRET_KEY"]
     return keys.operator_key(secret_key, deployment.outputs["OperatorUserId"])
+
+
+@contextmanager
+def _explained(what: str) -> Iterator[None]:
+    """Turn a failure of AWS, or missing credentials, into words for the operator."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        raise MintError(
+            f"{what}: {error}\nNo key was made. Check credentials, region and --stage."
+        ) from error
 
 
 def _reason(response: requests.Response) -> str:
@@ -115,25 +142,48 @@ def _deployment(stage: str) -> Deployment:
     return running
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m infra.keys", description="Mint an API key and print it, once."
+    )
+    add = parser.add_argument
+    add("--stage", default="local", choices=sorted(STAGES))
+    add("--user", default="demo", help="owner of the key (demo)")
+    add("--name", default="made with make key", help="what the key is for")
+    add("--test", action="store_true", help="never reaches a paid provider")
+    add("--act-as", action="store_true", help="may work for other users")
+    add("--endpoint", action="append", metavar="'GET /v1/*'", help="may call this only; repeatable")
+    add("--per-minute", type=int, default=60, help="requests a minute (60)")
+    add("--per-hour", type=int, default=1000, help="requests an hour (1000)")
+    add("--runs", type=int, default=10, help="runs at a time (10)")
+    add("--daily-cap", metavar="USD", help="what the key may spend in a day")
+    add("--monthly-cap", metavar="USD", help="what the key may spend in a month")
+    add("--expires-in", type=int, metavar="DAYS", help="days until the key ends")
+    return parser
+
+
+def _mint(options: argparse.Namespace) -> str:
+    days = options.expires_in
+    return mint_key(
+        _deployment(options.stage),
+        options.name,
+        user_id=options.user,
+        test=options.test,
+        scopes=["act_as"] if options.act_as else [],
+        allowedEndpoints=options.endpoint or ["*"],
+        rateLimit={"requestsPerMinute": options.per_minute, "requestsPerHour": options.per_hour},
+        maxConcurrentRuns=options.runs,
+        dailyCapUsd=options.daily_cap,
+        monthlyCapUsd=options.monthly_cap,
+        expiresIn=None if days is None else days * 24 * 3600,
+    )
+
+
 def main() -> int:
-    """Mint a key and print it, once."""
-    parser = argparse.ArgumentParser(prog="python -m infra.keys", description=__doc__)
-    parser.add_argument("--stage", default="local", choices=sorted(STAGES))
-    parser.add_argument("--user", default="demo", help="owner of the key")
-    parser.add_argument("--name", default="made with make key")
-    parser.add_argument("--per-minute", type=int, default=60, help="requests a minute")
-    parser.add_argument("--test", action="store_true", help="never reaches a paid provider")
-    options = parser.parse_args()
+    """Mint a key and print it; what went wrong goes to standard error, with exit status 1."""
+    options = _parser().parse_args()
     try:
-        print(
-            mint_key(
-                _deployment(options.stage),
-                options.name,
-                user_id=options.user,
-                test=options.test,
-                per_minute=options.per_minute,
-            )
-        )
+        print(_mint(options))
     except MintError as error:
         print(error, file=sys.stderr)
         return 1

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from common.caller import Caller
 from common.database import Database
-from common.database.keys import count_request
+from common.database.limits import count_request
 from common.errors import TooManyRequests
 
 _SECONDS = {"minute": 60, "hour": 3600}
@@ -23,12 +23,11 @@ class Usage:
 
 def count(database: Database, caller: Caller) -> Usage:
     """Count this request, exactly, over all callers with the same key."""
-    with database.transaction() as cursor:
-        windows = count_request(cursor, caller.key_id)
+    windows = database.alone(lambda cursor: count_request(cursor, caller.key_id, caller.limits))
+    policies = [f'"{name}";q={limit};w={_SECONDS[name]}' for name, limit in caller.limits.items()]
+    runs = f'"runs";q={caller.max_runs};qu="concurrent-runs"'
     headers = {
-        "RateLimit-Policy": ", ".join(
-            f'"{period}";q={limit};w={_SECONDS[period]}' for period, limit in caller.limits.items()
-        ),
+        "RateLimit-Policy": ", ".join([*policies, runs]),
         "RateLimit": ", ".join(
             f'"{w.period}";r={max(0, caller.limits[w.period] - w.count)};t={w.resets_in}'
             for w in windows

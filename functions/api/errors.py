@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 from api import problems
 from api.middleware import headers
 from api.problems import Fault, Problem
+from common.database import limits
 from common.errors import InvalidInput, VideoError
 from common.log import logger
 from common.observability import MetricUnit, metrics
@@ -44,7 +45,11 @@ class Refusals:
         if problem.status >= 500:
             logger.error("request failed", extra={"code": error.error_code, "why": error.detail})
         busy = problem.status == 503 and error.retry_after is None
-        return self._answer(problem, _RETRY_SECONDS if busy else error.retry_after)
+        response = self._answer(problem, _RETRY_SECONDS if busy else error.retry_after)
+        if error.error_code == limits.RUNS:
+            known = response.headers.get("RateLimit")
+            response.headers["RateLimit"] = f'{known}, "runs";r=0;t={error.retry_after}'
+        return response
 
     def invalid(self, error: RequestValidationError) -> Response[str]:
         """Answer a body or parameter that the models refuse."""

@@ -38,11 +38,16 @@ def database() -> Database:
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return the policy of the request's key. Fails closed: no database, no entry."""
+    """Return the policy of the request's key. Fails closed: no database or secret, no entry."""
     presented = _presented(event.get("headers") or {})
     if presented is None or not keys.is_well_formed(presented):
         raise UnauthorizedError
-    owner = _operator(presented) or _managed(presented)
+    try:
+        owner = _operator(presented) or _managed(presented)
+    except VideoError as error:
+        logger.error("key not checked", extra={"code": error.error_code})
+        # Not a 401: the key may be good. API Gateway answers 503 in the project's error shape.
+        raise RuntimeError("The key could not be checked.") from None
     if owner is None:
         raise UnauthorizedError
     return _policy(owner, event["methodArn"])
@@ -71,17 +76,12 @@ def _operator(presented: str) -> ApiKey | None:
         endpoints=["*"],
         per_minute=keys.OPERATOR_PER_MINUTE,
         per_hour=keys.OPERATOR_PER_HOUR,
+        max_concurrent_runs=keys.OPERATOR_CONCURRENT_RUNS,
     )
 
 
 def _managed(presented: str) -> ApiKey | None:
-    try:
-        with database().transaction() as cursor:
-            return find(cursor, keys.digest(presented))
-    except VideoError as error:
-        logger.error("key not checked", extra={"code": error.error_code})
-        # Not a 401: the key may be good. API Gateway answers 503 in the project's error shape.
-        raise RuntimeError("The key could not be checked.") from None
+    return database().alone(lambda cursor: find(cursor, keys.digest(presented)))
 
 
 def _policy(owner: ApiKey, method_arn: str) -> dict[str, Any]:
@@ -105,6 +105,7 @@ def _policy(owner: ApiKey, method_arn: str) -> dict[str, Any]:
             "scopes": " ".join(owner.scopes),
             "per_minute": str(owner.per_minute),
             "per_hour": str(owner.per_hour),
+            "max_runs": str(owner.max_concurrent_runs),
             "daily_cap_usd": str(owner.daily_cap_usd or ""),
             "monthly_cap_usd": str(owner.monthly_cap_usd or ""),
         },

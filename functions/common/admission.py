@@ -12,7 +12,7 @@ from secrets import randbits
 from common import ids, pipeline, secrets
 from common.caller import Caller
 from common.choosing import choose
-from common.database import Cursor, Database, budget, runs, videos
+from common.database import Cursor, Database, budget, limits, runs, videos
 from common.database.budget import Caps
 from common.database.videos import Wish
 from common.errors import BudgetExceeded, Conflict, TransientError
@@ -59,11 +59,12 @@ class Admission:
                 f"Only a failed video can be resumed; this one is {video.status}.",
                 code="video.not_failed",
             )
+        limits.admit_run(cursor, caller.key_id, caller.max_runs)
         spent = budget.committed_usd(cursor, video_id)
         missing = max(video.estimated_usd - spent, Decimal(0))
         if missing:
             budget.reserve(cursor, self._caps(caller), missing)
-        runs.insert(cursor, run_id, video_id, "resume", missing)
+        runs.insert(cursor, run_id, video_id, "resume", missing, key_id=caller.key_id)
 
     def choice(self, caller: Caller, wish: CreateVideo) -> Choice:
         """Return the models that make the video; raises InvalidInput for what cannot be made."""
@@ -88,12 +89,23 @@ class Admission:
         return Order(row, new_id("run"), picture)
 
     def keep(self, cursor: Cursor, caller: Caller, order: Order) -> None:
-        """Store the video and its run, with its cost reserved; raises BudgetExceeded."""
+        """Store the video and its run, with its cost reserved.
+
+        Raises TooManyRequests when the key has its runs already, and BudgetExceeded.
+        """
         row = order.row
+        limits.admit_run(cursor, caller.key_id, caller.max_runs)
         if row.estimated_usd:
             budget.reserve(cursor, self._caps(caller), row.estimated_usd)
         videos.insert(cursor, row)
-        runs.insert(cursor, order.run_id, row.session_id, "create", row.estimated_usd)
+        runs.insert(
+            cursor,
+            order.run_id,
+            row.session_id,
+            "create",
+            row.estimated_usd,
+            key_id=caller.key_id,
+        )
         if order.picture and row.reference_key:
             # Before the commit: a video without its picture must not exist.
             self.store.put(row.reference_key, order.picture.data, order.picture.media_type)

@@ -16,6 +16,7 @@ class Caller:
     live: bool
     scopes: frozenset[str]
     limits: Mapping[str, int]
+    max_runs: int
     daily_cap_usd: Decimal | None
     monthly_cap_usd: Decimal | None
 
@@ -28,6 +29,7 @@ class Caller:
             live=context["live"] == "true",
             scopes=frozenset(context["scopes"].split()),
             limits={"minute": int(context["per_minute"]), "hour": int(context["per_hour"])},
+            max_runs=int(context["max_runs"]),
             daily_cap_usd=_cap(context.get("daily_cap_usd")),
             monthly_cap_usd=_cap(context.get("monthly_cap_usd")),
         )

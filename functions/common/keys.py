@@ -15,11 +15,12 @@ _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _BODY = 36
 _CHECKSUM = 6
 _PATTERN = re.compile(rf"vg_(live|test)_[0-9A-Za-z]{{{_BODY + _CHECKSUM}}}")
-PREFIX_CHARACTERS = len("vg_live_") + 4
+_PREFIX = len("vg_live_") + 4
 
 OPERATOR_KEY_ID = "operator"
 OPERATOR_PER_MINUTE = 200
 OPERATOR_PER_HOUR = 10_000
+OPERATOR_CONCURRENT_RUNS = 50
 
 
 def mint(*, live: bool) -> str:
@@ -42,6 +43,11 @@ def is_well_formed(key: str) -> bool:
 def digest(key: str) -> bytes:
     """Return what is stored of a key."""
     return hashlib.sha256(key.encode()).digest()
+
+
+def prefix(key: str) -> str:
+    """Return what is shown of a key to tell it from others: its first characters."""
+    return key[:_PREFIX]
 
 
 def same(one: str, other: str) -> bool:

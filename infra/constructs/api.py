@@ -37,6 +37,11 @@ ROUTES = (
     Route("POST", "/v1/estimates"),
     Route("GET", "/v1/models"),
     Route("POST", "/api/admin/api-keys"),
+    Route("GET", "/api/admin/api-keys"),
+    Route("GET", "/api/admin/api-keys/{id}"),
+    Route("PATCH", "/api/admin/api-keys/{id}"),
+    Route("DELETE", "/api/admin/api-keys/{id}"),
+    Route("POST", "/api/admin/api-keys/{id}/rotate"),
 )
 
 # No header, no query, no body: none of them can carry a key or a prompt into the log.

@@ -139,7 +139,7 @@ def _events(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
     database, row, run_id = Database(settings), wish(), ids.new("run")
     key = keys.mint(live=True)
     with database.transaction() as cursor:
-        owner = ApiKey("key_1", "alice", "bench", True, [], ["*"], 10_000, 100_000)
+        owner = ApiKey("key_1", "alice", "bench", True, [], ["*"], 10_000, 100_000, 100)
         insert_key(cursor, owner, digest=keys.digest(key), prefix=key[:12], expires_at=None)
         videos.insert(cursor, row)
         runs.insert(cursor, run_id, row.session_id, "create", Decimal(0))
@@ -195,6 +195,7 @@ def _request(method: str, path: str) -> dict[str, Any]:
                 "scopes": "",
                 "per_minute": "100000",
                 "per_hour": "1000000",
+                "max_runs": "100",
             },
         },
         "body": None,

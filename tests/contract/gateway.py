@@ -88,6 +88,7 @@ class Gateway:
                     "scopes": self.scopes,
                     "per_minute": "100000",
                     "per_hour": "100000",
+                    "max_runs": "100000",
                     "daily_cap_usd": "",
                     "monthly_cap_usd": "",
                 },

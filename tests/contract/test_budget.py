@@ -130,3 +130,13 @@ def test_a_call_under_way_counts_with_its_estimate(database: Database) -> None:
         )
         assert budget.committed_usd(cursor, video_id) == Decimal("0.55")
         assert jobs.actual_usd(cursor, video_id) == Decimal("0.3")
+
+
+def test_money_goes_back_to_the_key_that_started_the_run(database: Database) -> None:
+    row, run_id = wish(estimated_usd=Decimal(2), key_id="maker"), ids.new("run")
+    with database.transaction() as cursor:
+        videos.insert(cursor, row)
+        budget.reserve(cursor, caps(daily="10", key="resumer"), Decimal(2))
+        runs.insert(cursor, run_id, row.session_id, "resume", Decimal(2), key_id="resumer")
+        runs.fail(cursor, run_id, {"code": "x"})
+    assert set(spend(database).values()) == {(Decimal(0), Decimal(0))}

@@ -8,7 +8,7 @@ from threading import Barrier
 import pytest
 
 from common import ids, verdict
-from common.database import Database, jobs, keys, narrations, runs, scenes, videos
+from common.database import Database, jobs, limits, narrations, runs, scenes, videos
 from common.errors import DatabaseUnavailable, NotFound, PermanentError
 from common.settings import DatabaseSettings
 from infra.local.postgres import Postgres
@@ -18,7 +18,7 @@ from tests.stand_ins.secrets_manager import SecretsManager
 
 def test_an_error_inside_rolls_everything_back(database: Database) -> None:
     with pytest.raises(ZeroDivisionError), database.transaction() as cursor:
-        assert keys.count_request(cursor, "k")[0].count / 0
+        assert limits.count_request(cursor, "k", {"minute": 1, "hour": 1})[0].count / 0
     with database.transaction() as cursor:
         cursor.execute("SELECT count(*) AS n FROM rate_windows")
         assert cursor.fetchone() == {"n": 0}
@@ -86,42 +86,6 @@ def test_the_text_of_a_database_error_does_not_leave(database: Database) -> None
     assert "CANARY" not in str(caught.value)
     assert "23503" in str(caught.value)
     assert caught.value.__cause__ is None
-
-
-def test_requests_are_counted_exactly(migrated: DatabaseSettings) -> None:
-    def hit(count: int) -> list[int]:
-        database = Database(migrated)
-        seen = []
-        for _ in range(count):
-            with database.transaction() as cursor:
-                seen.append(keys.count_request(cursor, "key")[0].count)
-        database.close()
-        return seen
-
-    with ThreadPoolExecutor(8) as pool:
-        seen = sorted(n for part in pool.map(hit, [25] * 8) for n in part)
-    # A minute may end in between; within each the numbers have no gap and no double.
-    assert len(seen) == 200
-    assert seen.count(1) <= 2
-    if seen.count(1) == 1:
-        assert seen == list(range(1, 201))
-
-
-def test_a_window_says_when_it_ends(database: Database) -> None:
-    with database.transaction() as cursor:
-        minute, hour = keys.count_request(cursor, "key")
-    assert (minute.period, hour.period) == ("minute", "hour")
-    assert 0 <= minute.resets_in <= 60 <= 3600 >= hour.resets_in
-
-
-def test_a_key_is_found_by_its_digest_while_it_lives(database: Database) -> None:
-    key = keys.ApiKey("key_1", "alice", "n", True, ["act_as"], ["*"], 60, 1000)
-    with database.transaction() as cursor:
-        keys.insert(cursor, key, digest=b"d" * 32, prefix="vg_live_abcd", expires_at=None)
-        assert keys.find(cursor, b"d" * 32) == key
-        assert keys.find(cursor, b"e" * 32) is None
-        cursor.execute("UPDATE api_keys SET expires_at = now() - interval '1 second'")
-        assert keys.find(cursor, b"d" * 32) is None
 
 
 def test_a_video_belongs_to_its_owner(database: Database) -> None:

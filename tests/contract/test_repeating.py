@@ -28,7 +28,7 @@ from tests.stand_ins.secrets_manager import SecretsManager
 WISH = {"prompt": "A paper boat", "scenes": 2, "seconds": 2}
 KEY = {"Idempotency-Key": "order-4711"}
 CLIENTS = 200
-ALICE = Caller("key_1", "alice", True, frozenset(), {}, None, None)
+ALICE = Caller("key_1", "alice", True, frozenset(), {}, 1000, None, None)
 
 
 def rows(database: Database, table: str) -> int:

@@ -1,49 +1,117 @@
-"""Requests and answers about API keys."""
+"""Requests and answers about API keys, with the names of the first version's configuration."""
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
 from common.strict import STORABLE, Request
 
-# `METHOD /path`, where a * stands for anything; or * alone, for all.
-_ENDPOINT = r"^(\*|(GET|POST|DELETE|PATCH) /[A-Za-z0-9/_*-]*)$"
+# `METHOD /path`, where a * stands for anything; or * alone, for all. Number and length keep the
+# authorizer's policy below the 8 KB that API Gateway takes.
+_Endpoint = Annotated[
+    str,
+    StringConstraints(pattern=r"^(\*|(GET|POST|PATCH|DELETE) /[A-Za-z0-9._/*-]*)$", max_length=100),
+]
+_Endpoints = Annotated[
+    list[_Endpoint],
+    Field(
+        min_length=1,
+        max_length=40,
+        description="What the key may call: `METHOD /path`, where * stands for anything; or * "
+        "alone. `/api/admin` is the operator's all the same.",
+        examples=[["GET /v1/videos*", "POST /v1/videos"]],
+    ),
+]
+# `admin` cannot be granted: a managed key that leaks must not be able to mint others.
+_Scopes = Annotated[
+    list[Literal["act_as"]],
+    Field(max_length=1, description="`act_as`: may work for other users, named in the request."),
+]
+_Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), STORABLE
+]
+_Cap = Annotated[
+    Decimal,
+    Field(
+        ge=0, max_digits=12, decimal_places=6, strict=False,
+        description="US dollars as decimal text; null is no cap but the deployment's.",
+    ),
+]  # fmt: skip
+_PerMinute = Annotated[int, Field(ge=1, le=10_000)]
+_PerHour = Annotated[int, Field(ge=1, le=1_000_000)]
+_Runs = Annotated[int, Field(ge=1, le=1000, description="Runs that the key may have at a time.")]
+_ExpiresIn = Annotated[int, Field(ge=60, le=10 * 366 * 24 * 3600, description="Seconds from now.")]
+
+# Left out of a change; only `model_fields_set` tells it from a null that was sent.
+_STAYS: Any = Field(default_factory=lambda: None)
 
 
 class RateLimit(Request):
-    """Limits of a key."""
+    """How many requests a key may make."""
 
-    requestsPerMinute: int = Field(60, ge=1, le=10_000)
-    requestsPerHour: int = Field(1000, ge=1, le=1_000_000)
+    requestsPerMinute: _PerMinute = 60
+    requestsPerHour: _PerHour = 1000
 
 
 class CreateKey(Request):
     """A wish for an API key."""
 
-    name: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), STORABLE
-    ]
+    name: _Name
     userId: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = Field(
         description="The owner. Everything made with the key belongs to them."
     )
     test: bool = Field(False, description="A test key never reaches a paid provider.")
-    scopes: list[Literal["act_as"]] = Field(default_factory=list)
-    allowedEndpoints: list[Annotated[str, StringConstraints(pattern=_ENDPOINT)]] = Field(
-        default_factory=lambda: ["*"], min_length=1, max_length=50
-    )
-    rateLimit: RateLimit = Field(default_factory=RateLimit)  # type: ignore[arg-type]
-    dailyCapUsd: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6, strict=False)
-    monthlyCapUsd: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6, strict=False)
-    expiresIn: int | None = Field(None, ge=60, description="Seconds.")
+    scopes: _Scopes = Field(default_factory=list)
+    allowedEndpoints: _Endpoints = Field(default_factory=lambda: ["*"])
+    rateLimit: RateLimit = Field(default_factory=RateLimit)
+    maxConcurrentRuns: _Runs = 10
+    dailyCapUsd: _Cap | None = None
+    monthlyCapUsd: _Cap | None = None
+    expiresIn: _ExpiresIn | None = None
+
+
+class RateLimitChange(Request):
+    """New limits; what is left out stays."""
+
+    requestsPerMinute: _PerMinute = _STAYS
+    requestsPerHour: _PerHour = _STAYS
+
+
+class ChangeKey(Request):
+    """A change of an API key: what is left out stays, null takes a cap or the expiry away."""
+
+    name: _Name = _STAYS
+    scopes: _Scopes = _STAYS
+    allowedEndpoints: _Endpoints = _STAYS
+    isActive: Annotated[
+        bool, Field(description="An inactive key is refused until it is active again.")
+    ] = _STAYS
+    rateLimit: RateLimitChange = _STAYS
+    maxConcurrentRuns: _Runs = _STAYS
+    dailyCapUsd: _Cap | None = _STAYS
+    monthlyCapUsd: _Cap | None = _STAYS
+    expiresIn: _ExpiresIn | None = _STAYS
+
+
+class RotateKey(Request):
+    """How a key gets a new secret."""
+
+    graceSeconds: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=30 * 24 * 3600,
+            description="How long the old secret still works; 0 ends it at once.",
+        ),
+    ] = 24 * 3600
 
 
 class KeyObject(BaseModel):
-    """An API key. `key` is shown this once."""
+    """An API key, without its secret. `prefix` are the secret's first characters."""
 
     id: str
-    key: str
     prefix: str
     name: str
     userId: str
@@ -51,11 +119,43 @@ class KeyObject(BaseModel):
     scopes: list[str]
     allowedEndpoints: list[str]
     rateLimit: RateLimit
+    maxConcurrentRuns: int
+    dailyCapUsd: str | None
+    monthlyCapUsd: str | None
+    isActive: bool
+    createdAt: datetime
     expiresAt: datetime | None
+    lastUsedAt: datetime | None
+    rotatedAt: datetime | None
+    oldSecretEndsAt: datetime | None = Field(
+        description="While two secrets live: when the old one ends."
+    )
+    revokedAt: datetime | None
 
 
-class KeyCreated(BaseModel):
-    """A new API key."""
+class KeyWithSecret(KeyObject):
+    """An API key with its secret, which is shown this once."""
+
+    key: str
+
+
+class KeyAnswer(BaseModel):
+    """One API key."""
 
     success: Literal[True] = True
     apiKey: KeyObject
+
+
+class SecretAnswer(BaseModel):
+    """One API key with its new secret, which is shown this once."""
+
+    success: Literal[True] = True
+    apiKey: KeyWithSecret
+
+
+class KeyPage(BaseModel):
+    """API keys, newest first."""
+
+    success: Literal[True] = True
+    apiKeys: list[KeyObject]
+    nextCursor: str | None

@@ -5,10 +5,10 @@ texts can quote rows, so only the five-character SQLSTATE goes on.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
 from psycopg2 import extensions
@@ -28,6 +28,8 @@ _PING_AFTER_SECONDS = 5.0
 _UNAVAILABLE = ("08", "53300", "57P01", "57P02", "57P03", "25006")
 _CONFLICT = ("40001", "40P01", "55P03")
 
+Result = TypeVar("Result")
+
 
 class Database:
     """Transactions on one connection that is made when first needed and made anew when lost."""
@@ -45,9 +47,37 @@ class Database:
         took effect is then unknown, so everything inside must be safe to repeat.
         """
         connection = self._connected()
+        with (
+            self._own_errors(connection),
+            connection,
+            connection.cursor(cursor_factory=Cursor) as cursor,
+        ):
+            yield cursor
+
+    def alone(self, statement: Callable[[Cursor], Result]) -> Result:
+        """Run one statement without BEGIN and COMMIT: one way to the database and back.
+
+        A connection that turns out to be dead is made anew and the statement repeated, so it must
+        be safe to repeat. Raises DatabaseUnavailable when that fails too.
+        """
+        if self._connection is not None:
+            try:
+                return self._alone(self._connection, statement)
+            except DatabaseUnavailable:
+                pass  # closed by now
+        return self._alone(self._connected(), statement)
+
+    def _alone(
+        self, connection: extensions.connection, statement: Callable[[Cursor], Result]
+    ) -> Result:
+        with self._own_errors(connection), connection.cursor(cursor_factory=Cursor) as cursor:
+            return statement(cursor)
+
+    @contextmanager
+    def _own_errors(self, connection: extensions.connection) -> Iterator[None]:
+        """Turn psycopg2's errors into the project's own, and let go of a broken connection."""
         try:
-            with connection, connection.cursor(cursor_factory=Cursor) as cursor:
-                yield cursor
+            yield
         except psycopg2.Error as error:
             own = _own(error)
             if connection.closed or isinstance(own, DatabaseUnavailable):
@@ -78,7 +108,7 @@ class Database:
         if time.monotonic() - self._used_at < _PING_AFTER_SECONDS:
             return True
         try:
-            with connection, connection.cursor() as cursor:
+            with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
         except psycopg2.Error:
             return False
@@ -107,6 +137,7 @@ class Database:
             if not fresh_secret and "password authentication failed" in str(error):
                 raise _WrongPassword from None
             raise _unavailable() from None
+        connection.autocommit = True  # `transaction` begins and ends its own
         return connection
 
 

@@ -61,7 +61,8 @@ def release(cursor: Cursor, run_id: str) -> None:
     cursor.execute(
         """
         WITH video AS (
-            SELECT s.session_id, s.key_id, r.reserved_usd, r.created_at AT TIME ZONE 'UTC' AS at,
+            SELECT s.session_id, COALESCE(r.key_id, s.key_id) AS key_id, r.reserved_usd,
+                   r.created_at AT TIME ZONE 'UTC' AS at,
                    spent.usd - s.settled_usd AS usd
             FROM runs r JOIN video_sessions s USING (session_id)
             CROSS JOIN LATERAL (

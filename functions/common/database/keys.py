@@ -1,15 +1,19 @@
-"""SQL of API keys and their request limits."""
+"""SQL of API keys: made, found, changed, rotated, revoked. Their limits are in `limits`."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
+
+from psycopg2 import sql
 
 from common.database import Cursor
+from common.errors import Conflict, NotFound
 
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A managed API key, without the key itself. `endpoints` are `METHOD /path` or `*`."""
+    """A managed API key, without its secret. `endpoints` are `METHOD /path` or `*`."""
 
     key_id: str
     user_id: str
@@ -19,17 +23,32 @@ class ApiKey:
     endpoints: list[str]
     per_minute: int
     per_hour: int
+    max_concurrent_runs: int
     daily_cap_usd: Decimal | None = None
     monthly_cap_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """How often a key was used in the running minute or hour, and when that one ends."""
+class KeyRecord(ApiKey):
+    """A key with its life. `old_expires_at` is when the secret before the rotation ends."""
 
-    period: str
-    count: int
-    resets_in: int
+    prefix: str = ""
+    active: bool = True
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    rotated_at: datetime | None = None
+    old_expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+_KEY = """key_id, user_id, name, live, scopes, endpoints, per_minute, per_hour,
+          max_concurrent_runs, daily_cap_usd, monthly_cap_usd"""
+# The last use is what the limiter writes anyway.
+_LIFE = """prefix, active, created_at, expires_at, rotated_at, revoked_at,
+    CASE WHEN old_expires_at > now() THEN old_expires_at END AS old_expires_at,
+    (SELECT r.last_used_at FROM key_requests r WHERE r.key_id = k.key_id
+     ORDER BY r.day DESC LIMIT 1) AS last_used_at"""
 
 
 def insert(
@@ -39,47 +58,111 @@ def insert(
     cursor.execute(
         """
         INSERT INTO api_keys (key_id, digest, prefix, user_id, name, live, scopes, endpoints,
-                              per_minute, per_hour, daily_cap_usd, monthly_cap_usd, expires_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                              per_minute, per_hour, max_concurrent_runs, daily_cap_usd,
+                              monthly_cap_usd, expires_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         (
             key.key_id, digest, prefix, key.user_id, key.name, key.live, key.scopes,
-            key.endpoints, key.per_minute, key.per_hour, key.daily_cap_usd, key.monthly_cap_usd,
-            expires_at,
+            key.endpoints, key.per_minute, key.per_hour, key.max_concurrent_runs,
+            key.daily_cap_usd, key.monthly_cap_usd, expires_at,
         ),
     )  # fmt: skip
 
 
 def find(cursor: Cursor, digest: bytes) -> ApiKey | None:
-    """Return the key with that SHA-256, if it is active and not expired."""
+    """Return the key with that SHA-256, if it is active, not expired and not revoked.
+
+    For a while after a rotation the key answers to two secrets.
+    """
     cursor.execute(
-        """
-        SELECT key_id, user_id, name, live, scopes, endpoints, per_minute, per_hour,
-               daily_cap_usd, monthly_cap_usd
-        FROM api_keys
-        WHERE digest = %s AND active AND (expires_at IS NULL OR expires_at > now())
-        """,
-        (digest,),
+        f"""
+        SELECT {_KEY} FROM api_keys
+        WHERE (digest = %(digest)s OR (old_digest = %(digest)s AND old_expires_at > now()))
+          AND active AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > now())
+        """,  # noqa: S608 - the columns above
+        {"digest": digest},
     )
     row = cursor.fetchone()
     return ApiKey(**row) if row else None
 
 
-def count_request(cursor: Cursor, key_id: str) -> list[Window]:
-    """Count one request and return the running windows, minute first; exact over all callers."""
+def get(cursor: Cursor, key_id: str) -> KeyRecord:
+    """Return a key with its life; raises NotFound."""
+    cursor.execute(
+        f"SELECT {_KEY}, {_LIFE} FROM api_keys k WHERE key_id = %s",  # noqa: S608 - the columns above
+        (key_id,),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such API key.")
+    return KeyRecord(**row)
+
+
+def page(cursor: Cursor, *, user_id: str | None, limit: int, before: str | None) -> list[KeyRecord]:
+    """Return keys, of that user if one is given, newest first, older than the key `before`."""
+    cursor.execute(
+        f"""
+        SELECT {_KEY}, {_LIFE} FROM api_keys k
+        WHERE (%(user)s::text IS NULL OR user_id = %(user)s)
+          AND (%(before)s::text IS NULL OR key_id < %(before)s)
+        ORDER BY key_id DESC LIMIT %(limit)s
+        """,  # noqa: S608 - the columns above
+        {"user": user_id, "before": before, "limit": limit},
+    )
+    return [KeyRecord(**row) for row in cursor.fetchall()]
+
+
+def change(cursor: Cursor, key_id: str, columns: dict[str, Any]) -> None:
+    """Set columns of a key; raises NotFound, or Conflict for one that is revoked."""
+    assignments = [
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns
+    ]
+    cursor.execute(
+        sql.SQL(
+            "UPDATE api_keys SET {} WHERE key_id = %(key)s AND revoked_at IS NULL RETURNING key_id"
+        ).format(sql.SQL(", ").join(assignments)),
+        {**columns, "key": key_id},
+    )
+    _need_one(cursor, key_id)
+
+
+def rotate(cursor: Cursor, key_id: str, *, digest: bytes, prefix: str, grace_seconds: int) -> None:
+    """Give a key a new secret; the old one lives on for a while. Raises NotFound or Conflict.
+
+    While an old secret still lives, rotating again replaces the newer one, which nobody may have
+    received: a repeated call never cuts off the secret that is in use.
+    """
     cursor.execute(
         """
-        INSERT INTO rate_windows AS w (key_id, period, started_at, count)
-        VALUES (%(key)s, 'hour', date_trunc('hour', now()), 1),
-               (%(key)s, 'minute', date_trunc('minute', now()), 1)
-        ON CONFLICT (key_id, period) DO UPDATE
-        SET count = CASE WHEN w.started_at = excluded.started_at THEN w.count + 1 ELSE 1 END,
-            started_at = excluded.started_at
-        RETURNING period, count,
-            ceil(extract(epoch FROM started_at + ('1 ' || period)::interval - now()))::int
-            AS resets_in
+        UPDATE api_keys
+        SET old_digest = CASE WHEN old_expires_at > now() THEN old_digest ELSE digest END,
+            old_expires_at = now() + %(grace)s * interval '1 second',
+            digest = %(digest)s, prefix = %(prefix)s, rotated_at = now()
+        WHERE key_id = %(key)s AND revoked_at IS NULL
+        RETURNING key_id
         """,
-        {"key": key_id},
+        {"key": key_id, "digest": digest, "prefix": prefix, "grace": grace_seconds},
     )
-    windows = [Window(**row) for row in cursor.fetchall()]
-    return sorted(windows, key=lambda window: window.period, reverse=True)
+    _need_one(cursor, key_id)
+
+
+def revoke(cursor: Cursor, key_id: str) -> None:
+    """End a key for good, with the next request; doing it again changes nothing."""
+    cursor.execute(
+        """
+        UPDATE api_keys SET active = false, revoked_at = COALESCE(revoked_at, now())
+        WHERE key_id = %s
+        """,
+        (key_id,),
+    )
+    if cursor.rowcount != 1:
+        raise NotFound("There is no such API key.")
+
+
+def _need_one(cursor: Cursor, key_id: str) -> None:
+    """Say why nothing was changed, if nothing was."""
+    if cursor.rowcount == 1:
+        return
+    get(cursor, key_id)
+    raise Conflict("This API key is revoked, which is for good; mint another.", code="key.revoked")

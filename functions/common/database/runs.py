@@ -42,20 +42,26 @@ def insert(
     reserved_usd: Decimal,
     work: Work = WHOLE,
     request: Mapping[str, Any] | None = None,
+    key_id: str | None = None,
 ) -> None:
     """Store a new run as queued, with what was reserved for it.
 
-    `request` is what an answer repeats of the request.
+    `request` is what an answer repeats of the request. The run counts for the key `key_id`, or for
+    the video's; whether that may have one more is for `limits.admit_run` to say, before.
     """
     cursor.execute(
         """
-        INSERT INTO runs (run_id, session_id, kind, stage, reserved_usd, step, scenes, request)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
+        INSERT INTO runs (run_id, session_id, kind, stage, reserved_usd, step, scenes, request,
+                          key_id)
+        VALUES (%(run)s, %(video)s, %(kind)s, %(stage)s, %(usd)s, %(step)s, %(scenes)s,
+                %(request)s,
+                COALESCE(%(key)s, (SELECT key_id FROM video_sessions WHERE session_id = %(video)s)))
         """,
-        (
-            run_id, session_id, kind, work.first_stage.value, reserved_usd, work.part.value,
-            Json(dict(work.versions)), Json(dict(request or {})),
-        ),
+        {
+            "run": run_id, "video": session_id, "kind": kind, "stage": work.first_stage.value,
+            "usd": reserved_usd, "step": work.part.value, "scenes": Json(dict(work.versions)),
+            "request": Json(dict(request or {})), "key": key_id,
+        },
     )  # fmt: skip
     add_event(cursor, run_id, "run.queued")
 
