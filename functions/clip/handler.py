@@ -4,7 +4,6 @@ The provider's job is started, asked after, and collected in three calls; betwee
 machine waits, not a Lambda.
 """
 
-import tempfile
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,11 +14,14 @@ from common.database.scenes import Clip
 from common.database.videos import Video
 from common.errors import MediaError, PermanentError, ProviderRefused
 from common.generation import charge, context, database, folder, ledger, store
+from common.mp4 import movie, nal
+from common.mp4.boxes import Unreadable
 from common.paid import Facts
 from common.providers import ClipRequest, JobRef, JobState, JobStatus, Retry, VideoProvider, models
+from common.scratch import scratch
 from common.step import SceneEvent, step
 from common.styles import mood
-from common.video import RATIOS, Picture, Stage
+from common.video import Picture, Stage
 
 # An execution's history holds 25,000 events. Waiting grows by a fifth with every poll, so that 22
 # polls last at least 25 minutes, and 60 scenes stay within the history (tests/infra).
@@ -120,8 +122,8 @@ def _collect(event: ClipEvent) -> dict[str, Any]:
         if state.status is not JobStatus.SUCCEEDED:
             raise _failed(attempt, state)
         key = folder(video).clip(event.scene, clip.version)
-        with tempfile.TemporaryDirectory(prefix="clip-") as scratch:
-            path = Path(scratch) / "clip.mp4"
+        with scratch("clip") as room:
+            path = room / "clip.mp4"
             _provider(video).fetch(job, state, path)
             frames = _verify(path, video, clip, attempt, state)
             store().put_file(key, path, "video/mp4")
@@ -190,19 +192,24 @@ def _verify(path: Path, video: Video, clip: Clip, attempt: Attempt, state: JobSt
     """
     try:
         facts = ffmpeg.decode(path)
-        _compare(facts, clip.clip_number, *_form(video, clip))
+        _look_for_holes(path)
+        _compare(facts, clip.clip_number, _form(video, clip)[1])
     except MediaError as error:
         _end(attempt, state, error.error_code)
         raise
     return facts.frames
 
 
-def _compare(facts: ffmpeg.Facts, scene: int, ratio: str, seconds: int) -> None:
-    width, height = RATIOS[ratio]
-    if (facts.width, facts.height) != (width, height):
-        raise MediaError(
-            f"The clip of scene {scene} is {facts.width}x{facts.height}, not {width}x{height}."
-        )
+def _look_for_holes(path: Path) -> None:
+    """Find damage that a decoder hides, where the clip is an H.264 MP4; raises MediaError."""
+    try:
+        nal.check(movie.read(path), holes=True)
+    except Unreadable:
+        return  # another kind of file, of which decoding it must be enough
+
+
+def _compare(facts: ffmpeg.Facts, scene: int, seconds: int) -> None:
+    """Hold a clip to the length that was ordered; one of another size is fitted in by the merge."""
     if abs(facts.seconds - seconds) > _LENGTH_TOLERANCE_SECONDS:
         raise MediaError(f"The clip of scene {scene} lasts {facts.seconds:.2f} s, not {seconds} s.")
 

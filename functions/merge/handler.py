@@ -1,7 +1,7 @@
 """State MergeClips: the clips of all scenes become one video with a poster."""
 
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,13 @@ from typing import Any
 from common.database import Database, runs, scenes, videos
 from common.database.videos import Final
 from common.errors import MediaError
-from common.output import PLAIN
+from common.output import PLAIN, Shape
+from common.scratch import scratch
 from common.settings import AssemblySettings, load
 from common.step import RunEvent, step
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
-from common.video import Stage
+from common.video import RATIOS, Stage
 from merge import assembly, poster
 from merge.cut import Clip
 
@@ -55,11 +56,13 @@ def handler(event: RunEvent) -> dict[str, Any]:
     if final is None or final.clip_keys not in (None, list(keys.values())):
         version = final.version + 1 if final else 1
         folder = MediaFolder(video.user_id, video.session_id)
-        with tempfile.TemporaryDirectory(prefix="merge-") as scratch:
-            paths = _download(keys, Path(scratch))
+        with scratch("merge") as room:
+            paths = _download(keys, room)
             inputs = {scene: Clip(path, clips[scene].frames) for scene, path in paths.items()}
-            cut = assembly.join(inputs, PLAIN, Path(scratch))
-            still = Path(scratch) / "final.jpg"
+            # Clips of another size, if a provider sent any, are fitted into what was ordered.
+            ordered = replace(PLAIN, shape=Shape(size=RATIOS[video.ratio]))
+            cut = assembly.join(inputs, ordered, room)
+            still = room / "final.jpg"
             poster.make(cut.path, still)
             store().put_file(folder.final(version), cut.path, PLAIN.format.media_type)
             store().put_file(folder.poster(version), still, "image/jpeg")
@@ -87,8 +90,8 @@ def handler(event: RunEvent) -> dict[str, Any]:
     }
 
 
-def _download(keys: dict[int, str], scratch: Path) -> dict[int, Path]:
-    paths = {scene: scratch / f"clip_{scene:03d}.mp4" for scene in keys}
+def _download(keys: dict[int, str], room: Path) -> dict[int, Path]:
+    paths = {scene: room / f"clip_{scene:03d}.mp4" for scene in keys}
     with ThreadPoolExecutor(_DOWNLOADS) as pool:
         for done in [pool.submit(store().get_file, keys[s], paths[s]) for s in keys]:
             done.result()

@@ -94,17 +94,21 @@ def read(path: Path) -> Movie:
     """Read the file's index.
 
     Raises Unreadable when the file is not one that can be joined by its tables (another container,
-    fragments, a varying frame rate, sound other than AAC …), and MediaError when it is broken:
-    samples that lie outside of the file.
+    fragments, a varying frame rate, sound other than AAC …), and MediaError when it is broken, or
+    made to mislead: cut short, with two indexes, with tables longer than themselves, with media
+    that lie elsewhere.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
-        outer = list(boxes.top_level(file, size))
-        if not outer or outer[0].name != b"ftyp":
+        if file.read(8)[4:] != b"ftyp":
             raise Unreadable("is not an MP4 file")
+        try:
+            outer = list(boxes.top_level(file, size))
+        except Unreadable as cut:
+            raise MediaError(f"It is cut short: it {cut}.") from cut
         index = [box for box in outer if box.name == b"moov"]
         if len(index) != 1 or index[0].end - index[0].start > _MOST_INDEX_BYTES:
-            raise Unreadable("has no single index of a usual size")
+            raise MediaError(f"It has {len(index)} indexes, or one that is too large.")
         file.seek(index[0].start)
         moov = file.read(index[0].end - index[0].start)
     inside = list(boxes.children(moov))
@@ -170,7 +174,7 @@ class _Track:
         dref = self._body(boxes.one(self._moov, b"mdia/minf/dinf/dref", self._box))
         for box in boxes.children(dref, 8):
             if dref[box.start : box.start + 4] != b"\0\0\0\1":
-                raise Unreadable("keeps its media elsewhere")
+                raise MediaError("It refers to media in another place.")
 
     def _samples(self) -> Samples:
         sizes = self._sizes()
@@ -198,8 +202,7 @@ class _Track:
     def _sizes(self) -> Sequence[int]:
         raw = self._body(boxes.one(self._moov, b"stsz", self._table))
         each, count = struct.unpack_from(">II", raw, 4)
-        if not 0 < count <= _MOST_SAMPLES:
-            raise Unreadable(f"has {count} samples in a track")
+        _check_rows(count, 0 if each else 4, len(raw) - 12)
         return array("I", [each]) * count if each else _numbers("I", raw[12:], count)
 
     def _counts(self, chunks: int, samples: int) -> Iterator[int]:
@@ -217,7 +220,10 @@ class _Track:
     def _step(self, samples: int) -> int:
         """Return the ticks from one picture to the next, which must be the same for all."""
         rows = self._runs(b"stts", ">II")
-        if sum(count for count, _ in rows) != samples:
+        counted = sum(count for count, _ in rows)
+        if counted > _MOST_SAMPLES:
+            raise MediaError(f"It has time stamps for {counted} samples, of {samples} that it has.")
+        if counted != samples:
             raise Unreadable("has tables that contradict each other")
         step = int(rows[0][1])
         # What follows the last picture is often written as nothing, or as a tick.
@@ -298,15 +304,21 @@ class _Track:
 def _rows(raw: bytes, form: str) -> list[Any]:
     """Return the rows of a table: a version and flags, a count, then that many rows."""
     count, size = int.from_bytes(raw[4:8], "big"), struct.calcsize(form)
-    if not 0 < count <= _MOST_SAMPLES or len(raw) < 8 + count * size:
-        raise Unreadable("has a table that is not there, or shorter than it says")
+    _check_rows(count, size, len(raw) - 8)
     return list(struct.iter_unpack(form, raw[8 : 8 + count * size]))
+
+
+def _check_rows(count: int, size: int, there: int) -> None:
+    """Refuse a table that says to be longer than it is, or than is allowed."""
+    if count > _MOST_SAMPLES or count * size > there:
+        raise MediaError(f"It has a table of {count} rows that is not all there, or too long.")
+    if not count:
+        raise Unreadable("has an empty table")
 
 
 def _numbers(kind: str, raw: bytes, count: int) -> Sequence[int]:
     numbers = array(kind)
-    if not 0 < count <= _MOST_SAMPLES or len(raw) < count * numbers.itemsize:
-        raise Unreadable("has a table that is not there, or shorter than it says")
+    _check_rows(count, numbers.itemsize, len(raw))
     numbers.frombytes(raw[: count * numbers.itemsize])
     if sys.byteorder == "little":
         numbers.byteswap()
