@@ -132,13 +132,21 @@ class VideoStack(Stack):
         self._function("authorizer", keys, [_may_read(self.secrets.keys)])
         self._function(
             "api",
-            {**machine, **self._providers(), "DAILY_CAP_USD": self.stage.daily_cap_usd},
+            {
+                **machine,
+                **self._providers(),
+                "DAILY_CAP_USD": self.stage.daily_cap_usd,
+                "KEYS_SECRET_ARN": self.secrets.keys.secret_arn,
+            },
             [
                 # Which providers can be used depends on which keys are set.
                 _may_read(self.secrets.providers),
+                # What the keys that sign its links to media are derived from.
+                _may_read(self.secrets.keys),
                 # For the links that it signs: a link can do what its signer can.
-                storage.may_get(_CLIPS, _NARRATIONS),
+                storage.may_get(_CLIPS, _IMAGES, _NARRATIONS, _UPLOADS),
                 storage.may_put(_UPLOADS),
+                storage.may_delete(_CLIPS, _IMAGES, _UPLOADS),
                 pipeline.may_start(),
             ],
         )

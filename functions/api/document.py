@@ -36,16 +36,25 @@ def answers(
     status: int, model: type[BaseModel], *refusals: int, authenticated: bool = False
 ) -> dict[int, Any]:
     """Describe a route's answers: its own, and the refusals that it can give."""
-    statuses = {*refusals, 500, *((401, 403) if authenticated else ())}
-    described: dict[int, Any] = {
-        status: {"description": "Done.", "content": {"application/json": {"model": model}}}
-    }
-    for refusal in sorted(statuses):
-        described[refusal] = {
+    done = {"description": "Done.", "content": {"application/json": {"model": model}}}
+    return {status: done, **_refusals(refusals, authenticated)}
+
+
+def empty(
+    *refusals: int, status: int = 204, does: str = "Done.", authenticated: bool = False
+) -> dict[int, Any]:
+    """Describe the answers of a route that has no body to show, and its refusals."""
+    return {status: {"description": does}, **_refusals(refusals, authenticated)}
+
+
+def _refusals(refusals: tuple[int, ...], authenticated: bool) -> dict[int, Any]:
+    return {
+        refusal: {
             "description": _MEANING[refusal],
             "content": {problems.MEDIA_TYPE: {"model": Problem}},
         }
-    return described
+        for refusal in sorted({*refusals, 500, *((401, 403) if authenticated else ())})
+    }
 
 
 @cache
@@ -62,7 +71,21 @@ def text(app: APIGatewayRestResolver) -> str:
         },
         security=[{"bearer": []}, {"apiKey": []}],
     )
-    return json.dumps(json.loads(raw), indent=2, ensure_ascii=False, sort_keys=True)
+    document = json.loads(raw)
+    for path in document["paths"].values():
+        for operation in path.values():
+            _say_what_is_true(operation["responses"])
+    return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True)
+
+
+def _say_what_is_true(responses: dict[str, Any]) -> None:
+    """Take away what Powertools adds by itself: a body where there is none, a 422 of its own."""
+    for status, response in list(responses.items()):
+        schema = response.get("content", {}).get("application/json", {}).get("schema", {})
+        if schema.get("type") == "string":
+            del response["content"]
+        elif schema.get("$ref", "").endswith("/HTTPValidationError"):
+            del responses[status]
 
 
 def main() -> None:

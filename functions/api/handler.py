@@ -7,7 +7,7 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api import document, errors, middleware
-from api.routes import keys, models, service, videos
+from api.routes import keys, links, media, models, service, videos
 from common.log import logger
 from common.observability import metrics, tracer
 from common.strict import read_json
@@ -17,7 +17,7 @@ app = APIGatewayRestResolver(
 )
 app.use(middlewares=[middleware.with_headers])
 errors.register(app)
-for routes in (videos, models, keys, service):
+for routes in (videos, media, links, models, keys, service):
     app.include_router(routes.router)
 
 

@@ -26,7 +26,8 @@ SECURITY_HEADERS = {
 def with_headers(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
     """Put the headers on an answer; those of a refusal are put on by `api.errors`."""
     response = call(app)
-    response.headers.update(headers(app))
+    for name, value in headers(app).items():
+        response.headers.setdefault(name, value)  # a route may know better
     return response
 
 

@@ -2,7 +2,10 @@
 
 from functools import cache
 
+from api.library import Library
+from api.links import Links
 from api.videos import Videos
+from common import secrets
 from common.admission import Admission
 from common.database import Database
 from common.settings import ApiSettings, load
@@ -37,3 +40,15 @@ def admission() -> Admission:
 def videos() -> Videos:
     """The use cases of videos."""
     return Videos(admission(), database(), store())
+
+
+@cache
+def links() -> Links:
+    """Links to media."""
+    return Links(database(), store(), lambda: secrets.read(settings().keys_secret_arn))
+
+
+@cache
+def library() -> Library:
+    """The use cases of media."""
+    return Library(database(), store(), links())

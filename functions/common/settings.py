@@ -52,10 +52,15 @@ class ProviderSettings(StorageSettings):
     provider_limits: str = ""  # changes of what models.toml says (common.providers.limits)
 
 
-class KeySettings(Settings):
-    """Where the secret lies from which the operator's key is derived, and whose key that is."""
+class SecretKeySettings(Settings):
+    """Where the stack's secret lies, from which the operator's key and links are derived."""
 
     keys_secret_arn: str
+
+
+class KeySettings(SecretKeySettings):
+    """Whose the operator's key is."""
+
     operator_user_id: str
 
 
@@ -75,7 +80,7 @@ class AdmissionSettings(DatabaseSettings, ProviderSettings, PipelineSettings):
     daily_cap_usd: Decimal | None = None  # the breaker over all keys together
 
 
-class ApiSettings(AdmissionSettings):
+class ApiSettings(AdmissionSettings, SecretKeySettings):
     """Settings of the function `api`."""
 
 

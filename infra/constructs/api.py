@@ -34,6 +34,15 @@ ROUTES = (
     Route("GET", "/v1/videos/{id}"),
     Route("GET", "/v1/videos/{id}/download"),
     Route("POST", "/v1/videos/{id}/resume"),
+    Route("GET", "/v1/media"),
+    Route("GET", "/v1/media/{id}"),
+    Route("DELETE", "/v1/media/{id}"),
+    Route("DELETE", "/v1/media/links"),
+    *(
+        Route(method, f"/api/proxy_s3_{kind}/{{userId}}/{{requestId}}/{{folder}}/{{name}}", True)
+        for kind in ("image", "video")
+        for method in ("GET", "HEAD")
+    ),
     Route("POST", "/v1/estimates"),
     Route("GET", "/v1/models"),
     Route("POST", "/api/admin/api-keys"),

@@ -68,6 +68,10 @@ class Storage(Construct):
         parts = ["s3:AbortMultipartUpload"] if in_parts else []
         return self._allow(["s3:PutObject", *parts], patterns)
 
+    def may_delete(self, *patterns: str) -> Grant:
+        """Allow deleting objects whose keys match; older versions go by the rule on them."""
+        return self._allow(["s3:DeleteObject"], patterns)
+
     def _allow(self, actions: Sequence[str], patterns: Sequence[str]) -> Grant:
         resource = self.bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)

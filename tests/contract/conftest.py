@@ -17,6 +17,7 @@ from tests.stand_ins.secrets_manager import SecretsManager
 
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:database-abc123"
 PROVIDERS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:providers-abc123"
+KEYS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:keys-abc123"
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:videos"
 NAME = "video"
 
@@ -90,19 +91,21 @@ def gateway(
     from api import resources
     from common import aws  # late: Powertools reads its settings when it is imported
 
+    secret_store.secrets[KEYS] = {"SECRET_KEY": "s" * 64}
     secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""}
     environment = {
         **migrated.model_dump(by_alias=True, mode="json"),
         "MEDIA_BUCKET": "media",
         **{name.upper(): "offline" for name in ApiSettings.model_fields if "_provider" in name},
         "PROVIDERS_SECRET_ARN": PROVIDERS,
+        "KEYS_SECRET_ARN": KEYS,
         "STATE_MACHINE_ARN": MACHINE,
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, str(value))
-    warm = [resources.settings, resources.database, resources.store, resources.admission]
-    warm += [resources.videos, aws._client]
+    warm = [kept for kept in vars(resources).values() if hasattr(kept, "cache_clear")]
+    warm.append(aws._client)
     with step_functions.serve() as machine:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", machine.url)
         for kept in warm:

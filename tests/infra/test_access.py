@@ -35,9 +35,10 @@ NARRATIONS = "*/narrations/*"
 RIGHTS: dict[str, set[tuple[str, str]]] = {
     "authorizer": {("secretsmanager:GetSecretValue", "Keys")},
     "api": {
+        ("secretsmanager:GetSecretValue", "Keys"),
         ("secretsmanager:GetSecretValue", "Providers"),
-        ("s3:GetObject", CLIPS),
-        ("s3:GetObject", NARRATIONS),
+        *(("s3:GetObject", kind) for kind in (CLIPS, IMAGES, NARRATIONS, UPLOADS)),
+        *(("s3:DeleteObject", kind) for kind in (CLIPS, IMAGES, UPLOADS)),
         ("s3:PutObject", UPLOADS),
         ("states:StartExecution", "machine"),
     },

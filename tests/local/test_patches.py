@@ -11,10 +11,11 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import requests
 from botocore.exceptions import ClientError
 
 from infra.local import patches
-from infra.local.connection import Connection
+from infra.local.connection import Connection, local_url
 from infra.local.patches.stable_names import generated_secret
 from tests.local.conftest import invoke
 
@@ -68,6 +69,30 @@ def user(link: Connection, name: str) -> Connection:
     iam.put_user_policy(UserName=name, PolicyName="s3", PolicyDocument=json.dumps(policy))
     key = iam.create_access_key(UserName=name)["AccessKey"]
     return Connection(link.endpoint, key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def called(link: Connection) -> dict[str, Any]:
+    """The event of a function that is called through a REST API."""
+    code = (
+        "import json\ndef handler(event, _): return {'statusCode': 200, 'body': json.dumps(event)}"
+    )
+    function(link, "echo", code)
+    gateway = link.client("apigateway")
+    api = gateway.create_rest_api(name="echo")["id"]
+    (root,) = gateway.get_resources(restApiId=api)["items"]
+    place = {"restApiId": api, "resourceId": root["id"], "httpMethod": "GET"}
+    gateway.put_method(**place, authorizationType="NONE")
+    arn = "arn:aws:lambda:us-east-1:000000000000:function:echo"
+    gateway.put_integration(
+        **place,
+        type="AWS_PROXY",
+        integrationHttpMethod="POST",
+        uri=f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations",
+    )
+    gateway.create_deployment(restApiId=api, stageName="live")
+    url = local_url(f"https://{api}.execute-api.us-east-1.amazonaws.com/live", link.endpoint)
+    event: dict[str, Any] = requests.get(f"{url}/", timeout=30).json()
+    return event
 
 
 class TestGaps:
@@ -186,6 +211,13 @@ def handler(event, context):
         guessed = Connection(stock.endpoint, "test", "anything")
         assert "SecretList" in guessed.client("secretsmanager").list_secrets()
 
+    def test_called_address(self, stock: Connection) -> None:
+        event = called(stock)
+        context = event["requestContext"]
+        assert "domainName" not in context
+        assert context["path"] == "/live/"
+        assert not {"x-forwarded-proto"} & {name.lower() for name in event["headers"]}
+
     def test_every_patch_has_its_gap_shown(self) -> None:
         names = {f"test_{patch.__name__.rsplit('.', 1)[-1]}" for patch in patches.ALL}
         assert names <= set(vars(TestGaps))
@@ -211,6 +243,13 @@ class TestClosed:
         guessed = Connection(small.endpoint, key, "test")
         with pytest.raises(ClientError, match=r"invalid|not match"):
             guessed.client("secretsmanager").list_secrets()
+
+    def test_called_address(self, small: Connection) -> None:
+        event = called(small)
+        context = event["requestContext"]
+        scheme = event["headers"]["X-Forwarded-Proto"]
+        assert f"{scheme}://{context['domainName']}" == small.endpoint
+        assert context["path"].startswith("/_aws/execute-api/")
 
     def test_generated_secret_keeps_to_its_wishes(self) -> None:
         wanted = {

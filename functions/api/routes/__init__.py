@@ -1,8 +1,13 @@
 """The routes of the REST API, a module for each kind of thing. What they do is in the use cases."""
 
+from collections.abc import Mapping
+
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from api.idempotency import Once
+from api.links import address as address_of
 from api.middleware import admitted
 from api.resources import database
 from common.caller import Caller
@@ -26,3 +31,18 @@ def caller(router: Router) -> Caller:
 def once(router: Router, key: str | None) -> Once:
     """Return the idempotency of the request, under the key that it has, if one."""
     return Once.of(router.current_event, caller(router).user_id, key)
+
+
+def address(router: Router) -> str:
+    """Return the API's own address, as the client of this request wrote it."""
+    event: APIGatewayProxyEvent = router.current_event  # type: ignore[assignment]  # of a REST API
+    return address_of(event)
+
+
+def bodiless(
+    status: int, headers: Mapping[str, str] | None = None, content_type: str | None = None
+) -> Response[str]:
+    """Answer without a body: empty text, because a gateway need not take null for one."""
+    return Response(
+        status_code=status, content_type=content_type, body="", headers=dict(headers or {})
+    )

@@ -6,6 +6,7 @@ text of a client never becomes part of one. The layout is that of `docs/architec
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -93,4 +94,26 @@ class MediaStore(Protocol):
 
     def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
         """Return a URL that reads the object without credentials for so many seconds."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a store knows of an object. `etag` is in double quotes, as HTTP sends it."""
+
+    size_bytes: int
+    media_type: str
+    etag: str
+    changed_at: datetime
+
+
+class ManagedStore(MediaStore, Protocol):
+    """A media store in which clients leave things, ask after them and have them taken away."""
+
+    def describe(self, key: str) -> Described:
+        """Say what is known of the object without reading it; raises NotFound."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete the object; one that is not there is no error."""
         ...

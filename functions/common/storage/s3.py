@@ -1,5 +1,6 @@
 """Media in Amazon S3."""
 
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -8,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from common import aws
 from common.errors import NotFound, PermanentError, TransientError, VideoError
+from common.storage import Described
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
@@ -65,6 +67,22 @@ class S3MediaStore:
         except (BotoCoreError, ClientError) as error:
             path.unlink(missing_ok=True)
             raise _own(error, "read") from error
+
+    def describe(self, key: str) -> Described:
+        """Say what is known of the object without reading it; raises NotFound."""
+        try:
+            head = aws.s3().head_object(Bucket=self._bucket, Key=key)
+        except (BotoCoreError, ClientError) as error:
+            raise _own(error, "read") from error
+        changed_at = head["LastModified"].astimezone(UTC)
+        return Described(head["ContentLength"], head["ContentType"], head["ETag"], changed_at)
+
+    def delete(self, key: str) -> None:
+        """Delete the object. In a versioned bucket its bytes go with the rule on old versions."""
+        try:
+            aws.s3().delete_object(Bucket=self._bucket, Key=key)
+        except (BotoCoreError, ClientError) as error:
+            raise _own(error, "deleted") from error
 
     def location(self, key: str) -> str:
         """Return the `s3://` address of a key, for AWS services that write there themselves."""

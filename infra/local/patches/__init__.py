@@ -11,6 +11,7 @@ from typing import Any
 
 from infra.local.launcher import LauncherSettings
 from infra.local.patches import (
+    called_address,
     custom_resource_failure,
     database_instance,
     metric_math_alarm,
@@ -34,6 +35,7 @@ ALL = (
     secret_reference,
     stable_names,
     root_credential,
+    called_address,
 )
 
 

@@ -1,0 +1,100 @@
+"""Routes that lead to media without a header: the URL itself carries the right to read."""
+
+from email.utils import format_datetime
+from typing import Annotated
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+
+from api.document import empty
+from api.links import STORE_SECONDS, Shown
+from api.resources import links, store
+from api.routes import bodiless, group
+
+Capability = Annotated[
+    str | None, Query(description="The right to read, as the API put it into the link.")
+]
+UserId = Annotated[str, Path(description="The owner.")]
+RequestId = Annotated[str, Path(description="The video, or the upload.")]
+Folder = Annotated[str, Path(description="The kind of media.")]
+Name = Annotated[str, Path(description="The object.")]
+
+# Other origins may show what a link leads to: whoever holds it may read it.
+_HEADERS = {"Cross-Origin-Resource-Policy": "cross-origin"}
+_READ = empty(404, 503, status=302, does="The object is there, for five minutes.")
+_ASK = empty(404, 503, status=200, does="What a GET of the object would answer, without it.")
+
+router = group()
+
+
+def _lead(kind: Shown, key: str, capability: str | None) -> Response[str]:
+    item = links().lead(kind, key, capability, "GET")
+    target = store().link(str(item.key), seconds=STORE_SECONDS)
+    return bodiless(302, {**_HEADERS, "Location": target})
+
+
+def _describe(kind: Shown, key: str, capability: str | None) -> Response[str]:
+    item = links().lead(kind, key, capability, "HEAD")
+    facts = store().describe(str(item.key))
+    headers = {
+        **_HEADERS,
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(facts.size_bytes),
+        "ETag": facts.etag,
+        "Last-Modified": format_datetime(facts.changed_at, usegmt=True),
+    }
+    return bodiless(200, headers, facts.media_type)
+
+
+@router.get(
+    "/api/proxy_s3_image/<user_id>/<request_id>/<folder>/<name>",
+    summary="Read a picture by its link",
+    responses=_READ,
+    status_code=302,
+    security=[],
+)
+def read_image(
+    user_id: UserId, request_id: RequestId, folder: Folder, name: Name, t: Capability = None
+) -> Response[str]:
+    """302 to the picture."""
+    return _lead("image", f"{user_id}/{request_id}/{folder}/{name}", t)
+
+
+@router.head(
+    "/api/proxy_s3_image/<user_id>/<request_id>/<folder>/<name>",
+    summary="Ask after a picture by its link",
+    responses=_ASK,
+    security=[],
+)
+def ask_image(
+    user_id: UserId, request_id: RequestId, folder: Folder, name: Name, t: Capability = None
+) -> Response[str]:
+    """200 with its size and type."""
+    return _describe("image", f"{user_id}/{request_id}/{folder}/{name}", t)
+
+
+@router.get(
+    "/api/proxy_s3_video/<user_id>/<request_id>/<folder>/<name>",
+    summary="Read a clip, a video or a sound by its link",
+    responses=_READ,
+    status_code=302,
+    security=[],
+)
+def read_video(
+    user_id: UserId, request_id: RequestId, folder: Folder, name: Name, t: Capability = None
+) -> Response[str]:
+    """302 to the object."""
+    return _lead("video", f"{user_id}/{request_id}/{folder}/{name}", t)
+
+
+@router.head(
+    "/api/proxy_s3_video/<user_id>/<request_id>/<folder>/<name>",
+    summary="Ask after a clip, a video or a sound by its link",
+    responses=_ASK,
+    security=[],
+)
+def ask_video(
+    user_id: UserId, request_id: RequestId, folder: Folder, name: Name, t: Capability = None
+) -> Response[str]:
+    """200 with its size and type."""
+    return _describe("video", f"{user_id}/{request_id}/{folder}/{name}", t)

@@ -1,0 +1,167 @@
+"""SQL of media: everything of an owner that can be shown, whoever made it.
+
+A picture or clip of a scene and a cut are rows of their own tables, an upload is one of `uploads`;
+the view `media` shows them as one list. Ids begin with the time, so the list is ordered by them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal
+
+from psycopg2 import sql
+
+from common.database import Cursor
+from common.errors import Conflict, NotFound
+
+Kind = Literal["image", "clip", "video", "upload"]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """One media object. What is unknown of it is None; `key` is None until it is ready."""
+
+    media_id: str
+    user_id: str
+    kind: Kind
+    status: Literal["pending", "ready", "refused"]
+    media_type: str
+    key: str | None
+    video_id: str | None
+    scene: int | None
+    version: int | None
+    name: str | None
+    size_bytes: int | None
+    sha256: str | None
+    width: int | None
+    height: int | None
+    seconds: Decimal | None
+    error: dict[str, Any] | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which media are looked for; None looks for all."""
+
+    kind: Kind | None = None
+    video_id: str | None = None
+    text: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def get(cursor: Cursor, media_id: str, user_id: str) -> Media:
+    """Return one of the user's media; raises NotFound."""
+    cursor.execute("SELECT * FROM media WHERE media_id = %s AND user_id = %s", (media_id, user_id))
+    return _one(cursor)
+
+
+def by_key(cursor: Cursor, key: str, user_id: str) -> Media:
+    """Return the user's media object that lies under the key; raises NotFound."""
+    cursor.execute("SELECT * FROM media WHERE key = %s AND user_id = %s", (key, user_id))
+    return _one(cursor)
+
+
+def by_epoch(cursor: Cursor, media_id: str, epoch: int) -> Media:
+    """Return the media object if its owner's epoch is this one; raises NotFound."""
+    cursor.execute(
+        """
+        SELECT m.* FROM media m LEFT JOIN media_epochs e USING (user_id)
+        WHERE m.media_id = %s AND coalesce(e.epoch, 0) = %s
+        """,
+        (media_id, epoch),
+    )
+    return _one(cursor)
+
+
+def page(
+    cursor: Cursor, user_id: str, search: Search, *, limit: int, before: str | None
+) -> list[Media]:
+    """Return the user's media that were looked for, newest first, older than the id `before`."""
+    cursor.execute(
+        """
+        SELECT * FROM media
+        WHERE user_id = %(user)s
+          AND (%(before)s::text IS NULL OR media_id < %(before)s)
+          AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+          AND (%(video)s::text IS NULL OR video_id = %(video)s)
+          AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
+          AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
+          AND (%(text)s::text IS NULL OR position(lower(%(text)s) IN lower(words)) > 0)
+        ORDER BY media_id DESC LIMIT %(limit)s
+        """,
+        {
+            "user": user_id,
+            "before": before,
+            "kind": search.kind,
+            "video": search.video_id,
+            "since": search.since,
+            "until": search.until,
+            "text": search.text,
+            "limit": limit,
+        },
+    )
+    return [_media(row) for row in cursor.fetchall()]
+
+
+_TABLES: dict[Kind, tuple[str, str | None]] = {
+    "image": ("video_frames", "frame_number"),
+    "clip": ("video_clips", "clip_number"),
+    "video": ("final_videos", None),
+}
+
+
+def delete(cursor: Cursor, media: Media) -> None:
+    """Delete the row; raises Conflict for what a video is made of as it is now.
+
+    Of a picture, clip or cut only a version that a newer one has replaced can go by itself.
+    """
+    if media.kind == "upload":
+        cursor.execute("DELETE FROM uploads WHERE media_id = %s", (media.media_id,))
+        return
+    table, number = _TABLES[media.kind]
+    same = sql.SQL("AND n.{0} = m.{0}").format(sql.Identifier(number)) if number else sql.SQL("")
+    cursor.execute(
+        sql.SQL(
+            "DELETE FROM {table} m WHERE media_id = %s AND EXISTS (SELECT FROM {table} n "
+            "WHERE n.session_id = m.session_id {same} AND n.version > m.version)"
+        ).format(table=sql.Identifier(table), same=same),
+        (media.media_id,),
+    )
+    if cursor.rowcount != 1:
+        raise Conflict(
+            f"The video {media.video_id} is made of it. Older versions can be deleted by "
+            f"themselves, the newest with its video: DELETE /v1/videos/{media.video_id}.",
+            code="media.in_use",
+        )
+
+
+def epoch(cursor: Cursor, user_id: str) -> int:
+    """Return the number that the user's links must carry to be good."""
+    cursor.execute("SELECT epoch FROM media_epochs WHERE user_id = %s", (user_id,))
+    row = cursor.fetchone()
+    return int(row["epoch"]) if row else 0
+
+
+def raise_epoch(cursor: Cursor, user_id: str) -> None:
+    """Make all links to the user's media useless."""
+    cursor.execute(
+        """
+        INSERT INTO media_epochs (user_id, epoch) VALUES (%s, 1)
+        ON CONFLICT (user_id) DO UPDATE SET epoch = media_epochs.epoch + 1, raised_at = now()
+        """,
+        (user_id,),
+    )
+
+
+def _one(cursor: Cursor) -> Media:
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such media object.")
+    return _media(row)
+
+
+def _media(row: Mapping[str, Any]) -> Media:
+    return Media(**{name: value for name, value in row.items() if name != "words"})
