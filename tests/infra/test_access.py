@@ -177,7 +177,7 @@ def test_the_state_machine_runs_its_functions_and_no_other(template: Template) -
         if statement["Action"] == "lambda:InvokeFunction"
         for resource in as_list(statement["Resource"])
     }
-    assert invoked == {"story", "image", "clip", "merge", "finish"}
+    assert invoked == {"story", "image", "speech", "clip", "merge", "finish"}
 
 
 def test_functions_are_invoked_by_whom_they_serve(template: Template) -> None:
