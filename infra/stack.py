@@ -124,6 +124,7 @@ class VideoStack(Stack):
     def _entrances(self) -> None:
         """Make the functions that requests, rules and deployments run."""
         storage, pipeline = self.storage, self.pipeline
+        clip = self.functions["clip"].function
         keys = {
             "KEYS_SECRET_ARN": self.secrets.keys.secret_arn,
             "OPERATOR_USER_ID": self.stage.operator_user_id,
@@ -137,6 +138,7 @@ class VideoStack(Stack):
                 **self._providers(),
                 "DAILY_CAP_USD": self.stage.daily_cap_usd,
                 "KEYS_SECRET_ARN": self.secrets.keys.secret_arn,
+                "CLIP_FUNCTION_NAME": clip.function_name,
             },
             [
                 # Which providers can be used depends on which keys are set.
@@ -148,6 +150,8 @@ class VideoStack(Stack):
                 storage.may_put(_UPLOADS),
                 storage.may_delete(_CLIPS, _IMAGES, _UPLOADS),
                 pipeline.may_start(),
+                pipeline.may_stop(),
+                allow(["lambda:InvokeFunction"], [clip.function_arn]),
             ],
         )
         self._function("sweeper", machine, [pipeline.may_start(), pipeline.may_describe()])

@@ -135,7 +135,12 @@ def _show(
             "created_at": video.created_at,
             "started_at": video.started_at,
             "completed_at": video.ended_at,
-            "links": Links(self=here, download=f"{here}/download", resume=f"{here}/resume"),
+            "links": Links(
+                self=here,
+                download=f"{here}/download",
+                resume=f"{here}/resume",
+                cancel=f"{here}/cancel",
+            ),
         }
     )
 
@@ -258,6 +263,8 @@ def _together(image: str, clip: str, narration: str) -> str:
         return "failed"
     if clip == "succeeded":
         return "succeeded"
+    if "canceled" in (image, clip, narration):
+        return "canceled"
     return "queued" if (image, clip) == ("queued", "queued") else "running"
 
 

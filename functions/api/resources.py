@@ -2,6 +2,7 @@
 
 from functools import cache
 
+from api.cancellation import Canceling
 from api.library import Library
 from api.links import Links
 from api.videos import Videos
@@ -34,6 +35,12 @@ def store() -> S3MediaStore:
 def admission() -> Admission:
     """The way in for new videos."""
     return Admission(settings(), database(), store())
+
+
+@cache
+def canceling() -> Canceling:
+    """The use case of canceling."""
+    return Canceling(settings(), database(), videos())
 
 
 @cache

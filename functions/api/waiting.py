@@ -35,14 +35,19 @@ def asked(prefer: str | None) -> int | None:
     return None
 
 
+def deadline(seconds: float, context: LambdaContext) -> float:
+    """Return when so many seconds are over, on the monotonic clock, or the function's time is."""
+    left = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
+    return time.monotonic() + min(seconds, left)
+
+
 def until_ended(database: Database, video_id: str, seconds: float, context: LambdaContext) -> bool:
     """Wait until the video's run has ended, at most so long; say whether it has.
 
     Between two looks there is no open transaction. A database that does not answer ends the
     waiting, not the request: what was accepted stays accepted.
     """
-    left = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
-    deadline = time.monotonic() + min(seconds, left)
+    until = deadline(seconds, context)
     pause = _FIRST_PAUSE
     while True:
         try:
@@ -52,7 +57,7 @@ def until_ended(database: Database, video_id: str, seconds: float, context: Lamb
         except TransientError as error:
             logger.warning("waited in vain", extra={"code": error.error_code})
             return False
-        remaining = deadline - time.monotonic()
+        remaining = until - time.monotonic()
         if remaining <= 0:
             return False
         time.sleep(min(pause, remaining))

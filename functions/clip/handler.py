@@ -1,14 +1,14 @@
 """States StartClip, CheckClip and CollectClip: a picture becomes a clip.
 
 The provider's job is started, asked after, and collected in three calls; between them the state
-machine waits, not a Lambda.
+machine waits, not a Lambda. Who cancels a video calls it too, to cancel the job.
 """
 
 from pathlib import Path
 from typing import Any, Literal
 
 from common import ffmpeg, providers
-from common.database import Cursor, jobs, runs, scenes, videos
+from common.database import Cursor, budget, jobs, runs, scenes, videos
 from common.database.jobs import Attempt, Step
 from common.database.scenes import Clip
 from common.database.videos import Video
@@ -38,14 +38,16 @@ _LENGTH_TOLERANCE_SECONDS = 0.25
 
 
 class ClipEvent(SceneEvent):
-    """Input of the three states."""
+    """Input of the three states, and of canceling."""
 
-    action: Literal["start", "check", "collect"]
+    action: Literal["start", "check", "collect", "cancel"]
+    version: int | None = None  # of the clip; by itself that which the run makes
 
 
 @step(Stage.CLIP, ClipEvent, database, submits=True)
 def _start(event: ClipEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
+        runs.require_open(cursor, event.run_id)
         video = videos.get(cursor, event.video_id)
         frame = scenes.finished_frames(cursor, event.video_id).get(event.scene)
         clip = scenes.clip(cursor, event.video_id, event.scene, _version(cursor, event))
@@ -87,6 +89,10 @@ def _start(event: ClipEvent) -> dict[str, Any]:
     usd = model.clip_usd(seconds)
     cost = charge(event.run_id, video, _step(event, clip), model, usd, _LEASE_SECONDS)
     ledger().pay(cost, make, record)
+    with database().transaction() as cursor:
+        too_late = runs.wants_jobs_canceled(cursor, event.run_id)
+    if too_late:  # canceled while the call was made
+        _cancel_job(event)
     _, _, attempt = _load(event)
     return _answer(JobStatus.QUEUED, _job(attempt)[1].wait_seconds)
 
@@ -104,11 +110,11 @@ def _check(event: ClipEvent) -> dict[str, Any]:
         hold_seconds = None if state.status in _ENDED else wait_seconds + _SLOT_GRACE_SECONDS
         jobs.count_poll(cursor, attempt, hold_seconds)
     if state.status in (JobStatus.FAILED, JobStatus.CANCELED):
-        raise _failed(attempt, state)
+        raise _failed(event, attempt, state)
     if state.status is not JobStatus.SUCCEEDED and attempt.polls + 1 >= MAX_POLLS:
         state = _provider(video).cancel(job)
         if state.status is not JobStatus.SUCCEEDED:
-            raise _too_late(attempt, state)
+            raise _too_late(event, attempt, state)
     return _answer(state.status, wait_seconds)
 
 
@@ -120,21 +126,8 @@ def _collect(event: ClipEvent) -> dict[str, Any]:
         # Asked once more, because links to the result expire.
         state = _provider(video).poll(job)
         if state.status is not JobStatus.SUCCEEDED:
-            raise _failed(attempt, state)
-        key = folder(video).clip(event.scene, clip.version)
-        with scratch("clip") as room:
-            path = room / "clip.mp4"
-            _provider(video).fetch(job, state, path)
-            frames = _verify(path, video, clip, attempt, state)
-            store().put_file(key, path, "video/mp4")
-        cost = state.cost or job.estimated
-        with database().transaction() as cursor:
-            jobs.succeeded(cursor, attempt, cost)
-            scenes.finish_clip(
-                cursor, event.video_id, event.scene, clip.version,
-                key=key, frames=frames, usd=cost.usd,
-            )  # fmt: skip
-            runs.add_event(cursor, event.run_id, "clip.succeeded", event.scene)
+            raise _failed(event, attempt, state)
+        _keep(event, video, clip, attempt, state)
     return {
         "status": JobStatus.SUCCEEDED,
         "provider": video.video_provider,
@@ -142,7 +135,12 @@ def _collect(event: ClipEvent) -> dict[str, Any]:
     }
 
 
-_ACTIONS = {"start": _start, "check": _check, "collect": _collect}
+@step(None, ClipEvent, database)
+def _cancel(event: ClipEvent) -> dict[str, Any]:
+    return {"status": _cancel_job(event)}
+
+
+_ACTIONS = {"start": _start, "check": _check, "collect": _collect, "cancel": _cancel}
 
 
 def handler(event: dict[str, Any], lambda_context: Any) -> dict[str, Any]:
@@ -162,8 +160,46 @@ def _step(event: ClipEvent, clip: Clip) -> Step:
     return Step(event.video_id, "clip", event.scene, clip.version)
 
 
+def _cancel_job(event: ClipEvent) -> JobStatus | None:
+    """Cancel the scene's job, if one is under way; a clip that is finished already is kept."""
+    video, clip, attempt = _load(event)
+    if attempt is None or attempt.state != "submitted":
+        return None
+    job = _job(attempt)[1]
+    state = _provider(video).cancel(job)
+    if state.status is JobStatus.SUCCEEDED:
+        _keep(event, video, clip, attempt, state)
+    elif state.status in (JobStatus.CANCELED, JobStatus.FAILED):
+        # What a canceled job cost is not always said; then it counts with its estimate.
+        unsaid = job.estimated if state.status is JobStatus.CANCELED else None
+        with database().transaction() as cursor:
+            jobs.ended(cursor, attempt, "failed", "clip.canceled", state.cost or unsaid)
+            budget.settle_late(cursor, event.run_id)
+            runs.add_event(cursor, event.run_id, "clip.canceled", event.scene)
+    return state.status
+
+
+def _keep(event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: JobState) -> None:
+    """Download the finished clip, verify it, store it and settle its job."""
+    key, job = folder(video).clip(event.scene, clip.version), _job(attempt)[1]
+    with scratch("clip") as room:
+        path = room / "clip.mp4"
+        _provider(video).fetch(job, state, path)
+        frames = _verify(path, event, video, clip, attempt, state)
+        store().put_file(key, path, "video/mp4")
+    cost = state.cost or job.estimated
+    with database().transaction() as cursor:
+        jobs.succeeded(cursor, attempt, cost)
+        scenes.finish_clip(
+            cursor, event.video_id, event.scene, clip.version,
+            key=key, frames=frames, usd=cost.usd,
+        )  # fmt: skip
+        budget.settle_late(cursor, event.run_id)
+        runs.add_event(cursor, event.run_id, "clip.succeeded", event.scene)
+
+
 def _version(cursor: Cursor, event: ClipEvent) -> int | None:
-    return runs.work(cursor, event.run_id).versions.get(event.scene)
+    return event.version or runs.work(cursor, event.run_id).versions.get(event.scene)
 
 
 def _form(video: Video, clip: Clip) -> tuple[str, int]:
@@ -184,7 +220,9 @@ def _job(attempt: Attempt | None) -> tuple[Attempt, JobRef]:
     return attempt, JobRef.from_json(attempt.job)
 
 
-def _verify(path: Path, video: Video, clip: Clip, attempt: Attempt, state: JobState) -> int:
+def _verify(
+    path: Path, event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: JobState
+) -> int:
     """Decode the whole clip; return its number of pictures.
 
     A clip that is not what was ordered ends its job, so that a resumed video orders another one;
@@ -195,7 +233,7 @@ def _verify(path: Path, video: Video, clip: Clip, attempt: Attempt, state: JobSt
         _look_for_holes(path)
         _compare(facts, clip.clip_number, _form(video, clip)[1])
     except MediaError as error:
-        _end(attempt, state, error.error_code)
+        _end(event, attempt, state, error.error_code)
         raise
     return facts.frames
 
@@ -214,10 +252,10 @@ def _compare(facts: ffmpeg.Facts, scene: int, seconds: int) -> None:
         raise MediaError(f"The clip of scene {scene} lasts {facts.seconds:.2f} s, not {seconds} s.")
 
 
-def _failed(attempt: Attempt, state: JobState) -> ProviderRefused:
+def _failed(event: ClipEvent, attempt: Attempt, state: JobState) -> ProviderRefused:
     failure = state.failure
     code = failure.code if failure else "clip.not_finished"
-    _end(attempt, state, code)
+    _end(event, attempt, state, code)
     return ProviderRefused(
         failure.detail if failure else "The provider's job ended without a clip.",
         code=code,
@@ -226,8 +264,8 @@ def _failed(attempt: Attempt, state: JobState) -> ProviderRefused:
     )
 
 
-def _too_late(attempt: Attempt, state: JobState) -> ProviderRefused:
-    _end(attempt, state, "clip.timeout")
+def _too_late(event: ClipEvent, attempt: Attempt, state: JobState) -> ProviderRefused:
+    _end(event, attempt, state, "clip.timeout")
     return ProviderRefused(
         "The provider did not finish the clip in time; the job was canceled there.",
         code="clip.timeout",
@@ -235,6 +273,7 @@ def _too_late(attempt: Attempt, state: JobState) -> ProviderRefused:
     )
 
 
-def _end(attempt: Attempt, state: JobState, code: str) -> None:
+def _end(event: ClipEvent, attempt: Attempt, state: JobState, code: str) -> None:
     with database().transaction() as cursor:
         jobs.ended(cursor, attempt, "failed", code, state.cost)
+        budget.settle_late(cursor, event.run_id)

@@ -52,11 +52,14 @@ class Admission:
         return order.row.session_id
 
     def reopen(self, cursor: Cursor, caller: Caller, video_id: str, run_id: str) -> None:
-        """Store a new run of a failed video over what is there, with what is missing reserved."""
+        """Store a new run of a failed or canceled video over what is there.
+
+        What is missing is reserved. Raises Conflict in any other state, and BudgetExceeded.
+        """
         video = videos.get(cursor, video_id, caller.user_id)
         if not videos.reopen(cursor, video_id):
             raise Conflict(
-                f"Only a failed video can be resumed; this one is {video.status}.",
+                f"Only a failed or canceled video can be resumed; this one is {video.status}.",
                 code="video.not_failed",
             )
         limits.admit_run(cursor, caller.key_id, caller.max_runs)

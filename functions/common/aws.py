@@ -13,6 +13,7 @@ from botocore.config import Config
 from common.observability import tracer
 
 if TYPE_CHECKING:
+    from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
@@ -54,6 +55,11 @@ def bedrock() -> Any:
         read_timeout=_BEDROCK_SECONDS,
     )
     return _session().create_client("bedrock-runtime", config=once)
+
+
+def functions() -> "LambdaClient":
+    """The client of Lambda."""
+    return cast("LambdaClient", _client("lambda"))
 
 
 def step_functions() -> "SFNClient":

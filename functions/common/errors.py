@@ -15,6 +15,7 @@
         ├── Conflict               not possible in the state that the thing is in
         ├── TooManyRequests        over the limit of the key; says when to come back
         ├── PayloadTooLarge        more bytes than the limit
+        ├── RunEnded               the run has ended, or is canceled: nothing more is done for it
         ├── ProviderRefused        the provider answered no (moderation, quota, bad input)
         ├── OutcomeUnknown         a paid call may or may not have been accepted
         └── MediaError             a picture or clip that is broken or does not fit
@@ -164,6 +165,13 @@ class PayloadTooLarge(PermanentError):
 
     code = "request.too_large"
     title = "Payload too large"
+
+
+class RunEnded(PermanentError):
+    """The run has ended, was canceled, or its video is deleted: nothing more is done for it."""
+
+    code = "run.ended"
+    title = "The run has ended"
 
 
 class ProviderRefused(PermanentError):

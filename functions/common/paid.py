@@ -23,7 +23,7 @@ from typing import Any
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from common import ids, waiting
-from common.database import Cursor, Database, budget, jobs, slots
+from common.database import Cursor, Database, budget, jobs, runs, slots
 from common.database.jobs import Attempt, Step
 from common.errors import (
     BudgetExceeded,
@@ -91,11 +91,13 @@ class Ledger:
                 facts = self._make(charge, attempt, make)
         except NotAccepted as error:
             raise waiting.note(self.database, charge, error) from None
-        self._settle(attempt, facts, record)
+        self._settle(charge, attempt, facts, record)
 
     def _open(self, charge: Charge) -> tuple[Attempt, Facts | None]:
         """Return a new attempt, or an open one together with its receipt."""
         with self.database.transaction() as cursor:
+            # Before the call: who cancels the run either sees this attempt, or prevents it.
+            runs.require_open(cursor, charge.run_id)
             before = jobs.latest(cursor, charge.step)
             is_open = before is not None and before.state in ("submitting", "unknown")
             if before and is_open and charge.model.is_paid:
@@ -146,6 +148,7 @@ class Ledger:
                 jobs.ended(cursor, attempt, state, error.error_code, error.cost)
                 if isinstance(error, NotAccepted) and error.retry_after:
                     slots.close(cursor, charge.model, error.retry_after)
+                _settle_late(cursor, charge)
             raise
         if charge.model.is_paid:
             self._put_receipt(charge, attempt, facts)
@@ -166,13 +169,23 @@ class Ledger:
         return facts
 
     def _settle(
-        self, attempt: Attempt, facts: Facts, record: Callable[[Cursor, Attempt, Facts], None]
+        self,
+        charge: Charge,
+        attempt: Attempt,
+        facts: Facts,
+        record: Callable[[Cursor, Attempt, Facts], None],
     ) -> None:
         def settle() -> None:
             with self.database.transaction() as cursor:
                 record(cursor, attempt, facts)
+                _settle_late(cursor, charge)
 
         patiently(settle)
+
+
+def _settle_late(cursor: Cursor, charge: Charge) -> None:
+    if charge.model.is_paid:
+        budget.settle_late(cursor, charge.run_id)
 
 
 def patiently(store: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""The port to the state machine: start the execution of a run, and ask how it ended."""
+"""The port to the state machine: start and stop the execution of a run, and ask how it ended."""
 
 import json
 
@@ -36,15 +36,34 @@ def start(state_machine_arn: str, run_id: str, video_id: str, work: Work) -> Non
 
 def status(state_machine_arn: str, run_id: str) -> str | None:
     """Return the execution's status (`RUNNING`, `SUCCEEDED`, …); None when there is none."""
-    execution_arn = f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{run_id}"
     try:
-        return aws.step_functions().describe_execution(executionArn=execution_arn)["status"]
+        return aws.step_functions().describe_execution(
+            executionArn=execution_arn(state_machine_arn, run_id)
+        )["status"]
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") == "ExecutionDoesNotExist":
             return None
         raise _unavailable() from error
     except BotoCoreError as error:
         raise _unavailable() from error
+
+
+def stop(state_machine_arn: str, run_id: str, reason: str) -> None:
+    """Stop the run's execution, if it is there and under way. Raises TransientError."""
+    try:
+        aws.step_functions().stop_execution(
+            executionArn=execution_arn(state_machine_arn, run_id), cause=reason
+        )
+    except ClientError as error:
+        if error.response.get("Error", {}).get("Code") != "ExecutionDoesNotExist":
+            raise _unavailable() from error
+    except BotoCoreError as error:
+        raise _unavailable() from error
+
+
+def execution_arn(state_machine_arn: str, run_id: str) -> str:
+    """Return the ARN of the run's execution."""
+    return f"{state_machine_arn.replace(':stateMachine:', ':execution:')}:{run_id}"
 
 
 def _unavailable() -> TransientError:

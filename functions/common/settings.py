@@ -83,6 +83,8 @@ class AdmissionSettings(DatabaseSettings, ProviderSettings, PipelineSettings):
 class ApiSettings(AdmissionSettings, SecretKeySettings):
     """Settings of the function `api`."""
 
+    clip_function_name: str  # it speaks to the provider when jobs are canceled
+
 
 class GenerationSettings(DatabaseSettings, ProviderSettings):
     """Settings of the functions that call providers: `story`, `image`, `speech`, `clip`."""

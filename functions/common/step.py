@@ -16,6 +16,7 @@ from common.database import Database, narrations, runs, scenes
 from common.errors import (
     NotAccepted,
     PermanentError,
+    RunEnded,
     TransientError,
     VideoError,
     Waiting,
@@ -25,7 +26,6 @@ from common.log import logger
 from common.observability import MetricUnit, metrics, tracer
 from common.video import Stage
 
-_RUN_ENDED = "run.ended"
 _NOBODY_GETS_PAST = frozenset(
     {"provider.credits", "provider.key", "provider.quota", "provider.forbidden"}
 )
@@ -130,7 +130,7 @@ def _own(error: Exception) -> VideoError:
 def _enter(database: Database, event: RunEvent, stage: Stage) -> None:
     with database.transaction() as cursor:
         if not runs.enter_stage(cursor, event.run_id, stage):
-            raise PermanentError("The run has ended already.", code=_RUN_ENDED)
+            raise RunEnded("The run has ended already.")
 
 
 def _write_down(
@@ -141,7 +141,7 @@ def _write_down(
     What no run can get past (no credit, no key) ends the run at once, so that no other scene
     starts anything; it can be resumed.
     """
-    if error.error_code == _RUN_ENDED:
+    if isinstance(error, RunEnded):
         return
     facts = failure(error, stage, scene)
     is_final = not isinstance(as_step_error(error), TransientError | NotAccepted)
@@ -151,8 +151,6 @@ def _write_down(
             runs.add_event(cursor, event.run_id, f"{stage}.{outcome}", scene, facts)
             if not is_final:
                 return
-            if error.error_code in _NOBODY_GETS_PAST:
-                runs.fail(cursor, event.run_id, facts)
             if scene is not None and stage is Stage.SPEECH:
                 narrations.fail(cursor, event.video_id, scene, facts)
             if scene is not None and stage in (Stage.IMAGE, Stage.CLIP):
@@ -164,6 +162,9 @@ def _write_down(
                     facts,
                     runs.work(cursor, event.run_id).versions.get(scene),
                 )
+            # Last: whoever ends a run holds no scene that somebody else would wait for.
+            if error.error_code in _NOBODY_GETS_PAST:
+                runs.fail(cursor, event.run_id, facts)
     except VideoError as lost:
         # RecordFailure still ends the run, with the stage that it finds open.
         logger.warning("failure not written down", extra={"code": lost.error_code})

@@ -14,8 +14,8 @@ _STOPPED = frozenset({"ABORTED"})
 
 
 def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: str) -> None:
-    """Write a scene's failure down, unless the step did."""
-    if runs.last_failure(cursor, run_id, scene):
+    """Write a scene's failure down, unless the step did, or nothing was to be done any more."""
+    if not runs.is_open(cursor, run_id) or runs.last_failure(cursor, run_id, scene):
         return
     work = runs.work(cursor, run_id)
     stage = _open_stage(cursor, video_id, scene, work)

@@ -23,6 +23,7 @@ _LEASE_SECONDS = 360
 def handler(event: SceneEvent) -> dict[str, Any]:
     """Paint the scene's picture once; a repeated run gets the one that is there."""
     with database().transaction() as cursor:
+        runs.require_open(cursor, event.run_id)
         video = videos.get(cursor, event.video_id)
         version = runs.work(cursor, event.run_id).versions.get(event.scene)
         frame = scenes.frame(cursor, event.video_id, event.scene, version)

@@ -25,6 +25,7 @@ _LEASE_SECONDS = 120
 def handler(event: SceneEvent) -> dict[str, Any]:
     """Speak the scene's narration once; a repeated run gets the one that is there."""
     with database().transaction() as cursor:
+        runs.require_open(cursor, event.run_id)
         video = videos.get(cursor, event.video_id)
         narration = narrations.of_scene(cursor, event.video_id, event.scene)
         narrations.start(cursor, event.video_id, event.scene)

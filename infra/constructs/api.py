@@ -34,6 +34,7 @@ ROUTES = (
     Route("GET", "/v1/videos/{id}"),
     Route("GET", "/v1/videos/{id}/download"),
     Route("POST", "/v1/videos/{id}/resume"),
+    Route("POST", "/v1/videos/{id}/cancel"),
     Route("GET", "/v1/media"),
     Route("GET", "/v1/media/{id}"),
     Route("DELETE", "/v1/media/{id}"),

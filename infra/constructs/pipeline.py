@@ -72,6 +72,13 @@ class Pipeline(Construct):
 
     def may_describe(self) -> Grant:
         """Allow asking how an execution of this state machine stands."""
+        return self._on_executions("states:DescribeExecution")
+
+    def may_stop(self) -> Grant:
+        """Allow stopping an execution of this state machine."""
+        return self._on_executions("states:StopExecution")
+
+    def _on_executions(self, action: str) -> Grant:
         stack = Stack.of(self)
         resource = self.state_machine.node.default_child
         assert isinstance(resource, sfn.CfnStateMachine)
@@ -86,7 +93,7 @@ class Pipeline(Construct):
             f"<{stack.get_logical_id(resource)}.Name>:*"
         )
         return allow(
-            ["states:DescribeExecution"],
+            [action],
             [arn],
             {f"IAM5[Resource::{finding}]": "All executions of this one state machine."},
         )

@@ -100,6 +100,7 @@ def gateway(
         "PROVIDERS_SECRET_ARN": PROVIDERS,
         "KEYS_SECRET_ARN": KEYS,
         "STATE_MACHINE_ARN": MACHINE,
+        "CLIP_FUNCTION_NAME": "clip",
         "AWS_DEFAULT_REGION": "us-east-1",
     }
     for name, value in environment.items():

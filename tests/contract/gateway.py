@@ -3,6 +3,7 @@
 import json
 import uuid
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -36,6 +37,13 @@ class Context:
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the function is stopped."""
         return self.remaining_ms
+
+
+def quietly(handler: Callable[..., Any], event: dict[str, Any], context: Any) -> Any:
+    """Call a function without Powertools' warning that it counted nothing."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "No application metrics")
+        return handler(event, context or Context())
 
 
 @dataclass
@@ -96,9 +104,7 @@ class Gateway:
             "body": None if body is None else json.dumps(body),
             "isBase64Encoded": False,
         }
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "No application metrics")  # Powertools, of a read
-            answer = handler(event, self.context)
+        answer = quietly(handler, event, self.context)
         several = answer.get("multiValueHeaders") or {}
         shown = {name: values[-1] for name, values in several.items()}
         return Reply(answer["statusCode"], shown | (answer.get("headers") or {}), answer["body"])

@@ -45,7 +45,7 @@ class Client:
             response = self.call("GET", f"/v1/videos/{video_id}")
             assert response.status_code == 200, response.text
             video: dict[str, Any] = response.json()
-            if video["status"] in ("succeeded", "failed"):
+            if video["status"] in ("succeeded", "failed", "canceled"):
                 return video
             time.sleep(0.3)
         raise AssertionError(f"{video_id} did not end within {seconds} s: {video}")

@@ -41,6 +41,8 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         *(("s3:DeleteObject", kind) for kind in (CLIPS, IMAGES, UPLOADS)),
         ("s3:PutObject", UPLOADS),
         ("states:StartExecution", "machine"),
+        ("states:StopExecution", "executions"),
+        ("lambda:InvokeFunction", "clip"),
     },
     "story": {
         ("secretsmanager:GetSecretValue", "Providers"),
@@ -103,6 +105,7 @@ def named(resource: Json) -> str:
         "SecretsKeys": "Keys",
         "SecretsProviders": "Providers",
         "PipelineStateMachine": "machine",
+        "ClipFunction": "clip",
         "foundation-model/luma": "luma",
         ":async-invoke/*": "jobs of bedrock",
     }.items():

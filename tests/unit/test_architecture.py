@@ -19,6 +19,7 @@ RESERVED = {
     "botocore": (
         "common/aws.py",
         "common/secrets.py",
+        "common/functions.py",
         "common/pipeline.py",
         "common/storage/",
         "common/providers/video/luma.py",

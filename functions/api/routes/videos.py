@@ -9,8 +9,9 @@ from api import waiting
 from api.answer import Answer
 from api.document import answers
 from api.idempotency import IdempotencyKey
-from api.resources import database, videos
+from api.resources import canceling, database, videos
 from api.routes import ADMITTED, caller, group, once
+from api.schemas.cancellation import Cancellation
 from api.schemas.videos import Download, VideoObject, VideoPage
 from api.waiting import Prefer
 from common.errors import TransientError
@@ -89,7 +90,7 @@ def download_video(video_id: VideoId) -> Download:
 
 @router.post(
     "/v1/videos/<video_id>/resume",
-    summary="Resume a failed video",
+    summary="Resume a failed or canceled video",
     description="Starts a new run over what is finished; only what is missing is paid for.",
     responses=_started(402, 404, 409, 422, 429, 503),
     status_code=202,
@@ -102,6 +103,28 @@ def resume_video(
     request = once(router, key)
     answer = request.kept(database()) or videos().resume(caller(router), video_id, request)
     return _patiently(prefer, answer)
+
+
+@router.post(
+    "/v1/videos/<video_id>/cancel",
+    summary="Cancel a video",
+    description="Nothing new is started for it from now on. What the provider is at goes on, and "
+    "is collected when the video is resumed, unless it is canceled too. The answer says what is "
+    "billed. Canceling again changes nothing.",
+    responses=answers(200, Cancellation, 404, 409, 422, 429, 503, authenticated=True),
+    middlewares=ADMITTED,
+)
+def cancel_video(
+    video_id: VideoId,
+    provider: Annotated[
+        bool,
+        Query(description="Also cancel the provider's jobs; a clip that is finished is kept."),
+    ] = False,
+) -> Cancellation:
+    """The canceled video, and what is billed."""
+    return canceling().cancel(
+        caller(router), video_id, provider=provider, context=router.lambda_context
+    )
 
 
 def _patiently(prefer: str | None, answer: Answer) -> Response[str]:

@@ -124,6 +124,7 @@ class Links(BaseModel):
     self: str
     download: str
     resume: str
+    cancel: str
 
 
 class VideoObject(BaseModel):
@@ -131,7 +132,7 @@ class VideoObject(BaseModel):
 
     id: str
     object: Literal["video"] = "video"
-    status: Literal["queued", "running", "succeeded", "failed"]
+    status: Literal["queued", "running", "succeeded", "failed", "canceled"]
     stage: str
     progress: int = Field(description="Percent.")
     prompt: str

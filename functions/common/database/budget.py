@@ -57,7 +57,11 @@ def reserve(cursor: Cursor, caps: Caps, usd: Decimal) -> None:
 
 
 def release(cursor: Cursor, run_id: str) -> None:
-    """Give back what a run that ends had reserved, and count what was spent since the last time."""
+    """Give back what a run that ends had reserved, and count what was spent since the last time.
+
+    A call that is still open counts with its estimate, until its end is known. The caller holds
+    the video's row.
+    """
     cursor.execute(
         """
         WITH video AS (
@@ -66,11 +70,12 @@ def release(cursor: Cursor, run_id: str) -> None:
                    spent.usd - s.settled_usd AS usd
             FROM runs r JOIN video_sessions s USING (session_id)
             CROSS JOIN LATERAL (
-                SELECT COALESCE(sum(actual_usd), 0) AS usd FROM provider_jobs
-                WHERE session_id = s.session_id
+                SELECT COALESCE(sum(CASE WHEN state IN ('submitting', 'submitted')
+                                         THEN estimated_usd ELSE actual_usd END), 0) AS usd
+                FROM provider_jobs WHERE session_id = s.session_id
             ) spent
             WHERE r.run_id = %(run)s
-            FOR UPDATE OF s
+            FOR NO KEY UPDATE OF s
         ), settled AS (
             UPDATE video_sessions s SET settled_usd = settled_usd + video.usd
             FROM video WHERE s.session_id = video.session_id
@@ -87,6 +92,23 @@ def release(cursor: Cursor, run_id: str) -> None:
         """,
         {"run": run_id, "all": _ALL, "day": _DAY, "month": _MONTH},
     )
+
+
+def settle_late(cursor: Cursor, run_id: str) -> None:
+    """Count what became of a call whose run had ended before it; of an open run nothing.
+
+    Whoever ends the run at the same time holds the video's row: afterwards it is seen.
+    """
+    cursor.execute(
+        """
+        SELECT 1 FROM video_sessions s JOIN runs r USING (session_id)
+        WHERE r.run_id = %s FOR NO KEY UPDATE OF s
+        """,
+        (run_id,),
+    )
+    cursor.execute("SELECT 1 FROM runs WHERE run_id = %s AND ended_at IS NOT NULL", (run_id,))
+    if cursor.fetchone():
+        release(cursor, run_id)
 
 
 def committed_usd(cursor: Cursor, session_id: str) -> Decimal:

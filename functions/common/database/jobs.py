@@ -193,6 +193,45 @@ def charges(cursor: Cursor, session_id: str) -> list[StepCharge]:
     return [StepCharge(**row) for row in cursor.fetchall()]
 
 
+@dataclass(frozen=True, slots=True)
+class StepBill:
+    """What a step is billed over all its attempts: for certain, and perhaps, for those open."""
+
+    kind: str
+    scene: int
+    charged_usd: Decimal
+    open_usd: Decimal
+
+
+def bills(cursor: Cursor, session_id: str) -> list[StepBill]:
+    """Return what each step of the video is billed."""
+    cursor.execute(
+        """
+        SELECT kind, scene,
+               COALESCE(sum(actual_usd) FILTER (
+                   WHERE state IN ('succeeded', 'refused', 'failed')), 0) AS charged_usd,
+               COALESCE(sum(estimated_usd) FILTER (
+                   WHERE state IN ('submitting', 'submitted', 'unknown')), 0) AS open_usd
+        FROM provider_jobs WHERE session_id = %s GROUP BY kind, scene ORDER BY scene, kind
+        """,
+        (session_id,),
+    )
+    return [StepBill(**row) for row in cursor.fetchall()]
+
+
+def open_clips(cursor: Cursor, session_id: str) -> list[Step]:
+    """Return the clips that a provider is at, for money."""
+    cursor.execute(
+        """
+        SELECT DISTINCT session_id, kind, scene, version FROM provider_jobs
+        WHERE session_id = %s AND kind = 'clip' AND state = 'submitted' AND estimated_usd > 0
+        ORDER BY scene, version
+        """,
+        (session_id,),
+    )
+    return [Step(**row) for row in cursor.fetchall()]
+
+
 def actual_usd(cursor: Cursor, session_id: str) -> Decimal:
     """Return what the video has cost so far."""
     cursor.execute(

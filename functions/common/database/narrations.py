@@ -81,6 +81,17 @@ def fail(cursor: Cursor, session_id: str, scene: int, error: dict[str, Any]) -> 
     _update(cursor, session_id, scene, "failed", error)
 
 
+def cancel(cursor: Cursor, session_id: str) -> None:
+    """Mark what is not spoken yet as canceled."""
+    cursor.execute(
+        """
+        UPDATE video_narrations SET status = 'canceled', updated_at = now()
+        WHERE session_id = %s AND status IN ('queued', 'running')
+        """,
+        (session_id,),
+    )
+
+
 def _update(
     cursor: Cursor, session_id: str, scene: int, status: str, error: dict[str, Any] | None = None
 ) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from psycopg2.extras import Json
 
-from common.database import Cursor, budget
-from common.errors import NotFound
+from common.database import Cursor, budget, narrations, scenes
+from common.errors import NotFound, RunEnded
 from common.video import WHOLE, Part, Stage, Work
 
 
@@ -151,6 +151,27 @@ def enter_stage(cursor: Cursor, run_id: str, stage: str) -> bool:
     return cursor.rowcount == 1
 
 
+def require_open(cursor: Cursor, run_id: str) -> None:
+    """Raise RunEnded unless the run goes on; until the transaction ends nobody can end it."""
+    if not is_open(cursor, run_id):
+        raise RunEnded("The run has ended; nothing more is done for it.")
+
+
+def is_open(cursor: Cursor, run_id: str) -> bool:
+    """Say whether the run goes on; until the transaction ends nobody can end it."""
+    cursor.execute(
+        "SELECT 1 FROM runs WHERE run_id = %s AND status IN ('queued', 'running') FOR SHARE",
+        (run_id,),
+    )
+    return cursor.fetchone() is not None
+
+
+def wants_jobs_canceled(cursor: Cursor, run_id: str) -> bool:
+    """Say whether the run's owner canceled it together with its jobs at the provider."""
+    cursor.execute("SELECT 1 FROM runs WHERE run_id = %s AND cancel_jobs", (run_id,))
+    return cursor.fetchone() is not None
+
+
 def succeed(cursor: Cursor, run_id: str) -> bool:
     """End an open run well, and its video with it; False when it had ended already."""
     return _end(cursor, run_id, "succeeded", None)
@@ -159,6 +180,33 @@ def succeed(cursor: Cursor, run_id: str) -> bool:
 def fail(cursor: Cursor, run_id: str, error: dict[str, Any]) -> bool:
     """End an open run as failed, and its video with it; False when it had ended already."""
     return _end(cursor, run_id, "failed", error)
+
+
+def cancel(cursor: Cursor, session_id: str, *, jobs: bool) -> list[str]:
+    """End every open run of the video as canceled, and the video; return which ones these were.
+
+    `jobs`: those at the provider are to be canceled too, also of runs that are canceled already.
+    """
+    cursor.execute(
+        """
+        SELECT run_id FROM runs WHERE session_id = %s AND status IN ('queued', 'running')
+        ORDER BY run_id FOR NO KEY UPDATE
+        """,
+        (session_id,),
+    )
+    open_runs: list[str] = [row["run_id"] for row in cursor.fetchall()]
+    if open_runs:
+        # First: a step that finishes holds its scene, and then waits for the video.
+        scenes.cancel(cursor, session_id)
+        narrations.cancel(cursor, session_id)
+    for run_id in open_runs:
+        _end(cursor, run_id, "canceled", None)
+    if jobs:
+        cursor.execute(
+            "UPDATE runs SET cancel_jobs = true WHERE session_id = %s AND status = 'canceled'",
+            (session_id,),
+        )
+    return open_runs
 
 
 def still_open(
@@ -208,7 +256,8 @@ def _end(cursor: Cursor, run_id: str, status: str, error: dict[str, Any] | None)
     # Runs that make parts of one video go on side by side. They end one after another, and the
     # last of them says how the video stands: it sees what those before it committed.
     cursor.execute(
-        "SELECT 1 FROM video_sessions WHERE session_id = %s FOR UPDATE", (row["session_id"],)
+        "SELECT 1 FROM video_sessions WHERE session_id = %s FOR NO KEY UPDATE",
+        (row["session_id"],),
     )
     cursor.execute(
         """

@@ -227,6 +227,21 @@ def fail(
     )
 
 
+def cancel(cursor: Cursor, session_id: str) -> None:
+    """Mark the video's steps that are not finished as canceled; a later run starts them anew.
+
+    A step whose worker is still at it, and finishes, becomes finished: it is paid for.
+    """
+    for table, _ in TABLES.values():
+        cursor.execute(
+            sql.SQL(
+                "UPDATE {table} SET status = 'canceled', updated_at = now() "
+                "WHERE session_id = %s AND status IN ('queued', 'running')"
+            ).format(table=sql.Identifier(table)),
+            (session_id,),
+        )
+
+
 def _update(
     cursor: Cursor,
     kind: StepKind,

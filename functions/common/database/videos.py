@@ -147,11 +147,11 @@ def page(cursor: Cursor, user_id: str, *, limit: int, before: int | None) -> lis
 
 
 def reopen(cursor: Cursor, session_id: str) -> bool:
-    """Make a failed video queued again; False when it is not failed."""
+    """Make a failed or canceled video queued again; False when it is neither."""
     cursor.execute(
         """
         UPDATE video_sessions SET status = 'queued', updated_at = now()
-        WHERE session_id = %s AND status = 'failed'
+        WHERE session_id = %s AND status IN ('failed', 'canceled')
         """,
         (session_id,),
     )

@@ -1,0 +1,110 @@
+"""Canceling a video: nothing new is started for it, and the answer says what is billed."""
+
+import time
+from dataclasses import dataclass
+from decimal import Decimal
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from api import waiting
+from api.present import money
+from api.schemas.cancellation import Billed, Billing, Cancellation, SceneBilling
+from api.videos import Videos
+from common import functions, pipeline
+from common.caller import Caller
+from common.database import Database, jobs, runs, videos
+from common.database.jobs import Step, StepBill
+from common.database.videos import Video
+from common.errors import Conflict, TransientError
+from common.log import logger
+from common.settings import ApiSettings
+from common.video import Status
+
+# What the provider has not answered until then is said to be billed perhaps.
+_PROVIDER_SECONDS = 15
+_PAUSE = 0.3
+_WORDS = {"speech": "narration"}  # as the scenes of a video have it
+
+
+@dataclass(frozen=True, slots=True)
+class Canceling:
+    """The use case, with what it works on."""
+
+    settings: ApiSettings
+    database: Database
+    videos: Videos
+
+    def cancel(
+        self, caller: Caller, video_id: str, *, provider: bool, context: LambdaContext
+    ) -> Cancellation:
+        """Cancel the caller's video; raises NotFound, and Conflict for one that has ended.
+
+        `provider`: also its jobs there. A clip that is finished by then is kept. Canceling again
+        changes nothing, but may add the provider.
+        """
+        with self.database.transaction() as cursor:
+            video = videos.get(cursor, video_id, caller.user_id)
+            canceled = runs.cancel(cursor, video.session_id, jobs=provider)
+            if not canceled and videos.get(cursor, video.session_id).status != Status.CANCELED:
+                raise Conflict(
+                    f"Only a video that is being made can be canceled; this one is {video.status}.",
+                    code="video.not_running",
+                )
+            clips = jobs.open_clips(cursor, video.session_id) if provider else []
+        for run_id in canceled:
+            self._stop(run_id)
+        if clips:
+            self._cancel_jobs(video, clips, context)
+        with self.database.transaction() as cursor:
+            bills = jobs.bills(cursor, video.session_id)
+        return Cancellation(
+            video=self.videos.get(caller, video.session_id),
+            provider=provider,
+            billing=_billing(bills, video.frame_count),
+        )
+
+    def _stop(self, run_id: str) -> None:
+        try:
+            pipeline.stop(self.settings.state_machine_arn, run_id, "canceled by its owner")
+        except TransientError as error:  # its next step finds the run ended, and ends it
+            logger.warning("not stopped", extra={"run_id": run_id, "code": error.error_code})
+
+    def _cancel_jobs(self, video: Video, clips: list[Step], context: LambdaContext) -> None:
+        """Have the function that speaks to the provider cancel the jobs, and wait a while."""
+        event = {"action": "cancel", "run_id": video.run_id, "video_id": video.session_id}
+        deadline = waiting.deadline(_PROVIDER_SECONDS, context)
+        try:
+            for clip in clips:
+                one = {**event, "scene": clip.scene, "version": clip.version}
+                functions.send(self.settings.clip_function_name, one)
+            while time.monotonic() < deadline:
+                with self.database.transaction() as cursor:
+                    if not jobs.open_clips(cursor, video.session_id):
+                        return
+                time.sleep(_PAUSE)
+        except TransientError as error:
+            logger.warning("jobs not canceled", extra={"code": error.error_code})
+
+
+def _billing(bills: list[StepBill], scene_count: int) -> Billing:
+    charged = sum((bill.charged_usd for bill in bills), Decimal(0))
+    possible = sum((bill.open_usd for bill in bills), Decimal(0))
+    by_step = {(bill.scene, _WORDS.get(bill.kind, bill.kind)): _verdict(bill) for bill in bills}
+    kinds = ["image", "clip", *sorted({kind for _, kind in by_step} - {"image", "clip", "story"})]
+    return Billing(
+        amount=money(charged),
+        at_most=money(charged + possible),
+        story=by_step.get((0, "story"), "not"),
+        scenes=[
+            SceneBilling(
+                scene=scene, steps={kind: by_step.get((scene, kind), "not") for kind in kinds}
+            )
+            for scene in range(1, scene_count + 1)
+        ],
+    )
+
+
+def _verdict(bill: StepBill) -> Billed:
+    if bill.charged_usd:
+        return "billed"
+    return "maybe" if bill.open_usd else "not"

@@ -1,0 +1,435 @@
+"""Canceling: nothing new starts, what is paid for is kept, and the answer says what is billed."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+from threading import Barrier
+from typing import Any
+
+import pytest
+
+from common import functions, generation, verdict
+from common.database import Database, budget, jobs, runs, scenes, videos
+from common.database.budget import Caps
+from common.database.jobs import Attempt, Step
+from common.errors import PermanentError, RunEnded
+from common.paid import Charge, Facts, Ledger
+from common.providers import models
+from common.settings import DatabaseSettings
+from common.storage import MediaFolder
+from common.video import Cost, Part, Work
+from tests.contract.conftest import PROVIDERS
+from tests.contract.gateway import Gateway, quietly
+from tests.contract.rows import STORY, admit, tell
+from tests.contract.vendors import Shelf, Visit, picture
+from tests.stand_ins import runway
+from tests.stand_ins.process import StandIn
+from tests.stand_ins.secrets_manager import SecretsManager
+
+PRICE = Decimal("0.25")
+WISH = {"prompt": "A paper boat", "scenes": 3, "seconds": 2}
+
+
+def state(database: Database, video_id: str) -> tuple[str, str]:
+    """Status of the video and of its run."""
+    with database.transaction() as cursor:
+        cursor.execute(
+            "SELECT s.status AS video, r.status AS run FROM video_sessions s "
+            "JOIN runs r USING (session_id) WHERE session_id = %s ORDER BY r.created_at DESC",
+            (video_id,),
+        )
+        rows = cursor.fetchall()
+    return rows[0]["video"], rows[0]["run"]
+
+
+def test_a_canceled_video_is_ended_at_once(gateway: Gateway, database: Database) -> None:
+    made = gateway.call("POST", "/v1/videos", WISH).json()
+    tell(database, made["id"])
+    answer = gateway.call("POST", made["links"]["cancel"])
+    assert answer.status == 200, answer.text
+    canceled = answer.json()
+    video = canceled["video"]
+    assert (video["status"], video["error"]) == ("canceled", None)
+    assert video["completed_at"]
+    assert {scene["status"] for scene in video["scenes"]} == {"canceled"}
+    assert state(database, made["id"]) == ("canceled", "canceled")
+    assert gateway.machine.executions[made["run_id"]]["status"] == "ABORTED"
+    assert canceled["billing"] == {
+        "amount": "0.0000",
+        "at_most": "0.0000",
+        "currency": "USD",
+        "story": "not",
+        "scenes": [{"scene": n, "steps": {"image": "not", "clip": "not"}} for n in (1, 2, 3)],
+    }
+    # Again: nothing changes.
+    again = gateway.call("POST", made["links"]["cancel"])
+    assert (again.status, again.json()["video"]["completed_at"]) == (200, video["completed_at"])
+    with database.transaction() as cursor:
+        types = [event.type for event in runs.events(cursor, made["run_id"])]
+    assert types == ["run.queued", "run.canceled"]
+
+
+def test_it_ends_although_step_functions_does_not_answer(
+    gateway: Gateway, database: Database
+) -> None:
+    made = gateway.call("POST", "/v1/videos", WISH).json()
+    gateway.machine.down = True
+    assert gateway.call("POST", made["links"]["cancel"]).json()["video"]["status"] == "canceled"
+    with database.transaction() as cursor:
+        assert not runs.enter_stage(cursor, made["run_id"], "story")
+
+
+@pytest.mark.parametrize("end", ["succeed", "fail"])
+def test_what_has_ended_cannot_be_canceled(end: str, gateway: Gateway, database: Database) -> None:
+    made = gateway.call("POST", "/v1/videos", WISH).json()
+    with database.transaction() as cursor:
+        if end == "succeed":
+            runs.succeed(cursor, made["run_id"])
+        else:
+            runs.fail(cursor, made["run_id"], FAILURE)
+    refused = gateway.call("POST", made["links"]["cancel"])
+    assert (refused.status, refused.json()["code"]) == (409, "video.not_running")
+    assert state(database, made["id"])[0] == {"succeed": "succeeded", "fail": "failed"}[end]
+
+
+FAILURE = {
+    "code": "x", "stage": "story", "scene": None, "detail": "no", "retryable": True, "billed": None,
+}  # fmt: skip
+
+
+def test_anothers_video_is_not_there(gateway: Gateway, database: Database) -> None:
+    made = gateway.call("POST", "/v1/videos", WISH).json()
+    assert gateway.call("POST", made["links"]["cancel"], user_id="bob").status == 404
+    assert state(database, made["id"]) == ("queued", "queued")
+
+
+def test_nothing_that_comes_late_overwrites_it(database: Database) -> None:
+    video_id, run_id = admit(database)
+    tell(database, video_id)
+    with database.transaction() as cursor:
+        runs.enter_stage(cursor, run_id, "clip")
+        assert runs.cancel(cursor, video_id, jobs=False) == [run_id]
+        assert not runs.succeed(cursor, run_id)
+        assert not runs.fail(cursor, run_id, FAILURE)
+        assert runs.cancel(cursor, video_id, jobs=False) == []
+        verdict.fail_scene(cursor, run_id, video_id, 2, "States.Timeout")
+        assert not verdict.fail_run(cursor, run_id, "ABORTED")
+        assert runs.still_open(cursor, run_id=run_id) == []
+        assert scenes.frame(cursor, video_id, 2).status == "canceled"
+        assert scenes.frame(cursor, video_id, 2).error is None
+        with pytest.raises(RunEnded):
+            runs.require_open(cursor, run_id)
+        # A picture whose painter was at it is paid for, and kept.
+        scenes.finish_image(cursor, video_id, 1, 1, key="k", usd=PRICE)
+        assert scenes.frame(cursor, video_id, 1).status == "succeeded"
+    assert state(database, video_id) == ("canceled", "canceled")
+
+
+def test_of_cancel_and_success_exactly_one_wins(
+    database: Database, migrated: DatabaseSettings
+) -> None:
+    made = [admit(database) for _ in range(40)]
+    for video_id, _ in made:
+        tell(database, video_id)
+    together = Barrier(3)
+
+    def race(ending: str) -> list[bool]:
+        own, won = Database(migrated), []
+        for video_id, run_id in made:
+            together.wait()
+            with own.transaction() as cursor:
+                if ending == "cancel":
+                    won.append(bool(runs.cancel(cursor, video_id, jobs=False)))
+                elif ending == "succeed":
+                    won.append(runs.succeed(cursor, run_id))
+                else:
+                    won.append(runs.fail(cursor, run_id, FAILURE))
+        own.close()
+        return won
+
+    with ThreadPoolExecutor(3) as pool:
+        canceled, succeeded, failed = pool.map(race, ["cancel", "succeed", "fail"])
+    words = {0: "canceled", 1: "succeeded", 2: "failed"}
+    for (video_id, _), won in zip(made, zip(canceled, succeeded, failed, strict=True), strict=True):
+        assert sum(won) == 1
+        assert state(database, video_id) == (words[won.index(True)],) * 2
+
+
+def test_every_open_run_of_the_video_is_canceled(gateway: Gateway, database: Database) -> None:
+    made = gateway.call("POST", "/v1/videos", WISH).json()
+    with database.transaction() as cursor:
+        runs.insert(cursor, "run_part", made["id"], "step", Decimal(0), Work(Part.STORY))
+    gateway.machine.executions["run_part"] = {"status": "RUNNING", "input": ""}
+    answer = gateway.call("POST", made["links"]["cancel"]).json()
+    assert answer["video"]["status"] == "canceled"
+    ended = {name: found["status"] for name, found in gateway.machine.executions.items()}
+    assert ended == {made["run_id"]: "ABORTED", "run_part": "ABORTED"}
+    with database.transaction() as cursor:
+        assert runs.still_open(cursor, limit=9) == []
+
+
+def spend(database: Database) -> set[tuple[Decimal, Decimal]]:
+    with database.transaction() as cursor:
+        cursor.execute("SELECT reserved_usd, spent_usd FROM spend")
+        return {(row["reserved_usd"], row["spent_usd"]) for row in cursor}
+
+
+def admit_paid(database: Database) -> tuple[str, str]:
+    """A video of which one clip may be paid for, with its reservation."""
+    video_id, run_id = admit(database, estimated_usd=Decimal(1), frame_count=3)
+    with database.transaction() as cursor:
+        budget.reserve(cursor, Caps("key_1", Decimal(100), None, Decimal(100)), Decimal(1))
+        cursor.execute("UPDATE runs SET reserved_usd = 1 WHERE run_id = %s", (run_id,))
+    return video_id, run_id
+
+
+def charge(video_id: str, run_id: str, scene: int) -> Charge:
+    return Charge(
+        run_id=run_id,
+        step=Step(video_id, "clip", scene, 1),
+        folder=MediaFolder("alice", video_id),
+        model=models.paid().video,
+        estimated_usd=PRICE,
+        lease_seconds=60,
+        may_resubmit=False,
+    )
+
+
+def record(cursor: Any, attempt: Attempt, facts: Facts) -> None:
+    jobs.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+
+
+def test_no_call_is_made_that_the_cancellation_did_not_see(
+    database: Database, migrated: DatabaseSettings
+) -> None:
+    """Whoever cancels is told of every call; a call that they are not told of is not made."""
+    rounds = [admit(database) for _ in range(60)]
+    together = Barrier(2)
+
+    def pay() -> list[bool]:
+        own, called = Database(migrated), []
+        for video_id, run_id in rounds:
+            calls: list[str] = []
+
+            def make(token: str, calls: list[str] = calls) -> Facts:
+                calls.append(token)
+                return {"cost": Cost(usd=PRICE).as_json()}
+
+            together.wait()
+            try:
+                Ledger(own, Shelf()).pay(charge(video_id, run_id, 1), make, record)
+            except RunEnded:
+                assert calls == []
+            called.append(bool(calls))
+        own.close()
+        return called
+
+    def cancel() -> list[bool]:
+        own, seen = Database(migrated), []
+        for number, (video_id, _) in enumerate(rounds):
+            together.wait()
+            time.sleep(0.0003 * (number % 20))
+            with own.transaction() as cursor:
+                runs.cancel(cursor, video_id, jobs=False)
+                seen.append(any(bill.kind == "clip" for bill in jobs.bills(cursor, video_id)))
+        own.close()
+        return seen
+
+    with ThreadPoolExecutor(2) as pool:
+        paying, canceling = pool.submit(pay), pool.submit(cancel)
+        called, seen = paying.result(), canceling.result()
+    assert called == seen
+    assert 0 < sum(called) < len(rounds), "both ways were to be seen; they were not"
+
+
+def test_what_a_late_call_cost_is_counted(database: Database, migrated: DatabaseSettings) -> None:
+    video_id, run_id = admit_paid(database)
+    other = Database(migrated)
+
+    def make(_token: str) -> Facts:
+        with other.transaction() as cursor:
+            runs.cancel(cursor, video_id, jobs=False)
+        # The reservation is back; the call that is under way counts with its estimate.
+        assert spend(database) == {(Decimal(0), PRICE)}
+        return {"cost": Cost(usd=Decimal("0.2")).as_json()}
+
+    own = Database(migrated)
+    Ledger(own, Shelf()).pay(charge(video_id, run_id, 1), make, record)
+    assert spend(database) == {(Decimal(0), Decimal("0.2"))}
+    assert state(database, video_id) == ("canceled", "canceled")
+    own.close()
+    other.close()
+
+
+def test_a_refused_late_call_costs_nothing(database: Database, migrated: DatabaseSettings) -> None:
+    video_id, run_id = admit_paid(database)
+    other, own = Database(migrated), Database(migrated)
+
+    def make(_token: str) -> Facts:
+        with other.transaction() as cursor:
+            runs.cancel(cursor, video_id, jobs=False)
+        raise PermanentError("no")
+
+    with pytest.raises(PermanentError):
+        Ledger(own, Shelf()).pay(charge(video_id, run_id, 1), make, record)
+    assert spend(database) == {(Decimal(0), Decimal(0))}
+    own.close()
+    other.close()
+
+
+def test_a_resumed_video_reserves_what_is_missing_only(
+    gateway: Gateway, database: Database, migrated: DatabaseSettings
+) -> None:
+    video_id, run_id = admit_paid(database)
+    own = Database(migrated)
+    paid = {"cost": Cost(usd=PRICE).as_json()}
+    Ledger(own, Shelf()).pay(charge(video_id, run_id, 1), lambda _: paid, record)
+    own.close()
+    assert gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()["billing"]["amount"] == (
+        "0.2500"
+    )
+    assert spend(database) == {(Decimal(0), PRICE)}
+    resumed = gateway.call("POST", f"/v1/videos/{video_id}/resume")
+    assert (resumed.status, resumed.json()["status"]) == (202, "queued")
+    assert spend(database) == {(Decimal("0.75"), PRICE)}
+    with database.transaction() as cursor:
+        assert runs.succeed(cursor, resumed.json()["run_id"])
+        assert videos.get(cursor, video_id).status == "succeeded"
+    assert spend(database) == {(Decimal(0), PRICE)}
+
+
+# -- jobs at the provider --------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    with runway.serve(tmp_path_factory.mktemp("runway")) as vendor:
+        yield vendor
+
+
+@pytest.fixture
+def film(
+    vendor: StandIn,
+    gateway: Gateway,
+    secret_store: SecretsManager,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[tuple[Visit, Shelf]]:
+    """Runway, the media store, and the function `clip` where the API finds it."""
+    from clip.handler import handler
+
+    shelf = Shelf()
+    monkeypatch.setenv("RUNWAY_BASE_URL", vendor.base_url)
+    secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": vendor.api_key}
+    monkeypatch.setattr(generation, "S3MediaStore", lambda _bucket: shelf)
+    made = (generation.settings, generation.database, generation.store, generation.ledger)
+    for one in made:
+        one.cache_clear()
+    monkeypatch.setattr(
+        functions, "send", lambda name, event: quietly(handler, event, gateway.context)
+    )
+    yield Visit(vendor), shelf
+    generation.database().close()
+    for one in made:
+        one.cache_clear()
+
+
+def start_clips(database: Database, shelf: Shelf, count: int = 2) -> tuple[str, str]:
+    """A run with clips under way at Runway; return video and run."""
+    from clip.handler import handler
+
+    model = models.paid().video
+    video_id, run_id = admit(
+        database, frame_count=3, clip_seconds=5, video_provider=model.provider,
+        video_model=model.model, estimated_usd=Decimal(1),
+    )  # fmt: skip
+    with database.transaction() as cursor:
+        scenes.insert_story(cursor, video_id, STORY, "Cinematic", "Calm")
+        runs.enter_stage(cursor, run_id, "clip")
+        for scene in (1, 2, 3):
+            key = MediaFolder("alice", video_id).image(scene, 1)
+            shelf.put(key, picture().data, "image/png")
+            scenes.finish_image(cursor, video_id, scene, 1, key=key, usd=Decimal(0))
+    event = {"action": "start", "run_id": run_id, "video_id": video_id}
+    for scene in range(1, count + 1):
+        quietly(handler, {**event, "scene": scene}, None)
+    return video_id, run_id
+
+
+def test_without_the_provider_its_jobs_go_on(
+    film: tuple[Visit, Shelf], gateway: Gateway, database: Database
+) -> None:
+    visit, shelf = film
+    video_id, _ = start_clips(database, shelf)
+    answer = gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()
+    assert visit.calls("tasks.delete") == 0
+    assert answer["provider"] is False
+    assert answer["billing"]["amount"] == "0.0000"
+    assert answer["billing"]["at_most"] == "0.5000"
+    assert [scene["steps"]["clip"] for scene in answer["billing"]["scenes"]] == [
+        "maybe", "maybe", "not",
+    ]  # fmt: skip
+
+
+def test_with_the_provider_a_finished_clip_is_kept_and_the_others_end(
+    film: tuple[Visit, Shelf], gateway: Gateway, database: Database, tmp_path: Path
+) -> None:
+    visit, shelf = film
+    visit.vendor.fault("image_to_video", "stuck_running", times=1)
+    video_id, _ = start_clips(database, shelf)
+    time.sleep(0.6)  # the second clip is finished by then
+    answer = gateway.call("POST", f"/v1/videos/{video_id}/cancel?provider=true").json()
+    clips = [scene["clip"]["status"] for scene in answer["video"]["scenes"]]
+    assert clips == ["canceled", "succeeded", "canceled"]
+    assert MediaFolder("alice", video_id).clip(2, 1) in shelf.objects
+    steps = [scene["steps"]["clip"] for scene in answer["billing"]["scenes"]]
+    assert steps == ["billed", "billed", "not"]
+    # In credits, a cent each: what the vendor's book says.
+    assert Decimal(answer["billing"]["amount"]) * 100 == visit.spent()
+    assert answer["billing"]["at_most"] == answer["billing"]["amount"]
+    assert visit.calls("tasks.delete") == 1
+    assert answer["video"]["status"] == "canceled"
+
+
+def test_the_provider_may_be_added_later(
+    film: tuple[Visit, Shelf], gateway: Gateway, database: Database
+) -> None:
+    visit, shelf = film
+    visit.vendor.fault("image_to_video", "stuck_pending", times=None)
+    video_id, _ = start_clips(database, shelf, count=1)
+    first = gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()
+    assert first["billing"]["scenes"][0]["steps"]["clip"] == "maybe"
+    second = gateway.call("POST", f"/v1/videos/{video_id}/cancel?provider=true").json()
+    assert second["billing"]["scenes"][0]["steps"]["clip"] == "not"
+    assert visit.spent() == 0
+
+
+def test_a_job_that_was_accepted_during_the_cancellation_is_canceled_too(
+    film: tuple[Visit, Shelf], gateway: Gateway, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visit, shelf = film
+    visit.vendor.fault("image_to_video", "stuck_pending", times=None)
+    answers = cancel_during_submit(monkeypatch, gateway)
+    video_id, _ = start_clips(database, shelf, count=1)
+    assert answers == [200]
+    with database.transaction() as cursor:
+        assert [bill.charged_usd for bill in jobs.bills(cursor, video_id)] == [0]
+        assert jobs.open_clips(cursor, video_id) == []
+    assert visit.calls("tasks.delete") == 1
+    assert state(database, video_id) == ("canceled", "canceled")
+
+
+def cancel_during_submit(monkeypatch: pytest.MonkeyPatch, gateway: Gateway) -> list[int]:
+    """Let the video be canceled while its job is being accepted; return the answers' statuses."""
+    from common.providers.video.runway import Runway
+
+    submit, seen = Runway.submit, list[int]()
+
+    def slow(self: Runway, request: Any) -> Any:
+        job = submit(self, request)
+        video_id = request.image_key.split("/")[1]
+        answer = gateway.call("POST", f"/v1/videos/{video_id}/cancel?provider=true")
+        seen.append(answer.status)
+        return job
+
+    monkeypatch.setattr(Runway, "submit", slow)
+    return seen
