@@ -5,7 +5,7 @@ BIN := .venv/bin
 STAGE ?= local
 # uv trusts what the machine trusts, as pip and git do: a company's own authority, for example.
 export UV_SYSTEM_CERTS := true
-export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE
+export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST
 
 .PHONY: demo up down deploy key test check format unit contract infra local e2e media faults crash-points bench sizes layers lock openapi clean help
 .DEFAULT_GOAL := help
@@ -24,7 +24,7 @@ help: ## Show what can be done
 	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "functions.pth").write_text("$(CURDIR)/functions")'
 	@touch $@
 
-demo: .venv/.installed ## Make a video on this machine: PROMPT= SCENES= SECONDS= RATIO= STYLE= MOOD= IMAGE=
+demo: .venv/.installed ## Make a video on this machine: PROMPT= SCENES= SECONDS= RATIO= STYLE= MOOD= IMAGE= MAX_COST=
 	@$(BIN)/python -m infra.local demo
 
 up: .venv/.installed ## Run the local cloud until Ctrl-C

@@ -6,9 +6,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Literal
+from typing import Literal, get_args
 
-from common.providers import limits
+from common.providers import limits, models
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,8 @@ SETTABLE = (
 def stage(name: str, changes: Mapping[str, str] | None = None) -> Stage:
     """Return the stage, with some of its SETTABLE fields replaced; lists are comma-separated.
 
-    Raises ValueError, naming what is allowed, for another stage or field, or a limit that is none.
+    Raises ValueError, naming what is allowed, for another stage or field, or for a provider or
+    limit that does not exist.
     """
     if name not in STAGES:
         raise ValueError(f"There is no stage {name!r}; the stages are {', '.join(STAGES)}.")
@@ -165,5 +166,15 @@ def stage(name: str, changes: Mapping[str, str] | None = None) -> Stage:
         key: tuple(part for part in text.split(",") if part) if key in lists else text
         for key, text in changes.items()
     }
-    limits.read(changes.get("provider_limits", ""))  # a mistake is found here, not by the functions
+    _check(changes)
     return replace(STAGES[name], **values)  # type: ignore[arg-type] # checked names, str or tuple
+
+
+def _check(changes: Mapping[str, str]) -> None:
+    """Find here what the functions would stumble over when they start."""
+    limits.read(changes.get("provider_limits", ""))
+    for kind in get_args(models.Kind):
+        provider = changes.get(f"{kind}_provider")
+        known = sorted({model.provider for model in models.models() if model.kind == kind})
+        if provider is not None and provider not in known:
+            raise ValueError(f"{kind}_provider: {provider!r} is none of {', '.join(known)}.")

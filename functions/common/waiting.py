@@ -40,8 +40,7 @@ _USED_UP = {
     "calls_per_minute": "All {most} calls a minute that {provider} takes of {model} are used up",
     "images_per_minute": "All {most} pictures a minute that {provider} takes for {model} are "
     "used up",
-    "jobs_at_once": "All {most} jobs that {provider} may be at with {model} at a time are under "
-    "way",
+    "jobs_at_once": "All {most} jobs of {model} that {provider} works on at a time are under way",
 }
 
 

@@ -10,7 +10,7 @@ from infra.local.state import PROJECT
 
 COMMANDS = {
     "up": "run the local cloud in the foreground until Ctrl-C",
-    "demo": "make one video (PROMPT, SCENES, SECONDS, RATIO, STYLE, MOOD, IMAGE)",
+    "demo": "make one video (PROMPT, SCENES, SECONDS, RATIO, STYLE, MOOD, IMAGE, MAX_COST)",
     "deploy": "deploy changed code or template to the running local cloud",
     "down": "stop this clone's local cloud",
     "clean": "stop it and remove its data",

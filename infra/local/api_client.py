@@ -1,4 +1,4 @@
-"""The four calls of the API that the demo makes, over plain HTTP."""
+"""The five calls of the API that the demo makes, over plain HTTP."""
 
 import base64
 import mimetypes
@@ -46,6 +46,10 @@ class Api:
         self._session = requests.Session()
         self._session.trust_env = False  # no proxy and no .netrc between us and this machine
         self._session.headers["Authorization"] = f"Bearer {key}"
+
+    def estimate(self, body: dict[str, Any]) -> dict[str, Any]:
+        """POST /v1/estimates; what the video would cost. Nothing is stored or started."""
+        return self._json(self._call("POST", "/v1/estimates", body))
 
     def create(self, body: dict[str, Any]) -> dict[str, Any]:
         """POST /v1/videos; the video object."""

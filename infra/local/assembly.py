@@ -23,25 +23,28 @@ IGNORED_PARTS = {"__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache"}
 PLATFORM = "local"  # of the layers: this machine
 
 
-def build(state: State) -> Path:
+def build(state: State, changes: Mapping[str, str] | None = None) -> Path:
     """Layers and template, made where they are missing or stale; the assembly's directory.
 
+    `changes` of the stage make a template of their own beside the plain one, which the tests use.
     Another process of this clone that builds at the same time is waited for. Raises
     LocalCloudError with what the failed program printed.
     """
-    OUTPUT.parent.mkdir(exist_ok=True)
+    output = OUTPUT.with_name(f"{OUTPUT.name}-changed") if changes else OUTPUT
+    settings = [f"--set={name}={value}" for name, value in sorted((changes or {}).items())]
+    output.parent.mkdir(exist_ok=True)
     with OUTPUT.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not layers_are_current():
             _run(state, "layers", "local")
         # Beside the output, not in the state directory: what is current is so for everybody.
-        wanted, marker = digest(INPUTS), OUTPUT.with_suffix(".digest")
-        if not (OUTPUT / "manifest.json").exists() or _text(marker) != wanted:
+        wanted, marker = " ".join([digest(INPUTS), *settings]), output.with_suffix(".digest")
+        if not (output / "manifest.json").exists() or _text(marker) != wanted:
             marker.unlink(missing_ok=True)
-            _run(state, "infra.app", "--stage", "local", "--out", str(OUTPUT))
-            _drop_old_assets(OUTPUT)
+            _run(state, "infra.app", "--stage", "local", "--out", str(output), *settings)
+            _drop_old_assets(output)
             write_atomically(marker, wanted)
-    return OUTPUT
+    return output
 
 
 def layers_are_current() -> bool:

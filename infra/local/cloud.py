@@ -7,21 +7,24 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
-from infra.local import assembly, connection, preflight, settings
+from infra.local import assembly, connection, preflight
 from infra.local.connection import STATE_DIRECTORY, Connection
 from infra.local.deploy import Assembly, Progress, deploy
 from infra.local.emulator import Emulator
 from infra.local.errors import LocalCloudError
 from infra.local.postgres import Postgres
+from infra.local.settings import Settings, put_provider_keys
 from infra.local.state import Lock, State
 
 Result = TypeVar("Result")
 Report = Callable[[str], None]
 Build = Callable[[State], Path]  # makes the cloud assembly; its directory
+OFFLINE = Settings()
 
 
 def say(text: str) -> None:
@@ -31,11 +34,15 @@ def say(text: str) -> None:
 
 @contextmanager
 def running_cloud(
-    root: Path = STATE_DIRECTORY, report: Report = say, build: Build = assembly.build
+    root: Path = STATE_DIRECTORY,
+    report: Report = say,
+    build: Build | None = None,
+    chosen: Settings = OFFLINE,
 ) -> Iterator["Cloud"]:
     """A deployed cloud for the length of the block; everything it started ends with it.
 
-    Raises LocalCloudError if this clone's cloud runs already.
+    Without `chosen` settings it is offline, whatever `.env` says. Raises LocalCloudError if this
+    clone's cloud runs already.
     """
     preflight.check(root)
     state = State.open(root)
@@ -46,7 +53,8 @@ def running_cloud(
         cleanup.callback(lock.release)
         cleanup.callback(connection.forget, root)
         cleanup.enter_context(_signals_as_exit())
-        yield _start(state, lock, cleanup, report, build)
+        template = build or partial(assembly.build, changes=chosen.stage)
+        yield _start(state, lock, cleanup, report, template, chosen)
 
 
 class Cloud:
@@ -77,7 +85,7 @@ def already_running(root: Path) -> str:
     )
 
 
-def deploy_stack(link: Connection, directory: Path, report: Report) -> Connection:
+def deploy_stack(link: Connection, directory: Path, report: Report, chosen: Settings) -> Connection:
     """Deploy an assembly to a running emulator; the connection with the stack's outputs."""
     started = time.monotonic()
     stack = Assembly.load(directory)
@@ -85,10 +93,12 @@ def deploy_stack(link: Connection, directory: Path, report: Report) -> Connectio
     link = Connection(
         link.endpoint, link.access_key_id, link.secret_access_key, stack.stack, outputs
     )
-    keys = settings.put_provider_keys(link, settings.configured())
+    keys = put_provider_keys(link, chosen.keys)
     report(f"Stack {stack.stack} deployed ({time.monotonic() - started:.1f} s).")
     if keys:
         report(f"Provider keys put into the secret: {', '.join(keys)}.")
+    for name, value in sorted(chosen.stage.items()):
+        report(f"Set by .env or the environment: {name} = {value}.")
     return link
 
 
@@ -105,7 +115,9 @@ def sweep(link: Connection, report: Report) -> None:
         report(f"The sweeper failed: {text[:500]}")
 
 
-def _start(state: State, lock: Lock, cleanup: ExitStack, report: Report, build: Build) -> Cloud:
+def _start(
+    state: State, lock: Lock, cleanup: ExitStack, report: Report, build: Build, chosen: Settings
+) -> Cloud:
     postgres, emulator = Postgres(state), Emulator(state)
     cleanup.callback(postgres.stop)
     cleanup.callback(emulator.stop)
@@ -122,7 +134,7 @@ def _start(state: State, lock: Lock, cleanup: ExitStack, report: Report, build: 
     seconds, directory = template.result()
     report(f"Template ready ({seconds:.1f} s).")
     link = Connection(emulator.url, emulator.access_key_id, emulator.secret_access_key)
-    link = deploy_stack(link, directory, report)
+    link = deploy_stack(link, directory, report, chosen)
     sweep(link, report)
     link.save(state.root)
     return Cloud(postgres, emulator, link)

@@ -7,7 +7,7 @@ import time
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local import assembly, cloud, connection, demo
+from infra.local import assembly, cloud, connection, demo, settings
 from infra.local.connection import STATE_DIRECTORY, Connection
 from infra.local.errors import LocalCloudError
 from infra.local.state import Lock, State
@@ -27,7 +27,7 @@ def run(name: str) -> int:
 
 def up() -> int:
     """Run the local cloud until Ctrl-C."""
-    with cloud.running_cloud() as running:
+    with cloud.running_cloud(chosen=settings.configured()) as running:
         key = demo.mint_key(running.connection)
         print(_welcome(running.connection, key), flush=True)
         try:
@@ -45,7 +45,7 @@ def make_demo() -> int:
     if link is not None:
         print(f"Using the local cloud that runs already: {link.base_url}", flush=True)
         return demo.run(link, order)
-    with cloud.running_cloud() as running:
+    with cloud.running_cloud(chosen=settings.configured()) as running:
         return demo.run(running.connection, order)
 
 
@@ -54,8 +54,9 @@ def deploy() -> int:
     link = connection.current()
     if link is None:
         raise LocalCloudError("No local cloud runs in this clone; start one with `make up`.")
-    directory = assembly.build(State.open(STATE_DIRECTORY))
-    cloud.deploy_stack(link, directory, cloud.say).save(STATE_DIRECTORY)
+    chosen = settings.configured()
+    directory = assembly.build(State.open(STATE_DIRECTORY), chosen.stage)
+    cloud.deploy_stack(link, directory, cloud.say, chosen).save(STATE_DIRECTORY)
     return 0
 
 

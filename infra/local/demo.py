@@ -31,7 +31,8 @@ DEFAULT_PROMPT = (
     "A small red fox finds an old sailing boat at the edge of a birch forest, "
     "repairs it with the help of a heron, and sails to the lighthouse at dawn"
 )
-TIMEOUT_SECONDS = 30 * 60.0
+# Providers that are paid take minutes for a clip, and few at a time.
+TIMEOUT_SECONDS, TIMEOUT_SECONDS_PER_SCENE = 30 * 60.0, 3 * 60.0
 Show = Callable[[Mapping[str, Any]], None]
 
 
@@ -46,10 +47,14 @@ class Order:
     style: str | None = None
     mood: str | None = None
     image: Path | None = None
+    max_cost: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Order":
-        """Read PROMPT, SCENES, SECONDS, RATIO, STYLE, MOOD and IMAGE; empty counts as unset."""
+        """Read PROMPT, SCENES, SECONDS, RATIO, STYLE, MOOD, IMAGE and MAX_COST.
+
+        What is empty counts as unset.
+        """
 
         def text(name: str) -> str | None:
             return environment.get(name, "").strip() or None
@@ -73,6 +78,7 @@ class Order:
             style=text("STYLE"),
             mood=text("MOOD"),
             image=Path(image) if image else None,
+            max_cost=text("MAX_COST"),
         )
 
     def body(self) -> dict[str, Any]:
@@ -85,6 +91,7 @@ class Order:
             style=self.style,
             mood=self.mood,
             image=self.image,
+            max_cost=self.max_cost,
         )
 
     def shown_body(self) -> str:
@@ -110,12 +117,15 @@ def run(link: Connection, order: Order, output: Path = OUTPUT) -> int:
 
 def make_video(api: Api, order: Order, output: Path) -> int:
     """One video through `api`; 0 and the file's path, or 1 and what the API said was wrong."""
-    started = time.monotonic()
     try:
+        if not _agreed(api.estimate(order.body())):
+            print("Nothing was made and nothing was spent.")
+            return 1
+        started = time.monotonic()
         video = api.create(order.body())
         print(f"Video {video['id']} is accepted: {api.base_url}/v1/videos/{video['id']}")
         with _display(order.scenes) as show:
-            video = _follow(api, video, show)
+            video = _follow(api, video, show, order.scenes)
         if video["status"] != "succeeded":
             print(_failed(video), file=sys.stderr)
             return 1
@@ -139,6 +149,8 @@ def make_video(api: Api, order: Order, output: Path) -> int:
     print(f"\nYour video: {path}")
     print(f"Length:     {facts.duration_seconds:.2f} s, {facts.frames} frames, all decoded")
     print(f"Size:       {facts.size_bytes / 1e6:.2f} MB, SHA-256 as the API said")
+    for kind, origin in (video.get("models") or {}).items():
+        print(f"{kind.capitalize() + ':':<11} {origin['label']}")
     print(f"Cost:       {cost_line(video)}")
     print(f"Made in:    {seconds:.1f} s\n\nThe same with curl:")
     for line in curl_lines(api.base_url, api.key, order.shown_body(), video["id"]):
@@ -147,15 +159,32 @@ def make_video(api: Api, order: Order, output: Path) -> int:
 
 
 def cost_line(video: Mapping[str, Any]) -> str:
-    """What the video cost, and what real providers would have charged."""
+    """What the video cost; of one that cost nothing, what real providers would have charged."""
     cost = video.get("cost") or {}
-    line = f"{cost.get('actual') or '0.00'} {cost.get('currency', 'USD')}"
+    actual, currency = cost.get("actual") or "0.00", cost.get("currency", "USD")
+    if float(actual):
+        return f"{actual} {currency} (estimated: {cost.get('estimated', '?')})"
+    line = f"{actual} {currency}"
     equivalent = cost.get("equivalent")
     if equivalent:
         models = ", ".join(equivalent.get("models", []))
         amount = f"{equivalent['amount']} {equivalent.get('currency', 'USD')}"
         line += f" (with {models}: about {amount})" if models else f" (else about {amount})"
     return line
+
+
+def _agreed(estimate: Mapping[str, Any]) -> bool:
+    """Say what the video will cost, before it does; ask, where there is somebody to ask."""
+    if not float(estimate["total"]):
+        return True
+    scenes = estimate["scenes"]
+    pictures, clips = (sum(float(scene[kind]) for scene in scenes) for kind in ("image", "clip"))
+    print(f"This will cost about {estimate['total']} {estimate['currency']} at list prices:")
+    print(f"  story {estimate['story']}, pictures {pictures:.4f}, clips {clips:.4f}")
+    print(f"  by {', '.join(origin['label'] for origin in estimate['models'].values())}")
+    if not sys.stdin.isatty():
+        return True
+    return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def curl_lines(base_url: str, key: str, body: str, video_id: str) -> list[str]:
@@ -170,13 +199,14 @@ def curl_lines(base_url: str, key: str, body: str, video_id: str) -> list[str]:
     ]
 
 
-def _follow(api: Api, video: dict[str, Any], show: Show) -> dict[str, Any]:
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+def _follow(api: Api, video: dict[str, Any], show: Show, scenes: int) -> dict[str, Any]:
+    patience = TIMEOUT_SECONDS + scenes * TIMEOUT_SECONDS_PER_SCENE
+    deadline = time.monotonic() + patience
     while video["status"] in ("queued", "running"):
         if time.monotonic() > deadline:
             raise LocalCloudError(
                 f"The video {video['id']} is still {video['status']} after "
-                f"{TIMEOUT_SECONDS / 60:.0f} minutes. It goes on; ask for it again later."
+                f"{patience / 60:.0f} minutes. It goes on; ask for it again later."
             )
         show(video)
         video, pause = api.read(video["id"])
@@ -205,6 +235,11 @@ def _scenes_done(video: Mapping[str, Any]) -> int:
     return sum(scene.get("status") == "succeeded" for scene in video.get("scenes") or [])
 
 
+def _waiting(video: Mapping[str, Any]) -> str:
+    waiting = video.get("waiting")
+    return f"; {waiting['stage']} waits: {waiting['detail']}" if waiting else ""
+
+
 @contextmanager
 def _display(scenes: int) -> Iterator[Show]:
     """Shows a video object: a live bar on a terminal, one line per change elsewhere."""
@@ -228,7 +263,7 @@ def _display(scenes: int) -> Iterator[Show]:
                 task,
                 description=str(video.get("stage") or video["status"]),
                 completed=float(video.get("progress") or 0),
-                clips=f"{_scenes_done(video)} of {total} scenes",
+                clips=f"{_scenes_done(video)} of {total} scenes{_waiting(video)}",
             )
 
         yield show
@@ -241,7 +276,8 @@ def _plain_lines(scenes: int) -> Show:
         nonlocal last
         total = len(video.get("scenes") or []) or scenes
         stage = video.get("stage") or video["status"]
-        line = f"{stage}, {_scenes_done(video)} of {total} scenes, {video.get('progress') or 0} %"
+        done = f"{_scenes_done(video)} of {total} scenes, {video.get('progress') or 0} %"
+        line = f"{stage}, {done}{_waiting(video)}"
         if line != last:
             print(f"[{time.monotonic() - started:6.1f} s] {line}", flush=True)
             last = line

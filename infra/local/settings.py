@@ -1,15 +1,36 @@
-"""Provider keys from `.env` or the environment, put into the secret that the stack made."""
+"""What `.env` says: the providers' keys, which of them to take, and where they are."""
 
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from common.providers import models
+from infra import config
 from infra.local.connection import Connection
 from infra.local.errors import LocalCloudError
 from infra.local.state import PROJECT
 
 ENV_FILE = PROJECT / ".env"
+# Settings of the stage that are read from here. Others (log level, origins) have names that an
+# environment may hold for other reasons.
+_STAGE_FIELDS = (
+    *(name for name in config.SETTABLE if name.endswith(("_provider", "_base_url"))),
+    "provider_limits",
+    "daily_cap_usd",
+)
+
+
+_KEYS = frozenset(model.key for model in models.models() if model.key)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Secrets for the stack, by the name of the key, and changes of its stage."""
+
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stage: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_env_file(path: Path = ENV_FILE) -> dict[str, str]:
@@ -31,9 +52,31 @@ def read_env_file(path: Path = ENV_FILE) -> dict[str, str]:
     return values
 
 
-def configured(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Settings of this clone: the environment's where set and not empty, else `.env`'s."""
-    return {**read_env_file(), **{name: value for name, value in environment.items() if value}}
+def configured(environment: Mapping[str, str] = os.environ, path: Path = ENV_FILE) -> Settings:
+    """Settings of this clone: the environment's where set and not empty, else those of `.env`.
+
+    A key in `.env` makes its provider the one that is taken, unless another one is named. A key
+    that is in the environment alone does not: many have one there for other programs, and would
+    not expect to pay for a demo. Raises LocalCloudError for a setting that is wrong.
+    """
+    file = read_env_file(path)
+    values = {**file, **{name: value for name, value in environment.items() if value}}
+    named = {name: value for name in _STAGE_FIELDS if (value := values.get(name.upper()))}
+    stage = {**_providers_with_a_key(file), **named}
+    try:
+        config.stage("local", stage)
+    except ValueError as error:
+        raise LocalCloudError(f"{path.name} or the environment: {error}") from error
+    return Settings({name: values[name] for name in _KEYS if values.get(name)}, stage)
+
+
+def _providers_with_a_key(file: Mapping[str, str]) -> dict[str, str]:
+    """Of each kind of work the paid provider whose key is there."""
+    return {
+        f"{model.kind}_provider": model.provider
+        for model in models.models()
+        if model.default and model.key and file.get(model.key)
+    }
 
 
 def put_provider_keys(connection: Connection, values: Mapping[str, str]) -> list[str]:

@@ -137,7 +137,7 @@ def test_a_place_is_free_when_its_job_has_ended(bench: Bench) -> None:
     bench.start(1)
     bench.start(2)
     waiting = bench.waits(3)
-    assert "All 2 jobs that runway may be at with gen4_turbo" in waiting.detail
+    assert "All 2 jobs of gen4_turbo that runway works on" in waiting.detail
     assert waiting.retry_after in range(30, 62), "as long as a job is expected to take"
     bench.end(1)
     bench.later(61)

@@ -1,6 +1,7 @@
 """The demo against a small HTTP server that answers as the API does."""
 
 import hashlib
+import io
 import json
 import subprocess
 import threading
@@ -29,6 +30,8 @@ class StandIn(ThreadingHTTPServer):
         self.keys: list[str | None] = []
         self.problem: dict[str, Any] | None = None
         self.error: dict[str, Any] | None = None
+        self.waiting: dict[str, Any] | None = None
+        self.price = "0.0000"
         self.sha256 = hashlib.sha256(film).hexdigest()
 
     @property
@@ -48,11 +51,24 @@ class StandIn(ThreadingHTTPServer):
             "scenes": [{"index": 1, "status": first}, {"index": 2, "status": "queued"}],
             "output": {"duration_seconds": 1.0} if done else None,
             "error": self.error,
+            "waiting": None if done else self.waiting,
+            "models": {"video": {"provider": "p", "model": "m", "label": "Camera one"}},
             "cost": {
-                "actual": "0.0000",
+                "actual": self.price,
+                "estimated": self.price,
                 "currency": "USD",
                 "equivalent": {"amount": "1.55", "currency": "USD", "models": ["a", "b"]},
             },
+        }
+
+    def estimate(self) -> dict[str, Any]:
+        scene = {"scene": 1, "image": "0.0100", "clip": "0.2500"}
+        return {
+            "total": self.price,
+            "story": "0.0010",
+            "scenes": [scene, {**scene, "scene": 2}],
+            "currency": "USD",
+            "models": {"video": {"provider": "p", "model": "m", "label": "Camera one"}},
         }
 
 
@@ -65,8 +81,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         server = self.server
         server.keys.append(self.headers["Authorization"])
-        length = int(self.headers["Content-Length"])
-        server.bodies.append(json.loads(self.rfile.read(length)))
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if self.path.endswith("/v1/estimates") and not server.problem:
+            self.answer(200, server.estimate())
+            return
+        server.bodies.append(body)
         if server.problem:
             self.answer(server.problem["status"], server.problem, {"Retry-After": "7"})
         else:
@@ -123,7 +142,7 @@ def test_a_video_from_request_to_file(
 ) -> None:
     order = Order.from_environment({"PROMPT": "it's a fox", "SCENES": "2", "STYLE": "Anime"})
     assert make_video(Api(server.url, "vg_live_key"), order, tmp_path) == 0
-    assert server.keys == ["Bearer vg_live_key"]
+    assert set(server.keys) == {"Bearer vg_live_key"}
     assert server.bodies == [
         {"prompt": "it's a fox", "scenes": 2, "seconds": 5, "ratio": "1280:720", "style": "Anime"}
     ]
@@ -139,6 +158,33 @@ def test_a_video_from_request_to_file(
     assert all(server.url in line and "vg_live_key" in line for line in lines)
     assert lines[2].endswith("/v1/videos/vid_1/download")
     assert """'{"prompt": "it'"'"'s a fox",""" in lines[0]
+
+
+def test_what_it_will_cost_is_said_before_it_does(
+    server: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.price = "0.5210"
+    server.waiting = {"stage": "clip", "detail": "All 2 jobs are under way"}
+    order = Order.from_environment({"SCENES": "2", "MAX_COST": "0.60"})
+    assert make_video(Api(server.url, "k"), order, tmp_path) == 0
+    assert server.bodies[0]["max_cost"] == "0.60"
+    shown = capsys.readouterr().out
+    cost = shown.index("This will cost about 0.5210 USD at list prices:")
+    assert "story 0.0010, pictures 0.0200, clips 0.5000" in shown
+    assert cost < shown.index("is accepted")
+    assert "clip waits: All 2 jobs are under way" in shown
+    assert "0.5210 USD (estimated: 0.5210)" in shown
+    assert "with a, b" not in shown, "what others would charge is no news when these did"
+
+
+def test_at_a_terminal_it_is_asked_for(
+    server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.price = "0.5210"
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    assert make_video(Api(server.url, "k"), Order(), tmp_path) == 1
+    assert server.bodies == []
 
 
 def test_a_refusal_is_shown_as_the_api_says_it(
@@ -200,7 +246,9 @@ def test_a_picture_travels_as_data_uri_and_is_cut_short_in_what_is_shown(tmp_pat
 
 
 def test_cost_line() -> None:
-    assert cost_line({"cost": {"actual": "0.10", "currency": "USD"}}) == "0.10 USD"
+    cost = {"actual": "0.10", "estimated": "0.12", "currency": "USD"}
+    assert cost_line({"cost": cost}) == "0.10 USD (estimated: 0.12)"
+    assert cost_line({"cost": {"actual": "0.00", "currency": "USD"}}) == "0.00 USD"
 
 
 def test_checks_name_the_broken_promise(film: Path, tmp_path: Path) -> None:

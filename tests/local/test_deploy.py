@@ -78,6 +78,61 @@ def test_env_file(tmp_path: Path) -> None:
     assert "sk-secret" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "environment", "stage"),
+    [
+        ("", {}, {}),
+        (
+            "OPENAI_API_KEY=sk-1\n",
+            {},
+            {"text_provider": "openai", "image_provider": "openai", "speech_provider": "openai"},
+        ),
+        ("RUNWAY_API_KEY=key_1\n", {}, {"video_provider": "runway"}),
+        ("RUNWAY_API_KEY=key_1\nVIDEO_PROVIDER=offline\n", {}, {"video_provider": "offline"}),
+        ("RUNWAY_API_KEY=key_1\n", {"VIDEO_PROVIDER": "luma"}, {"video_provider": "luma"}),
+        (
+            "OPENAI_BASE_URL=http://127.0.0.1:1/v1\nPROVIDER_LIMITS=runway.jobs_at_once=5\n",
+            {"RUNWAY_BASE_URL": "", "LOG_LEVEL": "DEBUG"},
+            {
+                "openai_base_url": "http://127.0.0.1:1/v1",
+                "provider_limits": "runway.jobs_at_once=5",
+            },
+        ),
+        # For other programs, perhaps: nobody shall pay for a demo without having said so here.
+        ("", {"OPENAI_API_KEY": "sk-1"}, {}),
+        ("", {"OPENAI_API_KEY": "sk-1", "TEXT_PROVIDER": "openai"}, {"text_provider": "openai"}),
+    ],
+)
+def test_what_env_file_and_environment_choose(
+    file: str, environment: dict[str, str], stage: dict[str, str], tmp_path: Path
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text(file)
+    assert settings.configured(environment, path).stage == stage
+
+
+def test_keys_are_found_in_both_and_shown_in_neither(tmp_path: Path) -> None:
+    path = tmp_path / ".env"
+    path.write_text("OPENAI_API_KEY=sk-file\nOTHER=x\n")
+    found = settings.configured({"RUNWAY_API_KEY": "key-environment"}, path)
+    assert found.keys == {"OPENAI_API_KEY": "sk-file", "RUNWAY_API_KEY": "key-environment"}
+    assert "sk-file" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [("VIDEO_PROVIDER=sora", "'sora' is none of luma, offline, runway"),
+     ("PROVIDER_LIMITS=runway=5", "'runway=5' is no limit")],
+)  # fmt: skip
+def test_a_wrong_setting_is_said_before_anything_starts(
+    line: str, words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / ".env"
+    path.write_text(line)
+    with pytest.raises(LocalCloudError, match=words):
+        settings.configured({}, path)
+
+
 def test_local_url() -> None:
     url = "https://ab12cd34.execute-api.us-east-1.amazonaws.com/live/"
     endpoint = "http://127.0.0.1:8"
