@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from api import finished
+from api.schemas.output import Output
 from api.schemas.videos import (
     Asset,
     Costs,
@@ -12,7 +13,6 @@ from api.schemas.videos import (
     Links,
     NarrationObject,
     Origin,
-    Output,
     RunError,
     SceneCost,
     SceneObject,
@@ -25,11 +25,11 @@ from common.database.narrations import Narration
 from common.database.scenes import Clip, Frame
 from common.database.videos import Final, Video
 from common.database.waits import Wait
+from common.output_wish import OutputWish
 from common.providers import models
 from common.providers.models import Choice, Model
 from common.storage import MediaStore
 
-LINK_SECONDS = 3600
 _CENT = Decimal("0.0001")
 # What a picture and a clip of a scene, and the rest, weigh in the progress of a run.
 _STORY, _IMAGES, _CLIPS = 5, 30, 57
@@ -59,7 +59,7 @@ def full(rows: Rows, store: MediaStore) -> VideoObject:
         rows.video,
         progress=_progress(rows),
         scenes=_scenes(rows, store) or None,
-        output=_output(rows.final, store) if rows.final else None,
+        output=finished.output(rows.final, store) if rows.final else None,
         waiting=_waiting(rows.waits) if rows.video.status == "running" else None,
         spent=rows.spent_usd,
     )
@@ -72,7 +72,7 @@ def summary(video: Video, final: Final | None, spent: Decimal) -> VideoObject:
         video,
         progress=done.get(video.status, _STORY if video.story_title else 0),
         scenes=None,
-        output=_output(final, None) if final else None,
+        output=finished.output(final, None) if final else None,
         waiting=None,
         spent=spent,
     )
@@ -119,6 +119,7 @@ def _show(
             "models": {model.kind: origin(model) for model in choice.all()},
             "scenes": scenes,
             "output": output,
+            "requested_output": OutputWish.model_validate(video.output),
             "error": video.error,
             "waiting": waiting,
             "cost": Costs(
@@ -166,6 +167,7 @@ def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
     choice = _choice(rows.video)
     reference = rows.video.reference_key is not None
     clip_usd = choice.video.clip_usd(rows.video.clip_seconds)
+    thumbnails = finished.thumbnails(rows.final, store)
     shown = []
     for frame, clip in zip(rows.frames, rows.clips, strict=True):
         number = frame.frame_number
@@ -177,7 +179,7 @@ def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
         if narration is not None:
             usd = choice.narration_usd(rows.video.clip_seconds)
             spoken = _spoken(narration, _cost(charges.get(("speech", number)), usd), store)
-        shown.append(_scene(frame, clip, image_cost, clip_cost, spoken))
+        shown.append(_scene(frame, clip, image_cost, clip_cost, spoken, thumbnails.get(number)))
     return shown
 
 
@@ -232,7 +234,7 @@ def _spoken(narration: Narration, cost: SceneCost, store: MediaStore) -> Narrati
         status=narration.status,
         text=narration.text,
         seconds=None if seconds is None else float(seconds),
-        url=store.link(key, seconds=LINK_SECONDS) if key else None,
+        url=store.link(key, seconds=finished.LINK_SECONDS) if key else None,
         cost=cost,
         error=RunError.model_validate(narration.error) if narration.error else None,
     )
@@ -244,6 +246,7 @@ def _scene(
     image_cost: SceneCost,
     clip_cost: SceneCost,
     spoken: NarrationObject | None,
+    thumbnail_url: str | None,
 ) -> SceneObject:
     return SceneObject(
         index=frame.frame_number,
@@ -255,6 +258,7 @@ def _scene(
         image=_asset(frame, image_cost),
         clip=_asset(clip, clip_cost),
         narration=spoken,
+        thumbnail_url=thumbnail_url,
     )
 
 
@@ -275,20 +279,3 @@ def _asset(row: Frame | Clip, cost: SceneCost) -> Asset:
         cost=cost,
         error=RunError.model_validate(row.error) if row.error else None,
     )
-
-
-def _output(final: Final, store: MediaStore | None) -> Output:
-    return Output(
-        duration_seconds=float(final.duration),
-        frames=final.frames,
-        size_bytes=final.size_bytes,
-        sha256=final.sha256,
-        url=store.link(final.video_key, seconds=LINK_SECONDS) if store else None,
-        poster_url=store.link(final.poster_key, seconds=LINK_SECONDS) if store else None,
-        expires_at=expiry() if store else None,
-    )
-
-
-def expiry() -> datetime:
-    """When a link made now stops working."""
-    return datetime.now(UTC) + timedelta(seconds=LINK_SECONDS)

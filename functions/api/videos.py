@@ -5,7 +5,7 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from api import catalogue, present
+from api import catalogue, finished, present
 from api.answer import Answer
 from api.idempotency import Once
 from api.schemas.models import Estimate
@@ -93,10 +93,11 @@ class Videos:
             raise Conflict(
                 f"The video is not finished; it is {video.status}.", code="video.not_finished"
             )
-        filename = f"{_plain(video.story_title or video.session_id)}.mp4"
+        suffix = final.video_key.rpartition(".")[2]
+        filename = f"{_plain(video.story_title or video.session_id)}.{suffix}"
         return Download(
-            url=self.store.link(final.video_key, seconds=present.LINK_SECONDS, filename=filename),
-            expires_at=present.expiry(),
+            url=self.store.link(final.video_key, seconds=finished.LINK_SECONDS, filename=filename),
+            expires_at=finished.expiry(),
             filename=filename,
             size_bytes=final.size_bytes,
             sha256=final.sha256,

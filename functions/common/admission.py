@@ -15,7 +15,7 @@ from common.choosing import choose
 from common.database import Cursor, Database, budget, limits, runs, videos
 from common.database.budget import Caps
 from common.database.videos import Wish
-from common.errors import BudgetExceeded, Conflict, TransientError
+from common.errors import BudgetExceeded, Conflict, InvalidInput, TransientError
 from common.log import logger
 from common.observability import MetricUnit, metrics
 from common.providers.models import Choice
@@ -72,6 +72,11 @@ class Admission:
     def choice(self, caller: Caller, wish: CreateVideo) -> Choice:
         """Return the models that make the video; raises InvalidInput for what cannot be made."""
         style(wish.style), mood(wish.mood), wish.output.noun()
+        if wish.output.music:
+            raise InvalidInput(
+                "There is no such media object of yours that has sound.",
+                field="output.music.media",
+            )
         return choose(self.settings, self.provider_keys(), caller, wish)
 
     def provider_keys(self) -> Mapping[str, str]:

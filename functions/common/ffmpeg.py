@@ -116,14 +116,16 @@ def run(arguments: Sequence[str], *, timeout: float, most_bytes: int = _OUTPUT_B
     return _run(arguments, timeout, most_bytes).stdout
 
 
-def source(path: Path) -> list[str]:
+def source(path: Path, *, sound: bool = False) -> list[str]:
     """Return the arguments that open a foreign file; raises MediaError if it is none of ours.
+
+    Where only its `sound` is wanted, files of nothing else are opened too.
 
     The format is told, files and pipes are the only protocols, and decoders, streams and pixels are
     limited.
     """
     return [
-        *("-f", containers.demuxer(path), "-protocol_whitelist", "file,pipe"),
+        *("-f", containers.demuxer(path, sound=sound), "-protocol_whitelist", "file,pipe"),
         *("-codec_whitelist", _DECODERS, "-max_streams", str(MOST_STREAMS)),
         *("-max_pixels", str(MOST_PIXELS), "-i", str(path)),
     ]

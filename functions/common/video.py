@@ -95,6 +95,26 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A stored file that was made of a video.
+
+    `kind` is video, rendition, poster, thumbnail, preview or captions; a thumbnail belongs to a
+    `scene`. Width and height are pixels; `captioned` says that captions are drawn into it.
+    """
+
+    kind: str
+    key: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+    scene: int | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    captioned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What a call cost: US dollars, and the provider's own units where it has some."""
 

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Literal
 
 from common import verdict
-from common.database import Database, jobs, runs, scenes, videos
+from common.database import Database, jobs, narrations, runs, scenes, videos
 from common.errors import PermanentError
 from common.settings import AssemblySettings, load
 from common.step import RunEvent, SceneEvent, step
@@ -71,7 +71,8 @@ def _keep_record(video_id: str, spent: Decimal) -> None:
             raise PermanentError("There is no finished cut.", code="finish.nothing")
         frames = scenes.finished_frames(cursor, video_id)
         clips = scenes.finished_clips(cursor, video_id)
-    record = manifest(video, final, frames, clips, spent)
+        said = narrations.of_video(cursor, video_id)
+    record = manifest(video, final, frames, clips, said, spent)
     key = MediaFolder(video.user_id, video.session_id).provenance(final.version)
     S3MediaStore(settings().media_bucket).put(
         key, json.dumps(record, indent=2).encode(), "application/json"

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from common.database.narrations import Narration
 from common.database.scenes import Clip, Frame
 from common.database.videos import Final, Video
 from common.providers import models
+from common.providers.models import Model
 
 
 def manifest(
@@ -14,11 +16,13 @@ def manifest(
     final: Final,
     frames: Mapping[int, Frame],
     clips: Mapping[int, Clip],
+    said: Mapping[int, Narration],
     spent: Decimal,
 ) -> dict[str, Any]:
     """Return plain JSON values: models with their labels, texts, costs, and the file's digest.
 
-    Pictures and clips come by scene; there is one of each for every scene of the cut.
+    Pictures, clips and what is said come by scene; there is a picture and a clip for every scene of
+    the cut.
     """
     return {
         "video_id": video.session_id,
@@ -34,6 +38,7 @@ def manifest(
                 ("text", models.find("text", video.text_provider, video.text_model)),
                 ("image", models.find("image", video.image_provider, video.image_model)),
                 ("video", models.find("video", video.video_provider, video.video_model)),
+                *_voice(video),
             )
         },
         "scenes": [
@@ -45,7 +50,13 @@ def manifest(
                 "motion_prompt": clip.optimized_prompt or frame.motion_prompt,
                 "image_key": frame.image_key,
                 "clip_key": clip.video_key,
-                "cost_usd": str(frame.cost_usd + clip.cost_usd),
+                "narration": said[scene].text if scene in said else None,
+                "narration_key": said[scene].audio_key if scene in said else None,
+                "cost_usd": str(
+                    frame.cost_usd
+                    + clip.cost_usd
+                    + (said[scene].cost_usd if scene in said else Decimal(0))
+                ),
             }
             for scene, frame, clip in (
                 (scene, frames[scene], clips[scene]) for scene in range(1, final.total_clips + 1)
@@ -57,6 +68,15 @@ def manifest(
             "seconds": final.duration,
             "size_bytes": final.size_bytes,
             "sha256": final.sha256,
+            "wished": video.output,
+            "files": final.files,
+            "scenes": final.parts,
         },
         "cost_usd": str(spent),
     }
+
+
+def _voice(video: Video) -> tuple[tuple[str, Model], ...]:
+    if video.speech_provider is None:
+        return ()
+    return (("speech", models.find("speech", video.speech_provider, video.speech_model)),)

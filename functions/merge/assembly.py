@@ -15,7 +15,7 @@ from common.mp4.movie import Movie
 from common.mp4.sound import Row
 from common.output import Format, OnBroken, Output
 from merge import clip_sound, filters, shot, stills, survey, timeline, verify
-from merge.cut import Clip, Cut, How, Part, Rendition, Subtitles
+from merge.cut import Clip, Cut, How, Part, Parts, Rendition, Soundtrack, Subtitles
 from merge.timeline import Facts, Plan, SoundPlan
 
 _MUX_SECONDS = 300
@@ -38,11 +38,13 @@ def join(
     *,
     subtitles: Subtitles | None = None,
     fonts_dir: Path | None = None,
+    soundtrack: Soundtrack | None = None,
 ) -> Cut:
     """Make one video of the clips (by scene number), in order, in the folder `scratch`.
 
     Clips that match are copied; the others are made like them. Captions are burned in if `output`
-    asks for it and there are `subtitles`. Raises MediaError, which names the clip, when one is
+    asks for it and there are `subtitles`; a `soundtrack` takes the place of the clips' sound.
+    Raises MediaError, which names the clip, when one is
     broken and `output` does not say to go on; nothing has been joined then.
     """
     output = replace(output, captions_burned=output.captions_burned and subtitles is not None)
@@ -50,8 +52,8 @@ def join(
         found, broken = _look(clips, output, scratch, pool)
         plan = timeline.plan(found, output)
         parts = _parts(plan, broken)
-        captions = subtitles(parts) if subtitles and output.captions_burned else None
-        maker = _Maker(output, captions, fonts_dir, scratch, pool)
+        burned = subtitles if output.captions_burned else None
+        maker = _Maker(output, parts, burned, fonts_dir, soundtrack, scratch, pool)
         made = maker.make(plan, "final")
         others = [
             maker.make(
@@ -68,7 +70,7 @@ def join(
         sha256=made.sha256,
         size=plan.size,
         fps=plan.rate,
-        has_sound=plan.sound is not SoundPlan.NONE,
+        has_sound=maker.is_heard(plan),
         parts=parts,
         renditions=tuple(others),
     )
@@ -149,8 +151,10 @@ class _Maker:
     """Makes the files of one run."""
 
     output: Output
-    captions: Path | None
+    parts: Parts
+    subtitles: Subtitles | None
     fonts: Path | None
+    soundtrack: Soundtrack | None
     scratch: Path
     pool: Executor
 
@@ -169,6 +173,10 @@ class _Maker:
                 piece.path.unlink(missing_ok=True)
         return Rendition(path, plan.size, path.stat().st_size, digest)
 
+    def is_heard(self, plan: Plan) -> bool:
+        """Say whether there is any sound."""
+        return self.soundtrack is not None or plan.sound is not SoundPlan.NONE
+
     def _pieces(self, plan: Plan) -> list[Movie]:
         """Return the pictures of every shot: the clip itself, or what was encoded of it."""
         encoded = [place for place, shot in enumerate(plan.shots) if not shot.copied]
@@ -181,7 +189,7 @@ class _Maker:
             output=self.output,
             frame=filters.Frame.of(plan.size, plan.rate, self.output, _colour(plan)),
             looks=looks,
-            captions=self.captions,
+            captions=self.subtitles(self.parts, plan.size) if self.subtitles else None,
             fonts=self.fonts,
             scratch=self.scratch,
             threads=max(1, _cores() // len(encoded)),
@@ -200,9 +208,9 @@ class _Maker:
 
     def _sound(self, plan: Plan, pieces: list[Movie]) -> Row | None:
         times = splice.starts(pieces)
-        if plan.sound is SoundPlan.NONE:
+        if not self.is_heard(plan):
             return None
-        if plan.sound is SoundPlan.KEPT:
+        if plan.sound is SoundPlan.KEPT and self.soundtrack is None:
             try:
                 return clip_sound.kept(plan, self.scratch, times)
             except Unreadable:
@@ -212,13 +220,20 @@ class _Maker:
     def _mixed(self, plan: Plan) -> Path:
         """Return the mixed sound, which is the same for all shapes of the video."""
         mixed = self.scratch / "sound.pcm"
-        return mixed if mixed.exists() else clip_sound.mix(plan, mixed, self.pool)
+        if mixed.exists():
+            return mixed
+        if self.soundtrack is None:
+            return clip_sound.mix(plan, mixed, self.pool)
+        own = self.scratch / "clips.pcm"
+        heard = plan.sound is not SoundPlan.NONE
+        clips = clip_sound.mix(plan, own, self.pool) if heard else None
+        return self.soundtrack(self.parts, float(plan.seconds), clips).rename(mixed)
 
     def _webm(self, plan: Plan, pieces: list[Movie], name: str) -> tuple[Path, str]:
         """Join the pictures, and put them into a WebM together with the sound."""
         pictures, path = self.scratch / f"{name}.pictures.mp4", self.scratch / f"{name}.webm"
         write.write(splice.splice(pieces, None), pictures)
-        arguments, has_sound = ["-f", "mov", "-i", str(pictures)], plan.sound is not SoundPlan.NONE
+        arguments, has_sound = ["-f", "mov", "-i", str(pictures)], self.is_heard(plan)
         if has_sound:
             form = ("-f", "s16le", "-ar", str(clip_sound.RATE), "-channel_layout", "stereo")
             arguments += [*form, "-i", str(self._mixed(plan))]

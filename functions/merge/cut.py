@@ -49,8 +49,19 @@ class Part:
     frames: int
 
 
-Subtitles = Callable[[tuple[Part, ...]], Path]
-"""Writes the captions to burn in (SRT or ASS), once it is known when each scene begins."""
+Parts = tuple[Part, ...]
+
+Subtitles = Callable[[Parts, Size], Path]
+"""Writes the captions to burn in (SRT or ASS), once it is known when each scene begins.
+
+The size is that of the pictures, since a line that fits one shape does not fit another.
+"""
+
+Soundtrack = Callable[[Parts, float, Path | None], Path]
+"""Writes the sound of the whole cut (48 kHz, stereo, 16 bits), so many seconds of it.
+
+It is given the clips' own sound in the same form, if they have any.
+"""
 
 
 @dataclass(frozen=True, slots=True)

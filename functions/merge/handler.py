@@ -1,25 +1,31 @@
-"""State MergeClips: the clips of all scenes become one video with a poster."""
+"""State MergeClips: the clips of all scenes become one video, with what goes with it."""
 
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from common.database import Database, runs, scenes, videos
-from common.database.videos import Final
+from common.database import Database, narrations, runs, scenes, videos
+from common.database.narrations import Narration
+from common.database.scenes import Frame
+from common.database.videos import Final, Video
 from common.errors import MediaError
-from common.output import PLAIN, Shape
+from common.output import Output, Shape
+from common.output_wish import OutputWish
 from common.scratch import scratch
 from common.settings import AssemblySettings, load
 from common.step import RunEvent, step
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
-from common.video import RATIOS, Stage
-from merge import assembly, poster
+from common.video import RATIOS, File, Stage
+from merge import production
 from merge.cut import Clip
+from merge.production import Made, Order, Product
+from merge.soundtrack import Track
 
-_DOWNLOADS = 8
+_TRANSFERS = 8
 
 
 @cache
@@ -46,37 +52,23 @@ def handler(event: RunEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
         video = videos.get(cursor, event.video_id)
         clips = scenes.finished_clips(cursor, event.video_id)
+        frames = scenes.frames(cursor, event.video_id)
+        said = narrations.of_video(cursor, event.video_id)
         final = videos.final(cursor, event.video_id)
     wanted = range(1, video.frame_count + 1)
     if missing := [scene for scene in wanted if scene not in clips]:
         raise MediaError(
             f"Scenes without a clip: {', '.join(map(str, missing))}.", code="merge.missing_clip"
         )
-    keys = {scene: str(clips[scene].video_key) for scene in wanted}
+    clips = {scene: clips[scene] for scene in wanted}
+    keys = {scene: str(clip.video_key) for scene, clip in clips.items()}
     if final is None or final.clip_keys not in (None, list(keys.values())):
         version = final.version + 1 if final else 1
-        folder = MediaFolder(video.user_id, video.session_id)
         with scratch("merge") as room:
-            paths = _download(keys, room)
-            inputs = {scene: Clip(path, clips[scene].frames) for scene, path in paths.items()}
-            # Clips of another size, if a provider sent any, are fitted into what was ordered.
-            ordered = replace(PLAIN, shape=Shape(size=RATIOS[video.ratio]))
-            cut = assembly.join(inputs, ordered, room)
-            still = room / "final.jpg"
-            poster.make(cut.path, still)
-            store().put_file(folder.final(version), cut.path, PLAIN.format.media_type)
-            store().put_file(folder.poster(version), still, "image/jpeg")
-        final = Final(
-            version=version,
-            video_key=folder.final(version),
-            poster_key=folder.poster(version),
-            total_clips=len(keys),
-            duration=f"{cut.seconds:.3f}",
-            frames=cut.frames,
-            size_bytes=cut.size_bytes,
-            sha256=cut.sha256,
-            clip_keys=list(keys.values()),
-        )
+            order = _order(Rows(video, frames, clips, said), room)
+            product = production.produce(order, room)
+            files = _publish(product, MediaFolder(video.user_id, video.session_id), version)
+        final = _final(product, files, version, list(keys.values()))
         with database().transaction() as cursor:
             videos.insert_final(cursor, event.video_id, final)
             runs.add_event(
@@ -90,9 +82,103 @@ def handler(event: RunEvent) -> dict[str, Any]:
     }
 
 
-def _download(keys: dict[int, str], room: Path) -> dict[int, Path]:
-    paths = {scene: room / f"clip_{scene:03d}.mp4" for scene in keys}
-    with ThreadPoolExecutor(_DOWNLOADS) as pool:
-        for done in [pool.submit(store().get_file, keys[s], paths[s]) for s in keys]:
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What the video is made of."""
+
+    video: Video
+    frames: Sequence[Frame]
+    clips: Mapping[int, scenes.Clip]
+    said: Mapping[int, Narration]
+
+
+def _order(rows: Rows, room: Path) -> Order:
+    """Fetch everything that goes into the video, and say what is to be made of it."""
+    wish = OutputWish.model_validate(rows.video.output)
+    stills = {frame.frame_number: frame.image_key for frame in rows.frames}
+    wanted = {room / f"clip_{n:03d}.mp4": clip.video_key for n, clip in rows.clips.items()}
+    if wish.on_broken == "still":
+        wanted |= {room / f"still_{n:03d}.png": key for n, key in stills.items()}
+    spoken = {n: one.audio_key for n, one in rows.said.items() if one.audio_key}
+    wanted |= {room / f"narration_{n:03d}.wav": key for n, key in spoken.items()}
+    _fetch({path: key for path, key in wanted.items() if key})
+    clips = {
+        scene: Clip(
+            path=room / f"clip_{scene:03d}.mp4",
+            frames=clip.frames,
+            still=still if (still := room / f"still_{scene:03d}.png").exists() else None,
+            seconds=float(clip.clip_seconds or rows.video.clip_seconds),
+        )
+        for scene, clip in rows.clips.items()
+    }
+    texts = {frame.frame_number: frame.description for frame in rows.frames}
+    texts |= {scene: one.text for scene, one in rows.said.items()}
+    return Order(
+        clips=clips,
+        output=_shaped(wish.noun(), rows.video),
+        texts=texts,
+        track=Track({scene: room / f"narration_{scene:03d}.wav" for scene in spoken}),
+        preview=wish.preview,
+    )
+
+
+def _shaped(output: Output, video: Video) -> Output:
+    """Say the frame's size: clips of another one, if a provider sent any, are fitted into it."""
+    return replace(output, shape=Shape(size=output.shape.of(RATIOS[video.ratio])))
+
+
+def _fetch(wanted: Mapping[Path, str]) -> None:
+    with ThreadPoolExecutor(_TRANSFERS) as pool:
+        for done in [pool.submit(store().get_file, key, path) for path, key in wanted.items()]:
             done.result()
-    return paths
+
+
+def _publish(product: Product, folder: MediaFolder, version: int) -> list[File]:
+    """Store every file, the video last: whoever sees it finds all that goes with it."""
+    files = [_file(made, number, folder, version) for number, made in enumerate(product.files)]
+    for file, made in reversed(list(zip(files, product.files, strict=True))):
+        store().put_file(file.key, made.path, file.media_type)
+    return files
+
+
+def _file(made: Made, number: int, folder: MediaFolder, version: int) -> File:
+    suffix = made.path.suffix.removeprefix(".")
+    keys = {
+        "video": lambda: folder.final(version, suffix),
+        "rendition": lambda: folder.final(version, suffix, number),
+        "poster": lambda: folder.poster(version, suffix),
+        "thumbnail": lambda: folder.thumbnail(made.scene or 0, version),
+        "preview": lambda: folder.preview(version, suffix),
+        "captions": lambda: folder.captions(version, suffix),
+    }
+    width, height = made.size or (None, None)
+    return File(
+        kind=made.kind,
+        key=keys[made.kind](),
+        media_type=made.media_type,
+        size_bytes=made.size_bytes,
+        sha256=made.sha256,
+        scene=made.scene,
+        width=width,
+        height=height,
+        seconds=made.seconds,
+        captioned=made.captioned,
+    )
+
+
+def _final(product: Product, files: list[File], version: int, clip_keys: list[str]) -> Final:
+    cut = product.cut
+    poster = next(file for file in files if file.kind == "poster")
+    return Final(
+        version=version,
+        video_key=files[0].key,
+        poster_key=poster.key,
+        total_clips=len(clip_keys),
+        duration=f"{cut.seconds:.3f}",
+        frames=cut.frames,
+        size_bytes=cut.size_bytes,
+        sha256=cut.sha256,
+        clip_keys=clip_keys,
+        files=[asdict(file) for file in files],
+        parts=[asdict(part) for part in cut.parts],
+    )

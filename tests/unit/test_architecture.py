@@ -37,7 +37,7 @@ RESERVED = {
 PURE = ["common/video.py", "common/errors.py", "common/ids.py", "common/keys.py",
         "common/caller.py", "common/sound.py", "common/narration.py", "common/output.py",
         "common/capabilities.py", "common/magic.py", "common/foreign/addresses.py",
-        "merge/timeline.py", "merge/cut.py",
+        "merge/timeline.py", "merge/cut.py", "merge/captions.py", "merge/placing.py",
         "finish/provenance.py"]  # fmt: skip
 EFFECTS = {"os", "socket", "subprocess", "urllib", "http", "requests", "botocore", "psycopg2"}
 

@@ -6,6 +6,8 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from api.schemas.base import Money
+from api.schemas.output import Output
+from common.output_wish import OutputWish
 
 
 class Equivalent(Money):
@@ -104,18 +106,7 @@ class SceneObject(BaseModel):
     image: Asset
     clip: Asset
     narration: NarrationObject | None = Field(description="Null where nobody speaks.")
-
-
-class Output(BaseModel):
-    """The finished video. The links are read without a key, until they expire."""
-
-    duration_seconds: float
-    frames: int
-    size_bytes: int
-    sha256: str
-    url: str | None
-    poster_url: str | None
-    expires_at: datetime | None
+    thumbnail_url: str | None = Field(description="Once the video is finished.")
 
 
 class Links(BaseModel):
@@ -146,7 +137,8 @@ class VideoObject(BaseModel):
     overview: str | None
     models: dict[str, Origin]
     scenes: list[SceneObject] | None = Field(description="Left out in lists, and before the story.")
-    output: Output | None
+    output: Output | None = Field(description="Null until the video is finished.")
+    requested_output: OutputWish
     error: RunError | None
     waiting: Waiting | None = Field(description="Left out in lists.")
     cost: Costs

@@ -61,7 +61,11 @@ class Video(Wish):
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """A finished cut. `clip_keys` are the clips that it was made of, if that was written down."""
+    """A finished cut. `clip_keys` are the clips that it was made of, if that was written down.
+
+    `files` are all that were made (`common.video.File`), the video first; `parts` say what was done
+    with each scene's clip, and where it lies. Both are empty in rows of an earlier release.
+    """
 
     version: int
     video_key: str
@@ -72,6 +76,8 @@ class Final:
     size_bytes: int
     sha256: str
     clip_keys: list[str] | None = None
+    files: list[dict[str, Any]] = field(default_factory=list)
+    parts: list[dict[str, Any]] = field(default_factory=list)
 
 
 _SELECT = """
@@ -163,17 +169,19 @@ def insert_final(cursor: Cursor, session_id: str, final: Final) -> None:
     cursor.execute(
         """
         INSERT INTO final_videos (session_id, version, video_key, poster_key, total_clips,
-                                  duration, frames, size_bytes, sha256, clip_keys)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                  duration, frames, size_bytes, sha256, clip_keys, files,
+                                  parts)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (session_id, version) DO UPDATE
         SET video_key = excluded.video_key, poster_key = excluded.poster_key,
             total_clips = excluded.total_clips, duration = excluded.duration,
             frames = excluded.frames, size_bytes = excluded.size_bytes, sha256 = excluded.sha256,
-            clip_keys = excluded.clip_keys
+            clip_keys = excluded.clip_keys, files = excluded.files, parts = excluded.parts
         """,
         (
             session_id, final.version, final.video_key, final.poster_key, final.total_clips,
             final.duration, final.frames, final.size_bytes, final.sha256, final.clip_keys,
+            Json(final.files), Json(final.parts),
         ),
     )  # fmt: skip
 
@@ -183,7 +191,7 @@ def final(cursor: Cursor, session_id: str) -> Final | None:
     cursor.execute(
         """
         SELECT version, video_key, poster_key, total_clips, duration, frames, size_bytes, sha256,
-               clip_keys
+               clip_keys, files, parts
         FROM final_videos WHERE session_id = %s ORDER BY version DESC LIMIT 1
         """,
         (session_id,),

@@ -49,13 +49,26 @@ class MediaFolder:
         """Key of the clip of a scene."""
         return self._key("video-clips", f"generated_clip_{scene}_{version}.mp4")
 
-    def final(self, version: int) -> str:
-        """Key of the finished video."""
-        return self._key("video-clips", f"final_video_{version}.mp4")
+    def final(self, version: int, suffix: str = "mp4", number: int = 0) -> str:
+        """Key of the finished video, or of its rendition `number`."""
+        shape = f"_shape_{number}" if number else ""
+        return self._key("video-clips", f"final_video_{version}{shape}.{suffix}")
 
-    def poster(self, version: int) -> str:
+    def poster(self, version: int, suffix: str = "jpg") -> str:
         """Key of the still that stands for the finished video."""
-        return self._key("video-clips", f"final_video_{version}.jpg")
+        return self._key("video-clips", f"final_video_{version}.{suffix}")
+
+    def thumbnail(self, scene: int, version: int) -> str:
+        """Key of the small still of a scene in the finished video."""
+        return self._key("video-clips", f"thumbnail_{scene}_{version}.jpg")
+
+    def preview(self, version: int, suffix: str) -> str:
+        """Key of the small moving picture of the finished video."""
+        return self._key("video-clips", f"preview_{version}.{suffix}")
+
+    def captions(self, version: int, suffix: str) -> str:
+        """Key of the captions of the finished video."""
+        return self._key("video-clips", f"captions_{version}.{suffix}")
 
     def provenance(self, version: int) -> str:
         """Key of the record of how the video was made."""

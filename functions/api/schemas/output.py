@@ -1,0 +1,47 @@
+"""Answers about a finished video and its files."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+
+class FileObject(BaseModel):
+    """One file that was made of the video. The link is read without a key, until it expires."""
+
+    kind: Literal["video", "rendition", "poster", "thumbnail", "preview", "captions"]
+    scene: int | None = Field(description="Of a thumbnail.")
+    media_type: str
+    width: int | None
+    height: int | None
+    duration_seconds: float | None
+    size_bytes: int
+    sha256: str
+    captioned: bool = Field(description="Captions are drawn into the picture.")
+    url: str | None
+
+
+class PartObject(BaseModel):
+    """What was done with a scene's clip, and where the scene lies in the video, in seconds."""
+
+    scene: int
+    done: Literal["copied", "encoded", "still", "skipped"]
+    reason: str = Field(description="Why it was not copied as it came; empty if it was.")
+    start: float
+    seconds: float
+
+
+class Output(BaseModel):
+    """The finished video. The links are read without a key, until they expire."""
+
+    duration_seconds: float
+    frames: int
+    size_bytes: int
+    sha256: str
+    url: str | None
+    poster_url: str | None
+    preview_url: str | None
+    captions_url: str | None = Field(description="WebVTT; SRT is among the files.")
+    files: list[FileObject] = Field(description="Every file; the video itself is the first.")
+    scenes: list[PartObject]
+    expires_at: datetime | None

@@ -1,0 +1,23 @@
+"""Which part of the video belongs to which scene, where scenes overlap. Touches nothing."""
+
+from collections.abc import Sequence
+
+from merge.cut import How, Part
+
+
+def window(part: Part, parts: Sequence[Part]) -> tuple[float, float]:
+    """Return from when to when, in seconds, the video is more this scene than another.
+
+    In a transition that is until its middle. A scene that was left out has no time.
+    """
+    if part.how is How.SKIPPED:
+        return part.start, part.start
+    shown = [one for one in parts if one.how is not How.SKIPPED]
+    place = shown.index(part)
+    start, end = part.start, part.start + part.seconds
+    if place:
+        before = shown[place - 1]
+        start += max(0.0, before.start + before.seconds - part.start) / 2
+    if place + 1 < len(shown):
+        end -= max(0.0, end - shown[place + 1].start) / 2
+    return start, end

@@ -1,0 +1,123 @@
+"""Everything that is made of the clips in one run: the cut, its shapes, captions, stills.
+
+Works on local files only.
+"""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.output import Output, Size
+from merge import assembly, captions, previews, soundtrack
+from merge.cut import Clip, Cut, Parts, Rendition
+from merge.soundtrack import Track
+
+FONTS = Path(__file__).parent / "fonts"
+_MEDIA_TYPES = {
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".srt": "application/x-subrip",
+    ".vtt": "text/vtt",
+    ".mp4": "video/mp4",
+    ".webm": "video/webm",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be made, of what: clips and texts by scene, sound, and the kind of preview."""
+
+    clips: Mapping[int, Clip]
+    output: Output
+    texts: Mapping[int, str]
+    track: Track
+    preview: str = "none"  # or gif, or webp
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file on disk, with what is known of it; see `common.video.File`."""
+
+    kind: str
+    path: Path
+    size_bytes: int
+    sha256: str
+    scene: int | None = None
+    size: Size | None = None
+    seconds: float | None = None
+    captioned: bool = False
+
+    @property
+    def media_type(self) -> str:
+        """The IANA type."""
+        return _MEDIA_TYPES[self.path.suffix]
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The cut, and every file that was made: the video first, then its shapes in their order."""
+
+    cut: Cut
+    files: tuple[Made, ...]
+
+
+def produce(order: Order, scratch: Path) -> Product:
+    """Make it all in the folder `scratch`; raises MediaError, which names the clip at fault.
+
+    Captions are drawn only if the font has every letter of them; they lie beside the video anyway.
+    """
+    drawable = all(captions.can_be_drawn(text) for text in order.texts.values())
+    burned = order.output.captions_burned and drawable and any(order.texts.values())
+
+    def subtitles(parts: Parts, size: Size) -> Path:
+        path = scratch / f"captions_{size[0]}x{size[1]}.ass"
+        path.write_text(captions.ass(captions.cues(order.texts, parts), size), encoding="utf-8")
+        return path
+
+    def sound(parts: Parts, seconds: float, clips: Path | None) -> Path:
+        return soundtrack.mix(order.track, clips, parts, seconds, scratch)
+
+    cut = assembly.join(
+        order.clips,
+        order.output,
+        scratch,
+        subtitles=subtitles if burned else None,
+        fonts_dir=FONTS if burned else None,
+        soundtrack=None if order.track.is_silent else sound,
+    )
+    return Product(cut, tuple(_files(order, cut, scratch, captioned=burned)))
+
+
+def _files(order: Order, cut: Cut, scratch: Path, *, captioned: bool) -> Iterator[Made]:
+    itself = Rendition(cut.path, cut.size, cut.size_bytes, cut.sha256)
+    for kind, one in (("video", itself), *(("rendition", other) for other in cut.renditions)):
+        yield Made(
+            *(kind, one.path, one.size_bytes, one.sha256),
+            size=one.size,
+            seconds=cut.seconds,
+            captioned=captioned,
+        )
+    for path in previews.posters(cut.path, scratch).values():
+        yield _made("poster", path, size=cut.size)
+    small = (
+        previews.THUMBNAIL_WIDTH,
+        2 * round(cut.size[1] * previews.THUMBNAIL_WIDTH / cut.size[0] / 2),
+    )
+    for scene, path in previews.thumbnails(cut.path, cut.parts, scratch).items():
+        yield _made("thumbnail", path, scene=scene, size=small)
+    if order.preview != "none":
+        moving = previews.preview(cut.path, cut.parts, order.preview, scratch)
+        yield _made("preview", moving, size=small)
+    cues = captions.cues(order.texts, cut.parts)
+    for suffix, text in (("srt", captions.srt(cues)), ("vtt", captions.vtt(cues))):
+        path = scratch / f"captions.{suffix}"
+        path.write_text(text, encoding="utf-8")
+        yield _made("captions", path)
+
+
+def _made(kind: str, path: Path, *, scene: int | None = None, size: Size | None = None) -> Made:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Made(kind, path, path.stat().st_size, digest, scene, size)

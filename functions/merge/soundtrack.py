@@ -1,0 +1,192 @@
+"""What is heard under a video: what is told in its scenes, and music, mixed with the clips' sound.
+
+One pass over sound alone. The parts are laid on one track, as long as the pictures to the sample:
+
+    clips ──┐
+    music ──┴─ bed ── goes down while somebody speaks ──┐
+    narration of each scene, quickened to fit, in place ─┴─ limiter ── track
+"""
+
+import array
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import ffmpeg
+from common.narration import FASTEST, room, starts_at
+from common.sound import Sound, read_wav
+from merge.cut import Part
+from merge.placing import window
+
+RATE = 48_000
+_SECONDS = 300
+_MUSIC_SECONDS = 60
+# Speech is brought to one loudness, whoever speaks: -20 dB, with room for its peaks.
+_SPEECH_RMS, _PEAK, _MOST_GAIN = 0.1, 0.84, 8.0
+_QUIET = 0.01  # pauses do not count
+# The bed goes down by about 12 dB within 30 ms, and comes back in half a second.
+_DUCK = "sidechaincompress=threshold=0.02:ratio=9:attack=30:release=500"
+_LIMIT = "alimiter=limit=0.89:attack=5:release=60:level=false:latency=true"
+_STEREO = f"aresample={RATE},aformat=sample_fmts=fltp:channel_layouts=stereo"
+_BOTH_EARS = f"aresample={RATE},pan=stereo|c0=c0|c1=c0"
+_FADE_SECONDS = 0.03
+
+
+@dataclass(frozen=True, slots=True)
+class Music:
+    """Music under the video: a foreign file, how loud it is, how it comes and goes (seconds)."""
+
+    path: Path
+    volume: float
+    fade_in: float
+    fade_out: float
+    loop: bool
+    duck: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What is to be heard beside the clips: narrations as WAV files, by scene, and music."""
+
+    narrations: Mapping[int, Path]
+    music: Music | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether there is nothing to mix."""
+        return not self.narrations and self.music is None
+
+
+@dataclass(slots=True)
+class _Graph:
+    """Inputs and filters, as they come together. Labels are our own."""
+
+    inputs: list[str]
+    chains: list[str]
+    count: int = 0
+
+    def add(self, source: Sequence[str], filters: str, label: str) -> str:
+        self.inputs += source
+        self.chains.append(f"[{self.count}:a:0]{filters}[{label}]")
+        self.count += 1
+        return f"[{label}]"
+
+    def sum(self, labels: Sequence[str], label: str) -> str:
+        self.chains.append(
+            f"{''.join(labels)}amix=inputs={len(labels)}:normalize=0:duration=longest[{label}]"
+        )
+        return f"[{label}]"
+
+
+def mix(
+    track: Track, clips: Path | None, parts: Sequence[Part], seconds: float, scratch: Path
+) -> Path:
+    """Write the sound of the whole video: 48 kHz, stereo, little-endian, 16 bits.
+
+    `clips` is the clips' own sound in the same form, if they have any; `seconds` is the length of
+    the video. Raises MediaError for music that cannot be read.
+    """
+    samples = round(seconds * RATE)
+    whole = f"apad,atrim=end_sample={samples}"
+    graph = _Graph([], [])
+    beds, voices = [], []
+    source: Sequence[str]
+    if clips is not None:
+        source = ("-f", "s16le", "-ar", str(RATE), "-channel_layout", "stereo", "-i", str(clips))
+        beds.append(graph.add(source, f"{_STEREO},{whole}", "clips"))
+    if track.music:
+        source = _music(track.music, seconds, scratch)
+        beds.append(graph.add(source, f"{_shaped(track.music, seconds)},{whole}", "music"))
+    for part in parts:
+        path = track.narrations.get(part.scene)
+        start, end = window(part, parts)
+        if path is not None and end > start:
+            source = ("-f", "wav", "-i", str(path))
+            said = _said(read_wav(path.read_bytes()), start, end)
+            voices.append(graph.add(source, said, f"said{part.scene}"))
+    ducks = track.music.duck if track.music else True
+    heard = _heard(graph, beds, voices, whole, ducks=ducks)
+    graph.chains.append(f"{heard}{_LIMIT},{whole}[track]")
+    script = scratch / "soundtrack.txt"
+    script.write_text(";\n".join(graph.chains), encoding="utf-8")
+    target = scratch / "soundtrack.pcm"
+    ffmpeg.run(
+        [
+            *graph.inputs, "-/filter_complex", str(script), "-map", "[track]",
+            "-f", "s16le", "-ar", str(RATE), "-ac", "2", "-y", str(target),
+        ],
+        timeout=_SECONDS,
+    )  # fmt: skip
+    return target
+
+
+def _heard(
+    graph: _Graph, beds: Sequence[str], voices: Sequence[str], whole: str, *, ducks: bool
+) -> str:
+    """Bring bed and voices together; return the label of the sum."""
+    bed = graph.sum(beds, "bed") if beds else ""
+    if not voices:
+        return bed
+    voice = graph.sum(voices, "voices")
+    if not bed:
+        return voice
+    if not ducks:
+        return graph.sum([bed, voice], "sum")
+    graph.chains.append(f"{voice}{whole},asplit=2[voice][key]")
+    graph.chains.append(f"{bed}[key]{_DUCK}[ducked]")
+    return graph.sum(["[ducked]", "[voice]"], "sum")
+
+
+def _music(music: Music, seconds: float, scratch: Path) -> list[str]:
+    """Decode the foreign file on its own, under limits, and return how to open what came."""
+    plain = scratch / "music.wav"
+    ffmpeg.run(
+        [
+            *ffmpeg.source(music.path, sound=True), "-map", "0:a:0", "-t", f"{seconds:.3f}",
+            "-ar", str(RATE), "-ac", "2", "-c:a", "pcm_s16le", "-f", "wav", "-y", str(plain),
+        ],
+        timeout=_MUSIC_SECONDS,
+    )  # fmt: skip
+    return [*(("-stream_loop", "-1") if music.loop else ()), "-f", "wav", "-i", str(plain)]
+
+
+def _shaped(music: Music, seconds: float) -> str:
+    fade_in, fade_out = min(music.fade_in, seconds / 2), min(music.fade_out, seconds / 2)
+    steps = [_STEREO, f"atrim=end={seconds:.6f}", f"volume={music.volume:.4f}"]
+    if fade_in:
+        steps.append(f"afade=t=in:d={fade_in:.3f}")
+    if fade_out:
+        steps.append(f"afade=t=out:st={seconds - fade_out:.6f}:d={fade_out:.3f}")
+    return ",".join(steps)
+
+
+def _said(sound: Sound, start: float, end: float) -> str:
+    """Return the filters that put a narration into its scene, from `start` to `end`."""
+    free = room(end - start)
+    # Transitions take time from a scene, so here the bound may be passed, but not by much.
+    pace = min(max(1.0, sound.seconds / free), 1.5 * FASTEST)
+    length = min(sound.seconds / pace, free)
+    steps = [_BOTH_EARS, f"volume={_gain(sound):.4f}"]
+    if pace > 1:
+        steps.append(f"atempo={pace:.4f}")
+    steps += [
+        f"atrim=end={length:.6f}",
+        f"afade=t=out:st={max(0.0, length - _FADE_SECONDS):.6f}:d={_FADE_SECONDS}",
+        f"adelay=delays={round((start + starts_at()) * RATE)}S:all=1",
+    ]
+    return ",".join(steps)
+
+
+def _gain(sound: Sound) -> float:
+    """Return the factor that brings speech to the common loudness."""
+    samples = array.array("h", sound.samples)
+    if sys.byteorder == "big":
+        samples.byteswap()
+    loud = [abs(sample) / 32768 for sample in samples[::4]]
+    spoken = [value for value in loud if value > _QUIET]
+    if not spoken:
+        return 1.0
+    rms = math.sqrt(sum(value * value for value in spoken) / len(spoken))
+    return min(_SPEECH_RMS / rms, _PEAK / max(loud), _MOST_GAIN)

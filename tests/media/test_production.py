@@ -1,0 +1,280 @@
+"""A whole run over the clips: sound, captions, stills, checked by decoding what came out."""
+
+import array
+import hashlib
+import io
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from common import ffmpeg
+from common.errors import MediaError
+from common.output import Format, Output, Shape, Transition
+from common.providers.speech._espeak import program
+from common.sound import Sound
+from merge import production, soundtrack
+from merge.cut import Clip, How, Part
+from merge.production import Order, Product
+from merge.soundtrack import RATE, Music, Track
+from tests.unit.clips import make
+
+TEXTS = {1: "The boat leaves.", 2: "Ο ήλιος δύει, Доброе утро."}
+SECONDS = 2
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _program(tools: Path) -> Iterator[None]:
+    """What is made once for the module needs ffmpeg before any test does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{tools}{os.pathsep}{os.environ['PATH']}")
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("production")
+
+
+@pytest.fixture(scope="module")
+def clips(folder: Path) -> dict[int, Clip]:
+    return {
+        scene: Clip(make(folder / f"clip_{scene}.mp4", seconds=SECONDS, grey=60 * scene))
+        for scene in (1, 2)
+    }
+
+
+@pytest.fixture(scope="module")
+def said(folder: Path) -> dict[int, Path]:
+    """Narrations: the second is longer than its scene, and has to be quickened."""
+    paths = {}
+    for scene, text in {
+        1: "The boat leaves.",
+        2: "It goes down the long river to the sea.",
+    }.items():
+        path = folder / f"said_{scene}.wav"
+        path.write_bytes(program.speak(text, "en-us+f2", 160).as_wav())
+        paths[scene] = path
+    return paths
+
+
+@pytest.fixture(scope="module")
+def music(folder: Path) -> Path:
+    """A tone of 440 Hz for one second, so that it has to be looped, as MP3."""
+    path = folder / "music.mp3"
+    source = ("-f", "lavfi", "-i", "sine=440:duration=1:sample_rate=44100")
+    ffmpeg.run([*source, "-af", "volume=4", "-y", str(path)], timeout=30)
+    return path
+
+
+def under(path: Path, **changes: object) -> Music:
+    wish = {"volume": 0.5, "fade_in": 0.2, "fade_out": 0.2, "loop": True, "duck": True} | changes
+    return Music(path, **wish)  # type: ignore[arg-type]  # the fields of Music
+
+
+@pytest.fixture(scope="module")
+def product(clips: dict[int, Clip], said: dict[int, Path], music: Path, folder: Path) -> Product:
+    """Everything at once: narrated, with music, captions, a crossfade, in two shapes, as WebM."""
+    output = Output(
+        format=Format.WEBM,
+        transition=Transition.CROSSFADE,
+        renditions=(Shape("1:1"),),
+        captions_burned=True,
+    )
+    order = Order(clips, output, TEXTS, Track(said, under(music)), preview="gif")
+    scratch = folder / "scratch"
+    scratch.mkdir()
+    return production.produce(order, scratch)
+
+
+def heard(path: Path) -> "array.array[int]":
+    """Decode the sound to one channel of 48 kHz."""
+    out = path.with_suffix(".heard")
+    ffmpeg.run(
+        [*ffmpeg.source(path), "-map", "0:a:0", "-ac", "1", "-ar", str(RATE), "-f", "s16le",
+         "-y", str(out)],
+        timeout=60,
+    )  # fmt: skip
+    return array.array("h", out.read_bytes())
+
+
+def rms(samples: "array.array[int]", start: float, end: float) -> float:
+    part = samples[int(start * RATE) : int(end * RATE)]
+    return math.sqrt(sum(value * value for value in part) / len(part))
+
+
+def tone(samples: "array.array[int]", start: float, end: float, hertz: float = 440) -> float:
+    """Return how strong a tone is in the sound (Goertzel)."""
+    part = samples[int(start * RATE) : int(end * RATE)]
+    turn = 2 * math.cos(2 * math.pi * hertz / RATE)
+    one = two = 0.0
+    for value in part:
+        one, two = value + turn * one - two, one
+    return math.sqrt(max(0.0, one * one + two * two - turn * one * two)) / len(part)
+
+
+def of_kind(product: Product, kind: str) -> list[production.Made]:
+    return [made for made in product.files if made.kind == kind]
+
+
+def test_every_file_is_what_is_said_of_it(product: Product) -> None:
+    kinds = [made.kind for made in product.files]
+    assert kinds == [
+        "video", "rendition", "poster", "poster", "thumbnail", "thumbnail", "preview",
+        "captions", "captions",
+    ]  # fmt: skip
+    for made in product.files:
+        data = made.path.read_bytes()
+        assert (made.size_bytes, made.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+        if made.media_type.startswith("image/"):
+            with Image.open(io.BytesIO(data)) as image:
+                assert image.size == made.size
+                assert image.get_format_mimetype() == made.media_type
+        if made.kind in ("video", "rendition"):
+            facts = ffmpeg.decode(made.path)
+            assert (facts.width, facts.height) == made.size
+            assert facts.frames == round((2 * SECONDS - 0.5) * 24)
+            assert made.captioned
+
+
+def test_both_shapes_are_as_long_as_their_sound(product: Product) -> None:
+    for made in (*of_kind(product, "video"), *of_kind(product, "rendition")):
+        samples = heard(made.path)
+        assert len(samples) / RATE == pytest.approx(made.seconds or 0, abs=0.025)
+
+
+def test_in_every_scene_somebody_speaks_and_the_music_plays(product: Product) -> None:
+    samples = heard(of_kind(product, "video")[0].path)
+    for start, end in ((0.3, 1.2), (2.1, 3.0)):
+        assert rms(samples, start, end) > 1000
+        assert tone(samples, start, end) > 20
+
+
+def test_the_music_goes_down_while_somebody_speaks(
+    clips: dict[int, Clip], said: dict[int, Path], music: Path, tmp_path: Path
+) -> None:
+    """The speaker is quiet here, so that only the music is measured."""
+    whisper = tmp_path / "noise.wav"
+    burst = program.speak("The boat leaves.", "en-us+f2", 160)
+    whisper.write_bytes(burst.as_wav())
+    parts = (Part(1, How.COPIED, "", 0, 4.0, 96),)
+    levels = {}
+    for ducks in (True, False):
+        path = soundtrack.mix(
+            Track({1: whisper}, under(music, duck=ducks, fade_in=0, fade_out=0)),
+            None, parts, 4.0, tmp_path,
+        )  # fmt: skip
+        stereo = array.array("h", path.read_bytes())
+        assert len(stereo) == 2 * 4 * RATE
+        samples = stereo[::2]
+        levels[ducks] = tone(samples, 0.5, 0.9), tone(samples, 3.0, 3.8)
+    (pressed, after), (plain, same) = levels[True], levels[False]
+    assert pressed < 0.5 * plain, "at least 6 dB below"
+    assert after == pytest.approx(same, rel=0.1), "and back again"
+
+
+def test_music_is_looped_faded_and_as_loud_as_was_asked(music: Path, tmp_path: Path) -> None:
+    parts = (Part(1, How.COPIED, "", 0, 3.0, 72),)
+
+    def level(start: float, end: float, **wish: object) -> float:
+        path = soundtrack.mix(Track({}, under(music, **wish)), None, parts, 3.0, tmp_path)
+        return rms(array.array("h", path.read_bytes())[::2], start, end)
+
+    assert level(2.0, 2.5) > 1000
+    assert level(2.0, 2.5, loop=False) == 0
+    assert level(1.0, 2.0, volume=0.25) == pytest.approx(level(1.0, 2.0) / 2, rel=0.05)
+    assert level(0, 0.05, fade_in=1.0) < 0.1 * level(1.0, 2.0)
+    assert level(2.9, 3.0, fade_out=1.0) < 0.2 * level(1.0, 2.0)
+
+
+def test_nothing_clips(music: Path, tmp_path: Path) -> None:
+    loud = tmp_path / "loud.wav"
+    full = array.array("h", [32767 if n // 24 % 2 else -32768 for n in range(24_000)])
+    loud.write_bytes(Sound(24_000, full.tobytes()).as_wav())
+    parts = (Part(1, How.COPIED, "", 0, 2.0, 48),)
+    mixed = soundtrack.mix(
+        Track({1: loud}, under(music, volume=1.0, duck=False)), None, parts, 2.0, tmp_path
+    )
+    samples = array.array("h", mixed.read_bytes())
+    assert 10_000 < max(abs(value) for value in samples) < 0.93 * 32768
+
+
+@pytest.mark.parametrize("content", [b"", b"#EXTM3U\nfile:///etc/passwd\n", b"RIFF0000WAVEjunk"])
+def test_what_is_no_music_is_refused(content: bytes, tmp_path: Path) -> None:
+    bad = tmp_path / "bad"
+    bad.write_bytes(content)
+    with pytest.raises(MediaError):
+        soundtrack.mix(
+            Track({}, under(bad)), None, (Part(1, How.COPIED, "", 0, 1.0, 24),), 1.0, tmp_path
+        )
+
+
+def area(made: production.Made, at: float, tmp_path: Path) -> tuple[int, int]:
+    """Return the brightest pixels of the caption's area, and of the picture above it."""
+    out = tmp_path / "frame.png"
+    ffmpeg.run(
+        ["-ss", str(at), *ffmpeg.source(made.path), "-frames:v", "1", "-y", str(out)], timeout=30
+    )
+    with Image.open(out) as image:
+        grey = image.convert("L")
+        width, height = grey.size
+        foot = grey.crop((0, round(height * 0.75), width, height)).getextrema()
+        head = grey.crop((0, 0, width, round(height * 0.6))).getextrema()
+    return int(foot[1]), int(head[1])  # type: ignore[arg-type]  # extrema of one band
+
+
+def test_captions_are_drawn_at_the_foot_in_every_scene_and_shape(
+    product: Product, tmp_path: Path
+) -> None:
+    for made in (*of_kind(product, "video"), *of_kind(product, "rendition")):
+        for at in (0.7, 2.8):
+            foot, head = area(made, at, tmp_path)
+            assert foot > 220, "white letters"
+            assert head < 180, "and none above"
+
+
+def test_without_the_wish_and_for_what_the_font_lacks_nothing_is_drawn(
+    clips: dict[int, Clip], tmp_path: Path
+) -> None:
+    for number, (burned, text) in enumerate(((False, "Hello"), (True, "おはよう"))):
+        scratch = tmp_path / str(number)
+        scratch.mkdir()
+        order = Order(clips, Output(captions_burned=burned), {1: text, 2: text}, Track({}))
+        made = production.produce(order, scratch)
+        assert not made.files[0].captioned
+        assert area(made.files[0], 0.7, tmp_path)[0] < 180
+        assert text in of_kind(made, "captions")[0].path.read_text()
+        assert not made.cut.has_sound
+
+
+def test_scene_text_is_never_a_filter(clips: dict[int, Clip], tmp_path: Path) -> None:
+    text = "':fontsdir=/etc[x];movie=/etc/passwd,{\\p1}m 0 0 l 900 0 900 900{\\an8}\\N%{pts}"
+    order = Order(clips, Output(captions_burned=True), {1: text, 2: text}, Track({}))
+    made = production.produce(order, tmp_path)
+    foot, head = area(made.files[0], 0.7, tmp_path)
+    assert foot > 220
+    assert head < 180
+
+
+def test_the_preview_moves(product: Product) -> None:
+    (made,) = of_kind(product, "preview")
+    with Image.open(made.path) as image:
+        count = int(getattr(image, "n_frames", 1))
+        assert count >= 15
+        assert image.info["loop"] == 0
+        first = image.convert("L").resize((1, 1)).getpixel((0, 0))
+        image.seek(count - 1)
+        last = image.convert("L").resize((1, 1)).getpixel((0, 0))
+    assert abs(int(first) - int(last)) > 30  # type: ignore[arg-type]  # one band
+
+
+def test_thumbnails_show_their_scene(product: Product) -> None:
+    greys = []
+    for made in of_kind(product, "thumbnail"):
+        with Image.open(made.path) as image:
+            greys.append(int(image.convert("L").getpixel((160, 20)) or 0))  # type: ignore[arg-type]
+    assert greys[0] == pytest.approx(60, abs=12)
+    assert greys[1] == pytest.approx(120, abs=12)
