@@ -12,6 +12,7 @@ from common.database import Database
 from common.log import logger
 
 JSON = "application/json"
+USER_HEADER = "X-User-ID"
 
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
@@ -52,6 +53,8 @@ def admitted(
         app.context.update(caller=who, limits=usage.headers)
         if usage.refusal:
             raise usage.refusal
+        named = app.current_event.headers.get(USER_HEADER)
+        app.context["caller"] = who.acting_as(named, USER_HEADER)
         return call(app)
 
     return middleware

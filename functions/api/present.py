@@ -104,6 +104,8 @@ def _show(
     return VideoObject.model_validate(
         {
             "id": video.session_id,
+            "user_id": video.user_id,
+            "request_id": video.request_id,
             "status": video.status,
             "stage": video.stage,
             "progress": progress,

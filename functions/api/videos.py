@@ -50,7 +50,7 @@ class Videos:
         with self.database.transaction() as cursor:
             if kept := once.claim(cursor):
                 return kept
-            self.admission.reopen(cursor, caller, video_id, run_id)
+            video_id = self.admission.reopen(cursor, caller, video_id, run_id)
             answer = self._accepted(cursor, video_id, once)
         self.admission.start(run_id, video_id)
         return answer
@@ -88,7 +88,7 @@ class Videos:
         """Return a fresh link to the finished video; raises Conflict before there is one."""
         with self.database.transaction() as cursor:
             video = videos.get(cursor, video_id, caller.user_id)
-            final = videos.final(cursor, video_id)
+            final = videos.final(cursor, video.session_id)
         if final is None:
             raise Conflict(
                 f"The video is not finished; it is {video.status}.", code="video.not_finished"

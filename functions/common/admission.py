@@ -25,6 +25,8 @@ from common.styles import mood, style
 from common.video import WHOLE, Picture, Work
 from common.wishes import CreateVideo
 
+_OWN_IDS = "vid_"
+
 
 @dataclass(frozen=True, slots=True)
 class Order:
@@ -51,12 +53,13 @@ class Admission:
         self.start(order.run_id, order.row.session_id)
         return order.row.session_id
 
-    def reopen(self, cursor: Cursor, caller: Caller, video_id: str, run_id: str) -> None:
-        """Store a new run of a failed or canceled video over what is there.
+    def reopen(self, cursor: Cursor, caller: Caller, video_id: str, run_id: str) -> str:
+        """Store a new run of a failed or canceled video over what is there; return the video's id.
 
         What is missing is reserved. Raises Conflict in any other state, and BudgetExceeded.
         """
         video = videos.get(cursor, video_id, caller.user_id)
+        video_id = video.session_id
         if not videos.reopen(cursor, video_id):
             raise Conflict(
                 f"Only a failed or canceled video can be resumed; this one is {video.status}.",
@@ -68,6 +71,7 @@ class Admission:
         if missing:
             budget.reserve(cursor, self._caps(caller), missing)
         runs.insert(cursor, run_id, video_id, "resume", missing, key_id=caller.key_id)
+        return video_id
 
     def choice(self, caller: Caller, wish: CreateVideo) -> Choice:
         """Return the models that make the video; raises InvalidInput for what cannot be made."""
@@ -88,6 +92,11 @@ class Admission:
     ) -> Order:
         """Hold the wish against styles, models and its own limit, and read its picture."""
         choice = self.choice(caller, wish)
+        if wish.requestId and wish.requestId.startswith(_OWN_IDS):
+            raise InvalidInput(
+                f"A name may not begin with {_OWN_IDS}, as the ids that are given here.",
+                field="requestId",
+            )
         picture = _read_picture(wish.image) if wish.image else None
         folder = MediaFolder(caller.user_id, new_id("vid"))
         reference_key = folder.reference(1) if picture else None
@@ -105,7 +114,12 @@ class Admission:
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
         if row.estimated_usd:
             budget.reserve(cursor, self._caps(caller), row.estimated_usd)
-        videos.insert(cursor, row)
+        if not videos.insert(cursor, row):
+            raise Conflict(
+                f"There is a video named {row.request_id} already. Nothing was stored.",
+                code="video.exists",
+                field="requestId",
+            )
         runs.insert(
             cursor,
             order.run_id,
@@ -166,6 +180,7 @@ def _row(
         max_cost_usd=wish.max_cost,
         on_unknown=wish.on_unknown,
         metadata=wish.metadata,
+        request_id=wish.requestId,
         output=wish.output.model_dump(mode="json", exclude_defaults=True),
         speech_provider=choice.speech.provider if choice.speech else None,
         speech_model=choice.speech.model if choice.speech else None,

@@ -1,10 +1,13 @@
 """On whose behalf something is made, and what they may spend. Touches nothing."""
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from common.errors import Forbidden
+from common.errors import Forbidden, InvalidInput
+
+_USER = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,20 @@ class Caller:
             daily_cap_usd=_cap(context.get("daily_cap_usd")),
             monthly_cap_usd=_cap(context.get("monthly_cap_usd")),
         )
+
+    def acting_as(self, user_id: str | None, field: str) -> "Caller":
+        """Return who acts for that user: the owner for themselves, others with the scope `act_as`.
+
+        Raises InvalidInput, naming the field, for what cannot be a user, and Forbidden.
+        """
+        if user_id is None or user_id == self.user_id:
+            return self
+        if not re.fullmatch(_USER, user_id):
+            raise InvalidInput(
+                "A user is named by letters, digits, - and _, at most 64 of them.", field=field
+            )
+        self.need("act_as")
+        return replace(self, user_id=user_id)
 
     def need(self, scope: str) -> None:
         """Raise Forbidden unless the key has the scope."""

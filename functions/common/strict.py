@@ -3,7 +3,7 @@
 import json
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from common.errors import Malformed
 
@@ -17,6 +17,8 @@ def _storable(text: str) -> str:
 
 STORABLE = AfterValidator(_storable)
 Text = Annotated[str, STORABLE]
+SLUG = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 
 
 class Request(BaseModel):

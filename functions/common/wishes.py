@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue, StringConstraints
 
 from common.output_wish import OutputWish
-from common.strict import STORABLE, Request, Text
+from common.strict import STORABLE, Request, Slug, Text
 from common.styles import moods, styles
 from common.video import MAX_PROMPT_CHARACTERS, MAX_SCENES, RATIOS
 
@@ -65,6 +65,12 @@ class CreateVideo(Request):
         "or make the call once more, which may be charged twice and is flagged.",
     )
     seed: int | None = Field(None, ge=0, le=4_294_967_295, description="Same seed, same video.")
+    userId: Slug | None = Field(
+        None, description="Whose video it is, for a key with the scope `act_as`; else its owner's."
+    )
+    requestId: Slug | None = Field(
+        None, description="A name for the video, one of its kind for its owner."
+    )
     metadata: dict[
         Annotated[str, StringConstraints(max_length=64), STORABLE],
         Annotated[str, StringConstraints(max_length=500), STORABLE],

@@ -210,7 +210,7 @@ def test_a_video_that_is_not_finished_cannot_be_downloaded(alice: Client) -> Non
         "/v1/videos?limit=101",
         "/v1/videos?limit=x",
         "/v1/videos?cursor=!!",
-        "/v1/videos/nonsense",
+        "/v1/videos/not%20one",
     ],
 )
 def test_bad_parameters_are_422(path: str, alice: Client) -> None:

@@ -28,9 +28,12 @@ def caller(router: Router) -> Caller:
     return who
 
 
-def once(router: Router, key: str | None) -> Once:
-    """Return the idempotency of the request, under the key that it has, if one."""
-    return Once.of(router.current_event, caller(router).user_id, key)
+def once(router: Router, key: str | None, who: Caller | None = None) -> Once:
+    """Return the idempotency of the request, under the key that it has, if one.
+
+    `who`: for whom it is, if the body says so.
+    """
+    return Once.of(router.current_event, (who or caller(router)).user_id, key)
 
 
 def address(router: Router) -> str:

@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
 
 from api import waiting
 from api.answer import Answer
@@ -14,11 +14,17 @@ from api.routes import ADMITTED, caller, group, once
 from api.schemas.cancellation import Cancellation
 from api.schemas.videos import Download, VideoObject, VideoPage
 from api.waiting import Prefer
-from common.errors import TransientError
+from common.caller import Caller
+from common.errors import InvalidInput, TransientError
 from common.log import logger
+from common.strict import SLUG
 from common.wishes import CreateVideo
 
-VideoId = Annotated[str, Path(pattern=r"^vid_[0-9A-Z]{26}$", description="Id of a video.")]
+VideoId = Annotated[str, Path(pattern=SLUG, description="Id of a video, or its `request_id`.")]
+RequestId = Annotated[
+    str | None,
+    Header(alias="X-Request-ID", pattern=SLUG, description="The same as `requestId` in the body."),
+]
 
 router = group()
 
@@ -41,12 +47,16 @@ def _started(*refusals: int) -> dict[int, Any]:
     middlewares=ADMITTED,
 )
 def create_video(
-    wish: CreateVideo, key: IdempotencyKey = None, prefer: Prefer = None
+    wish: CreateVideo,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
+    request_id: RequestId = None,
 ) -> Response[str]:
     """202 with the video, its address, and when to look again; 200 once it has ended."""
-    request = once(router, key)
-    answer = request.kept(database()) or videos().create(caller(router), wish, request)
-    return _patiently(prefer, answer)
+    wish, who = _named(wish, request_id), caller(router).acting_as(wish.userId, "userId")
+    request = once(router, key, who)
+    answer = request.kept(database()) or videos().create(who, wish, request)
+    return _patiently(prefer, answer, who)
 
 
 @router.get(
@@ -127,14 +137,23 @@ def cancel_video(
     )
 
 
-def _patiently(prefer: str | None, answer: Answer) -> Response[str]:
+def _named(wish: CreateVideo, request_id: str | None) -> CreateVideo:
+    """Return the wish with the name that the header gives, which may not contradict the body."""
+    if request_id is None or request_id == wish.requestId:
+        return wish
+    if wish.requestId is not None:
+        raise InvalidInput("It is not the X-Request-ID of the header.", field="requestId")
+    return wish.model_copy(update={"requestId": request_id})
+
+
+def _patiently(prefer: str | None, answer: Answer, who: Caller | None = None) -> Response[str]:
     """Send the answer; to a client that waits, with the video as it is at the end of that time."""
     seconds = waiting.asked(prefer)
     if seconds is None or answer.video_id is None:
         return answer.response()
     ended = waiting.until_ended(database(), answer.video_id, seconds, router.lambda_context)
     try:
-        answer = answer.now(videos().get(caller(router), answer.video_id), ended=ended)
+        answer = answer.now(videos().get(who or caller(router), answer.video_id), ended=ended)
     except TransientError as error:  # what was accepted stays accepted
         logger.warning("not shown anew", extra={"code": error.error_code})
     return answer.response(Preference_Applied=f"wait={seconds}")

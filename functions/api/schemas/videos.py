@@ -123,6 +123,8 @@ class VideoObject(BaseModel):
 
     id: str
     object: Literal["video"] = "video"
+    user_id: str
+    request_id: str | None = Field(description="The name that its owner gave it; leads to it too.")
     status: Literal["queued", "running", "succeeded", "failed", "canceled"]
     stage: str
     progress: int = Field(description="Percent.")

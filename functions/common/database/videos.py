@@ -40,6 +40,7 @@ class Wish:
     output: dict[str, Any] = field(default_factory=dict)
     speech_provider: str | None = None
     speech_model: str | None = None
+    request_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ _SELECT = """
            s.ratio, s.style, s.mood, s.seed, s.reference_key, s.text_provider, s.text_model,
            s.image_provider, s.image_model, s.video_provider, s.video_model, s.estimated_usd,
            s.key_id, s.max_cost_usd, s.on_unknown, s.metadata, s.output, s.speech_provider,
-           s.speech_model, s.status,
+           s.speech_model, s.request_id, s.status,
            s.story_title, s.story_overview, s.created_at, s.updated_at,
            r.run_id, r.stage, r.error, r.started_at, r.ended_at
     FROM video_sessions s
@@ -95,17 +96,18 @@ _SELECT = """
 """
 
 
-def insert(cursor: Cursor, wish: Wish) -> None:
-    """Store a new video as queued."""
+def insert(cursor: Cursor, wish: Wish) -> bool:
+    """Store a new video as queued; False when its owner has one of that name."""
     cursor.execute(
         """
         INSERT INTO video_sessions (
             session_id, user_id, original_prompt, video_duration, frame_count, clip_seconds, ratio,
             style, mood, seed, reference_key, text_provider, text_model, image_provider,
             image_model, video_provider, video_model, estimated_usd, key_id, max_cost_usd,
-            on_unknown, metadata, output, speech_provider, speech_model)
+            on_unknown, metadata, output, speech_provider, speech_model, request_id)
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
-                %s, %s, %s, %s, %s)
+                %s, %s, %s, %s, %s, %s)
+        ON CONFLICT (user_id, request_id) DO NOTHING
         """,
         (
             wish.session_id, wish.user_id, wish.original_prompt,
@@ -115,17 +117,21 @@ def insert(cursor: Cursor, wish: Wish) -> None:
             wish.video_model, wish.estimated_usd, wish.key_id,
             wish.max_cost_usd, wish.on_unknown, Json(wish.metadata),
             Json(wish.output), wish.speech_provider, wish.speech_model,
+            wish.request_id,
         ),
     )  # fmt: skip
+    return cursor.rowcount == 1
 
 
 def get(cursor: Cursor, session_id: str, user_id: str | None = None) -> Video:
-    """Return the video, of that user if one is given; raises NotFound."""
-    cursor.execute(
-        _SELECT
-        + "WHERE s.session_id = %(video)s AND (%(user)s::text IS NULL OR s.user_id = %(user)s)",
-        {"video": session_id, "user": user_id},
-    )
+    """Return the video; for a user, theirs of that id or name. Raises NotFound."""
+    if user_id is None:
+        condition = "WHERE s.session_id = %(video)s"
+    else:
+        condition = """
+        WHERE s.user_id = %(user)s AND (s.session_id = %(video)s OR s.request_id = %(video)s)
+        """
+    cursor.execute(_SELECT + condition, {"video": session_id, "user": user_id})
     row = cursor.fetchone()
     if row is None:
         raise NotFound("There is no such video.")
