@@ -7,6 +7,7 @@ over from one to the other; at a cut it is faded within 5 ms, so that nothing cl
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import Executor
+from contextlib import closing
 from fractions import Fraction
 from pathlib import Path
 
@@ -48,8 +49,8 @@ def kept(plan: Plan, scratch: Path, times: Sequence[Fraction]) -> Row:
     """Lay the clips' own packets, and mend the joints; raises Unreadable where that cannot be."""
     movies = [shot.facts.movie for shot in plan.shots]
     model = next(movie.sound for movie in movies if movie is not None and movie.sound is not None)
-    coder = Coder(aac.Setup.of(model.entry.config), scratch)
-    return joints.mend(sound.lay(movies, times, coder.silence), coder)
+    with closing(Coder(aac.Setup.of(model.entry.config), scratch)) as coder:
+        return joints.mend(sound.lay(movies, times, coder.silence), coder)
 
 
 def _scene(plan: Plan, place: int, beside: Path) -> Path:

@@ -4,6 +4,7 @@ import sys
 from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from common import ffmpeg
 from common.mp4 import aac
@@ -20,9 +21,10 @@ _SILENT_BLOCKS = 6
 
 
 class Coder:
-    """Decodes and encodes one kind of sound."""
+    """Decodes and encodes one kind of sound. It keeps files open until it is closed."""
 
     def __init__(self, setup: aac.Setup, scratch: Path) -> None:
+        self._files: dict[Path, BinaryIO] = {}
         self.channels = 8 if setup.channels == 7 else setup.channels
         self.block = AAC_SAMPLES * self.channels
         self._setup = setup
@@ -35,7 +37,7 @@ class Coder:
         wanted = 0
         with source.open("wb") as file:
             for packet in packets:
-                file.write(self._setup.frame(read(packet)))
+                file.write(self._setup.frame(self.read(packet)))
                 wanted += self.block
         ffmpeg.run(
             ["-f", "aac", "-i", str(source), "-f", "s16le", "-y", str(target)], timeout=_SECONDS
@@ -69,19 +71,26 @@ class Coder:
         )
         return [Packet(target, offset, size) for offset, size in aac.frames(target.read_bytes())]
 
+    def read(self, packet: Packet) -> bytes:
+        """Return the packet's bytes."""
+        file = self._files.get(packet.path)
+        if file is None:
+            file = self._files[packet.path] = packet.path.open("rb")
+        file.seek(packet.offset)
+        return file.read(packet.size)
+
+    def close(self) -> None:
+        """Close the files that packets were read from."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
     def silence(self) -> Packet:
         """Return a packet of silence, whose neighbours are silent too."""
         if self._silence is None:
             silent = array("h", bytes(2 * self.block * _SILENT_BLOCKS))
             self._silence = self.encode(silent, 64_000, "silence")[_SILENT_BLOCKS // 2]
         return self._silence
-
-
-def read(packet: Packet) -> bytes:
-    """Return the packet's bytes."""
-    with packet.path.open("rb") as file:
-        file.seek(packet.offset)
-        return file.read(packet.size)
 
 
 def _native(samples: "array[int]") -> "array[int]":

@@ -10,12 +10,13 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from operator import sub
 
 from common.mp4 import aac
 from common.mp4.boxes import Unreadable
 from common.mp4.movie import AAC_SAMPLES
 from common.mp4.sound import Joint, Packet, Row
-from merge.coder import Coder, Pcm, read
+from merge.coder import Coder, Pcm
 
 _BLOCKS = 8  # on each side of a joint that are decoded and encoded; fewer are exchanged
 _SETTLED = 2  # blocks after which a decoder, or an encoder, has forgotten what was before
@@ -50,7 +51,7 @@ def mend(row: Row, coder: Coder) -> Row:
     decoded = coder.decode(_apart(row.joints), "apart")
     meant = _faded(decoded, row.joints, coder)
     new = coder.encode(meant, _bits(row), "joints")
-    patches = [_patch(row, joint, number, new) for number, joint in enumerate(row.joints)]
+    patches = [_patch(row, joint, number, new, coder) for number, joint in enumerate(row.joints)]
     packets = list(row.packets)
     for patch in patches:
         packets[patch.start : patch.end] = patch.packets
@@ -63,10 +64,8 @@ def mend(row: Row, coder: Coder) -> Row:
 def _apart(joints: Sequence[Joint]) -> Iterator[Packet]:
     """Yield what must be decoded for each joint: the one clip's own packets, then the other's."""
     for joint in joints:
-        for place in range(joint.place - _BLOCKS - 1, joint.place):
-            yield joint.before.at(place)
-        for place in range(joint.place - 1, joint.place + _BLOCKS):
-            yield joint.after.at(place)
+        yield from joint.before.at(range(joint.place - _BLOCKS - 1, joint.place))
+        yield from joint.after.at(range(joint.place - 1, joint.place + _BLOCKS))
 
 
 def _joined(row: Row) -> Iterator[Packet]:
@@ -86,7 +85,7 @@ def _bits(row: Row) -> int:
     return round(min(_MOST_BITS, max(_LEAST_BITS, share * 8 * row.entry.rate)))
 
 
-def _patch(row: Row, joint: Joint, number: int, new: Sequence[Packet]) -> _Patch:
+def _patch(row: Row, joint: Joint, number: int, new: Sequence[Packet], coder: Coder) -> _Patch:
     """Choose which new packets to take: as few as there can be, with windows that fit the old ones.
 
     Blocks that were faded are changed, and so are the packets that reach into them.
@@ -100,7 +99,7 @@ def _patch(row: Row, joint: Joint, number: int, new: Sequence[Packet]) -> _Patch
         return new[number * 2 * _BLOCKS + place - joint.place + _BLOCKS + 1]
 
     def fit(place: int, before: Packet, after: Packet) -> bool:
-        one, other = aac.window(read(before)), aac.window(read(after))
+        one, other = aac.window(coder.read(before)), aac.window(coder.read(after))
         return one is not None and other is not None and one.ends_short == other.starts_short
 
     least, most = joint.place - _BLOCKS + _SETTLED, joint.place + _BLOCKS - _SETTLED
@@ -149,9 +148,10 @@ def _faded(decoded: Pcm, joints: Sequence[Joint], coder: Coder) -> Pcm:
 
 def _fade(samples: "array[int]", silent: int, channels: int) -> None:
     """Make the beginning silent for so many samples, and fade the next ones in."""
-    for place in range((silent + _FADE) * channels):
-        share = max(0, place // channels - silent)
-        samples[place] = samples[place] * share // _FADE
+    start = silent * channels
+    samples[:start] = array("h", bytes(2 * start))
+    for place in range(_FADE * channels):
+        samples[start + place] = samples[start + place] * (place // channels) // _FADE
 
 
 def _compare(
@@ -173,6 +173,6 @@ def _compare(
 
 def _sharpest(samples: Pcm) -> int:
     """Return the greatest sudden change: the second difference of neighbouring samples."""
-    return max(
-        abs(a - 2 * b + c) for a, b, c in zip(samples, samples[1:], samples[2:], strict=False)
-    )
+    slopes = list(map(sub, samples[1:], samples))
+    sharpest: int = max(map(abs, map(sub, slopes[1:], slopes)))
+    return sharpest

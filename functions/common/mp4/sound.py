@@ -49,13 +49,22 @@ class Strip:
     end: int
     silence: Silence
 
-    def at(self, place: int) -> Packet:
-        """Return the packet for a place of the grid."""
-        movie, number = self.sound, place - self.begin
-        track = movie.sound if movie else None
-        if movie is None or track is None or not 0 <= number < len(track.samples):
-            return self.silence()
-        return Packet(movie.path, track.samples.offsets[number], track.samples.sizes[number])
+    def at(self, places: range) -> list[Packet]:
+        """Return the packets for neighbouring places of the grid."""
+        movie = self.sound
+        if movie is None or movie.sound is None:
+            return [self.silence() for _ in places]
+        samples = movie.sound.samples
+        first, last = places.start - self.begin, places.stop - self.begin
+        own = range(max(0, first), max(0, min(last, len(samples))))
+        packets = [
+            Packet(movie.path, samples.offsets[number], samples.sizes[number]) for number in own
+        ]
+        before, after = own.start - first, len(places) - (own.start - first) - len(own)
+        if before or after:
+            silent = self.silence()
+            return [silent] * min(before, len(places)) + packets + [silent] * max(0, after)
+        return packets
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +127,9 @@ def lay(movies: Sequence[Movie | None], times: Sequence[Fraction], silence: Sile
     return Row(
         entry=model.entry,
         packets=[
-            strip.at(place)
+            packet
             for strip, (start, end) in zip(strips, pairwise(lines), strict=True)
-            for place in range(start, end)
+            for packet in strip.at(range(start, end))
         ],
         lines=lines,
         priming=priming,

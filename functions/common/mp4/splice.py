@@ -125,8 +125,8 @@ def _arranged(seen: list[Sample], heard: list[Sample]) -> Iterable[Sample]:
     A clip's own order is a good one, and keeps what is copied in one run. The few packets that come
     from elsewhere, at its ends, are put at its ends.
     """
-    path = seen[0].path
-    own = [place for place, sample in enumerate(heard) if sample.path == path]
+    path = seen[0].path  # a clip's pictures and its own sound carry the very same one
+    own = [place for place, sample in enumerate(heard) if sample.path is path]
     if not heard:
         return seen
     if not own or own[-1] - own[0] >= len(own) or len(own) < len(heard) // 2:
