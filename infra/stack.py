@@ -245,6 +245,14 @@ def _may_animate_on_bedrock() -> list[Grant]:
             [f"{bedrock}:{Aws.ACCOUNT_ID}:async-invoke/*"],
             {f"IAM5[Resource::{finding}]": "Jobs are named by Bedrock when they start."},
         ),
+        allow(
+            ["bedrock:ListAsyncInvokes"],
+            ["*"],
+            {
+                "IAM5[Resource::*]": "Bedrock's list of jobs, which knows no resource; network "
+                "interfaces (denied to the code), and traces."
+            },
+        ),
     ]
 
 

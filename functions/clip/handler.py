@@ -17,7 +17,16 @@ from common.generation import charge, context, database, folder, ledger, store
 from common.mp4 import movie, nal
 from common.mp4.boxes import Unreadable
 from common.paid import Facts
-from common.providers import ClipRequest, JobRef, JobState, JobStatus, Retry, VideoProvider, models
+from common.providers import (
+    ClipRequest,
+    JobRef,
+    JobState,
+    JobStatus,
+    Retry,
+    Trace,
+    VideoProvider,
+    models,
+)
 from common.scratch import scratch
 from common.step import SceneEvent, step
 from common.styles import mood
@@ -65,30 +74,33 @@ def _start(event: ClipEvent) -> dict[str, Any]:
     picture = Picture(store().get(image_key))
     model = models.find("video", video.video_provider, video.video_model)
 
-    def make(token: str) -> Facts:
-        job = _provider(video).submit(
-            ClipRequest(
-                image=picture,
-                image_key=image_key,
-                prompt=prompt,
-                ratio=ratio,
-                seconds=seconds,
-                scene=event.scene,
-                mood=mood(video.mood),
-                model=video.video_model,
-                # Made anew, it is another clip.
-                seed=video.seed + clip.version - 1,
-                client_token=token,
-            )
+    def wish(token: str) -> ClipRequest:
+        return ClipRequest(
+            image=picture,
+            image_key=image_key,
+            prompt=prompt,
+            ratio=ratio,
+            seconds=seconds,
+            scene=event.scene,
+            mood=mood(video.mood),
+            model=video.video_model,
+            # Made anew, it is another clip.
+            seed=video.seed + clip.version - 1,
+            client_token=token,
         )
-        return job.as_json()
+
+    def make(token: str) -> Facts:
+        return _provider(video).submit(wish(token)).as_json()
+
+    def trace(attempt: Attempt) -> Trace:
+        return _provider(video).trace(wish(attempt.token), attempt.age_seconds)
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
         jobs.submitted(cursor, attempt, dict(facts))
 
     usd = model.clip_usd(seconds)
     cost = charge(event.run_id, video, _step(event, clip), model, usd, _LEASE_SECONDS)
-    ledger().pay(cost, make, record)
+    ledger().pay(cost, make, record, trace)
     with database().transaction() as cursor:
         too_late = runs.wants_jobs_canceled(cursor, event.run_id)
     if too_late:  # canceled while the call was made

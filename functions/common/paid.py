@@ -10,7 +10,9 @@
 
 A worker that meets an attempt without an end never makes the call again by itself. It looks for
 the receipt and goes on from there; without one the call may have been accepted and charged, and
-the video's policy decides. Only positive evidence moves a row: silence proves nothing.
+the video's policy decides. Only positive evidence moves a row: a job that the provider shows by the
+attempt's token is adopted, and a call that it must have counted is `provider.accepted_id_lost`.
+Silence proves nothing.
 Free (offline) models are exempt; repeating them costs nothing.
 """
 
@@ -35,13 +37,17 @@ from common.errors import (
     VideoError,
 )
 from common.log import logger
+from common.providers import Trace
 from common.providers.limits import Limit
 from common.providers.models import Model
 from common.storage import MediaFolder, MediaStore
 
 _SETTLE_SECONDS = 25  # a database failover takes about that long
 
+_ID_LOST = "provider.accepted_id_lost"
+
 Facts = Mapping[str, Any]
+Tracer = Callable[[Attempt], Trace]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,27 +84,88 @@ class Ledger:
         charge: Charge,
         make: Callable[[str], Facts],
         record: Callable[[Cursor, Attempt, Facts], None],
+        trace: Tracer | None = None,
     ) -> None:
         """Make one paid call for the step and record its result; or record one that was made.
 
         `make` gets the attempt's token, makes the call, keeps media under a key of the step, and
         returns plain JSON facts. `record` writes those, and what it means for the attempt, into
-        the database; it may be repeated. Raises Waiting when the whole is to be tried again.
+        the database; it may be repeated. `trace` asks the provider of a job what became of an
+        attempt that has no end. Raises Waiting when the whole is to be tried again.
         """
         try:
+            if trace is not None:
+                self._look_back(charge, trace)
             attempt, facts = self._open(charge)
             if facts is None:
-                facts = self._make(charge, attempt, make)
+                facts = self._make_or_find(charge, attempt, make, trace)
         except NotAccepted as error:
             raise waiting.note(self.database, charge, error) from None
         self._settle(charge, attempt, facts, record)
+
+    def _look_back(self, charge: Charge, trace: Tracer) -> None:
+        """If an earlier attempt has no end and no receipt, let its provider supply one."""
+        if not charge.model.is_paid:
+            return
+        with self.database.transaction() as cursor:
+            runs.require_open(cursor, charge.run_id)
+            before = jobs.latest(cursor, charge.step)
+        dead = before is not None and before.state == "submitting" and not before.leased
+        if before is None or not (dead or before.state == "unknown"):
+            return
+        if self._receipt(charge, before) is None:
+            self._find(charge, before, trace)
+
+    def _find(self, charge: Charge, attempt: Attempt, trace: Tracer) -> tuple[Facts | None, bool]:
+        """Return what an attempt without an end brought, and whether it was accepted."""
+        try:
+            found = trace(attempt)
+        except NotAccepted:
+            raise
+        except VideoError as error:
+            logger.warning("no trace", extra={"code": error.error_code})
+            return None, False
+        if found.job is not None:
+            facts = found.job.as_json()
+            self._put_receipt(charge, attempt, facts)
+            return facts, True
+        if found.counted is None:
+            return None, False
+        step, model = charge.step, charge.model
+        with self.database.transaction() as cursor:
+            accepted = jobs.all_accepted(cursor, model.provider, model.model, found.counted)
+            if accepted:
+                jobs.ended(cursor, attempt, "unknown", _ID_LOST)
+                facts = {"counted": found.counted, "usd": str(charge.estimated_usd)}
+                event = f"{step.kind}.accepted_id_lost"
+                runs.add_event(cursor, charge.run_id, event, step.scene, facts)
+        return None, accepted
+
+    def _make_or_find(
+        self,
+        charge: Charge,
+        attempt: Attempt,
+        make: Callable[[str], Facts],
+        trace: Tracer | None,
+    ) -> Facts:
+        try:
+            return self._make(charge, attempt, make)
+        except OutcomeUnknown:
+            if trace is None or not charge.model.is_paid:
+                raise
+            facts, accepted = self._find(charge, attempt, trace)
+            if facts is not None:
+                return facts
+            if accepted:
+                raise _parked(charge, _ID_LOST) from None
+            raise
 
     def _open(self, charge: Charge) -> tuple[Attempt, Facts | None]:
         """Return a new attempt, or an open one together with its receipt."""
         with self.database.transaction() as cursor:
             # Before the call: who cancels the run either sees this attempt, or prevents it.
             runs.require_open(cursor, charge.run_id)
-            before = jobs.latest(cursor, charge.step)
+            before, lost = jobs.latest(cursor, charge.step), False
             is_open = before is not None and before.state in ("submitting", "unknown")
             if before and is_open and charge.model.is_paid:
                 if before.state == "submitting" and before.leased:
@@ -106,7 +173,8 @@ class Ledger:
                 receipt = self._receipt(charge, before)
                 if receipt is not None:
                     return before, receipt
-                jobs.ended(cursor, before, "unknown", OutcomeUnknown.code)
+                lost = before.code == _ID_LOST
+                jobs.ended(cursor, before, "unknown", _ID_LOST if lost else OutcomeUnknown.code)
             _check_budget(cursor, charge)
             attempt = None
             if not (is_open and charge.model.is_paid) or _may_resubmit(charge, before):
@@ -128,12 +196,7 @@ class Ledger:
                 if attempt is None:
                     raise _busy()
         if attempt is None:
-            raise OutcomeUnknown(
-                f"An earlier {charge.step.kind} call to {charge.model.provider} was interrupted "
-                "and may have been charged. It is not made again by itself; the policy "
-                "on_unknown = resubmit_once allows it.",
-                billed=None,
-            )
+            raise _parked(charge, _ID_LOST if lost else OutcomeUnknown.code)
         return attempt, None
 
     def _make(self, charge: Charge, attempt: Attempt, make: Callable[[str], Facts]) -> Facts:
@@ -225,6 +288,20 @@ def _check_budget(cursor: Cursor, charge: Charge) -> None:
 def _may_resubmit(charge: Charge, before: Attempt | None) -> bool:
     """Once, if the policy allows it; a second unknown outcome in a row ends it."""
     return charge.may_resubmit and before is not None and not before.possible_duplicate
+
+
+def _parked(charge: Charge, code: str) -> OutcomeUnknown:
+    """Say why a call is not made again by itself."""
+    lost = code == _ID_LOST
+    became = "was accepted and charged" if lost else "may have been charged"
+    which = "The answer to it was lost, and with it the job's name. " if lost else ""
+    return OutcomeUnknown(
+        f"An earlier {charge.step.kind} call to {charge.model.provider} was interrupted and "
+        f"{became}. {which}It is not made again by itself; the policy "
+        "on_unknown = resubmit_once allows it.",
+        code=code,
+        billed=True if lost else None,
+    )
 
 
 def _busy() -> NotAccepted:

@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from common import ffmpeg
-from common.errors import InvalidInput, PermanentError, ProviderRefused, TransientError
+from common.errors import (
+    InvalidInput,
+    OutcomeUnknown,
+    PermanentError,
+    ProviderRefused,
+    TransientError,
+)
 from common.providers import ClipRequest, JobRef, JobStatus, ProviderContext, models, video_provider
 from common.providers.video.luma import Luma
 from common.video import RATIOS
@@ -151,3 +157,43 @@ def test_media_elsewhere_than_in_s3_are_refused_before_the_call(visit: Visit) ->
     with pytest.raises(PermanentError):
         provider.submit(wish())
     assert visit.calls(START) == 0
+
+
+@pytest.mark.parametrize("age", [30, 10**6], ids=["a moment ago", "long ago"])
+def test_an_invocation_whose_answer_was_lost_is_found(age: int, visit: Visit, camera: Luma) -> None:
+    wished = wish()
+    visit.vendor.fault(START, "charge_then_reset")
+    with pytest.raises(OutcomeUnknown):
+        camera.submit(wished)
+    trace = camera.trace(wished, age)
+    assert trace.job is not None
+    assert trace.job.id == visit.charges()[0].job
+    assert camera.poll(trace.job).status is JobStatus.RUNNING
+    assert (visit.calls(START), len(visit.charges())) == (1, 1)
+
+
+def test_one_that_never_arrived_is_made_now_and_once(visit: Visit, camera: Luma) -> None:
+    wished = wish()
+    visit.vendor.fault(START, "reset")
+    with pytest.raises(OutcomeUnknown):
+        camera.submit(wished)
+    first, second = camera.trace(wished, 30).job, camera.trace(wished, 60).job
+    assert first == second
+    assert first is not None
+    assert len(visit.charges()) == 1
+
+
+def test_a_token_that_may_be_forgotten_is_not_used_again(visit: Visit, camera: Luma) -> None:
+    wished = wish()
+    visit.vendor.fault(START, "reset")
+    with pytest.raises(OutcomeUnknown):
+        camera.submit(wished)
+    assert camera.trace(wished, 3600).job is None
+    assert visit.charges() == []
+
+
+def test_a_list_that_cannot_be_read_is_no_reason_to_submit(visit: Visit, camera: Luma) -> None:
+    visit.vendor.fault("async_invoke.list", "500")
+    with pytest.raises(TransientError):
+        camera.trace(wish(), 30)
+    assert (visit.calls(START), visit.charges()) == (0, [])

@@ -17,9 +17,10 @@ from common.errors import (
     NotFound,
     OutcomeUnknown,
     ProviderRefused,
+    TransientError,
 )
-from common.paid import Charge, Facts, Ledger
-from common.providers import models
+from common.paid import Charge, Facts, Ledger, Tracer
+from common.providers import JobRef, Trace, models
 from common.storage import MediaFolder
 from common.video import Cost
 from tests.contract.rows import admit
@@ -87,6 +88,7 @@ class Bench:
     model: models.Model = field(default_factory=lambda: models.paid().video)
     may_resubmit: bool = False
     crash_in_record: BaseException | None = None
+    trace: Tracer | None = None
 
     def work(self) -> None:
         """One worker does the step, as a handler would."""
@@ -99,12 +101,15 @@ class Bench:
             lease_seconds=60,
             may_resubmit=self.may_resubmit,
         )
-        Ledger(self.database, self.shelf).pay(charge, self.book.make, self.record)
+        Ledger(self.database, self.shelf).pay(charge, self.book.make, self.record, self.trace)
 
     def record(self, cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
         if self.crash_in_record:
             raise self.crash_in_record
-        jobs.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+        if "cost" in facts:
+            jobs.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+        else:
+            jobs.submitted(cursor, attempt, dict(facts))
 
     def lease_ends(self) -> None:
         with self.database.transaction() as cursor:
@@ -219,6 +224,99 @@ def test_without_any_durable_place_it_is_unknown_and_not_paid_twice(
     with pytest.raises(OutcomeUnknown):
         bench.work()
     assert bench.book.accepted == 1
+
+
+JOB = JobRef("runway", "gen4_turbo", "task_1")
+
+
+def codes(bench: Bench) -> list[str | None]:
+    with bench.database.transaction() as cursor:
+        cursor.execute("SELECT code FROM provider_jobs ORDER BY id")
+        return [row["code"] for row in cursor]
+
+
+def test_a_job_that_the_provider_shows_is_adopted_at_once(bench: Bench) -> None:
+    bench.book.after = OutcomeUnknown("the line broke")
+    bench.trace = lambda _: Trace(JOB)
+    bench.work()
+    assert bench.book.accepted == 1
+    assert (bench.ledger()[0][0], codes(bench)) == ("submitted", [None])
+
+
+def test_a_job_that_the_provider_shows_later_is_adopted_then(bench: Bench) -> None:
+    asked: list[str] = []
+
+    def trace(attempt: Attempt) -> Trace:
+        asked.append(attempt.token)
+        if len(asked) == 1:
+            raise TransientError("not now")
+        return Trace(JOB) if len(asked) == 3 else Trace()
+
+    bench.trace = trace
+    bench.book.after = Killed()
+    with pytest.raises(Killed):
+        bench.work()
+    bench.book.after = None
+    with pytest.raises(NotAccepted, match="Another worker"):
+        bench.work()
+    assert asked == [], "who may still be at it is not looked behind"
+    bench.lease_ends()
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            bench.work()
+    bench.work()
+    assert len(set(asked)) == 1
+    assert bench.book.accepted == 1
+    assert [row[0] for row in bench.ledger()] == ["submitted"]
+
+
+@pytest.mark.parametrize(
+    ("counted", "code", "billed"),
+    [
+        (0, "provider.outcome_unknown", None),  # counted later, perhaps
+        (1, "provider.accepted_id_lost", True),
+        (2, "provider.outcome_unknown", None),  # others use the account
+    ],
+)
+def test_a_count_proves_acceptance_and_nothing_else(
+    counted: int, code: str, billed: bool | None, bench: Bench
+) -> None:
+    bench.book.after = OutcomeUnknown("the line broke")
+    bench.trace = lambda _: Trace(counted=counted)
+    for _ in range(2):  # at once, and when another run comes to it
+        with pytest.raises(OutcomeUnknown) as caught:
+            bench.work()
+        assert (caught.value.error_code, caught.value.billed) == (code, billed)
+        bench.trace = None
+    assert bench.book.accepted == 1
+    assert bench.ledger() == [("unknown", PRICE.usd, False)]
+    assert codes(bench) == [code]
+
+
+def test_a_count_proves_nothing_while_another_call_is_under_way(bench: Bench) -> None:
+    bench.book.after = OutcomeUnknown("the line broke")
+    with pytest.raises(OutcomeUnknown):
+        bench.work()
+    with bench.database.transaction() as cursor:
+        jobs.insert(
+            cursor, Step(bench.video_id, "clip", 2, 1), attempt=1, token="other",
+            provider=bench.model.provider, model=bench.model.model, estimated_usd=PRICE.usd,
+            lease_seconds=60, possible_duplicate=False,
+        )  # fmt: skip
+    bench.trace = lambda _: Trace(counted=2)
+    with pytest.raises(OutcomeUnknown) as caught:
+        bench.work()
+    assert caught.value.error_code == "provider.outcome_unknown"
+
+
+def test_the_policy_may_pay_again_for_what_is_lost_and_flags_it(bench: Bench) -> None:
+    bench.book.after = OutcomeUnknown("the line broke")
+    bench.trace = lambda _: Trace(counted=1)
+    with pytest.raises(OutcomeUnknown):
+        bench.work()
+    bench.may_resubmit, bench.book.after = True, None
+    bench.work()
+    assert bench.ledger() == [("unknown", PRICE.usd, False), ("succeeded", PRICE.usd, True)]
 
 
 def test_a_free_model_is_simply_asked_again(bench: Bench) -> None:

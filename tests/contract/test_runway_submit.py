@@ -9,6 +9,7 @@ from PIL import Image
 from common.errors import (
     InvalidInput,
     NotAccepted,
+    OutcomeUnknown,
     ProviderRefused,
 )
 from common.providers import ClipRequest, JobRef, models, video_provider
@@ -149,3 +150,15 @@ def refused(camera: Runway) -> str:
         camera.submit(vendors.clip_request())
     assert caught.value.billed is False
     return caught.value.error_code
+
+
+def test_a_lost_task_is_counted_but_cannot_be_had(visit: Visit, camera: Runway) -> None:
+    wished = vendors.clip_request()
+    before = camera.trace(wished, 30).counted
+    assert before is not None
+    visit.vendor.fault("image_to_video", "charge_then_reset")
+    with pytest.raises(OutcomeUnknown):
+        camera.submit(wished)
+    trace = camera.trace(wished, 30)
+    assert (trace.job, trace.counted) == (None, before + 1)
+    assert visit.calls("image_to_video") == 1

@@ -160,7 +160,7 @@ def run(video_id: str, run_id: str) -> str:
 def forget_the_protocol() -> None:
     """Let every worker make its calls, whatever the ledger says of those before."""
 
-    def pay(self: Ledger, charge: Charge, make: Any, record: Any) -> None:
+    def pay(self: Ledger, charge: Charge, make: Any, record: Any, trace: Any = None) -> None:
         with self.database.transaction() as cursor:
             before = jobs.latest(cursor, charge.step)
             attempt = jobs.insert(

@@ -8,6 +8,7 @@ from tests.infra.template import Json, Template, as_list
 
 # Actions for which AWS knows no narrower resource than all.
 EVERYWHERE = {
+    "bedrock:ListAsyncInvokes",
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
     "ec2:DeleteNetworkInterface",

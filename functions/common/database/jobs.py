@@ -30,7 +30,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call for a step. `leased`: its worker may still be at it."""
+    """One call for a step. `leased`: its worker may still be at it. `code`: why it ended so."""
 
     id: int
     attempt: int
@@ -39,11 +39,13 @@ class Attempt:
     job: dict[str, Any] | None
     polls: int
     possible_duplicate: bool
+    code: str | None
     leased: bool
+    age_seconds: int
 
 
-_COLUMNS = """id, attempt, state, token, job, polls, possible_duplicate,
-    lease_until > now() AS leased"""
+_COLUMNS = """id, attempt, state, token, job, polls, possible_duplicate, code,
+    lease_until > now() AS leased, extract(epoch FROM now() - created_at)::int AS age_seconds"""
 
 
 def latest(cursor: Cursor, step: Step) -> Attempt | None:
@@ -114,11 +116,36 @@ def submitted(cursor: Cursor, attempt: Attempt, job: dict[str, Any]) -> None:
     """Keep the provider's job: the call was accepted."""
     cursor.execute(
         """
-        UPDATE provider_jobs SET state = 'submitted', job = %s, updated_at = now()
+        UPDATE provider_jobs SET state = 'submitted', job = %s, code = NULL, updated_at = now()
         WHERE id = %s AND state IN ('submitting', 'unknown')
         """,
         (Json(job), attempt.id),
     )
+
+
+def all_accepted(cursor: Cursor, provider: str, model: str, counted: int) -> bool:
+    """Say whether every unknown call of the last 24 hours must have been accepted.
+
+    That is so when the provider counts exactly those that are known to be accepted and those that
+    are not, none is under way, and the account is used by this ledger alone. Another count says
+    nothing: of fewer, some may be counted later; of more, others use the account.
+    """
+    cursor.execute(
+        """
+        SELECT count(*) FILTER (WHERE job IS NOT NULL) AS accepted,
+               count(*) FILTER (
+                   WHERE job IS NULL AND state IN ('submitting', 'unknown')
+               ) AS unknown,
+               count(*) FILTER (WHERE state = 'submitting' AND lease_until > now()) AS under_way
+        FROM provider_jobs
+        WHERE provider = %s AND model = %s AND created_at > now() - interval '24 hours'
+        """,
+        (provider, model),
+    )
+    row = cursor.fetchone()
+    if row is None or row["under_way"] or not row["unknown"]:
+        return False
+    return bool(counted == row["accepted"] + row["unknown"])
 
 
 def count_poll(cursor: Cursor, attempt: Attempt, hold_seconds: int | None) -> None:

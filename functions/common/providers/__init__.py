@@ -205,6 +205,18 @@ class JobState:
     outputs: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is certain of an earlier submit whose answer was lost: evidence, never its absence.
+
+    `job` is the job that it made. `counted` is how many jobs of the model the account has accepted
+    in the last 24 hours. A trace with neither proves nothing.
+    """
+
+    job: JobRef | None = None
+    counted: int | None = None
+
+
 class VideoProvider(Protocol):
     """Animates pictures, as jobs."""
 
@@ -222,6 +234,14 @@ class VideoProvider(Protocol):
 
     def cancel(self, job: JobRef) -> JobState:
         """Stop the job if it is not finished; a finished clip is kept. Returns the state after."""
+        ...
+
+    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
+        """Look for what became of a submit of this very request, so many seconds ago.
+
+        Nothing is bought by it that the submit had not bought. Raises NotAccepted to be asked
+        again later; any other VideoError counts as no trace.
+        """
         ...
 
 

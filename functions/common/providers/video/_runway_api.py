@@ -71,6 +71,13 @@ class RunwayApi:
         answer = self._free("DELETE", _path(task_id))
         return answer.status in (200, 204, 404)
 
+    def generations(self, model: str) -> int | None:
+        """Return how many tasks of the model the account was given in 24 h; None if untold.
+
+        Raises TransientError.
+        """
+        return _generations(self._account(), model)
+
     def upload(self, name: str, data: bytes, media_type: str) -> str:
         """Lend Runway a file for a day and return its `runway://` address.
 
@@ -119,12 +126,15 @@ class RunwayApi:
     def _day_is_used_up(self, model: str) -> bool:
         """Ask which of the two a 429 is: a burst, or the model's daily limit (24 h, rolling)."""
         try:
-            account = self._free("GET", "/v1/organization").json()
+            account = self._account()
         except VideoError:
             return False
         limit = _inside(account, "tier", "models", model, "maxDailyGenerations")
-        used = _inside(account, "usage", "models", model, "dailyGenerations")
-        return isinstance(limit, int) and isinstance(used, int) and used >= limit
+        used = _generations(account, model)
+        return isinstance(limit, int) and used is not None and used >= limit
+
+    def _account(self) -> Mapping[str, Any]:
+        return self._free("GET", "/v1/organization").json()
 
     def _free(self, method: str, path: str) -> Answer:
         try:
@@ -157,6 +167,11 @@ def _names_the_model(issues: object) -> bool:
     return isinstance(issues, list) and any(
         isinstance(issue, Mapping) and issue.get("path") == ["model"] for issue in issues
     )
+
+
+def _generations(account: Mapping[str, Any], model: str) -> int | None:
+    used = _inside(account, "usage", "models", model, "dailyGenerations")
+    return used if isinstance(used, int) else None
 
 
 def _inside(value: object, *names: str) -> object:

@@ -5,6 +5,7 @@ saw twice would make one job. The model is served in us-west-2 only, and the buc
 """
 
 import base64
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -27,10 +28,12 @@ from common.providers import (
     JobState,
     JobStatus,
     ProviderContext,
+    Trace,
     models,
     outcome,
     prompts,
 )
+from common.providers.models import Model
 from common.providers.video import _limits
 from common.storage import MediaFolder
 
@@ -44,6 +47,10 @@ _STATUSES = {
     "Failed": JobStatus.FAILED,
 }
 _RESULT = "output.mp4"
+# How long Bedrock remembers a token is not documented; no service of AWS is known to forget one
+# within a quarter of an hour.
+_TOKEN_SECONDS = 600
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @runtime_checkable
@@ -96,6 +103,36 @@ class Luma:
             clientRequestToken=request.client_token,
             outputDataConfig={"s3OutputDataConfig": {"s3Uri": self._store.location(delivery)}},
         )
+        return self._job(request, model, arn)
+
+    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
+        """Find the invocation by its token; while Bedrock still knows the token, submit it again.
+
+        With the same token it is the same invocation, made now if it was not before: one job, and
+        one charge, either way.
+        """
+        arn = self._of_token(request.client_token, age_seconds)
+        if arn is not None:
+            return Trace(self._job(request, models.find("video", "luma", request.model), arn))
+        return Trace(self.submit(request)) if age_seconds < _TOKEN_SECONDS else Trace()
+
+    def _of_token(self, token: str, age_seconds: int) -> str | None:
+        since = datetime.now(UTC) - timedelta(seconds=age_seconds) - _CLOCKS_DIFFER
+        page: dict[str, Any] = {}
+        while True:
+            more = {"nextToken": page["nextToken"]} if page else {}
+            try:
+                page = aws.bedrock().list_async_invokes(submitTimeAfter=since, **more)
+            except (ClientError, BotoCoreError):
+                raise outcome.transient(VENDOR) from None
+            for known in page.get("asyncInvokeSummaries", ()):
+                if known.get("clientRequestToken") == token:
+                    return str(known["invocationArn"])
+            if not page.get("nextToken"):
+                return None
+
+    def _job(self, request: ClipRequest, model: Model, arn: str) -> JobRef:
+        delivery = MediaFolder.of(request.image_key).delivery(request.client_token)
         return JobRef(
             provider="luma",
             model=model.model,

@@ -13,7 +13,7 @@ from typing import Any
 from PIL import Image, UnidentifiedImageError
 
 from common.errors import MediaError
-from common.providers import ClipRequest, JobRef, JobState, JobStatus, ProviderContext
+from common.providers import ClipRequest, JobRef, JobState, JobStatus, ProviderContext, Trace
 from common.providers.image import _depth
 from common.providers.video._camera import film, layers, moves
 from common.video import FREE
@@ -88,6 +88,10 @@ class OfflineCamera:
     def cancel(self, job: JobRef) -> JobState:
         """Answer that the job is canceled: between submit and fetch nothing runs or costs."""
         return JobState(JobStatus.CANCELED, wait_seconds=0, cost=FREE)
+
+    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
+        """Answer that nothing is known; submitting again costs nothing."""
+        return Trace()
 
 
 def _opened(data: bytes) -> Image.Image:

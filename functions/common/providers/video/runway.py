@@ -13,6 +13,7 @@ from common.providers import (
     JobState,
     JobStatus,
     ProviderContext,
+    Trace,
     http,
     models,
     outcome,
@@ -109,6 +110,10 @@ class Runway:
         # It is gone. Runway gives nothing back for a task that it had begun.
         begun = state.status is JobStatus.RUNNING
         return JobState(JobStatus.CANCELED, cost=job.estimated if begun else FREE)
+
+    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
+        """Return how many tasks the account counts: Runway lists none, and takes no token."""
+        return Trace(counted=self._api.generations(request.model))
 
     def _read(self, job: JobRef) -> tuple[JobState, bool]:
         """Return the task's state, and whether that is what Runway said, not our guess."""
