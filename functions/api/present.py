@@ -1,6 +1,6 @@
 """From rows to the answers of the API."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -53,7 +53,15 @@ class Rows:
         return sum((charge.actual_usd or Decimal(0) for charge in self.charges), Decimal(0))
 
 
-def full(rows: Rows, store: MediaStore) -> VideoObject:
+Console = Callable[[str], str | None]
+"""Where the run of that id is seen in the console of AWS, if anywhere."""
+
+
+def nowhere(_run_id: str) -> None:
+    """On one machine there is no console."""
+
+
+def full(rows: Rows, store: MediaStore, console: Console) -> VideoObject:
     """Show a video with its scenes, and links to what is finished."""
     return _show(
         rows.video,
@@ -62,10 +70,12 @@ def full(rows: Rows, store: MediaStore) -> VideoObject:
         output=finished.output(rows.final, store) if rows.final else None,
         waiting=_waiting(rows.waits) if rows.video.status == "running" else None,
         spent=rows.spent_usd,
+        console=console,
+        store=store,
     )
 
 
-def summary(video: Video, final: Final | None, spent: Decimal) -> VideoObject:
+def summary(video: Video, final: Final | None, spent: Decimal, console: Console) -> VideoObject:
     """Show a video in a list: without scenes and links."""
     done = {"succeeded": 100, "queued": 0}
     return _show(
@@ -75,6 +85,8 @@ def summary(video: Video, final: Final | None, spent: Decimal) -> VideoObject:
         output=finished.output(final, None) if final else None,
         waiting=None,
         spent=spent,
+        console=console,
+        store=None,
     )
 
 
@@ -91,6 +103,8 @@ def _show(
     output: Output | None,
     waiting: Waiting | None,
     spent: Decimal,
+    console: Console,
+    store: MediaStore | None,
 ) -> VideoObject:
     paid = models.paid(narrated=video.speech_model is not None)
     equivalent = paid.estimate_usd(
@@ -119,6 +133,7 @@ def _show(
             "title": video.story_title,
             "overview": video.story_overview,
             "models": {model.kind: origin(model) for model in choice.all()},
+            "reference_url": _link(store, video.reference_key),
             "scenes": scenes,
             "output": output,
             "requested_output": OutputWish.model_validate(video.output),
@@ -143,6 +158,8 @@ def _show(
                 download=f"{here}/download",
                 resume=f"{here}/resume",
                 cancel=f"{here}/cancel",
+                events=f"{here}/events",
+                console=console(video.run_id),
             ),
         }
     )
@@ -181,7 +198,9 @@ def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
         if narration is not None:
             usd = choice.narration_usd(rows.video.clip_seconds)
             spoken = _spoken(narration, _cost(charges.get(("speech", number)), usd), store)
-        shown.append(_scene(frame, clip, image_cost, clip_cost, spoken, thumbnails.get(number)))
+        shown.append(
+            _scene(frame, clip, image_cost, clip_cost, spoken, thumbnails.get(number), store)
+        )
     return shown
 
 
@@ -249,6 +268,7 @@ def _scene(
     clip_cost: SceneCost,
     spoken: NarrationObject | None,
     thumbnail_url: str | None,
+    store: MediaStore,
 ) -> SceneObject:
     return SceneObject(
         index=frame.frame_number,
@@ -257,8 +277,8 @@ def _scene(
         description=frame.description,
         prompt=frame.prompt,
         motion_prompt=frame.motion_prompt,
-        image=_asset(frame, image_cost),
-        clip=_asset(clip, clip_cost),
+        image=_asset(frame, image_cost, _link(store, frame.image_key)),
+        clip=_asset(clip, clip_cost, _link(store, clip.video_key)),
         narration=spoken,
         thumbnail_url=thumbnail_url,
     )
@@ -274,10 +294,15 @@ def _together(image: str, clip: str, narration: str) -> str:
     return "queued" if (image, clip) == ("queued", "queued") else "running"
 
 
-def _asset(row: Frame | Clip, cost: SceneCost) -> Asset:
+def _link(store: MediaStore | None, key: str | None) -> str | None:
+    return store.link(key, seconds=finished.LINK_SECONDS) if store and key else None
+
+
+def _asset(row: Frame | Clip, cost: SceneCost, url: str | None) -> Asset:
     return Asset(
         status=row.status,
         version=row.version,
+        url=url,
         cost=cost,
         error=RunError.model_validate(row.error) if row.error else None,
     )

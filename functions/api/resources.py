@@ -1,12 +1,14 @@
 """What the routes work with: settings, database, media store and use cases of the warm function."""
 
-from functools import cache
+from functools import cache, partial
 
 from api.cancellation import Canceling
 from api.library import Library
 from api.links import Links
+from api.listing import Listing
+from api.present import Console, nowhere
 from api.videos import Videos
-from common import secrets
+from common import pipeline, secrets
 from common.admission import Admission
 from common.database import Database
 from common.settings import ApiSettings, load
@@ -46,7 +48,21 @@ def canceling() -> Canceling:
 @cache
 def videos() -> Videos:
     """The use cases of videos."""
-    return Videos(admission(), database(), store())
+    return Videos(admission(), database(), store(), console())
+
+
+@cache
+def listing() -> Listing:
+    """The use cases of lists."""
+    return Listing(database(), console())
+
+
+@cache
+def console() -> Console:
+    """Where a run is seen in the console; nowhere on one machine."""
+    if settings().stage == "local":
+        return nowhere
+    return partial(pipeline.console_url, settings().state_machine_arn)
 
 
 @cache

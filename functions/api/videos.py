@@ -1,7 +1,5 @@
 """Use cases of videos: create, get, list, download."""
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 
@@ -9,12 +7,12 @@ from api import catalogue, finished, present
 from api.answer import Answer
 from api.idempotency import Once
 from api.schemas.models import Estimate
-from api.schemas.videos import Download, VideoObject, VideoPage
+from api.schemas.videos import Download, VideoObject
 from common.admission import Admission
 from common.caller import Caller
 from common.database import Cursor, Database, jobs, narrations, scenes, videos, waits
 from common.database.videos import Video
-from common.errors import Conflict, InvalidInput
+from common.errors import Conflict
 from common.storage import MediaStore
 from common.wishes import CreateVideo
 
@@ -28,6 +26,7 @@ class Videos:
     admission: Admission
     database: Database
     store: MediaStore
+    console: present.Console = present.nowhere
 
     def estimate(self, caller: Caller, wish: CreateVideo) -> Estimate:
         """Say what a video would cost; the wish is checked as if it were made."""
@@ -59,30 +58,13 @@ class Videos:
         """Show one of the caller's videos; raises NotFound."""
         with self.database.transaction() as cursor:
             rows = _rows(cursor, videos.get(cursor, video_id, caller.user_id))
-        return present.full(rows, self.store)
+        return present.full(rows, self.store, self.console)
 
     def show(self, caller: Caller, video_id: str) -> Answer:
         """Answer with one of the caller's videos; while it is made, with when to look again."""
         video = self.get(caller, video_id)
         headers = {} if video.completed_at else {"Retry-After": str(POLL_SECONDS)}
         return Answer(200, video.model_dump_json(), headers, video.id)
-
-    def page(self, caller: Caller, limit: int, cursor: str | None) -> VideoPage:
-        """Show the caller's videos, newest first."""
-        before = _row_id(cursor) if cursor else None
-        with self.database.transaction() as sql:
-            found = videos.page(sql, caller.user_id, limit=limit + 1, before=before)
-            shown = found[:limit]
-            data = [
-                present.summary(
-                    video,
-                    videos.final(sql, video.session_id),
-                    jobs.actual_usd(sql, video.session_id),
-                )
-                for video in shown
-            ]
-        more = len(found) > limit
-        return VideoPage(data=data, next_cursor=_cursor(shown[-1]) if more else None)
 
     def download(self, caller: Caller, video_id: str) -> Download:
         """Return a fresh link to the finished video; raises Conflict before there is one."""
@@ -105,7 +87,7 @@ class Videos:
 
     def _accepted(self, cursor: Cursor, video_id: str, once: Once) -> Answer:
         """Answer that a run was accepted, and keep the answer with what was stored."""
-        video = present.full(_rows(cursor, videos.get(cursor, video_id)), self.store)
+        video = present.full(_rows(cursor, videos.get(cursor, video_id)), self.store, self.console)
         headers = {"Location": video.links.self, "Retry-After": str(POLL_SECONDS)}
         answer = Answer(202, video.model_dump_json(), headers, video_id)
         once.keep(cursor, answer)
@@ -127,17 +109,3 @@ def _rows(cursor: Cursor, video: Video) -> present.Rows:
 def _plain(title: str) -> str:
     """Return the title as a file name that every system takes."""
     return re.sub(r"[^\w.-]+", "-", title).strip("-.")[:80] or "video"
-
-
-def _cursor(video: Video) -> str:
-    return base64.urlsafe_b64encode(str(video.id).encode()).decode().rstrip("=")
-
-
-def _row_id(cursor: str) -> int:
-    try:
-        number = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (binascii.Error, ValueError):
-        number = ""
-    if not number.isdecimal() or len(number) > 18:
-        raise InvalidInput("The cursor is not one that this API gave out.", field="cursor")
-    return int(number)

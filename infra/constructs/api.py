@@ -33,6 +33,7 @@ ROUTES = (
     Route("GET", "/v1/videos"),
     Route("GET", "/v1/videos/{id}"),
     Route("GET", "/v1/videos/{id}/download"),
+    Route("GET", "/v1/videos/{id}/events"),
     Route("POST", "/v1/videos/{id}/resume"),
     Route("POST", "/v1/videos/{id}/cancel"),
     Route("GET", "/v1/media"),

@@ -1,5 +1,6 @@
 """Routes of videos."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -9,18 +10,26 @@ from api import waiting
 from api.answer import Answer
 from api.document import answers
 from api.idempotency import IdempotencyKey
-from api.resources import canceling, database, videos
+from api.listing import search
+from api.resources import canceling, database, listing, videos
 from api.routes import ADMITTED, caller, group, once
 from api.schemas.cancellation import Cancellation
+from api.schemas.listing import EventPage
 from api.schemas.videos import Download, VideoObject, VideoPage
 from api.waiting import Prefer
 from common.caller import Caller
 from common.errors import InvalidInput, TransientError
 from common.log import logger
-from common.strict import SLUG
+from common.strict import SLUG, Text
+from common.video import Status
 from common.wishes import CreateVideo
 
 VideoId = Annotated[str, Path(pattern=SLUG, description="Id of a video, or its `request_id`.")]
+Limit = Annotated[int, Query(ge=1, le=100, description="At most so many.")]
+CursorText = Annotated[
+    str | None,
+    Query(alias="cursor", max_length=64, description="`next_cursor` of the page before."),
+]
 RequestId = Annotated[
     str | None,
     Header(alias="X-Request-ID", pattern=SLUG, description="The same as `requestId` in the body."),
@@ -62,18 +71,37 @@ def create_video(
 @router.get(
     "/v1/videos",
     summary="List videos",
-    description="The caller's videos, newest first.",
+    description="The caller's videos, newest first; those that meet every condition.",
     responses=answers(200, VideoPage, 422, 429, 503, authenticated=True),
     middlewares=ADMITTED,
 )
 def list_videos(
-    limit: Annotated[int, Query(ge=1, le=100, description="At most so many.")] = 20,
-    cursor: Annotated[
-        str | None, Query(max_length=64, description="`next_cursor` of the page before.")
+    limit: Limit = 20,
+    cursor: CursorText = None,
+    status: Annotated[list[Status] | None, Query(description="One of these.")] = None,
+    style: Annotated[str | None, Query(max_length=100, description="Of this style.")] = None,
+    created_after: Annotated[
+        datetime | None, Query(description="Made at that time or later; UTC unless it says so.")
+    ] = None,
+    created_before: Annotated[datetime | None, Query(description="Made before that time.")] = None,
+    q: Annotated[
+        Text | None,
+        Query(max_length=200, description="Beginnings of words in prompt or title, all of them."),
+    ] = None,
+    metadata: Annotated[
+        list[Text] | None, Query(max_length=16, description="With this `key:value`.")
     ] = None,
 ) -> VideoPage:
     """One page."""
-    return videos().page(caller(router), limit, cursor)
+    wanted = search(
+        statuses=[*map(str, status or [])],
+        styled=style,
+        after=created_after,
+        before=created_before,
+        text=q,
+        metadata=metadata,
+    )
+    return listing().videos(caller(router), wanted, limit=limit, cursor=cursor)
 
 
 @router.get(
@@ -85,6 +113,18 @@ def list_videos(
 def get_video(video_id: VideoId, prefer: Prefer = None) -> Response[str]:
     """The video; while it is made, with a hint when to look again."""
     return _patiently(prefer, videos().show(caller(router), video_id))
+
+
+@router.get(
+    "/v1/videos/<video_id>/events",
+    summary="Show what happened",
+    description="The timeline of all runs of a video, oldest first.",
+    responses=answers(200, EventPage, 404, 422, 429, 503, authenticated=True),
+    middlewares=ADMITTED,
+)
+def list_events(video_id: VideoId, limit: Limit = 100, cursor: CursorText = None) -> EventPage:
+    """One page."""
+    return listing().events(caller(router), video_id, limit=limit, cursor=cursor)
 
 
 @router.get(

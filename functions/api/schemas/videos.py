@@ -79,6 +79,7 @@ class Asset(BaseModel):
 
     status: str
     version: int
+    url: str | None = Field(description="Read without a key for an hour; null until it is made.")
     cost: SceneCost
     error: RunError | None
 
@@ -116,6 +117,8 @@ class Links(BaseModel):
     download: str
     resume: str
     cancel: str
+    events: str
+    console: str | None = Field(description="The run in the console of AWS; null on one machine.")
 
 
 class VideoObject(BaseModel):
@@ -138,6 +141,7 @@ class VideoObject(BaseModel):
     title: str | None
     overview: str | None
     models: dict[str, Origin]
+    reference_url: str | None = Field(description="The reference picture; left out in lists.")
     scenes: list[SceneObject] | None = Field(description="Left out in lists, and before the story.")
     output: Output | None = Field(description="Null until the video is finished.")
     requested_output: OutputWish

@@ -88,6 +88,27 @@ def events(cursor: Cursor, run_id: str) -> list[RunEvent]:
     return [RunEvent(**row) for row in cursor.fetchall()]
 
 
+@dataclass(frozen=True, slots=True)
+class TimelineEvent(RunEvent):
+    """One entry of a video's timeline, with its place in it."""
+
+    id: int
+    run_id: str
+
+
+def timeline(cursor: Cursor, session_id: str, *, limit: int, after: int) -> list[TimelineEvent]:
+    """Return what happened in all runs of the video, oldest first, behind entry `after`."""
+    cursor.execute(
+        """
+        SELECT e.id, e.run_id, e.at, e.type, e.scene, e.facts
+        FROM run_events e JOIN runs r USING (run_id)
+        WHERE r.session_id = %s AND e.id > %s ORDER BY e.id LIMIT %s
+        """,
+        (session_id, after, limit),
+    )
+    return [TimelineEvent(**row) for row in cursor.fetchall()]
+
+
 def last_failure(cursor: Cursor, run_id: str, scene: int | None = None) -> dict[str, Any] | None:
     """Return what the newest failed step of the run, or of one scene in it, wrote down.
 

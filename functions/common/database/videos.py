@@ -8,6 +8,7 @@ from typing import Any
 from psycopg2.extras import Json
 
 from common.database import Cursor
+from common.database.search import EVERYTHING, Search
 from common.errors import NotFound
 from common.video import TERMINAL
 
@@ -145,15 +146,15 @@ def has_ended(cursor: Cursor, session_id: str) -> bool:
     return row is None or row["status"] in TERMINAL
 
 
-def page(cursor: Cursor, user_id: str, *, limit: int, before: int | None) -> list[Video]:
-    """Return the user's videos, newest first, older than row id `before`."""
+def page(
+    cursor: Cursor, user_id: str, *, limit: int, before: int | None, search: Search = EVERYTHING
+) -> list[Video]:
+    """Return the user's videos that are looked for, newest first, older than row id `before`."""
+    conditions = ["s.user_id = %(user)s", "(%(before)s::bigint IS NULL OR s.id < %(before)s)"]
+    conditions += search.conditions()
     cursor.execute(
-        _SELECT
-        + """
-        WHERE s.user_id = %(user)s AND (%(before)s::bigint IS NULL OR s.id < %(before)s)
-        ORDER BY s.id DESC LIMIT %(limit)s
-        """,
-        {"user": user_id, "before": before, "limit": limit},
+        f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY s.id DESC LIMIT %(limit)s",
+        {"user": user_id, "before": before, "limit": limit, **search.values()},
     )
     return [Video(**row) for row in cursor.fetchall()]
 

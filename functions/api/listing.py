@@ -1,0 +1,90 @@
+"""Lists: a caller's videos, and the timeline of one."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from api import cursors, present
+from api.schemas.listing import EventObject, EventPage
+from api.schemas.videos import VideoPage
+from common.caller import Caller
+from common.database import Database, jobs, runs, videos
+from common.database.search import Search
+from common.errors import InvalidInput
+from common.styles import style
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The use cases, with what they work on."""
+
+    database: Database
+    console: present.Console
+
+    def videos(
+        self, caller: Caller, search: Search, *, limit: int, cursor: str | None
+    ) -> VideoPage:
+        """Show the caller's videos that are looked for, newest first."""
+        before = cursors.decode(cursor)
+        with self.database.transaction() as sql:
+            found = videos.page(sql, caller.user_id, limit=limit + 1, before=before, search=search)
+            shown = found[:limit]
+            data = [
+                present.summary(
+                    video,
+                    videos.final(sql, video.session_id),
+                    jobs.actual_usd(sql, video.session_id),
+                    self.console,
+                )
+                for video in shown
+            ]
+        more = len(found) > limit
+        return VideoPage(data=data, next_cursor=cursors.encode(shown[-1].id) if more else None)
+
+    def events(self, caller: Caller, video_id: str, *, limit: int, cursor: str | None) -> EventPage:
+        """Show the timeline of all runs of a video, oldest first; raises NotFound."""
+        after = cursors.decode(cursor) or 0
+        with self.database.transaction() as sql:
+            video = videos.get(sql, video_id, caller.user_id)
+            found = runs.timeline(sql, video.session_id, limit=limit + 1, after=after)
+        shown = found[:limit]
+        return EventPage(
+            data=[
+                EventObject(
+                    id=cursors.encode(event.id),
+                    at=event.at,
+                    run_id=event.run_id,
+                    type=event.type,
+                    scene=event.scene,
+                    facts=event.facts,
+                )
+                for event in shown
+            ],
+            next_cursor=cursors.encode(shown[-1].id) if len(found) > limit else None,
+        )
+
+
+def search(
+    *,
+    statuses: list[str] | None,
+    styled: str | None,
+    after: datetime | None,
+    before: datetime | None,
+    text: str | None,
+    metadata: list[str] | None,
+) -> Search:
+    """Return what a client looks for; raises InvalidInput. Times without a zone are UTC."""
+    pairs = [pair.partition(":") for pair in metadata or []]
+    if not all(separator for _, separator, _ in pairs):
+        raise InvalidInput("It is looked for by `key:value`.", field="metadata")
+    return Search(
+        statuses=statuses or (),
+        style=style(styled).name if styled is not None else None,
+        after=_aware(after),
+        before=_aware(before),
+        text=text,
+        metadata={key: value for key, _, value in pairs},
+    )
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
