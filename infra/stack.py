@@ -114,7 +114,7 @@ class VideoStack(Stack):
             "merge",
             self._media(),
             [
-                storage.may_get(_IMAGES, _NARRATIONS, _CLIPS),
+                storage.may_get(_UPLOADS, _IMAGES, _NARRATIONS, _CLIPS),
                 storage.may_put(_CLIPS, in_parts=True),
             ],
             ffmpeg=True,

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from secrets import randbits
 
-from common import ids, pipeline, secrets
+from common import ids, music, pipeline, secrets
 from common.caller import Caller
 from common.choosing import choose
 from common.database import Cursor, Database, budget, limits, runs, videos
 from common.database.budget import Caps
 from common.database.videos import Wish
-from common.errors import BudgetExceeded, Conflict, InvalidInput, TransientError
+from common.errors import BudgetExceeded, Conflict, TransientError
 from common.log import logger
 from common.observability import MetricUnit, metrics
 from common.providers.models import Choice
@@ -77,10 +77,8 @@ class Admission:
         """Return the models that make the video; raises InvalidInput for what cannot be made."""
         style(wish.style), mood(wish.mood), wish.output.noun()
         if wish.output.music:
-            raise InvalidInput(
-                "There is no such media object of yours that has sound.",
-                field="output.music.media",
-            )
+            with self.database.transaction() as cursor:
+                music.find(cursor, wish.output.music, caller.user_id)
         return choose(self.settings, self.provider_keys(), caller, wish)
 
     def provider_keys(self) -> Mapping[str, str]:

@@ -7,12 +7,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from common import music
 from common.database import Database, narrations, runs, scenes, videos
 from common.database.narrations import Narration
 from common.database.scenes import Frame
 from common.database.videos import Final, Video
 from common.errors import MediaError
 from common.output import Output, Shape
+from common.output_wish import Music as MusicWish
 from common.output_wish import OutputWish
 from common.scratch import scratch
 from common.settings import AssemblySettings, load
@@ -23,7 +25,7 @@ from common.video import RATIOS, File, Stage
 from merge import production
 from merge.cut import Clip
 from merge.production import Made, Order, Product
-from merge.soundtrack import Track
+from merge.soundtrack import Music, Track
 
 _TRANSFERS = 8
 
@@ -54,6 +56,8 @@ def handler(event: RunEvent) -> dict[str, Any]:
         clips = scenes.finished_clips(cursor, event.video_id)
         frames = scenes.frames(cursor, event.video_id)
         said = narrations.of_video(cursor, event.video_id)
+        wished = OutputWish.model_validate(video.output).music
+        tune = music.find(cursor, wished, video.user_id).key if wished else None
         final = videos.final(cursor, event.video_id)
     wanted = range(1, video.frame_count + 1)
     if missing := [scene for scene in wanted if scene not in clips]:
@@ -65,7 +69,7 @@ def handler(event: RunEvent) -> dict[str, Any]:
     if final is None or final.clip_keys not in (None, list(keys.values())):
         version = final.version + 1 if final else 1
         with scratch("merge") as room:
-            order = _order(Rows(video, frames, clips, said), room)
+            order = _order(Rows(video, frames, clips, said, tune), room)
             product = production.produce(order, room)
             files = _publish(product, MediaFolder(video.user_id, video.session_id), version)
         final = _final(product, files, version, list(keys.values()))
@@ -90,6 +94,7 @@ class Rows:
     frames: Sequence[Frame]
     clips: Mapping[int, scenes.Clip]
     said: Mapping[int, Narration]
+    music_key: str | None
 
 
 def _order(rows: Rows, room: Path) -> Order:
@@ -101,6 +106,8 @@ def _order(rows: Rows, room: Path) -> Order:
         wanted |= {room / f"still_{n:03d}.png": key for n, key in stills.items()}
     spoken = {n: one.audio_key for n, one in rows.said.items() if one.audio_key}
     wanted |= {room / f"narration_{n:03d}.wav": key for n, key in spoken.items()}
+    tune = room / "music"
+    wanted |= {tune: rows.music_key}
     _fetch({path: key for path, key in wanted.items() if key})
     clips = {
         scene: Clip(
@@ -117,8 +124,22 @@ def _order(rows: Rows, room: Path) -> Order:
         clips=clips,
         output=_shaped(wish.noun(), rows.video),
         texts=texts,
-        track=Track({scene: room / f"narration_{scene:03d}.wav" for scene in spoken}),
+        track=Track(
+            {scene: room / f"narration_{scene:03d}.wav" for scene in spoken},
+            _music(wish.music, tune) if wish.music else None,
+        ),
         preview=wish.preview,
+    )
+
+
+def _music(wish: MusicWish, path: Path) -> Music:
+    return Music(
+        path=path,
+        volume=wish.volume,
+        fade_in=wish.fade_in,
+        fade_out=wish.fade_out,
+        loop=wish.loop,
+        duck=wish.duck,
     )
 
 

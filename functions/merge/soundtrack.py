@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common import ffmpeg
+from common.errors import MediaError
 from common.narration import FASTEST, room, starts_at
 from common.sound import Sound, read_wav
 from merge.cut import Part
@@ -142,13 +143,20 @@ def _heard(
 def _music(music: Music, seconds: float, scratch: Path) -> list[str]:
     """Decode the foreign file on its own, under limits, and return how to open what came."""
     plain = scratch / "music.wav"
-    ffmpeg.run(
-        [
-            *ffmpeg.source(music.path, sound=True), "-map", "0:a:0", "-t", f"{seconds:.3f}",
-            "-ar", str(RATE), "-ac", "2", "-c:a", "pcm_s16le", "-f", "wav", "-y", str(plain),
-        ],
-        timeout=_MUSIC_SECONDS,
-    )  # fmt: skip
+    try:
+        ffmpeg.run(
+            [
+                *ffmpeg.source(music.path, sound=True), "-map", "0:a:0", "-t", f"{seconds:.3f}",
+                "-ar", str(RATE), "-ac", "2", "-c:a", "pcm_s16le", "-f", "wav", "-y", str(plain),
+            ],
+            timeout=_MUSIC_SECONDS,
+        )  # fmt: skip
+    except MediaError as error:
+        raise MediaError(
+            f"The music has no sound that can be read: {error.detail} Nothing was joined; the "
+            "clips are kept.",
+            code="merge.music",
+        ) from error
     return [*(("-stream_loop", "-1") if music.loop else ()), "-f", "wav", "-i", str(plain)]
 
 

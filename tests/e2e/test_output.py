@@ -138,6 +138,28 @@ def test_the_object_repeats_the_wish_and_says_what_was_done(
     assert video["scenes"][0]["narration"]["text"] not in execution["output"]
 
 
+def test_a_video_of_the_library_is_the_music_of_another(
+    alice: Client, video: dict[str, Any], tmp_path: Path
+) -> None:
+    """Of a silent video: what is heard in it is the other one's sound, looped and faded."""
+    library = alice.call("GET", f"/v1/media?kind=video&video_id={video['id']}").json()["data"]
+    assert library[0]["media_type"] == "video/webm"
+    music = {"media": library[0]["id"], "volume": 1, "fade_in": 0, "fade_out": 0.5}
+    asked = alice.create(
+        prompt="A boat", scenes=2, seconds=2, ratio="960:960", output={"music": music}
+    )
+    made = alice.wait(asked["id"])
+    assert made["status"] == "succeeded", made["error"]
+    assert [part["done"] for part in made["output"]["scenes"]] == ["copied"] * 2
+    path = tmp_path / "with_music.mp4"
+    path.write_bytes(requests.get(made["output"]["url"], timeout=60).content)
+    assert ffmpeg.decode(path).seconds == pytest.approx(4.0, abs=0.01)
+    samples = heard(path)
+    assert len(samples) / RATE == pytest.approx(4.0, abs=0.025)
+    assert rms(samples, 0.6, 1.4) > 500
+    assert rms(samples, 3.95, 4.0) < 0.3 * rms(samples, 0.6, 1.4)
+
+
 def test_what_cannot_be_made_is_refused_with_what_can(alice: Client) -> None:
     for output, field in (
         ({"format": "avi"}, "output"),

@@ -77,6 +77,7 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("s3:PutObject", RECEIPTS),
     },
     "merge": {
+        ("s3:GetObject", UPLOADS),
         ("s3:GetObject", IMAGES),
         ("s3:GetObject", NARRATIONS),
         ("s3:GetObject", CLIPS),
