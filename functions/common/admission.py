@@ -15,7 +15,7 @@ from common.choosing import choose
 from common.database import Cursor, Database, budget, limits, runs, videos
 from common.database.budget import Caps
 from common.database.videos import Wish
-from common.errors import BudgetExceeded, Conflict, TransientError
+from common.errors import BudgetExceeded, Conflict, InvalidInput, TransientError
 from common.log import logger
 from common.observability import MetricUnit, metrics
 from common.providers.models import Choice

@@ -153,6 +153,19 @@ def test_in_every_scene_somebody_speaks_and_the_music_plays(product: Product) ->
         assert tone(samples, start, end) > 20
 
 
+def test_a_narration_begins_in_its_own_scene_and_ends_in_it(
+    said: dict[int, Path], tmp_path: Path
+) -> None:
+    """Without music there is silence around the words: a breath before, and one after."""
+    parts = (Part(1, How.COPIED, "", 0, 2.0, 48), Part(2, How.COPIED, "", 2.0, 2.0, 48))
+    path = soundtrack.mix(Track({2: said[2]}), None, parts, 4.0, tmp_path)
+    samples = array.array("h", path.read_bytes())[::2]
+    assert len(samples) == 4 * RATE
+    loud = [place / RATE for place, value in enumerate(samples) if abs(value) > 300]
+    assert 2.2 < loud[0] < 2.5
+    assert 3.4 < loud[-1] < 3.8, "quickened, since it takes longer than its scene as spoken"
+
+
 def test_the_music_goes_down_while_somebody_speaks(
     clips: dict[int, Clip], said: dict[int, Path], music: Path, tmp_path: Path
 ) -> None:
