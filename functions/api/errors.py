@@ -118,9 +118,15 @@ class Refusals:
 
 def _fault(error: dict[str, Any]) -> Fault:
     """Turn one of pydantic's errors into a fault; without the value, which may be private."""
-    place = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
+    place = [_named(part) for part in error["loc"][1:]]  # after where it was: body, path, query
     return Fault(
         pointer="".join(f"/{part}" for part in place),
         detail=str(error["msg"]),
         allowed=error.get("ctx", {}).get("expected"),
     )
+
+
+def _named(part: str | int) -> str:
+    """Return a name as a JSON pointer has it; a client's own names can hold anything."""
+    text = str(part).encode(errors="replace").decode()
+    return text.replace("~", "~0").replace("/", "~1")[:100]

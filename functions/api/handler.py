@@ -6,7 +6,7 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from api import document, errors, middleware
+from api import document, errors, middleware, validation
 from api.routes import keys, links, media, models, service, videos
 from common.log import logger
 from common.observability import metrics, tracer
@@ -16,6 +16,7 @@ app = APIGatewayRestResolver(
     enable_validation=True, json_body_deserializer=read_json, strip_prefixes=[]
 )
 app.use(middlewares=[middleware.with_headers])
+validation.install(app)
 errors.register(app)
 for routes in (videos, media, links, models, keys, service):
     app.include_router(routes.router)

@@ -65,8 +65,10 @@ class Gateway:
         headers: dict[str, str] | None = None,
         *,
         user_id: str | None = None,
+        text: str | None = None,
+        base64: bool = False,
     ) -> Reply:
-        """Make one request; `body` is sent as JSON."""
+        """Make one request; `body` is sent as JSON, or `text` as it is."""
         from api.handler import handler
 
         url = urlsplit(path)
@@ -101,8 +103,8 @@ class Gateway:
                     "monthly_cap_usd": "",
                 },
             },
-            "body": None if body is None else json.dumps(body),
-            "isBase64Encoded": False,
+            "body": text if body is None else json.dumps(body),
+            "isBase64Encoded": base64,
         }
         answer = quietly(handler, event, self.context)
         several = answer.get("multiValueHeaders") or {}

@@ -1,0 +1,66 @@
+"""Requests are held against the models of their route, and so are answers.
+
+Powertools validates a request before all middlewares, so that a wrong one would neither be counted
+nor refused to whom it is not for. Here it is validated after them, right before the route.
+"""
+
+import binascii
+from typing import Any, cast
+
+from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
+from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
+    OpenAPIRequestValidationMiddleware,
+    OpenAPIResponseValidationMiddleware,
+)
+from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType
+
+from common.errors import InvalidInput, Malformed
+
+_JSON = "application/json"
+
+
+def install(app: APIGatewayRestResolver) -> None:
+    """Make the application validate after its middlewares; a test holds the order."""
+    app._request_validation_middleware = _pass_on  # type: ignore[assignment]
+    app._response_validation_middleware = Validation()
+
+
+class JsonRequests(OpenAPIRequestValidationMiddleware):
+    """Validates requests whose body, if they have one, is a JSON object and nothing else.
+
+    Powertools also reads forms, and takes the first object of a list for the object itself.
+    """
+
+    def _get_body(self, app: Any) -> dict[str, Any]:
+        event = app.current_event
+        media_type = event.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type not in ("", _JSON):
+            raise RequestUnsupportedContentType("Unsupported content type", errors=[])
+        try:
+            body: Any = event.json_body
+        except (binascii.Error, UnicodeDecodeError):
+            raise Malformed("The body is not text in UTF-8.") from None
+        if isinstance(body, list):
+            raise InvalidInput("The body is a list; send an object. Nothing was stored.")
+        return body  # type: ignore[no-any-return]
+
+
+class Validation(OpenAPIResponseValidationMiddleware):
+    """Validates the request, lets the route answer, and validates the answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._requests = JsonRequests()  # type: ignore[no-untyped-call]  # Powertools left it out
+
+    def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
+        """Answer a request; raises RequestValidationError for a wrong one."""
+
+        def answer(app: Any) -> Response[Any]:
+            return super(Validation, self).handler(app, next_middleware)
+
+        return self._requests.handler(app, cast(NextMiddleware, answer))
+
+
+def _pass_on(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
+    return call(app)

@@ -1,0 +1,109 @@
+"""What is refused before anything is done: sizes, nesting, types; and in which order."""
+
+import json
+from typing import Any
+
+import pytest
+
+from common.database import Database
+from common.strict import MAX_DEPTH
+from tests.contract.gateway import Gateway, Reply
+
+JSON = {"Content-Type": "application/json"}
+
+
+def post(gateway: Gateway, text: str, **headers: str) -> Reply:
+    return gateway.call("POST", "/v1/videos", None, {**JSON, **headers}, text=text)
+
+
+def nested(depth: int, *, lists: bool) -> str:
+    opening, closing = ("[", "]") if lists else ('{"a":', "}")
+    core = "1" if lists else "null"
+    return opening * depth + core + closing * depth
+
+
+@pytest.mark.parametrize("lists", [True, False])
+def test_nesting_is_bounded_to_the_level(lists: bool, gateway: Gateway) -> None:
+    # The body itself is the first level, `metadata` opens the second.
+    for depth, status in ((MAX_DEPTH - 1, 422), (MAX_DEPTH, 400), (10_000, 400), (200_000, 400)):
+        text = f'{{"prompt": "x", "metadata": {nested(depth, lists=lists)}}}'
+        reply = post(gateway, text)
+        assert (reply.status, reply.json()["status"]) == (status, status), depth
+
+
+def test_much_at_one_level_is_read_and_refused_by_name(gateway: Gateway) -> None:
+    reply = post(gateway, json.dumps({"prompt": "x", "models": [[] for _ in range(200_000)]}))
+    assert (reply.status, reply.json()["errors"][0]["pointer"]) == (422, "/models")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{", "nonsense", '{"prompt": NaN}', '{"seed": 1' + "0" * 5000 + "}", "\ufeff{}", "'a'"],
+)
+def test_what_is_not_json_is_400(text: str, gateway: Gateway) -> None:
+    assert post(gateway, text).json()["code"] == "request.malformed"
+
+
+@pytest.mark.parametrize("text", ['[{"prompt": "x"}]', "[]", "7", '"text"', "null", "true", ""])
+def test_json_that_is_no_object_is_422(text: str, gateway: Gateway, database: Database) -> None:
+    assert post(gateway, text).json()["code"] == "request.invalid"
+    with database.transaction() as cursor:
+        cursor.execute("SELECT 1 FROM video_sessions")
+        assert cursor.fetchall() == []
+
+
+def test_a_body_that_is_no_text_is_400(gateway: Gateway) -> None:
+    for text in ("/w==", "not base64"):
+        reply = gateway.call("POST", "/v1/videos", None, JSON, text=text, base64=True)
+        assert reply.json()["code"] == "request.malformed"
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "application/x-www-form-urlencoded", "multipart/form-data", "text/plain",
+        "multipart/form-data; boundary=x", "application/json-patch+json", "application/jsonp",
+    ],
+)  # fmt: skip
+def test_only_json_is_taken_for_json(media_type: str, gateway: Gateway) -> None:
+    reply = post(gateway, "prompt=x", **{"Content-Type": media_type})
+    assert (reply.status, reply.json()["code"]) == (415, "request.media_type")
+
+
+@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON", ""])
+def test_json_may_be_called_so_in_several_ways(media_type: str, gateway: Gateway) -> None:
+    assert post(gateway, '{"prompt": "x"}', **{"Content-Type": media_type}).status == 202
+
+
+def test_lengths_are_exact(gateway: Gateway) -> None:
+    wish: dict[str, Any] = {"prompt": "é" * 4000, "metadata": {"k" * 64: "ü" * 500}}
+    assert gateway.call("POST", "/v1/videos", wish).status == 202
+    for field, changed in (
+        ("/prompt", {"prompt": "é" * 4001}),
+        (f"/metadata/{'k' * 64}", {"metadata": {"k" * 64: "ü" * 501}}),
+        ("/metadata", {"metadata": {str(n): "" for n in range(17)}}),
+        ("/seed", {"seed": 2**32}),
+        ("/scenes", {"scenes": 61}),
+    ):
+        reply = gateway.call("POST", "/v1/videos", {**wish, **changed})
+        assert (reply.status, reply.json()["errors"][0]["pointer"]) == (422, field)
+
+
+def test_names_that_a_client_made_up_come_back_safely(gateway: Gateway) -> None:
+    reply = post(gateway, '{"prompt": "x", "a/b~c": 1, "body": 1, "\\u0000": 1}')
+    pointers = [fault["pointer"] for fault in reply.json()["errors"]]
+    assert pointers == ["/a~1b~0c", "/body", "/\x00"]
+    # Half of a surrogate pair is no text at all.
+    assert post(gateway, '{"prompt": "x", "\\ud800": 1}').status == 422
+    assert post(gateway, '{"prompt": "x", "metadata": {"\\ud800": "1"}}').status == 422
+
+
+def test_a_wrong_request_counts_like_any_other(gateway: Gateway, database: Database) -> None:
+    first = post(gateway, "{}")
+    second = post(gateway, "{")
+    third = post(gateway, "{}", **{"Content-Type": "text/plain"})
+    assert [reply.status for reply in (first, second, third)] == [422, 400, 415]
+    assert all('"minute";r=' in reply.headers["RateLimit"] for reply in (first, second, third))
+    with database.transaction() as cursor:
+        cursor.execute("SELECT sum(requests)::int AS n FROM key_requests")
+        assert cursor.fetchone() == {"n": 3}
