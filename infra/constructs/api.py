@@ -47,6 +47,7 @@ ROUTES = (
     ),
     Route("POST", "/v1/estimates"),
     Route("GET", "/v1/models"),
+    Route("GET", "/v1/usage"),
     Route("POST", "/api/admin/api-keys"),
     Route("GET", "/api/admin/api-keys"),
     Route("GET", "/api/admin/api-keys/{id}"),

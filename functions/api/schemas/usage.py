@@ -1,0 +1,41 @@
+"""Answers about what was used."""
+
+from datetime import date
+
+from pydantic import BaseModel, Field
+
+from api.schemas.base import Money
+
+
+class UsageCost(Money):
+    """US dollars as decimal text: what was spent, and what is kept for runs that are open."""
+
+    reserved: str
+
+
+class UsageFigures(BaseModel):
+    """How much was used."""
+
+    requests: int
+    refused: int = Field(description="Of the requests, those over a limit.")
+    runs: int = Field(description="Runs that were started.")
+    cost: UsageCost = Field(description="Counted on the day on which the run was started.")
+
+
+class UsageDay(UsageFigures):
+    """What one key used on one day (UTC). The operator's own key has no name and no owner."""
+
+    day: date
+    key_id: str
+    key_name: str | None
+    user_id: str | None
+
+
+class UsagePage(BaseModel):
+    """Usage by day and key, newest first. `total` is over all pages."""
+
+    from_: date = Field(alias="from")
+    to: date
+    total: UsageFigures
+    data: list[UsageDay]
+    next_cursor: str | None

@@ -1,0 +1,96 @@
+"""SQL of usage: what keys did and cost, by day. Nothing here is lost with a video or a key."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from common.database import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """Which figures: from one day to another, both in UTC and counted in; of a user or key."""
+
+    first: date
+    last: date
+    user_id: str | None
+    key_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How much. `refused` are the requests over a limit; `reserved_usd` is for open runs."""
+
+    requests: int
+    refused: int
+    runs: int
+    spent_usd: Decimal
+    reserved_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class DayOfKey(Figures):
+    """The figures of a key on a day. Nobody owns the operator's key, which has no row."""
+
+    day: date
+    key_id: str
+    key_name: str | None
+    user_id: str | None
+
+
+# Whatever a key spends, it spends on a day on which it started a run (`budget.release`).
+_BY_KEY_AND_DAY = """
+    SELECT day, key_id, k.name AS key_name, k.user_id,
+           COALESCE(r.requests, 0) AS requests, COALESCE(r.refused, 0) AS refused,
+           COALESCE(n.runs, 0) AS runs,
+           COALESCE(s.spent_usd, 0) AS spent_usd, COALESCE(s.reserved_usd, 0) AS reserved_usd
+    FROM (SELECT * FROM key_requests WHERE day BETWEEN %(first)s AND %(last)s) r
+    FULL JOIN (SELECT * FROM key_runs WHERE day BETWEEN %(first)s AND %(last)s) n
+         USING (key_id, day)
+    LEFT JOIN api_keys k USING (key_id)
+    LEFT JOIN spend s ON s.scope = key_id AND s.period = to_char(day, 'YYYY-MM-DD')
+    WHERE (%(user)s::text IS NULL OR k.user_id = %(user)s)
+      AND (%(key)s::text IS NULL OR key_id = %(key)s)
+"""
+
+
+def page(
+    cursor: Cursor, which: Which, *, limit: int, before: tuple[date, str] | None
+) -> list[DayOfKey]:
+    """Return days of keys, newest first, behind the day and key `before`."""
+    day, key_id = before or (None, None)
+    cursor.execute(
+        f"""
+        SELECT * FROM ({_BY_KEY_AND_DAY}) figures
+        WHERE %(day)s::date IS NULL OR (day, key_id) < (%(day)s, %(behind)s)
+        ORDER BY day DESC, key_id DESC LIMIT %(limit)s
+        """,  # noqa: S608 - the text above
+        {**_values(which), "day": day, "behind": key_id, "limit": limit},
+    )
+    return [DayOfKey(**row) for row in cursor.fetchall()]
+
+
+def total(cursor: Cursor, which: Which) -> Figures:
+    """Return the sums over all days and keys."""
+    cursor.execute(
+        f"""
+        SELECT COALESCE(sum(requests), 0)::bigint AS requests,
+               COALESCE(sum(refused), 0)::bigint AS refused,
+               COALESCE(sum(runs), 0)::bigint AS runs,
+               COALESCE(sum(spent_usd), 0) AS spent_usd,
+               COALESCE(sum(reserved_usd), 0) AS reserved_usd
+        FROM ({_BY_KEY_AND_DAY}) figures
+        """,  # noqa: S608 - the text above
+        _values(which),
+    )
+    (row,) = cursor.fetchall()
+    return Figures(**row)
+
+
+def _values(which: Which) -> dict[str, object]:
+    return {
+        "first": which.first,
+        "last": which.last,
+        "user": which.user_id,
+        "key": which.key_id,
+    }
