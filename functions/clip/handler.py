@@ -12,7 +12,7 @@ from common.database import Cursor, budget, jobs, runs, scenes, videos
 from common.database.jobs import Attempt, Step
 from common.database.scenes import Clip
 from common.database.videos import Video
-from common.errors import MediaError, PermanentError, ProviderRefused
+from common.errors import MediaError, OutcomeUnknown, PermanentError, ProviderRefused
 from common.generation import charge, context, database, folder, ledger, store
 from common.mp4 import movie, nal
 from common.mp4.boxes import Unreadable
@@ -44,6 +44,7 @@ _SLOT_GRACE_SECONDS = 120
 _ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED)
 # Providers round a clip's length to whole pictures, at their own frame rate.
 _LENGTH_TOLERANCE_SECONDS = 0.25
+_GONE = "provider.job_gone"
 
 
 class ClipEvent(SceneEvent):
@@ -64,7 +65,7 @@ def _start(event: ClipEvent) -> dict[str, Any]:
         open_job = jobs.latest(cursor, _step(event, clip))
     if clip.status == "succeeded":
         return _answer(JobStatus.SUCCEEDED, 0)
-    if open_job and open_job.state == "submitted":
+    if open_job and (open_job.state == "submitted" or _is_there_after_all(event, video, open_job)):
         # Of an earlier run over this video: the job is paid for, and is asked after.
         return _answer(JobStatus.QUEUED, _job(open_job)[1].wait_seconds)
     if frame is None or frame.image_key is None:
@@ -73,6 +74,7 @@ def _start(event: ClipEvent) -> dict[str, Any]:
     ratio, seconds = _form(video, clip)
     picture = Picture(store().get(image_key))
     model = models.find("video", video.video_provider, video.video_model)
+    provider = _provider(video)
 
     def wish(token: str) -> ClipRequest:
         return ClipRequest(
@@ -90,10 +92,10 @@ def _start(event: ClipEvent) -> dict[str, Any]:
         )
 
     def make(token: str) -> Facts:
-        return _provider(video).submit(wish(token)).as_json()
+        return provider.submit(wish(token)).as_json()
 
     def trace(attempt: Attempt) -> Trace:
-        return _provider(video).trace(wish(attempt.token), attempt.age_seconds)
+        return provider.trace(wish(attempt.token), attempt.age_seconds)
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
         jobs.submitted(cursor, attempt, dict(facts))
@@ -196,8 +198,7 @@ def _keep(event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: J
     key, job = folder(video).clip(event.scene, clip.version), _job(attempt)[1]
     with scratch("clip") as room:
         path = room / "clip.mp4"
-        _provider(video).fetch(job, state, path)
-        frames = _verify(path, event, video, clip, attempt, state)
+        frames = _bring(path, event, video, clip, attempt, state)
         store().put_file(key, path, "video/mp4")
     cost = state.cost or job.estimated
     with database().transaction() as cursor:
@@ -232,22 +233,41 @@ def _job(attempt: Attempt | None) -> tuple[Attempt, JobRef]:
     return attempt, JobRef.from_json(attempt.job)
 
 
-def _verify(
+def _is_there_after_all(event: ClipEvent, video: Video, attempt: Attempt) -> bool:
+    """Ask once more after a job whose outcome is in doubt; what it says now settles the attempt."""
+    if attempt.state != "unknown" or attempt.job is None:
+        return False
+    state = _provider(video).poll(_job(attempt)[1])
+    if state.status is JobStatus.SUCCEEDED:
+        with database().transaction() as cursor:
+            jobs.submitted(cursor, attempt, attempt.job)
+        return True
+    if state.failure and state.failure.code != _GONE:
+        _end(event, attempt, state, state.failure.code)
+    return False
+
+
+def _bring(
     path: Path, event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: JobState
 ) -> int:
-    """Decode the whole clip; return its number of pictures.
+    """Download the clip, decode all of it, and return its number of pictures.
 
-    A clip that is not what was ordered ends its job, so that a resumed video orders another one;
-    raises MediaError.
+    One that is lost, broken or not what was ordered is downloaded once more, which is free. If it
+    is no better it ends its job, so that a resumed video orders another one; raises MediaError.
     """
-    try:
-        facts = ffmpeg.decode(path)
-        _look_for_holes(path)
-        _compare(facts, clip.clip_number, _form(video, clip)[1])
-    except MediaError as error:
-        _end(event, attempt, state, error.error_code)
-        raise
-    return facts.frames
+    for is_last in (False, True):
+        try:
+            _provider(video).fetch(_job(attempt)[1], state, path)
+            facts = ffmpeg.decode(path)
+            _look_for_holes(path)
+            _compare(facts, clip.clip_number, _form(video, clip)[1])
+            return facts.frames
+        except MediaError as error:
+            if is_last:
+                _end(event, attempt, state, error.error_code)
+                error.billed = True
+                raise
+    raise AssertionError("the second download returns or raises")
 
 
 def _look_for_holes(path: Path) -> None:
@@ -264,9 +284,11 @@ def _compare(facts: ffmpeg.Facts, scene: int, seconds: int) -> None:
         raise MediaError(f"The clip of scene {scene} lasts {facts.seconds:.2f} s, not {seconds} s.")
 
 
-def _failed(event: ClipEvent, attempt: Attempt, state: JobState) -> ProviderRefused:
+def _failed(event: ClipEvent, attempt: Attempt, state: JobState) -> PermanentError:
     failure = state.failure
     code = failure.code if failure else "clip.not_finished"
+    if failure and code == _GONE:
+        return _in_doubt(event, attempt, code, failure.detail)
     _end(event, attempt, state, code)
     return ProviderRefused(
         failure.detail if failure else "The provider's job ended without a clip.",
@@ -276,12 +298,29 @@ def _failed(event: ClipEvent, attempt: Attempt, state: JobState) -> ProviderRefu
     )
 
 
-def _too_late(event: ClipEvent, attempt: Attempt, state: JobState) -> ProviderRefused:
-    _end(event, attempt, state, "clip.timeout")
+def _too_late(event: ClipEvent, attempt: Attempt, state: JobState) -> PermanentError:
+    code = "clip.timeout"
+    if state.status not in (JobStatus.FAILED, JobStatus.CANCELED):
+        detail = "The provider did not finish the clip in time, and the job could not be canceled."
+        return _in_doubt(event, attempt, code, detail)
+    _end(event, attempt, state, code)
     return ProviderRefused(
         "The provider did not finish the clip in time; the job was canceled there.",
-        code="clip.timeout",
+        code=code,
         billed=None if state.cost is None else bool(state.cost.usd),
+    )
+
+
+def _in_doubt(event: ClipEvent, attempt: Attempt, code: str, detail: str) -> OutcomeUnknown:
+    """The job was accepted, and may have been charged: no other one is ordered by itself."""
+    with database().transaction() as cursor:
+        jobs.ended(cursor, attempt, "unknown", code)
+        budget.settle_late(cursor, event.run_id)
+    return OutcomeUnknown(
+        f"{detail} A resumed video asks for it once more before anything else; another clip is "
+        "ordered only under the policy on_unknown = resubmit_once.",
+        code=code,
+        retryable=True,
     )
 
 

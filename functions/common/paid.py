@@ -33,6 +33,7 @@ from common.errors import (
     NotFound,
     OutcomeUnknown,
     PermanentError,
+    ProviderRefused,
     TransientError,
     VideoError,
 )
@@ -41,6 +42,7 @@ from common.providers import Trace
 from common.providers.limits import Limit
 from common.providers.models import Model
 from common.storage import MediaFolder, MediaStore
+from common.video import Cost
 
 _SETTLE_SECONDS = 25  # a database failover takes about that long
 
@@ -170,7 +172,8 @@ class Ledger:
             if before and is_open and charge.model.is_paid:
                 if before.state == "submitting" and before.leased:
                     raise _busy()
-                receipt = self._receipt(charge, before)
+                # A job that is recorded has had its receipt's use.
+                receipt = None if before.job else self._receipt(charge, before)
                 if receipt is not None:
                     return before, receipt
                 lost = before.code == _ID_LOST
@@ -203,12 +206,8 @@ class Ledger:
         try:
             facts = make(attempt.token)
         except VideoError as error:
-            refused = isinstance(error, NotAccepted | PermanentError) and not isinstance(
-                error, OutcomeUnknown
-            )
             with self.database.transaction() as cursor:
-                state = "refused" if refused else "unknown"
-                jobs.ended(cursor, attempt, state, error.error_code, error.cost)
+                jobs.ended(cursor, attempt, _end_of(error), error.error_code, error.cost)
                 if isinstance(error, NotAccepted) and error.retry_after:
                     slots.close(cursor, charge.model, error.retry_after)
                 _settle_late(cursor, charge)
@@ -238,12 +237,27 @@ class Ledger:
         facts: Facts,
         record: Callable[[Cursor, Attempt, Facts], None],
     ) -> None:
+        """Record what was paid for. After the call, giving up costs money.
+
+        Raises OutcomeUnknown under the code `ledger.unsettled`, which the state machine does not
+        retry.
+        """
+
         def settle() -> None:
             with self.database.transaction() as cursor:
                 record(cursor, attempt, facts)
                 _settle_late(cursor, charge)
 
-        patiently(settle)
+        try:
+            _patiently(settle)
+        except TransientError as error:
+            raise OutcomeUnknown(
+                "The provider did the work, but its result could not be stored in time. "
+                "Resume the video: where a receipt was kept, it goes on from there.",
+                code="ledger.unsettled",
+                billed=True,
+                retryable=True,
+            ) from error
 
 
 def _settle_late(cursor: Cursor, charge: Charge) -> None:
@@ -251,26 +265,42 @@ def _settle_late(cursor: Cursor, charge: Charge) -> None:
         budget.settle_late(cursor, charge.run_id)
 
 
-def patiently(store: Callable[[], None]) -> None:
-    """Store what was paid for, again and again: after the call, giving up costs money.
+def keep(store: Callable[[], None], cost: Cost) -> None:
+    """Store media that was paid for, again and again, before anything else is done with it.
 
-    Raises OutcomeUnknown under the code `ledger.unsettled`, which the state machine does not retry.
+    It is in this worker's memory alone. Raises PermanentError, with what it cost, when it is lost.
     """
     try:
-        Retrying(
-            retry=retry_if_exception_type(TransientError),
-            wait=wait_random_exponential(multiplier=0.2, max=5),
-            stop=stop_after_delay(_SETTLE_SECONDS),
-            reraise=True,
-        )(store)
-    except TransientError as error:
-        raise OutcomeUnknown(
-            "The provider did the work, but its result could not be stored in time. "
-            "Resume the video: where a receipt was kept, it goes on from there.",
-            code="ledger.unsettled",
+        _patiently(store)
+    except VideoError as error:
+        raise PermanentError(
+            "The provider made it and charged for it, but it could not be stored, and is lost. "
+            "Resume the video to have it made again; that costs once more.",
+            code=error.error_code,
             billed=True,
+            cost=cost,
             retryable=True,
         ) from error
+
+
+def _patiently(store: Callable[[], None]) -> None:
+    """Store something again and again, for as long as a failover takes; raises the last error."""
+    Retrying(
+        retry=retry_if_exception_type(TransientError),
+        wait=wait_random_exponential(multiplier=0.2, max=5),
+        stop=stop_after_delay(_SETTLE_SECONDS),
+        reraise=True,
+    )(store)
+
+
+def _end_of(error: VideoError) -> str:
+    """Return the state of an attempt whose call ended in the error."""
+    definite = isinstance(error, NotAccepted | PermanentError)
+    if not definite or isinstance(error, OutcomeUnknown):
+        return "unknown"
+    # What a provider refused, and does not say to be free, may have been charged all the same.
+    charged = error.billed or (error.billed is None and isinstance(error, ProviderRefused))
+    return "failed" if charged else "refused"
 
 
 def _check_budget(cursor: Cursor, charge: Charge) -> None:

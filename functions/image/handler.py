@@ -41,6 +41,7 @@ def handler(event: SceneEvent) -> dict[str, Any]:
 
 
 def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) -> None:
+    painter = providers.image_provider(video.image_provider, context())
     key = folder(video).image(event.scene, frame.version)
     request = ImageRequest(
         prompt=frame.prompt,
@@ -57,9 +58,9 @@ def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) 
     )
 
     def make(_token: str) -> Facts:
-        result = providers.image_provider(video.image_provider, context()).paint(request)
+        result = painter.paint(request)
         picture = result.picture
-        paid.patiently(lambda: store().put(key, picture.data, picture.media_type))
+        paid.keep(lambda: store().put(key, picture.data, picture.media_type), result.cost)
         return {"cost": result.cost.as_json()}
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:

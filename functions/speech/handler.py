@@ -44,6 +44,7 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
     wished = OutputWish.model_validate(video.output).narration
     if provider is None or wished is None:
         raise PermanentError("The video has no voice.", code="speech.no_voice")
+    speaker = providers.speech_provider(provider, context())
     model = models.find("speech", provider, video.speech_model)
     key = folder(video).narration(event.scene, _VERSION)
     request = SpeechRequest(
@@ -56,9 +57,9 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
     )
 
     def make(_token: str) -> Facts:
-        result = providers.speech_provider(provider, context()).speak(request)
+        result = speaker.speak(request)
         data = result.sound.as_wav()
-        paid.patiently(lambda: store().put(key, data, "audio/wav"))
+        paid.keep(lambda: store().put(key, data, "audio/wav"), result.cost)
         return {"cost": result.cost.as_json(), "seconds": result.sound.seconds}
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:

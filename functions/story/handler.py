@@ -30,6 +30,7 @@ def handler(event: RunEvent) -> dict[str, Any]:
 
 
 def _write(event: RunEvent, video: Video) -> None:
+    storyteller = providers.text_provider(video.text_provider, context())
     narration = OutputWish.model_validate(video.output).narration
     request = StoryRequest(
         prompt=video.original_prompt,
@@ -44,7 +45,7 @@ def _write(event: RunEvent, video: Video) -> None:
     )
 
     def make(_token: str) -> Facts:
-        result = providers.text_provider(video.text_provider, context()).write_story(request)
+        result = storyteller.write_story(request)
         return {"story": asdict(result.story), "cost": result.cost.as_json()}
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from common import paid
 from common.database import Cursor, Database, jobs
 from common.database.jobs import Attempt, Step
 from common.errors import (
@@ -16,6 +17,7 @@ from common.errors import (
     NotAccepted,
     NotFound,
     OutcomeUnknown,
+    PermanentError,
     ProviderRefused,
     TransientError,
 )
@@ -134,7 +136,9 @@ def test_a_call_is_made_once_and_settled(bench: Bench) -> None:
     assert bench.ledger() == [("succeeded", PRICE.usd, False)]
 
 
-@pytest.mark.parametrize("error", [NotAccepted("busy"), ProviderRefused("no")], ids=type)
+@pytest.mark.parametrize(
+    "error", [NotAccepted("busy"), ProviderRefused("no", billed=False)], ids=type
+)
 def test_what_was_refused_may_be_tried_again(error: Exception, bench: Bench) -> None:
     bench.book.before = error
     with pytest.raises(type(error)):
@@ -144,6 +148,26 @@ def test_what_was_refused_may_be_tried_again(error: Exception, bench: Bench) -> 
     assert bench.book.accepted == 1
     assert [row[0] for row in bench.ledger()] == ["refused", "succeeded"]
     assert bench.ledger()[0][1] == 0
+
+
+def test_what_was_charged_without_a_result_is_counted(bench: Bench) -> None:
+    bench.book.after = ProviderRefused("held back", billed=True, cost=PRICE)
+    with pytest.raises(ProviderRefused):
+        bench.work()
+    bench.book.after = None
+    bench.work()
+    assert bench.book.accepted == 2
+    assert [row[:2] for row in bench.ledger()] == [("failed", PRICE.usd), ("succeeded", PRICE.usd)]
+
+
+def test_media_that_cannot_be_kept_are_lost_and_billed(bench: Bench) -> None:
+    def broken() -> None:
+        raise PermanentError("S3 refused", code="storage.refused")
+
+    with pytest.raises(PermanentError, match="Resume") as lost:
+        paid.keep(broken, PRICE)
+    assert (lost.value.error_code, lost.value.billed) == ("storage.refused", True)
+    assert lost.value.cost == PRICE
 
 
 def test_an_unknown_outcome_is_never_sent_again_by_itself(bench: Bench) -> None:

@@ -80,7 +80,8 @@ MEANINGS: Mapping[str, Meaning] = {
         "{vendor} finished the work, but what came is not usable. Try again.", Retry.SAME
     ),
     "provider.job_gone": Meaning(
-        "{vendor} no longer knows the job; whether it was charged is shown in the account there."
+        "{vendor} does not know the job any more; whether it was charged is shown in the account "
+        "there."
     ),
     "story.truncated": Meaning(
         "The story did not fit into the answer of {vendor}, twice. Ask for fewer scenes.",

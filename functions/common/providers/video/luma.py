@@ -21,7 +21,7 @@ from botocore.exceptions import (
 )
 
 from common import aws
-from common.errors import NotFound, PermanentError, VideoError
+from common.errors import MediaError, NotFound, PermanentError, VideoError
 from common.providers import (
     ClipRequest,
     JobRef,
@@ -164,14 +164,12 @@ class Luma:
         )
 
     def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
-        """Copy the clip out of the bucket; raises PermanentError (`clip.output_lost`) if gone."""
+        """Copy the clip out of the bucket; raises MediaError (`clip.output_lost`) if gone."""
         try:
             self._store.get_file(state.outputs[0] if state.outputs else job.facts["key"], target)
         except NotFound:
             lost = outcome.MEANINGS["clip.output_lost"].detail.format(vendor=VENDOR)
-            raise PermanentError(
-                lost, code="clip.output_lost", billed=True, cost=state.cost
-            ) from None
+            raise MediaError(lost, code="clip.output_lost", billed=True, cost=state.cost) from None
 
     def cancel(self, job: JobRef) -> JobState:
         """Return the state: Bedrock has no way to stop an invocation."""

@@ -6,7 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from common.errors import MediaError, PermanentError, TransientError, VideoError
+from common.errors import MediaError, TransientError, VideoError
 from common.providers import (
     ClipRequest,
     JobRef,
@@ -81,8 +81,8 @@ class Runway:
     def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
         """Download the clip; a link that has expired is asked for anew, once.
 
-        Raises TransientError when it may work later, PermanentError (`clip.output_lost`) when
-        Runway no longer has it, MediaError when what came is no MP4.
+        Raises TransientError when it may work later, MediaError (`clip.output_lost`) when Runway no
+        longer has it, or when what came is no MP4.
         """
         if self._download(state, target):
             return
@@ -90,7 +90,7 @@ class Runway:
         if fresh.status is JobStatus.SUCCEEDED and self._download(fresh, target):
             return
         lost = outcome.MEANINGS["clip.output_lost"].detail.format(vendor=VENDOR)
-        raise PermanentError(lost, code="clip.output_lost", billed=True, cost=state.cost)
+        raise MediaError(lost, code="clip.output_lost", billed=True, cost=state.cost)
 
     def cancel(self, job: JobRef) -> JobState:
         """Stop the task. What is finished, or in a state that we do not know, is left alone."""
@@ -153,6 +153,8 @@ class Runway:
             return False
         if answer.status != 200 or not _says_video(answer):
             target.unlink(missing_ok=True)
+            raise outcome.transient(VENDOR)
+        if not target.stat().st_size:
             raise outcome.transient(VENDOR)
         if not _is_mp4(target):
             target.unlink()
