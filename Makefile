@@ -7,7 +7,7 @@ STAGE ?= local
 export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST
 
-.PHONY: demo up down deploy key test check format unit contract infra local e2e media faults crash-points bench sizes layers lock openapi clean help
+.PHONY: demo up down deploy key test check format unit contract infra local e2e media faults faults-share bench sizes layers lock openapi clean help
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -39,7 +39,7 @@ deploy: .venv/.installed ## Deploy changed code to the running local cloud
 key: .venv/.installed ## Mint an API key: STAGE= local, dev or prod, OPTIONS="--user ann --test" (or --help)
 	@$(BIN)/python -m infra.keys --stage $(STAGE) $(OPTIONS)
 
-test: check unit contract infra local e2e media faults ## Run every tier that needs no cloud account
+test: check unit contract infra local e2e media faults-share ## Run every tier that needs no cloud account
 
 check: .venv/.installed ## Format, lint and types
 	$(BIN)/ruff format --check .
@@ -50,10 +50,13 @@ format: .venv/.installed ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-unit contract infra local e2e media faults: .venv/.installed
+unit contract infra local e2e media: .venv/.installed
 	$(BIN)/pytest -q tests/$@
 
-crash-points: .venv/.installed ## Kill a worker at every point of a run; about half an hour
+faults-share: .venv/.installed
+	$(BIN)/pytest -q tests/faults
+
+faults: .venv/.installed ## Strike a run at every point and in every way; print what comes of it
 	$(BIN)/python -m tests.faults
 
 bench: .venv/.installed ## Measure, as ratios in one run

@@ -1,93 +1,196 @@
-"""Every point of a run where the worker can die: killed there, resumed, and judged.
+"""Every passage of a run through a port, struck in every way that a worker or a connection can end.
 
-The judge is the vendors' own books, not our ledger: a step is paid twice if the books hold more
-calls for it than one, and that is forgiven only where the ledger flags it under the owner's policy.
+A run of two scenes passes its ports about two hundred times. At each passage the worker is killed
+before it and after it, and the connection breaks instead of it and instead of its answer; then the
+video is resumed until it has ended for good, and judged. What has to come of it is known from the
+place: where a paid call may have been made and its result is in neither durable place, the step is
+parked as unknown, and nowhere else; a broken connection anywhere else heals by itself.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
-from tests.faults.world import World
+from tests.faults import matrix
+from tests.faults.case import STEPS, Case, Judgement
+from tests.faults.ports import Strike
+from tests.faults.world import Lane
 
-_STEPS = 1 + 2 * 2  # a story, and a picture and a clip for each of two scenes
-_RESUMES = 3
+KILLS, BREAKS = ("kill_before", "kill_after"), ("cut", "lost")
+PARKED, DONE = (matrix.PARKED, matrix.ID_LOST), matrix.DONE
+_PAID = ("http POST openai", "http POST runway /v1/image_to_video")
+_RESUMES = 4
+
+
+@dataclass(frozen=True)
+class Point:
+    """A passage (from 1), its name, and how it is struck; `then`: the next worker's own strike."""
+
+    number: int
+    name: str
+    how: str
+    then: Strike | None = None
+    on_unknown: str = "fail"
+
+    @property
+    def group(self) -> str:
+        """The line of the table that it counts in."""
+        if self.then:
+            return "two kills"
+        return self.how if self.on_unknown == "fail" else "kill, resubmit_once"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a kill at one point led to."""
+    """What a strike led to: how the first run and the last one ended, and the judgement."""
 
-    point: int
-    name: str
-    ended: str
-    charges: int
-    paid_twice: int
-    flagged: int
-    lost: int
-    stuck: bool
+    point: Point
+    first: str
+    final: str
+    judgement: Judgement
+    wrong: tuple[str, ...] = field(default=())
 
 
-def points(world: World) -> list[str]:
-    """Return the points of an undisturbed run, in order."""
-    video_id, run_id = world.admit()
-    before = world.charges()
-    outcome = world.work(video_id, run_id)
-    if outcome.ended != "succeeded" or world.charges() - before != _STEPS:
-        raise AssertionError(f"an undisturbed run: {outcome.ended}, {world.ledger(video_id)}")
-    return outcome.points
+def passages(lane: Lane) -> list[str]:
+    """Return the passages of an undisturbed run, in order."""
+    case = Case(lane)
+    ended, judgement = case.execute(), case.judge()
+    if ended != DONE or judgement.unsound or sum(judgement.calls.values()) != STEPS:
+        raise AssertionError(f"an undisturbed run: {ended}, {judgement}")
+    return case.passed
 
 
-def kill(
-    world: World, point: int, name: str, *, on_unknown: str = "fail", naive: bool = False
+def singles(names: Sequence[str]) -> Iterator[Point]:
+    """Yield every single strike."""
+    for number, name in enumerate(names, 1):
+        for how in (*KILLS, *BREAKS):
+            yield Point(number, name, how)
+
+
+def resubmits(names: Sequence[str]) -> Iterator[Point]:
+    """Yield the kills that leave a paid call in doubt, under the policy that makes it once more."""
+    for number, how in sorted(doubtful(names)):
+        if how in KILLS:
+            yield Point(number, names[number - 1], how, on_unknown="resubmit_once")
+
+
+def pairs(names: Sequence[str], count: int, seed: int = 1) -> Iterator[Point]:
+    """Yield two kills one after the other: of the worker, and of the one that comes after it.
+
+    The second often hits the recording of the first, or the resumed run at the same step.
+    """
+    chance = random.Random(seed)
+    for _ in range(count):
+        number, second = chance.randint(1, len(names)), chance.randint(1, 40)
+        then = Strike(chance.choice(KILLS), at=second)
+        yield Point(number, names[number - 1], chance.choice(KILLS), then)
+
+
+def controls(names: Sequence[str]) -> Iterator[Point]:
+    """Yield where a worker that knows no protocol must be caught paying twice."""
+    for number, name in enumerate(names, 1):
+        if _is_paid(name):
+            yield Point(number, name, "kill_after")
+            yield Point(number, name, "lost")
+
+
+def share(names: Sequence[str], every: int) -> Iterator[Point]:
+    """Yield a part of the single strikes: all around paid calls, the first of each name, and some.
+
+    The part is the same each time.
+    """
+    doubts, seen = doubtful(names), set()
+    for count, point in enumerate(singles(names)):
+        first = (point.name, point.how) not in seen
+        seen.add((point.name, point.how))
+        if first or (point.number, point.how) in doubts or count % every == 0:
+            yield point
+
+
+def doubtful(names: Sequence[str]) -> set[tuple[int, str]]:
+    """Return (number, how) of the strikes after which nobody knows whether a call was charged.
+
+    From the commit that announces a paid call until its receipt is in the store.
+    """
+    found: set[tuple[int, str]] = set()
+    for call, name in enumerate(names, 1):
+        if not _is_paid(name):
+            continue
+        announced = max(n for n in range(1, call) if names[n - 1].endswith("sql commit"))
+        receipt = next(n for n in range(call, len(names)) if names[n - 1].endswith("receipts"))
+        found |= {(announced, "kill_after"), (receipt, "kill_before")}
+        found |= {(n, how) for n in range(announced + 1, receipt) for how in KILLS}
+        found |= {(call, how) for how in BREAKS}
+    return found
+
+
+def _is_paid(name: str) -> bool:
+    return name.partition(" ")[2].startswith(_PAID)
+
+
+def strike(
+    lane: Lane, point: Point, doubts: set[tuple[int, str]], *, naive: bool = False
 ) -> Verdict:
-    """Kill a worker at the point, resume until the run ends for good, and judge."""
-    video_id, run_id = world.admit(on_unknown=on_unknown)
-    before = world.charges()
-    ended = world.work(video_id, run_id, kill_at=point, naive=naive).ended
+    """Strike once, resume until the video has ended for good, and judge."""
+    case = Case(lane, on_unknown=point.on_unknown, naive=naive)
+    then = [point.then] if point.then else []
+    first = final = case.execute([Strike(point.how, at=point.number)], then)
     for _ in range(_RESUMES):
-        if ended == "succeeded" or "outcome_unknown" in ended:
+        if final == DONE or (final in PARKED and point.on_unknown == "fail"):
             break
-        ended = world.work(video_id, world.resume(video_id), naive=naive).ended
-    charges = world.charges() - before
-    ledger = world.ledger(video_id)
-    unknown = sum(row["state"] == "unknown" for row in ledger)
-    flagged = sum(row["possible_duplicate"] for row in ledger)
-    paid = sum(row["state"] in ("submitted", "succeeded") for row in ledger)
-    # What the books hold beyond our paid calls must be a call that we call unknown, and one that
-    # we call paid must be in the books.
-    surplus = charges - paid - unknown
-    return Verdict(
-        point=point,
-        name=name,
-        ended=ended,
-        charges=charges,
-        paid_twice=max(0, surplus),
-        flagged=flagged,
-        lost=max(0, paid - charges),
-        stuck=world.status(video_id) in ("queued", "running"),
-    )
+        final = case.resume()
+    if final in PARKED:
+        final = case.resume()  # which must not buy it either
+    judgement = case.judge()
+    wrong = tuple(_faults(point, first, final, judgement, (point.number, point.how) in doubts))
+    return Verdict(point, first, final, judgement, wrong)
 
 
-def share(names: list[str], every: int) -> Iterable[int]:
-    """Return the numbers of some points: the first calls of each kind, and every so many more."""
-    for number, name in enumerate(names, start=1):
-        if number % every == 0 or names[:number].count(name) <= 2:
-            yield number
+def _faults(
+    point: Point, first: str, final: str, judgement: Judgement, in_doubt: bool
+) -> Iterator[str]:
+    if judgement.unsound:
+        yield "the books, the ledger or the store"
+    if point.then:
+        if final not in (DONE, *PARKED):
+            yield "did not end as it should"
+        return
+    policy = point.on_unknown == "resubmit_once"
+    if final not in (PARKED if in_doubt and not policy else (DONE,)):
+        yield "did not end as it should"
+    if judgement.flagged != (1 if policy else 0):
+        yield "flagged what was no possible duplicate, or did not flag what was"
+    if point.how in BREAKS and not in_doubt and first != DONE:
+        yield "did not heal by itself"
 
 
-def table(verdicts: list[Verdict]) -> str:
+_GROUPS = (*KILLS, *BREAKS, "two kills", "kill, resubmit_once")
+
+
+_HEADS = (
+    *("tried", "by itself", "resumed", "parked", "otherwise"),
+    *("paid twice", "flagged", "lost", "stuck", "wrong"),
+)
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
     """Return the outcome as a table."""
-    succeeded = sum(v.ended == "succeeded" for v in verdicts)
-    unknown = sum("outcome_unknown" in v.ended for v in verdicts)
-    return "\n".join(
-        (
-            f"points tried        {len(verdicts)}",
-            f"ended well          {succeeded}",
-            f"ended as unknown    {unknown}  (parked, not bought again)",
-            f"ended otherwise     {len(verdicts) - succeeded - unknown}",
-            f"paid twice          {sum(v.paid_twice for v in verdicts)}",
-            f"flagged duplicates  {sum(v.flagged for v in verdicts)}",
-            f"lost                {sum(v.lost for v in verdicts)}",
-            f"stuck               {sum(v.stuck for v in verdicts)}",
+    lines = [f"{'':<20}" + "".join(f"{head:>11}" for head in _HEADS)]
+    for group in (*_GROUPS, "all"):
+        chosen = [v for v in verdicts if group in ("all", v.point.group)]
+        if not chosen:
+            continue
+        counts = (
+            len(chosen),
+            sum(v.first == v.final == DONE for v in chosen),
+            sum(v.first != v.final == DONE for v in chosen),
+            sum(v.final in PARKED for v in chosen),
+            sum(v.final not in (DONE, *PARKED) for v in chosen),
+            sum(v.judgement.paid_twice for v in chosen),
+            sum(v.judgement.flagged for v in chosen),
+            sum(v.judgement.lost for v in chosen),
+            sum(v.judgement.stuck for v in chosen),
+            sum(bool(v.wrong) for v in chosen),
         )
-    )
+        lines.append(f"{group.replace('_', ' '):<20}" + "".join(f"{n:>11}" for n in counts))
+    return "\n".join(lines)

@@ -1,58 +1,54 @@
-"""A deterministic share of the crash points (`make crash-points` tries all), and the control."""
-
-from collections.abc import Iterator
-from pathlib import Path
+"""A deterministic share of the crash points (`make faults` tries all), and the control."""
 
 import pytest
 
 from tests.faults import crash_points
-from tests.faults.world import World, world
+from tests.faults.crash_points import DONE, Point, Verdict
+from tests.faults.world import World
 
-_EVERY = 30
-
-
-@pytest.fixture(scope="module")
-def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    root = tmp_path_factory.mktemp("faults")
-    for parent in (root, *root.parents[:2]):
-        parent.chmod(0o755)  # PostgreSQL does not run as root; pytest's folders are private
-    with world(Path(root)) as made:
-        yield made
+_EVERY = 25
+_PAIRS = 12
 
 
 @pytest.fixture(scope="module")
 def names(live: World) -> list[str]:
-    return crash_points.points(live)
+    return live.submit(crash_points.passages).result()
 
 
-def test_a_killed_worker_never_pays_twice_and_always_ends(live: World, names: list[str]) -> None:
-    verdicts = [
-        crash_points.kill(live, point, names[point - 1])
-        for point in crash_points.share(names, _EVERY)
-    ]
+def strike_all(
+    live: World, points: list[Point], names: list[str], *, naive: bool = False
+) -> list[Verdict]:
+    doubts = crash_points.doubtful(names)
+    waiting = [live.submit(crash_points.strike, point, doubts, naive=naive) for point in points]
+    verdicts = [future.result() for future in waiting]
     print(crash_points.table(verdicts))
-    assert len(verdicts) >= 25
-    wrong = [
-        verdict
-        for verdict in verdicts
-        if verdict.paid_twice
-        or verdict.flagged
-        or verdict.lost
-        or verdict.stuck
-        or not (verdict.ended == "succeeded" or "outcome_unknown" in verdict.ended)
-    ]
-    assert wrong == []
-    # Where the answer was in hand before the worker died, nothing is parked.
-    assert sum(verdict.ended == "succeeded" for verdict in verdicts) > len(verdicts) / 2
+    return verdicts
+
+
+def test_every_run_is_the_same(live: World, names: list[str]) -> None:
+    """Else a point would be another one in the next run."""
+    assert live.submit(crash_points.passages).result() == names
+
+
+def test_a_struck_worker_never_pays_twice_and_always_ends(live: World, names: list[str]) -> None:
+    points = list(crash_points.share(names, _EVERY))
+    assert len(points) > 150
+    verdicts = strike_all(live, points, names)
+    assert [verdict for verdict in verdicts if verdict.wrong] == []
+
+
+def test_nor_does_one_whose_successor_is_killed_too(live: World, names: list[str]) -> None:
+    verdicts = strike_all(live, list(crash_points.pairs(names, _PAIRS)), names)
+    assert [verdict for verdict in verdicts if verdict.wrong] == []
 
 
 def test_under_the_policy_it_is_made_once_more_and_flagged(live: World, names: list[str]) -> None:
-    first_call = next(n for n, name in enumerate(names, start=1) if name == "after http")
-    verdict = crash_points.kill(live, first_call, names[first_call - 1], on_unknown="resubmit_once")
-    assert (verdict.ended, verdict.flagged, verdict.paid_twice) == ("succeeded", 1, 0)
+    points = list(crash_points.resubmits(names))
+    verdicts = strike_all(live, points, names)
+    assert [verdict for verdict in verdicts if verdict.wrong] == []
+    assert {(v.final, v.judgement.flagged) for v in verdicts} == {(DONE, 1)}
 
 
 def test_the_judge_catches_a_worker_that_knows_no_protocol(live: World, names: list[str]) -> None:
-    calls = [n for n, name in enumerate(names, start=1) if name == "after http"][:2]
-    caught = [crash_points.kill(live, n, names[n - 1], naive=True) for n in calls]
-    assert [verdict.paid_twice for verdict in caught] == [1, 1]
+    verdicts = strike_all(live, list(crash_points.controls(names)), names, naive=True)
+    assert [v for v in verdicts if not v.judgement.paid_twice] == []

@@ -1,110 +1,46 @@
-"""One worker: does every step of a run in turn, and dies by SIGKILL at a chosen point.
+"""One worker: a warm Lambda environment with every function of the pipeline, in its own process.
 
-All input and output of the steps passes three ports: HTTP to providers, S3, and SQL. Each use of
-one is a point, before it and after it. A run that is killed at point n is what a Lambda is whose
-environment is taken away there.
+It is forked by `forge`, serves one connection, and dies by SIGKILL where a strike says so. The
+environment is that of the deployed functions. Lines of JSON go over the connection:
 
-    python -m tests.faults.worker VIDEO_ID RUN_ID KILL_AT [naive]     # 0: live to the end
+in    {strikes, naive}                     the first line: what this worker is
+      {function, event, state, ahead, execution}      an invocation, `ahead` seconds in the future
+out   {passed: [name of a passage], ahead, and either answer or error: name of the class}
+      {struck: name of the passage}        the last line before a SIGKILL
 
-A `naive` worker knows no protocol: it makes its calls anew whenever it starts. It is the control
+A `naive` worker knows no protocol: it makes its calls anew whenever it is asked. It is the control
 that shows what the others would be caught at.
-
-The environment is that of the deployed functions. Prints the points passed, one a line, and last
-how the run ended.
 """
 
-import functools
-import os
-import signal
-import sys
+import json
+import socket
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import requests
-
-from common import database as database_module
-from common import generation, ids
-from common.database import Database, jobs, videos
-from common.errors import NotAccepted, VideoError
+from clip import handler as clip
+from common import ids, paid, pipeline
+from common.database import jobs
 from common.paid import Charge, Ledger
-from common.storage.s3 import S3MediaStore
+from finish import handler as finish
+from image import handler as image
+from merge import handler as merge
+from speech import handler as speech
+from story import handler as story
+from sweeper import handler as sweeper
+from tests.faults.ports import Ports, Strike
 
-
-class Points:
-    """Counts the points, and kills the process at one of them."""
-
-    def __init__(self, kill_at: int) -> None:
-        self.kill_at = kill_at
-        self.passed = 0
-
-    def at(self, name: str) -> None:
-        """Pass a point, or die there."""
-        self.passed += 1
-        print(f"{self.passed} {name}", flush=True)
-        if self.passed == self.kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def around(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
-        """Put a point before and after every use of a port."""
-
-        @functools.wraps(call)
-        def pointed(*arguments: Any, **named: Any) -> Any:
-            self.at(f"before {name}")
-            result = call(*arguments, **named)
-            self.at(f"after {name}")
-            return result
-
-        return pointed
-
-
-def open_ports(points: Points) -> None:
-    """Put points around the three ports."""
-    for method in ("put", "put_file", "get", "get_file"):
-        real = getattr(S3MediaStore, method)
-        setattr(S3MediaStore, method, points.around(f"s3 {method}", real))
-    requests.Session.send = points.around("http", requests.Session.send)  # type: ignore[method-assign]  # a point around it
-    _open_openai(points)
-
-    class PointedCursor(database_module.Cursor):
-        """A cursor with a point around each statement."""
-
-        def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002 - psycopg2's name
-            return points.around("sql", super().execute)(query, vars)
-
-    database_module.Cursor = PointedCursor  # type: ignore[misc]  # what transactions make cursors of
-    close = Database.transaction
-
-    @functools.wraps(close)
-    def transaction(self: Database) -> Any:
-        return _Committed(points, close(self))
-
-    Database.transaction = transaction  # type: ignore[method-assign]  # a point around the commit
-
-
-class _Committed:
-    """A transaction with a point before and after its end."""
-
-    def __init__(self, points: Points, real: Any) -> None:
-        self.points = points
-        self.real = real
-
-    def __enter__(self) -> Any:
-        return self.real.__enter__()
-
-    def __exit__(self, *error: Any) -> Any:
-        self.points.at("before sql commit")
-        result = self.real.__exit__(*error)
-        self.points.at("after sql commit")
-        return result
-
-
-def _open_openai(points: Points) -> None:
-    import httpx2
-
-    httpx2.HTTPTransport.handle_request = points.around(  # type: ignore[method-assign]  # a point around it
-        "http", httpx2.HTTPTransport.handle_request
-    )
+_DOZE_SECONDS = 0.05
+HANDLERS: dict[str, Callable[[dict[str, Any], Any], Any]] = {
+    "story": story.handler,
+    "image": image.handler,
+    "speech": speech.handler,
+    "clip": clip.handler,
+    "merge": merge.handler,
+    "finish": finish.handler,
+    "sweeper": sweeper.handler,
+}
 
 
 class Context:
@@ -113,48 +49,55 @@ class Context:
     function_name = memory_limit_in_mb = invoked_function_arn = aws_request_id = "worker"
 
 
-def invoke(handler: Callable[..., Any], event: dict[str, Any]) -> dict[str, Any]:
-    """Invoke a step as the state machine does: again only if it was certainly not accepted."""
-    for _ in range(4):
+class Clock:
+    """The time that the worker sees: it stands still, but for what is slept and what the task says.
+
+    So every run does the same, however busy the machine is.
+    """
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+        self._doze, began, began_monotonic = time.sleep, time.time(), time.monotonic()
+        time.time = lambda: began + self.ahead
+        time.monotonic = lambda: began_monotonic + self.ahead
+        time.sleep = self._sleep  # type: ignore[assignment]  # nobody sleeps for anything but numbers
+
+    def _sleep(self, seconds: float) -> None:
+        if seconds <= _DOZE_SECONDS:  # so does `subprocess` until a program has ended
+            self._doze(seconds)
+        else:
+            self.ahead += seconds
+
+
+def serve(connection: socket.socket, owners: dict[str, str]) -> None:
+    """Answer invocations until the other side closes the connection."""
+    stream = connection.makefile("rw", encoding="utf-8")
+    options = json.loads(stream.readline())
+
+    def say(**line: Any) -> None:
+        stream.write(json.dumps(line) + "\n")
+        stream.flush()
+
+    clock = Clock()
+    strikes = [Strike(**strike) for strike in options["strikes"]]
+    ports = Ports(strikes, owners)
+    ports.open(lambda name: say(struck=name))
+    if options["naive"]:
+        forget_the_protocol()
+    for line in stream:
+        task = json.loads(line)
+        clock.ahead, ports.state, start = task["ahead"], task["state"], len(ports.passed)
+        # The machine that runs the states plays Step Functions for the sweeper too.
+        pipeline.status = partial(_told, task["execution"])
         try:
-            answer: dict[str, Any] = handler(event, Context())
-        except NotAccepted:
-            answer = {"status": "waiting"}
-        if answer.get("status") != "waiting":
-            return answer
-        time.sleep(0.05)
-    return dict(handler(event, Context()))
+            said = {"answer": HANDLERS[task["function"]](task["event"], Context())}
+        except Exception as error:
+            said = {"error": type(error).__name__, "detail": str(error)}
+        say(passed=ports.passed[start:], ahead=clock.ahead, **said)
 
 
-def run(video_id: str, run_id: str) -> str:
-    """Do all steps of the run; return how it ended."""
-    from clip import handler as clip
-    from finish import handler as finish
-    from image import handler as image
-    from merge import handler as merge
-    from story import handler as story
-
-    event = {"run_id": run_id, "video_id": video_id}
-    try:
-        scenes = invoke(story.handler, event)["scenes"]
-        for scene in scenes:
-            invoke(image.handler, {**event, "scene": scene})
-        for scene in scenes:
-            of_scene = {**event, "scene": scene}
-            invoke(clip.handler, {**of_scene, "action": "start"})
-            while True:
-                answer = invoke(clip.handler, {**of_scene, "action": "check"})
-                if answer["status"] == "succeeded":
-                    break
-                time.sleep(0.05)
-            invoke(clip.handler, {**of_scene, "action": "collect"})
-        invoke(merge.handler, event)
-        invoke(finish.handler, {**event, "action": "finish"})
-    except VideoError as error:
-        invoke(finish.handler, {**event, "action": "fail", "error": type(error).__name__})
-    with generation.database().transaction() as cursor:
-        video = videos.get(cursor, video_id)
-    return f"{video.status} {video.error['code'] if video.error else ''}".strip()
+def _told(execution: str, _machine: str, _run: str) -> str:
+    return execution
 
 
 def forget_the_protocol() -> None:
@@ -178,17 +121,4 @@ def forget_the_protocol() -> None:
         with self.database.transaction() as cursor:
             record(cursor, attempt, facts)
 
-    Ledger.pay = pay  # type: ignore[method-assign]  # the control
-
-
-def main() -> None:
-    """Work; the last line says how it ended."""
-    video_id, run_id, kill_at, *naive = sys.argv[1:]
-    if naive:
-        forget_the_protocol()
-    open_ports(Points(int(kill_at)))
-    print(f"ended {run(video_id, run_id)}", flush=True)
-
-
-if __name__ == "__main__":
-    main()
+    paid.Ledger.pay = pay  # type: ignore[method-assign]  # the control

@@ -1,174 +1,163 @@
-"""What surrounds a worker: PostgreSQL, S3, Secrets Manager, and the stand-ins of both vendors."""
+"""What surrounds the workers: PostgreSQL, S3, Secrets Manager, and lanes with a vendor pair each.
+
+A lane is where one case at a time happens: it has its own database and its own stand-ins, so that
+rows, clocks and books belong to its cases, and its own forge. Lanes share the servers.
+"""
 
 import json
 import os
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from decimal import Decimal
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
+import boto3
 import imageio_ffmpeg
 
-from common import ids
-from common.database import Database, runs, videos
-from common.providers import models
+from common.database import Database
 from common.settings import DatabaseSettings
 from infra.local.emulator import Emulator
 from infra.local.postgres import Postgres
 from infra.local.state import PROJECT, State
 from migrate import migrations
-from tests.contract.rows import wish
+from tests.faults import ports, sql_port, workers
+from tests.faults.workers import Forge
 from tests.stand_ins import openai, runway
 from tests.stand_ins.process import StandIn
 
 BUCKET, REGION = "media", "us-east-1"
-SCENES, SECONDS = 2, 2
-_WORKER_SECONDS = 120
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a worker: the points that it passed, and how it ended (empty if killed)."""
-
-    points: list[str]
-    ended: str
+Given = ParamSpec("Given")
+Result = TypeVar("Result")
 
 
 @dataclass
-class World:
-    """Everything that a worker touches, and the judge's view of it."""
+class Lane:
+    """What one case at a time works with."""
 
-    environment: dict[str, str]
-    database: Database
+    number: int
     openai: StandIn
     runway: StandIn
-    tools: Path
-    seen: dict[str, int] = field(default_factory=dict)
+    forge: Forge
+    database: Database
+    s3: Any
 
-    def admit(self, *, on_unknown: str = "fail", seed: int = 1) -> tuple[str, str]:
-        """Store a video of two scenes with paid models, as admission does; return video and run."""
-        paid = models.paid()
-        row = wish(
-            frame_count=SCENES,
-            clip_seconds=SECONDS,
-            seed=seed,
-            on_unknown=on_unknown,
-            text_provider=paid.text.provider,
-            text_model=paid.text.model,
-            image_provider=paid.image.provider,
-            image_model=paid.image.model,
-            video_provider=paid.video.provider,
-            video_model=paid.video.model,
-            original_prompt=f"A paper boat crosses a pond ({ids.new('case')})",
-        )
-        return row.session_id, self._begin(row.session_id, "create", row)
 
-    def resume(self, video_id: str) -> str:
-        """Start a new run over the video, after every lease has ended; return its id."""
-        with self.database.transaction() as cursor:
-            cursor.execute("UPDATE provider_jobs SET lease_until = now() - interval '1 second'")
-            cursor.execute(
-                "UPDATE runs SET status = 'failed', ended_at = now() "
-                "WHERE session_id = %s AND status IN ('queued', 'running')",
-                (video_id,),
-            )
-            cursor.execute(
-                "UPDATE video_sessions SET status = 'failed' WHERE session_id = %s", (video_id,)
-            )
-            videos.reopen(cursor, video_id)
-        return self._begin(video_id, "resume", None)
+class World:
+    """All lanes; cases are spread over them."""
 
-    def work(self, video_id: str, run_id: str, kill_at: int = 0, *, naive: bool = False) -> Outcome:
-        """Let a worker do the run, and be killed at a point."""
-        control = ["naive"] if naive else []
-        done = subprocess.run(
-            [sys.executable, "-m", "tests.faults.worker", video_id, run_id, str(kill_at), *control],
-            cwd=PROJECT,
-            env={**self.environment, "PATH": f"{self.tools}{os.pathsep}{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            timeout=_WORKER_SECONDS,
-            check=False,
-        )
-        lines = done.stdout.splitlines()
-        points = [line.split(" ", 1)[1] for line in lines if line[:1].isdigit()]
-        ended = next((line[6:] for line in lines if line.startswith("ended ")), "")
-        if not ended and done.returncode != -9:
-            raise AssertionError(f"the worker failed by itself: {done.stderr[-3000:]}")
-        return Outcome(points, ended)
+    def __init__(self, lanes: Sequence[Lane]) -> None:
+        self.lanes = lanes
+        self._free: queue.SimpleQueue[Lane] = queue.SimpleQueue()
+        for lane in lanes:
+            self._free.put(lane)
+        self._pool = ThreadPoolExecutor(len(lanes))
 
-    def charges(self) -> int:
-        """How many paid calls the vendors' own books hold."""
-        return sum(
-            charge.kind != "refund"
-            for vendor in (self.openai, self.runway)
-            for charge in vendor.charges()
-        )
+    def submit(
+        self,
+        case: Callable[Concatenate[Lane, Given], Result],
+        *args: Given.args,
+        **more: Given.kwargs,
+    ) -> "Future[Result]":
+        """Let a case happen as soon as a lane is free; it is given the lane and the arguments."""
 
-    def ledger(self, video_id: str) -> list[dict[str, Any]]:
-        """Return our ledger of the video."""
-        with self.database.transaction() as cursor:
-            cursor.execute(
-                "SELECT kind, scene, attempt, state, possible_duplicate, actual_usd "
-                "FROM provider_jobs WHERE session_id = %s ORDER BY id",
-                (video_id,),
-            )
-            return [dict(row) for row in cursor.fetchall()]
+        def happen() -> Result:
+            lane = self._free.get()
+            try:
+                return case(lane, *args, **more)
+            finally:
+                self._free.put(lane)
 
-    def status(self, video_id: str) -> str:
-        """Return the video's status."""
-        with self.database.transaction() as cursor:
-            return videos.get(cursor, video_id).status
+        return self._pool.submit(happen)
 
-    def _begin(self, video_id: str, kind: str, row: Any) -> str:
-        run_id = ids.new("run")
-        with self.database.transaction() as cursor:
-            if row is not None:
-                videos.insert(cursor, row)
-            runs.insert(cursor, run_id, video_id, kind, Decimal(0))
-        return run_id
+    def close(self) -> None:
+        """Drop what has not begun, and wait for the rest."""
+        self._pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def world(root: Path) -> Iterator[World]:
-    """Start everything; it ends with the block."""
+def world(root: Path, lanes: int = 3) -> Iterator[World]:
+    """Start everything; it ends with the block. Each lane waits a lot, so take more than cores."""
     root.chmod(0o755)
     state = State.open(root / "state")
     postgres, emulator = Postgres(state), Emulator(state)
     tools = root / "bin"
     tools.mkdir()
     (tools / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
-    (root / "openai").mkdir()
-    (root / "runway").mkdir()
-    try:
+    with ExitStack() as cleanup:
+        cleanup.callback(postgres.stop)
         postgres.start()
+        cleanup.callback(emulator.stop)
         emulator.start(postgres.password)
-        with openai.serve(root / "openai") as text, runway.serve(root / "runway") as video:
-            yield _furnish(postgres, emulator, text, video, tools)
-    finally:
-        emulator.stop()
-        postgres.stop()
+        shared = _environment(postgres, emulator, tools)
+        os.environ.update({k: v for k, v in shared.items() if k.startswith("AWS_")})
+        _crowd(postgres)
+        made = World(
+            [
+                cleanup.enter_context(_lane(root / f"lane{n}", n, postgres, shared))
+                for n in range(lanes)
+            ]
+        )
+        cleanup.callback(made.close)
+        yield made
 
 
-def _furnish(
-    postgres: Postgres, emulator: Emulator, text: StandIn, video: StandIn, tools: Path
-) -> World:
-    import boto3
+@contextmanager
+def _lane(folder: Path, number: int, postgres: Postgres, shared: dict[str, str]) -> Iterator[Lane]:
+    folder.mkdir()
+    connection = postgres.connect()
+    connection.run(f"CREATE DATABASE lane{number}")
+    connection.close()
+    clips = str(folder.parent / "clips")
+    with (
+        openai.serve(folder / "openai") as text,
+        runway.serve(folder / "runway", pending_seconds=5, running_seconds=5, clips=clips) as film,
+    ):
+        aws = boto3.Session(
+            shared["AWS_ACCESS_KEY_ID"], shared["AWS_SECRET_ACCESS_KEY"], region_name=REGION
+        )
+        endpoint = shared["AWS_ENDPOINT_URL"]
+        secret = aws.client("secretsmanager", endpoint_url=endpoint).create_secret(
+            Name=f"providers-{number}",
+            SecretString=json.dumps(
+                {"OPENAI_API_KEY": text.api_key, "RUNWAY_API_KEY": film.api_key}
+            ),
+        )
+        environment = {
+            **shared,
+            "DATABASE_NAME": f"lane{number}",
+            "PROVIDERS_SECRET_ARN": secret["ARN"],
+            "OPENAI_BASE_URL": text.base_url,
+            "RUNWAY_BASE_URL": film.base_url,
+        }
+        settings = DatabaseSettings.model_validate(environment)
+        migrations.apply(settings)
+        owners = ports.owners(
+            {
+                "openai": text.url,
+                "runway": film.urls["api"],
+                "media": film.urls["media"],
+                "aws": endpoint,
+            }
+        )
+        with workers.forge(folder, environment, owners) as forge:
+            s3 = aws.client("s3", endpoint_url=endpoint)
+            yield Lane(number, text, film, forge, Database(settings), s3)
 
-    session = boto3.Session(emulator.access_key_id, emulator.secret_access_key, region_name=REGION)
-    session.client("s3", endpoint_url=emulator.url).create_bucket(Bucket=BUCKET)
-    secret_store = session.client("secretsmanager", endpoint_url=emulator.url)
 
-    def secret(name: str, **values: str) -> str:
-        arn: str = secret_store.create_secret(Name=name, SecretString=json.dumps(values))["ARN"]
-        return arn
-
-    environment = {
+def _environment(postgres: Postgres, emulator: Emulator, tools: Path) -> dict[str, str]:
+    aws = boto3.Session(emulator.access_key_id, emulator.secret_access_key, region_name=REGION)
+    aws.client("s3", endpoint_url=emulator.url).create_bucket(Bucket=BUCKET)
+    secret = aws.client("secretsmanager", endpoint_url=emulator.url).create_secret(
+        Name="database",
+        SecretString=json.dumps({"username": "postgres", "password": postgres.password}),
+    )
+    return {
         "PYTHONPATH": f"{PROJECT}{os.pathsep}{PROJECT / 'functions'}",
+        "PATH": f"{tools}{os.pathsep}{os.environ['PATH']}",
         "HOME": os.environ.get("HOME", "/"),
         "AWS_REGION": REGION,
         "AWS_DEFAULT_REGION": REGION,
@@ -178,29 +167,27 @@ def _furnish(
         "POWERTOOLS_TRACE_DISABLED": "true",
         "POWERTOOLS_SERVICE_NAME": "worker",
         "POWERTOOLS_METRICS_NAMESPACE": "worker",
-        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        "POWERTOOLS_LOG_LEVEL": "DEBUG",  # so that the log holds whatever it may ever hold
         "STAGE": "local",
         "DATABASE_HOST": "127.0.0.1",
         "DATABASE_PORT": str(postgres.port),
-        "DATABASE_NAME": "postgres",
-        "DATABASE_SECRET_ARN": secret("database", username="postgres", password=postgres.password),
+        "DATABASE_SECRET_ARN": secret["ARN"],
         "DATABASE_TLS": "disable",
         "MEDIA_BUCKET": BUCKET,
+        "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:played",
         "TEXT_PROVIDER": "openai",
         "IMAGE_PROVIDER": "openai",
         "VIDEO_PROVIDER": "runway",
         "SPEECH_PROVIDER": "openai",
-        "PROVIDERS_SECRET_ARN": secret(
-            "providers", OPENAI_API_KEY=text.api_key, RUNWAY_API_KEY=video.api_key
-        ),
-        "OPENAI_BASE_URL": text.base_url,
-        "RUNWAY_BASE_URL": video.base_url,
-        # Hundreds of runs a minute: what is judged here is not who waits for whom.
+        # What is judged here is not who waits for whom.
         "PROVIDER_LIMITS": "openai.images_per_minute=0,runway.jobs_at_once=0",
     }
-    os.environ.update(
-        {name: value for name, value in environment.items() if name.startswith("AWS_")}
+
+
+def _crowd(postgres: Postgres) -> None:
+    """Make a role with the superuser's password that has no connection left."""
+    connection = postgres.connect()
+    connection.run(
+        f"CREATE ROLE {sql_port.CROWDED} LOGIN CONNECTION LIMIT 0 PASSWORD '{postgres.password}'"
     )
-    settings = DatabaseSettings.model_validate(environment)
-    migrations.apply(settings)
-    return World(environment, Database(settings), text, video, tools)
+    connection.close()

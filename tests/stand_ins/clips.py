@@ -1,5 +1,6 @@
 """Real clips: H.264 in MP4, 24 pictures a second, of the right size and length."""
 
+import os
 import subprocess
 from pathlib import Path
 from threading import Lock
@@ -25,7 +26,8 @@ def make(
             folder.mkdir(parents=True, exist_ok=True)
             bar = f"drawbox=x=0:y=0:w={width // 16}:h={height}:c=white:t=fill"
             move = f"scroll=h=-{1 / (_FPS * seconds):.6f}"
-            half = path.with_suffix(".part")
+            # Stand-ins that share the folder are processes of their own.
+            half = path.with_suffix(f".{os.getpid()}")
             subprocess.run(
                 [
                     *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"),

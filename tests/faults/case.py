@@ -1,0 +1,270 @@
+"""One case: a video of two scenes with paid models, its executions, and the judge of them.
+
+The judge is the vendors' own books, not our ledger. For each step (the story, a scene's picture,
+a scene's clip) the calls in the books are held against the attempts in the ledger:
+
+paid twice   more calls than attempts that the ledger says were accepted or may have been; or two
+             attempts with a result; or an attempt after an unknown one that is not flagged
+lost         an attempt that the ledger calls paid, and the books do not know
+stuck        a run that has not ended
+off          the money that the ledger counts for known outcomes, less what the books hold (USD)
+orphans      objects of the video in the store that no row points to
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import pairwise
+from typing import Any
+
+from common import ids
+from common.database import runs, scenes, videos
+from common.providers import models
+from common.storage import MediaFolder
+from tests.contract.rows import wish
+from tests.faults.machine import Machine, TaskFailed
+from tests.faults.ports import Strike
+from tests.faults.workers import Crew
+from tests.faults.world import BUCKET, Lane
+from tests.stand_ins.charge_book import Charge
+
+SCENES, SECONDS = 2, 2
+STEPS = 1 + 2 * SCENES
+_A_DAY = 25 * 3600.0  # so that what the vendor counted for an earlier case counts no more
+_LEASE_SECONDS = 600.0  # longer than any
+_CREDIT_USD = Decimal("0.01")
+_ROUNDED = Decimal("0.00001")  # two sides round; no call costs as little
+_KINDS = {"responses": "story", "image_to_video": "clip"}
+_GOOD = ("submitted", "succeeded")
+_ACCEPTED = (*_GOOD, "failed")
+_UNSURE = ("unknown", "submitting")
+
+# What the database remembers of a moment, moved back: time has passed.
+_LATER = (
+    """
+    UPDATE provider_jobs
+    SET lease_until = lease_until - %(seconds)s * interval '1 second',
+        slot_until = slot_until - %(seconds)s * interval '1 second',
+        created_at = created_at - %(seconds)s * interval '1 second'
+    WHERE session_id = %(video)s
+    """,
+    "UPDATE provider_gates SET closed_until = closed_until - %(seconds)s * interval '1 second'",
+)
+
+Step = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the books, the ledger, the status and the store say of one video (see the module)."""
+
+    paid_twice: int
+    lost: int
+    flagged: int
+    unsure: int
+    stuck: bool
+    off: Decimal
+    orphans: tuple[str, ...]
+    calls: dict[Step, int]
+    states: dict[Step, tuple[str, ...]]
+
+    @property
+    def unsound(self) -> dict[str, object]:
+        """What is wrong, whatever the outcome."""
+        off = 0 if self.unsure or abs(self.off) < _ROUNDED else self.off
+        found = {
+            "paid twice": self.paid_twice,
+            "lost": self.lost,
+            "stuck": self.stuck,
+            "orphans": self.orphans,
+            "off": off,
+        }
+        return {name: value for name, value in found.items() if value}
+
+
+class Case:
+    """A video in a lane. `ended` is its status, and its code if it failed: `failed run.stopped`."""
+
+    def __init__(self, lane: Lane, *, on_unknown: str = "fail", naive: bool = False) -> None:
+        self.lane = lane
+        self.naive = naive
+        self.passed: list[str] = []
+        self._ahead = 0.0
+        self._charged = {v: len(v.bookings()) for v in (lane.openai, lane.runway)}
+        paid = models.paid()
+        row = wish(
+            user_id=f"lane{lane.number}",
+            frame_count=SCENES,
+            clip_seconds=SECONDS,
+            on_unknown=on_unknown,
+            text_provider=paid.text.provider,
+            text_model=paid.text.model,
+            image_provider=paid.image.provider,
+            image_model=paid.image.model,
+            video_provider=paid.video.provider,
+            video_model=paid.video.model,
+            original_prompt="A paper boat crosses a pond",
+        )
+        self.video_id = row.session_id
+        self.folder = MediaFolder(row.user_id, row.session_id)
+        self.run_id = ids.new("run")
+        lane.runway.advance(_A_DAY)
+        with lane.database.transaction() as cursor:
+            cursor.execute(
+                "UPDATE provider_jobs SET created_at = created_at - %s * interval '1 second'",
+                (_A_DAY,),
+            )
+            videos.insert(cursor, row)
+            runs.insert(cursor, self.run_id, row.session_id, "create", Decimal(0))
+
+    # -- what happens ------------------------------------------------------------------------------
+    def execute(self, *strikes: Sequence[Strike]) -> str:
+        """Run one execution of the open run to its end; return how the video ended.
+
+        The first strikes are for the first worker, the next for the one after it has died.
+        """
+        crew = Crew(self.lane.forge, list(strikes), self.naive)
+
+        def invoke(state: str, function: str, event: dict[str, Any], execution: str = "") -> Any:
+            answer, ahead = crew.invoke(
+                state, function, event, ahead=self._ahead, execution=execution
+            )
+            self.sleep(ahead - self._ahead)
+            return answer
+
+        try:
+            status = Machine(invoke, self.sleep).run(
+                {"run_id": self.run_id, "video_id": self.video_id}
+            )
+            if self.video.status in ("queued", "running"):
+                ended = {"detail": {"name": self.run_id}}
+                try:
+                    invoke("(swept)", "sweeper", ended, status)
+                except TaskFailed:  # the next sweep does it
+                    invoke("(swept)", "sweeper", ended, status)
+        finally:
+            crew.close()
+            self.passed = crew.passed
+        return self.ended
+
+    def resume(self, *strikes: Sequence[Strike]) -> str:
+        """Wait until every lease is over, resume as the API does, and run; return how it ended."""
+        self.sleep(_LEASE_SECONDS)
+        self.run_id = ids.new("run")
+        with self.lane.database.transaction() as cursor:
+            assert videos.reopen(cursor, self.video_id)
+            runs.insert(cursor, self.run_id, self.video_id, "resume", Decimal(0))
+        return self.execute(*strikes)
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass for the vendors, for the workers, and for what the database remembers."""
+        if seconds <= 0:
+            return
+        self._ahead += seconds
+        self.lane.runway.advance(seconds)
+        with self.lane.database.transaction() as cursor:
+            for change in _LATER:
+                cursor.execute(change, {"seconds": seconds, "video": self.video_id})
+
+    @property
+    def video(self) -> videos.Video:
+        """The video as it is now."""
+        with self.lane.database.transaction() as cursor:
+            return videos.get(cursor, self.video_id)
+
+    @property
+    def ended(self) -> str:
+        """How the video stands."""
+        video = self.video
+        return f"{video.status} {video.error['code'] if video.error else ''}".strip()
+
+    # -- the judge ---------------------------------------------------------------------------------
+    def judge(self) -> Judgement:
+        """Hold the vendors' books against our ledger."""
+        ledger, charges = self.ledger(), self.charges()
+        calls = Counter(step for step, charge in charges if charge.kind != "refund")
+        states: dict[Step, tuple[str, ...]] = {}
+        twice = lost = 0
+        for step in sorted({*calls, *((row["kind"], row["scene"]) for row in ledger)}):
+            rows = [row for row in ledger if (row["kind"], row["scene"]) == step]
+            states[step] = tuple(row["state"] for row in rows)
+            accepted = sum(row["state"] in _ACCEPTED for row in rows)
+            unsure = sum(row["state"] in _UNSURE for row in rows)
+            surplus = calls[step] - accepted - unsure
+            if step[0] == "story" and not unsure:
+                # A story may be corrected by a second call; the attempt's cost is that of both.
+                surplus *= abs(_off(rows, [c for of, c in charges if of == step])) >= _ROUNDED
+            good = sum(row["state"] in _GOOD for row in rows)
+            unflagged = sum(
+                earlier["state"] in _UNSURE and not later["possible_duplicate"]
+                for earlier, later in pairwise(rows)
+            )
+            twice += max(surplus, good - 1, unflagged, 0)
+            lost += sum(row["state"] in _GOOD for row in rows) > calls[step]
+        return Judgement(
+            paid_twice=twice,
+            lost=lost,
+            flagged=sum(row["possible_duplicate"] for row in ledger),
+            unsure=sum(row["state"] in _UNSURE for row in ledger),
+            stuck=self.video.status in ("queued", "running"),
+            off=_off(ledger, [charge for _, charge in charges]),
+            orphans=self._orphans(),
+            calls=dict(calls),
+            states=states,
+        )
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Return our ledger of the video."""
+        with self.lane.database.transaction() as cursor:
+            cursor.execute(
+                "SELECT kind, scene, attempt, state, code, token, possible_duplicate, actual_usd "
+                "FROM provider_jobs WHERE session_id = %s ORDER BY id",
+                (self.video_id,),
+            )
+            return [dict(row) for row in cursor.fetchall()]
+
+    def charges(self) -> list[tuple[Step, Charge]]:
+        """Return what the vendors' books hold since the case began, by step."""
+        with self.lane.database.transaction() as cursor:
+            frames = scenes.frames(cursor, self.video_id)
+        found = []
+        for vendor, before in self._charged.items():
+            for charge in vendor.bookings()[before:]:
+                texts = {f.frame_number: (f.prompt, f.motion_prompt) for f in frames}
+                scene = next(
+                    (n for n, told in texts.items() if any(t in charge.prompt for t in told)), 0
+                )
+                kind = _KINDS.get(_origin(charge), "image")
+                found.append(((kind, 0 if kind == "story" else scene), charge))
+        return found
+
+    def _orphans(self) -> tuple[str, ...]:
+        if self.video.status != "succeeded":
+            return ()  # what is finished waits for a resume
+        receipts = {self.folder.receipt(row["token"]) for row in self.ledger()}
+        with self.lane.database.transaction() as cursor:
+            final = videos.final(cursor, self.video_id)
+            assert final is not None
+            known = {
+                *(file["key"] for file in final.files),
+                self.folder.provenance(final.version),
+                *(frame.image_key for frame in scenes.frames(cursor, self.video_id)),
+                *(clip.video_key for clip in scenes.clips(cursor, self.video_id)),
+                *receipts,
+            }
+        prefix = f"{self.folder.user_id}/{self.video_id}/"
+        listed = self.lane.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix)["Contents"]
+        return tuple(item["Key"] for item in listed if item["Key"] not in known)
+
+
+def _origin(charge: Charge) -> str:
+    return charge.kind if charge.kind != "refund" else "image_to_video"
+
+
+def _off(rows: list[dict[str, Any]], charges: list[Charge]) -> Decimal:
+    """Return what the ledger's rows count, less what the books hold."""
+    counted = sum((row["actual_usd"] or Decimal(0) for row in rows), Decimal(0))
+    for charge in charges:
+        counted -= charge.amount * (_CREDIT_USD if charge.unit == "credits" else 1)
+    return counted

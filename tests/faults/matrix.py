@@ -1,0 +1,418 @@
+"""The fault matrix as data: each fault, each step that it applies to, and what has to come of it.
+
+What is required was written down before the product was tried (`Required`): how the run ends at
+which the fault strikes, how the video ends when it is resumed after the fault has gone, how many
+calls for the step the vendor's book holds at the end, what the ledger says of them, and whether the
+user was told that it was billed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tests.faults.ports import Strike
+
+DONE, PARKED = "succeeded", "failed provider.outcome_unknown"
+# Parked as well; Runway's own count of its jobs has shown that the call was accepted.
+ID_LOST = "failed provider.accepted_id_lost"
+
+
+@dataclass(frozen=True)
+class Script:
+    """A fault that a stand-in plays (see `tests.stand_ins`); `options` are those of the mode."""
+
+    vendor: str
+    endpoint: str
+    mode: str
+    times: int | None = 1
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Required:
+    """What has to come of a fault (see the module). `resumed` is empty where no resume is needed.
+
+    `states` are those of the step's attempts in the ledger, but for refused ones, which may be any
+    number; `told` is `billed` of the run's error.
+    """
+
+    first: str
+    resumed: str = ""
+    calls: int = 1
+    states: tuple[str, ...] = ("succeeded",)
+    told: bool | None = None
+    flagged: int = 0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fault at one step."""
+
+    fault: str
+    step: str
+    required: Required
+    scripts: tuple[Script, ...] = ()
+    strikes: tuple[Strike, ...] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)  # of the step's vendor, for the run
+    on_unknown: str = "fail"
+
+    @property
+    def name(self) -> str:
+        """Name of the cell."""
+        policy = "" if self.on_unknown == "fail" else ", resubmit once"
+        return f"{self.step}: {self.fault}{policy}"
+
+
+# -- what may be required --------------------------------------------------------------------------
+HEALS = Required(DONE)
+
+
+def parked(calls: int) -> Required:
+    """Nobody knows whether it was charged: not made again by itself, also not by a resume."""
+    return Required(PARKED, PARKED, calls, ("unknown",))
+
+
+COUNTED = Required(ID_LOST, ID_LOST, 1, ("unknown",), told=True)
+
+
+def refused(code: str, told: bool | None = False) -> Required:
+    """A definite no, nothing charged: once the cause is gone, a resume makes the call."""
+    return Required(f"failed {code}", DONE, told=told)
+
+
+def spoiled(code: str, told: bool | None = True) -> Required:
+    """Charged, and nothing usable came: the user is told; a resume buys another."""
+    return Required(f"failed {code}", DONE, 2, ("failed", "succeeded"), told)
+
+
+def delayed(code: str, told: bool | None = None) -> Required:
+    """The run fails, the paid work is kept: a resume goes on from it and buys nothing again."""
+    return Required(f"failed {code}", DONE, told=told)
+
+
+# -- steps -----------------------------------------------------------------------------------------
+# Column of the table -> the step in the ledger, and the state that does it.
+STEPS: Mapping[str, tuple[tuple[str, int], str]] = {
+    "story": (("story", 0), "WriteStory"),
+    "picture": (("image", 1), "PaintAnchor"),
+    "edit": (("image", 2), "PaintImage"),
+    "submit": (("clip", 1), "StartClip"),
+    "poll": (("clip", 1), "CheckClip"),
+    "download": (("clip", 1), "CollectClip"),
+    "merge": (("clip", 1), "MergeClips"),
+    "finish": (("clip", 1), "Finish"),
+}
+_ENDPOINTS = {
+    "story": ("openai", "responses"),
+    "picture": ("openai", "images.generations"),
+    "edit": ("openai", "images.edits"),
+    "submit": ("runway", "image_to_video"),
+    "poll": ("runway", "tasks.get"),
+    "download": ("runway", "outputs"),
+}
+_PAID = ("story", "picture", "edit", "submit")
+_WORDS = {"truncated": "cut body", "html": "HTML in 200", "empty": "empty 200"}
+
+
+def cells() -> list[Cell]:
+    """Return every cell, in the order of the table."""
+    made = [
+        *_paid(), *_credit(), *_story(), *_picture(), *_task(), *_poll(), *_download(),
+        *_s3(), *_sql(), *_gone(),
+    ]  # fmt: skip
+    # Where a call is in doubt, the other policy makes it once more, and flags it.
+    return [one for cell in made for one in (cell, *_resubmitted(cell))]
+
+
+def controls() -> list[Cell]:
+    """Return cells at which a worker that knows no protocol must be caught paying twice."""
+    return [
+        cell
+        for cell in cells()
+        if cell.fault.startswith("charged, then") and cell.on_unknown == "fail"
+    ]
+
+
+def _resubmitted(cell: Cell) -> Iterator[Cell]:
+    if cell.required.resumed in (PARKED, ID_LOST):
+        required = replace(
+            cell.required,
+            resumed=DONE,
+            calls=cell.required.calls + 1,
+            states=(*cell.required.states, "succeeded"),
+            flagged=1,
+        )
+        yield replace(cell, required=required, on_unknown="resubmit_once")
+
+
+def _cell(
+    fault: str,
+    step: str,
+    required: Required,
+    mode: str,
+    *,
+    times: int | None = 1,
+    **options: Any,
+) -> Cell:
+    vendor, endpoint = _ENDPOINTS[step]
+    script = Script(vendor, endpoint, mode, times, options)
+    strikes = (_passage(step, "hasty", times),) if mode.endswith("hang") else ()
+    return Cell(fault, step, required, (script,), strikes)
+
+
+def _passage(step: str, how: str, times: int | None = 1) -> Strike:
+    """Return a strike of the step's own call to its provider."""
+    name = {"poll": "http GET runway", "download": "http GET media"}
+    vendor, _ = _ENDPOINTS[step]
+    return Strike(
+        how, state=STEPS[step][1], name=name.get(step, f"http POST {vendor}"), times=times
+    )
+
+
+# -- paid calls ------------------------------------------------------------------------------------
+def _paid() -> Iterator[Cell]:
+    in_doubt = {
+        "500": ("500", 0),
+        "charged, then 500": ("charge_then_500", 1),
+        "504": ("504", 1),
+        "hang": ("hang", 0),
+        "charged, then hang": ("charge_then_hang", 1),
+        "reset": ("reset", 0),
+        "charged, then reset": ("charge_then_reset", 1),
+        "cut body": ("truncated", 1),
+        "HTML in 200": ("html", 1),
+        "empty 200": ("empty", 1),
+    }
+    for fault, (mode, calls) in in_doubt.items():
+        for step in _PAID:
+            known = step == "submit" and calls
+            yield _cell(fault, step, COUNTED if known else parked(calls), mode)
+    yield _cell("no id in 200", "submit", COUNTED, "missing_id")
+    yield _cell("no id in 200", "story", HEALS, "missing_id")
+    for step in _PAID:
+        for mode in ("429", "502", "503"):
+            yield _cell(mode, step, HEALS, mode)
+        yield _cell("429, Retry-After", step, HEALS, "429", retry_after=20)
+        yield _cell("429, three times", step, HEALS, "429", times=3)
+        yield _cell("slow", step, HEALS, "slow", seconds=0.3)
+        nobody = _passage(step, "refused", 2)
+        yield Cell("connection refused", step, HEALS, strikes=(nobody,))
+        for mode, code in (("401", "key"), ("403", "forbidden"), ("413", "input")):
+            yield _cell(mode, step, refused(f"provider.{code}"), mode)
+        code = "provider.refused" if step == "submit" else "provider.model"
+        yield _cell("404", step, refused(code), "404")
+
+
+def _credit() -> Iterator[Cell]:
+    for step in _PAID:
+        out = refused("provider.credits")
+        yield _cell("402", step, out, "402")
+        mode = "no_credits" if step == "submit" else "quota"
+        yield _cell("no credits (400, 429)", step, out, mode)
+        if step != "submit":
+            mode = "moderation_input"
+            yield _cell("moderation of the input", step, refused("safety.input"), mode)
+    for step in ("picture", "edit"):
+        # OpenAI does not say whether what it held back was charged.
+        held = Required("failed safety.output", DONE, 1, ("failed", "succeeded"))
+        yield _cell("moderation of the output", step, held, "moderation_output")
+    day = refused("provider.quota")
+    yield Cell("daily limit (429)", "submit", day, settings={"daily_generations": 0})
+
+
+# -- what a provider makes -------------------------------------------------------------------------
+def _story() -> Iterator[Cell]:
+    corrected = Required(DONE, calls=2)
+    for mode in ("truncation", "reasoning_only", "links", "not_fitting"):
+        fault = mode.replace("_", " ")
+        yield _cell(fault, "story", corrected, mode)
+        code = "truncated" if mode in ("truncation", "reasoning_only") else "invalid"
+        twice = Required(f"failed story.{code}", DONE, 3, ("failed", "succeeded"), told=True)
+        yield _cell(f"{fault}, twice", "story", twice, mode, times=2)
+    yield _cell("commentary", "story", HEALS, "commentary")
+    yield _cell("refusal", "story", spoiled("safety.input"), "refusal")
+    yield _cell("content filter", "story", spoiled("safety.output"), "content_filter")
+    # Failed in 200 without a bill: a definite end; whether it was charged is not said.
+    failed = Required("failed provider.internal", DONE, 1, ("failed", "succeeded"))
+    yield _cell("failed in 200", "story", failed, "failed")
+    busy = "rate_limit_exceeded"
+    yield _cell("failed in 200, too busy", "story", HEALS, "failed", code=busy)
+
+
+def _picture() -> Iterator[Cell]:
+    for step in ("picture", "edit"):
+        for mode in ("empty_data", "null_data", "null_b64"):
+            fault = mode.replace("_", " ")
+            yield _cell(fault, step, spoiled("provider.output"), mode)
+        for mode in ("wrong_size", "not_a_picture"):
+            fault = mode.replace("_", " ")
+            yield _cell(fault, step, spoiled("image.unusable"), mode)
+
+
+def _task() -> Iterator[Cell]:
+    def born(fault: str, required: Required, mode: str, **options: Any) -> Cell:
+        return replace(_cell(fault, "submit", required, mode, **options), step="poll")
+
+    late = Required("failed clip.timeout", DONE, 2, ("failed", "succeeded"), told=False)
+    yield born("stuck PENDING", late, "stuck_pending")
+    yield born("stuck THROTTLED", late, "stuck_throttled")
+    yield born("stuck RUNNING", replace(late, told=True), "stuck_running")
+    yield born("THROTTLED for a minute", HEALS, "throttled", seconds=60)
+    yield born("unknown status for a minute", HEALS, "unknown_status", seconds=60)
+    # It may still be made, and is charged: left alone, in doubt, and asked after by a resume.
+    doubt = Required("failed clip.timeout", PARKED, 1, ("unknown",))
+    yield born("unknown status for ever", doubt, "unknown_status")
+    back = delayed("clip.timeout")
+    yield born("unknown status for half an hour", back, "unknown_status", seconds=1800)
+    stays = Script("runway", "tasks.delete", "503", None)
+    stuck = born("stuck RUNNING, cancel fails", doubt, "stuck_running")
+    yield replace(stuck, scripts=(*stuck.scripts, stays))
+    yield born("404 for a moment", HEALS, "late", seconds=20)
+    gone = Required("failed provider.job_gone", PARKED, 1, ("unknown",))
+    yield born("404 for ever", gone, "late", seconds=10**7)
+    yield born("404 for ten minutes", delayed("provider.job_gone"), "late", seconds=600)
+    for code, ours, told in (
+        ("INTERNAL", "provider.internal", False),
+        ("INTERNAL.BAD_OUTPUT.CODE01", "clip.bad_output", False),
+        ("SAFETY.INPUT.IMAGE", "safety.input", True),
+        ("SAFETY.OUTPUT.VIDEO", "safety.output", True),
+        ("INPUT_PREPROCESSING.SAFETY.TEXT", "safety.input", False),
+        ("INPUT_PREPROCESSING.INTERNAL", "provider.internal", False),
+        ("THIRD_PARTY.UNAVAILABLE", "provider.unavailable", False),
+        ("ASSET.INVALID", "provider.input", False),
+        ("SOMETHING.NEW", "provider.failed", False),
+        (None, "provider.internal", False),
+    ):
+        fault, kept = f"FAILED {code or 'without a code'}", 10 if told else 0
+        yield born(fault, spoiled(ours, told), "failed", code=code, credits=kept)
+    yield born("SUCCEEDED without output", spoiled("provider.output"), "no_output")
+
+
+def _poll() -> Iterator[Cell]:
+    for mode in ("429", "500", "502", "503", "504", "reset", "truncated", "html", "empty"):
+        yield _cell(_WORDS.get(mode, mode), "poll", HEALS, mode)
+    yield _cell("429, Retry-After", "poll", HEALS, "429", retry_after=20)
+    yield _cell("429, three times", "poll", HEALS, "429", times=3)
+    yield _cell("hang", "poll", HEALS, "hang")
+    yield _cell("no id in 200", "poll", HEALS, "missing_id")
+    yield _cell("slow", "poll", HEALS, "slow", seconds=0.3)
+    yield _cell("unknown status once", "poll", HEALS, "unknown_status")
+    yield _cell("401", "poll", delayed("provider.key"), "401")
+    yield _cell("403", "poll", delayed("provider.forbidden"), "403")
+    yield _cell("503 for an hour", "poll", delayed("provider.unreachable"), "503", times=12)
+    nobody = _passage("poll", "refused", 2)
+    yield Cell("connection refused", "poll", HEALS, strikes=(nobody,))
+
+
+def _download() -> Iterator[Cell]:
+    for mode in ("500", "502", "503", "429", "reset", "truncated", "html", "empty", "slow"):
+        yield _cell(_WORDS.get(mode, mode), "download", HEALS, mode)
+    yield _cell("hang", "download", HEALS, "hang")
+    yield _cell("404 once", "download", HEALS, "404")
+    yield _cell("expired once", "download", HEALS, "expired")
+    yield _cell("wrong type once", "download", HEALS, "wrong_type")
+    lost = spoiled("clip.output_lost")
+    yield _cell("expired for ever", "download", lost, "expired", times=None)
+    yield _cell("404 for ever", "download", lost, "404", times=None)
+    nobody = _passage("download", "refused", 2)
+    yield Cell("connection refused", "download", HEALS, strikes=(nobody,))
+    # One of another size is fitted in by the merge.
+    yield _cell("small clip for ever", "download", HEALS, "small_clip", times=None)
+    for mode in ("corrupt", "short_clip"):
+        fault = mode.replace("_", " ")
+        yield _cell(f"{fault} once", "download", HEALS, mode)
+        yield _cell(f"{fault} for ever", "download", spoiled("media.invalid"), mode, times=None)
+    yield _cell("oversize once", "download", HEALS, "oversize", megabytes=257)
+
+
+# -- the store -------------------------------------------------------------------------------------
+def _s3() -> Iterator[Cell]:
+    def struck(fault: str, step: str, required: Required, name: str, how: str, **more: Any) -> Cell:
+        times = more.pop("times", 1)
+        strike = Strike(how, state=STEPS[step][1], name=f"s3 {name}", times=times)
+        return Cell(f"S3 {fault}", step, required, strikes=(strike,))
+
+    places = (
+        ("picture", "PUT reference"), ("picture", "PUT receipts"), ("story", "PUT receipts"),
+        ("edit", "GET reference"), ("edit", "PUT reference"), ("submit", "GET reference"),
+        ("submit", "PUT receipts"), ("download", "PUT"), ("merge", "GET"), ("merge", "PUT"),
+        ("finish", "PUT"),
+    )  # fmt: skip
+    gone = delayed("storage.not_found")
+    no = delayed("storage.refused")
+    for step, name in places:
+        for how in ("503", "500"):
+            yield struck(f"{how}: {name}", step, HEALS, name, f"s3_{how}")
+        yield struck(f"hang: {name}", step, HEALS, name, "s3_hang")
+        yield struck(f"refused connection: {name}", step, HEALS, name, "refused")
+        yield struck(f"503 six times: {name}", step, HEALS, name, "s3_503", times=6)
+        if name.startswith("GET"):
+            yield struck(f"cut body: {name}", step, HEALS, name, "s3_cut")
+            yield struck(f"403: {name}", step, gone, name, "s3_403")
+            yield struck(f"404: {name}", step, gone, name, "s3_404")
+        elif name == "PUT receipts":  # the database is the first place
+            yield struck(f"403: {name}", step, HEALS, name, "s3_403")
+        elif name == "PUT reference":  # the picture was paid, and is nowhere
+            yield struck(f"403: {name}", step, spoiled("storage.refused"), name, "s3_403")
+            lost = spoiled("storage.unavailable")
+            yield struck(f"503 for ever: {name}", step, lost, name, "s3_503", times=None)
+        else:
+            yield struck(f"403: {name}", step, no, name, "s3_403")
+            down = delayed("storage.unavailable")
+            yield struck(f"503 for ever: {name}", step, down, name, "s3_503", times=None)
+
+
+# -- the database ----------------------------------------------------------------------------------
+def _sql() -> Iterator[Cell]:
+    hows = {
+        "SQL down at connect": ("refused", "sql connect"),
+        "SQL too many connections": ("sql_53300", "sql connect"),
+        "SQL dead socket": ("cut", "sql SELECT"),
+        "SQL shut down": ("sql_57P01", "sql SELECT"),
+        "SQL read-only": ("sql_25006", "sql UPDATE"),
+        "SQL deadlock": ("sql_40P01", "sql UPDATE"),
+        "SQL serialization": ("sql_40001", "sql UPDATE"),
+        "SQL commit cut": ("cut", "sql commit"),
+        "SQL commit's answer lost": ("lost", "sql commit"),
+    }
+    connects = ("story", "merge", "finish")  # where a cold function connects
+    writes = {"merge": "sql INSERT", "finish": "sql WITH"}
+    for fault, (how, name) in hows.items():
+        for step, (_, state) in STEPS.items():
+            if name == "sql connect" and step not in connects:
+                continue
+            where = writes.get(step, name) if name == "sql UPDATE" else name
+            yield Cell(fault, step, HEALS, strikes=(Strike(how, state=state, name=where, times=2),))
+    # After the call: what was paid for is stored, however often it takes.
+    for step in _PAID:
+        for fault, how in (
+            ("SQL dead socket", "cut"),
+            ("SQL read-only", "sql_25006"),
+            ("SQL deadlock", "sql_40P01"),
+        ):
+            settle = Strike(how, state=STEPS[step][1], name="sql UPDATE provider_jobs", times=3)
+            yield Cell(f"{fault} after the call", step, HEALS, strikes=(settle,))
+
+
+def _gone() -> Iterator[Cell]:
+    """What is needed is gone for longer than a function waits."""
+    for step in _PAID:
+        vendor, state = _ENDPOINTS[step][0], STEPS[step][1]
+        paid = f"http POST {vendor}"
+        unsettled = Strike("cut", state=state, name="sql UPDATE provider_jobs", times=None)
+        silent = Strike("s3_503", state=state, name="s3 PUT receipts", times=None)
+        down = Strike("cut", state=state, name="sql", after=paid, times=None)
+        kept = delayed("ledger.unsettled", told=True)
+        yield Cell("SQL does not settle", step, kept, strikes=(unsettled,))
+        crashed = delayed("step.crashed")
+        yield Cell("SQL gone after the call", step, crashed, strikes=(down,))
+        end = ID_LOST if step == "submit" else PARKED
+        lost = Required("failed step.crashed", end, 1, ("unknown",))
+        yield Cell("SQL and S3 gone after the call", step, lost, strikes=(down, silent))
+    keys = Strike("refused", state="WriteStory", name="http POST secrets", skip=1, times=4)
+    yield Cell("secret of the keys unreachable", "story", HEALS, strikes=(keys,))
+
+
+def rows(chosen: Sequence[Cell]) -> list[str]:
+    """Return the faults in the order in which they come first."""
+    return list(dict.fromkeys(cell.fault for cell in chosen))
