@@ -32,7 +32,10 @@ class S3MediaStore:
             raise _own(error, "stored") from error
 
     def put_file(self, key: str, path: Path, media_type: str) -> None:
-        """Store a file; in parallel parts of 16 MiB when it is larger than one."""
+        """Store a file; in parallel parts of 16 MiB when it is larger than one.
+
+        Every part goes with its SHA-256: S3 refuses one that arrives otherwise than it was sent.
+        """
         # Imported here: only the functions that store clips and videos need it.
         from s3transfer.manager import TransferConfig, TransferManager
 
@@ -41,11 +44,10 @@ class S3MediaStore:
             multipart_chunksize=_PART_BYTES,
             max_request_concurrency=4,
         )
+        arguments = {"ContentType": media_type, "ChecksumAlgorithm": "SHA256"}
         try:
             with TransferManager(aws.s3(), config) as transfer:
-                upload = transfer.upload(
-                    str(path), self._bucket, key, extra_args={"ContentType": media_type}
-                )
+                upload = transfer.upload(str(path), self._bucket, key, extra_args=arguments)
                 upload.result()
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "stored") from error

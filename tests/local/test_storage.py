@@ -1,0 +1,62 @@
+"""Media on their way to S3 and back: in parts, each with its checksum, and whole."""
+
+import base64
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from common import aws
+from common.storage.s3 import S3MediaStore
+from infra.local.connection import Connection
+
+BUCKET = "media-in-parts"
+PART = 16 * 1024 * 1024
+
+
+@pytest.fixture
+def store(stock: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3MediaStore]:
+    stock.client("s3").create_bucket(Bucket=BUCKET)
+    for name, value in {
+        "AWS_ENDPOINT_URL": stock.endpoint,
+        "AWS_ACCESS_KEY_ID": stock.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": stock.secret_access_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    caches = (aws._client, aws._session)
+    for kept in caches:
+        kept.cache_clear()
+    yield S3MediaStore(BUCKET)
+    for kept in caches:
+        kept.cache_clear()
+
+
+@pytest.mark.parametrize("size", [1000, 2 * PART + 1000], ids=["one request", "three parts"])
+def test_every_part_goes_with_its_sha256(size: int, store: S3MediaStore, tmp_path: Path) -> None:
+    data = hashlib.shake_128(b"clip").digest(size)
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(data)
+    sent: list[str] = []
+
+    def note(request: Any, **_: Any) -> None:
+        if request.method == "PUT":
+            sums = [request.headers.get("x-amz-checksum-sha256")]
+            sums.append(request.headers.get("x-amz-trailer"))
+            sent.append(" ".join(_text(value) for value in sums if value))
+
+    aws.s3().meta.events.register("before-send.s3", note)
+    store.put_file("u/v/clip.mp4", path, "video/mp4")
+    parts = [data[start : start + PART] for start in range(0, size, PART)]
+    digests = [base64.b64encode(hashlib.sha256(part).digest()).decode() for part in parts]
+    assert sorted(sent) == sorted(digests) or set(sent) == {"x-amz-checksum-sha256"}
+    assert len(sent) == len(parts)
+    back = tmp_path / "back.mp4"
+    store.get_file("u/v/clip.mp4", back)
+    assert back.read_bytes() == data
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
