@@ -51,8 +51,7 @@ def test_every_part_goes_with_its_sha256(size: int, store: S3MediaStore, tmp_pat
     store.put_file("u/v/clip.mp4", path, "video/mp4")
     parts = [data[start : start + PART] for start in range(0, size, PART)]
     digests = [base64.b64encode(hashlib.sha256(part).digest()).decode() for part in parts]
-    assert sorted(sent) == sorted(digests) or set(sent) == {"x-amz-checksum-sha256"}
-    assert len(sent) == len(parts)
+    assert sorted(sent) == sorted(digests)
     back = tmp_path / "back.mp4"
     store.get_file("u/v/clip.mp4", back)
     assert back.read_bytes() == data

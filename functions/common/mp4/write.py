@@ -66,7 +66,8 @@ def _runs(samples: Iterable[Sample]) -> Iterator[_Run]:
     """Join neighbouring samples, so that a clip is copied in few calls."""
     path, start, end = Path(), 0, 0
     for sample in samples:
-        if sample.path == path and sample.offset == end:
+        # Neighbours carry the very same path; comparing names would take longer than all the rest.
+        if sample.path is path and sample.offset == end:
             end += sample.size
             continue
         if end > start:
