@@ -5,9 +5,9 @@ BIN := .venv/bin
 STAGE ?= local
 # uv trusts what the machine trusts, as pip and git do: a company's own authority, for example.
 export UV_SYSTEM_CERTS := true
-export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST
+export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST FILE
 
-.PHONY: demo up down deploy key test check format unit contract infra local e2e media faults faults-share bench sizes layers lock openapi clean help
+.PHONY: demo drop up down deploy key test check format unit contract infra local e2e media faults faults-share bench sizes layers lock openapi clean help
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -26,6 +26,9 @@ help: ## Show what can be done
 
 demo: .venv/.installed ## Make a video on this machine: PROMPT= SCENES= SECONDS= RATIO= STYLE= MOOD= IMAGE= MAX_COST=
 	@$(BIN)/python -m infra.local demo
+
+drop: .venv/.installed ## Drop a file into the inbox of the running local cloud: FILE= and, of a picture, PROMPT= ...
+	@$(BIN)/python -m infra.local drop
 
 up: .venv/.installed ## Run the local cloud until Ctrl-C
 	@$(BIN)/python -m infra.local up

@@ -25,6 +25,7 @@ class FunctionSize:
 SIZES: Mapping[str, FunctionSize] = {
     "authorizer": FunctionSize(memory=1024, timeout=10),
     "api": FunctionSize(memory=1024, timeout=28),  # API Gateway waits for 29 s
+    "intake": FunctionSize(memory=1024, timeout=90),
     "story": FunctionSize(memory=512, timeout=230),
     "image": FunctionSize(memory=1769, timeout=350),
     "speech": FunctionSize(memory=1769, timeout=110),

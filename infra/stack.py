@@ -11,6 +11,7 @@ from infra.constructs.api import Api
 from infra.constructs.database import Database, migrations
 from infra.constructs.function import PipelineFunction, Surroundings
 from infra.constructs.grants import Grant, allow
+from infra.constructs.inbox import RECEIVES, Inbox
 from infra.constructs.layers import Layers
 from infra.constructs.monitoring import Monitoring
 from infra.constructs.network import Network
@@ -36,6 +37,7 @@ class VideoStack(Stack):
         self.stage = stage
         self.network = Network(self, "Network", stage=stage)
         self.storage = Storage(self, "Storage", stage=stage)
+        self.inbox = Inbox(self, "Inbox", bucket=self.storage.bucket)
         self.secrets = Secrets(self, "Secrets", stage=stage)
         self.database = Database(self, "Database", stage=stage, network=self.network)
         self.surroundings = Surroundings(
@@ -60,6 +62,7 @@ class VideoStack(Stack):
         )
         sweeper = self.functions["sweeper"].function
         Triggers(self, "Triggers", sweeper=sweeper, pipeline=self.pipeline)
+        self.inbox.feed(self.functions["intake"].function)
         self.monitoring = Monitoring(
             self,
             "Monitoring",
@@ -68,6 +71,7 @@ class VideoStack(Stack):
             api=self.api.rest_api,
             sweeper=sweeper,
             database=self.database.instance,
+            aside=self.inbox.aside,
         )
         self._outputs()
         self._cost_tags()
@@ -119,7 +123,9 @@ class VideoStack(Stack):
             ],
             ffmpeg=True,
         )
-        self._function("finish", self._media(), [storage.may_put(_PROVENANCE)])
+        self._function(
+            "finish", self._media(), [storage.may_put(_PROVENANCE), storage.may_answer()]
+        )
 
     def _entrances(self) -> None:
         """Make the functions that requests, rules and deployments run."""
@@ -154,7 +160,28 @@ class VideoStack(Stack):
                 allow(["lambda:InvokeFunction"], [clip.function_arn]),
             ],
         )
-        self._function("sweeper", machine, [pipeline.may_start(), pipeline.may_describe()])
+        self._function(
+            "intake",
+            {
+                **machine,
+                **self._providers(),
+                "DAILY_CAP_USD": self.stage.daily_cap_usd,
+                "INBOX_RECEIVES": str(RECEIVES),
+            },
+            [
+                _may_read(self.secrets.providers),
+                self.inbox.may_receive(),
+                storage.may_take(),
+                storage.may_put(_UPLOADS),
+                storage.may_answer(),
+                pipeline.may_start(),
+            ],
+        )
+        self._function(
+            "sweeper",
+            {**machine, **self._media()},
+            [pipeline.may_start(), pipeline.may_describe(), storage.may_answer()],
+        )
 
     def _function(
         self,
@@ -171,7 +198,7 @@ class VideoStack(Stack):
             folder,
             surroundings=self.surroundings,
             environment={**self.database.environment(), **settings},
-            may=[_may_read(self.database.secret), *may],
+            may=[_may_read(self.database.secret), *may, self.storage.inbox_is_closed()],
             ffmpeg=ffmpeg,
             speech=speech,
         )
@@ -183,7 +210,7 @@ class VideoStack(Stack):
             "migrate",
             surroundings=self.surroundings,
             environment=self.database.environment(direct=True),
-            may=[_may_read(self.database.secret)],
+            may=[_may_read(self.database.secret), self.storage.inbox_is_closed()],
             group=self.network.migrate,
         )
         applied = migrations(self, migrate=migrate, network=self.network, database=self.database)

@@ -33,13 +33,4 @@ def count(database: Database, caller: Caller) -> Usage:
             for w in windows
         ),
     }
-    over = [window for window in windows if window.count > caller.limits[window.period]]
-    if not over:
-        return Usage(headers, None)
-    window = max(over, key=lambda window: window.resets_in)
-    refusal = TooManyRequests(
-        f"This API key may make {caller.limits[window.period]} requests a {window.period}; "
-        f"try again in {window.resets_in} s.",
-        retry_after=window.resets_in,
-    )
-    return Usage(headers, refusal)
+    return Usage(headers, caller.refusal(windows))

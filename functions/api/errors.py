@@ -1,7 +1,6 @@
 """Every way in which a request can be refused, turned into a problem document."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.openapi.exceptions import (
@@ -11,9 +10,10 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 
 from api import problems
 from api.middleware import headers
-from api.problems import Fault, Problem
+from api.problems import Problem
+from common import problem
 from common.database import limits
-from common.errors import InvalidInput, VideoError
+from common.errors import VideoError
 from common.log import logger
 from common.observability import MetricUnit, metrics
 
@@ -41,11 +41,11 @@ class Refusals:
 
     def own(self, error: VideoError) -> Response[str]:
         """Answer one of the application's own errors."""
-        problem = problems.of_error(error, self._request_id())
-        if problem.status >= 500:
+        refused = problems.of_error(error, self._request_id())
+        if refused.status >= 500:
             logger.error("request failed", extra={"code": error.error_code, "why": error.detail})
-        busy = problem.status == 503 and error.retry_after is None
-        response = self._answer(problem, _RETRY_SECONDS if busy else error.retry_after)
+        busy = refused.status == 503 and error.retry_after is None
+        response = self._answer(refused, _RETRY_SECONDS if busy else error.retry_after)
         if error.error_code == limits.RUNS:
             known = response.headers.get("RateLimit")
             response.headers["RateLimit"] = f'{known}, "runs";r=0;t={error.retry_after}'
@@ -53,15 +53,10 @@ class Refusals:
 
     def invalid(self, error: RequestValidationError) -> Response[str]:
         """Answer a body or parameter that the models refuse."""
-        faults = [_fault(fault) for fault in error.errors()]
-        named = "; ".join(f"{fault.pointer or 'body'}: {fault.detail}" for fault in faults[:5])
-        return self._problem(
-            422,
-            InvalidInput.title,
-            InvalidInput.code,
-            f"{named}. Nothing was stored.",
-            faults,
-        )
+        # A place begins with where it was: body, path, query.
+        found = [{**fault, "loc": fault["loc"][1:]} for fault in error.errors()]
+        refusal = problem.of_faults(problem.faults(found))
+        return self._answer(problems.answer(refusal, 422, self._request_id()))
 
     def unsupported(self, _error: RequestUnsupportedContentType) -> Response[str]:
         """Answer a body that is not said to be JSON."""
@@ -86,26 +81,16 @@ class Refusals:
             "The request failed for an internal reason; the log has it under the request's id.",
         )
 
-    def _problem(
-        self, status: int, title: str, code: str, detail: str, faults: list[Fault] | None = None
-    ) -> Response[str]:
-        return self._answer(
-            problems.problem(
-                status,
-                title=title,
-                code=code,
-                detail=detail,
-                faults=faults,
-                request_id=self._request_id(),
-            )
-        )
+    def _problem(self, status: int, title: str, code: str, detail: str) -> Response[str]:
+        refusal = problem.refusal(title, code, detail)
+        return self._answer(problems.answer(refusal, status, self._request_id()))
 
-    def _answer(self, problem: Problem, retry_after: int | None = None) -> Response[str]:
+    def _answer(self, refused: Problem, retry_after: int | None = None) -> Response[str]:
         metrics.add_metric("RequestsRefused", MetricUnit.Count, 1)
         response = Response[str](
-            status_code=problem.status,
+            status_code=refused.status,
             content_type=problems.MEDIA_TYPE,
-            body=problem.model_dump_json(),
+            body=refused.model_dump_json(),
             headers=dict(headers(self.app)),
         )
         if retry_after is not None:
@@ -114,19 +99,3 @@ class Refusals:
 
     def _request_id(self) -> str | None:
         return self.app.current_event.request_context.request_id
-
-
-def _fault(error: dict[str, Any]) -> Fault:
-    """Turn one of pydantic's errors into a fault; without the value, which may be private."""
-    place = [_named(part) for part in error["loc"][1:]]  # after where it was: body, path, query
-    return Fault(
-        pointer="".join(f"/{part}" for part in place),
-        detail=str(error["msg"]),
-        allowed=error.get("ctx", {}).get("expected"),
-    )
-
-
-def _named(part: str | int) -> str:
-    """Return a name as a JSON pointer has it; a client's own names can hold anything."""
-    text = str(part).encode(errors="replace").decode()
-    return text.replace("~", "~0").replace("/", "~1")[:100]

@@ -149,6 +149,7 @@ def _show(
                 ),
             ),
             "metadata": video.metadata,
+            "source": video.source_key or "api",
             "run_id": video.run_id,
             "created_at": video.created_at,
             "started_at": video.started_at,

@@ -1,12 +1,6 @@
-"""Errors as HTTP: the only place that knows which status an error has (RFC 9457).
+"""Errors as HTTP: the only place that knows which status an error has (RFC 9457)."""
 
-The body also carries `success`, `error` and `details`, which clients of the first version read.
-"""
-
-from typing import Any
-
-from pydantic import BaseModel, ConfigDict, Field
-
+from common import problem
 from common.errors import (
     BudgetExceeded,
     Conflict,
@@ -21,6 +15,7 @@ from common.errors import (
     Unauthorized,
     VideoError,
 )
+from common.problem import Refusal
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -39,30 +34,11 @@ _STATUS: tuple[tuple[type[VideoError], int], ...] = (
 )
 
 
-class Fault(BaseModel):
-    """One field at fault. `pointer` is a JSON pointer into the request (RFC 6901)."""
-
-    pointer: str
-    detail: str
-    allowed: Any = None
-
-
-class Problem(BaseModel):
+class Problem(Refusal):
     """Why a request was refused. `code` is stable; the texts are for people."""
 
-    model_config = ConfigDict(json_schema_extra={"description": "RFC 9457 problem details."})
-
-    type: str = "about:blank"
-    title: str
     status: int
-    detail: str
-    code: str
-    errors: list[Fault] = Field(default_factory=list)
-    retryable: bool = False
     request_id: str | None = None
-    success: bool = False
-    error: str
-    details: Any = None
 
 
 def status_of(error: VideoError) -> int:
@@ -72,41 +48,9 @@ def status_of(error: VideoError) -> int:
 
 def of_error(error: VideoError, request_id: str | None) -> Problem:
     """Describe one of the application's own errors."""
-    faults = []
-    if error.field:
-        pointer = "/" + error.field.replace(".", "/")
-        faults = [Fault(pointer=pointer, detail=error.detail, allowed=error.allowed)]
-    return problem(
-        status_of(error),
-        title=error.title,
-        code=error.error_code,
-        detail=error.detail,
-        faults=faults,
-        retryable=error.retryable,
-        request_id=request_id,
-    )
+    return answer(problem.of_error(error), status_of(error), request_id)
 
 
-def problem(
-    status: int,
-    *,
-    title: str,
-    code: str,
-    detail: str,
-    faults: list[Fault] | None = None,
-    retryable: bool = False,
-    request_id: str | None = None,
-) -> Problem:
-    """Describe a refusal."""
-    faults = faults or []
-    return Problem(
-        title=title,
-        status=status,
-        detail=detail,
-        code=code,
-        errors=faults,
-        retryable=retryable,
-        request_id=request_id,
-        error=detail,
-        details=[fault.model_dump(exclude_none=True) for fault in faults] or None,
-    )
+def answer(refusal: Refusal, status: int, request_id: str | None) -> Problem:
+    """Give a refusal its status, and the request's id."""
+    return Problem(**refusal.model_dump(), status=status, request_id=request_id)

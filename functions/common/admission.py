@@ -86,16 +86,23 @@ class Admission:
         return secrets.read(self.settings.providers_secret_arn)
 
     def check(
-        self, caller: Caller, wish: CreateVideo, new_id: Callable[[str], str] = ids.new
+        self,
+        caller: Caller,
+        wish: CreateVideo,
+        new_id: Callable[[str], str] = ids.new,
+        picture: Picture | None = None,
     ) -> Order:
-        """Hold the wish against styles, models and its own limit, and read its picture."""
+        """Hold the wish against styles, models and its own limit, and read its picture.
+
+        `picture` is one that came beside the wish, and is clean already.
+        """
         choice = self.choice(caller, wish)
         if wish.requestId and wish.requestId.startswith(_OWN_IDS):
             raise InvalidInput(
                 f"A name may not begin with {_OWN_IDS}, as the ids that are given here.",
                 field="requestId",
             )
-        picture = _read_picture(wish.image) if wish.image else None
+        picture = _read_picture(wish.image) if wish.image else picture
         folder = MediaFolder(caller.user_id, new_id("vid"))
         reference_key = folder.reference(1) if picture else None
         row = _row(caller, wish, choice, folder.video_id, reference_key)

@@ -1,11 +1,15 @@
 """On whose behalf something is made, and what they may spend. Touches nothing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
-from common.errors import Forbidden, InvalidInput
+from common.errors import Forbidden, InvalidInput, TooManyRequests
+
+if TYPE_CHECKING:
+    from common.database.limits import Window
 
 _USER = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
@@ -55,6 +59,18 @@ class Caller:
         """Raise Forbidden unless the key has the scope."""
         if scope not in self.scopes:
             raise Forbidden(f"This API key lacks the scope '{scope}'.")
+
+    def refusal(self, windows: "Iterable[Window]") -> TooManyRequests | None:
+        """Return the refusal of a request that was counted, if one of its windows is over."""
+        over = [window for window in windows if window.count > self.limits[window.period]]
+        if not over:
+            return None
+        window = max(over, key=lambda window: window.resets_in)
+        return TooManyRequests(
+            f"This API key may make {self.limits[window.period]} requests a {window.period}; "
+            f"try again in {window.resets_in} s.",
+            retry_after=window.resets_in,
+        )
 
 
 def _cap(text: str | None) -> Decimal | None:

@@ -18,11 +18,19 @@ def new(prefix: str) -> str:
 def derived(prefix: str, *parts: str) -> str:
     """Return the identifier that the same parts get all day (UTC), so that a repetition meets it.
 
-    Its time is the beginning of the day, its random bits are of the parts' SHA-256.
+    Its time is the beginning of the day.
+    """
+    return fixed(prefix, _now_ms() // _DAY_MS * _DAY_MS, *parts)
+
+
+def fixed(prefix: str, milliseconds: int, *parts: str) -> str:
+    """Return the identifier that the same moment (since 1970) and parts always get.
+
+    Its random bits are of the parts' SHA-256, so whoever comes to the same thing meets it.
     """
     digest = hashlib.sha256(json.dumps([prefix, *parts]).encode()).digest()
-    today_ms = _now_ms() // _DAY_MS * _DAY_MS
-    return _text(prefix, today_ms << _RANDOM_BITS | int.from_bytes(digest[: _RANDOM_BITS // 8]))
+    bits = int.from_bytes(digest[: _RANDOM_BITS // 8])
+    return _text(prefix, milliseconds << _RANDOM_BITS | bits)
 
 
 def to_bytes(identifier: str) -> bytes:

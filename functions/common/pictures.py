@@ -25,7 +25,11 @@ def read(text: str) -> Picture:
 
     Raises InvalidInput or PayloadTooLarge; nothing is stored then.
     """
-    data = _bytes(text)
+    return clean(_bytes(text))
+
+
+def clean(data: bytes) -> Picture:
+    """Return the picture in a file as `read` does."""
     try:
         # A picture of few bytes can unpack to gigabytes: Pillow warns, and a warning is an error.
         with warnings.catch_warnings():

@@ -86,6 +86,12 @@ class ApiSettings(AdmissionSettings, SecretKeySettings):
     clip_function_name: str  # it speaks to the provider when jobs are canceled
 
 
+class IntakeSettings(AdmissionSettings):
+    """Settings of the function `intake`."""
+
+    inbox_receives: int  # how often the queue delivers a message before it gives up
+
+
 class GenerationSettings(DatabaseSettings, ProviderSettings):
     """Settings of the functions that call providers: `story`, `image`, `speech`, `clip`."""
 
@@ -94,13 +100,14 @@ class AssemblySettings(DatabaseSettings, StorageSettings):
     """Settings of the functions that put media together: `merge` and `finish`."""
 
 
-class SweeperSettings(DatabaseSettings, PipelineSettings):
+class SweeperSettings(DatabaseSettings, PipelineSettings, StorageSettings):
     """Settings of the function `sweeper`."""
 
 
 BY_FUNCTION: dict[str, type[Settings]] = {
     "authorizer": AuthorizerSettings,
     "api": ApiSettings,
+    "intake": IntakeSettings,
     "story": GenerationSettings,
     "image": GenerationSettings,
     "speech": GenerationSettings,

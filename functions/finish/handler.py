@@ -5,7 +5,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
-from common import verdict
+from common import outbox, verdict
 from common.database import Database, jobs, narrations, runs, scenes, videos
 from common.errors import PermanentError
 from common.settings import AssemblySettings, load
@@ -50,6 +50,12 @@ def database() -> Database:
     return Database(settings())
 
 
+@cache
+def store() -> S3MediaStore:
+    """The media store."""
+    return S3MediaStore(settings().media_bucket)
+
+
 @step(Stage.FINISH, FinishEvent, database)
 def _finish(event: FinishEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
@@ -59,6 +65,7 @@ def _finish(event: FinishEvent) -> dict[str, Any]:
         _keep_record(event.video_id, spent)
     with database().transaction() as cursor:
         runs.succeed(cursor, event.run_id)
+    outbox.answer_for(database(), store(), event.run_id)
     return {"status": "succeeded", "usd": str(spent)}
 
 
@@ -74,9 +81,7 @@ def _keep_record(video_id: str, spent: Decimal) -> None:
         said = narrations.of_video(cursor, video_id)
     record = manifest(video, final, frames, clips, said, spent)
     key = MediaFolder(video.user_id, video.session_id).provenance(final.version)
-    S3MediaStore(settings().media_bucket).put(
-        key, json.dumps(record, indent=2).encode(), "application/json"
-    )
+    store().put(key, json.dumps(record, indent=2).encode(), "application/json")
 
 
 @step(None, SceneFailureEvent, database)
@@ -90,6 +95,7 @@ def _fail_scene(event: SceneFailureEvent) -> dict[str, Any]:
 def _fail(event: FailureEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
         recorded = verdict.fail_run(cursor, event.run_id, event.error)
+    outbox.answer_for(database(), store(), event.run_id)
     return {"recorded": recorded}
 
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from common import pipeline, verdict
+from common import outbox, pipeline, verdict
 from common.database import Database, idempotency, runs
 from common.database.runs import OpenRun
 from common.errors import VideoError
 from common.log import logger
 from common.observability import MetricUnit, metrics, tracer
 from common.settings import SweeperSettings, load
+from common.storage.s3 import S3MediaStore
 
 # Admission starts the execution in its own request; what is older than this was left unstarted.
 _UNSTARTED_SECONDS = 15
@@ -33,6 +34,12 @@ def settings() -> SweeperSettings:
 def database() -> Database:
     """The warm environment's connection."""
     return Database(settings())
+
+
+@cache
+def store() -> S3MediaStore:
+    """The media store."""
+    return S3MediaStore(settings().media_bucket)
 
 
 @metrics.log_metrics
@@ -56,6 +63,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         except VideoError as error:  # the next sweep comes to it again
             done["errors"] += 1
             logger.warning("run left", extra={"run_id": run.run_id, "code": error.error_code})
+    outbox.answer_all(database(), store())
     metrics.add_metric("RunsStarted", MetricUnit.Count, done["started"])
     metrics.add_metric("RunsEnded", MetricUnit.Count, done["ended"])
     return done

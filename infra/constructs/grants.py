@@ -22,3 +22,11 @@ def allow(
     """Allow the actions on the resources."""
     statement = iam.PolicyStatement(actions=list(actions), resources=list(resources))
     return Grant(statement, acknowledged or {})
+
+
+def deny(actions: Sequence[str], resources: Sequence[str]) -> Grant:
+    """Deny the actions on the resources, whatever else allows them."""
+    statement = iam.PolicyStatement(
+        effect=iam.Effect.DENY, actions=list(actions), resources=list(resources)
+    )
+    return Grant(statement)

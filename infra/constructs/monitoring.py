@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
@@ -18,7 +19,7 @@ _FIVE_MINUTES = Duration.minutes(5)
 
 
 class Monitoring(Construct):
-    """Watches executions, the API, the sweeper and the database."""
+    """Watches executions, the API, the inbox, the sweeper and the database."""
 
     def __init__(
         self,
@@ -30,6 +31,7 @@ class Monitoring(Construct):
         api: apigateway.RestApi,
         sweeper: lambda_.Function,
         database: rds.DatabaseInstance,
+        aside: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Alarms", display_name=stage.stack_name, enforce_ssl=True)
@@ -71,6 +73,13 @@ class Monitoring(Construct):
             1,
             "The schedule has stopped; runs that a crash left open stay open.",
             below=True,
+        )
+        self._alarm(
+            "InboxAside",
+            aside.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES),
+            1,
+            "Objects in the inbox could not be taken in; see the log of `intake`, then send the "
+            "messages of the queue back.",
         )
         self._alarm(
             "DatabaseStorage",

@@ -7,8 +7,17 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.config import Stage
-from infra.constructs.grants import Grant, allow
+from infra.constructs.grants import Grant, allow, deny
 from infra.constructs.nag import acknowledge
+
+_CHANGES = [
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+    "s3:PutObject",
+    "s3:PutObjectAcl",
+    "s3:PutObjectTagging",
+    "s3:RestoreObject",
+]
 
 
 class Storage(Construct):
@@ -71,6 +80,18 @@ class Storage(Construct):
     def may_delete(self, *patterns: str) -> Grant:
         """Allow deleting objects whose keys match; older versions go by the rule on them."""
         return self._allow(["s3:DeleteObject"], patterns)
+
+    def may_take(self) -> Grant:
+        """Allow reading what was dropped into the inbox, in the version that an event names."""
+        return self._allow(["s3:GetObject", "s3:GetObjectVersion"], ["inbox/*"])
+
+    def may_answer(self) -> Grant:
+        """Allow writing into the outbox."""
+        return self._allow(["s3:PutObject"], ["outbox/*"])
+
+    def inbox_is_closed(self) -> Grant:
+        """Deny every change of the inbox: what nobody here writes there cannot start anything."""
+        return deny(_CHANGES, [self.bucket.arn_for_objects("inbox/*")])
 
     def _allow(self, actions: Sequence[str], patterns: Sequence[str]) -> Grant:
         resource = self.bucket.node.default_child

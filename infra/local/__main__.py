@@ -1,4 +1,4 @@
-"""`python -m infra.local up|demo|deploy|down|clean`: the whole system on this machine."""
+"""`python -m infra.local up|demo|drop|deploy|down|clean`: the whole system on this machine."""
 
 import argparse
 import os
@@ -11,6 +11,7 @@ from infra.local.state import PROJECT
 COMMANDS = {
     "up": "run the local cloud in the foreground until Ctrl-C",
     "demo": "make one video (PROMPT, SCENES, SECONDS, RATIO, STYLE, MOOD, IMAGE, MAX_COST)",
+    "drop": "drop a file into the inbox of the running local cloud (FILE; of a picture PROMPT …)",
     "deploy": "deploy changed code or template to the running local cloud",
     "down": "stop this clone's local cloud",
     "clean": "stop it and remove its data",

@@ -7,7 +7,7 @@ import time
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local import assembly, cloud, connection, demo, settings
+from infra.local import assembly, cloud, connection, demo, drop, settings
 from infra.local.connection import STATE_DIRECTORY, Connection
 from infra.local.errors import LocalCloudError
 from infra.local.state import Lock, State
@@ -17,7 +17,10 @@ STOP_SECONDS = 60.0
 
 def run(name: str) -> int:
     """Run one command; its exit status. Raises LocalCloudError, OSError, KeyboardInterrupt."""
-    commands = {"up": up, "demo": make_demo, "deploy": deploy, "down": down, "clean": clean}
+    commands = {
+        "up": up, "demo": make_demo, "drop": drop_file, "deploy": deploy, "down": down,
+        "clean": clean,
+    }  # fmt: skip
     try:
         return commands[name]()
     except (ClientError, BotoCoreError) as error:
@@ -49,11 +52,14 @@ def make_demo() -> int:
         return demo.run(running.connection, order)
 
 
+def drop_file() -> int:
+    """Drop a file into the inbox of the running cloud and wait for its answer."""
+    return drop.run(_running(), os.environ)
+
+
 def deploy() -> int:
     """Build what changed and update the running stack."""
-    link = connection.current()
-    if link is None:
-        raise LocalCloudError("No local cloud runs in this clone; start one with `make up`.")
+    link = _running()
     chosen = settings.configured()
     directory = assembly.build(State.open(STATE_DIRECTORY), chosen.stage)
     cloud.deploy_stack(link, directory, cloud.say, chosen).save(STATE_DIRECTORY)
@@ -89,6 +95,13 @@ def clean() -> int:
     return 0
 
 
+def _running() -> Connection:
+    link = connection.current()
+    if link is None:
+        raise LocalCloudError("No local cloud runs in this clone; start one with `make up`.")
+    return link
+
+
 def _welcome(link: Connection, key: str) -> str:
     lines = [
         "",
@@ -97,6 +110,7 @@ def _welcome(link: Connection, key: str) -> str:
         "",
         *demo.curl_lines(link.base_url, key, '{"prompt": "A fox learns to sail"}', "<id>"),
         "",
+        "A file makes a video too:  make drop FILE=kite.json   or   FILE=me.jpg PROMPT='A kite'",
         f"AWS endpoint {link.endpoint}; Ctrl-C stops everything, data stays in .local.",
     ]
     return "\n".join(lines)

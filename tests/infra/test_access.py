@@ -31,6 +31,7 @@ EVERYWHERE = {
 CLIPS, IMAGES, UPLOADS = "*/video-clips/*", "*/reference-frames/*", "*/user-uploads/*"
 PROVENANCE, RECEIPTS = "*/provenance/*", "*/receipts/*"
 NARRATIONS = "*/narrations/*"
+INBOX, OUTBOX = "inbox/*", "outbox/*"
 
 # What each function may do beyond its log, its network interfaces and its traces.
 RIGHTS: dict[str, set[tuple[str, str]]] = {
@@ -84,8 +85,20 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("s3:PutObject", CLIPS),
         ("s3:AbortMultipartUpload", CLIPS),
     },
-    "finish": {("s3:PutObject", PROVENANCE)},
+    "finish": {("s3:PutObject", PROVENANCE), ("s3:PutObject", OUTBOX)},
+    "intake": {
+        ("secretsmanager:GetSecretValue", "Providers"),
+        ("s3:GetObject", INBOX),
+        ("s3:GetObjectVersion", INBOX),
+        ("s3:PutObject", UPLOADS),
+        ("s3:PutObject", OUTBOX),
+        ("sqs:DeleteMessage", "queue"),
+        ("sqs:GetQueueAttributes", "queue"),
+        ("sqs:ReceiveMessage", "queue"),
+        ("states:StartExecution", "machine"),
+    },
     "sweeper": {
+        ("s3:PutObject", OUTBOX),
         ("states:StartExecution", "machine"),
         ("states:DescribeExecution", "executions"),
     },
@@ -108,6 +121,7 @@ def named(resource: Json) -> str:
         "SecretsProviders": "Providers",
         "PipelineStateMachine": "machine",
         "ClipFunction": "clip",
+        "InboxQueue": "queue",
         "foundation-model/luma": "luma",
         ":async-invoke/*": "jobs of bedrock",
     }.items():
@@ -162,13 +176,26 @@ def test_a_function_writes_to_its_own_log_only(template: Template) -> None:
         assert [statement["Resource"] for statement in logs] == [own]
 
 
+def denied(template: Template, folder: str) -> list[Json]:
+    return [s for s in template.statements_of(folder) if s["Effect"] == "Deny"]
+
+
 def test_code_may_not_touch_network_interfaces(template: Template) -> None:
     for folder in template.functions:
-        denied = [s for s in template.statements_of(folder) if s["Effect"] == "Deny"]
-        (statement,) = denied
+        (statement,) = [s for s in denied(template, folder) if "Condition" in s]
         assert all(action.startswith("ec2:") for action in statement["Action"])
         arn = json.dumps(statement["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"])
         assert f":function:VideoGenerator-{template.stage}-{folder}" in arn
+
+
+def test_no_function_may_change_the_inbox(template: Template) -> None:
+    """So nothing that runs here can start a run by a file: there is no loop."""
+    for folder in template.functions:
+        (statement,) = [s for s in denied(template, folder) if "Condition" not in s]
+        assert {"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"} <= set(
+            statement["Action"]
+        )
+        assert named(statement["Resource"]) == INBOX
 
 
 def test_the_state_machine_runs_its_functions_and_no_other(template: Template) -> None:

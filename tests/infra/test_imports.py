@@ -25,7 +25,9 @@ PAYING = TRACED | {"tenacity"}  # patience with what was paid for
 ALLOWED = {
     "authorizer": EVERYBODY,
     "api": TRACED,
+    "intake": TRACED,
     "story": PAYING,
+    "speech": PAYING,
     "image": PAYING,
     "clip": PAYING,
     "merge": TRACED,

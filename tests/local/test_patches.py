@@ -95,6 +95,27 @@ def called(link: Connection) -> dict[str, Any]:
     return event
 
 
+def event_of_an_object(link: Connection, bucket: str) -> dict[str, Any]:
+    """What EventBridge says of an object that is put into a versioned bucket."""
+    s3, sqs, bridge = link.client("s3"), link.client("sqs"), link.client("events")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    queue = sqs.create_queue(QueueName=bucket)["QueueUrl"]
+    arn = f"arn:aws:sqs:us-east-1:000000000000:{bucket}"
+    pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [bucket]}}}
+    bridge.put_rule(Name=bucket, EventPattern=json.dumps(pattern))
+    bridge.put_targets(Rule=bucket, Targets=[{"Id": "queue", "Arn": arn}])
+    version = s3.put_object(Bucket=bucket, Key="a b+c", Body=b"a")["VersionId"]
+    answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)
+    found: dict[str, Any] = json.loads(answer["Messages"][0]["Body"])["detail"]["object"]
+    assert found["key"] == "a b+c"  # as it is, not encoded
+    assert found.get("version-id") in (None, version)
+    return found
+
+
 class TestGaps:
     """What MiniStack does without our patches."""
 
@@ -218,6 +239,9 @@ def handler(event, context):
         assert context["path"] == "/live/"
         assert not {"x-forwarded-proto"} & {name.lower() for name in event["headers"]}
 
+    def test_object_version(self, stock: Connection) -> None:
+        assert "version-id" not in event_of_an_object(stock, "stock-events")
+
     def test_every_patch_has_its_gap_shown(self) -> None:
         names = {f"test_{patch.__name__.rsplit('.', 1)[-1]}" for patch in patches.ALL}
         assert names <= set(vars(TestGaps))
@@ -237,6 +261,9 @@ class TestClosed:
         bucket = small.outputs["MediaBucketName"]
         user(small, "alice").client("s3").put_object(Bucket=bucket, Key="a", Body=b"a")
         assert small.outputs["SecretArn"].startswith("arn:aws:secretsmanager:")
+
+    def test_object_version(self, small: Connection) -> None:
+        assert event_of_an_object(small, "small-events")["version-id"]
 
     @pytest.mark.parametrize("key", ["test", "000000000000", "AKIAIOSFODNN7EXAMPLE"])
     def test_root_credential(self, small: Connection, key: str) -> None:

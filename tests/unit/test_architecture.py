@@ -64,6 +64,7 @@ def test_the_functions_are_those_of_the_house() -> None:
                 "clip",
                 "finish",
                 "image",
+                "intake",
                 "merge",
                 "migrate",
                 "speech",

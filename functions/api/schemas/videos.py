@@ -149,6 +149,7 @@ class VideoObject(BaseModel):
     waiting: Waiting | None = Field(description="Left out in lists.")
     cost: Costs
     metadata: dict[str, str]
+    source: str = Field(description="`api`, or the object in the inbox that asked for it.")
     run_id: str
     created_at: datetime
     started_at: datetime | None

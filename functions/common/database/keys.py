@@ -3,10 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import Any
 
 from psycopg2 import sql
 
+from common.caller import Caller
 from common.database import Cursor
 from common.errors import Conflict, NotFound
 
@@ -26,6 +28,23 @@ class ApiKey:
     max_concurrent_runs: int
     daily_cap_usd: Decimal | None = None
     monthly_cap_usd: Decimal | None = None
+
+    def allows(self, endpoint: str) -> bool:
+        """Say whether the key may use `METHOD /path`; a `*` stands for anything, as in IAM."""
+        return any(fnmatchcase(endpoint, allowed) for allowed in self.endpoints)
+
+    def caller(self) -> Caller:
+        """Return its owner, as one who calls with it."""
+        return Caller(
+            key_id=self.key_id,
+            user_id=self.user_id,
+            live=self.live,
+            scopes=frozenset(self.scopes),
+            limits={"minute": self.per_minute, "hour": self.per_hour},
+            max_runs=self.max_concurrent_runs,
+            daily_cap_usd=self.daily_cap_usd,
+            monthly_cap_usd=self.monthly_cap_usd,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +104,24 @@ def find(cursor: Cursor, digest: bytes) -> ApiKey | None:
     )
     row = cursor.fetchone()
     return ApiKey(**row) if row else None
+
+
+def owner(cursor: Cursor, user_id: str, endpoint: str) -> ApiKey | None:
+    """Return the key that speaks for a user who sends none, if one of theirs allows the endpoint.
+
+    A live one before a test key, the newest before older ones.
+    """
+    cursor.execute(
+        f"""
+        SELECT {_KEY} FROM api_keys
+        WHERE user_id = %s AND active AND revoked_at IS NULL
+          AND (expires_at IS NULL OR expires_at > now())
+        ORDER BY live DESC, created_at DESC, key_id DESC
+        """,  # noqa: S608 - the columns above
+        (user_id,),
+    )
+    found = (ApiKey(**row) for row in cursor.fetchall())
+    return next((key for key in found if key.allows(endpoint)), None)
 
 
 def get(cursor: Cursor, key_id: str) -> KeyRecord:

@@ -46,7 +46,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Video(Wish):
-    """A video with its state. `run_*`, `stage` and `error` are those of its latest run."""
+    """A video with its state. `run_*`, `stage` and `error` are those of its latest run.
+
+    `source_key` is the object in the inbox that asked for it, if one did.
+    """
 
     id: int = 0
     status: str = "queued"
@@ -59,6 +62,7 @@ class Video(Wish):
     error: dict[str, Any] | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    source_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,10 @@ _SELECT = """
            s.key_id, s.max_cost_usd, s.on_unknown, s.metadata, s.output, s.speech_provider,
            s.speech_model, s.request_id, s.status,
            s.story_title, s.story_overview, s.created_at, s.updated_at,
-           r.run_id, r.stage, r.error, r.started_at, r.ended_at
+           r.run_id, r.stage, r.error, r.started_at, r.ended_at, (
+               SELECT o.object_key FROM inbox_jobs j JOIN inbox_objects o USING (object_id)
+               WHERE j.session_id = s.session_id
+           ) AS source_key
     FROM video_sessions s
     JOIN LATERAL (
         SELECT * FROM runs WHERE session_id = s.session_id ORDER BY created_at DESC LIMIT 1

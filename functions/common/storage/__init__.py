@@ -5,6 +5,7 @@ text of a client never becomes part of one. The layout is that of `docs/architec
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,13 @@ from typing import Protocol
 from common.errors import InvalidInput
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+# The bucket's other folders: nobody's media may lie there.
+_RESERVED = frozenset({"inbox", "outbox"})
+
+
+def is_slug(text: str) -> bool:
+    """Say whether the text may name a user's or a video's folder."""
+    return bool(_SLUG.fullmatch(text)) and text not in _RESERVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +32,11 @@ class MediaFolder:
 
     def __post_init__(self) -> None:
         for part in (self.user_id, self.video_id):
-            if not _SLUG.fullmatch(part):
-                raise InvalidInput("An identifier may hold letters, digits, - and _ only.")
+            if not is_slug(part):
+                raise InvalidInput(
+                    "An identifier may hold letters, digits, - and _ only, and be neither "
+                    f"{' nor '.join(sorted(_RESERVED))}."
+                )
 
     @classmethod
     def of(cls, key: str) -> "MediaFolder":
@@ -84,6 +95,16 @@ class MediaFolder:
 
     def _key(self, folder: str, name: str) -> str:
         return f"{self.user_id}/{self.video_id}/{folder}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An object that somebody left in the bucket, with what they wrote on it."""
+
+    data: bytes
+    version_id: str
+    metadata: Mapping[str, str]
+    changed_at: datetime
 
 
 class MediaStore(Protocol):

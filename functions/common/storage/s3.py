@@ -1,5 +1,6 @@
 """Media in Amazon S3."""
 
+from contextlib import closing
 from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,8 +9,14 @@ from urllib.parse import quote
 from botocore.exceptions import BotoCoreError, ClientError
 
 from common import aws
-from common.errors import NotFound, PermanentError, TransientError, VideoError
-from common.storage import Described
+from common.errors import (
+    NotFound,
+    PayloadTooLarge,
+    PermanentError,
+    TransientError,
+    VideoError,
+)
+from common.storage import Described, Taken
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
@@ -58,6 +65,28 @@ class S3MediaStore:
             return aws.s3().get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "read") from error
+
+    def take(self, key: str, *, version_id: str | None = None, most_bytes: int) -> Taken:
+        """Return what somebody left under the key, in that version or the newest one.
+
+        Raises NotFound, and PayloadTooLarge before anything that is larger is read.
+        """
+        request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key}
+        if version_id is not None:
+            request["VersionId"] = version_id
+        try:
+            answer = aws.s3().get_object(**request)
+            with closing(answer["Body"]) as body:
+                if answer["ContentLength"] > most_bytes:
+                    raise PayloadTooLarge(
+                        f"The object has {answer['ContentLength']} bytes; at most {most_bytes} "
+                        "are read.",
+                        code="inbox.too_large",
+                    )
+                data = body.read()
+        except (BotoCoreError, ClientError) as error:
+            raise _own(error, "read") from error
+        return Taken(data, answer["VersionId"], answer["Metadata"], answer["LastModified"])
 
     def get_file(self, key: str, path: Path) -> None:
         """Stream the object to a file; a broken transfer leaves no file. Raises NotFound."""

@@ -16,6 +16,7 @@ from infra.local.patches import (
     database_instance,
     metric_math_alarm,
     missing_resource_types,
+    object_version,
     python_runtime,
     root_credential,
     secret_reference,
@@ -36,6 +37,7 @@ ALL = (
     stable_names,
     root_credential,
     called_address,
+    object_version,
 )
 
 

@@ -1,0 +1,130 @@
+"""SQL of the inbox: which objects were taken in, what became of them, and who was answered."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2.extras import Json
+
+from common.database import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """An object that was taken in. `problem` says why it was refused, if it was."""
+
+    object_id: str
+    user_id: str
+    object_key: str
+    version_id: str
+    batch: bool
+    problem: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job of an object, and how its run stands; None when its video has been deleted."""
+
+    line: int
+    session_id: str
+    run_id: str
+    status: str | None
+    error: dict[str, Any] | None
+
+
+def insert(cursor: Cursor, taken: Taken) -> bool:
+    """Store an object as taken in; False when it had been, by whichever delivery."""
+    cursor.execute(
+        """
+        INSERT INTO inbox_objects (object_id, user_id, object_key, version_id, batch, problem)
+        VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (object_id) DO NOTHING
+        """,
+        (
+            taken.object_id, taken.user_id, taken.object_key, taken.version_id, taken.batch,
+            Json(taken.problem) if taken.problem else None,
+        ),
+    )  # fmt: skip
+    return cursor.rowcount == 1
+
+
+def insert_job(cursor: Cursor, object_id: str, line: int, session_id: str, run_id: str) -> None:
+    """Store which run a line of the object started."""
+    cursor.execute(
+        "INSERT INTO inbox_jobs (object_id, line, session_id, run_id) VALUES (%s, %s, %s, %s)",
+        (object_id, line, session_id, run_id),
+    )
+
+
+def is_taken(cursor: Cursor, object_id: str) -> bool:
+    """Say whether the object was taken in."""
+    cursor.execute("SELECT 1 FROM inbox_objects WHERE object_id = %s", (object_id,))
+    return cursor.fetchone() is not None
+
+
+def went_without_picture(cursor: Cursor, object_id: str) -> bool:
+    """Say whether the object became a video that has no picture of the user."""
+    cursor.execute(
+        """
+        SELECT 1 FROM inbox_jobs j JOIN video_sessions s USING (session_id)
+        WHERE j.object_id = %s AND s.reference_key IS NULL
+        """,
+        (object_id,),
+    )
+    return cursor.fetchone() is not None
+
+
+_DUE = """answered_at IS NULL AND NOT EXISTS (
+    SELECT FROM inbox_jobs j JOIN runs r USING (run_id)
+    WHERE j.object_id = o.object_id AND r.ended_at IS NULL)"""
+
+
+def due(cursor: Cursor, *, limit: int, run_id: str | None = None) -> list[str]:
+    """Return objects that are to be answered, or the one that the run is of, oldest first.
+
+    That are those that were refused, and those whose runs have all ended.
+    """
+    cursor.execute(
+        f"""
+        SELECT object_id FROM inbox_objects o
+        WHERE {_DUE} AND (%(run)s::text IS NULL OR EXISTS (
+            SELECT FROM inbox_jobs j WHERE j.object_id = o.object_id AND j.run_id = %(run)s))
+        ORDER BY received_at LIMIT %(limit)s
+        """,  # noqa: S608 - a constant of this module
+        {"run": run_id, "limit": limit},
+    )
+    return [row["object_id"] for row in cursor.fetchall()]
+
+
+def lock_due(cursor: Cursor, object_id: str) -> Taken | None:
+    """Return the object and lock it until the transaction ends; None unless it is still due.
+
+    One that another worker is answering is passed over.
+    """
+    cursor.execute(
+        f"""
+        SELECT object_id, user_id, object_key, version_id, batch, problem
+        FROM inbox_objects o WHERE {_DUE} AND object_id = %s FOR UPDATE SKIP LOCKED
+        """,  # noqa: S608 - a constant of this module
+        (object_id,),
+    )
+    row = cursor.fetchone()
+    return Taken(**row) if row else None
+
+
+def jobs(cursor: Cursor, object_id: str) -> list[Job]:
+    """Return the jobs of the object, in the order of its lines."""
+    cursor.execute(
+        """
+        SELECT j.line, j.session_id, j.run_id, r.status, r.error
+        FROM inbox_jobs j LEFT JOIN runs r USING (run_id)
+        WHERE j.object_id = %s ORDER BY j.line
+        """,
+        (object_id,),
+    )
+    return [Job(**row) for row in cursor.fetchall()]
+
+
+def answered(cursor: Cursor, object_id: str) -> None:
+    """Keep that the answer lies in the outbox."""
+    cursor.execute(
+        "UPDATE inbox_objects SET answered_at = now() WHERE object_id = %s", (object_id,)
+    )

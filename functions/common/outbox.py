@@ -1,0 +1,98 @@
+"""Answers to what was dropped into the inbox: one object in the outbox for each, and once.
+
+Whoever ends a run asks for the answer afterwards; the sweeper asks for all that are due, and so
+makes up for a worker that died, or could not write, in between. The object is written inside the
+transaction that says so: it may be written twice, with the same words, and never not at all.
+"""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+from common.database import Cursor, Database, inbox, jobs, videos
+from common.database.inbox import Job, Taken
+from common.errors import NotFound, VideoError
+from common.log import logger
+from common.storage import MediaStore
+from common.storage.dropped import Kind, answer_key
+
+_MOST_AT_ONCE = 50
+
+
+def answer_all(database: Database, store: MediaStore) -> None:
+    """Answer what is due: objects that were refused, and those whose runs have all ended."""
+    with database.transaction() as cursor:
+        due = inbox.due(cursor, limit=_MOST_AT_ONCE)
+    for object_id in due:
+        answer(database, store, object_id)
+
+
+def answer_for(database: Database, store: MediaStore, run_id: str) -> None:
+    """Answer the object that the run is of, if it is of one and was the last of its runs."""
+    with database.transaction() as cursor:
+        due = inbox.due(cursor, limit=1, run_id=run_id)
+    for object_id in due:
+        answer(database, store, object_id)
+
+
+def answer(database: Database, store: MediaStore, object_id: str) -> None:
+    """Answer one object, if it is due; what cannot be written now is left to the sweeper."""
+    try:
+        with database.transaction() as cursor:
+            taken = inbox.lock_due(cursor, object_id)
+            if taken is None:  # another worker is at it
+                return
+            kind, body = _outcome(cursor, taken)
+            data = json.dumps(body, indent=2, ensure_ascii=False).encode()
+            store.put(answer_key(taken.user_id, taken.object_key, kind), data, "application/json")
+            inbox.answered(cursor, object_id)
+    except VideoError as error:  # the sweeper comes to it again
+        logger.warning("not answered", extra={"object_id": object_id, "code": error.error_code})
+
+
+def _outcome(cursor: Cursor, taken: Taken) -> tuple[Kind, dict[str, Any]]:
+    source = {"source": taken.object_key, "version_id": taken.version_id}
+    if taken.problem is not None:
+        return "error", {**source, "status": "refused", **taken.problem}
+    lines = [(job, _of_job(cursor, job)) for job in inbox.jobs(cursor, taken.object_id)]
+    if taken.batch:
+        done = sum(job.status == "succeeded" for job, _ in lines)
+        counts = {"jobs": len(lines), "succeeded": done}
+        return "result", {
+            **source, **counts, "results": [{"line": job.line, **body} for job, body in lines]
+        }  # fmt: skip
+    ((job, body),) = lines
+    return "result" if job.status == "succeeded" else "error", {**source, **body}
+
+
+def _of_job(cursor: Cursor, job: Job) -> dict[str, Any]:
+    """Say what became of one job, with the ids and places that lead on from there."""
+    named = {"video_id": job.session_id, "run_id": job.run_id}
+    try:
+        video = videos.get(cursor, job.session_id)
+    except NotFound:
+        return {**named, "status": "deleted"}
+    here = f"/v1/videos/{job.session_id}"
+    final = videos.final(cursor, job.session_id) if job.status == "succeeded" else None
+    body: dict[str, Any] = {
+        **named,
+        "status": job.status,
+        "title": video.story_title,
+        "cost": {"actual": _money(jobs.actual_usd(cursor, job.session_id)), "currency": "USD"},
+        "metadata": video.metadata,
+        "error": job.error,
+        "links": {"self": here, "download": f"{here}/download", "resume": f"{here}/resume"},
+    }
+    if final is not None:
+        body["output"] = {
+            "key": final.video_key,
+            "poster_key": final.poster_key,
+            "duration_seconds": float(final.duration),
+            "size_bytes": final.size_bytes,
+            "sha256": final.sha256,
+        }
+    return body
+
+
+def _money(usd: Decimal) -> str:
+    return f"{usd:.4f}"

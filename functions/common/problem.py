@@ -1,0 +1,98 @@
+"""Why something was refused, as a document (RFC 9457), whoever it was asked through.
+
+It also carries `success`, `error` and `details`, which clients of the first version read.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from common.errors import InvalidInput, VideoError
+
+
+class Fault(BaseModel):
+    """One field at fault. `pointer` is a JSON pointer into the request (RFC 6901)."""
+
+    pointer: str
+    detail: str
+    allowed: Any = None
+
+
+class Refusal(BaseModel):
+    """Why a request was refused. `code` is stable; the texts are for people."""
+
+    model_config = ConfigDict(json_schema_extra={"description": "RFC 9457 problem details."})
+
+    type: str = "about:blank"
+    title: str
+    detail: str
+    code: str
+    errors: list[Fault] = Field(default_factory=list)
+    retryable: bool = False
+    success: bool = False
+    error: str
+    details: Any = None
+
+
+def of_error(error: VideoError) -> Refusal:
+    """Describe one of the application's own errors."""
+    faults = [fault(error)] if error.field else []
+    return refusal(error.title, error.error_code, error.detail, faults, retryable=error.retryable)
+
+
+def of_faults(faults: list[Fault]) -> Refusal:
+    """Describe what is wrong with a body."""
+    named = "; ".join(f"{fault.pointer or 'body'}: {fault.detail}" for fault in faults[:5])
+    return refusal(InvalidInput.title, InvalidInput.code, f"{named}. Nothing was stored.", faults)
+
+
+def fault(error: VideoError, within: str = "") -> Fault:
+    """Turn one of the application's own errors into a fault; `within` as below."""
+    pointer = "/" + error.field.replace(".", "/") if error.field else ""
+    return Fault(pointer=within + pointer, detail=error.detail, allowed=error.allowed)
+
+
+def faults(errors: Iterable[Mapping[str, Any]], within: str = "") -> list[Fault]:
+    """Turn pydantic's errors into faults; without the values, which may be private.
+
+    `within` is the pointer to what was read, if that was a part.
+    """
+    found = []
+    for error in errors:
+        place = [_named(part) for part in error["loc"]]
+        found.append(
+            Fault(
+                pointer=within + "".join(f"/{part}" for part in place),
+                detail=str(error["msg"]),
+                allowed=error.get("ctx", {}).get("expected"),
+            )
+        )
+    return found
+
+
+def _named(part: str | int) -> str:
+    """Return a name as a JSON pointer has it; a client's own names can hold anything."""
+    text = str(part).encode(errors="replace").decode()
+    return text.replace("~", "~0").replace("/", "~1")[:100]
+
+
+def refusal(
+    title: str,
+    code: str,
+    detail: str,
+    faults: list[Fault] | None = None,
+    *,
+    retryable: bool = False,
+) -> Refusal:
+    """Put a refusal together."""
+    faults = faults or []
+    return Refusal(
+        title=title,
+        detail=detail,
+        code=code,
+        errors=faults,
+        retryable=retryable,
+        error=detail,
+        details=[fault.model_dump(exclude_none=True) for fault in faults] or None,
+    )

@@ -1,0 +1,114 @@
+"""What a dropped file asks for. Touches nothing; what cannot be read is said with every fault."""
+
+from collections.abc import Mapping
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from typing import Any
+
+from pydantic import ValidationError
+
+from common import problem
+from common.errors import Malformed
+from common.problem import Fault, Refusal
+from common.strict import read_json
+from common.wishes import CreateVideo
+
+JOB = (".json",)
+BATCH = (".jsonl", ".ndjson")
+PICTURE = (".png", ".jpg", ".jpeg", ".webp")
+
+MOST_LINES = 100
+# What an object's metadata may say of the video: fields of `CreateVideo`, as text.
+_NUMBERS = ("scenes", "seconds", "seed")
+_TEXTS = ("prompt", "ratio", "style", "mood", "max_cost", "on_unknown")
+
+
+class Unreadable(Exception):
+    """The file is no job, or not a right one; `refusal` says why."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.detail)
+        self.refusal = refusal
+
+
+def job(data: bytes) -> CreateVideo:
+    """Read a job: JSON as the body of `POST /v1/videos`."""
+    wish, faults = _wish(_json(_text(data)), "")
+    if wish is None:
+        raise Unreadable(problem.of_faults(faults))
+    return wish
+
+
+def batch(data: bytes) -> dict[int, CreateVideo]:
+    """Read jobs, one a line, by the number of the line; blank lines are passed over."""
+    lines = {n: line for n, line in enumerate(_text(data).split("\n"), 1) if line.strip()}
+    if not 1 <= len(lines) <= MOST_LINES:
+        raise Unreadable(
+            problem.of_faults(
+                [Fault(pointer="", detail=f"has {len(lines)} jobs; 1 to {MOST_LINES} are read")]
+            )
+        )
+    wishes, faults = {}, []
+    for number, line in lines.items():
+        try:
+            wish, wrong = _wish(read_json(line), f"/{number}")
+        except Malformed as error:
+            wish, wrong = None, [problem.fault(error, f"/{number}")]
+        faults += wrong
+        if wish is not None:
+            wishes[number] = wish
+    if faults:
+        raise Unreadable(problem.of_faults(faults))
+    return wishes
+
+
+def of_metadata(metadata: Mapping[str, str]) -> CreateVideo | None:
+    """Read what a picture's own metadata (`x-amz-meta-…`) asks for; None without a prompt.
+
+    Names that are none of a job's are somebody's tools' and say nothing to us.
+    """
+    told = {name.lower(): _decoded(value) for name, value in metadata.items()}
+    if "prompt" not in told:
+        return None
+    asked: dict[str, Any] = {name: told[name] for name in _TEXTS if name in told}
+    asked |= {name: _number(told[name]) for name in _NUMBERS if name in told}
+    wish, faults = _wish(asked, "/metadata")
+    if wish is None:
+        raise Unreadable(problem.of_faults(faults))
+    return wish
+
+
+def _wish(value: Any, within: str) -> tuple[CreateVideo | None, list[Fault]]:
+    try:
+        return CreateVideo.model_validate(value), []
+    except ValidationError as error:
+        return None, problem.faults(error.errors(include_url=False), within)
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unreadable(
+            problem.of_error(Malformed(f"The file is not UTF-8 text (at byte {error.start})."))
+        ) from None
+
+
+def _json(text: str) -> Any:
+    try:
+        return read_json(text)
+    except Malformed as error:
+        raise Unreadable(problem.of_error(error)) from None
+
+
+def _decoded(value: str) -> str:
+    """S3 gives text beyond ASCII back as encoded words (RFC 2047)."""
+    try:
+        return str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, UnicodeDecodeError):
+        return value
+
+
+def _number(text: str) -> int | str:
+    """Return a number if it is one; of anything else the schema says what is wrong."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else text

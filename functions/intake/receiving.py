@@ -1,0 +1,218 @@
+"""The use case: an object in the inbox becomes runs, or is refused with an answer.
+
+It looks at the bucket as it is when it looks, not at the order of events: a picture and the JSON
+beside it are one job, whichever event comes first, and a repeated event finds its object taken.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from common import ids, outbox, problem
+from common.admission import Admission, Order
+from common.caller import Caller
+from common.database import Database, inbox, keys, limits
+from common.errors import Forbidden, InvalidInput, NotFound, VideoError
+from common.log import logger
+from common.problem import Refusal
+from common.storage import Taken
+from common.storage.dropped import Dropped
+from common.storage.s3 import S3MediaStore
+from common.video import Picture
+from common.wishes import CreateVideo
+from intake import reading
+from intake.reading import Unreadable
+
+_ENDPOINT = "POST /v1/videos"
+_MOST_JSON_BYTES = 6 * 1024 * 1024
+_MOST_PICTURE_BYTES = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an object asks for, by line, with the picture that belongs to it."""
+
+    wishes: dict[int, CreateVideo]
+    dropped_at_ms: int
+    picture: Picture | None = None
+    batch: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """The inbox, with what it works on."""
+
+    admission: Admission
+    database: Database
+    store: S3MediaStore
+
+    def receive(self, dropped: Dropped, *, last: bool) -> str:
+        """Take an object in; return what was done with it.
+
+        What can be different in a moment (the database, a limit of requests or runs) is raised, to
+        come again, unless this is the `last` time.
+        """
+        if not dropped.is_ours:
+            return "ignored"
+        with self.database.transaction() as cursor:
+            if inbox.is_taken(cursor, dropped.object_id):
+                return "known"
+        try:
+            done = self._take(dropped)
+        except Unreadable as error:
+            done = self._refuse(dropped, error.refusal)
+        except VideoError as error:
+            if error.retryable and not last:
+                raise
+            done = self._refuse(dropped, problem.of_error(error))
+        outbox.answer(self.database, self.store, dropped.object_id)
+        return done
+
+    def _take(self, dropped: Dropped) -> str:
+        caller = self._owner(dropped)
+        wanted = self._read(dropped)
+        if wanted is None:
+            return "belongs to the JSON beside it"
+        orders = self._orders(caller, dropped, wanted)
+        taken = self._taken(dropped, batch=wanted.batch)
+        with self.database.transaction() as cursor:
+            if not inbox.insert(cursor, taken):
+                return "known"
+            for line, order in orders.items():
+                self.admission.keep(cursor, caller, order)
+                video_id = order.row.session_id
+                inbox.insert_job(cursor, taken.object_id, line, video_id, order.run_id)
+        for order in orders.values():
+            self.admission.start(order.run_id, order.row.session_id)
+        return "started"
+
+    def _owner(self, dropped: Dropped) -> Caller:
+        """Return on whose behalf it is, and count it as a request of theirs."""
+        with self.database.transaction() as cursor:
+            key = keys.owner(cursor, dropped.user_id, _ENDPOINT)
+            if key is None:
+                raise Forbidden(
+                    f"{dropped.user_id} has no API key that may {_ENDPOINT}. An owner of an inbox "
+                    "is whoever has one that is active.",
+                    code="inbox.owner",
+                )
+        caller = key.caller()
+        windows = self.database.alone(
+            lambda cursor: limits.count_request(cursor, caller.key_id, caller.limits)
+        )
+        if refusal := caller.refusal(windows):
+            raise refusal
+        return caller
+
+    def _read(self, dropped: Dropped) -> Wanted | None:
+        """Return what the object asks for; None for a picture that a JSON beside it speaks for."""
+        extension = dropped.extension
+        if extension in reading.PICTURE:
+            return self._of_picture(dropped)
+        if extension not in reading.JOB + reading.BATCH:
+            raise InvalidInput(
+                "A job is a .json file, a .jsonl file with one job a line, or a picture.",
+                field="name",
+                allowed=[*reading.JOB, *reading.BATCH, *reading.PICTURE],
+                code="inbox.type",
+            )
+        file = self.store.take(
+            dropped.key, version_id=dropped.version_id, most_bytes=_MOST_JSON_BYTES
+        )
+        if extension in reading.BATCH:
+            return Wanted(reading.batch(file.data), _milliseconds(file), batch=True)
+        wish = reading.job(file.data)
+        picture = None if wish.image else self._beside(dropped)
+        return Wanted({1: wish}, _milliseconds(file), picture)
+
+    def _of_picture(self, dropped: Dropped) -> Wanted | None:
+        json = self._newest(dropped.beside(".json"), _MOST_JSON_BYTES)
+        if json is not None:
+            spoken_for = Dropped(dropped.bucket, dropped.beside(".json"), json.version_id)
+            with self.database.transaction() as cursor:
+                if inbox.went_without_picture(cursor, spoken_for.object_id):
+                    raise InvalidInput(
+                        "The JSON beside it had become a video before this picture came. To make "
+                        "one with it, drop the JSON again.",
+                        code="inbox.late_picture",
+                    )
+            return None
+        file = self.store.take(
+            dropped.key, version_id=dropped.version_id, most_bytes=_MOST_PICTURE_BYTES
+        )
+        wish = reading.of_metadata(file.metadata)
+        if wish is None:
+            raise InvalidInput(
+                "The picture says nothing of its video. Give it a prompt (x-amz-meta-prompt), or "
+                "drop a JSON of the same name beside it.",
+                code="inbox.no_prompt",
+            )
+        return Wanted({1: wish}, _milliseconds(file), _clean(file))
+
+    def _beside(self, dropped: Dropped) -> Picture | None:
+        for extension in reading.PICTURE:
+            for spelt in (extension, extension.upper()):
+                file = self._newest(dropped.beside(spelt), _MOST_PICTURE_BYTES)
+                if file is not None:
+                    return _clean(file)
+        return None
+
+    def _newest(self, key: str, most_bytes: int) -> Taken | None:
+        try:
+            return self.store.take(key, most_bytes=most_bytes)
+        except NotFound:
+            return None
+
+    def _orders(self, caller: Caller, dropped: Dropped, wanted: Wanted) -> dict[int, Order]:
+        """Check every line; whatever one of them has wrong, nothing of the object is made."""
+        orders, faults = {}, []
+        for line, wish in wanted.wishes.items():
+            new_id = _ids(wanted.dropped_at_ms, dropped, line)
+            try:
+                if wish.userId not in (None, caller.user_id):
+                    raise InvalidInput(
+                        f"The folder says whose it is: {caller.user_id}'s.", field="userId"
+                    )
+                orders[line] = self.admission.check(caller, wish, new_id, wanted.picture)
+            except VideoError as error:
+                if not wanted.batch or error.retryable:
+                    raise
+                faults.append(problem.fault(error, f"/{line}"))
+        if faults:
+            raise Unreadable(problem.of_faults(faults))
+        return orders
+
+    def _refuse(self, dropped: Dropped, refusal: Refusal) -> str:
+        taken = self._taken(dropped, problem=refusal)
+        with self.database.transaction() as cursor:
+            new = inbox.insert(cursor, taken)
+        logger.info("object refused", extra={"object_id": taken.object_id, "code": refusal.code})
+        return "refused" if new else "known"
+
+    def _taken(
+        self, dropped: Dropped, *, batch: bool = False, problem: Refusal | None = None
+    ) -> inbox.Taken:
+        return inbox.Taken(
+            object_id=dropped.object_id,
+            user_id=dropped.user_id,
+            object_key=dropped.key,
+            version_id=dropped.version_id,
+            batch=batch,
+            problem=problem.model_dump(mode="json") if problem else None,
+        )
+
+
+def _milliseconds(file: Taken) -> int:
+    return int(file.changed_at.timestamp() * 1000)
+
+
+def _ids(milliseconds: int, dropped: Dropped, line: int) -> Callable[[str], str]:
+    """Make ids that the same line of the same object always gets."""
+    identity = (dropped.bucket, dropped.key, dropped.version_id, str(line))
+    return lambda prefix: ids.fixed(prefix, milliseconds, *identity)
+
+
+def _clean(file: Taken) -> Picture:
+    # Imported here: Pillow is only needed for jobs with a picture.
+    from common import pictures
+
+    return pictures.clean(file.data)

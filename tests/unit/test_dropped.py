@@ -1,0 +1,80 @@
+"""Names in the inbox, and where they are answered: whatever a client calls a file."""
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.errors import InvalidInput
+from common.storage import MediaFolder
+from common.storage.dropped import Dropped, answer_key
+
+OURS = re.compile(r"outbox/alice/[A-Za-z0-9._~%/-]{1,1000}\.(result|error)\.json")
+
+
+def dropped(key: str) -> Dropped:
+    return Dropped("media", key, "v1")
+
+
+@pytest.mark.parametrize(
+    ("key", "answer"),
+    [
+        ("inbox/alice/kite.json", "outbox/alice/kite.json.result.json"),
+        ("inbox/alice/may/kite.v2.png", "outbox/alice/may/kite.v2.png.result.json"),
+        ("inbox/alice/my kite.json", "outbox/alice/my%20kite.json.result.json"),
+        ("inbox/alice/../bob/x.json", "outbox/alice/%2E%2E/bob/x.json.result.json"),
+        ("inbox/alice//x.json", "outbox/alice//x.json.result.json"),
+    ],
+)
+def test_it_is_answered_under_the_same_name(key: str, answer: str) -> None:
+    assert dropped(key).is_ours
+    assert answer_key("alice", key, "result") == answer
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["inbox/", "inbox/x.json", "inbox/alice/", "inbox/alice/may/", "inbox//x.json",
+     "inbox/../x.json", "inbox/al ice/x.json", "inbox/inbox/x.json", "inbox/outbox/x.json",
+     "outbox/alice/x.json", "alice/vid_1/x.json", "inboxes/alice/x.json"],
+)  # fmt: skip
+def test_what_is_nobodys_file_is_left_alone(key: str) -> None:
+    assert not dropped(key).is_ours
+
+
+@given(st.text(min_size=1, max_size=400))
+def test_no_name_leads_out_of_the_owners_outbox(name: str) -> None:
+    key = f"inbox/alice/{name}"
+    answer = answer_key("alice", key, "error")
+    assert len(answer.encode()) <= 1024
+    if "/" not in name:
+        assert OURS.fullmatch(answer)
+    assert not {".", ".."} & set(answer.split("/"))
+    assert answer.startswith("outbox/alice/")
+
+
+def test_a_name_that_is_too_long_becomes_its_digest() -> None:
+    answer = answer_key("alice", "inbox/alice/" + "ü" * 500, "error")
+    assert OURS.fullmatch(answer)
+    assert len(answer) < 200
+
+
+def test_the_identity_is_of_bucket_key_and_version() -> None:
+    one = Dropped("media", "inbox/alice/x.json", "v1")
+    assert one.object_id == Dropped("media", "inbox/alice/x.json", "v1").object_id
+    others = [Dropped("media", "inbox/alice/x.json", "v2"), Dropped("other", one.key, "v1"),
+              Dropped("media", "inbox/alice/x.jso", "nv1")]  # fmt: skip
+    assert len({one.object_id, *(other.object_id for other in others)}) == 4
+
+
+def test_what_lies_beside_has_the_same_name_but_for_its_end() -> None:
+    assert dropped("inbox/alice/a.b/kite.json").beside(".png") == "inbox/alice/a.b/kite.png"
+    assert dropped("inbox/alice/kite.JPEG").beside(".json") == "inbox/alice/kite.json"
+    assert dropped("inbox/alice/kite.JPEG").extension == ".jpeg"
+
+
+@pytest.mark.parametrize("name", ["inbox", "outbox"])
+def test_nobody_can_be_called_like_the_boxes(name: str) -> None:
+    """Their media would lie in the inbox, where functions must not write and files start runs."""
+    with pytest.raises(InvalidInput, match="neither inbox nor outbox"):
+        MediaFolder(name, "vid_1")
