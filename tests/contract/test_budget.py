@@ -2,15 +2,20 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
+from threading import Barrier
 
 import pytest
 
 from common import ids
+from common.admission import Admission, Order
+from common.caller import Caller
 from common.database import Database, budget, jobs, runs, videos
 from common.database.budget import Caps
 from common.errors import BudgetExceeded
-from common.settings import DatabaseSettings
+from common.settings import ApiSettings, DatabaseSettings, load
+from common.storage.s3 import S3MediaStore
 from common.video import Cost
+from tests.contract.gateway import Gateway
 from tests.contract.rows import wish
 
 
@@ -42,6 +47,35 @@ def test_fifty_racers_get_exactly_the_cap(migrated: DatabaseSettings) -> None:
 
     with ThreadPoolExecutor(50) as pool:
         assert sum(pool.map(race, range(50))) == 1000
+
+
+def test_fifty_racing_admissions_get_exactly_the_cap(gateway: Gateway, database: Database) -> None:
+    """Whole admissions, each with its rows; a wish costs 4 of 1,000 units."""
+    settings, price, cap = load(ApiSettings), Decimal(4), Decimal(1000)
+    caller = Caller("key_1", "alice", True, frozenset(), {}, 10_000, cap, None)
+    together = Barrier(50)
+
+    def race(_: int) -> int:
+        mine, granted = Database(settings), 0
+        admission = Admission(settings, mine, S3MediaStore(settings.media_bucket))
+        together.wait()
+        for _ in range(10):
+            order = Order(wish(estimated_usd=price), ids.new("run"), None)
+            try:
+                with mine.transaction() as cursor:
+                    admission.keep(cursor, caller, order)
+                granted += 1
+            except BudgetExceeded:
+                pass
+        mine.close()
+        return granted
+
+    with ThreadPoolExecutor(50) as pool:
+        assert sum(pool.map(race, range(50))) == cap / price
+    with database.transaction() as cursor:
+        cursor.execute("SELECT count(*) AS videos, sum(reserved_usd) AS usd FROM runs")
+        assert dict(cursor.fetchone() or {}) == {"videos": cap / price, "usd": cap}
+    assert spend(database)["key_1", 10] == (cap, Decimal(0))
 
 
 def test_the_breaker_over_all_keys_stops_every_key(database: Database) -> None:

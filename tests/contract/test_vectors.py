@@ -101,6 +101,20 @@ def test_no_vector_is_left_out() -> None:
     assert known == set(vectors.names("response", "error"))
 
 
+@pytest.mark.parametrize("vector", [*TEXT, *IMAGE, *OPENAI, *SUBMIT])
+def test_nothing_is_sent_again_by_itself_that_its_vector_forbids(vector: str) -> None:
+    made = {**TEXT, **IMAGE, **OPENAI, **SUBMIT}[vector]
+    forbidden = vectors.load(vector).get("safe_to_retry_unchanged") is False
+    assert not (forbidden and isinstance(made, tuple) and made[0] is NotAccepted)
+
+
+@pytest.mark.parametrize("vector", POLL)
+def test_what_we_advise_of_a_failed_task_is_what_its_vector_says(vector: str) -> None:
+    advice, said = POLL[vector][2], vectors.load(vector).get("safe_to_retry_unchanged")
+    if said is not None:
+        assert (advice in (Retry.SAME, Retry.LATER)) is (said is True)
+
+
 @pytest.mark.parametrize("vector", [*TEXT, *OPENAI])
 def test_to_a_call_for_a_story(vector: str, story: Call) -> None:
     expected = {**TEXT, **OPENAI}[vector]
