@@ -1,5 +1,7 @@
 """The REST API. Its routes are in `api.routes`; what a refusal looks like is in `api.errors`."""
 
+import json
+from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -7,6 +9,8 @@ from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api import document, errors, middleware, validation
+from api.page import POLICY as PAGE_POLICY
+from api.page import render
 from api.routes import keys, links, media, models, service, usage, videos
 from common.log import logger
 from common.observability import metrics, tracer
@@ -26,6 +30,23 @@ for routes in (videos, media, links, models, keys, usage, service):
 def openapi() -> Response[str]:
     """The OpenAPI document of this API."""
     return Response(status_code=200, content_type=middleware.JSON, body=document.text(app))
+
+
+@app.get("/docs", include_in_schema=False)
+def docs() -> Response[str]:
+    """The OpenAPI document as a page to read."""
+    return Response(
+        status_code=200,
+        content_type="text/html; charset=utf-8",
+        body=page(),
+        headers={"Content-Security-Policy": PAGE_POLICY},
+    )
+
+
+@cache
+def page() -> str:
+    """The page, made when somebody first asks for it."""
+    return render(json.loads(document.text(app)))
 
 
 @metrics.log_metrics

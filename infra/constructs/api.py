@@ -28,6 +28,7 @@ class Route:
 
 ROUTES = (
     Route("GET", "/openapi.json", public=True),
+    Route("GET", "/docs", public=True),
     Route("GET", "/v1/health", public=True),
     Route("POST", "/v1/videos"),
     Route("GET", "/v1/videos"),
