@@ -22,6 +22,7 @@ from infra.constructs.triggers import Triggers
 _UPLOADS, _IMAGES = "*/user-uploads/*", "*/reference-frames/*"
 _CLIPS, _PROVENANCE, _RECEIPTS = "*/video-clips/*", "*/provenance/*", "*/receipts/*"
 _NARRATIONS = "*/narrations/*"
+_OF_A_VIDEO = (_UPLOADS, _IMAGES, _CLIPS, _PROVENANCE, _RECEIPTS, _NARRATIONS)
 
 
 class VideoStack(Stack):
@@ -149,12 +150,22 @@ class VideoStack(Stack):
                 storage.may_get(_CLIPS, _IMAGES, _NARRATIONS, _UPLOADS),
                 storage.may_put(_UPLOADS),
                 storage.may_delete(_CLIPS, _IMAGES, _UPLOADS),
+                *storage.may_erase(*_OF_A_VIDEO),
                 pipeline.may_start(),
                 pipeline.may_stop(),
                 allow(["lambda:InvokeFunction"], [clip.function_arn]),
             ],
         )
-        self._function("sweeper", machine, [pipeline.may_start(), pipeline.may_describe()])
+        self._function(
+            "sweeper",
+            {**machine, **self._media()},
+            [
+                pipeline.may_start(),
+                pipeline.may_describe(),
+                # What a late worker left of a video that was deleted.
+                *storage.may_erase(*_OF_A_VIDEO),
+            ],
+        )
 
     def _function(
         self,

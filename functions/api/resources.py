@@ -3,6 +3,7 @@
 from functools import cache, partial
 
 from api.cancellation import Canceling
+from api.deletion import Deleting
 from api.library import Library
 from api.links import Links
 from api.listing import Listing
@@ -49,6 +50,12 @@ def canceling() -> Canceling:
 def videos() -> Videos:
     """The use cases of videos."""
     return Videos(admission(), database(), store(), console())
+
+
+@cache
+def deleting() -> Deleting:
+    """The use case of deleting."""
+    return Deleting(database(), store())
 
 
 @cache

@@ -94,7 +94,7 @@ class AssemblySettings(DatabaseSettings, StorageSettings):
     """Settings of the functions that put media together: `merge` and `finish`."""
 
 
-class SweeperSettings(DatabaseSettings, PipelineSettings):
+class SweeperSettings(DatabaseSettings, PipelineSettings, StorageSettings):
     """Settings of the function `sweeper`."""
 
 

@@ -32,6 +32,7 @@ ROUTES = (
     Route("POST", "/v1/videos"),
     Route("GET", "/v1/videos"),
     Route("GET", "/v1/videos/{id}"),
+    Route("DELETE", "/v1/videos/{id}"),
     Route("GET", "/v1/videos/{id}/download"),
     Route("GET", "/v1/videos/{id}/events"),
     Route("POST", "/v1/videos/{id}/resume"),

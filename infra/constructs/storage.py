@@ -72,6 +72,13 @@ class Storage(Construct):
         """Allow deleting objects whose keys match; older versions go by the rule on them."""
         return self._allow(["s3:DeleteObject"], patterns)
 
+    def may_erase(self, *patterns: str) -> Sequence[Grant]:
+        """Allow deleting every version of objects whose keys match, and finding them."""
+        return (
+            allow(["s3:ListBucketVersions"], [self.bucket.bucket_arn]),
+            self._allow(["s3:DeleteObjectVersion"], patterns),
+        )
+
     def _allow(self, actions: Sequence[str], patterns: Sequence[str]) -> Grant:
         resource = self.bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)

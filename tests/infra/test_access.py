@@ -32,6 +32,14 @@ CLIPS, IMAGES, UPLOADS = "*/video-clips/*", "*/reference-frames/*", "*/user-uplo
 PROVENANCE, RECEIPTS = "*/provenance/*", "*/receipts/*"
 NARRATIONS = "*/narrations/*"
 
+ERASING = {
+    ("s3:ListBucketVersions", "bucket"),
+    *(
+        ("s3:DeleteObjectVersion", kind)
+        for kind in (CLIPS, IMAGES, UPLOADS, PROVENANCE, RECEIPTS, NARRATIONS)
+    ),
+}
+
 # What each function may do beyond its log, its network interfaces and its traces.
 RIGHTS: dict[str, set[tuple[str, str]]] = {
     "authorizer": {("secretsmanager:GetSecretValue", "Keys")},
@@ -44,6 +52,7 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("states:StartExecution", "machine"),
         ("states:StopExecution", "executions"),
         ("lambda:InvokeFunction", "clip"),
+        *ERASING,
     },
     "story": {
         ("secretsmanager:GetSecretValue", "Providers"),
@@ -88,6 +97,7 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
     "sweeper": {
         ("states:StartExecution", "machine"),
         ("states:DescribeExecution", "executions"),
+        *ERASING,
     },
     "migrate": set(),
 }
@@ -108,6 +118,7 @@ def named(resource: Json) -> str:
         "SecretsProviders": "Providers",
         "PipelineStateMachine": "machine",
         "ClipFunction": "clip",
+        "StorageMedia": "bucket",
         "foundation-model/luma": "luma",
         ":async-invoke/*": "jobs of bedrock",
     }.items():

@@ -33,6 +33,11 @@ class MediaFolder:
         user_id, video_id, _ = key.split("/", 2)
         return cls(user_id, video_id)
 
+    @property
+    def prefix(self) -> str:
+        """What all its keys begin with."""
+        return f"{self.user_id}/{self.video_id}/"
+
     def reference(self, version: int) -> str:
         """Key of the user's own picture."""
         return self._key("user-uploads", f"reference_image_{version}.png")
@@ -107,6 +112,14 @@ class MediaStore(Protocol):
 
     def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
         """Return a URL that reads the object without credentials for so many seconds."""
+        ...
+
+
+class ErasableStore(Protocol):
+    """A store of which whole folders can be erased."""
+
+    def erase(self, folder: MediaFolder) -> int:
+        """Delete every version of every object of the folder for good; return how many."""
         ...
 
 

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from common import aws
 from common.errors import NotFound, PermanentError, TransientError, VideoError
-from common.storage import Described
+from common.storage import Described, MediaFolder
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
@@ -86,6 +86,31 @@ class S3MediaStore:
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "deleted") from error
 
+    def erase(self, folder: MediaFolder) -> int:
+        """Delete every version of every object of the folder, and their delete markers."""
+        count = 0
+        try:
+            pages = aws.s3().get_paginator("list_object_versions")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=folder.prefix):
+                found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                if not found:
+                    continue
+                answer = aws.s3().delete_objects(
+                    Bucket=self._bucket,
+                    Delete={
+                        "Objects": [
+                            {"Key": one["Key"], "VersionId": one["VersionId"]} for one in found
+                        ],
+                        "Quiet": True,
+                    },
+                )
+                if answer.get("Errors"):
+                    raise _left(answer["Errors"][0].get("Code", ""))
+                count += len(found)
+        except (BotoCoreError, ClientError) as error:
+            raise _own(error, "deleted") from error
+        return count
+
     def location(self, key: str) -> str:
         """Return the `s3://` address of a key, for AWS services that write there themselves."""
         return f"s3://{self._bucket}/{key}"
@@ -100,6 +125,12 @@ class S3MediaStore:
         return aws.s3().generate_presigned_url(
             "get_object", Params=dict(request), ExpiresIn=seconds
         )
+
+
+def _left(code: str) -> TransientError:
+    return TransientError(
+        f"S3 did not delete everything ({code}). Try again.", code="storage.unavailable"
+    )
 
 
 def _own(error: BotoCoreError | ClientError, done: str) -> VideoError:
