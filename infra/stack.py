@@ -19,6 +19,7 @@ from infra.constructs.secrets import Secrets
 from infra.constructs.storage import Storage
 from infra.constructs.triggers import Triggers
 
+_ARRIVALS = "_uploads/*"
 _UPLOADS, _IMAGES = "*/user-uploads/*", "*/reference-frames/*"
 _CLIPS, _PROVENANCE, _RECEIPTS = "*/video-clips/*", "*/provenance/*", "*/receipts/*"
 _NARRATIONS = "*/narrations/*"
@@ -60,7 +61,14 @@ class VideoStack(Stack):
             handler=self.functions["api"].function,
         )
         sweeper = self.functions["sweeper"].function
-        Triggers(self, "Triggers", sweeper=sweeper, pipeline=self.pipeline)
+        Triggers(
+            self,
+            "Triggers",
+            sweeper=sweeper,
+            register=self.functions["register"].function,
+            bucket=self.storage.bucket,
+            pipeline=self.pipeline,
+        )
         self.monitoring = Monitoring(
             self,
             "Monitoring",
@@ -68,6 +76,7 @@ class VideoStack(Stack):
             state_machine=self.pipeline.state_machine,
             api=self.api.rest_api,
             sweeper=sweeper,
+            register=self.functions["register"].function,
             database=self.database.instance,
         )
         self._outputs()
@@ -149,12 +158,25 @@ class VideoStack(Stack):
                 # For the links that it signs: a link can do what its signer can.
                 storage.may_get(_CLIPS, _IMAGES, _NARRATIONS, _UPLOADS),
                 storage.may_put(_UPLOADS),
+                # For the forms and links by which clients send files.
+                storage.may_put(_ARRIVALS, in_parts=True),
                 storage.may_delete(_CLIPS, _IMAGES, _UPLOADS),
-                *storage.may_erase(*_OF_A_VIDEO),
+                storage.may_find_versions(),
+                storage.may_erase(*_OF_A_VIDEO),
                 pipeline.may_start(),
                 pipeline.may_stop(),
                 allow(["lambda:InvokeFunction"], [clip.function_arn]),
             ],
+        )
+        self._function(
+            "register",
+            self._media(),
+            [
+                storage.may_get(_ARRIVALS),
+                storage.may_erase(_ARRIVALS),
+                storage.may_put(_UPLOADS, in_parts=True),
+            ],
+            ffmpeg=True,
         )
         self._function(
             "sweeper",
@@ -163,7 +185,8 @@ class VideoStack(Stack):
                 pipeline.may_start(),
                 pipeline.may_describe(),
                 # What a late worker left of a video that was deleted.
-                *storage.may_erase(*_OF_A_VIDEO),
+                storage.may_find_versions(),
+                storage.may_erase(*_OF_A_VIDEO),
             ],
         )
 

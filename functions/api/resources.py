@@ -8,6 +8,7 @@ from api.library import Library
 from api.links import Links
 from api.listing import Listing
 from api.present import Console, nowhere
+from api.uploads import Uploads
 from api.videos import Videos
 from common import pipeline, secrets
 from common.admission import Admission
@@ -82,3 +83,9 @@ def links() -> Links:
 def library() -> Library:
     """The use cases of media."""
     return Library(database(), store(), links())
+
+
+@cache
+def uploads() -> Uploads:
+    """The use cases of uploads."""
+    return Uploads(database(), store())

@@ -25,7 +25,17 @@ def read(text: str) -> Picture:
 
     Raises InvalidInput or PayloadTooLarge; nothing is stored then.
     """
-    data = _bytes(text)
+    return clean(_bytes(text))
+
+
+def size(picture: Picture) -> tuple[int, int]:
+    """Return width and height of a picture that `clean` made."""
+    with Image.open(io.BytesIO(picture.data), formats=("PNG",)) as image:
+        return image.size
+
+
+def clean(data: bytes) -> Picture:
+    """Return the foreign picture as a clean PNG of at most 2048 pixels; raises InvalidInput."""
     try:
         # A picture of few bytes can unpack to gigabytes: Pillow warns, and a warning is an error.
         with warnings.catch_warnings():

@@ -3,7 +3,8 @@
 It also erases what late workers left of videos that were deleted.
 
 It runs on a schedule, and when an execution fails, times out or is stopped. Every accepted run
-has the execution of its own name, or gets it here; a name is never started twice.
+has the execution of its own name, or gets it here; a name is never started twice. Uploads that
+were announced and did not arrive are refused here, so that they end too.
 """
 
 from functools import cache
@@ -12,7 +13,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from common import pipeline, verdict
-from common.database import Database, deletions, idempotency, runs
+from common.database import Database, deletions, idempotency, runs, uploads
 from common.database.deletions import Deleted
 from common.database.runs import OpenRun
 from common.errors import VideoError
@@ -64,6 +65,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
             )
             idempotency.forget_expired(cursor, limit=_KEYS_PER_SWEEP)
             gone = deletions.due(cursor, limit=_VIDEOS_PER_SWEEP)
+            uploads.refuse_lost(cursor)
     for run in open_runs:
         try:
             done[_sweep(run)] += 1

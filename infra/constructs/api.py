@@ -41,6 +41,9 @@ ROUTES = (
     Route("GET", "/v1/media/{id}"),
     Route("DELETE", "/v1/media/{id}"),
     Route("DELETE", "/v1/media/links"),
+    Route("POST", "/v1/uploads"),
+    Route("POST", "/v1/uploads/{id}/complete"),
+    Route("POST", "/v1/uploads/{id}/abort"),
     *(
         Route(method, f"/api/proxy_s3_{kind}/{{userId}}/{{requestId}}/{{folder}}/{{name}}", True)
         for kind in ("image", "video")

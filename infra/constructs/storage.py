@@ -35,6 +35,9 @@ class Storage(Construct):
                     id="abandoned-uploads", abort_incomplete_multipart_upload_after=Duration.days(1)
                 ),
                 s3.LifecycleRule(
+                    id="lost-uploads", prefix="_uploads/", expiration=Duration.days(1)
+                ),
+                s3.LifecycleRule(
                     id="inbox", prefix="inbox/", expiration=Duration.days(stage.inbox_days)
                 ),
                 s3.LifecycleRule(
@@ -72,12 +75,13 @@ class Storage(Construct):
         """Allow deleting objects whose keys match; older versions go by the rule on them."""
         return self._allow(["s3:DeleteObject"], patterns)
 
-    def may_erase(self, *patterns: str) -> Sequence[Grant]:
-        """Allow deleting every version of objects whose keys match, and finding them."""
-        return (
-            allow(["s3:ListBucketVersions"], [self.bucket.bucket_arn]),
-            self._allow(["s3:DeleteObjectVersion"], patterns),
-        )
+    def may_find_versions(self) -> Grant:
+        """Allow finding every version of an object."""
+        return allow(["s3:ListBucketVersions"], [self.bucket.bucket_arn])
+
+    def may_erase(self, *patterns: str) -> Grant:
+        """Allow deleting versions of objects whose keys match, at once and for good."""
+        return self._allow(["s3:DeleteObjectVersion"], patterns)
 
     def _allow(self, actions: Sequence[str], patterns: Sequence[str]) -> Grant:
         resource = self.bucket.node.default_child
@@ -99,7 +103,12 @@ def _cors(stage: Stage) -> list[s3.CorsRule] | None:
     return [
         s3.CorsRule(
             allowed_origins=list(stage.cors_origins),
-            allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD, s3.HttpMethods.PUT],
+            allowed_methods=[
+                s3.HttpMethods.GET,
+                s3.HttpMethods.HEAD,
+                s3.HttpMethods.POST,  # uploads by a form
+                s3.HttpMethods.PUT,  # uploads in parts
+            ],
             allowed_headers=["Content-Type", "Content-MD5", "Range"],
             exposed_headers=["ETag", "Content-Length", "Content-Range"],
             max_age=3600,

@@ -30,6 +30,7 @@ EVERYWHERE = {
 }
 CLIPS, IMAGES, UPLOADS = "*/video-clips/*", "*/reference-frames/*", "*/user-uploads/*"
 PROVENANCE, RECEIPTS = "*/provenance/*", "*/receipts/*"
+ARRIVALS = "_uploads/*"
 NARRATIONS = "*/narrations/*"
 
 ERASING = {
@@ -49,6 +50,8 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         *(("s3:GetObject", kind) for kind in (CLIPS, IMAGES, NARRATIONS, UPLOADS)),
         *(("s3:DeleteObject", kind) for kind in (CLIPS, IMAGES, UPLOADS)),
         ("s3:PutObject", UPLOADS),
+        ("s3:PutObject", ARRIVALS),
+        ("s3:AbortMultipartUpload", ARRIVALS),
         ("states:StartExecution", "machine"),
         ("states:StopExecution", "executions"),
         ("lambda:InvokeFunction", "clip"),
@@ -94,6 +97,12 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("s3:AbortMultipartUpload", CLIPS),
     },
     "finish": {("s3:PutObject", PROVENANCE)},
+    "register": {
+        ("s3:GetObject", ARRIVALS),
+        ("s3:DeleteObjectVersion", ARRIVALS),
+        ("s3:PutObject", UPLOADS),
+        ("s3:AbortMultipartUpload", UPLOADS),
+    },
     "sweeper": {
         ("states:StartExecution", "machine"),
         ("states:DescribeExecution", "executions"),
@@ -204,6 +213,7 @@ def test_functions_are_invoked_by_whom_they_serve(template: Template) -> None:
     assert callers == {
         ("api", "apigateway.amazonaws.com"),
         ("authorizer", "apigateway.amazonaws.com"),
+        ("register", "events.amazonaws.com"),
         ("sweeper", "events.amazonaws.com"),
     }
     for permission in template.of_type("AWS::Lambda::Permission").values():

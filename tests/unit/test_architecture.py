@@ -66,6 +66,7 @@ def test_the_functions_are_those_of_the_house() -> None:
                 "image",
                 "merge",
                 "migrate",
+                "register",
                 "speech",
                 "story",
                 "sweeper",
