@@ -32,6 +32,7 @@ SIZES: Mapping[str, FunctionSize] = {
     "clip": FunctionSize(memory=1769, timeout=350, storage=1024),
     "merge": FunctionSize(memory=3008, timeout=890, storage=4096),
     "finish": FunctionSize(memory=512, timeout=80),
+    "register": FunctionSize(memory=1769, timeout=300, storage=1536),  # a file of 1 GiB
     "sweeper": FunctionSize(memory=512, timeout=240),
     "migrate": FunctionSize(memory=512, timeout=840),
 }

@@ -20,9 +20,11 @@ from infra.constructs.secrets import Secrets
 from infra.constructs.storage import Storage
 from infra.constructs.triggers import Triggers
 
+_ARRIVALS = "_uploads/*"
 _UPLOADS, _IMAGES = "*/user-uploads/*", "*/reference-frames/*"
 _CLIPS, _PROVENANCE, _RECEIPTS = "*/video-clips/*", "*/provenance/*", "*/receipts/*"
 _NARRATIONS = "*/narrations/*"
+_OF_A_VIDEO = (_UPLOADS, _IMAGES, _CLIPS, _PROVENANCE, _RECEIPTS, _NARRATIONS)
 
 
 class VideoStack(Stack):
@@ -61,7 +63,14 @@ class VideoStack(Stack):
             handler=self.functions["api"].function,
         )
         sweeper = self.functions["sweeper"].function
-        Triggers(self, "Triggers", sweeper=sweeper, pipeline=self.pipeline)
+        Triggers(
+            self,
+            "Triggers",
+            sweeper=sweeper,
+            register=self.functions["register"].function,
+            bucket=self.storage.bucket,
+            pipeline=self.pipeline,
+        )
         self.inbox.feed(self.functions["intake"].function)
         self.monitoring = Monitoring(
             self,
@@ -70,6 +79,7 @@ class VideoStack(Stack):
             state_machine=self.pipeline.state_machine,
             api=self.api.rest_api,
             sweeper=sweeper,
+            register=self.functions["register"].function,
             database=self.database.instance,
             aside=self.inbox.aside,
         )
@@ -154,7 +164,11 @@ class VideoStack(Stack):
                 # For the links that it signs: a link can do what its signer can.
                 storage.may_get(_CLIPS, _IMAGES, _NARRATIONS, _UPLOADS),
                 storage.may_put(_UPLOADS),
+                # For the forms and links by which clients send files.
+                storage.may_put(_ARRIVALS, in_parts=True),
                 storage.may_delete(_CLIPS, _IMAGES, _UPLOADS),
+                storage.may_find_versions(),
+                storage.may_erase(*_OF_A_VIDEO),
                 pipeline.may_start(),
                 pipeline.may_stop(),
                 allow(["lambda:InvokeFunction"], [clip.function_arn]),
@@ -178,9 +192,26 @@ class VideoStack(Stack):
             ],
         )
         self._function(
+            "register",
+            self._media(),
+            [
+                storage.may_get(_ARRIVALS),
+                storage.may_erase(_ARRIVALS),
+                storage.may_put(_UPLOADS, in_parts=True),
+            ],
+            ffmpeg=True,
+        )
+        self._function(
             "sweeper",
             {**machine, **self._media()},
-            [pipeline.may_start(), pipeline.may_describe(), storage.may_answer()],
+            [
+                pipeline.may_start(),
+                pipeline.may_describe(),
+                # What a late worker left of a video that was deleted.
+                storage.may_find_versions(),
+                storage.may_erase(*_OF_A_VIDEO),
+                storage.may_answer(),
+            ],
         )
 
     def _function(

@@ -8,7 +8,7 @@ from layers.platforms import PLATFORMS
 LIMIT = 250 * 2**20
 FUNCTIONS = ROOT / "functions"
 # Only what starts ffmpeg carries it; the template test holds infra to this.
-FFMPEG_USERS = frozenset({"clip", "merge"})
+FFMPEG_USERS = frozenset({"clip", "merge", "register"})
 SPEECH_USERS = frozenset({"speech"})  # only what speaks carries the offline voice
 
 

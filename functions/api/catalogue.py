@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
-from api.present import money, origin
+from api.present import money, origin, units, warnings
 from api.schemas.models import Estimate, ModelList, ModelObject, SceneEstimate
 from common.choosing import is_usable
 from common.providers import limits, models
@@ -71,9 +71,11 @@ def estimate(choice: Choice, wish: CreateVideo) -> Estimate:
                 scene=scene,
                 image=money(choice.picture_usd(scene, wish.ratio, reference)),
                 clip=money(choice.video.clip_usd(wish.seconds)),
+                clip_units=units(choice.video.clip_cost(wish.seconds)),
                 narration=money(choice.narration_usd(wish.seconds)),
             )
             for scene in range(1, wish.scenes + 1)
         ],
         models={model.kind: origin(model) for model in choice.all()},
+        warnings=warnings(choice),
     )

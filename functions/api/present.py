@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 
 from api import finished
@@ -29,6 +30,7 @@ from common.output_wish import OutputWish
 from common.providers import models
 from common.providers.models import Choice, Model
 from common.storage import MediaStore
+from common.video import Cost
 
 _CENT = Decimal("0.0001")
 # What a picture and a clip of a scene, and the rest, weigh in the progress of a run.
@@ -139,6 +141,7 @@ def _show(
             "requested_output": OutputWish.model_validate(video.output),
             "error": video.error,
             "waiting": waiting,
+            "warnings": warnings(choice),
             "cost": Costs(
                 estimated=money(video.estimated_usd),
                 actual=money(spent),
@@ -166,6 +169,22 @@ def _show(
     )
 
 
+def units(cost: Cost) -> Units | None:
+    """A cost in its provider's own units, where it has some."""
+    if not cost.units or not cost.unit:
+        return None
+    return Units(amount=f"{cost.units.normalize():f}", unit=cost.unit)
+
+
+def warnings(choice: Choice) -> list[str]:
+    """What who takes these models should know."""
+    ending = choice.ending(datetime.now(UTC).date())
+    return [
+        f"{model.provider} shuts {model.model} down on {model.shutdown}; choose another by then."
+        for model in ending
+    ]
+
+
 def origin(model: Model) -> Origin:
     """Say which model that is, in plain words too."""
     return Origin(provider=model.provider, model=model.model, label=model.label)
@@ -186,19 +205,19 @@ def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
     charges = {(charge.kind, charge.scene): charge for charge in rows.charges}
     choice = _choice(rows.video)
     reference = rows.video.reference_key is not None
-    clip_usd = choice.video.clip_usd(rows.video.clip_seconds)
+    clip_estimate = choice.video.clip_cost(rows.video.clip_seconds)
     thumbnails = finished.thumbnails(rows.final, store)
     shown = []
     for frame, clip in zip(rows.frames, rows.clips, strict=True):
         number = frame.frame_number
         image_usd = choice.picture_usd(number, rows.video.ratio, reference)
-        image_cost = _cost(charges.get(("image", number)), image_usd)
-        clip_cost = _cost(charges.get(("clip", number)), clip_usd)
+        image_cost = _cost(charges.get(("image", number)), Cost(image_usd))
+        clip_cost = _cost(charges.get(("clip", number)), clip_estimate)
         narration = rows.narrations.get(number)
         spoken = None
         if narration is not None:
             usd = choice.narration_usd(rows.video.clip_seconds)
-            spoken = _spoken(narration, _cost(charges.get(("speech", number)), usd), store)
+            spoken = _spoken(narration, _cost(charges.get(("speech", number)), Cost(usd)), store)
         shown.append(
             _scene(frame, clip, image_cost, clip_cost, spoken, thumbnails.get(number), store)
         )
@@ -223,18 +242,21 @@ def _waiting(waits: Sequence[Wait]) -> Waiting | None:
     )
 
 
-def _cost(charge: StepCharge | None, estimated: Decimal) -> SceneCost:
+def _cost(charge: StepCharge | None, estimated: Cost) -> SceneCost:
+    expected = units(estimated)
     if charge is None:
         return SceneCost(
-            amount=None, estimated=money(estimated), units=None, possible_duplicate=False
+            amount=None,
+            estimated=money(estimated.usd),
+            estimated_units=expected,
+            units=None,
+            possible_duplicate=False,
         )
-    units = None
-    if charge.units is not None and charge.unit:
-        units = Units(amount=f"{charge.units.normalize():f}", unit=charge.unit)
     return SceneCost(
         amount=None if charge.actual_usd is None else money(charge.actual_usd),
         estimated=money(charge.estimated_usd),
-        units=units,
+        estimated_units=expected,
+        units=units(Cost(units=charge.units, unit=charge.unit)),
         possible_duplicate=charge.possible_duplicate,
     )
 

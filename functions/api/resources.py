@@ -3,10 +3,12 @@
 from functools import cache, partial
 
 from api.cancellation import Canceling
+from api.deletion import Deleting
 from api.library import Library
 from api.links import Links
 from api.listing import Listing
 from api.present import Console, nowhere
+from api.uploads import Uploads
 from api.videos import Videos
 from common import pipeline, secrets
 from common.admission import Admission
@@ -52,6 +54,12 @@ def videos() -> Videos:
 
 
 @cache
+def deleting() -> Deleting:
+    """The use case of deleting."""
+    return Deleting(database(), store())
+
+
+@cache
 def listing() -> Listing:
     """The use cases of lists."""
     return Listing(database(), console())
@@ -75,3 +83,9 @@ def links() -> Links:
 def library() -> Library:
     """The use cases of media."""
     return Library(database(), store(), links())
+
+
+@cache
+def uploads() -> Uploads:
+    """The use cases of uploads."""
+    return Uploads(database(), store())

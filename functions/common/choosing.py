@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 from common.caller import Caller
 from common.errors import InvalidInput
+from common.log import logger
 from common.providers import models
 from common.providers.models import Choice, Kind, Model
 from common.settings import ProviderSettings, aws_region
@@ -31,6 +32,9 @@ def choose(
         )
         _check_voice(choice, wish)
     _check(choice, wish)
+    for model in choice.ending(_today()):
+        facts = {"provider": model.provider, "model": model.model, "shutdown": model.shutdown}
+        logger.warning("model ends soon", extra=facts)
     return choice
 
 
@@ -69,8 +73,12 @@ def _one(kind: Kind, wished: ModelChoice | None, own: str, secrets: Mapping[str,
 
 
 def _is_retired(model: Model) -> bool:
-    today = datetime.now(UTC).date()
-    return model.shutdown is not None and date.fromisoformat(model.shutdown) <= today
+    days = model.days_left(_today())
+    return days is not None and days <= 0
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def _check_voice(choice: Choice, wish: CreateVideo) -> None:

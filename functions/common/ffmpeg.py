@@ -24,6 +24,7 @@ from common.log import logger
 MOST_PIXELS = 4096 * 2304
 MOST_FPS = 121
 MOST_SECONDS = 600.0
+MOST_SOUND_SECONDS = 3600.0
 MOST_STREAMS = 8
 DECODE_SECONDS = 25
 """How long one file may take to be decoded."""
@@ -184,6 +185,26 @@ def look(opened: Sequence[str], *, timeout: float = 30) -> Look:
     )
 
 
+def hear(path: Path, *, timeout: float = 60) -> float:
+    """Return how many seconds of sound a foreign file holds, without decoding it.
+
+    Raises MediaError when it is broken, holds no sound, or is longer than is allowed.
+    """
+    done = _run([*source(path, sound=True), "-map", "0:a:0", *_LIST_COPY], timeout, _LISTING_BYTES)
+    _no_complaints(done)
+    header, rows = _listed(done.stdout)
+    if not rows.get(0):
+        raise MediaError("The file holds no sound.")
+    last = max(pts + span for _, pts, span in rows[0])
+    seconds = float((last - rows[0][0][1]) * Fraction(header["tb", 0]))
+    if not 0 < seconds <= MOST_SOUND_SECONDS:
+        raise MediaError(
+            f"The sound has {seconds:.1f} seconds; at most {MOST_SOUND_SECONDS:.0f} are allowed.",
+            code="media.too_large",
+        )
+    return seconds
+
+
 def starts_at_once(path: Path) -> bool:
     """Say whether the index (`moov`) lies before the media, so that players need not seek."""
     with path.open("rb") as file:
@@ -287,7 +308,10 @@ def within_limits(width: int, height: int, frames: int, seconds: float) -> None:
             )
 
 
-def _facts(listing: str) -> Facts:
+def _listed(
+    listing: str,
+) -> tuple[dict[tuple[str, int], str], dict[int, list[tuple[int, int, int]]]]:
+    """Return what the listing says of each stream, and dts, pts and length of its packets."""
     header: dict[tuple[str, int], str] = {}
     rows: dict[int, list[tuple[int, int, int]]] = {}
     for line in listing.splitlines():
@@ -296,6 +320,11 @@ def _facts(listing: str) -> Facts:
         elif line and line[0].isdigit():
             stream, dts, pts, duration = (int(value) for value in line.split(",")[:4])
             rows.setdefault(stream, []).append((dts, pts, duration))
+    return header, rows
+
+
+def _facts(listing: str) -> Facts:
+    header, rows = _listed(listing)
     kinds = {stream: kind for (name, stream), kind in header.items() if name == "media_type"}
     of_video = [stream for stream, kind in kinds.items() if kind == "video"]
     if len(of_video) != 1 or not rows.get(of_video[0]):

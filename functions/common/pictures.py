@@ -28,6 +28,12 @@ def read(text: str) -> Picture:
     return clean(_bytes(text))
 
 
+def size(picture: Picture) -> tuple[int, int]:
+    """Return width and height of a picture that `clean` made."""
+    with Image.open(io.BytesIO(picture.data), formats=("PNG",)) as image:
+        return image.size
+
+
 def clean(data: bytes) -> Picture:
     """Return the picture in a file as `read` does."""
     try:

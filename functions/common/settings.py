@@ -97,7 +97,7 @@ class GenerationSettings(DatabaseSettings, ProviderSettings):
 
 
 class AssemblySettings(DatabaseSettings, StorageSettings):
-    """Settings of the functions that put media together: `merge` and `finish`."""
+    """Settings of the functions that work on media alone: `merge`, `finish` and `register`."""
 
 
 class SweeperSettings(DatabaseSettings, PipelineSettings, StorageSettings):
@@ -114,6 +114,7 @@ BY_FUNCTION: dict[str, type[Settings]] = {
     "clip": GenerationSettings,
     "merge": AssemblySettings,
     "finish": AssemblySettings,
+    "register": AssemblySettings,
     "sweeper": SweeperSettings,
     "migrate": DatabaseSettings,
 }

@@ -1,7 +1,10 @@
 """The sweeper: starts what a crash left unstarted, ends what an execution left open.
 
+It also erases what late workers left of videos that were deleted.
+
 It runs on a schedule, and when an execution fails, times out or is stopped. Every accepted run
-has the execution of its own name, or gets it here; a name is never started twice.
+has the execution of its own name, or gets it here; a name is never started twice. Uploads that
+were announced and did not arrive are refused here, so that they end too.
 """
 
 from functools import cache
@@ -10,18 +13,21 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from common import outbox, pipeline, verdict
-from common.database import Database, idempotency, runs
+from common.database import Database, deletions, idempotency, runs, uploads
+from common.database.deletions import Deleted
 from common.database.runs import OpenRun
 from common.errors import VideoError
 from common.log import logger
 from common.observability import MetricUnit, metrics, tracer
 from common.settings import SweeperSettings, load
+from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
 
 # Admission starts the execution in its own request; what is older than this was left unstarted.
 _UNSTARTED_SECONDS = 15
 _RUNS_PER_SWEEP = 200
 _KEYS_PER_SWEEP = 10_000
+_VIDEOS_PER_SWEEP = 50
 
 
 @cache
@@ -49,6 +55,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Look at every open run, or at the one whose execution just ended; return what was done."""
     done = {"started": 0, "ended": 0, "left": 0, "errors": 0}
     ended = event.get("detail", {}).get("name")
+    gone: list[Deleted] = []
     with database().transaction() as cursor:
         if ended:
             open_runs = runs.still_open(cursor, run_id=ended)
@@ -57,12 +64,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
                 cursor, older_than_seconds=_UNSTARTED_SECONDS, limit=_RUNS_PER_SWEEP
             )
             idempotency.forget_expired(cursor, limit=_KEYS_PER_SWEEP)
+            gone = deletions.due(cursor, limit=_VIDEOS_PER_SWEEP)
+            uploads.refuse_lost(cursor)
     for run in open_runs:
         try:
             done[_sweep(run)] += 1
         except VideoError as error:  # the next sweep comes to it again
             done["errors"] += 1
             logger.warning("run left", extra={"run_id": run.run_id, "code": error.error_code})
+    for video in gone:
+        _look_after(video)
     outbox.answer_all(database(), store())
     metrics.add_metric("RunsStarted", MetricUnit.Count, done["started"])
     metrics.add_metric("RunsEnded", MetricUnit.Count, done["ended"])
@@ -83,3 +94,13 @@ def _sweep(run: OpenRun) -> str:
         else:
             verdict.fail_run(cursor, run.run_id, status)
     return "ended"
+
+
+def _look_after(video: Deleted) -> None:
+    """Erase what was left of a deleted video, and count what came late."""
+    try:
+        store().erase(MediaFolder(video.user_id, video.session_id))
+        with database().transaction() as cursor:
+            deletions.erased(cursor, video.session_id)
+    except VideoError as error:  # the next sweep comes to it again
+        logger.warning("media left", extra={"video_id": video.session_id, "code": error.error_code})

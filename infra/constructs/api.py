@@ -33,6 +33,7 @@ ROUTES = (
     Route("POST", "/v1/videos"),
     Route("GET", "/v1/videos"),
     Route("GET", "/v1/videos/{id}"),
+    Route("DELETE", "/v1/videos/{id}"),
     Route("GET", "/v1/videos/{id}/download"),
     Route("GET", "/v1/videos/{id}/events"),
     Route("POST", "/v1/videos/{id}/resume"),
@@ -41,6 +42,9 @@ ROUTES = (
     Route("GET", "/v1/media/{id}"),
     Route("DELETE", "/v1/media/{id}"),
     Route("DELETE", "/v1/media/links"),
+    Route("POST", "/v1/uploads"),
+    Route("POST", "/v1/uploads/{id}/complete"),
+    Route("POST", "/v1/uploads/{id}/abort"),
     *(
         Route(method, f"/api/proxy_s3_{kind}/{{userId}}/{{requestId}}/{{folder}}/{{name}}", True)
         for kind in ("image", "video")

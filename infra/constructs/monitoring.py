@@ -30,6 +30,7 @@ class Monitoring(Construct):
         state_machine: sfn.StateMachine,
         api: apigateway.RestApi,
         sweeper: lambda_.Function,
+        register: lambda_.Function,
         database: rds.DatabaseInstance,
         aside: sqs.IQueue,
     ) -> None:
@@ -66,6 +67,12 @@ class Monitoring(Construct):
             1,
             "Runs that a crash left open stay open; see the log of `sweeper`.",
             periods=2,
+        )
+        self._alarm(
+            "RegisterFails",
+            register.metric_errors(period=_FIVE_MINUTES, statistic="Sum"),
+            3,
+            "Uploads stay pending and are lost after a day; see the log of `register`.",
         )
         self._alarm(
             "SweeperSilent",

@@ -44,6 +44,9 @@ class Storage(Construct):
                     id="abandoned-uploads", abort_incomplete_multipart_upload_after=Duration.days(1)
                 ),
                 s3.LifecycleRule(
+                    id="lost-uploads", prefix="_uploads/", expiration=Duration.days(1)
+                ),
+                s3.LifecycleRule(
                     id="inbox", prefix="inbox/", expiration=Duration.days(stage.inbox_days)
                 ),
                 s3.LifecycleRule(
@@ -93,6 +96,14 @@ class Storage(Construct):
         """Deny every change of the inbox: what nobody here writes there cannot start anything."""
         return deny(_CHANGES, [self.bucket.arn_for_objects("inbox/*")])
 
+    def may_find_versions(self) -> Grant:
+        """Allow finding every version of an object."""
+        return allow(["s3:ListBucketVersions"], [self.bucket.bucket_arn])
+
+    def may_erase(self, *patterns: str) -> Grant:
+        """Allow deleting versions of objects whose keys match, at once and for good."""
+        return self._allow(["s3:DeleteObjectVersion"], patterns)
+
     def _allow(self, actions: Sequence[str], patterns: Sequence[str]) -> Grant:
         resource = self.bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)
@@ -113,7 +124,12 @@ def _cors(stage: Stage) -> list[s3.CorsRule] | None:
     return [
         s3.CorsRule(
             allowed_origins=list(stage.cors_origins),
-            allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD, s3.HttpMethods.PUT],
+            allowed_methods=[
+                s3.HttpMethods.GET,
+                s3.HttpMethods.HEAD,
+                s3.HttpMethods.POST,  # uploads by a form
+                s3.HttpMethods.PUT,  # uploads in parts
+            ],
             allowed_headers=["Content-Type", "Content-MD5", "Range"],
             exposed_headers=["ETag", "Content-Length", "Content-Range"],
             max_age=3600,

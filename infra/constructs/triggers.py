@@ -1,4 +1,6 @@
-"""What starts the sweeper: a schedule, and every execution that did not end well.
+"""What starts functions by themselves.
+
+The sweeper: a schedule, and every execution that did not end well. `register`: every upload.
 
 No dead-letter queue: a sweep looks at all open runs, so the next one makes up for one that was
 lost. The alarms `SweeperFails` and `SweeperSilent` tell when that stops being true.
@@ -8,6 +10,7 @@ from aws_cdk import Duration
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from infra.constructs.pipeline import Pipeline
@@ -24,9 +27,27 @@ class Triggers(Construct):
         construct_id: str,
         *,
         sweeper: lambda_.Function,
+        register: lambda_.Function,
+        bucket: s3.Bucket,
         pipeline: Pipeline,
     ) -> None:
         super().__init__(scope, construct_id)
+        # What is not registered after that is refused as lost, a day after it was announced.
+        register.configure_async_invoke(max_event_age=Duration.hours(6), retry_attempts=2)
+        events.Rule(
+            self,
+            "Uploaded",
+            description="A client has sent a file",
+            event_pattern=events.EventPattern(
+                source=["aws.s3"],
+                detail_type=["Object Created"],
+                detail={
+                    "bucket": {"name": [bucket.bucket_name]},
+                    "object": {"key": [{"prefix": "_uploads/"}]},
+                },
+            ),
+            targets=[targets.LambdaFunction(register)],
+        )
         # An event that waited longer is older than the next sweep.
         sweeper.configure_async_invoke(max_event_age=SWEEP_EVERY, retry_attempts=1)
         events.Rule(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from infra.local.connection import Connection
 from tests.e2e import vendors
@@ -122,3 +123,57 @@ def test_jobs_at_the_provider_are_canceled_and_a_finished_clip_is_kept(
     assert len(clips) == 3
     history = json.dumps(backstage.execution(ended["run_id"]), default=str)
     assert paid.runway.api_key not in history
+
+
+def test_a_deleted_video_leaves_nothing_and_a_late_object_is_erased(
+    as_user: Any, backstage: Backstage, link: Connection
+) -> None:
+    client = as_user("eraser")
+    video = client.wait(client.create(**SMALL)["id"])
+    bucket, s3 = link.outputs["MediaBucketName"], link.client("s3")
+    folder = f"eraser/{video['id']}/"
+    # An object that was overwritten has an older version too.
+    s3.put_object(Bucket=bucket, Key=f"{folder}video-clips/final_video_1.mp4", Body=b"again")
+
+    def versions() -> list[Any]:
+        found = s3.list_object_versions(Bucket=bucket, Prefix=folder)
+        return [*found.get("Versions", []), *found.get("DeleteMarkers", [])]
+
+    assert len(versions()) >= 6
+    gone = client.call("DELETE", video["links"]["self"])
+    assert (gone.status_code, gone.text) == (204, "")
+    assert versions() == []
+    assert_problem(client.call("GET", video["links"]["self"]), 404, "not_found")
+    assert_problem(client.call("DELETE", video["links"]["self"]), 404, "not_found")
+    # A worker that was at it leaves something behind; when it is dead, that goes too.
+    s3.put_object(Bucket=bucket, Key=f"{folder}video-clips/late.mp4", Body=b"late")
+    backstage.sweep()
+    assert len(versions()) == 1
+    with backstage.database() as cursor:
+        cursor.execute("UPDATE deleted_videos SET deleted_at = now() - interval '21 minutes'")
+    backstage.sweep()
+    assert versions() == []
+
+
+def test_lists_names_and_the_timeline(as_user: Any) -> None:
+    client = as_user("lister")
+    made = client.call(
+        "POST",
+        "/v1/videos",
+        {**SMALL, "prompt": "A heron in the fog", "metadata": {"order": "7"}},
+        headers={"X-Request-ID": "my-heron", "Prefer": "wait=25"},
+    ).json()
+    client.wait(made["id"])
+    for query in ("q=heron+fo", "metadata=order:7", "style=cinematic&status=succeeded"):
+        listed = client.call("GET", f"/v1/videos?{query}").json()["data"]
+        assert [video["id"] for video in listed] == [made["id"]], query
+    assert client.call("GET", "/v1/videos?q=whale").json()["data"] == []
+    events = client.call("GET", "/v1/videos/my-heron/events").json()["data"]
+    assert (events[0]["type"], events[-1]["type"]) == ("run.queued", "run.succeeded")
+    scene = client.call("GET", "/v1/videos/my-heron").json()["scenes"][0]
+    picture = requests.get(scene["image"]["url"], timeout=30)
+    clip = requests.get(scene["clip"]["url"], timeout=30)
+    assert picture.content.startswith(b"\x89PNG")
+    assert clip.content[4:8] == b"ftyp"
+    acting = client.call("GET", "/v1/videos", headers={"X-User-ID": "alice"})
+    assert "act_as" in assert_problem(acting, 403, "auth.forbidden")["detail"]

@@ -60,6 +60,16 @@ WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
     "unknown ratio": ({"prompt": "x", "ratio": "16:9"}, 422, "/ratio"),
     "unknown style": ({"prompt": "x", "style": "Baroque"}, 422, "/style"),
     "unknown mood": ({"prompt": "x", "mood": "Hangry"}, 422, "/mood"),
+    "unknown provider": (
+        {"prompt": "x", "models": {"video": {"provider": "sora"}}},
+        422,
+        "/models/video",
+    ),
+    "key not set": (
+        {"prompt": "x", "models": {"video": {"provider": "runway"}}},
+        422,
+        "/models/video",
+    ),
     "unknown field": ({"prompt": "x", "colour": "red"}, 422, "/colour"),
     "not a picture": ({"prompt": "x", "image": encoded(b"hello")}, 422, "/image"),
     "a gif": ({"prompt": "x", "image": encoded(b"GIF89a" + bytes(40))}, 422, "/image"),

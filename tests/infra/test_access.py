@@ -30,8 +30,17 @@ EVERYWHERE = {
 }
 CLIPS, IMAGES, UPLOADS = "*/video-clips/*", "*/reference-frames/*", "*/user-uploads/*"
 PROVENANCE, RECEIPTS = "*/provenance/*", "*/receipts/*"
+ARRIVALS = "_uploads/*"
 NARRATIONS = "*/narrations/*"
 INBOX, OUTBOX = "inbox/*", "outbox/*"
+
+ERASING = {
+    ("s3:ListBucketVersions", "bucket"),
+    *(
+        ("s3:DeleteObjectVersion", kind)
+        for kind in (CLIPS, IMAGES, UPLOADS, PROVENANCE, RECEIPTS, NARRATIONS)
+    ),
+}
 
 # What each function may do beyond its log, its network interfaces and its traces.
 RIGHTS: dict[str, set[tuple[str, str]]] = {
@@ -42,9 +51,12 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         *(("s3:GetObject", kind) for kind in (CLIPS, IMAGES, NARRATIONS, UPLOADS)),
         *(("s3:DeleteObject", kind) for kind in (CLIPS, IMAGES, UPLOADS)),
         ("s3:PutObject", UPLOADS),
+        ("s3:PutObject", ARRIVALS),
+        ("s3:AbortMultipartUpload", ARRIVALS),
         ("states:StartExecution", "machine"),
         ("states:StopExecution", "executions"),
         ("lambda:InvokeFunction", "clip"),
+        *ERASING,
     },
     "story": {
         ("secretsmanager:GetSecretValue", "Providers"),
@@ -97,10 +109,17 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("sqs:ReceiveMessage", "queue"),
         ("states:StartExecution", "machine"),
     },
+    "register": {
+        ("s3:GetObject", ARRIVALS),
+        ("s3:DeleteObjectVersion", ARRIVALS),
+        ("s3:PutObject", UPLOADS),
+        ("s3:AbortMultipartUpload", UPLOADS),
+    },
     "sweeper": {
         ("s3:PutObject", OUTBOX),
         ("states:StartExecution", "machine"),
         ("states:DescribeExecution", "executions"),
+        *ERASING,
     },
     "migrate": set(),
 }
@@ -122,6 +141,7 @@ def named(resource: Json) -> str:
         "PipelineStateMachine": "machine",
         "ClipFunction": "clip",
         "InboxQueue": "queue",
+        "StorageMedia": "bucket",
         "foundation-model/luma": "luma",
         ":async-invoke/*": "jobs of bedrock",
     }.items():
@@ -220,6 +240,7 @@ def test_functions_are_invoked_by_whom_they_serve(template: Template) -> None:
     assert callers == {
         ("api", "apigateway.amazonaws.com"),
         ("authorizer", "apigateway.amazonaws.com"),
+        ("register", "events.amazonaws.com"),
         ("sweeper", "events.amazonaws.com"),
     }
     for permission in template.of_type("AWS::Lambda::Permission").values():

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from layers.sizes import FFMPEG_USERS, SPEECH_USERS, function_names
-from tests.infra.template import Template
+from tests.infra.template import Json, Template
 
 # "Dependency already enforced": the CDK writes each function's role down twice.
 _LINT = [
@@ -119,6 +119,7 @@ def test_media_are_private_encrypted_and_tls_only(template: Template) -> None:
 def test_media_of_abandoned_uploads_and_of_the_inbox_expire(template: Template) -> None:
     rules = template.only("AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
     assert any(rule.get("AbortIncompleteMultipartUpload") for rule in rules)
+    assert any(rule.get("Prefix") == "_uploads/" and rule["ExpirationInDays"] for rule in rules)
     assert any(rule.get("Prefix") == "inbox/" and rule["ExpirationInDays"] for rule in rules)
     assert any(rule.get("NoncurrentVersionExpiration") for rule in rules)
 
@@ -212,7 +213,7 @@ def test_every_alarm_says_what_to_do_and_tells_somebody(template: Template) -> N
 def test_the_sweeper_runs_on_a_schedule_and_after_bad_ends(template: Template) -> None:
     rules = template.of_type("AWS::Events::Rule").values()
     (schedule,) = (rule for rule in rules if "ScheduleExpression" in rule)
-    (ended,) = (rule for rule in rules if "EventPattern" in rule)
+    (ended,) = (r for r in rules if r.get("EventPattern", {}).get("source") == ["aws.states"])
     assert schedule["ScheduleExpression"] == "rate(5 minutes)"
     assert json.loads(schedule["Targets"][0]["Input"]) == {"source": "schedule"}
     (machine,) = template.of_type("AWS::StepFunctions::StateMachine")
@@ -220,9 +221,28 @@ def test_the_sweeper_runs_on_a_schedule_and_after_bad_ends(template: Template) -
         "stateMachineArn": [{"Ref": machine}],
         "status": ["FAILED", "TIMED_OUT", "ABORTED"],
     }
-    for rule in rules:
-        (target,) = rule["Targets"]
-        assert template.function_ids[target["Arn"]["Fn::GetAtt"][0]] == "sweeper"
+    for rule in (schedule, ended):
+        assert runs(template, rule) == "sweeper"
+
+
+def test_every_upload_is_registered_and_nothing_that_functions_store(template: Template) -> None:
+    rules = template.of_type("AWS::Events::Rule").values()
+    (uploaded,) = (rule for rule in rules if runs(template, rule) == "register")
+    (bucket,) = template.of_type("AWS::S3::Bucket")
+    assert uploaded["EventPattern"] == {
+        "source": ["aws.s3"],
+        "detail-type": ["Object Created"],
+        "detail": {
+            "bucket": {"name": [{"Ref": bucket}]},
+            "object": {"key": [{"prefix": "_uploads/"}]},
+        },
+    }
+
+
+def runs(template: Template, rule: Json) -> str:
+    """The function that a rule runs."""
+    (target,) = rule["Targets"]
+    return template.function_ids[target["Arn"]["Fn::GetAtt"][0]]
 
 
 def test_outputs_are_the_ones_that_tools_read(template: Template) -> None:

@@ -67,6 +67,7 @@ def test_the_functions_are_those_of_the_house() -> None:
                 "intake",
                 "merge",
                 "migrate",
+                "register",
                 "speech",
                 "story",
                 "sweeper",

@@ -8,11 +8,11 @@ from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Que
 
 from api import waiting
 from api.answer import Answer
-from api.document import answers
+from api.document import answers, empty
 from api.idempotency import IdempotencyKey
 from api.listing import search
-from api.resources import canceling, database, listing, videos
-from api.routes import ADMITTED, caller, group, once
+from api.resources import canceling, database, deleting, listing, videos
+from api.routes import ADMITTED, bodiless, caller, group, once
 from api.schemas.cancellation import Cancellation
 from api.schemas.listing import EventPage
 from api.schemas.videos import Download, VideoObject, VideoPage
@@ -113,6 +113,21 @@ def list_videos(
 def get_video(video_id: VideoId, prefer: Prefer = None) -> Response[str]:
     """The video; while it is made, with a hint when to look again."""
     return _patiently(prefer, videos().show(caller(router), video_id))
+
+
+@router.delete(
+    "/v1/videos/<video_id>",
+    summary="Delete a video",
+    description="For good: its rows, and every version of its media. One that is being made is "
+    "canceled first. What it cost stays counted.",
+    responses=empty(404, 409, 422, 429, 503, authenticated=True),
+    status_code=204,
+    middlewares=ADMITTED,
+)
+def delete_video(video_id: VideoId) -> Response[str]:
+    """204, and it is gone."""
+    deleting().delete(caller(router), video_id)
+    return bodiless(204)
 
 
 @router.get(

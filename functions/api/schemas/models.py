@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.schemas.videos import Origin
+from api.schemas.videos import Origin, Units
 
 
 class ModelObject(BaseModel):
@@ -39,6 +39,7 @@ class SceneEstimate(BaseModel):
     scene: int
     image: str
     clip: str
+    clip_units: Units | None = Field(description="The clip in its provider's own units.")
     narration: str
 
 
@@ -50,3 +51,4 @@ class Estimate(BaseModel):
     scenes: list[SceneEstimate]
     currency: Literal["USD"] = "USD"
     models: dict[str, Origin]
+    warnings: list[str] = Field(description="For example of a model that ends soon.")

@@ -28,6 +28,7 @@ class SceneCost(Money):
 
     amount: str | None  # type: ignore[assignment]  # known later
     estimated: str
+    estimated_units: Units | None = Field(description="Of clips; others are priced by tokens.")
     units: Units | None
     possible_duplicate: bool = Field(description="A second call may have been charged too.")
 
@@ -147,6 +148,7 @@ class VideoObject(BaseModel):
     requested_output: OutputWish
     error: RunError | None
     waiting: Waiting | None = Field(description="Left out in lists.")
+    warnings: list[str] = Field(description="For example of a model that ends soon.")
     cost: Costs
     metadata: dict[str, str]
     source: str = Field(description="`api`, or the object in the inbox that asked for it.")

@@ -94,6 +94,32 @@ def release(cursor: Cursor, run_id: str) -> None:
     )
 
 
+def settle_deleted(cursor: Cursor, session_id: str) -> None:
+    """Count what calls for a deleted video cost that ended after it was deleted."""
+    cursor.execute(
+        """
+        WITH late AS (
+            SELECT d.session_id, d.key_id, d.counted_at AT TIME ZONE 'UTC' AS at,
+                   spent.usd - d.settled_usd AS usd
+            FROM deleted_videos d CROSS JOIN LATERAL (
+                SELECT COALESCE(sum(CASE WHEN state IN ('submitting', 'submitted')
+                                         THEN estimated_usd ELSE actual_usd END), 0) AS usd
+                FROM provider_jobs WHERE session_id = d.session_id
+            ) spent
+            WHERE d.session_id = %(video)s FOR UPDATE OF d
+        ), settled AS (
+            UPDATE deleted_videos d SET settled_usd = settled_usd + late.usd
+            FROM late WHERE d.session_id = late.session_id
+        )
+        UPDATE spend SET spent_usd = spend.spent_usd + late.usd FROM late
+        WHERE (spend.scope = %(all)s AND spend.period = to_char(late.at, %(day)s))
+           OR (spend.scope = late.key_id
+               AND spend.period IN (to_char(late.at, %(day)s), to_char(late.at, %(month)s)))
+        """,
+        {"video": session_id, "all": _ALL, "day": _DAY, "month": _MONTH},
+    )
+
+
 def settle_late(cursor: Cursor, run_id: str) -> None:
     """Count what became of a call whose run had ended before it; of an open run nothing.
 

@@ -4,6 +4,7 @@ import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,9 @@ from common.errors import InvalidInput
 from common.video import RATIOS, Cost
 
 Kind = Literal["text", "image", "video", "speech"]
+
+NEAR_DAYS = 90
+"""So long before a model is shut down, those who take it are warned."""
 
 _FILE = Path(__file__).parent / "models.toml"
 _MILLION = Decimal(1_000_000)
@@ -68,6 +72,10 @@ class Model:
     def is_paid(self) -> bool:
         """Say whether a call to it is charged."""
         return self.key is not None or self.usd_per_unit > 0
+
+    def days_left(self, today: date) -> int | None:
+        """Return how many days there are until its provider shuts it down; None if unannounced."""
+        return None if self.shutdown is None else (date.fromisoformat(self.shutdown) - today).days
 
     def story_usd(self, scenes: int) -> Decimal:
         """Estimate a story of so many scenes."""
@@ -126,6 +134,11 @@ class Choice:
         """Return them in the order of the pipeline."""
         spoken = (self.speech,) if self.speech else ()
         return (self.text, self.image, *spoken, self.video)
+
+    def ending(self, today: date) -> list[Model]:
+        """Return those that their providers shut down within NEAR_DAYS, or have."""
+        left = [(model, model.days_left(today)) for model in self.all()]
+        return [model for model, days in left if days is not None and days <= NEAR_DAYS]
 
     def estimate_usd(self, *, scenes: int, seconds: int, ratio: str, reference: bool) -> Decimal:
         """Estimate the whole video: a story, and all that is made for each scene."""

@@ -5,13 +5,13 @@ text of a client never becomes part of one. The layout is that of `docs/architec
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from common.errors import InvalidInput
+from common.errors import InvalidInput, NotFound
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # The bucket's other folders: nobody's media may lie there.
@@ -44,9 +44,19 @@ class MediaFolder:
         user_id, video_id, _ = key.split("/", 2)
         return cls(user_id, video_id)
 
+    @property
+    def prefix(self) -> str:
+        """What all its keys begin with."""
+        return f"{self.user_id}/{self.video_id}/"
+
     def reference(self, version: int) -> str:
         """Key of the user's own picture."""
         return self._key("user-uploads", f"reference_image_{version}.png")
+
+    def upload(self, kind: str, suffix: str) -> str:
+        """Key of what the user uploaded, as it was found good; a picture is a reference."""
+        name = "reference_image_1" if kind == "image" else f"{kind}_1"
+        return self._key("user-uploads", f"{name}.{suffix}")
 
     def image(self, scene: int, version: int) -> str:
         """Key of the picture of a scene."""
@@ -107,6 +117,26 @@ class Taken:
     changed_at: datetime
 
 
+# No user's folder begins like this, so nobody's media lie where raw uploads arrive.
+_ARRIVALS = "_uploads"
+_ARRIVAL = re.compile(rf"{_ARRIVALS}/({_SLUG.pattern})/(med_[0-9A-Z]{{26}})")
+
+
+def arrival(user_id: str, media_id: str) -> str:
+    """Return the key under which a client leaves an upload, before anybody has looked at it."""
+    key = f"{_ARRIVALS}/{user_id}/{media_id}"
+    sender_of(key)
+    return key
+
+
+def sender_of(key: str) -> tuple[str, str]:
+    """Return user and upload of an arrival's key; raises NotFound for what is none."""
+    match = _ARRIVAL.fullmatch(key)
+    if match is None:
+        raise NotFound("The key is not one of an upload.")
+    return match[1], match[2]
+
+
 class MediaStore(Protocol):
     """Stores media by key. Writing the same key again replaces the object whole."""
 
@@ -131,6 +161,22 @@ class MediaStore(Protocol):
         ...
 
 
+class ErasableStore(Protocol):
+    """A store of which whole folders can be erased."""
+
+    def erase(self, folder: MediaFolder) -> int:
+        """Delete every version of every object of the folder for good; return how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What to post, as multipart/form-data: the fields, and after them the `file`."""
+
+    url: str
+    fields: Mapping[str, str]
+
+
 @dataclass(frozen=True, slots=True)
 class Described:
     """What a store knows of an object. `etag` is in double quotes, as HTTP sends it."""
@@ -139,6 +185,7 @@ class Described:
     media_type: str
     etag: str
     changed_at: datetime
+    version_id: str
 
 
 class ManagedStore(MediaStore, Protocol):
@@ -150,4 +197,28 @@ class ManagedStore(MediaStore, Protocol):
 
     def delete(self, key: str) -> None:
         """Delete the object; one that is not there is no error."""
+        ...
+
+    def delete_version(self, key: str, version_id: str) -> None:
+        """Delete one version with its bytes, at once and for good."""
+        ...
+
+    def form(self, key: str, media_type: str, size_bytes: int, *, seconds: int) -> Form:
+        """Return a form with which exactly such an object is put there, without credentials."""
+        ...
+
+    def begin_parts(self, key: str, media_type: str) -> str:
+        """Begin an object that is sent in parts; return its name until it is whole."""
+        ...
+
+    def part_links(self, key: str, parts_id: str, count: int, *, seconds: int) -> list[str]:
+        """Return a URL for each part, to which it is put without credentials."""
+        ...
+
+    def join_parts(self, key: str, parts_id: str, etags: Sequence[str]) -> None:
+        """Make the object of all its parts; raises InvalidInput when they are not those sent."""
+        ...
+
+    def drop_parts(self, key: str, parts_id: str) -> None:
+        """Forget the object and the parts that were sent; no error when that is done already."""
         ...

@@ -1,5 +1,6 @@
 """Media in Amazon S3."""
 
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC
 from pathlib import Path
@@ -10,18 +11,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from common import aws
 from common.errors import (
+    InvalidInput,
     NotFound,
     PayloadTooLarge,
     PermanentError,
     TransientError,
     VideoError,
 )
-from common.storage import Described, Taken
+from common.storage import Described, Form, MediaFolder, Taken
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
 
 _PART_BYTES = 16 * 1024 * 1024
+_WRONG_PARTS = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "NoSuchUpload"}
 _COPY_BYTES = 1024 * 1024
 
 
@@ -106,7 +109,9 @@ class S3MediaStore:
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "read") from error
         changed_at = head["LastModified"].astimezone(UTC)
-        return Described(head["ContentLength"], head["ContentType"], head["ETag"], changed_at)
+        return Described(
+            head["ContentLength"], head["ContentType"], head["ETag"], changed_at, head["VersionId"]
+        )
 
     def delete(self, key: str) -> None:
         """Delete the object. In a versioned bucket its bytes go with the rule on old versions."""
@@ -114,6 +119,101 @@ class S3MediaStore:
             aws.s3().delete_object(Bucket=self._bucket, Key=key)
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "deleted") from error
+
+    def erase(self, folder: MediaFolder) -> int:
+        """Delete every version of every object of the folder, and their delete markers."""
+        count = 0
+        try:
+            pages = aws.s3().get_paginator("list_object_versions")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=folder.prefix):
+                found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                if not found:
+                    continue
+                answer = aws.s3().delete_objects(
+                    Bucket=self._bucket,
+                    Delete={
+                        "Objects": [
+                            {"Key": one["Key"], "VersionId": one["VersionId"]} for one in found
+                        ],
+                        "Quiet": True,
+                    },
+                )
+                if answer.get("Errors"):
+                    raise _left(answer["Errors"][0].get("Code", ""))
+                count += len(found)
+        except (BotoCoreError, ClientError) as error:
+            raise _own(error, "deleted") from error
+        return count
+
+    def delete_version(self, key: str, version_id: str) -> None:
+        """Delete one version with its bytes, at once and for good."""
+        try:
+            aws.s3().delete_object(Bucket=self._bucket, Key=key, VersionId=version_id)
+        except (BotoCoreError, ClientError) as error:
+            raise _own(error, "deleted") from error
+
+    def form(self, key: str, media_type: str, size_bytes: int, *, seconds: int) -> Form:
+        """Return a presigned POST that takes exactly this key, type and size."""
+        fields = {"Content-Type": media_type}
+        signed = aws.s3().generate_presigned_post(
+            self._bucket,
+            key,
+            Fields=fields,
+            Conditions=[fields, ["content-length-range", size_bytes, size_bytes]],
+            ExpiresIn=seconds,
+        )
+        return Form(signed["url"], signed["fields"])
+
+    def begin_parts(self, key: str, media_type: str) -> str:
+        """Begin a multipart upload and return its id."""
+        try:
+            begun = aws.s3().create_multipart_upload(
+                Bucket=self._bucket, Key=key, ContentType=media_type
+            )
+        except (BotoCoreError, ClientError) as error:
+            raise _own(error, "stored") from error
+        return begun["UploadId"]
+
+    def part_links(self, key: str, parts_id: str, count: int, *, seconds: int) -> list[str]:
+        """Return a presigned PUT for each part."""
+        place = {"Bucket": self._bucket, "Key": key, "UploadId": parts_id}
+        return [
+            aws.s3().generate_presigned_url(
+                "upload_part", Params={**place, "PartNumber": number}, ExpiresIn=seconds
+            )
+            for number in range(1, count + 1)
+        ]
+
+    def join_parts(self, key: str, parts_id: str, etags: Sequence[str]) -> None:
+        """Complete a multipart upload; raises InvalidInput when the parts are not those sent."""
+        try:
+            aws.s3().complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=key,
+                UploadId=parts_id,
+                MultipartUpload={
+                    "Parts": [
+                        {"PartNumber": number, "ETag": etag}
+                        for number, etag in enumerate(etags, start=1)
+                    ]
+                },
+            )
+        except (BotoCoreError, ClientError) as error:
+            if _code(error) in _WRONG_PARTS:
+                raise InvalidInput(
+                    "The parts are not those that were sent: name the ETag of each, in order.",
+                    field="etags",
+                    code="upload.parts",
+                ) from error
+            raise _own(error, "stored") from error
+
+    def drop_parts(self, key: str, parts_id: str) -> None:
+        """Abort a multipart upload."""
+        try:
+            aws.s3().abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=parts_id)
+        except (BotoCoreError, ClientError) as error:
+            if _code(error) != "NoSuchUpload":
+                raise _own(error, "deleted") from error
 
     def location(self, key: str) -> str:
         """Return the `s3://` address of a key, for AWS services that write there themselves."""
@@ -131,13 +231,24 @@ class S3MediaStore:
         )
 
 
+def _left(code: str) -> TransientError:
+    return TransientError(
+        f"S3 did not delete everything ({code}). Try again.", code="storage.unavailable"
+    )
+
+
+def _code(error: BotoCoreError | ClientError) -> str:
+    """Return S3's name for the error; nothing for one that is not S3's."""
+    return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
+
+
 def _own(error: BotoCoreError | ClientError, done: str) -> VideoError:
     """Turn S3's error into the project's own, by code and status."""
     if not isinstance(error, ClientError):
         return TransientError(
             f"S3 did not answer; nothing was {done}. Try again.", code="storage.unavailable"
         )
-    code = error.response.get("Error", {}).get("Code", "")
+    code = _code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     # Without the right to list the bucket, S3 answers 403 for what is not there.
     if code in {"NoSuchKey", "404"} or (done == "read" and code in {"AccessDenied", "403"}):

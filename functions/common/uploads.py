@@ -1,0 +1,52 @@
+"""What clients may upload: media types, sizes, and how a large file is cut. Touches nothing."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["image", "video", "audio"]
+
+_MIB = 1024 * 1024
+MOST_BYTES: dict[Kind, int] = {"image": 25 * _MIB, "video": 1024 * _MIB, "audio": 100 * _MIB}
+PARTS_FROM_BYTES = 64 * _MIB
+PART_BYTES = 16 * _MIB  # of every part but the last one; S3 takes no smaller ones than 5 MiB
+SECONDS_TO_SEND = 3600
+
+# Media type, and the suffix of the stored object. A picture is stored anew, always as PNG.
+SUFFIXES: dict[str, str] = {
+    "image/png": "png",
+    "image/jpeg": "png",
+    "image/webp": "png",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/webm": "webm",
+    "audio/mpeg": "mp3",
+    "audio/mp4": "m4a",
+    "audio/wav": "wav",
+    "audio/ogg": "ogg",
+    "audio/flac": "flac",
+}
+
+
+def kind_of(media_type: str) -> Kind | None:
+    """Return what kind of media the type is of, or None for one that is not taken."""
+    if media_type not in SUFFIXES:
+        return None
+    return next(kind for kind in MOST_BYTES if media_type.startswith(f"{kind}/"))
+
+
+def parts_of(size_bytes: int) -> int:
+    """Return in how many parts a file of that size is sent."""
+    return -(-size_bytes // PART_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What an upload turned out to be, as it is stored."""
+
+    media_type: str
+    key: str
+    size_bytes: int
+    sha256: str
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None

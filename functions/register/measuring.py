@@ -1,0 +1,65 @@
+"""What an upload really is: by its bytes, never by what was said of it.
+
+A picture is decoded under limits, turned upright and written anew, so that nothing but its pixels
+is kept. Of a video or a sound the streams are read with a demuxer that is told, not guessed.
+"""
+
+import hashlib
+from pathlib import Path
+
+from common import ffmpeg, magic, pictures
+from common.database.uploads import Upload
+from common.errors import MediaError
+from common.storage import MediaFolder
+from common.uploads import SUFFIXES, Found, kind_of
+
+_CHUNK_BYTES = 1024 * 1024
+
+
+def measure(upload: Upload, path: Path) -> Found:
+    """Return what the file at `path` is, and leave there what is to be stored.
+
+    Raises MediaError or InvalidInput for what is not a whole file of the announced kind.
+    """
+    with path.open("rb") as file:
+        media_type = magic.media_type(file.read(magic.HEAD_BYTES))
+    if media_type is None or kind_of(media_type) is None:
+        raise MediaError("The file is none of the types that are taken.", code="upload.type")
+    # An MP4 says by its first brand whether it is meant to be looked at; some tools say it wrong.
+    if upload.kind == "audio" and media_type == "video/mp4":
+        media_type = "audio/mp4"
+    if kind_of(media_type) != upload.kind:
+        raise MediaError(
+            f"The file was announced as {upload.media_type} and is {media_type}.",
+            code="upload.type",
+        )
+    width = height = seconds = None
+    if upload.kind == "image":
+        picture = pictures.clean(path.read_bytes())
+        path.write_bytes(picture.data)
+        media_type = picture.media_type
+        width, height = pictures.size(picture)
+    elif upload.kind == "video":
+        facts = ffmpeg.inspect(path)
+        look = ffmpeg.look(ffmpeg.source(path))
+        width, height, seconds = look.width, look.height, facts.seconds
+    else:
+        seconds = ffmpeg.hear(path)
+    folder = MediaFolder(upload.user_id, upload.media_id)
+    return Found(
+        media_type=media_type,
+        key=folder.upload(upload.kind, SUFFIXES[media_type]),
+        size_bytes=path.stat().st_size,
+        sha256=_sha256(path),
+        width=width,
+        height=height,
+        seconds=seconds,
+    )
+
+
+def _sha256(path: Path) -> str:
+    whole = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            whole.update(chunk)
+    return whole.hexdigest()
