@@ -14,6 +14,8 @@ _XFADE = {
     Transition.FADE: "fadeblack",
     Transition.WIPE: "wipeleft",
 }
+# Without these, changing the matrix darkens every picture by a level or more.
+_EXACT = "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 _BLUR_SHARE = 8  # the background is blurred at an eighth of its size, and darkened
 
 
@@ -143,7 +145,7 @@ def _filling(size: Size) -> str:
 def _scaling(given: Colour, wanted: Colour) -> str:
     """Return the options of `scale` that convert colours while scaling."""
     return (
-        f":flags=bicubic+accurate_rnd:in_range={given.range}:out_range={wanted.range}"
+        f":flags={_EXACT}:in_range={given.range}:out_range={wanted.range}"
         f":in_color_matrix={given.matrix}:out_color_matrix={wanted.matrix}"
     )
 

@@ -13,6 +13,8 @@ from tests.media.coded import BLACK, FFMPEG, FIELDS, GREY, SHARE, WHITE, pitch, 
 
 HERTZ = 48_000
 SYNC_SECONDS = 0.025
+SHOWN_GREY = round((GREY - BLACK) * 255 / (WHITE - BLACK))  # as a screen shows it: 0 to 255
+GREY_LEVELS = 2.5  # what the brightness may be off by
 _WINDOW = 0.04  # seconds of sound in which a tone is looked for
 
 
@@ -86,7 +88,7 @@ def read(
     # Just outside of the white frame there is grey: a stretched square would reach into it.
     outside = [(left - border * 1.6, size[1] / 2), (left + inner + border * 1.6, size[1] / 2)]
     outside += [(size[0] / 2, top - border * 1.6), (size[0] / 2, top + inner + border * 1.6)]
-    if any(abs(at(x, y) - GREY) > 40 for x, y in outside):
+    if any(abs(at(x, y) - SHOWN_GREY) > 40 for x, y in outside):
         return None
     step = inner / FIELDS
     fields = [
@@ -95,6 +97,23 @@ def read(
         for column in range(FIELDS)
     ]
     return read_bits(fields)
+
+
+def brightness(picture: bytes, size: tuple[int, int], shown: tuple[float, float]) -> float:
+    """The mean level of the grey above and below the square, which is the same in every clip."""
+    side = float(min(shown) * SHARE)
+    half = round(side / 4)
+    off = (side / 2 + min(size[1], shown[1]) / 2) / 2  # between the square's edge and the picture's
+    rows = (size[1] / 2 - off, size[1] / 2 + off)
+    middle = size[0] // 2
+    values = [
+        value
+        for row in rows
+        for value in picture[
+            int(row) * size[0] + middle - half : int(row) * size[0] + middle + half
+        ]
+    ]
+    return sum(values) / len(values)
 
 
 def judge(
@@ -119,6 +138,8 @@ def judge(
             where = f"picture {start + place} (scene {scene.number}, {place})"
             assert found is not None, f"{where} shows no readable code at its place"
             assert found[0] == scene.number, f"{where} is of scene {found[0]}"
+            level = brightness(pictures[start + place], size, scene.shown)
+            assert abs(level - SHOWN_GREY) <= GREY_LEVELS, f"{where} is {level:.1f} bright"
             off = abs(found[1] - scene.numbers[place])
             assert off <= scene.slack, f"{where} is number {found[1]}, not {scene.numbers[place]}"
     _judge_stamps(stamps(path), end, rate, Fraction(1, 1000) if millisecond_stamps else Fraction(0))
