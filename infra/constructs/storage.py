@@ -44,9 +44,6 @@ class Storage(Construct):
                     id="abandoned-uploads", abort_incomplete_multipart_upload_after=Duration.days(1)
                 ),
                 s3.LifecycleRule(
-                    id="lost-uploads", prefix="_uploads/", expiration=Duration.days(1)
-                ),
-                s3.LifecycleRule(
                     id="inbox", prefix="inbox/", expiration=Duration.days(stage.inbox_days)
                 ),
                 s3.LifecycleRule(
@@ -55,6 +52,9 @@ class Storage(Construct):
                 ),
                 # Kept apart: S3 takes no rule with both an expiration and this.
                 s3.LifecycleRule(id="empty-markers", expired_object_delete_marker=True),
+                s3.LifecycleRule(
+                    id="lost-uploads", prefix="_uploads/", expiration=Duration.days(1)
+                ),
             ],
         )
         resource = self.bucket.node.default_child

@@ -204,7 +204,7 @@ def test_every_resource_that_can_be_is_tagged_for_its_cost(template: Template) -
 def test_every_alarm_says_what_to_do_and_tells_somebody(template: Template) -> None:
     (topic,) = template.of_type("AWS::SNS::Topic")
     alarms = template.of_type("AWS::CloudWatch::Alarm")
-    assert len(alarms) == 6
+    assert len(alarms) == 7
     for alarm in alarms.values():
         assert alarm["AlarmDescription"]
         assert alarm["AlarmActions"] == [{"Ref": topic}]
