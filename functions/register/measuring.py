@@ -7,7 +7,7 @@ is kept. Of a video or a sound the streams are read with a demuxer that is told,
 import hashlib
 from pathlib import Path
 
-from common import ffmpeg, magic, pictures
+from common import ffmpeg, magic
 from common.database.uploads import Upload
 from common.errors import MediaError
 from common.storage import MediaFolder
@@ -35,6 +35,9 @@ def measure(upload: Upload, path: Path) -> Found:
         )
     width = height = seconds = None
     if upload.kind == "image":
+        # Imported here: Pillow is only needed for pictures.
+        from common import pictures
+
         picture = pictures.clean(path.read_bytes())
         path.write_bytes(picture.data)
         media_type = picture.media_type

