@@ -168,7 +168,7 @@ class VideoStack(Stack):
                 storage.may_put(_ARRIVALS, in_parts=True),
                 storage.may_delete(_CLIPS, _IMAGES, _UPLOADS),
                 storage.may_find_versions(),
-                storage.may_erase(*_OF_A_VIDEO),
+                storage.may_erase(*_OF_A_VIDEO, together=True),
                 pipeline.may_start(),
                 pipeline.may_stop(),
                 allow(["lambda:InvokeFunction"], [clip.function_arn]),
@@ -209,7 +209,7 @@ class VideoStack(Stack):
                 pipeline.may_describe(),
                 # What a late worker left of a video that was deleted.
                 storage.may_find_versions(),
-                storage.may_erase(*_OF_A_VIDEO),
+                storage.may_erase(*_OF_A_VIDEO, together=True),
                 storage.may_answer(),
             ],
         )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from common.caller import Caller
 from common.database import Database, deletions, videos
-from common.errors import Conflict, TransientError
+from common.errors import Conflict, VideoError
 from common.log import logger
 from common.storage import ErasableStore, MediaFolder
 
@@ -30,5 +30,5 @@ class Deleting:
                 )
         try:
             self.store.erase(MediaFolder(video.user_id, video.session_id))
-        except TransientError as error:
-            logger.warning("objects left", extra={"code": error.error_code})
+        except VideoError as error:  # the video is gone; the sweeper comes to its objects
+            logger.error("objects left", extra={"code": error.error_code})

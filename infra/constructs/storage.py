@@ -100,9 +100,13 @@ class Storage(Construct):
         """Allow finding every version of an object."""
         return allow(["s3:ListBucketVersions"], [self.bucket.bucket_arn])
 
-    def may_erase(self, *patterns: str) -> Grant:
-        """Allow deleting versions of objects whose keys match, at once and for good."""
-        return self._allow(["s3:DeleteObjectVersion"], patterns)
+    def may_erase(self, *patterns: str, together: bool = False) -> Grant:
+        """Allow deleting versions of objects whose keys match, at once and for good.
+
+        `together`: many in one call, for which S3 asks for the right to delete objects as well.
+        """
+        more = ["s3:DeleteObject"] if together else []
+        return self._allow(["s3:DeleteObjectVersion", *more], patterns)
 
     def _allow(self, actions: Sequence[str], patterns: Sequence[str]) -> Grant:
         resource = self.bucket.node.default_child

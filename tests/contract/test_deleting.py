@@ -9,7 +9,7 @@ import pytest
 from common.database import Database, budget, deletions, jobs, runs, scenes
 from common.database.budget import Caps
 from common.database.jobs import Attempt, Step
-from common.errors import PermanentError, TransientError
+from common.errors import PermanentError, TransientError, VideoError
 from common.paid import Charge, Facts, Ledger
 from common.providers import models
 from common.settings import DatabaseSettings
@@ -26,10 +26,10 @@ KEY = {"Idempotency-Key": "k"}
 
 @dataclass
 class Erased:
-    """The folders that were erased; `down`: the store does not answer."""
+    """The folders that were erased; `down`: what the store answers instead."""
 
     folders: list[str] = field(default_factory=list)
-    down: bool = False
+    down: VideoError | None = None
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def erased(monkeypatch: pytest.MonkeyPatch) -> Erased:
 
     def erase(_: S3MediaStore, folder: MediaFolder) -> int:
         if seen.down:
-            raise TransientError("S3 is busy.", code="storage.unavailable")
+            raise seen.down
         seen.folders.append(folder.prefix)
         return 1
 
@@ -90,12 +90,13 @@ def test_a_name_is_free_again(gateway: Gateway, erased: Erased) -> None:
     assert erased.folders == [f"alice/{first['id']}/"]
 
 
+@pytest.mark.parametrize("error", [TransientError("busy"), PermanentError("refused")])
 def test_a_store_that_is_down_is_made_up_for(
-    gateway: Gateway, database: Database, erased: Erased
+    error: VideoError, gateway: Gateway, database: Database, erased: Erased
 ) -> None:
     made = gateway.call("POST", "/v1/videos", WISH).json()
     gateway.call("POST", made["links"]["cancel"])
-    erased.down = True
+    erased.down = error
     assert gateway.call("DELETE", made["links"]["self"]).status == 204
     with database.transaction() as cursor:
         assert deletions.due(cursor, 10) == []  # a worker may still be at it

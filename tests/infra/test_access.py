@@ -37,7 +37,8 @@ INBOX, OUTBOX = "inbox/*", "outbox/*"
 ERASING = {
     ("s3:ListBucketVersions", "bucket"),
     *(
-        ("s3:DeleteObjectVersion", kind)
+        (action, kind)
+        for action in ("s3:DeleteObject", "s3:DeleteObjectVersion")
         for kind in (CLIPS, IMAGES, UPLOADS, PROVENANCE, RECEIPTS, NARRATIONS)
     ),
 }
