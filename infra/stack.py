@@ -117,7 +117,7 @@ class VideoStack(Stack):
             providers,
             [
                 keys,
-                storage.may_get(_IMAGES, _CLIPS, _RECEIPTS),
+                storage.may_get(_UPLOADS, _IMAGES, _CLIPS, _RECEIPTS),
                 storage.may_put(_CLIPS, in_parts=True),
                 storage.may_put(_RECEIPTS),
                 *_may_animate_on_bedrock(),

@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
 )
 
 from api import problems
+from api.made import RunFailed
 from api.middleware import headers
 from api.problems import Problem
 from common import problem
@@ -17,6 +18,7 @@ from common.errors import VideoError
 from common.log import logger
 from common.observability import MetricUnit, metrics
 
+WRONG = 422  # unless the route says otherwise
 _RETRY_SECONDS = 5  # after a 503 whose cause does not say when it will be over
 
 
@@ -25,6 +27,7 @@ def register(app: APIGatewayRestResolver) -> None:
     refusals = Refusals(app)
     for error, answer in (
         (VideoError, refusals.own),
+        (RunFailed, refusals.failed),
         (RequestValidationError, refusals.invalid),
         (RequestUnsupportedContentType, refusals.unsupported),
         (Exception, refusals.unexpected),
@@ -51,12 +54,22 @@ class Refusals:
             response.headers["RateLimit"] = f'{known}, "runs";r=0;t={error.retry_after}'
         return response
 
+    def failed(self, failure: RunFailed) -> Response[str]:
+        """Answer a request that waited for a run which failed; its record says why."""
+        error = failure.error
+        refusal = problem.refusal(
+            "The run failed", error["code"], error["detail"], retryable=error["retryable"]
+        )
+        refusal = refusal.model_copy(update={"details": error})
+        status = problems.of_failure(error["code"])
+        return self._answer(problems.answer(refusal, status, self._request_id()))
+
     def invalid(self, error: RequestValidationError) -> Response[str]:
         """Answer a body or parameter that the models refuse."""
         # A place begins with where it was: body, path, query.
         found = [{**fault, "loc": fault["loc"][1:]} for fault in error.errors()]
         refusal = problem.of_faults(problem.faults(found))
-        return self._answer(problems.answer(refusal, 422, self._request_id()))
+        return self._answer(problems.answer(refusal, WRONG, self._request_id()))
 
     def unsupported(self, _error: RequestUnsupportedContentType) -> Response[str]:
         """Answer a body that is not said to be JSON."""
@@ -87,6 +100,8 @@ class Refusals:
 
     def _answer(self, refused: Problem, retry_after: int | None = None) -> Response[str]:
         metrics.add_metric("RequestsRefused", MetricUnit.Count, 1)
+        if refused.status == WRONG:
+            refused = refused.model_copy(update={"status": self.app.context.get("wrong", WRONG)})
         response = Response[str](
             status_code=refused.status,
             content_type=problems.MEDIA_TYPE,

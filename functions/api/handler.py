@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from api import document, errors, middleware, validation
 from api.page import POLICY as PAGE_POLICY
 from api.page import render
-from api.routes import keys, links, media, models, service, uploads, usage, videos
+from api.routes import keys, links, media, models, parts, service, uploads, usage, videos
 from common.log import logger
 from common.observability import metrics, tracer
 from common.strict import read_json
@@ -22,7 +22,7 @@ app = APIGatewayRestResolver(
 app.use(middlewares=[middleware.with_headers])
 validation.install(app)
 errors.register(app)
-for routes in (videos, media, uploads, links, models, keys, usage, service):
+for routes in (videos, parts, media, uploads, links, models, keys, usage, service):
     app.include_router(routes.router)
 
 

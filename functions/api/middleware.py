@@ -24,6 +24,12 @@ SECURITY_HEADERS = {
 }
 
 
+def first_version(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
+    """Answer what is wrong with a request as the first version of the API did: 400, not 422."""
+    app.context["wrong"] = 400
+    return call(app)
+
+
 def with_headers(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
     """Put the headers on an answer; those of a refusal are put on by `api.errors`."""
     response = call(app)

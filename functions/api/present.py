@@ -21,6 +21,7 @@ from api.schemas.videos import (
     VideoObject,
     Waiting,
 )
+from common.choosing import chosen
 from common.database.jobs import StepCharge
 from common.database.narrations import Narration
 from common.database.scenes import Clip, Frame
@@ -115,7 +116,7 @@ def _show(
         ratio=video.ratio,
         reference=video.reference_key is not None,
     )
-    choice = _choice(video)
+    choice = chosen(video)
     here = f"/v1/videos/{video.session_id}"
     return VideoObject.model_validate(
         {
@@ -203,7 +204,7 @@ def _progress(rows: Rows) -> int:
 
 def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
     charges = {(charge.kind, charge.scene): charge for charge in rows.charges}
-    choice = _choice(rows.video)
+    choice = chosen(rows.video)
     reference = rows.video.reference_key is not None
     clip_estimate = choice.video.clip_cost(rows.video.clip_seconds)
     thumbnails = finished.thumbnails(rows.final, store)
@@ -258,17 +259,6 @@ def _cost(charge: StepCharge | None, estimated: Cost) -> SceneCost:
         estimated_units=expected,
         units=units(Cost(units=charge.units, unit=charge.unit)),
         possible_duplicate=charge.possible_duplicate,
-    )
-
-
-def _choice(video: Video) -> Choice:
-    return Choice(
-        models.find("text", video.text_provider, video.text_model),
-        models.find("image", video.image_provider, video.image_model),
-        models.find("video", video.video_provider, video.video_model),
-        models.find("speech", video.speech_provider, video.speech_model)
-        if video.speech_provider
-        else None,
     )
 
 

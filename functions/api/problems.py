@@ -51,6 +51,17 @@ def of_error(error: VideoError, request_id: str | None) -> Problem:
     return answer(problem.of_error(error), status_of(error), request_id)
 
 
+_FAILED = (
+    (402, ("provider.credits", "provider.quota", "budget.")),
+    (400, ("safety.", "provider.input")),
+)
+
+
+def of_failure(code: str) -> int:
+    """Return the status of the request for a run that failed with this code."""
+    return next((status for status, starts in _FAILED if code.startswith(starts)), 500)
+
+
 def answer(refusal: Refusal, status: int, request_id: str | None) -> Problem:
     """Give a refusal its status, and the request's id."""
     return Problem(**refusal.model_dump(), status=status, request_id=request_id)

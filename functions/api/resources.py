@@ -7,12 +7,15 @@ from api.deletion import Deleting
 from api.library import Library
 from api.links import Links
 from api.listing import Listing
+from api.made import Outcomes
+from api.parts import Parts
 from api.present import Console, nowhere
 from api.uploads import Uploads
 from api.videos import Videos
 from common import pipeline, secrets
 from common.admission import Admission
 from common.database import Database
+from common.references import References
 from common.settings import ApiSettings, load
 from common.storage.s3 import S3MediaStore
 
@@ -71,6 +74,18 @@ def console() -> Console:
     if settings().stage == "local":
         return nowhere
     return partial(pipeline.console_url, settings().state_machine_arn)
+
+
+@cache
+def parts() -> Parts:
+    """The use cases of the parts of a video."""
+    return Parts(admission(), database(), store(), References(database(), store()))
+
+
+@cache
+def outcomes() -> Outcomes:
+    """The answers to requests for parts."""
+    return Outcomes(database(), store(), links())
 
 
 @cache

@@ -49,9 +49,9 @@ class Videos:
         with self.database.transaction() as cursor:
             if kept := once.claim(cursor):
                 return kept
-            video_id = self.admission.reopen(cursor, caller, video_id, run_id)
-            answer = self._accepted(cursor, video_id, once)
-        self.admission.start(run_id, video_id)
+            reopened = self.admission.reopen(cursor, caller, video_id, run_id)
+            answer = self._accepted(cursor, reopened.video_id, once)
+        self.admission.start(run_id, reopened.video_id, reopened.work)
         return answer
 
     def get(self, caller: Caller, video_id: str) -> VideoObject:

@@ -1,12 +1,13 @@
 """`Prefer: wait=N` (RFC 7240): a client that waits for its video to end, within one request."""
 
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from common.database import Database, videos
+from common.database import Cursor, Database, runs, videos
 from common.errors import TransientError
 from common.log import logger
 
@@ -42,7 +43,24 @@ def deadline(seconds: float, context: LambdaContext) -> float:
 
 
 def until_ended(database: Database, video_id: str, seconds: float, context: LambdaContext) -> bool:
-    """Wait until the video's run has ended, at most so long; say whether it has.
+    """Wait until the video's run has ended, at most so long; say whether it has."""
+    return _until(database, lambda cursor: videos.has_ended(cursor, video_id), seconds, context)
+
+
+def until_run_ended(
+    database: Database, run_id: str, seconds: float, context: LambdaContext
+) -> bool:
+    """Wait until that run has ended, at most so long; say whether it has."""
+    return _until(database, lambda cursor: not runs.is_open(cursor, run_id), seconds, context)
+
+
+def _until(
+    database: Database,
+    is_so: Callable[[Cursor], bool],
+    seconds: float,
+    context: LambdaContext,
+) -> bool:
+    """Look again and again, at most so long.
 
     Between two looks there is no open transaction. A database that does not answer ends the
     waiting, not the request: what was accepted stays accepted.
@@ -52,7 +70,7 @@ def until_ended(database: Database, video_id: str, seconds: float, context: Lamb
     while True:
         try:
             with database.transaction() as cursor:
-                if videos.has_ended(cursor, video_id):
+                if is_so(cursor):
                     return True
         except TransientError as error:
             logger.warning("waited in vain", extra={"code": error.error_code})

@@ -8,14 +8,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from secrets import randbits
+from typing import Any
 
 from common import ids, music, pipeline, secrets
 from common.caller import Caller
-from common.choosing import choose
+from common.choosing import choose, chosen
 from common.database import Cursor, Database, budget, limits, runs, videos
 from common.database.budget import Caps
 from common.database.videos import Wish
-from common.errors import BudgetExceeded, Conflict, InvalidInput, TransientError
+from common.errors import (
+    BudgetExceeded,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    TransientError,
+)
 from common.log import logger
 from common.observability import MetricUnit, metrics
 from common.providers.models import Choice
@@ -25,7 +32,7 @@ from common.styles import mood, style
 from common.video import WHOLE, Picture, Work
 from common.wishes import CreateVideo
 
-_OWN_IDS = "vid_"
+OWN_IDS = "vid_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,27 @@ class Order:
     row: Wish
     run_id: str
     picture: Picture | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reopened:
+    """A video that is gone on with, and what its new run makes."""
+
+    video_id: str
+    work: Work
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One part of a video that is to be made: the work, and what it will cost at most.
+
+    `request` is what the answer repeats; `scenes` how many the video has, if the request says so.
+    """
+
+    work: Work
+    usd: Decimal
+    request: Mapping[str, Any]
+    scenes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +81,10 @@ class Admission:
         self.start(order.run_id, order.row.session_id)
         return order.row.session_id
 
-    def reopen(self, cursor: Cursor, caller: Caller, video_id: str, run_id: str) -> str:
-        """Store a new run of a failed or canceled video over what is there; return the video's id.
+    def reopen(self, cursor: Cursor, caller: Caller, video_id: str, run_id: str) -> Reopened:
+        """Store a new run of a failed or canceled video over what is there.
+
+        It makes what the run before it left undone.
 
         What is missing is reserved. Raises Conflict in any other state, and BudgetExceeded.
         """
@@ -65,13 +95,17 @@ class Admission:
                 f"Only a failed or canceled video can be resumed; this one is {video.status}.",
                 code="video.not_failed",
             )
+        _only_free(caller, video)
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
         spent = budget.committed_usd(cursor, video_id)
         missing = max(video.estimated_usd - spent, Decimal(0))
         if missing:
             budget.reserve(cursor, self._caps(caller), missing)
-        runs.insert(cursor, run_id, video_id, "resume", missing, key_id=caller.key_id)
-        return video_id
+        work, request = runs.left_undone(cursor, video_id)
+        runs.insert(
+            cursor, run_id, video_id, "resume", missing, work, request, key_id=caller.key_id
+        )
+        return Reopened(video_id, work)
 
     def choice(self, caller: Caller, wish: CreateVideo) -> Choice:
         """Return the models that make the video; raises InvalidInput for what cannot be made."""
@@ -97,9 +131,9 @@ class Admission:
         `picture` is one that came beside the wish, and is clean already.
         """
         choice = self.choice(caller, wish)
-        if wish.requestId and wish.requestId.startswith(_OWN_IDS):
+        if wish.requestId and wish.requestId.startswith(OWN_IDS):
             raise InvalidInput(
-                f"A name may not begin with {_OWN_IDS}, as the ids that are given here.",
+                f"A name may not begin with {OWN_IDS}, as the ids that are given here.",
                 field="requestId",
             )
         picture = _read_picture(wish.image) if wish.image else picture
@@ -138,6 +172,35 @@ class Admission:
             self.store.put(row.reference_key, order.picture.data, order.picture.media_type)
         metrics.add_metric("VideosAccepted", MetricUnit.Count, 1)
 
+    def keep_part(
+        self, cursor: Cursor, caller: Caller, video: Wish, run_id: str, plan: Plan
+    ) -> None:
+        """Store a run that makes one part of a video, with its cost reserved.
+
+        Raises Conflict while the whole of it is being made, and what `keep` raises.
+        """
+        if runs.whole_is_open(cursor, video.session_id):
+            raise Conflict(
+                "The whole video is being made. Wait for its end, or cancel it.",
+                code="video.running",
+            )
+        _only_free(caller, video)
+        limits.admit_run(cursor, caller.key_id, caller.max_runs)
+        if plan.usd:
+            budget.reserve(cursor, self._caps(caller), plan.usd)
+        videos.begin_part(cursor, video.session_id, plan.usd, plan.scenes)
+        runs.insert(
+            cursor,
+            run_id,
+            video.session_id,
+            "step",
+            plan.usd,
+            plan.work,
+            plan.request,
+            key_id=caller.key_id,
+        )
+        metrics.add_metric("PartsAccepted", MetricUnit.Count, 1)
+
     def start(self, run_id: str, video_id: str, work: Work = WHOLE) -> None:
         """Start a run that was committed."""
         try:
@@ -153,6 +216,12 @@ class Admission:
             monthly=caller.monthly_cap_usd,
             all_daily=self.settings.daily_cap_usd,
         )
+
+
+def _only_free(caller: Caller, video: Wish) -> None:
+    """Keep a test key from the paid models that a video was begun with."""
+    if not caller.live and chosen(video).is_paid:
+        raise Forbidden("A test key cannot go on with a video of paid models.", code="key.test")
 
 
 def _row(

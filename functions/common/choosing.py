@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
 from common.caller import Caller
+from common.database.videos import Wish
 from common.errors import InvalidInput
 from common.log import logger
 from common.providers import models
@@ -36,6 +37,27 @@ def choose(
         facts = {"provider": model.provider, "model": model.model, "shutdown": model.shutdown}
         logger.warning("model ends soon", extra=facts)
     return choice
+
+
+def chosen(video: Wish) -> Choice:
+    """Return the models that a video was begun with."""
+    return Choice(
+        models.find("text", video.text_provider, video.text_model),
+        models.find("image", video.image_provider, video.image_model),
+        models.find("video", video.video_provider, video.video_model),
+        models.find("speech", video.speech_provider, video.speech_model)
+        if video.speech_provider
+        else None,
+    )
+
+
+def lengths(
+    settings: ProviderSettings, secrets: Mapping[str, str], caller: Caller
+) -> tuple[int, ...]:
+    """Return the lengths of clips, in seconds, of the model that the caller gets by itself."""
+    if not caller.live:
+        return models.offline().video.seconds
+    return _one("video", None, settings.video_provider, secrets).seconds
 
 
 def is_usable(model: Model, secrets: Mapping[str, str]) -> bool:

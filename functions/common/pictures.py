@@ -34,6 +34,17 @@ def size(picture: Picture) -> tuple[int, int]:
         return image.size
 
 
+def fit(picture: Picture, size: tuple[int, int]) -> Picture:
+    """Return a picture that `clean` made at exactly that size: whole, with black beside it."""
+    with Image.open(io.BytesIO(picture.data), formats=("PNG",)) as image:
+        if image.size == size:
+            return picture
+        padded = ImageOps.pad(image.convert("RGB"), size, Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    padded.save(out, "PNG")
+    return Picture(out.getvalue(), "image/png")
+
+
 def clean(data: bytes) -> Picture:
     """Return the picture in a file as `read` does."""
     try:

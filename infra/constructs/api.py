@@ -50,6 +50,13 @@ ROUTES = (
         for kind in ("image", "video")
         for method in ("GET", "HEAD")
     ),
+    Route("POST", "/api/generate_story"),
+    Route("POST", "/api/generate_single_image"),
+    Route("POST", "/api/generate_single_video_clip"),
+    Route("POST", "/api/merge_video_clips"),
+    Route("POST", "/api/public/generate-images"),
+    Route("POST", "/api/public/generate-video"),
+    Route("GET", "/api/runs/{id}"),
     Route("POST", "/v1/estimates"),
     Route("GET", "/v1/models"),
     Route("GET", "/v1/usage"),

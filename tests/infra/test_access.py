@@ -81,6 +81,7 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
     },
     "clip": {
         ("secretsmanager:GetSecretValue", "Providers"),
+        ("s3:GetObject", UPLOADS),
         ("s3:GetObject", IMAGES),
         ("s3:GetObject", CLIPS),
         ("s3:PutObject", CLIPS),

@@ -1,19 +1,32 @@
 """The routes of the REST API, a module for each kind of thing. What they do is in the use cases."""
 
 from collections.abc import Mapping
+from typing import Annotated, TypeVar
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.api_gateway import Router
+from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+from pydantic import BaseModel
 
 from api.idempotency import Once
 from api.links import address as address_of
 from api.middleware import admitted
 from api.resources import database
 from common.caller import Caller
+from common.errors import InvalidInput
+from common.strict import SLUG
 
 ADMITTED = [admitted(database)]
 """Middlewares of the routes that need an API key."""
+
+
+RequestId = Annotated[
+    str | None,
+    Header(alias="X-Request-ID", pattern=SLUG, description="The same as `requestId` in the body."),
+]
+
+Named = TypeVar("Named", bound=BaseModel)
 
 
 def group() -> Router:
@@ -34,6 +47,16 @@ def once(router: Router, key: str | None, who: Caller | None = None) -> Once:
     `who`: for whom it is, if the body says so.
     """
     return Once.of(router.current_event, (who or caller(router)).user_id, key)
+
+
+def named(wish: Named, request_id: str | None) -> Named:
+    """Return the wish with the name that the header gives, which may not contradict the body."""
+    said = getattr(wish, "requestId", None)
+    if request_id is None or request_id == said:
+        return wish
+    if said is not None:
+        raise InvalidInput("It is not the X-Request-ID of the header.", field="requestId")
+    return wish.model_copy(update={"requestId": request_id})
 
 
 def address(router: Router) -> str:

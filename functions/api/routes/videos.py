@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Header, Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from api import waiting
 from api.answer import Answer
@@ -12,13 +12,13 @@ from api.document import answers, empty
 from api.idempotency import IdempotencyKey
 from api.listing import search
 from api.resources import canceling, database, deleting, listing, videos
-from api.routes import ADMITTED, bodiless, caller, group, once
+from api.routes import ADMITTED, RequestId, bodiless, caller, group, named, once
 from api.schemas.cancellation import Cancellation
 from api.schemas.listing import EventPage
 from api.schemas.videos import Download, VideoObject, VideoPage
 from api.waiting import Prefer
 from common.caller import Caller
-from common.errors import InvalidInput, TransientError
+from common.errors import TransientError
 from common.log import logger
 from common.strict import SLUG, Text
 from common.video import Status
@@ -30,11 +30,6 @@ CursorText = Annotated[
     str | None,
     Query(alias="cursor", max_length=64, description="`next_cursor` of the page before."),
 ]
-RequestId = Annotated[
-    str | None,
-    Header(alias="X-Request-ID", pattern=SLUG, description="The same as `requestId` in the body."),
-]
-
 router = group()
 
 
@@ -62,7 +57,7 @@ def create_video(
     request_id: RequestId = None,
 ) -> Response[str]:
     """202 with the video, its address, and when to look again; 200 once it has ended."""
-    wish, who = _named(wish, request_id), caller(router).acting_as(wish.userId, "userId")
+    wish, who = named(wish, request_id), caller(router).acting_as(wish.userId, "userId")
     request = once(router, key, who)
     answer = request.kept(database()) or videos().create(who, wish, request)
     return _patiently(prefer, answer, who)
@@ -190,15 +185,6 @@ def cancel_video(
     return canceling().cancel(
         caller(router), video_id, provider=provider, context=router.lambda_context
     )
-
-
-def _named(wish: CreateVideo, request_id: str | None) -> CreateVideo:
-    """Return the wish with the name that the header gives, which may not contradict the body."""
-    if request_id is None or request_id == wish.requestId:
-        return wish
-    if wish.requestId is not None:
-        raise InvalidInput("It is not the X-Request-ID of the header.", field="requestId")
-    return wish.model_copy(update={"requestId": request_id})
 
 
 def _patiently(prefer: str | None, answer: Answer, who: Caller | None = None) -> Response[str]:

@@ -25,6 +25,19 @@ class OpenRun:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """A run: what it makes, what its request said, and how it stands."""
+
+    run_id: str
+    session_id: str
+    status: str
+    error: dict[str, Any] | None
+    work: Work
+    request: dict[str, Any]
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class RunEvent:
     """One entry of the timeline."""
 
@@ -144,6 +157,53 @@ def work(cursor: Cursor, run_id: str) -> Work:
     if row is None:
         raise NotFound("There is no such run.")
     return _work(row)
+
+
+def get(cursor: Cursor, run_id: str, user_id: str) -> Run:
+    """Return one of the user's runs; raises NotFound."""
+    cursor.execute(
+        """
+        SELECT r.run_id, r.session_id, r.status, r.error, r.step, r.scenes, r.request, r.ended_at
+        FROM runs r JOIN video_sessions s USING (session_id)
+        WHERE r.run_id = %s AND s.user_id = %s
+        """,
+        (run_id, user_id),
+    )
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound("There is no such run.")
+    return Run(
+        run_id=row["run_id"],
+        session_id=row["session_id"],
+        status=row["status"],
+        error=row["error"],
+        work=_work(row),
+        request=row["request"],
+        ended_at=row["ended_at"],
+    )
+
+
+def whole_is_open(cursor: Cursor, session_id: str) -> bool:
+    """Say whether a run is making the whole of the video."""
+    cursor.execute(
+        "SELECT 1 FROM runs WHERE session_id = %s AND step = 'all' AND ended_at IS NULL LIMIT 1",
+        (session_id,),
+    )
+    return cursor.fetchone() is not None
+
+
+def left_undone(cursor: Cursor, session_id: str) -> tuple[Work, dict[str, Any]]:
+    """Return what the newest run of the video that did not succeed was for, and its request."""
+    cursor.execute(
+        """
+        SELECT step, scenes, request FROM runs
+        WHERE session_id = %s AND status IN ('failed', 'canceled')
+        ORDER BY created_at DESC LIMIT 1
+        """,
+        (session_id,),
+    )
+    row = cursor.fetchone()
+    return (_work(row), row["request"]) if row else (WHOLE, {})
 
 
 def enter_stage(cursor: Cursor, run_id: str, stage: str) -> bool:

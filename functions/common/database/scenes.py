@@ -104,6 +104,18 @@ def frames(cursor: Cursor, session_id: str) -> list[Frame]:
     return [Frame(**row) for row in cursor.fetchall()]
 
 
+def first_frames(cursor: Cursor, session_id: str) -> list[Frame]:
+    """Return the pictures of the video as the story tells them: the first version of each."""
+    cursor.execute(
+        f"""
+        SELECT {_FRAME} FROM video_frames
+        WHERE session_id = %s AND version = 1 ORDER BY frame_number
+        """,  # noqa: S608 - the columns are a constant of this module
+        (session_id,),
+    )
+    return [Frame(**row) for row in cursor.fetchall()]
+
+
 def frame(cursor: Cursor, session_id: str, scene: int, version: int | None = None) -> Frame:
     """Return one version of a scene's picture, or the newest one; raises NotFound."""
     cursor.execute(

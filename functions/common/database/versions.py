@@ -21,7 +21,6 @@ def add_frame(
     timestamp: str,
     style: str,
     mood: str,
-    reference_key: str | None = None,
 ) -> int:
     """Store a picture to be painted; return its version.
 
@@ -31,11 +30,11 @@ def add_frame(
     cursor.execute(
         """
         INSERT INTO video_frames (session_id, frame_number, version, timestamp, description, prompt,
-            motion_prompt, scene_story, story_title, story_overview, style, mood, reference_key)
+            motion_prompt, scene_story, story_title, story_overview, style, mood)
         SELECT %(video)s, %(scene)s, %(version)s, COALESCE(told.timestamp, %(timestamp)s),
                COALESCE(told.description, %(prompt)s), %(prompt)s,
                COALESCE(told.motion_prompt, %(prompt)s), told.scene_story, told.story_title,
-               told.story_overview, %(style)s, %(mood)s, %(reference)s
+               told.story_overview, %(style)s, %(mood)s
         FROM (SELECT) here LEFT JOIN LATERAL (
             SELECT * FROM video_frames
             WHERE session_id = %(video)s AND frame_number = %(scene)s
@@ -43,11 +42,11 @@ def add_frame(
         ) told ON true
         ON CONFLICT (session_id, frame_number, version) DO UPDATE
         SET prompt = excluded.prompt, style = excluded.style, mood = excluded.mood,
-            reference_key = excluded.reference_key, updated_at = now()
+            reference_key = NULL, updated_at = now()
         """,
         {
             "video": session_id, "scene": scene, "version": version, "timestamp": timestamp,
-            "prompt": prompt, "style": style, "mood": mood, "reference": reference_key,
+            "prompt": prompt, "style": style, "mood": mood,
         },
     )  # fmt: skip
     cursor.execute(
@@ -60,6 +59,17 @@ def add_frame(
         {"video": session_id, "scene": scene},
     )
     return version
+
+
+def add_reference(cursor: Cursor, session_id: str, scene: int, version: int, key: str) -> None:
+    """Give a picture that is to be painted a reference of its own."""
+    cursor.execute(
+        """
+        UPDATE video_frames SET reference_key = %s
+        WHERE session_id = %s AND frame_number = %s AND version = %s
+        """,
+        (key, session_id, scene, version),
+    )
 
 
 def keep_frame(cursor: Cursor, session_id: str, scene: int, version: int, key: str) -> None:

@@ -1,6 +1,6 @@
 """SQL of videos: admission, and what the API shows."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -144,6 +144,48 @@ def get(cursor: Cursor, session_id: str, user_id: str | None = None) -> Video:
     if row is None:
         raise NotFound("There is no such video.")
     return Video(**row)
+
+
+def lock(cursor: Cursor, user_id: str, name: str) -> Wish | None:
+    """Return what was asked for with the user's video of that id or name, and lock it.
+
+    There need not be a run yet. None when there is no such video.
+    """
+    cursor.execute(
+        f"""
+        SELECT {", ".join(column.name for column in fields(Wish))} FROM video_sessions
+        WHERE user_id = %(user)s AND (session_id = %(name)s OR request_id = %(name)s) FOR UPDATE
+        """,  # noqa: S608 - the names of columns are those of our own class
+        {"user": user_id, "name": name},
+    )
+    row = cursor.fetchone()
+    return Wish(**row) if row else None
+
+
+def begin_part(cursor: Cursor, session_id: str, usd: Decimal, scenes: int | None) -> None:
+    """Count what a part of the video will cost, and how many scenes it now has, if that is said.
+
+    It is queued, unless something of it is being made.
+    """
+    cursor.execute(
+        """
+        UPDATE video_sessions
+        SET status = CASE WHEN status = 'running' THEN status ELSE 'queued' END,
+            estimated_usd = estimated_usd + %(usd)s,
+            frame_count = COALESCE(%(scenes)s, frame_count), updated_at = now()
+        WHERE session_id = %(video)s
+        """,
+        {"video": session_id, "usd": usd, "scenes": scenes},
+    )
+
+
+def has_story(cursor: Cursor, session_id: str) -> bool:
+    """Say whether the video's story is told."""
+    cursor.execute(
+        "SELECT 1 FROM video_sessions WHERE session_id = %s AND story_title IS NOT NULL",
+        (session_id,),
+    )
+    return cursor.fetchone() is not None
 
 
 def has_ended(cursor: Cursor, session_id: str) -> bool:

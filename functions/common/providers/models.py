@@ -130,6 +130,11 @@ class Choice:
     video: Model
     speech: Model | None = None
 
+    @property
+    def is_paid(self) -> bool:
+        """Say whether a call to one of them is charged."""
+        return any(model.is_paid for model in self.all())
+
     def all(self) -> tuple[Model, ...]:
         """Return them in the order of the pipeline."""
         spoken = (self.speech,) if self.speech else ()

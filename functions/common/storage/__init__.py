@@ -53,6 +53,10 @@ class MediaFolder:
         """Key of the user's own picture."""
         return self._key("user-uploads", f"reference_image_{version}.png")
 
+    def scene_reference(self, scene: int, version: int) -> str:
+        """Key of the user's own picture for one version of a scene."""
+        return self._key("user-uploads", f"reference_image_{scene}_{version}.png")
+
     def upload(self, kind: str, suffix: str) -> str:
         """Key of what the user uploaded, as it was found good; a picture is a reference."""
         name = "reference_image_1" if kind == "image" else f"{kind}_1"

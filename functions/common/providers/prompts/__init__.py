@@ -84,6 +84,23 @@ def scene_picture(
     )
 
 
+def frame(picture: str, style: Style, mood: Mood) -> str:
+    """Return the prompt of a picture that is asked for by itself: what it shows, and the look.
+
+    A scene's prompt of a story, which has the look in it, stays as it is.
+    """
+    if style.prompt in picture:
+        return picture
+    return _fill(
+        "frame",
+        picture=picture,
+        style=style.prompt,
+        technical=style.technical,
+        lighting=style.lighting,
+        mood=mood.prompt,
+    )
+
+
 def image(
     prompt: str,
     size: tuple[int, int],

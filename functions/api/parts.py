@@ -1,0 +1,344 @@
+"""Use cases of the endpoints that make one part of a video: a run of its own for each.
+
+Whatever a request needs from elsewhere (a picture at a URL) is fetched first. Then one transaction
+finds or makes the video that `requestId` names, writes down what is to be made, and reserves its
+cost.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from api.answer import Answer
+from api.idempotency import Once
+from api.schemas.parts import (
+    ClipRequest,
+    ImageRequest,
+    ImagesRequest,
+    Look,
+    MergeRequest,
+    PartRequest,
+    Pending,
+    StoryRequest,
+    VideoRequest,
+)
+from common.admission import OWN_IDS, Admission, Plan
+from common.caller import Caller
+from common.choosing import chosen, lengths
+from common.database import Cursor, Database, scenes, versions, videos
+from common.database.videos import Wish
+from common.errors import Conflict, InvalidInput, NotFound
+from common.providers import prompts
+from common.references import References, Source
+from common.storage import MediaFolder, MediaStore
+from common.styles import mood, style
+from common.video import RATIOS, Part, Picture, Work
+from common.wishes import CreateVideo
+
+POLL_SECONDS = 2
+_RATIO, _CLIP_SECONDS = "1280:720", 5
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The use cases, with what they work on."""
+
+    admission: Admission
+    database: Database
+    store: MediaStore
+    references: References
+
+    def story(self, caller: Caller, wish: StoryRequest, once: Once) -> Answer:
+        """Write the story of a video, once."""
+
+        def plan(cursor: Cursor, video: Wish) -> Plan:
+            if videos.has_story(cursor, video.session_id):
+                raise Conflict(
+                    "This video has its story. For another one, name another requestId.",
+                    code="story.exists",
+                )
+            usd = chosen(video).text.story_usd(wish.frameCount)
+            return Plan(Work(Part.STORY), usd, _said("story", wish, video), wish.frameCount)
+
+        seconds = self._nearest(caller, wish.duration / wish.frameCount)
+        new = self._new(caller, wish, once, scenes=wish.frameCount, seconds=seconds)
+        return self._begin(caller, wish, once, new, plan)
+
+    def image(self, caller: Caller, wish: ImageRequest, once: Once) -> Answer:
+        """Paint the picture of one scene."""
+        reference = self._source(caller, wish.image, "image")
+        scene = wish.frameIndex + 1
+
+        def plan(cursor: Cursor, video: Wish) -> Plan:
+            total = wish.totalFrames or max(video.frame_count, scene)
+            work, usd = self._paint(cursor, video, wish, wish.prompt, [scene], reference)
+            said = {"frameIndex": wish.frameIndex, "totalFrames": total}
+            return Plan(work, usd, _said("image", wish, video, **said), total)
+
+        new = self._new(caller, wish, once, scenes=wish.totalFrames or scene)
+        return self._begin(caller, wish, once, new, plan)
+
+    def images(self, caller: Caller, wish: ImagesRequest, once: Once) -> Answer:
+        """Paint several pictures of one prompt."""
+        reference = self._source(caller, wish.image, "image")
+        numbers = range(1, wish.numImages + 1)
+
+        def plan(cursor: Cursor, video: Wish) -> Plan:
+            work, usd = self._paint(cursor, video, wish, wish.prompt, numbers, reference)
+            return Plan(work, usd, _said("images", wish, video), wish.numImages)
+
+        new = self._new(caller, wish, once, scenes=wish.numImages)
+        return self._begin(caller, wish, once, new, plan)
+
+    def clip(self, caller: Caller, wish: ClipRequest, once: Once) -> Answer:
+        """Set the picture of one scene in motion."""
+        source = self._source(caller, wish.startImage, "startImage")
+        scene = wish.clipIndex + 1
+
+        def plan(cursor: Cursor, video: Wish) -> Plan:
+            total = wish.totalClips or max(video.frame_count, scene)
+            ratio, seconds = _form(video, wish.frameAspectRatio, wish.duration)
+            self._picture(cursor, video, scene, source, ratio, wish.prompt)
+            version = _clip(cursor, video, scene, wish.prompt, ratio, seconds)
+            said = {"clipIndex": wish.clipIndex, "totalClips": total, "duration": seconds}
+            usd = chosen(video).video.clip_usd(seconds)
+            work = Work(Part.CLIP, {scene: version})
+            return Plan(work, usd, _said("clip", wish, video, **said), total)
+
+        new = self._new(
+            caller, wish, once, scenes=wish.totalClips or scene,
+            seconds=wish.duration, ratio=wish.frameAspectRatio,
+        )  # fmt: skip
+        return self._begin(caller, wish, once, new, plan)
+
+    def video(self, caller: Caller, wish: VideoRequest, once: Once) -> Answer:
+        """Set pictures in motion and join them."""
+        sources = [
+            self._read(caller, text, f"images.{place}") for place, text in enumerate(wish.images)
+        ]
+
+        def plan(cursor: Cursor, video: Wish) -> Plan:
+            ratio, seconds = _form(video, wish.frameAspectRatio, wish.duration)
+            made = {}
+            for scene, source in enumerate(sources, 1):
+                self._picture(cursor, video, scene, source, ratio, wish.prompt)
+                made[scene] = _clip(cursor, video, scene, wish.prompt, ratio, seconds)
+            usd = len(made) * chosen(video).video.clip_usd(seconds)
+            said = _said("video", wish, video, prompt=wish.prompt)
+            return Plan(Work(Part.VIDEO, made), usd, said, len(made))
+
+        new = self._new(caller, wish, once, scenes=len(sources), seconds=wish.duration)
+        return self._begin(caller, wish, once, new, plan)
+
+    def merge(self, caller: Caller, wish: MergeRequest, once: Once) -> Answer:
+        """Join the newest clips of a video."""
+
+        def plan(cursor: Cursor, video: Wish) -> Plan:
+            total = wish.totalClips or video.frame_count
+            there = scenes.finished_clips(cursor, video.session_id)
+            if missing := [n - 1 for n in range(1, total + 1) if n not in there]:
+                raise Conflict(
+                    f"Clips are missing: clipIndex {', '.join(map(str, missing))} of {total}. "
+                    "Make them first (/api/generate_single_video_clip).",
+                    code="merge.missing_clip",
+                )
+            return Plan(Work(Part.MERGE), Decimal(0), _said("merge", wish, video), total)
+
+        return self._begin(caller, wish, once, None, plan)
+
+    def _begin(
+        self,
+        caller: Caller,
+        wish: PartRequest,
+        once: Once,
+        new: Wish | None,
+        plan: Callable[[Cursor, Wish], Plan],
+    ) -> Answer:
+        run_id = once.new_id("run")
+        with self.database.transaction() as cursor:
+            if kept := once.claim(cursor):
+                return kept
+            video = _find_or_make(cursor, caller, wish.requestId, new)
+            made = plan(cursor, video)
+            self.admission.keep_part(cursor, caller, video, run_id, made)
+            answer = _accepted(video, run_id, wish)
+            once.keep(cursor, answer)
+        self.admission.start(run_id, video.session_id, made.work)
+        return answer
+
+    def _new(
+        self,
+        caller: Caller,
+        wish: Look | ClipRequest,
+        once: Once,
+        *,
+        scenes: int,
+        seconds: int | None = None,
+        ratio: str | None = None,
+    ) -> Wish | None:
+        """Return the video that is made if there is none yet; None if an id says there is one."""
+        if wish.requestId and wish.requestId.startswith(OWN_IDS):
+            return None
+        look = {"style": wish.style, "mood": wish.mood} if isinstance(wish, Look) else {}
+        asked = CreateVideo.model_validate(
+            {
+                "prompt": wish.prompt,  # type: ignore[union-attr]  # every one of them has a prompt
+                "scenes": scenes,
+                "seconds": seconds or self._nearest(caller, _CLIP_SECONDS),
+                "ratio": ratio or wish.frameAspectRatio or _RATIO,
+                "requestId": wish.requestId,
+                **look,
+            }
+        )
+        row = self.admission.check(caller, asked, once.new_id).row
+        return replace(row, estimated_usd=Decimal(0))
+
+    def _nearest(self, caller: Caller, seconds: float) -> int:
+        """Return the length of a clip that is nearest to the one that is wished."""
+        possible = lengths(self.admission.settings, self.admission.provider_keys(), caller)
+        return min(possible, key=lambda length: (abs(length - seconds), length))
+
+    def _source(self, caller: Caller, text: str | None, named: str) -> Source | None:
+        return self._read(caller, text, named) if text else None
+
+    def _read(self, caller: Caller, text: str, named: str) -> Source:
+        return self.references.read(caller.user_id, text, named)
+
+    def _paint(
+        self,
+        cursor: Cursor,
+        video: Wish,
+        wish: Look,
+        prompt: str,
+        numbers: Sequence[int],
+        reference: Source | None,
+    ) -> tuple[Work, Decimal]:
+        """Write down pictures to be painted; return the work, and what it will cost."""
+        if wish.frameAspectRatio not in (None, video.ratio):
+            raise InvalidInput(
+                f"The pictures of this video are {video.ratio}.",
+                field="frameAspectRatio",
+                allowed=[video.ratio],
+            )
+        look, feeling = style(wish.style), mood(wish.mood)
+        painted = scenes.finished_frames(cursor, video.session_id)
+        has_reference = reference is not None or video.reference_key is not None
+        made, usd = {}, Decimal(0)
+        for scene in numbers:
+            version = versions.add_frame(
+                cursor, video.session_id, scene, prompt=prompts.frame(prompt, look, feeling),
+                timestamp=_timestamp(video, scene), style=look.name, mood=feeling.name,
+            )  # fmt: skip
+            if reference is not None:
+                key = _folder(video).scene_reference(scene, version)
+                versions.add_reference(cursor, video.session_id, scene, version, key)
+                self._keep(key, reference.picture)
+            follows = scene != 1 and 1 in painted
+            usd += chosen(video).image.image_usd(video.ratio, has_reference + follows)
+            made[scene] = version
+        return Work(Part.IMAGE, made), usd
+
+    def _picture(
+        self,
+        cursor: Cursor,
+        video: Wish,
+        scene: int,
+        source: Source | None,
+        ratio: str,
+        prompt: str,
+    ) -> None:
+        """Make sure that the scene's newest picture is the given one, at the size of its clip."""
+        there = scenes.finished_frames(cursor, video.session_id).get(scene)
+        if source is None:
+            if there is None or there.image_key is None:
+                raise Conflict(
+                    "The scene has no picture yet. Send one as startImage, or make it first "
+                    "(/api/generate_single_image).",
+                    code="clip.no_picture",
+                )
+            source = Source(Picture(self.store.get(there.image_key)), there.image_key)
+        picture = _fitted(source.picture, ratio)
+        if there is not None and there.image_key == source.key and picture is source.picture:
+            return
+        version = versions.add_frame(
+            cursor, video.session_id, scene, prompt=prompt, timestamp=_timestamp(video, scene),
+            style=video.style, mood=video.mood,
+        )  # fmt: skip
+        key = _folder(video).scene_reference(scene, version)
+        self._keep(key, picture)
+        versions.keep_frame(cursor, video.session_id, scene, version, key)
+
+    def _keep(self, key: str, picture: Picture) -> None:
+        # Before the commit: a row without its picture must not exist.
+        self.store.put(key, picture.data, picture.media_type)
+
+
+def _find_or_make(cursor: Cursor, caller: Caller, name: str | None, new: Wish | None) -> Wish:
+    """Return the video, locked; whoever else makes one of the same name waits, and finds it."""
+    if new is not None and videos.insert(cursor, new):
+        return new
+    found = videos.lock(cursor, caller.user_id, name) if name else None
+    if found is None:
+        raise NotFound("There is no such video.")
+    return found
+
+
+def _form(video: Wish, ratio: str | None, seconds: int | None) -> tuple[str, int]:
+    """Ratio and length of a clip; raises InvalidInput for what the video's model cannot make."""
+    model = chosen(video).video
+    ratio, seconds = ratio or video.ratio, seconds or video.clip_seconds
+    if ratio not in model.ratios:
+        raise InvalidInput(
+            f"{model.model} does not make the ratio {ratio}.",
+            field="frameAspectRatio",
+            allowed=list(model.ratios),
+        )
+    if seconds not in model.seconds:
+        raise InvalidInput(
+            f"{model.model} does not make clips of {seconds} seconds.",
+            field="duration",
+            allowed=list(model.seconds),
+        )
+    return ratio, seconds
+
+
+def _clip(cursor: Cursor, video: Wish, scene: int, prompt: str, ratio: str, seconds: int) -> int:
+    return versions.add_clip(
+        cursor, video.session_id, scene, prompt=prompt, ratio=ratio, clip_seconds=seconds
+    )
+
+
+def _fitted(picture: Picture, ratio: str) -> Picture:
+    # Imported here: Pillow is only needed for requests with a picture.
+    from common import pictures
+
+    return pictures.fit(picture, RATIOS[ratio])
+
+
+def _folder(video: Wish) -> MediaFolder:
+    return MediaFolder(video.user_id, video.session_id)
+
+
+def _timestamp(video: Wish, scene: int) -> str:
+    minutes, seconds = divmod((scene - 1) * video.clip_seconds, 60)
+    return f"{minutes}:{seconds:02d}"
+
+
+def _said(kind: str, wish: PartRequest, video: Wish, **more: Any) -> Mapping[str, Any]:
+    """Return what the answer repeats of the request."""
+    name = video.request_id or video.session_id
+    return {"kind": kind, "requestId": name, "expiresIn": wish.expiresIn, **more}
+
+
+def _accepted(video: Wish, run_id: str, wish: PartRequest) -> Answer:
+    pending = Pending(
+        userId=video.user_id,
+        requestId=video.request_id or video.session_id,
+        expiresIn=wish.expiresIn,
+        status="queued",
+        runId=run_id,
+        statusUrl=f"/api/runs/{run_id}",
+    )
+    headers = {"Location": pending.statusUrl, "Retry-After": str(POLL_SECONDS)}
+    return Answer(202, pending.model_dump_json(), headers, video.session_id)

@@ -1,0 +1,186 @@
+"""Routes that make one part of a video, with the fields of the first version of the API.
+
+Each starts a run and waits for it; what takes longer is answered with 202 and where to look.
+"""
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Path
+
+from api import waiting
+from api.answer import Answer
+from api.document import answers
+from api.idempotency import IdempotencyKey
+from api.middleware import first_version
+from api.resources import database, outcomes, parts
+from api.routes import ADMITTED, RequestId, address, caller, group, named, once
+from api.schemas.parts import (
+    ClipMade,
+    ClipRequest,
+    ImageMade,
+    ImageRequest,
+    ImagesMade,
+    ImagesRequest,
+    Made,
+    MergeMade,
+    MergeRequest,
+    PartRequest,
+    Pending,
+    StoryMade,
+    StoryRequest,
+    VideoMade,
+    VideoRequest,
+)
+from api.waiting import Prefer
+from common.caller import Caller
+
+RunId = Annotated[str, Path(pattern=r"^run_[0-9A-Z]{26}$", description="Id of a run.")]
+_WAITS = "Waits for it, up to 25 seconds or as `Prefer: wait=N` says; after that the answer is 202."
+_REFUSALS = (400, 402, 404, 409, 413, 415, 429, 503)
+# The order matters: what is wrong with a request is judged after both.
+_MIDDLEWARES = [*ADMITTED, first_version]
+
+router = group()
+
+
+def _started(made: Any) -> dict[int, Any]:
+    """Describe the answers of a route that starts a run and waits for it."""
+    pending = answers(202, Pending, *_REFUSALS, authenticated=True)
+    pending[202]["description"] = "It is being made; `statusUrl` has the answer when it is."
+    return {**answers(200, made), **pending}
+
+
+@router.post(
+    "/api/generate_story",
+    summary="Write a story",
+    description=_WAITS,
+    responses=_started(StoryMade),
+    middlewares=_MIDDLEWARES,
+)
+def generate_story(
+    wish: StoryRequest,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
+    request_id: RequestId = None,
+) -> Response[str]:
+    """200 with the story."""
+    return _make(parts().story, wish, key, prefer, request_id)
+
+
+@router.post(
+    "/api/generate_single_image",
+    summary="Paint the picture of a scene",
+    description=_WAITS,
+    responses=_started(ImageMade),
+    middlewares=_MIDDLEWARES,
+)
+def generate_single_image(
+    wish: ImageRequest,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
+    request_id: RequestId = None,
+) -> Response[str]:
+    """200 with links to the picture."""
+    return _make(parts().image, wish, key, prefer, request_id)
+
+
+@router.post(
+    "/api/generate_single_video_clip",
+    summary="Make the clip of a scene",
+    description=_WAITS,
+    responses=_started(ClipMade),
+    middlewares=_MIDDLEWARES,
+)
+def generate_single_video_clip(
+    wish: ClipRequest,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
+    request_id: RequestId = None,
+) -> Response[str]:
+    """200 with links to the clip."""
+    return _make(parts().clip, wish, key, prefer, request_id)
+
+
+@router.post(
+    "/api/merge_video_clips",
+    summary="Join the clips of a video",
+    description=_WAITS,
+    responses=_started(MergeMade),
+    middlewares=_MIDDLEWARES,
+)
+def merge_video_clips(
+    wish: MergeRequest,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
+    request_id: RequestId = None,
+) -> Response[str]:
+    """200 with links to the video."""
+    return _make(parts().merge, wish, key, prefer, request_id)
+
+
+@router.post(
+    "/api/public/generate-images",
+    summary="Paint several pictures of a prompt",
+    description=_WAITS,
+    responses=_started(ImagesMade),
+    middlewares=_MIDDLEWARES,
+)
+def generate_images(
+    wish: ImagesRequest,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
+    request_id: RequestId = None,
+) -> Response[str]:
+    """200 with links to the pictures."""
+    return _make(parts().images, wish, key, prefer, request_id)
+
+
+@router.post(
+    "/api/public/generate-video",
+    summary="Make a video of pictures",
+    description=_WAITS,
+    responses=_started(VideoMade),
+    middlewares=_MIDDLEWARES,
+)
+def generate_video(
+    wish: VideoRequest,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
+    request_id: RequestId = None,
+) -> Response[str]:
+    """200 with links to the video."""
+    return _make(parts().video, wish, key, prefer, request_id)
+
+
+@router.get(
+    "/api/runs/<run_id>",
+    summary="Ask after a part that is being made",
+    description="Answers as the request that started it would have, had it waited.",
+    responses=_started(Made),
+    middlewares=_MIDDLEWARES,
+)
+def get_run(run_id: RunId, prefer: Prefer = None) -> Response[str]:
+    """200 with what was made, 202 while it is being made."""
+    return _outcome(caller(router), run_id, waiting.asked(prefer) or 0)
+
+
+def _make(
+    start: Any, wish: PartRequest, key: str | None, prefer: str | None, request_id: str | None
+) -> Response[str]:
+    """Start a run, or find the one that the idempotency key started, and wait for it."""
+    wish, who = named(wish, request_id), caller(router).acting_as(wish.userId, "userId")
+    request = once(router, key, who)
+    answer: Answer = request.kept(database()) or start(who, wish, request)
+    run_id = Pending.model_validate_json(answer.body).runId
+    seconds = waiting.asked(prefer)
+    response = _outcome(who, run_id, waiting.MOST_SECONDS if seconds is None else seconds)
+    for name, value in answer.headers.items():
+        if name not in ("Location", "Retry-After"):  # of the outcome, if it is not there yet
+            response.headers.setdefault(name, value)
+    return response
+
+
+def _outcome(who: Caller, run_id: str, seconds: int) -> Response[str]:
+    waiting.until_run_ended(database(), run_id, seconds, router.lambda_context)
+    return outcomes().of(who, run_id, address(router)).response()
