@@ -61,15 +61,15 @@ class Cloud:
     """The running servers and how to reach them."""
 
     def __init__(self, postgres: Postgres, emulator: Emulator, link: Connection) -> None:
-        self._postgres = postgres
+        self.postgres = postgres
         self._emulator = emulator
         self.connection = link
 
     def watch(self) -> None:
         """Return never; raise LocalCloudError when a server ends by itself."""
-        while self._postgres.running and self._emulator.running:
+        while self.postgres.running and self._emulator.running:
             time.sleep(0.5)
-        name = "The emulator" if self._postgres.running else "PostgreSQL"
+        name = "The emulator" if self.postgres.running else "PostgreSQL"
         raise LocalCloudError(f"{name} ended unexpectedly; see {self._emulator.log.parent}.")
 
 

@@ -32,7 +32,7 @@ TETHER = Path(__file__).with_name("tether.py")
 
 
 class Postgres:
-    """One PostgreSQL server. Not reusable after `stop`."""
+    """One PostgreSQL server. Not reusable after `stop`; after a crash it can be started again."""
 
     def __init__(self, state: State) -> None:
         self._state = state
@@ -59,6 +59,7 @@ class Postgres:
         if not self._data.exists():
             self._initialize()
         self._check_version()
+        self.stop()  # what is left of a server of ours that crashed
         self._stop_left_over()
         for attempt in range(3):
             self.port = self._choose_port(first=attempt == 0)
@@ -83,6 +84,11 @@ class Postgres:
     def running(self) -> bool:
         """Whether the server process is alive."""
         return self._tether is not None and self._tether.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """Process id of the server itself, below its supervisor; raises OSError without one."""
+        return int((self._data / "postmaster.pid").read_text().split()[0])
 
     def connect(self, database: str = "postgres") -> pg8000.native.Connection:
         """A superuser connection; for the launcher's patches and for tests."""

@@ -6,19 +6,25 @@ from pathlib import Path
 import pytest
 
 from infra import keys
-from infra.local.cloud import running_cloud
+from infra.local.cloud import Cloud, running_cloud
 from infra.local.connection import Connection
 from tests.e2e.client import Backstage, Client
 
 
 @pytest.fixture(scope="session")
-def link(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
-    """How to reach the deployed stack."""
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """The local cloud with the stack."""
     root = tmp_path_factory.mktemp("cloud")
     for parent in (root, *root.parents[:2]):
         parent.chmod(0o755)  # PostgreSQL does not run as root; pytest's folders are private
-    with running_cloud(Path(root)) as cloud:
-        yield cloud.connection
+    with running_cloud(Path(root)) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def link(cloud: Cloud) -> Connection:
+    """How to reach the deployed stack."""
+    return cloud.connection
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
@@ -36,42 +36,44 @@ def _crash_points(live: World) -> int:
         *crash_points.pairs(names, _PAIRS),
     ]
     print(f"A run of two scenes passes {len(names)} times through its ports.", flush=True)
-    verdicts = _wait([live.submit(crash_points.strike, point, doubts) for point in points])
-    print(crash_points.table(verdicts))
+    verdicts = [live.submit(crash_points.strike, point, doubts) for point in points]
+    tried, wrong = _wait(verdicts, lambda v: str(v) if v.wrong else "")
+    print(crash_points.table(tried))
     controls = crash_points.controls(names)
     naive = [live.submit(crash_points.strike, p, doubts, naive=True) for p in controls]
-    missed = [verdict for verdict in _wait(naive) if not verdict.judgement.paid_twice]
-    _say_control(len(naive) - len(missed), len(naive))
-    wrong = [verdict for verdict in verdicts if verdict.wrong]
-    for verdict in (*wrong, *missed):
-        print(verdict, file=sys.stderr)
-    return len(wrong) + len(missed)
+    caught, missed = _wait(naive, lambda v: "" if v.judgement.paid_twice else str(v))
+    _say_control(len(caught) - missed, len(caught))
+    return wrong + missed
 
 
 def _matrix(live: World) -> int:
     print("\nThe fault matrix", flush=True)
-    tried = _wait([live.submit(cells.attempt, cell) for cell in matrix.cells()])
+    verdicts = [live.submit(cells.attempt, cell) for cell in matrix.cells()]
+    tried, wrong = _wait(verdicts, lambda one: "" if one.right else cells.difference(one))
     print(cells.table(tried))
     naive = [live.submit(cells.attempt, cell, naive=True) for cell in matrix.controls()]
-    missed = [one for one in _wait(naive) if not one.judgement.paid_twice]
-    _say_control(len(naive) - len(missed), len(naive))
-    wrong = [one for one in tried if not one.right]
-    for one in (*wrong, *missed):
-        print(cells.difference(one), file=sys.stderr)
-    return len(wrong) + len(missed)
+    caught, missed = _wait(naive, lambda v: "" if v.judgement.paid_twice else v.cell.name)
+    _say_control(len(caught) - missed, len(caught))
+    return wrong + missed
 
 
 def _say_control(caught: int, tried: int) -> None:
     print(f"control without the protocol: paid twice in {caught} of {tried}", flush=True)
 
 
-def _wait(waiting: "Sequence[Future[Verdict]]") -> list[Verdict]:
-    verdicts = []
+def _wait(
+    waiting: "Sequence[Future[Verdict]]", complaint: Callable[[Verdict], str]
+) -> tuple[list[Verdict], int]:
+    """Return all verdicts, and how many there is a complaint about; each is printed at once."""
+    verdicts, wrong = [], 0
     for number, future in enumerate(waiting, 1):
         verdicts.append(future.result())
+        if text := complaint(verdicts[-1]):
+            wrong += 1
+            print(text, file=sys.stderr, flush=True)
         if number % 100 == 0:
             print(f"  {number} of {len(waiting)}", flush=True)
-    return verdicts
+    return verdicts, wrong
 
 
 if __name__ == "__main__":
