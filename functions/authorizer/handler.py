@@ -4,6 +4,7 @@ Its answer is a policy over all of the key's endpoints. Without a valid key API 
 401, for an endpoint that the key may not use 403. Limits and budgets are the API's to enforce.
 """
 
+from decimal import Decimal
 from functools import cache
 from typing import Any
 
@@ -106,10 +107,15 @@ def _policy(owner: ApiKey, method_arn: str) -> dict[str, Any]:
             "per_minute": str(owner.per_minute),
             "per_hour": str(owner.per_hour),
             "max_runs": str(owner.max_concurrent_runs),
-            "daily_cap_usd": str(owner.daily_cap_usd or ""),
-            "monthly_cap_usd": str(owner.monthly_cap_usd or ""),
+            "daily_cap_usd": _text(owner.daily_cap_usd),
+            "monthly_cap_usd": _text(owner.monthly_cap_usd),
         },
     }
+
+
+def _text(cap: Decimal | None) -> str:
+    """Return a cap as API Gateway passes it on: empty is none, and 0 is not empty."""
+    return "" if cap is None else str(cap)
 
 
 def _resource(api: str, endpoint: str) -> str:

@@ -4,12 +4,14 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from authorizer import handler as authorizer
 from common import keys, secrets
+from common.caller import Caller
 from common.database import Database
 from common.database import keys as rows
 from common.database.keys import ApiKey
@@ -92,6 +94,12 @@ def test_a_key_is_found_while_it_lives(database: Database, wire: Tap) -> None:
     assert ask(f"Bearer {secret}", "authorization") == answer
     assert refused(keys.mint(live=True))
     assert refused(None)
+
+
+def test_a_cap_of_nothing_is_a_cap(database: Database, wire: Tap) -> None:
+    secret, _ = store(database, daily_cap_usd=0, monthly_cap_usd=Decimal("2.5"))
+    caller = Caller.from_authorizer(ask(secret)["context"])
+    assert (caller.daily_cap_usd, caller.monthly_cap_usd) == (Decimal(0), Decimal("2.5"))
 
 
 def test_a_look_up_is_one_statement(database: Database, wire: Tap) -> None:
