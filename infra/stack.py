@@ -140,7 +140,7 @@ class VideoStack(Stack):
     def _entrances(self) -> None:
         """Make the functions that requests, rules and deployments run."""
         storage, pipeline = self.storage, self.pipeline
-        clip = self.functions["clip"].function
+        clip, origins = self.functions["clip"].function, self.stage.cors_origins
         keys = {
             "KEYS_SECRET_ARN": self.secrets.keys.secret_arn,
             "OPERATOR_USER_ID": self.stage.operator_user_id,
@@ -155,6 +155,7 @@ class VideoStack(Stack):
                 "DAILY_CAP_USD": self.stage.daily_cap_usd,
                 "KEYS_SECRET_ARN": self.secrets.keys.secret_arn,
                 "CLIP_FUNCTION_NAME": clip.function_name,
+                **({"CORS_ORIGINS": ",".join(origins)} if origins else {}),
             },
             [
                 # Which providers can be used depends on which keys are set.

@@ -8,9 +8,10 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from api import document, errors, middleware, validation
+from api import cors, document, errors, middleware, validation
 from api.page import POLICY as PAGE_POLICY
 from api.page import render
+from api.resources import settings
 from api.routes import keys, links, media, models, parts, service, uploads, usage, videos
 from common.log import logger
 from common.observability import metrics, tracer
@@ -56,4 +57,9 @@ def page() -> str:
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Answer one request."""
+    origin = cors.origin_of(event)
+    if event.get("httpMethod") == "OPTIONS":
+        return cors.preflight(settings().origins, origin)
+    if origin is not None:
+        app.context["cors"] = cors.headers(settings().origins, origin)
     return app.resolve(event, context)

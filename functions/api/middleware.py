@@ -39,9 +39,10 @@ def with_headers(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[
 
 
 def headers(app: APIGatewayRestResolver) -> dict[str, str]:
-    """Return the headers that every answer carries, and those of the caller's limits."""
+    """Return the headers that every answer carries, those for pages, and of the caller's limits."""
     return {
         **SECURITY_HEADERS,
+        **app.context.get("cors", {}),
         "X-Request-Id": app.current_event.request_context.request_id or "",
         **app.context.get("limits", {}),
     }

@@ -84,6 +84,12 @@ class ApiSettings(AdmissionSettings, SecretKeySettings):
     """Settings of the function `api`."""
 
     clip_function_name: str  # it speaks to the provider when jobs are canceled
+    cors_origins: str = ""  # sites whose pages may call the API, separated by commas
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Sites whose pages may call the API."""
+        return tuple(origin for origin in self.cors_origins.split(",") if origin)
 
 
 class IntakeSettings(AdmissionSettings):

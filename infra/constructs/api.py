@@ -127,7 +127,7 @@ class Api(Construct):
         )
         self.rest_api.node.try_remove_child("Endpoint")  # an output under another name
         self._require_modern_tls()
-        gateway_errors.add_to(self.rest_api)
+        gateway_errors.add_to(self.rest_api, stage.cors_origins)
         self._add_routes(authorizer, handler)
         self._acknowledge()
 
@@ -173,6 +173,11 @@ class Api(Construct):
             acknowledge(
                 method, "COG4", "Users are programs with API keys, checked by the authorizer."
             )
+        for path in sorted({route.path for route in ROUTES}):
+            preflight = self.rest_api.root.resource_for_path(path).add_method(
+                "OPTIONS", integration, authorization_type=apigateway.AuthorizationType.NONE
+            )
+            acknowledge(preflight, "APIG4", "Browsers ask before a page may call, and send no key.")
 
     def _acknowledge(self) -> None:
         acknowledge(

@@ -5,6 +5,7 @@ Shape, headers, codes and titles are those of `functions/api/problems.py`, `midd
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aws_cdk import aws_apigateway as apigateway
@@ -81,10 +82,20 @@ ERRORS = (
 )  # fmt: skip
 
 
-def add_to(api: apigateway.RestApi) -> None:
-    """Give the API its answers to requests that never reach a function."""
+def add_to(api: apigateway.RestApi, origins: Sequence[str]) -> None:
+    """Give the API its answers to requests that never reach a function.
+
+    They cannot depend on the request's Origin: pages of the one site that may call the API can
+    read them, but where several may, none can.
+    """
+    readable = {}
+    if len(origins) == 1:
+        readable = {
+            "Access-Control-Allow-Origin": origins[0],
+            "Access-Control-Expose-Headers": "Retry-After",
+        }
     for error in ERRORS:
-        headers = {**SECURITY_HEADERS, "Content-Type": "application/problem+json"}
+        headers = {**SECURITY_HEADERS, **readable, "Content-Type": "application/problem+json"}
         if error.retry_after is not None:
             headers["Retry-After"] = str(error.retry_after)
         api.add_gateway_response(

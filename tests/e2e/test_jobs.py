@@ -178,3 +178,20 @@ def test_lists_names_and_the_timeline(as_user: Any) -> None:
     assert clip.content[4:8] == b"ftyp"
     acting = client.call("GET", "/v1/videos", headers={"X-User-ID": "alice"})
     assert "act_as" in assert_problem(acting, 403, "auth.forbidden")["detail"]
+
+
+def test_a_page_of_the_allowed_site_may_call_and_no_other(alice: Client) -> None:
+    mine = {"Origin": "http://localhost:3000"}
+    asked = Client(alice.base_url, None).call("OPTIONS", "/v1/videos", headers=mine)
+    assert asked.status_code == 204
+    assert asked.headers["Access-Control-Allow-Origin"] == mine["Origin"]
+    assert "Idempotency-Key" in asked.headers["Access-Control-Allow-Headers"]
+    read = alice.call("GET", "/v1/videos", headers=mine)
+    assert read.headers["Access-Control-Allow-Origin"] == mine["Origin"]
+    # An error of the gateway itself.
+    refused = Client(alice.base_url, "rubbish").call("GET", "/v1/videos", headers=mine)
+    assert_problem(refused, 401, "auth.unauthorized")
+    assert refused.headers["Access-Control-Allow-Origin"] == mine["Origin"]
+    for method in ("OPTIONS", "GET"):
+        other = alice.call(method, "/v1/videos", headers={"Origin": "http://localhost:3001"})
+        assert "Access-Control-Allow-Origin" not in other.headers

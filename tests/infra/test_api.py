@@ -2,11 +2,13 @@
 
 import json
 import re
+from collections.abc import Mapping
 
 from api.handler import app
 from api.middleware import SECURITY_HEADERS
 from api.problems import MEDIA_TYPE, Problem
 from common import errors
+from infra import config
 from tests.infra.template import Template
 
 # API Gateway puts values in single quotes itself, and this one holds some.
@@ -42,8 +44,26 @@ def test_routes_are_the_ones_that_the_function_serves(template: Template) -> Non
     deployed = {
         (method, re.sub(r"{\w+}", "{}", path)): properties["AuthorizationType"] == "CUSTOM"
         for (method, path), properties in template.routes.items()
+        if method != "OPTIONS"
     }
     assert deployed == served()
+
+
+def test_browsers_may_ask_about_every_path_without_a_key(template: Template) -> None:
+    paths = {path for _, path in template.routes}
+    for path in paths:
+        assert template.routes["OPTIONS", path]["AuthorizationType"] == "NONE"
+
+
+def test_gateway_errors_are_readable_by_pages_of_the_one_site(
+    templates: Mapping[str, Template],
+) -> None:
+    name = "gatewayresponse.header.Access-Control-Allow-Origin"
+    for stage, template in templates.items():
+        origins = config.STAGES[stage].cors_origins
+        for answer in template.of_type("AWS::ApiGateway::GatewayResponse").values():
+            expected = f"'{origins[0]}'" if len(origins) == 1 else None
+            assert answer["ResponseParameters"].get(name) == expected
 
 
 def test_every_route_runs_the_same_function(template: Template) -> None:
@@ -74,7 +94,8 @@ def test_gateway_errors_have_the_shape_and_headers_of_the_functions(template: Te
             for name, value in answer["ResponseParameters"].items()
         }
         assert problem.retryable is ("Retry-After" in headers)
-        headers.pop("Retry-After", None)
+        for name in ("Retry-After", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers"):
+            headers.pop(name, None)
         assert headers == {**HEADERS, "Content-Type": MEDIA_TYPE}
         assert not any("'" in value for value in headers.values())
 

@@ -36,6 +36,11 @@ ALLOWED = {
     ("AWS::Lambda::Function", "Environment.Variables.STAGE"),
     ("AWS::Lambda::Function", "Environment.Variables.DATABASE_TLS"),
     ("AWS::S3::Bucket", "CorsConfiguration"),
+    ("AWS::Lambda::Function", "Environment.Variables.CORS_ORIGINS"),
+    *(
+        ("AWS::ApiGateway::GatewayResponse", f"ResponseParameters.gatewayresponse.header.{name}")
+        for name in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers")
+    ),
     # The same packages of the lock file, as wheels for the machine that runs them
     ("AWS::Lambda::LayerVersion", "Content.S3Key"),
 }  # fmt: skip
