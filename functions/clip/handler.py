@@ -30,7 +30,7 @@ from common.providers import (
 from common.scratch import scratch
 from common.step import SceneEvent, step
 from common.styles import mood
-from common.video import Picture, Stage
+from common.video import RATIOS, Picture, Stage
 
 # An execution's history holds 25,000 events. Waiting grows by a fifth with every poll, so that 22
 # polls last at least 25 minutes, and 60 scenes stay within the history (tests/infra).
@@ -72,7 +72,7 @@ def _start(event: ClipEvent) -> dict[str, Any]:
         raise PermanentError("The scene has no picture to animate.", code="clip.no_picture")
     image_key, prompt = frame.image_key, clip.optimized_prompt or frame.motion_prompt
     ratio, seconds = _form(video, clip)
-    picture = Picture(store().get(image_key))
+    picture = _fitted(Picture(store().get(image_key)), ratio)
     model = models.find("video", video.video_provider, video.video_model)
     provider = _provider(video)
 
@@ -268,6 +268,13 @@ def _bring(
                 error.billed = True
                 raise
     raise AssertionError("the second download returns or raises")
+
+
+def _fitted(picture: Picture, ratio: str) -> Picture:
+    # Imported here: Pillow would be part of every cold start, also of those that only ask.
+    from common import pictures
+
+    return pictures.fit(picture, RATIOS[ratio])
 
 
 def _look_for_holes(path: Path) -> None:

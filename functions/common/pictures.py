@@ -1,4 +1,4 @@
-"""The user's own picture: decoded under limits, and written anew without its metadata."""
+"""Pictures: a user's own is decoded under limits and written anew; any is fitted to a size."""
 
 import base64
 import binascii
@@ -8,7 +8,7 @@ import warnings
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from common.errors import InvalidInput, PayloadTooLarge
+from common.errors import InvalidInput, MediaError, PayloadTooLarge
 from common.video import Picture
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -17,6 +17,7 @@ MAX_SIDE = 12_000
 _STORED_SIDE = 2048
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _FIELD = "image"
+_UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError)
 _DATA_URI = re.compile(r"data:image/(png|jpeg|webp);base64,", re.IGNORECASE)
 
 
@@ -35,13 +36,24 @@ def size(picture: Picture) -> tuple[int, int]:
 
 
 def fit(picture: Picture, size: tuple[int, int]) -> Picture:
-    """Return a picture that `clean` made at exactly that size: whole, with black beside it."""
-    with Image.open(io.BytesIO(picture.data), formats=("PNG",)) as image:
-        if image.size == size:
-            return picture
-        padded = ImageOps.pad(image.convert("RGB"), size, Image.Resampling.LANCZOS)
+    """Return the picture at exactly that size, whole, with black beside it where its shape differs.
+
+    Providers cut a picture of another shape from its centre, and heads off with it. One of that
+    size already is returned as it is. Raises MediaError (`image.unusable`) for no picture.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(io.BytesIO(picture.data), formats=_FORMATS) as image:
+                if image.size == size:
+                    return picture
+                upright = ImageOps.exif_transpose(image).convert("RGB")
+    except (*_UNREADABLE, Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise MediaError(
+            "The picture of the scene cannot be read; paint it again.", code="image.unusable"
+        ) from None
     out = io.BytesIO()
-    padded.save(out, "PNG")
+    ImageOps.pad(upright, size, Image.Resampling.LANCZOS, color=(0, 0, 0)).save(out, "PNG")
     return Picture(out.getvalue(), "image/png")
 
 
@@ -54,7 +66,7 @@ def clean(data: bytes) -> Picture:
             return _clean(data)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise _too_many_pixels() from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError):
+    except _UNREADABLE:
         raise InvalidInput(
             "The picture is not a whole PNG, JPEG or WebP file.",
             field=_FIELD,

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from tests.benchmarks import cold_start, demo, merge, orchestration
+from tests.benchmarks import cold_start, demo, merge, merge_function, orchestration
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "cold_start": cold_start.main,
     "merge": merge.main,
+    "merge_function": merge_function.main,
     "orchestration": orchestration.main,
     "demo": demo.main,
 }

@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from common import pictures
-from common.errors import InvalidInput, PayloadTooLarge
+from common.errors import InvalidInput, MediaError, PayloadTooLarge
+from common.video import Picture
 
 
 def encoded(data: bytes) -> str:
@@ -114,3 +115,32 @@ def test_a_bomb_costs_no_memory() -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20_000_000
+
+
+@pytest.mark.parametrize(
+    ("shape", "inside"),
+    [((640, 640), (280, 0, 1000, 720)), ((640, 180), (0, 180, 1280, 540)), ((72, 128), None)],
+)
+def test_a_picture_of_another_shape_is_fitted_whole(
+    shape: tuple[int, int], inside: tuple[int, int, int, int] | None
+) -> None:
+    fitted = pictures.fit(Picture(picture(size=shape)), (1280, 720))
+    with Image.open(io.BytesIO(fitted.data)) as image:
+        assert image.size == (1280, 720)
+        box = image.getbbox()  # what is not black
+        assert box is not None
+        if inside is not None:
+            assert all(abs(a - b) <= 1 for a, b in zip(box, inside, strict=True))
+        left, top, right, bottom = box
+        assert (right - left) / (bottom - top) == pytest.approx(shape[0] / shape[1], rel=0.01)
+
+
+def test_a_picture_of_the_right_size_is_not_touched() -> None:
+    own = Picture(picture(size=(1280, 720)))
+    assert pictures.fit(own, (1280, 720)) is own
+
+
+def test_what_is_no_picture_cannot_be_fitted() -> None:
+    with pytest.raises(MediaError) as caught:
+        pictures.fit(Picture(b"\x89PNG not a picture"), (1280, 720))
+    assert caught.value.error_code == "image.unusable"

@@ -1,0 +1,71 @@
+"""The merge function's work against the local S3: fetching, joining, storing, and their shares."""
+
+import os
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+
+from common.output import PLAIN
+from common.storage.s3 import S3MediaStore
+from infra.local.connection import Connection
+from infra.local.emulator import Emulator
+from infra.local.state import State
+from merge import assembly
+from tests.benchmarks.clips import SECONDS, collected, make
+from tests.benchmarks.report import table
+
+_BUCKET = "bench-media"
+_TRANSFERS = 8  # as the function does
+_COUNTS = (6, 60)
+
+
+def main() -> None:
+    """Print the seconds of each part."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        emulator = Emulator(State.open(folder / ".local"), patched=False)
+        emulator.start("")
+        try:
+            link = Connection(emulator.url, emulator.access_key_id, emulator.secret_access_key)
+            link.client("s3").create_bucket(Bucket=_BUCKET)
+            os.environ |= {
+                "AWS_ENDPOINT_URL": emulator.url,
+                "AWS_ACCESS_KEY_ID": emulator.access_key_id,
+                "AWS_SECRET_ACCESS_KEY": emulator.secret_access_key,
+                "AWS_DEFAULT_REGION": "us-east-1",
+            }
+            clip = make(folder / "clip.mp4", sound=False)
+            rows = [_measure(clip, count, folder / str(count)) for count in _COUNTS]
+        finally:
+            emulator.stop()
+    table(
+        "The merge function against the local S3: seconds, and shares of the whole",
+        ["clips", "MB", "fetch", "join", "store", "whole", "fetch %", "join %", "store %"],
+        rows,
+    )
+
+
+def _measure(clip: Path, count: int, folder: Path) -> list[str]:
+    store = S3MediaStore(_BUCKET)
+    keys = {n: f"u/v/clip_{n}.mp4" for n in range(1, count + 1)}
+    for key in keys.values():
+        store.put_file(key, clip, "video/mp4")
+    folder.mkdir()
+    times = [time.perf_counter()]
+    paths = {n: folder / f"clip_{n:03d}.mp4" for n in keys}
+    with ThreadPoolExecutor(_TRANSFERS) as pool:
+        for done in [pool.submit(store.get_file, keys[n], paths[n]) for n in keys]:
+            done.result()
+    times.append(time.perf_counter())
+    cut = assembly.join(collected(paths), PLAIN, folder)
+    times.append(time.perf_counter())
+    store.put_file("u/v/final.mp4", cut.path, "video/mp4")
+    times.append(time.perf_counter())
+    assert cut.seconds == count * SECONDS
+    parts = [after - before for before, after in pairwise(times)]
+    whole = sum(parts)
+    shares = [f"{100 * part / whole:.0f}" for part in parts]
+    seconds = [f"{part:.2f}" for part in [*parts, whole]]
+    return [str(count), f"{cut.size_bytes / 1e6:.0f}", *seconds, *shares]
