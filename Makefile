@@ -42,7 +42,7 @@ deploy: .venv/.installed ## Deploy changed code to the running local cloud
 key: .venv/.installed ## Mint an API key: STAGE= local, dev or prod, OPTIONS="--user ann --test" (or --help)
 	@$(BIN)/python -m infra.keys --stage $(STAGE) $(OPTIONS)
 
-test: check unit contract infra local e2e media faults-share ## Run every tier that needs no cloud account
+test: check unit contract surface infra local e2e media faults-share ## Run every tier that needs no cloud account
 
 check: .venv/.installed ## Format, lint and types
 	$(BIN)/ruff format --check .
@@ -53,7 +53,7 @@ format: .venv/.installed ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-unit contract infra local e2e media: .venv/.installed
+unit contract surface infra local e2e media: .venv/.installed
 	$(BIN)/pytest -q tests/$@
 
 faults-share: .venv/.installed

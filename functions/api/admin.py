@@ -11,7 +11,7 @@ from api.schemas.keys import (
     KeyObject,
     KeyPage,
     KeyWithSecret,
-    RateLimit,
+    RateLimitObject,
     RotateKey,
     SecretAnswer,
 )
@@ -155,7 +155,7 @@ def _shown(record: KeyRecord) -> dict[str, Any]:
         "test": not record.live,
         "scopes": record.scopes,
         "allowedEndpoints": record.endpoints,
-        "rateLimit": RateLimit(
+        "rateLimit": RateLimitObject(
             requestsPerMinute=record.per_minute, requestsPerHour=record.per_hour
         ),
         "maxConcurrentRuns": record.max_concurrent_runs,

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.stand_ins.step_functions import StepFunctions
 
@@ -46,6 +46,48 @@ def quietly(handler: Callable[..., Any], event: dict[str, Any], context: Any) ->
         return handler(event, context or Context())
 
 
+def event_of(
+    method: str,
+    path: str,
+    headers: dict[str, str],
+    text: str | None,
+    *,
+    authorizer: dict[str, str] | None = None,
+    base64: bool = False,
+) -> dict[str, Any]:
+    """Return the event that a REST API makes of a request."""
+    url = urlsplit(path)
+    query = parse_qs(url.query, keep_blank_values=True)
+    return {
+        "resource": url.path,
+        "path": unquote(url.path),
+        "httpMethod": method,
+        "headers": headers,
+        "multiValueHeaders": {name: [value] for name, value in headers.items()},
+        "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
+        "multiValueQueryStringParameters": query or None,
+        "pathParameters": None,
+        "stageVariables": None,
+        "requestContext": {
+            "requestId": str(uuid.uuid4()),
+            "stage": "live",
+            "path": f"/live{url.path}",
+            "httpMethod": method,
+            "identity": {"sourceIp": "127.0.0.1"},
+            "authorizer": authorizer,
+        },
+        "body": text,
+        "isBase64Encoded": base64,
+    }
+
+
+def reply_of(answer: dict[str, Any]) -> Reply:
+    """Return what a client gets of a function's answer."""
+    several = answer.get("multiValueHeaders") or {}
+    shown = {name: values[-1] for name, values in several.items()}
+    return Reply(answer["statusCode"], shown | (answer.get("headers") or {}), answer["body"])
+
+
 @dataclass
 class Gateway:
     """Calls the function as API Gateway does after its authorizer let a key in."""
@@ -71,42 +113,19 @@ class Gateway:
         """Make one request; `body` is sent as JSON, or `text` as it is."""
         from api.handler import handler
 
-        url = urlsplit(path)
-        query = parse_qs(url.query, keep_blank_values=True)
         sent = {"Content-Type": "application/json"} if body is not None else {}
         sent |= headers or {}
-        event = {
-            "resource": url.path,
-            "path": url.path,
-            "httpMethod": method,
-            "headers": sent,
-            "multiValueHeaders": {name: [value] for name, value in sent.items()},
-            "queryStringParameters": {name: values[-1] for name, values in query.items()} or None,
-            "multiValueQueryStringParameters": query or None,
-            "pathParameters": None,
-            "stageVariables": None,
-            "requestContext": {
-                "requestId": str(uuid.uuid4()),
-                "stage": "live",
-                "path": f"/live{url.path}",
-                "httpMethod": method,
-                "identity": {"sourceIp": "127.0.0.1"},
-                "authorizer": {
-                    "key_id": self.key_id,
-                    "user_id": user_id or self.user_id,
-                    "live": "true" if self.live else "false",
-                    "scopes": self.scopes,
-                    "per_minute": "100000",
-                    "per_hour": "100000",
-                    "max_runs": "100000",
-                    "daily_cap_usd": "",
-                    "monthly_cap_usd": "",
-                },
-            },
-            "body": text if body is None else json.dumps(body),
-            "isBase64Encoded": base64,
+        authorizer = {
+            "key_id": self.key_id,
+            "user_id": user_id or self.user_id,
+            "live": "true" if self.live else "false",
+            "scopes": self.scopes,
+            "per_minute": "100000",
+            "per_hour": "100000",
+            "max_runs": "100000",
+            "daily_cap_usd": "",
+            "monthly_cap_usd": "",
         }
-        answer = quietly(handler, event, self.context)
-        several = answer.get("multiValueHeaders") or {}
-        shown = {name: values[-1] for name, values in several.items()}
-        return Reply(answer["statusCode"], shown | (answer.get("headers") or {}), answer["body"])
+        text = text if body is None else json.dumps(body)
+        event = event_of(method, path, sent, text, authorizer=authorizer, base64=base64)
+        return reply_of(quietly(handler, event, self.context))

@@ -19,7 +19,7 @@ router = group()
 )
 def estimate_video(wish: CreateVideo) -> Estimate:
     """US dollars by step and scene."""
-    return videos().estimate(caller(router), wish)
+    return videos().estimate(caller(router).acting_as(wish.userId, "userId"), wish)
 
 
 @router.get(

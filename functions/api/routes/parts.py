@@ -44,9 +44,9 @@ _MIDDLEWARES = [*ADMITTED, first_version]
 router = group()
 
 
-def _started(made: Any) -> dict[int, Any]:
+def _started(made: Any, refusals: tuple[int, ...] = _REFUSALS) -> dict[int, Any]:
     """Describe the answers of a route that starts a run and waits for it."""
-    pending = answers(202, Pending, *_REFUSALS, authenticated=True)
+    pending = answers(202, Pending, *refusals, authenticated=True)
     pending[202]["description"] = "It is being made; `statusUrl` has the answer when it is."
     return {**answers(200, made), **pending}
 
@@ -157,7 +157,7 @@ def generate_video(
     "/api/runs/<run_id>",
     summary="Ask after a part that is being made",
     description="Answers as the request that started it would have, had it waited.",
-    responses=_started(Made),
+    responses=_started(Made, (400, 402, 404, 409, 429, 503)),
     middlewares=_MIDDLEWARES,
 )
 def get_run(run_id: RunId, prefer: Prefer = None) -> Response[str]:

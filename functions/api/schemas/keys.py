@@ -108,6 +108,13 @@ class RotateKey(Request):
     ] = 24 * 3600
 
 
+class RateLimitObject(BaseModel):
+    """How many requests a key may make; the operator may have stored more than can be asked for."""
+
+    requestsPerMinute: int
+    requestsPerHour: int
+
+
 class KeyObject(BaseModel):
     """An API key, without its secret. `prefix` are the secret's first characters."""
 
@@ -118,7 +125,7 @@ class KeyObject(BaseModel):
     test: bool
     scopes: list[str]
     allowedEndpoints: list[str]
-    rateLimit: RateLimit
+    rateLimit: RateLimitObject
     maxConcurrentRuns: int
     dailyCapUsd: str | None
     monthlyCapUsd: str | None

@@ -1,0 +1,77 @@
+"""Requests of every operation of the OpenAPI document, with good values everywhere by default."""
+
+import base64
+import io
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from PIL import Image
+
+from tests.answers import Operation
+from tests.contract.gateway import Reply
+from tests.surface.owners import Owner
+from tests.surface.service import Service
+
+
+def _picture() -> str:
+    out = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(out, "PNG")
+    return base64.b64encode(out.getvalue()).decode()
+
+
+PICTURE = _picture()
+WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
+# The smallest good body of each operation that takes one.
+BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("POST", "/v1/videos"): WISH,
+    ("POST", "/v1/estimates"): WISH,
+    ("POST", "/api/generate_story"): {"prompt": "A kite"},
+    ("POST", "/api/generate_single_image"): {"prompt": "A kite"},
+    ("POST", "/api/generate_single_video_clip"): {"prompt": "It flies", "startImage": PICTURE},
+    ("POST", "/api/merge_video_clips"): {"requestId": "none"},
+    ("POST", "/api/public/generate-images"): {"prompt": "A kite", "numImages": 1},
+    ("POST", "/api/public/generate-video"): {"prompt": "It flies", "images": [PICTURE]},
+    ("POST", "/v1/uploads"): {"media_type": "image/png", "size_bytes": 10},
+    ("POST", "/v1/uploads/{media_id}/complete"): {"etags": ["a"]},
+    ("POST", "/api/admin/api-keys"): {"name": "n", "userId": "u"},
+    ("PATCH", "/api/admin/api-keys/{key_id}"): {"name": "n"},
+    ("POST", "/api/admin/api-keys/{key_id}/rotate"): {},
+}
+
+
+@dataclass
+class Attempt:
+    """A request of an operation; `name` and `value` are what is tried at a `place`."""
+
+    operation: Operation
+    place: str
+    name: str
+    value: str
+    path: dict[str, str] = field(default_factory=dict)
+    query: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    body: dict[str, Any] | None = None
+
+    def send(self, service: Service, key: str | None) -> Reply:
+        """Make the request."""
+        values = {name: quote(value, safe="") for name, value in self.path.items()}
+        path = self.operation.path.format(**values)
+        query = f"?{urlencode(self.query)}" if self.query else ""
+        # Nothing is ever finished by itself here: nobody waits for it.
+        headers = {"Prefer": "wait=0", **self.headers}
+        return service.call(
+            self.operation.method, path + query, self.body, key=key, headers=headers
+        )
+
+    def __str__(self) -> str:
+        return f"{self.operation.method} {self.operation.path}: {self.place} {self.name} = {self.value}"  # noqa: E501
+
+
+def own_path(operation: Operation, owner: Owner) -> dict[str, str]:
+    """Parameters of a path that lead to something of the owner's."""
+    own = {"video_id": owner.finished, "media_id": owner.upload, "key_id": owner.key_id}
+    own["run_id"] = owner.run
+    user, request, folder, name = owner.objects[0].split("/")
+    own |= {"user_id": user, "request_id": request, "folder": folder, "name": name}
+    return {one["name"]: own[one["name"]] for one in operation.parameters("path")}
