@@ -205,12 +205,13 @@ def test_no_call_is_made_that_the_cancellation_did_not_see(
     database: Database, migrated: DatabaseSettings
 ) -> None:
     """Whoever cancels is told of every call; a call that they are not told of is not made."""
-    rounds = [admit(database) for _ in range(60)]
+    rounds = [admit(database) for _ in range(62)]
     together = Barrier(2)
+    leads = [0.001 * (number % 31 - 15) for number in range(len(rounds))]  # of the call, seconds
 
     def pay() -> list[bool]:
         own, called = Database(migrated), []
-        for video_id, run_id in rounds:
+        for (video_id, run_id), lead in zip(rounds, leads, strict=True):
             calls: list[str] = []
 
             def make(token: str, calls: list[str] = calls) -> Facts:
@@ -218,6 +219,7 @@ def test_no_call_is_made_that_the_cancellation_did_not_see(
                 return {"cost": Cost(usd=PRICE).as_json()}
 
             together.wait()
+            time.sleep(max(0, -lead))
             try:
                 Ledger(own, Shelf()).pay(charge(video_id, run_id, 1), make, record)
             except RunEnded:
@@ -228,9 +230,9 @@ def test_no_call_is_made_that_the_cancellation_did_not_see(
 
     def cancel() -> list[bool]:
         own, seen = Database(migrated), []
-        for number, (video_id, _) in enumerate(rounds):
+        for (video_id, _), lead in zip(rounds, leads, strict=True):
             together.wait()
-            time.sleep(0.0003 * (number % 20))
+            time.sleep(max(0, lead))
             with own.transaction() as cursor:
                 runs.cancel(cursor, video_id, jobs=False)
                 seen.append(any(bill.kind == "clip" for bill in jobs.bills(cursor, video_id)))
