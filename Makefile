@@ -53,7 +53,11 @@ format: .venv/.installed ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-unit contract surface infra local e2e media: .venv/.installed
+# Files of tests are shared out between two processes, each with a database of its own.
+contract: .venv/.installed
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/$@
+
+unit surface infra local e2e media: .venv/.installed
 	$(BIN)/pytest -q tests/$@
 
 faults-share: .venv/.installed
