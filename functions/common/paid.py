@@ -29,6 +29,7 @@ from common.database import Cursor, Database, budget, jobs, runs, slots
 from common.database.jobs import Attempt, Step
 from common.errors import (
     BudgetExceeded,
+    DatabaseUnavailable,
     NotAccepted,
     NotFound,
     OutcomeUnknown,
@@ -98,7 +99,7 @@ class Ledger:
         try:
             if trace is not None:
                 self._look_back(charge, trace)
-            attempt, facts = self._open(charge)
+            attempt, facts = self._announce(charge)
             if facts is None:
                 facts = self._make_or_find(charge, attempt, make, trace)
         except NotAccepted as error:
@@ -162,12 +163,25 @@ class Ledger:
                 raise _parked(charge, _ID_LOST) from None
             raise
 
-    def _open(self, charge: Charge) -> tuple[Attempt, Facts | None]:
+    def _announce(self, charge: Charge) -> tuple[Attempt, Facts | None]:
+        """Open an attempt; once more when the answer to its commit may have been lost.
+
+        Nothing has been sent yet, so an attempt with this worker's token is its own to go on with.
+        """
+        token = ids.new("att")
+        try:
+            return self._open(charge, token)
+        except DatabaseUnavailable:
+            return self._open(charge, token)
+
+    def _open(self, charge: Charge, token: str) -> tuple[Attempt, Facts | None]:
         """Return a new attempt, or an open one together with its receipt."""
         with self.database.transaction() as cursor:
             # Before the call: who cancels the run either sees this attempt, or prevents it.
             runs.require_open(cursor, charge.run_id)
             before, lost = jobs.latest(cursor, charge.step), False
+            if before and before.token == token:
+                return before, None
             is_open = before is not None and before.state in ("submitting", "unknown")
             if before and is_open and charge.model.is_paid:
                 if before.state == "submitting" and before.leased:
@@ -187,7 +201,7 @@ class Ledger:
                     cursor,
                     charge.step,
                     attempt=before.attempt + 1 if before else 1,
-                    token=ids.new("att"),
+                    token=token,
                     provider=charge.model.provider,
                     model=charge.model.model,
                     estimated_usd=charge.estimated_usd,

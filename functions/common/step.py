@@ -85,6 +85,11 @@ def step(
                 return {"status": "waiting", "wait_seconds": waiting.retry_after}
             except Exception as error:
                 own = _own(error)
+                named = as_step_error(own)
+                if submits and isinstance(named, TransientError):
+                    named = NotAccepted(own.detail, code=own.error_code)
+                if isinstance(named, NotAccepted):
+                    own.billed = False
                 logger.warning(
                     "step failed",
                     extra={"stage": stage, "code": own.error_code, "detail": own.detail},
@@ -92,9 +97,6 @@ def step(
                 metrics.add_metric("StepFailed", MetricUnit.Count, 1)
                 if stage is not None:
                     _write_down(database(), event, stage, scene, own)
-                named = as_step_error(own)
-                if submits and isinstance(named, TransientError):
-                    named = NotAccepted(own.detail, code=own.error_code)
                 raise named from None
 
         framed: Handler = handler  # Powertools' decorators carry no types

@@ -3,6 +3,8 @@
 The judge is the provider's book, not our ledger: how often was something accepted?
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -23,6 +25,7 @@ from common.errors import (
 )
 from common.paid import Charge, Facts, Ledger, Tracer
 from common.providers import JobRef, Trace, models
+from common.settings import DatabaseSettings
 from common.storage import MediaFolder
 from common.video import Cost
 from tests.contract.rows import admit
@@ -194,6 +197,37 @@ def test_a_killed_worker_leaves_an_unknown_outcome(bench: Bench) -> None:
     with pytest.raises(OutcomeUnknown):
         bench.work()
     assert bench.book.accepted == 1
+
+
+class LosesAnswers(Database):
+    """Commits, and says that the connection broke; so often as `times` says."""
+
+    times = 1
+
+    @contextmanager
+    def transaction(self) -> Iterator[Cursor]:
+        with super().transaction() as cursor:
+            yield cursor
+        self.times -= 1
+        if self.times >= 0:
+            raise DatabaseUnavailable("The answer to the commit is lost.")
+
+
+def test_an_announcement_whose_answer_is_lost_is_gone_on_with(
+    bench: Bench, migrated: DatabaseSettings
+) -> None:
+    bench.database = LosesAnswers(migrated)
+    bench.work()
+    assert bench.book.accepted == 1
+    assert bench.ledger() == [("succeeded", PRICE.usd, False)]
+
+
+def test_when_it_stays_lost_nothing_is_sent(bench: Bench, migrated: DatabaseSettings) -> None:
+    bench.database = LosesAnswers(migrated)
+    bench.database.times = 2
+    with pytest.raises(DatabaseUnavailable):
+        bench.work()
+    assert bench.book.accepted == 0
 
 
 def test_the_policy_allows_one_more_call_and_flags_it(bench: Bench) -> None:

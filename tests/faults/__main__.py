@@ -29,18 +29,26 @@ def main() -> int:
 
 def _crash_points(live: World) -> int:
     names = live.submit(crash_points.passages).result()
-    doubts = crash_points.doubtful(names)
+    told = live.submit(crash_points.passages, narrated=True).result()
+    print(
+        f"A run of two scenes passes {len(names)} times through its ports; narrated, {len(told)}.",
+        flush=True,
+    )
     points = [
         *crash_points.singles(names),
         *crash_points.resubmits(names),
         *crash_points.pairs(names, _PAIRS),
     ]
-    print(f"A run of two scenes passes {len(names)} times through its ports.", flush=True)
-    verdicts = [live.submit(crash_points.strike, point, doubts) for point in points]
+    spoken = crash_points.of_speech(crash_points.singles(told))
+    doubts, of_speech = crash_points.doubtful(names), crash_points.doubtful(told)
+    verdicts = [
+        *(live.submit(crash_points.strike, point, doubts) for point in points),
+        *(live.submit(crash_points.strike, point, of_speech) for point in spoken),
+    ]
     tried, wrong = _wait(verdicts, lambda v: str(v) if v.wrong else "")
     print(crash_points.table(tried))
     controls = crash_points.controls(names)
-    naive = [live.submit(crash_points.strike, p, doubts, naive=True) for p in controls]
+    naive = [live.submit(crash_points.strike_naively, p, names) for p in controls]
     caught, missed = _wait(naive, lambda v: "" if v.judgement.paid_twice else str(v))
     _say_control(len(caught) - missed, len(caught))
     return wrong + missed

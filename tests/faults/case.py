@@ -1,7 +1,8 @@
 """One case: a video of two scenes with paid models, its executions, and the judge of them.
 
 The judge is the vendors' own books, not our ledger. For each step (the story, a scene's picture,
-a scene's clip) the calls in the books are held against the attempts in the ledger:
+its clip, its speech where it is narrated) the calls in the books are held against the attempts in
+the ledger:
 
 paid twice   more calls than attempts that the ledger says were accepted or may have been; or two
              attempts with a result; or an attempt after an unknown one that is not flagged
@@ -19,7 +20,7 @@ from itertools import pairwise
 from typing import Any
 
 from common import ids
-from common.database import runs, scenes, videos
+from common.database import narrations, runs, scenes, videos
 from common.providers import models
 from common.storage import MediaFolder
 from tests.contract.rows import wish
@@ -30,12 +31,12 @@ from tests.faults.world import BUCKET, Lane
 from tests.stand_ins.charge_book import Charge
 
 SCENES, SECONDS = 2, 2
-STEPS = 1 + 2 * SCENES
+STEPS = 1 + 2 * SCENES  # and as many more as there are scenes, when they are narrated
 _A_DAY = 25 * 3600.0  # so that what the vendor counted for an earlier case counts no more
 _LEASE_SECONDS = 600.0  # longer than any
 _CREDIT_USD = Decimal("0.01")
 _ROUNDED = Decimal("0.00001")  # two sides round; no call costs as little
-_KINDS = {"responses": "story", "image_to_video": "clip"}
+_KINDS = {"responses": "story", "image_to_video": "clip", "chat.completions": "speech"}
 _GOOD = ("submitted", "succeeded")
 _ACCEPTED = (*_GOOD, "failed")
 _UNSURE = ("unknown", "submitting")
@@ -86,13 +87,15 @@ class Judgement:
 class Case:
     """A video in a lane. `ended` is its status, and its code if it failed: `failed run.stopped`."""
 
-    def __init__(self, lane: Lane, *, on_unknown: str = "fail", naive: bool = False) -> None:
+    def __init__(
+        self, lane: Lane, *, on_unknown: str = "fail", naive: bool = False, narrated: bool = False
+    ) -> None:
         self.lane = lane
         self.naive = naive
         self.passed: list[str] = []
         self._ahead = 0.0
         self._charged = {v: len(v.bookings()) for v in (lane.openai, lane.runway)}
-        paid = models.paid()
+        paid = models.paid(narrated=narrated)
         row = wish(
             user_id=f"lane{lane.number}",
             frame_count=SCENES,
@@ -104,6 +107,9 @@ class Case:
             image_model=paid.image.model,
             video_provider=paid.video.provider,
             video_model=paid.video.model,
+            speech_provider=paid.speech.provider if paid.speech else None,
+            speech_model=paid.speech.model if paid.speech else None,
+            output={"narration": {}} if narrated else {},
             original_prompt="A paper boat crosses a pond",
         )
         self.video_id = row.session_id
@@ -228,12 +234,16 @@ class Case:
         """Return what the vendors' books hold since the case began, by step."""
         with self.lane.database.transaction() as cursor:
             frames = scenes.frames(cursor, self.video_id)
+            told = {n: said.text for n, said in narrations.of_video(cursor, self.video_id).items()}
+        texts = {
+            f.frame_number: (f.prompt, f.motion_prompt, told.get(f.frame_number)) for f in frames
+        }
         found = []
         for vendor, before in self._charged.items():
             for charge in vendor.bookings()[before:]:
-                texts = {f.frame_number: (f.prompt, f.motion_prompt) for f in frames}
                 scene = next(
-                    (n for n, told in texts.items() if any(t in charge.prompt for t in told)), 0
+                    (n for n, sent in texts.items() if any(t and t in charge.prompt for t in sent)),
+                    0,
                 )
                 kind = _KINDS.get(_origin(charge), "image")
                 found.append(((kind, 0 if kind == "story" else scene), charge))
@@ -251,6 +261,7 @@ class Case:
                 self.folder.provenance(final.version),
                 *(frame.image_key for frame in scenes.frames(cursor, self.video_id)),
                 *(clip.video_key for clip in scenes.clips(cursor, self.video_id)),
+                *(n.audio_key for n in narrations.of_video(cursor, self.video_id).values()),
                 *receipts,
             }
         prefix = f"{self.folder.user_id}/{self.video_id}/"

@@ -8,11 +8,11 @@ parked as unknown, and nowhere else; a broken connection anywhere else heals by 
 """
 
 import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from tests.faults import matrix
-from tests.faults.case import STEPS, Case, Judgement
+from tests.faults.case import SCENES, STEPS, Case, Judgement
 from tests.faults.ports import Strike
 from tests.faults.world import Lane
 
@@ -31,12 +31,15 @@ class Point:
     how: str
     then: Strike | None = None
     on_unknown: str = "fail"
+    narrated: bool = False
 
     @property
     def group(self) -> str:
         """The line of the table that it counts in."""
         if self.then:
             return "two kills"
+        if self.narrated:
+            return "speech"
         return self.how if self.on_unknown == "fail" else "kill, resubmit_once"
 
 
@@ -51,11 +54,12 @@ class Verdict:
     wrong: tuple[str, ...] = field(default=())
 
 
-def passages(lane: Lane) -> list[str]:
+def passages(lane: Lane, *, narrated: bool = False) -> list[str]:
     """Return the passages of an undisturbed run, in order."""
-    case = Case(lane)
+    case = Case(lane, narrated=narrated)
     ended, judgement = case.execute(), case.judge()
-    if ended != DONE or judgement.unsound or sum(judgement.calls.values()) != STEPS:
+    steps = STEPS + (SCENES if narrated else 0)
+    if ended != DONE or judgement.unsound or sum(judgement.calls.values()) != steps:
         raise AssertionError(f"an undisturbed run: {ended}, {judgement}")
     return case.passed
 
@@ -65,6 +69,13 @@ def singles(names: Sequence[str]) -> Iterator[Point]:
     for number, name in enumerate(names, 1):
         for how in (*KILLS, *BREAKS):
             yield Point(number, name, how)
+
+
+def of_speech(points: Iterable[Point]) -> Iterator[Point]:
+    """Yield those of a narrated run's points at which something is spoken."""
+    for point in points:
+        if point.name.startswith("SpeakNarration"):
+            yield replace(point, narrated=True)
 
 
 def resubmits(names: Sequence[str]) -> Iterator[Point]:
@@ -94,17 +105,32 @@ def controls(names: Sequence[str]) -> Iterator[Point]:
             yield Point(number, name, "lost")
 
 
-def share(names: Sequence[str], every: int) -> Iterator[Point]:
-    """Yield a part of the single strikes: all around paid calls, the first of each name, and some.
+def strike_naively(lane: Lane, point: Point, names: Sequence[str]) -> Verdict:
+    """Strike a worker that knows no protocol at the same call.
 
-    The part is the same each time.
+    It passes its ports less often, so the call is found by its name.
     """
-    doubts, seen = doubtful(names), set()
-    for count, point in enumerate(singles(names)):
-        first = (point.name, point.how) not in seen
-        seen.add((point.name, point.how))
-        if first or (point.number, point.how) in doubts or count % every == 0:
-            yield point
+    state, _, call = point.name.partition(" ")
+    before = list(names[: point.number - 1]).count(point.name)
+    case = Case(lane, naive=True)
+    first = case.execute([Strike(point.how, state=state, name=call, skip=before)])
+    return Verdict(point, first, _resumed(case, first, (DONE,)), case.judge())
+
+
+def share(names: Sequence[str]) -> Iterator[Point]:
+    """Yield a part of the single strikes, the same each time.
+
+    It is all that happens around a paid call, and each name once, in one way after the other.
+    """
+    doubts, seen = doubtful(names), set[str]()
+    for number, name in enumerate(names, 1):
+        hows = {how for how in (*KILLS, *BREAKS) if (number, how) in doubts}
+        if (number, "kill_after") in doubts:  # also where the call is announced
+            hows.add("lost")
+        if name not in seen:
+            hows.add((*KILLS, *BREAKS)[len(seen) % 4])
+            seen.add(name)
+        yield from (Point(number, name, how) for how in sorted(hows))
 
 
 def doubtful(names: Sequence[str]) -> set[tuple[int, str]]:
@@ -128,22 +154,27 @@ def _is_paid(name: str) -> bool:
     return name.partition(" ")[2].startswith(_PAID)
 
 
-def strike(
-    lane: Lane, point: Point, doubts: set[tuple[int, str]], *, naive: bool = False
-) -> Verdict:
+def strike(lane: Lane, point: Point, doubts: set[tuple[int, str]]) -> Verdict:
     """Strike once, resume until the video has ended for good, and judge."""
-    case = Case(lane, on_unknown=point.on_unknown, naive=naive)
+    case = Case(lane, on_unknown=point.on_unknown, narrated=point.narrated)
     then = [point.then] if point.then else []
-    first = final = case.execute([Strike(point.how, at=point.number)], then)
-    for _ in range(_RESUMES):
-        if final == DONE or (final in PARKED and point.on_unknown == "fail"):
-            break
-        final = case.resume()
+    first = case.execute([Strike(point.how, at=point.number)], then)
+    good = (DONE, *PARKED) if point.on_unknown == "fail" else (DONE,)
+    final = _resumed(case, first, good)
     if final in PARKED:
         final = case.resume()  # which must not buy it either
     judgement = case.judge()
     wrong = tuple(_faults(point, first, final, judgement, (point.number, point.how) in doubts))
     return Verdict(point, first, final, judgement, wrong)
+
+
+def _resumed(case: Case, ended: str, good: Sequence[str]) -> str:
+    """Resume until it has ended in one of the good ways; return how it ended."""
+    for _ in range(_RESUMES):
+        if ended in good:
+            break
+        ended = case.resume()
+    return ended
 
 
 def _faults(
@@ -164,7 +195,7 @@ def _faults(
         yield "did not heal by itself"
 
 
-_GROUPS = (*KILLS, *BREAKS, "two kills", "kill, resubmit_once")
+_GROUPS = (*KILLS, *BREAKS, "two kills", "kill, resubmit_once", "speech")
 
 
 _HEADS = (
