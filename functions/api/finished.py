@@ -10,19 +10,32 @@ from common.video import File
 LINK_SECONDS = 3600
 
 
-def output(final: Final, store: MediaStore | None) -> Output:
-    """Show a finished video; with links to its files where there is a store to sign them."""
+def output(final: Final, store: MediaStore | None, seconds: int = LINK_SECONDS) -> Output:
+    """Show a finished video; with links to its files where there is a store to sign them.
+
+    They live for so many seconds.
+    """
     files = [File(**file) for file in final.files]
+
+    def link(key: str) -> str | None:
+        return store.link(key, seconds=seconds) if store else None
+
+    def first(kind: str, media_type: str | None = None) -> str | None:
+        for file in files:
+            if file.kind == kind and media_type in (None, file.media_type):
+                return link(file.key)
+        return None
+
     return Output(
         duration_seconds=float(final.duration),
         frames=final.frames,
         size_bytes=final.size_bytes,
         sha256=final.sha256,
-        url=_link(store, final.video_key),
-        poster_url=_link(store, final.poster_key),
-        preview_url=_first(store, files, "preview"),
-        captions_url=_first(store, files, "captions", "text/vtt"),
-        files=[_file(store, file) for file in files],
+        url=link(final.video_key),
+        poster_url=link(final.poster_key),
+        preview_url=first("preview"),
+        captions_url=first("captions", "text/vtt"),
+        files=[_file(file, link(file.key)) for file in files],
         scenes=[
             PartObject(
                 scene=part["scene"],
@@ -33,7 +46,7 @@ def output(final: Final, store: MediaStore | None) -> Output:
             )
             for part in final.parts
         ],
-        expires_at=expiry() if store else None,
+        expires_at=expiry(seconds) if store else None,
     )
 
 
@@ -41,31 +54,18 @@ def thumbnails(final: Final | None, store: MediaStore) -> dict[int, str | None]:
     """Return links to the small stills of the scenes that are in the video."""
     files = [File(**file) for file in final.files] if final else []
     return {
-        file.scene: _link(store, file.key)
+        file.scene: store.link(file.key, seconds=LINK_SECONDS)
         for file in files
         if file.kind == "thumbnail" and file.scene is not None
     }
 
 
-def expiry() -> datetime:
+def expiry(seconds: int = LINK_SECONDS) -> datetime:
     """When a link made now stops working."""
-    return datetime.now(UTC) + timedelta(seconds=LINK_SECONDS)
+    return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-def _link(store: MediaStore | None, key: str) -> str | None:
-    return store.link(key, seconds=LINK_SECONDS) if store else None
-
-
-def _first(
-    store: MediaStore | None, files: list[File], kind: str, media_type: str | None = None
-) -> str | None:
-    for file in files:
-        if file.kind == kind and media_type in (None, file.media_type):
-            return _link(store, file.key)
-    return None
-
-
-def _file(store: MediaStore | None, file: File) -> FileObject:
+def _file(file: File, url: str | None) -> FileObject:
     return FileObject.model_validate(
         {
             "kind": file.kind,
@@ -77,6 +77,6 @@ def _file(store: MediaStore | None, file: File) -> FileObject:
             "size_bytes": file.size_bytes,
             "sha256": file.sha256,
             "captioned": file.captioned,
-            "url": _link(store, file.key),
+            "url": url,
         }
     )

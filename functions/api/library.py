@@ -7,7 +7,7 @@ from api.schemas.media import MediaError, MediaLinks, MediaObject, MediaPage
 from common.caller import Caller
 from common.database import Database, media
 from common.database.media import Media, Search
-from common.storage import ManagedStore
+from common.storage import ManagedStore, MediaFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +39,14 @@ class Library:
         return self._show(item, epoch, address)
 
     def delete(self, caller: Caller, media_id: str) -> None:
-        """Delete one of the caller's media, row and object; raises NotFound or Conflict."""
+        """Delete one of the caller's media with all its objects; raises NotFound or Conflict."""
         with self.database.transaction() as cursor:
             item = media.get(cursor, media_id, caller.user_id)
-            media.delete(cursor, item)
-            if item.key:
-                # Before the commit: a row that is gone could not be deleted again.
-                self.store.delete(item.key)
+            keys = media.delete(cursor, item)
+            if item.kind == "video" and item.key and item.version:
+                keys.append(MediaFolder.of(item.key).provenance(item.version))
+            # Before the commit: a row that is gone could not be deleted again.
+            self.store.delete(*keys)
 
     def end_links(self, caller: Caller) -> None:
         """Make all links to the caller's media useless, those of now and of all keys."""

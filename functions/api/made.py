@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from api import finished
 from api.answer import Answer
 from api.links import Links
 from api.parts import POLL_SECONDS
@@ -182,6 +183,7 @@ class _Outcome:
             "s3Key": key,
             "proxyUrl": proxied,
             "videoUrl": direct,
+            "output": finished.output(final, self.outcomes.store, self.run.request["expiresIn"]),
         }
 
     def _links(self, key: str | None) -> tuple[str, str, str]:

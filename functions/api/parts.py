@@ -23,12 +23,14 @@ from api.schemas.parts import (
     StoryRequest,
     VideoRequest,
 )
+from common import music
 from common.admission import OWN_IDS, Admission, Plan
 from common.caller import Caller
 from common.choosing import chosen, lengths
 from common.database import Cursor, Database, scenes, versions, videos
 from common.database.videos import Wish
 from common.errors import Conflict, InvalidInput, NotFound
+from common.output_wish import CutWish
 from common.providers import prompts
 from common.references import References, Source
 from common.storage import MediaFolder, MediaStore
@@ -132,7 +134,9 @@ class Parts:
         return self._begin(caller, wish, once, new, plan)
 
     def merge(self, caller: Caller, wish: MergeRequest, once: Once) -> Answer:
-        """Join the newest clips of a video."""
+        """Join the newest clips of a video; raises InvalidInput for what cannot be made of them."""
+        if wish.output:
+            wish.output.noun()
 
         def plan(cursor: Cursor, video: Wish) -> Plan:
             total = wish.totalClips or video.frame_count
@@ -143,7 +147,9 @@ class Parts:
                     "Make them first (/api/generate_single_video_clip).",
                     code="merge.missing_clip",
                 )
-            return Plan(Work(Part.MERGE), Decimal(0), _said("merge", wish, video), total)
+            output = _output(cursor, video, wish.output) if wish.output else None
+            said = _said("merge", wish, video)
+            return Plan(Work(Part.MERGE), Decimal(0), said, total, output)
 
         return self._begin(caller, wish, once, None, plan)
 
@@ -307,6 +313,14 @@ def _clip(cursor: Cursor, video: Wish, scene: int, prompt: str, ratio: str, seco
     return versions.add_clip(
         cursor, video.session_id, scene, prompt=prompt, ratio=ratio, clip_seconds=seconds
     )
+
+
+def _output(cursor: Cursor, video: Wish, wish: CutWish) -> dict[str, Any]:
+    """Return what the video shall be like from now on; it stays narrated if it is."""
+    if wish.music:
+        music.find(cursor, wish.music, video.user_id)
+    kept = {name: video.output[name] for name in ("narration",) if name in video.output}
+    return wish.model_dump(mode="json", exclude_defaults=True) | kept
 
 
 def _fitted(picture: Picture, ratio: str) -> Picture:

@@ -29,7 +29,7 @@ from common.providers.models import Choice
 from common.settings import AdmissionSettings
 from common.storage import MediaFolder, MediaStore
 from common.styles import mood, style
-from common.video import WHOLE, Picture, Work
+from common.video import WHOLE, Part, Picture, Work
 from common.wishes import CreateVideo
 
 OWN_IDS = "vid_"
@@ -56,13 +56,15 @@ class Reopened:
 class Plan:
     """One part of a video that is to be made: the work, and what it will cost at most.
 
-    `request` is what the answer repeats; `scenes` how many the video has, if the request says so.
+    `request` is what the answer repeats; `scenes` how many the video has, and `output` what it
+    shall be like, if the request says so.
     """
 
     work: Work
     usd: Decimal
     request: Mapping[str, Any]
     scenes: int | None = None
+    output: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,18 +179,25 @@ class Admission:
     ) -> None:
         """Store a run that makes one part of a video, with its cost reserved.
 
-        Raises Conflict while the whole of it is being made, and what `keep` raises.
+        Raises Conflict while the whole of it is being made, or a cut that shall be like something
+        else, and what `keep` raises.
         """
-        if runs.whole_is_open(cursor, video.session_id):
+        if runs.is_making(cursor, video.session_id, Part.ALL):
             raise Conflict(
                 "The whole video is being made. Wait for its end, or cancel it.",
+                code="video.running",
+            )
+        is_other = plan.output not in (None, video.output)
+        if is_other and runs.is_making(cursor, video.session_id, Part.MERGE, Part.VIDEO):
+            raise Conflict(
+                "Its clips are being joined to another output. Wait for the end.",
                 code="video.running",
             )
         _only_free(caller, video)
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
         if plan.usd:
             budget.reserve(cursor, self._caps(caller), plan.usd)
-        videos.begin_part(cursor, video.session_id, plan.usd, plan.scenes)
+        videos.begin_part(cursor, video.session_id, plan.usd, plan.scenes, plan.output)
         runs.insert(
             cursor,
             run_id,

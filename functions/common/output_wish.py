@@ -58,8 +58,8 @@ class Music(Request):
     duck: bool = Field(True, description="Lower it while somebody speaks.")
 
 
-class OutputWish(Request):
-    """What the finished video shall be like. By itself: the clips one after the other, as MP4."""
+class CutWish(Request):
+    """What a cut of clips that are there shall be like. By itself: one after the other, as MP4."""
 
     format: Literal["mp4", "webm"] = Field("mp4", description="H.264 with AAC, or VP9 with Opus.")
     ratio: Ratio | None = _RATIO
@@ -92,7 +92,6 @@ class OutputWish(Request):
         "none", description="A small moving picture without sound."
     )
     captions: Captions = Field(default_factory=Captions)  # type: ignore[arg-type]  # all have defaults
-    narration: Narration | None = None
     music: Music | None = None
 
     def noun(self) -> output.Output:
@@ -109,6 +108,12 @@ class OutputWish(Request):
             renditions=tuple(frame.shape() for frame in self.renditions),
             captions_burned=self.captions.burn,
         )
+
+
+class OutputWish(CutWish):
+    """What the finished video shall be like, and whether somebody speaks in it."""
+
+    narration: Narration | None = None
 
 
 def _pixels(size: str | None) -> output.Size | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,7 @@ from common.database import Database, narrations, runs, scenes, videos
 from common.database.narrations import Narration
 from common.database.scenes import Frame
 from common.database.videos import Final, Video
-from common.errors import MediaError
+from common.errors import MediaError, NotFound
 from common.output import Output, Shape
 from common.output_wish import Music as MusicWish
 from common.output_wish import OutputWish
@@ -50,7 +51,7 @@ def store() -> S3MediaStore:
 
 @step(Stage.MERGE, RunEvent, database)
 def handler(event: RunEvent) -> dict[str, Any]:
-    """Join the newest clips; of the same clips, the video that is there is the answer."""
+    """Join the newest clips; the same clips with the same wish are the video that is there."""
     with database().transaction() as cursor:
         video = videos.get(cursor, event.video_id)
         clips = scenes.finished_clips(cursor, event.video_id)
@@ -66,13 +67,13 @@ def handler(event: RunEvent) -> dict[str, Any]:
         )
     clips = {scene: clips[scene] for scene in wanted}
     keys = {scene: str(clip.video_key) for scene, clip in clips.items()}
-    if final is None or final.clip_keys not in (None, list(keys.values())):
+    if final is None or not _is_of(final, list(keys.values()), video.output):
         version = final.version + 1 if final else 1
         with scratch("merge") as room:
             order = _order(Rows(video, frames, clips, said, tune), room)
             product = production.produce(order, room)
             files = _publish(product, MediaFolder(video.user_id, video.session_id), version)
-        final = _final(product, files, version, list(keys.values()))
+        final = _final(product, files, version, list(keys.values()), video.output)
         with database().transaction() as cursor:
             videos.insert_final(cursor, event.video_id, final)
             runs.add_event(
@@ -84,6 +85,11 @@ def handler(event: RunEvent) -> dict[str, Any]:
         "seconds": final.duration,
         "bytes": final.size_bytes,
     }
+
+
+def _is_of(final: Final, clip_keys: Sequence[str], output: Mapping[str, Any]) -> bool:
+    """Say whether it is the cut of these clips that is wished for."""
+    return final.clip_keys in (None, clip_keys) and final.output == output
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +107,14 @@ def _order(rows: Rows, room: Path) -> Order:
     """Fetch everything that goes into the video, and say what is to be made of it."""
     wish = OutputWish.model_validate(rows.video.output)
     stills = {frame.frame_number: frame.image_key for frame in rows.frames}
-    wanted = {room / f"clip_{n:03d}.mp4": clip.video_key for n, clip in rows.clips.items()}
+    shown = {room / f"clip_{n:03d}.mp4": clip.video_key for n, clip in rows.clips.items()}
     if wish.on_broken == "still":
-        wanted |= {room / f"still_{n:03d}.png": key for n, key in stills.items()}
+        shown |= {room / f"still_{n:03d}.png": key for n, key in stills.items()}
     spoken = {n: one.audio_key for n, one in rows.said.items() if one.audio_key}
-    wanted |= {room / f"narration_{n:03d}.wav": key for n, key in spoken.items()}
+    heard = {room / f"narration_{n:03d}.wav": key for n, key in spoken.items()}
     tune = room / "music"
-    wanted |= {tune: rows.music_key}
-    _fetch({path: key for path, key in wanted.items() if key})
+    heard |= {tune: rows.music_key} if rows.music_key else {}
+    _fetch({path: key for path, key in shown.items() if key}, heard)
     clips = {
         scene: Clip(
             path=room / f"clip_{scene:03d}.mp4",
@@ -148,10 +154,16 @@ def _shaped(output: Output, video: Video) -> Output:
     return replace(output, shape=Shape(size=output.shape.of(RATIOS[video.ratio])))
 
 
-def _fetch(wanted: Mapping[Path, str]) -> None:
+def _fetch(shown: Mapping[Path, str], heard: Mapping[Path, str]) -> None:
+    """Fetch the objects; a clip or picture that is not there any more is a broken one."""
     with ThreadPoolExecutor(_TRANSFERS) as pool:
-        for done in [pool.submit(store().get_file, key, path) for path, key in wanted.items()]:
+        told = [pool.submit(store().get_file, key, path) for path, key in heard.items()]
+        seen = [pool.submit(store().get_file, key, path) for path, key in shown.items()]
+        for done in told:
             done.result()
+        for done in seen:
+            with suppress(NotFound):
+                done.result()
 
 
 def _publish(product: Product, folder: MediaFolder, version: int) -> list[File]:
@@ -187,7 +199,13 @@ def _file(made: Made, number: int, folder: MediaFolder, version: int) -> File:
     )
 
 
-def _final(product: Product, files: list[File], version: int, clip_keys: list[str]) -> Final:
+def _final(
+    product: Product,
+    files: list[File],
+    version: int,
+    clip_keys: list[str],
+    output: dict[str, Any],
+) -> Final:
     cut = product.cut
     poster = next(file for file in files if file.kind == "poster")
     return Final(
@@ -202,4 +220,5 @@ def _final(product: Product, files: list[File], version: int, clip_keys: list[st
         clip_keys=clip_keys,
         files=[asdict(file) for file in files],
         parts=[asdict(part) for part in cut.parts],
+        output=output,
     )

@@ -23,7 +23,9 @@ _STILL_RATE = Fraction(24)
 
 
 def survey(scene: int, clip: Clip, scratch: Path) -> Facts:
-    """Return what is known of the clip; raises MediaError if it is broken."""
+    """Return what is known of the clip; raises MediaError if it is broken, or not there."""
+    if not clip.path.exists():
+        raise MediaError("It is not there any more.")
     try:
         found = _by_index(clip, clip.path)
         why = ""

@@ -27,7 +27,10 @@ def finished(database: Database, **changes: str) -> str:
             scenes.finish_clip(
                 cursor, video_id, n, 1, key=f"{key}/{n}.mp4", frames=120, usd=Decimal(0)
             )
-        cut = Final(1, f"{key}/f.mp4", f"{key}/f.jpg", 3, "15.000", 360, 4711, "0" * 64)
+        cut = Final(
+            1, f"{key}/f.mp4", f"{key}/f.jpg", 3, "15.000", 360, 4711, "0" * 64,
+            files=[{"key": f"{key}/f.{suffix}"} for suffix in ("mp4", "jpg", "srt")],
+        )  # fmt: skip
         videos.insert_final(cursor, video_id, cut)
     return video_id
 
@@ -156,7 +159,11 @@ def test_what_a_video_is_made_of_goes_only_with_it(database: Database, kind: str
     with pytest.raises(Conflict, match=video_id), database.transaction() as cursor:
         media.delete(cursor, new)
     with database.transaction() as cursor:
-        media.delete(cursor, old)
+        keys = media.delete(cursor, old)
+    assert old.key is not None
+    stem = old.key.removesuffix("mp4")
+    own = [f"{stem}jpg", f"{stem}mp4", f"{stem}srt"] if kind == "video" else [old.key]
+    assert keys == own, "what was its own goes with it"
     left = {item.media_id for item in found(database)}
     assert old.media_id not in left
     assert new.media_id in left

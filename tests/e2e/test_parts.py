@@ -11,7 +11,7 @@ import requests
 from PIL import Image
 
 from common import ffmpeg
-from tests.e2e.client import Backstage, Client
+from tests.e2e.client import Backstage, Client, done
 
 FORM = {"frameAspectRatio": "960:960"}
 
@@ -20,19 +20,6 @@ def picture(size: tuple[int, int] = (300, 400)) -> str:
     out = io.BytesIO()
     Image.new("RGB", size, (250, 20, 200)).save(out, "PNG")
     return base64.b64encode(out.getvalue()).decode()
-
-
-def done(client: Client, path: str, body: dict[str, Any], **headers: str) -> dict[str, Any]:
-    """Make one part; a run that takes longer than the wait is asked after, as a client would."""
-    response = client.call("POST", path, body, headers=headers)
-    for _ in range(8):
-        if response.status_code != 202:
-            break
-        status = response.json()["statusUrl"]
-        response = client.call("GET", status, headers={"Prefer": "wait=20"})
-    assert response.status_code == 200, response.text
-    made: dict[str, Any] = response.json()
-    return made
 
 
 @pytest.fixture(scope="module")

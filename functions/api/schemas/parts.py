@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, JsonValue, StringConstraints, model_validator
 
+from api.schemas.output import Output
+from common.output_wish import CutWish
 from common.strict import STORABLE, Request, Slug, Text
 from common.styles import moods, styles
 from common.video import MAX_PROMPT_CHARACTERS, MAX_SCENES, RATIOS
@@ -113,6 +115,11 @@ class MergeRequest(PartRequest):
     totalClips: int | None = Field(
         None, ge=1, le=MAX_SCENES, description="How many, from the first; all without it."
     )
+    output: CutWish | None = Field(
+        None,
+        description="What the video shall be like, in place of what was wished before; as before "
+        "without it. What is said in a narrated video stays.",
+    )
 
 
 class ImagesRequest(Look):
@@ -200,13 +207,14 @@ class ClipMade(Part):
 
 
 class MergeMade(Part):
-    """The joined video. `duration` in seconds."""
+    """The joined video. `duration` in seconds; `output` has all files, and says what was done."""
 
     totalClips: int
     duration: float
     s3Key: str
     proxyUrl: str
     videoUrl: str
+    output: Output
 
 
 class ImagesMade(Part):

@@ -113,29 +113,34 @@ _TABLES: dict[Kind, tuple[str, str | None]] = {
 }
 
 
-def delete(cursor: Cursor, media: Media) -> None:
-    """Delete the row; raises Conflict for what a video is made of as it is now.
+def delete(cursor: Cursor, media: Media) -> list[str]:
+    """Delete the row; return the keys of all objects that were its own.
 
-    Of a picture, clip or cut only a version that a newer one has replaced can go by itself.
+    Raises Conflict for what a video is made of as it is now: of a picture, clip or cut only a
+    version that a newer one has replaced can go by itself.
     """
     if media.kind == "upload":
         cursor.execute("DELETE FROM uploads WHERE media_id = %s", (media.media_id,))
-        return
+        return [media.key] if media.key else []
     table, number = _TABLES[media.kind]
     same = sql.SQL("AND n.{0} = m.{0}").format(sql.Identifier(number)) if number else sql.SQL("")
     cursor.execute(
         sql.SQL(
             "DELETE FROM {table} m WHERE media_id = %s AND EXISTS (SELECT FROM {table} n "
-            "WHERE n.session_id = m.session_id {same} AND n.version > m.version)"
+            "WHERE n.session_id = m.session_id {same} AND n.version > m.version) RETURNING m.*"
         ).format(table=sql.Identifier(table), same=same),
         (media.media_id,),
     )
-    if cursor.rowcount != 1:
+    row = cursor.fetchone()
+    if row is None:
         raise Conflict(
             f"The video {media.video_id} is made of it. Older versions can be deleted by "
             f"themselves, the newest with its video: DELETE /v1/videos/{media.video_id}.",
             code="media.in_use",
         )
+    beside = [row.get("reference_key"), row.get("poster_key")]
+    beside += [file["key"] for file in row.get("files", [])]
+    return sorted({key for key in [media.key, *beside] if key})
 
 
 def epoch(cursor: Cursor, user_id: str) -> int:

@@ -183,11 +183,11 @@ def get(cursor: Cursor, run_id: str, user_id: str) -> Run:
     )
 
 
-def whole_is_open(cursor: Cursor, session_id: str) -> bool:
-    """Say whether a run is making the whole of the video."""
+def is_making(cursor: Cursor, session_id: str, *parts: Part) -> bool:
+    """Say whether a run is making one of these parts of the video."""
     cursor.execute(
-        "SELECT 1 FROM runs WHERE session_id = %s AND step = 'all' AND ended_at IS NULL LIMIT 1",
-        (session_id,),
+        "SELECT 1 FROM runs WHERE session_id = %s AND step = ANY(%s) AND ended_at IS NULL LIMIT 1",
+        (session_id, [part.value for part in parts]),
     )
     return cursor.fetchone() is not None
 

@@ -1,5 +1,6 @@
 """SQL of videos: admission, and what the API shows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from decimal import Decimal
@@ -71,6 +72,7 @@ class Final:
 
     `files` are all that were made (`common.video.File`), the video first; `parts` say what was done
     with each scene's clip, and where it lies. Both are empty in rows of an earlier release.
+    `output` is what was wished of it (`Wish.output`), if that was written down.
     """
 
     version: int
@@ -84,6 +86,7 @@ class Final:
     clip_keys: list[str] | None = None
     files: list[dict[str, Any]] = field(default_factory=list)
     parts: list[dict[str, Any]] = field(default_factory=list)
+    output: dict[str, Any] | None = None
 
 
 _SELECT = """
@@ -162,20 +165,33 @@ def lock(cursor: Cursor, user_id: str, name: str) -> Wish | None:
     return Wish(**row) if row else None
 
 
-def begin_part(cursor: Cursor, session_id: str, usd: Decimal, scenes: int | None) -> None:
-    """Count what a part of the video will cost, and how many scenes it now has, if that is said.
+def begin_part(
+    cursor: Cursor,
+    session_id: str,
+    usd: Decimal,
+    scenes: int | None,
+    output: Mapping[str, Any] | None = None,
+) -> None:
+    """Count what a part of the video will cost.
 
-    It is queued, unless something of it is being made.
+    If that is said, it now has so many scenes, and shall be like `output`. It is queued, unless
+    something of it is being made.
     """
     cursor.execute(
         """
         UPDATE video_sessions
         SET status = CASE WHEN status = 'running' THEN status ELSE 'queued' END,
             estimated_usd = estimated_usd + %(usd)s,
-            frame_count = COALESCE(%(scenes)s, frame_count), updated_at = now()
+            frame_count = COALESCE(%(scenes)s, frame_count),
+            output = COALESCE(%(output)s, output), updated_at = now()
         WHERE session_id = %(video)s
         """,
-        {"video": session_id, "usd": usd, "scenes": scenes},
+        {
+            "video": session_id,
+            "usd": usd,
+            "scenes": scenes,
+            "output": None if output is None else Json(dict(output)),
+        },
     )
 
 
@@ -226,18 +242,20 @@ def insert_final(cursor: Cursor, session_id: str, final: Final) -> None:
         """
         INSERT INTO final_videos (session_id, version, video_key, poster_key, total_clips,
                                   duration, frames, size_bytes, sha256, clip_keys, files,
-                                  parts)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                  parts, output)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (session_id, version) DO UPDATE
         SET video_key = excluded.video_key, poster_key = excluded.poster_key,
             total_clips = excluded.total_clips, duration = excluded.duration,
             frames = excluded.frames, size_bytes = excluded.size_bytes, sha256 = excluded.sha256,
-            clip_keys = excluded.clip_keys, files = excluded.files, parts = excluded.parts
+            clip_keys = excluded.clip_keys, files = excluded.files, parts = excluded.parts,
+            output = excluded.output
         """,
         (
             session_id, final.version, final.video_key, final.poster_key, final.total_clips,
             final.duration, final.frames, final.size_bytes, final.sha256, final.clip_keys,
             Json(final.files), Json(final.parts),
+            None if final.output is None else Json(final.output),
         ),
     )  # fmt: skip
 
@@ -247,7 +265,7 @@ def final(cursor: Cursor, session_id: str) -> Final | None:
     cursor.execute(
         """
         SELECT version, video_key, poster_key, total_clips, duration, frames, size_bytes, sha256,
-               clip_keys, files, parts
+               clip_keys, files, parts, output
         FROM final_videos WHERE session_id = %s ORDER BY version DESC LIMIT 1
         """,
         (session_id,),

@@ -199,8 +199,8 @@ class ManagedStore(MediaStore, Protocol):
         """Say what is known of the object without reading it; raises NotFound."""
         ...
 
-    def delete(self, key: str) -> None:
-        """Delete the object; one that is not there is no error."""
+    def delete(self, *keys: str) -> None:
+        """Delete the objects, up to 1,000; one that is not there is no error."""
         ...
 
     def delete_version(self, key: str, version_id: str) -> None:

@@ -21,7 +21,7 @@ from common.errors import (
 from common.storage import Described, Form, MediaFolder, Taken
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, ObjectIdentifierTypeDef
 
 _PART_BYTES = 16 * 1024 * 1024
 _WRONG_PARTS = {"InvalidPart", "InvalidPartOrder", "EntityTooSmall", "NoSuchUpload"}
@@ -113,10 +113,12 @@ class S3MediaStore:
             head["ContentLength"], head["ContentType"], head["ETag"], changed_at, head["VersionId"]
         )
 
-    def delete(self, key: str) -> None:
-        """Delete the object. In a versioned bucket its bytes go with the rule on old versions."""
+    def delete(self, *keys: str) -> None:
+        """Delete objects. In a versioned bucket their bytes go with the rule on old versions."""
+        if not keys:
+            return
         try:
-            aws.s3().delete_object(Bucket=self._bucket, Key=key)
+            self._delete_all([{"Key": key} for key in keys])
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "deleted") from error
 
@@ -129,21 +131,21 @@ class S3MediaStore:
                 found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
                 if not found:
                     continue
-                answer = aws.s3().delete_objects(
-                    Bucket=self._bucket,
-                    Delete={
-                        "Objects": [
-                            {"Key": one["Key"], "VersionId": one["VersionId"]} for one in found
-                        ],
-                        "Quiet": True,
-                    },
+                self._delete_all(
+                    [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
                 )
-                if answer.get("Errors"):
-                    raise _left(answer["Errors"][0].get("Code", ""))
                 count += len(found)
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "deleted") from error
         return count
+
+    def _delete_all(self, objects: "Sequence[ObjectIdentifierTypeDef]") -> None:
+        """Delete up to 1,000 objects or versions of objects by one call."""
+        answer = aws.s3().delete_objects(
+            Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
+        )
+        if answer.get("Errors"):
+            raise _left(answer["Errors"][0].get("Code", ""))
 
     def delete_version(self, key: str, version_id: str) -> None:
         """Delete one version with its bytes, at once and for good."""
