@@ -15,17 +15,17 @@ from tests.contract.conftest import (
     KEYS,
     PROVIDERS,
     database,
-    empty,
     gateway,
     migrated,
     postgres,
+    schema,
     secret_store,
 )
 from tests.contract.gateway import Gateway
 from tests.stand_ins.secrets_manager import SecretsManager
 from tests.surface.service import Service
 
-__all__ = ["database", "empty", "gateway", "migrated", "postgres", "secret_store"]
+__all__ = ["database", "gateway", "migrated", "postgres", "schema", "secret_store"]
 
 BUCKET = "media"
 
