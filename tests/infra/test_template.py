@@ -249,9 +249,9 @@ def prefix(rule: Json) -> str:
 
 
 def runs(template: Template, rule: Json) -> str:
-    """The function that a rule runs."""
+    """The function that a rule runs; nothing for one that feeds a queue."""
     (target,) = rule["Targets"]
-    return template.function_ids[target["Arn"]["Fn::GetAtt"][0]]
+    return template.function_ids.get(target["Arn"]["Fn::GetAtt"][0], "")
 
 
 def test_outputs_are_the_ones_that_tools_read(template: Template) -> None:
