@@ -73,7 +73,7 @@ ERRORS = (
     GatewayError("RESOURCE_NOT_FOUND", 404, "Not found", "not_found", _UNKNOWN),
     GatewayError(
         "REQUEST_TOO_LARGE", 413, "Payload too large", "request.too_large",
-        "The request is larger than 10 MB; nothing was stored.",
+        "The request is too large; nothing was stored. Send files by POST /v1/uploads.",
     ),
     GatewayError(
         "UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported media type", "request.media_type",

@@ -58,7 +58,7 @@ def _limits(model: Model, changes: str) -> dict[str, int]:
 
 def estimate(choice: Choice, wish: CreateVideo) -> Estimate:
     """Return what the video would cost, by step and scene."""
-    reference = wish.image is not None
+    reference = wish.has_picture
     return Estimate(
         total=money(
             choice.estimate_usd(

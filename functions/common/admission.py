@@ -138,13 +138,22 @@ class Admission:
                 f"A name may not begin with {OWN_IDS}, as the ids that are given here.",
                 field="requestId",
             )
-        picture = _read_picture(wish.image) if wish.image else picture
+        picture = self._picture(caller, wish) or picture
         folder = MediaFolder(caller.user_id, new_id("vid"))
         reference_key = folder.reference(1) if picture else None
         row = _row(caller, wish, choice, folder.video_id, reference_key)
         if row.max_cost_usd is not None and row.estimated_usd > row.max_cost_usd:
             raise _over_own_limit(row.estimated_usd, row.max_cost_usd)
         return Order(row, new_id("run"), picture)
+
+    def _picture(self, caller: Caller, wish: CreateVideo) -> Picture | None:
+        if not wish.has_picture:
+            return None
+        # Imported here: what reads pictures and URLs is only needed for requests with one.
+        from common.references import References
+
+        references = References(self.database, self.store, self.settings.media_bucket)
+        return references.wished(caller.user_id, wish)
 
     def keep(self, cursor: Cursor, caller: Caller, order: Order) -> None:
         """Store the video and its run, with its cost reserved.
@@ -268,13 +277,6 @@ def _row(
         speech_provider=choice.speech.provider if choice.speech else None,
         speech_model=choice.speech.model if choice.speech else None,
     )
-
-
-def _read_picture(text: str) -> Picture:
-    # Imported here: Pillow is only needed for requests with a picture.
-    from common import pictures
-
-    return pictures.read(text)
 
 
 def _over_own_limit(estimated: Decimal, limit: Decimal) -> BudgetExceeded:

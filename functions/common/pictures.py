@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from common.errors import InvalidInput, MediaError, PayloadTooLarge
 from common.video import Picture
 
-MAX_BYTES = 4 * 1024 * 1024
+MAX_BYTES = 4_400_000  # as base64 within the 6 MB that a function takes
 MAX_PIXELS = 25_000_000
 MAX_SIDE = 12_000
 _STORED_SIDE = 2048
@@ -21,12 +21,13 @@ _UNREADABLE = (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFErro
 _DATA_URI = re.compile(r"data:image/(png|jpeg|webp);base64,", re.IGNORECASE)
 
 
-def read(text: str) -> Picture:
+def read(text: str, named: str = _FIELD) -> Picture:
     """Return the picture in base64 text (or a data URI) as a clean PNG of at most 2048 pixels.
 
-    Raises InvalidInput or PayloadTooLarge; nothing is stored then.
+    Raises InvalidInput or PayloadTooLarge about the request's field `named`; nothing is stored
+    then.
     """
-    return clean(_bytes(text))
+    return clean(_bytes(text, named), named)
 
 
 def size(picture: Picture) -> tuple[int, int]:
@@ -57,31 +58,32 @@ def fit(picture: Picture, size: tuple[int, int]) -> Picture:
     return Picture(out.getvalue(), "image/png")
 
 
-def clean(data: bytes) -> Picture:
+def clean(data: bytes, named: str = _FIELD) -> Picture:
     """Return the picture in a file as `read` does."""
     try:
         # A picture of few bytes can unpack to gigabytes: Pillow warns, and a warning is an error.
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            return _clean(data)
+            return _clean(data, named)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise _too_many_pixels() from None
+        raise _too_many_pixels(named) from None
     except _UNREADABLE:
         raise InvalidInput(
             "The picture is not a whole PNG, JPEG or WebP file.",
-            field=_FIELD,
+            field=named,
             allowed=["image/png", "image/jpeg", "image/webp"],
             code="image.invalid",
         ) from None
 
 
-def _bytes(text: str) -> bytes:
+def _bytes(text: str, named: str) -> bytes:
     match = _DATA_URI.match(text)
     encoded = text[match.end() :] if match else text
     if len(encoded) > MAX_BYTES * 4 // 3 + 4:
         raise PayloadTooLarge(
-            f"The picture is larger than {MAX_BYTES // 1024 // 1024} MiB.",
-            field=_FIELD,
+            f"A picture that is sent inline has at most {MAX_BYTES / 1e6:.1f} MB. Send a larger "
+            "one by POST /v1/uploads, and name its id.",
+            field=named,
             code="image.too_large",
         )
     try:
@@ -89,19 +91,19 @@ def _bytes(text: str) -> bytes:
     except (binascii.Error, ValueError):
         raise InvalidInput(
             "The picture is not base64, nor a data URI of a PNG, JPEG or WebP.",
-            field=_FIELD,
+            field=named,
             code="image.encoding",
         ) from None
 
 
-def _clean(data: bytes) -> Picture:
+def _clean(data: bytes, named: str) -> Picture:
     with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
         if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
-            raise _too_many_pixels()
+            raise _too_many_pixels(named)
         if getattr(image, "n_frames", 1) > 1:
             raise InvalidInput(
                 "The picture is animated; a still one is needed.",
-                field=_FIELD,
+                field=named,
                 code="image.animated",
             )
         image.load()
@@ -115,10 +117,10 @@ def _clean(data: bytes) -> Picture:
     return Picture(out.getvalue(), "image/png")
 
 
-def _too_many_pixels() -> InvalidInput:
+def _too_many_pixels(named: str) -> InvalidInput:
     return InvalidInput(
         f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels, "
         f"or a side longer than {MAX_SIDE}.",
-        field=_FIELD,
+        field=named,
         code="image.too_many_pixels",
     )

@@ -1,21 +1,26 @@
-"""A picture, however a client names it: in itself, as an object of theirs, or by a URL."""
+"""A picture, however a client names it: in itself, as an object of theirs, or by a URL.
+
+A link that this API or its store gave out is never visited: the key in it is looked up among the
+owner's media, like one that is sent by itself.
+"""
 
 import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from common.database import Database, media
-from common.errors import InvalidInput, NotFound, PayloadTooLarge
+from common.errors import InvalidInput, NotFound
 from common.foreign import ForeignHttps
 from common.storage import MediaStore
 from common.video import Picture
+from common.wishes import CreateVideo
 
 _TYPES = ("image/png", "image/jpeg", "image/webp")
 _MEDIA_ID = re.compile(r"med_[0-9A-Z]{26}")
 _KEY = re.compile(
     r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}/(?:reference-frames|user-uploads)/[\w.-]+"
 )
-_KEY_PARTS = 4
+_PROXY = "/api/proxy_s3_image/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +33,11 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """Reads pictures of a user."""
+    """Reads pictures of a user. `bucket` is the store's, by which its own links are known."""
 
     database: Database
     store: MediaStore
+    bucket: str
     foreign: ForeignHttps = field(default_factory=ForeignHttps)
 
     def read(self, user_id: str, text: str, named: str) -> Source:
@@ -41,61 +47,68 @@ class References:
         API gave out for one, or an https URL of anybody. Raises InvalidInput, PayloadTooLarge, or
         NotFound for what is not the user's.
         """
+        # Imported here: Pillow is only needed for requests with a picture.
+        from common import pictures
+
         key = self._own(user_id, text, named)
         if key is not None:
-            return Source(_clean(self.store.get(key), named), key)
-        if "://" in text[:10]:
-            return Source(_clean(self._fetch(text, named), named))
-        return Source(_inline(text, named))
+            return Source(pictures.clean(self.store.get(key), named), key)
+        if _is_url(text):
+            data = self.foreign.fetch(text, named=named, accepts=_TYPES).data
+            return Source(pictures.clean(data, named))
+        return Source(pictures.read(text, named))
+
+    def wished(self, user_id: str, wish: CreateVideo) -> Picture | None:
+        """Return the reference picture of a wish, in whichever of its three fields it is.
+
+        Raises InvalidInput or PayloadTooLarge about that field.
+        """
+        if wish.image:
+            from common import pictures
+
+            return pictures.read(wish.image, "image")
+        named, text = ("image_id", wish.image_id) if wish.image_id else ("image_url", wish.image_url)
+        if not text:
+            return None
+        if named == "image_url" and not _is_url(text):
+            raise InvalidInput("It is no URL.", field=named, code="url.invalid")
+        try:
+            return self.read(user_id, text, named).picture
+        except NotFound as error:
+            raise InvalidInput(error.detail, field=named) from None
 
     def _own(self, user_id: str, text: str, named: str) -> str | None:
         """Return the key of the object that the text names; None if it names none of ours."""
+        key = key_in(text, self.bucket)
+        if key is None and not _MEDIA_ID.fullmatch(text):
+            return None
         with self.database.transaction() as cursor:
-            if _MEDIA_ID.fullmatch(text):
+            if key is None:
                 item = media.get(cursor, text, user_id)
-            elif (key := _key_in(text)) is not None and key.startswith(f"{user_id}/"):
-                item = media.by_key(cursor, key, user_id)
-            elif _KEY.fullmatch(text):
-                raise NotFound("There is no such media object.")
             else:
-                return None
+                item = media.by_key(cursor, key, user_id)
         if item.key is None or item.media_type not in _TYPES:
             raise InvalidInput("It is no picture that is ready.", field=named)
         return item.key
 
-    def _fetch(self, url: str, named: str) -> bytes:
-        return self.foreign.fetch(url, named=named, accepts=_TYPES).data
 
-
-def _key_in(text: str) -> str | None:
-    """Return the key in a link that the API or the store gave out, or the text if it is one."""
-    path = text
-    if "://" in text[:10]:
-        parts = unquote(urlsplit(text).path).split("/")
-        path = "/".join(parts[-_KEY_PARTS:])
-    return path if _KEY.fullmatch(path) else None
-
-
-def _clean(data: bytes, named: str) -> Picture:
-    # Imported here: Pillow is only needed for requests with a picture.
-    from common import pictures
-
+def key_in(text: str, bucket: str) -> str | None:
+    """Return the key in a link that the API or its store gave out, or the text if it is one."""
+    if not _is_url(text):
+        return text if _KEY.fullmatch(text) else None
     try:
-        return pictures.clean(data)
-    except InvalidInput as error:
-        raise _about(error, named) from None
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    path = unquote(parts.path)
+    if _PROXY in path:
+        return path.rpartition(_PROXY)[2]
+    if parts.netloc.startswith(f"{bucket}.s3"):
+        return path.removeprefix("/")
+    if path.startswith(f"/{bucket}/"):
+        return path.removeprefix(f"/{bucket}/")
+    return None
 
 
-def _inline(text: str, named: str) -> Picture:
-    from common import pictures
-
-    try:
-        return pictures.read(text)
-    except InvalidInput as error:
-        raise _about(error, named) from None
-    except PayloadTooLarge as error:
-        raise PayloadTooLarge(error.detail, field=named, code=error.error_code) from None
-
-
-def _about(error: InvalidInput, named: str) -> InvalidInput:
-    return InvalidInput(error.detail, field=named, allowed=error.allowed, code=error.error_code)
+def _is_url(text: str) -> bool:
+    return "://" in text[:10]

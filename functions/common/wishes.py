@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints, model_validator
 
 from common.output_wish import OutputWish
 from common.strict import STORABLE, Request, Slug, Text
@@ -46,7 +46,15 @@ class CreateVideo(Request):
     style: Text = Field("Cinematic", json_schema_extra={"enum": _STYLES})
     mood: Text = Field("Vibrant", json_schema_extra={"enum": _MOODS})
     image: str | None = Field(
-        None, description="Reference picture: base64, or a data URI (PNG, JPEG, WebP)."
+        None,
+        description="Reference picture, sent inline: base64, or a data URI (PNG, JPEG, WebP), of "
+        "at most 4.4 MB. At most one of `image`, `image_id` and `image_url` is given.",
+    )
+    image_id: Annotated[str, StringConstraints(pattern=r"^med_[0-9A-Z]{26}$")] | None = Field(
+        None, description="Reference picture: an upload, or another picture of the library."
+    )
+    image_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = Field(
+        None, description="Reference picture under an https URL, of at most 16 MiB."
     )
     models: ModelChoices = Field(
         default_factory=ModelChoices, description="Other models than the stage's own."
@@ -75,3 +83,14 @@ class CreateVideo(Request):
         Annotated[str, StringConstraints(max_length=64), STORABLE],
         Annotated[str, StringConstraints(max_length=500), STORABLE],
     ] = Field(default_factory=dict, max_length=16, description="Passed through.")
+
+    @property
+    def has_picture(self) -> bool:
+        """Whether there is a reference picture, in whichever form."""
+        return any((self.image, self.image_id, self.image_url))
+
+    @model_validator(mode="after")
+    def _one_picture(self) -> "CreateVideo":
+        if sum(form is not None for form in (self.image, self.image_id, self.image_url)) > 1:
+            raise ValueError("give one of image, image_id and image_url")
+        return self

@@ -121,7 +121,7 @@ class Intake:
         if extension in reading.BATCH:
             return Wanted(reading.batch(file.data), _milliseconds(file), batch=True)
         wish = reading.job(file.data)
-        picture = None if wish.image else self._beside(dropped)
+        picture = None if wish.has_picture else self._beside(dropped)
         return Wanted({1: wish}, _milliseconds(file), picture)
 
     def _of_picture(self, dropped: Dropped) -> Wanted | None:

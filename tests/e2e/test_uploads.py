@@ -184,3 +184,32 @@ def test_large_files_come_in_parts(sender: Client) -> None:
 def test_what_is_not_taken_is_named(sender: Client, wish: dict[str, Any], pointer: str) -> None:
     problem = assert_problem(sender.call("POST", "/v1/uploads", wish), 422)
     assert pointer in [fault["pointer"] for fault in problem["errors"]]
+
+
+def test_a_video_is_made_after_an_uploaded_picture_which_may_then_go(
+    sender: Client, stranger: Client, backstage: Backstage
+) -> None:
+    made = announce(sender, "image/jpeg", len(jpeg()))
+    send(made["form"], jpeg())
+    item = settled(sender, made["id"])
+    wish = {"prompt": "Like this", "scenes": 1, "seconds": 2, "ratio": "960:960"}
+    refused = stranger.call("POST", "/v1/videos", {**wish, "image_id": made["id"]})
+    assert_problem(refused, 422)
+    by_link = stranger.call("POST", "/v1/videos", {**wish, "image_url": item["url"]})
+    assert_problem(by_link, 422)
+    for form in ({"image_id": made["id"]}, {"image_url": item["url"]}):
+        video = sender.create(**wish, **form)
+        kept = backstage.objects(f"sender/{video['id']}/user-uploads/")
+        assert len(kept) == 1
+        assert backstage.read(kept[0]) == backstage.read(item["s3_key"])
+    assert sender.call("DELETE", f"/v1/media/{made['id']}").status_code == 204
+    assert sender.wait(video["id"])["status"] == "succeeded"
+
+
+def test_a_url_into_the_neighbourhood_is_refused(sender: Client, backstage: Backstage) -> None:
+    endpoint = backstage.link.endpoint
+    for url in (endpoint, "https://127.0.0.1/", "https://169.254.169.254/latest/meta-data/",
+                "https://localhost/", "https://nobody.invalid/a.png"):  # fmt: skip
+        response = sender.call("POST", "/v1/videos", {"prompt": "x", "image_url": url})
+        problem = assert_problem(response, 422)
+        assert problem["code"] in {"url.invalid", "url.not_public"}

@@ -104,6 +104,8 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("secretsmanager:GetSecretValue", "Providers"),
         ("s3:GetObject", INBOX),
         ("s3:GetObjectVersion", INBOX),
+        ("s3:GetObject", IMAGES),
+        ("s3:GetObject", UPLOADS),
         ("s3:PutObject", UPLOADS),
         ("s3:PutObject", OUTBOX),
         ("sqs:DeleteMessage", "queue"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.references import _key_in
+from common.references import key_in
 
 KEY = "alice/vid_01/reference-frames/generated_frame_1_1.png"
 
@@ -18,7 +18,7 @@ KEY = "alice/vid_01/reference-frames/generated_frame_1_1.png"
     ],
 )
 def test_a_key_and_every_link_to_it_name_the_same(text: str) -> None:
-    assert _key_in(text) == KEY
+    assert key_in(text, "media") == KEY
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,8 @@ def test_a_key_and_every_link_to_it_name_the_same(text: str) -> None:
         "https://example.com/a/b/c/cat.png",
         "data:image/png;base64,iVBORw0KGgo=",
         "iVBORw0KGgoAAAANSUhEUgAA",
+        f"https://elsewhere.example/{KEY}",
+        f"https://media.example.com/{KEY}",
         "alice/vid_01/receipts/att_1.json",
         "alice/vid_01/reference-frames/../../bob/x.png",
         "alice/../reference-frames/x.png",
@@ -35,4 +37,4 @@ def test_a_key_and_every_link_to_it_name_the_same(text: str) -> None:
     ],
 )
 def test_everything_else_names_none(text: str) -> None:
-    assert _key_in(text) is None
+    assert key_in(text, "media") is None

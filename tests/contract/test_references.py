@@ -1,0 +1,154 @@
+"""Reference pictures: inline, by id, by URL; no URL makes the service visit its own neighbours."""
+
+import base64
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from PIL import Image
+
+from common import ids
+from common.database import Database, media, scenes, uploads
+from common.database.media import Search
+from common.database.uploads import Upload
+from common.errors import InvalidInput, PayloadTooLarge
+from common.references import References
+from common.uploads import Found
+from tests.contract.gateway import Gateway
+from tests.contract.rows import admit, tell
+from tests.contract.ssrf import ADDRESSES, WRITTEN
+from tests.stand_ins.foreign_host import PUBLIC, ForeignHost, Page, serve
+from tests.unit.offline import Shelf
+
+BUCKET = "videos-media-1"
+KEY = "alice/v/reference-frames/generated_frame_1_1.png"
+
+
+def png(size: tuple[int, int] = (64, 48)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, (9, 99, 199)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[ForeignHost]:
+    with serve(["pictures.example", "inner.example"]) as host:
+        yield host
+
+
+@pytest.fixture
+def host(running: ForeignHost) -> ForeignHost:
+    running.forget()
+    running.names.update({"pictures.example": [PUBLIC], "inner.example": [PUBLIC]})
+    running.pages["/a.png"] = Page(png())
+    return running
+
+
+@pytest.fixture
+def references(database: Database, host: ForeignHost) -> References:
+    """Of alice, who has one painted picture."""
+    video_id, _ = admit(database)
+    tell(database, video_id)
+    with database.transaction() as cursor:
+        scenes.finish_image(cursor, video_id, 1, 1, key=KEY, usd=Decimal(0))
+    return References(database, Shelf({KEY: png()}), BUCKET, host.way.fetch)
+
+
+def painted(database: Database) -> str:
+    with database.transaction() as cursor:
+        (found,) = media.page(cursor, "alice", Search(kind="image"), limit=9, before=None)
+    return found.media_id
+
+
+def test_a_picture_is_taken_by_its_id(references: References, database: Database) -> None:
+    assert references.media(painted(database), "alice").data == png()
+
+
+def test_a_picture_is_taken_from_a_url_and_cleaned(
+    references: References, host: ForeignHost
+) -> None:
+    host.pages["/a.png"] = Page(png() + b"MARKER")
+    assert b"MARKER" not in references.url("https://pictures.example/a.png", "alice").data
+    assert len(host.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://api.example/live/api/proxy_s3_image/{KEY}?t={'A' * 80}",
+        f"http://127.0.0.1:4566/_aws/execute-api/a/live/api/proxy_s3_image/{KEY}",
+        f"https://{BUCKET}.s3.us-east-1.amazonaws.com/{KEY}?X-Amz-Signature=0",
+        f"https://s3.us-east-1.amazonaws.com/{BUCKET}/{KEY}",
+        f"http://127.0.0.1:4566/{BUCKET}/{KEY.replace('/', '%2F')}?X-Amz-Expires=1",
+    ],
+)
+def test_a_link_of_our_own_is_looked_up_and_never_visited(
+    references: References, host: ForeignHost, url: str
+) -> None:
+    assert references.url(url, "alice").data == png()
+    with pytest.raises(InvalidInput) as caught:
+        references.url(url, "bob")
+    assert (caught.value.field, caught.value.error_code) == ("image_url", "request.invalid")
+    with pytest.raises(InvalidInput):
+        references.url(url.replace("_1_1", "_9_1"), "alice")
+    assert (host.lookups, host.connections) == ([], [])
+
+
+def test_what_is_not_a_picture_that_is_ready_is_refused(
+    references: References, database: Database
+) -> None:
+    pending = Upload(ids.new("med"), "alice", "image", "image/png", 100)
+    sound = replace(pending, media_id=ids.new("med"), kind="audio", media_type="audio/mpeg")
+    with database.transaction() as cursor:
+        uploads.insert(cursor, pending)
+        uploads.insert(cursor, sound)
+        uploads.finish(cursor, sound.media_id, Found("audio/mpeg", "alice/s.mp3", 100, "0" * 64))
+    for media_id in (pending.media_id, sound.media_id, ids.new("med")):
+        with pytest.raises(InvalidInput) as caught:
+            references.media(media_id, "alice")
+        assert caught.value.field == "image_id"
+    with pytest.raises(InvalidInput):
+        references.media(painted(database), "bob")
+
+
+def test_a_large_inline_picture_is_sent_to_the_uploads(references: References) -> None:
+    with pytest.raises(PayloadTooLarge, match="/v1/uploads"):
+        references.inline("A" * 5_900_000)
+
+
+def test_no_url_visits_a_neighbour(references: References, host: ForeignHost) -> None:
+    for url in WRITTEN:
+        with pytest.raises(InvalidInput):
+            references.url(url, "alice")
+    assert (host.lookups, host.connections) == ([], [])
+    for address in ADDRESSES:
+        host.names["inner.example"] = [address]
+        with pytest.raises(InvalidInput):
+            references.url("https://inner.example/a.png", "alice")
+    assert (host.connections, host.requests) == ([], [])
+
+
+def test_no_url_gets_through_the_api(gateway: Gateway) -> None:
+    """The same at the door, with the connector that is deployed: nothing is resolved."""
+    for url in WRITTEN:
+        reply = gateway.call("POST", "/v1/videos", {"prompt": "x", "image_url": url})
+        assert reply.status == 422, url
+        assert {fault["pointer"] for fault in reply.json()["errors"]} == {"/image_url"}, url
+
+
+def test_one_form_is_given(gateway: Gateway) -> None:
+    inline = base64.b64encode(png()).decode()
+    forms = {"image": inline, "image_id": ids.new("med"), "image_url": "https://a.example/"}
+    for one in forms:
+        for other in forms.keys() - {one}:
+            body = {"prompt": "x", one: forms[one], other: forms[other]}
+            assert gateway.call("POST", "/v1/videos", body).status == 422
+    for wrong in ("med_1", "alice/v/x.png", "../x"):
+        assert gateway.call("POST", "/v1/videos", {"prompt": "x", "image_id": wrong}).status == 422
+
+
+def test_an_estimate_counts_a_picture_in_any_form(gateway: Gateway) -> None:
+    for form in ({"image_id": ids.new("med")}, {"image_url": "https://a.example/a.png"}):
+        assert gateway.call("POST", "/v1/estimates", {"prompt": "x", **form}).status == 200
