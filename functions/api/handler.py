@@ -12,7 +12,7 @@ from api import cors, document, errors, middleware, validation
 from api.page import POLICY as PAGE_POLICY
 from api.page import render
 from api.resources import settings
-from api.routes import keys, links, media, models, parts, service, uploads, usage, videos
+from api.routes import files, keys, links, media, models, parts, service, uploads, usage, videos
 from common.log import logger
 from common.observability import metrics, tracer
 from common.strict import read_json
@@ -23,7 +23,7 @@ app = APIGatewayRestResolver(
 app.use(middlewares=[middleware.with_headers])
 validation.install(app)
 errors.register(app)
-for routes in (videos, parts, media, uploads, links, models, keys, usage, service):
+for routes in (videos, parts, media, uploads, files, links, models, keys, usage, service):
     app.include_router(routes.router)
 
 

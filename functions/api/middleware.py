@@ -9,6 +9,7 @@ from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 from api import caller
 from common.caller import Caller
 from common.database import Database
+from common.errors import Unauthorized
 from common.log import logger
 
 JSON = "application/json"
@@ -49,11 +50,19 @@ def headers(app: APIGatewayRestResolver) -> dict[str, str]:
 
 
 def admitted(
-    database: Callable[[], Database],
+    database: Callable[[], Database], *, without_a_key: bool = False
 ) -> Callable[[APIGatewayRestResolver, NextMiddleware], Response[Any]]:
-    """Make the middleware of routes that need a key: it knows the caller, and counts."""
+    """Make the middleware of routes that need a key: it knows the caller, and counts.
+
+    `without_a_key`: the capability of a link will do too; then there is no caller.
+    """
 
     def middleware(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
+        if not app.current_event.request_context.authorizer.raw_event.get("key_id"):
+            if not without_a_key:
+                raise Unauthorized("No valid API key was sent.")
+            app.context["caller"] = None
+            return call(app)
         who = Caller.from_authorizer(app.current_event.request_context.authorizer.raw_event)
         logger.append_keys(key_id=who.key_id)
         usage = caller.count(database(), who)

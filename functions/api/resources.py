@@ -4,6 +4,7 @@ from functools import cache, partial
 
 from api.cancellation import Canceling
 from api.deletion import Deleting
+from api.files import Files
 from api.library import Library
 from api.links import Links
 from api.listing import Listing
@@ -104,3 +105,10 @@ def library() -> Library:
 def uploads() -> Uploads:
     """The use cases of uploads."""
     return Uploads(database(), store())
+
+
+@cache
+def files() -> Files:
+    """The use cases of the first version's endpoints for files."""
+    references = References(database(), store(), settings().media_bucket)
+    return Files(database(), store(), links(), references, uploads())

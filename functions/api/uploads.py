@@ -34,9 +34,11 @@ class Uploads:
     database: Database
     store: ManagedStore
 
-    def create(self, caller: Caller, wish: CreateUpload) -> UploadObject:
+    def create(
+        self, caller: Caller, wish: CreateUpload, request_id: str | None = None
+    ) -> UploadObject:
         """Announce an upload, and say where and how its bytes are to be sent."""
-        upload = _announced(caller, wish)
+        upload = replace(_announced(caller, wish), request_id=request_id)
         key = arrival(upload.user_id, upload.media_id)
         form = parts = None
         if upload.size_bytes >= PARTS_FROM_BYTES or wish.in_parts:

@@ -11,6 +11,7 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from common import keys, secrets
+from common.capabilities import WITHOUT_A_KEY
 from common.database import Database
 from common.database.keys import ApiKey, find
 from common.errors import VideoError
@@ -40,7 +41,10 @@ def database() -> Database:
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the policy of the request's key. Fails closed: no database or secret, no entry."""
-    presented = _presented(event.get("headers") or {})
+    headers = event.get("headers") or {}
+    if _opens_by_a_link(event["methodArn"]) and not _carries_a_key(headers):
+        return _nobody(event["methodArn"])
+    presented = _presented(headers)
     if presented is None or not keys.is_well_formed(presented):
         raise UnauthorizedError
     try:
@@ -52,6 +56,23 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if owner is None:
         raise UnauthorizedError
     return _policy(owner, event["methodArn"])
+
+
+def _opens_by_a_link(method_arn: str) -> bool:
+    """Say whether the endpoint takes the capability of a link, which the API itself checks."""
+    method, _, path = method_arn.split("/", 2)[2].partition("/")
+    return f"{method} /{path}" in WITHOUT_A_KEY
+
+
+def _carries_a_key(headers: dict[str, str]) -> bool:
+    return any(name.lower() in ("authorization", "x-api-key") for name in headers)
+
+
+def _nobody(method_arn: str) -> dict[str, Any]:
+    """Return the policy of a request without a key: this one endpoint, on nobody's behalf."""
+    statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": [method_arn]}
+    document = {"Version": "2012-10-17", "Statement": [statement]}
+    return {"principalId": "nobody", "policyDocument": document, "context": {}}
 
 
 def _presented(headers: dict[str, str]) -> str | None:

@@ -25,6 +25,9 @@ DEFAULT_SECONDS = 3600
 MAX_SECONDS = 24 * 3600
 Method = Literal["GET", "HEAD"]
 
+WITHOUT_A_KEY = frozenset({"GET /api/get_presigned_url", "POST /api/convert_s3_image_to_base64"})
+"""Endpoints that take a capability or an API key; the authorizer lets nobody's requests in."""
+
 _FACTS = struct.Struct(">BHBII16s")
 _MAC_BYTES = 32
 _VERSION = 1

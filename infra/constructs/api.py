@@ -50,6 +50,11 @@ ROUTES = (
         for kind in ("image", "video")
         for method in ("GET", "HEAD")
     ),
+    Route("GET", "/api/get_presigned_url"),
+    Route("POST", "/api/convert_s3_image_to_base64"),
+    Route("POST", "/api/upload_image"),
+    Route("POST", "/api/upload_video"),
+    Route("POST", "/api/public/upload-image"),
     Route("POST", "/api/generate_story"),
     Route("POST", "/api/generate_single_image"),
     Route("POST", "/api/generate_single_video_clip"),
@@ -111,6 +116,7 @@ class Api(Construct):
             "RestApi",
             rest_api_name=stage.stack_name,
             description="Prompts in, videos out; see /openapi.json",
+            binary_media_types=["multipart/form-data"],  # files in a form, which are no text
             endpoint_types=[apigateway.EndpointType.REGIONAL],
             # API Gateway writes logs with one role per account and region. It outlives the stack:
             # taking it away would silence the account's other APIs.

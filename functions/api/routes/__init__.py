@@ -19,6 +19,8 @@ from common.strict import SLUG
 
 ADMITTED = [admitted(database)]
 """Middlewares of the routes that need an API key."""
+OPEN_TO_LINKS = [admitted(database, without_a_key=True)]
+"""Middlewares of the routes that take the capability of a link instead of a key."""
 
 
 RequestId = Annotated[
@@ -38,6 +40,12 @@ def group() -> Router:
 def caller(router: Router) -> Caller:
     """Return who makes the request; known on routes that are ADMITTED."""
     who: Caller = router.context["caller"]
+    return who
+
+
+def anybody(router: Router) -> Caller | None:
+    """Return who makes the request, if a key was sent; known on routes that are OPEN_TO_LINKS."""
+    who: Caller | None = router.context["caller"]
     return who
 
 

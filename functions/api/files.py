@@ -1,0 +1,273 @@
+"""Use cases of the first version's endpoints for files: fresh links, conversion, small uploads.
+
+A key that a client names is looked up among the owner's media, never used as it is.
+"""
+
+import base64
+import binascii
+import hashlib
+import re
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from api.links import Links
+from api.schemas.files import (
+    Converted,
+    ConvertImage,
+    ImageLocated,
+    LinkMade,
+    UploadImage,
+    UploadVideo,
+    VideoAwaited,
+    VideoLocated,
+)
+from api.schemas.uploads import CreateUpload
+from api.uploads import Uploads
+from common import ids
+from common.caller import Caller
+from common.capabilities import MAX_SECONDS
+from common.database import Database, media, uploads
+from common.database.media import Media
+from common.database.uploads import Upload
+from common.errors import InvalidInput, MediaError, NotFound, PayloadTooLarge
+from common.references import References
+from common.storage import ManagedStore, MediaFolder, arrival
+from common.uploads import Found
+
+STORE_SECONDS = 3600  # a presigned URL is not promised for longer: it ends with its signer's role
+MOST_INLINE_BYTES = 4_400_000
+_WAIT_SECONDS = 12.0
+_LOOK_SECONDS = 0.2
+_PROXY = re.compile(r"/api/proxy_s3_(?:image|video)/(.+)", re.DOTALL)
+_VIDEO_URI = re.compile(r"data:video/[a-z0-9.+-]+;base64,", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The use cases, with what they work on. `address` is the API's own, below."""
+
+    database: Database
+    store: ManagedStore
+    links: Links
+    references: References
+    uploads: Uploads
+
+    def link(
+        self,
+        caller: Caller | None,
+        capability: str | None,
+        *,
+        media_id: str | None,
+        key: str | None,
+        seconds: int,
+        address: str,
+    ) -> LinkMade:
+        """Return fresh links to what the capability opens, or to one of the caller's own media."""
+        item, left = self._found(caller, capability, media_id, key)
+        seconds = min(seconds, left)
+        return LinkMade(**self._located(item, seconds, address), url=self._stored(item, seconds))
+
+    def convert(
+        self, caller: Caller | None, capability: str | None, wish: ConvertImage
+    ) -> Converted:
+        """Return a picture as text; raises NotFound, InvalidInput or PayloadTooLarge."""
+        key = wish.s3Key
+        if wish.imageUrl is not None:
+            key, carried = _taken_apart(wish.imageUrl)
+            capability = capability or carried
+        item, _ = self._found(caller, capability, wish.id, key)
+        if not item.media_type.startswith("image/"):
+            raise InvalidInput("The media object is not a picture.", code="media.not_a_picture")
+        place = str(item.key)
+        if self.store.describe(place).size_bytes > MOST_INLINE_BYTES:
+            raise PayloadTooLarge(
+                "The picture has too many bytes for an answer; read it by its proxyUrl.",
+                code="image.too_large",
+            )
+        text = base64.b64encode(self.store.get(place)).decode()
+        return Converted(
+            s3Key=place,
+            contentType=item.media_type,
+            base64=text,
+            image=f"data:{item.media_type};base64,{text}",
+        )
+
+    def upload_image(self, caller: Caller, wish: UploadImage, address: str) -> ImageLocated:
+        """Store a picture that is sent whole, cleaned, and return links to it."""
+        from common import pictures  # late: Pillow is only needed for requests with a picture
+
+        picture = self.references.inline(wish.image)
+        width, height = pictures.size(picture)
+        media_id = ids.new("med")
+        found = Found(
+            media_type=picture.media_type,
+            key=MediaFolder(caller.user_id, media_id).upload("image", "png"),
+            size_bytes=len(picture.data),
+            sha256=hashlib.sha256(picture.data).hexdigest(),
+            width=width,
+            height=height,
+        )
+        announced = Upload(
+            media_id=media_id,
+            user_id=caller.user_id,
+            kind="image",
+            media_type=found.media_type,
+            size_bytes=found.size_bytes,
+            name=wish.fileName,
+            request_id=wish.requestId,
+        )
+        with self.database.transaction() as cursor:
+            uploads.insert(cursor, announced)
+            uploads.finish(cursor, media_id, found)
+            # Before the commit: a row without its object must not exist.
+            self.store.put(found.key, picture.data, found.media_type)
+            item = media.get(cursor, media_id, caller.user_id)
+        return ImageLocated(
+            **self._located(item, wish.expiresIn, address, wish.requestId),
+            imageUrl=self._stored(item, wish.expiresIn),
+        )
+
+    def upload_video(
+        self, caller: Caller, wish: UploadVideo, address: str
+    ) -> VideoLocated | VideoAwaited:
+        """Take a small video, or say how a large one is sent; raises MediaError for a bad one."""
+        if wish.video is None:
+            return self._in_parts(caller, wish)
+        data = _bytes_of(wish.video)
+        media_id = ids.new("med")
+        announced = Upload(
+            media_id=media_id,
+            user_id=caller.user_id,
+            kind="video",
+            media_type=wish.contentType,
+            size_bytes=len(data),
+            name=wish.fileName,
+            request_id=wish.requestId,
+        )
+        with self.database.transaction() as cursor:
+            uploads.insert(cursor, announced)
+        # From here it goes the way of every upload: looked at by the function `register`.
+        self.store.put(arrival(caller.user_id, media_id), data, wish.contentType)
+        item = self._settled(caller, media_id)
+        if item.status == "pending":
+            return self._awaited(caller, media_id, wish)
+        if item.error is not None:
+            raise MediaError(item.error["detail"], code=item.error["code"], field="video")
+        return VideoLocated(
+            **self._located(item, wish.expiresIn, address, wish.requestId),
+            videoUrl=self._stored(item, wish.expiresIn),
+        )
+
+    def _found(
+        self, caller: Caller | None, capability: str | None, media_id: str | None, key: str | None
+    ) -> tuple[Media, int]:
+        """Return the media object, and for how many seconds more its reader may read it."""
+        if capability is not None:
+            opened = self.links.open(capability, "GET")
+            item, seconds = opened.media, max(opened.seconds, 1)
+            if (media_id or item.media_id, key or item.key) != (item.media_id, item.key):
+                raise NotFound("The link leads to no such media object.")
+        elif caller is None:
+            raise NotFound("There is no such media object, or no right to read it was sent.")
+        elif (media_id is None) == (key is None):
+            raise InvalidInput("Name the media object: by its id or by its key.", field="id")
+        else:
+            with self.database.transaction() as cursor:
+                item = (
+                    media.get(cursor, media_id, caller.user_id)
+                    if media_id
+                    else media.by_key(cursor, str(key), caller.user_id)
+                )
+            seconds = MAX_SECONDS
+        if item.key is None:
+            raise NotFound(f"The media object is {item.status}; there is nothing to read.")
+        return item, seconds
+
+    def _located(
+        self, item: Media, seconds: int, address: str, request_id: str | None = None
+    ) -> dict[str, Any]:
+        with self.database.transaction() as cursor:
+            epoch = media.epoch(cursor, item.user_id)
+        return {
+            "id": item.media_id,
+            "s3Key": item.key,
+            "userId": item.user_id,
+            "requestId": request_id or item.video_id or item.media_id,
+            "proxyUrl": self.links.make(address, item, epoch=epoch, seconds=seconds).url,
+            "expiresIn": seconds,
+        }
+
+    def _stored(self, item: Media, seconds: int) -> str:
+        return self.store.link(str(item.key), seconds=min(seconds, STORE_SECONDS))
+
+    def _in_parts(self, caller: Caller, wish: UploadVideo) -> VideoAwaited:
+        announced = CreateUpload(
+            media_type=wish.contentType,
+            size_bytes=wish.fileSize or 0,
+            name=wish.fileName,
+            in_parts=True,
+        )
+        made = self.uploads.create(caller, announced, wish.requestId)
+        assert made.parts is not None  # it was asked for
+        return self._awaited(caller, made.id, wish).model_copy(
+            update={
+                "partSize": made.parts.size_bytes,
+                "uploadUrls": made.parts.urls,
+                "completeUrl": made.links.complete,
+            }
+        )
+
+    def _awaited(self, caller: Caller, media_id: str, wish: UploadVideo) -> VideoAwaited:
+        return VideoAwaited(
+            id=media_id,
+            userId=caller.user_id,
+            requestId=wish.requestId or media_id,
+            statusUrl=f"/v1/media/{media_id}",
+            partSize=None,
+            uploadUrls=None,
+            completeUrl=None,
+        )
+
+    def _settled(self, caller: Caller, media_id: str) -> Media:
+        deadline = time.monotonic() + _WAIT_SECONDS
+        while True:
+            with self.database.transaction() as cursor:
+                item = media.get(cursor, media_id, caller.user_id)
+            if item.status != "pending" or time.monotonic() > deadline:
+                return item
+            time.sleep(_LOOK_SECONDS)
+
+
+def _taken_apart(url: str) -> tuple[str | None, str | None]:
+    """Return key and capability of a link of ours; raises NotFound for any other URL."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        parts = urlsplit("")
+    match = _PROXY.search(parts.path)
+    if match is None:
+        raise NotFound("The URL is not a link that this API gave out.")
+    return unquote(match[1]), parse_qs(parts.query).get("t", [None])[-1]
+
+
+def _bytes_of(text: str) -> bytes:
+    match = _VIDEO_URI.match(text)
+    encoded = text[match.end() :] if match else text
+    if len(encoded) > MOST_INLINE_BYTES * 4 // 3 + 4:
+        raise PayloadTooLarge(
+            f"A video that is sent whole has at most {MOST_INLINE_BYTES / 1e6:.1f} MB. Send its "
+            "fileSize instead, and then its parts.",
+            field="video",
+            code="upload.too_large",
+        )
+    try:
+        data = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        data = b""
+    if not data:
+        raise InvalidInput(
+            "The video is not base64, nor a data URI.", field="video", code="upload.encoding"
+        )
+    return data

@@ -1,0 +1,122 @@
+"""Routes of the first version for files: its paths and its fields."""
+
+from typing import Annotated, Any
+
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.openapi.params import Query
+
+from api import forms
+from api.document import answers
+from api.middleware import JSON
+from api.resources import files
+from api.routes import ADMITTED, OPEN_TO_LINKS, address, anybody, caller, group
+from api.routes.links import Capability
+from api.schemas.files import (
+    Converted,
+    ConvertImage,
+    ImageLocated,
+    LinkMade,
+    MediaIdText,
+    S3Key,
+    UploadImage,
+    UploadVideo,
+    VideoAwaited,
+    VideoLocated,
+)
+from common.capabilities import DEFAULT_SECONDS, MAX_SECONDS
+
+# With a key for one's own media, or without one by the capability of a link.
+_EITHER: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"apiKey": []}]
+
+router = group()
+
+
+@router.get(
+    "/api/get_presigned_url",
+    summary="Get fresh links to a media object",
+    description="With an API key for the caller's own, by id or key; without one by the "
+    "capability of a link, for as long as that is good.",
+    responses=answers(200, LinkMade, 404, 422, 429, 503, authenticated=True),
+    security=_EITHER,
+    middlewares=OPEN_TO_LINKS,
+)
+def get_presigned_url(
+    t: Capability = None,
+    id: Annotated[MediaIdText | None, Query(description="Which one, by its id.")] = None,  # noqa: A002 - the parameter's name
+    key: Annotated[S3Key | None, Query(description="Which one, by its key.")] = None,
+    seconds: Annotated[
+        int, Query(alias="expiresIn", ge=1, le=MAX_SECONDS, description="Seconds.")
+    ] = DEFAULT_SECONDS,
+) -> LinkMade:
+    """Links to the store and through the API."""
+    return files().link(
+        anybody(router), t, media_id=id, key=key, seconds=seconds, address=address(router)
+    )
+
+
+@router.post(
+    "/api/convert_s3_image_to_base64",
+    summary="Read a picture as text",
+    description="With an API key for the caller's own, or by the capability of a link.",
+    responses=answers(200, Converted, 400, 404, 413, 415, 422, 429, 503, authenticated=True),
+    security=_EITHER,
+    middlewares=OPEN_TO_LINKS,
+)
+def convert_image(wish: ConvertImage, t: Capability = None) -> Converted:
+    """The picture in base64."""
+    return files().convert(anybody(router), t, wish)
+
+
+def _upload_image(wish: UploadImage) -> ImageLocated:
+    who = caller(router).acting_as(wish.userId, "userId")
+    return files().upload_image(who, wish, address(router))
+
+
+_OF_IMAGE: dict[str, Any] = {
+    "summary": "Upload a picture",
+    "description": "As JSON, or as a form (multipart/form-data) with a file and the same fields.",
+    "responses": answers(200, ImageLocated, 400, 413, 415, 422, 429, 503, authenticated=True),
+    "middlewares": [*ADMITTED, forms.of("image")],
+}
+
+
+@router.post("/api/upload_image", **_OF_IMAGE)
+def upload_image(wish: UploadImage) -> ImageLocated:
+    """The stored picture, and links to it."""
+    return _upload_image(wish)
+
+
+@router.post("/api/public/upload-image", **_OF_IMAGE)
+def upload_public_image(wish: UploadImage) -> ImageLocated:
+    """The same under the path of the public endpoints."""
+    return _upload_image(wish)
+
+
+def _of_video() -> dict[int, Any]:
+    done = answers(200, VideoLocated)
+    awaited = answers(202, VideoAwaited, 400, 413, 415, 422, 429, 503, authenticated=True)
+    awaited[202]["description"] = "To be sent in parts, or still looked at; see `statusUrl`."
+    return {**done, **awaited}
+
+
+@router.post(
+    "/api/upload_video",
+    summary="Upload a video",
+    description="A small one whole, as JSON or as a form with a file; of a large one its "
+    "`fileSize`: the answer says where its parts are put.",
+    responses=_of_video(),
+    middlewares=[*ADMITTED, forms.of("video")],
+)
+def upload_video(wish: UploadVideo) -> Response[str]:
+    """200 with links to it, 202 while it is to be sent or looked at."""
+    who = caller(router).acting_as(wish.userId, "userId")
+    made = files().upload_video(who, wish, address(router))
+    status, headers = 200, {}
+    if isinstance(made, VideoAwaited):
+        status, headers = 202, {"Location": made.statusUrl, "Retry-After": "1"}
+    return Response(
+        status_code=status,
+        content_type=JSON,
+        body=made.model_dump_json(exclude_none=True),
+        headers=dict(headers),
+    )

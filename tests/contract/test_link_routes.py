@@ -1,0 +1,95 @@
+"""Who gets past the authorizer without a key, and what a form becomes."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from api.forms import _fields
+from authorizer import handler as authorizer
+from common.capabilities import WITHOUT_A_KEY
+from common.errors import Malformed
+from tests.contract.gateway import Context, Gateway
+
+API = "arn:aws:execute-api:us-east-1:000000000000:api/live"
+
+
+def policy(endpoint: str, headers: dict[str, str]) -> dict[str, Any]:
+    method, _, path = endpoint.partition(" ")
+    event = {"headers": headers, "methodArn": f"{API}/{method}{path}"}
+    return authorizer.handler(event, Context())  # type: ignore[arg-type]  # what is read of it
+
+
+@pytest.mark.parametrize("endpoint", sorted(WITHOUT_A_KEY))
+def test_nobody_may_call_this_one_endpoint(endpoint: str) -> None:
+    allowed = policy(endpoint, {})
+    (statement,) = allowed["policyDocument"]["Statement"]
+    assert statement["Resource"] == [f"{API}/{endpoint.replace(' ', '')}"]
+    assert allowed["context"] == {}
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    ["GET /v1/media", "POST /api/get_presigned_url", "GET /api/get_presigned_url/x",
+     "POST /api/upload_image", "GET /api/convert_s3_image_to_base64", "DELETE /v1/media/links"],
+)  # fmt: skip
+def test_nobody_may_call_any_other(endpoint: str) -> None:
+    with pytest.raises(authorizer.UnauthorizedError):
+        policy(endpoint, {})
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Authorization": ""}, {"Authorization": "Bearer x"}, {"authorization": "Basic eDp5"},
+     {"X-API-Key": "x"}, {"x-api-key": ""}],
+)  # fmt: skip
+def test_whoever_sends_a_key_sends_a_good_one(headers: dict[str, str]) -> None:
+    for endpoint in WITHOUT_A_KEY:
+        with pytest.raises(authorizer.UnauthorizedError):
+            policy(endpoint, headers)
+
+
+def test_a_route_that_needs_a_key_does_not_trust_the_authorizer_alone(gateway: Gateway) -> None:
+    gateway.key_id = ""
+    assert gateway.call("GET", "/v1/media").status == 401
+    assert gateway.call("GET", "/api/get_presigned_url").status == 404
+
+
+def form(*parts: tuple[str, bytes]) -> bytes:
+    body = b"".join(
+        b"--b\r\nContent-Disposition: form-data; " + head.encode() + b"\r\n\r\n" + data + b"\r\n"
+        for head, data in parts
+    )
+    return body + b"--b--\r\n"
+
+
+KIND = "multipart/form-data; boundary=b"
+PICTURE = bytes(range(256)) * 3
+
+
+def test_a_form_becomes_the_fields_of_the_json() -> None:
+    raw = form(
+        ('name="requestId"', b"one"),
+        ('name="expiresIn"', b"60"),
+        ('name="x"; filename="a"', PICTURE),
+    )
+    fields = _fields(KIND, raw, "image")
+    assert fields == {"requestId": "one", "expiresIn": 60, "image": fields["image"]}
+    assert base64.b64decode(fields["image"]) == PICTURE
+    json.dumps(fields)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw"),
+    [
+        (KIND, b""),
+        (KIND, b"no form at all"),
+        ("multipart/form-data", form(('name="a"', b"1"))),
+        (KIND, form(*[(f'name="f{n}"', b"1") for n in range(11)])),
+        (KIND, form(("nothing", b"1"))),
+    ],
+)
+def test_what_is_no_form_is_refused(kind: str, raw: bytes) -> None:
+    with pytest.raises(Malformed):
+        _fields(kind, raw, "image")
