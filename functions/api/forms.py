@@ -24,12 +24,12 @@ def of(file_field: str) -> Callable[[APIGatewayRestResolver, NextMiddleware], Re
         event = app.current_event
         media_type = event.headers.get("content-type", "")
         if media_type.partition(";")[0].strip().lower() == _FORM:
-            body = event.decoded_body or ""
-            raw = (
-                base64.b64decode(event.body or "")
-                if event.is_base64_encoded
-                else body.encode("utf-8", "surrogateescape")
-            )
+            text = event.body or ""
+            # The gateway sends forms in base64, because they are no text.
+            try:
+                raw = base64.b64decode(text) if event.is_base64_encoded else text.encode()
+            except ValueError:
+                raise Malformed("The body is not a form with a file.") from None
             fields = _fields(media_type, raw, file_field)
             event.raw_event.update(body=json.dumps(fields), isBase64Encoded=False)
             for name in [

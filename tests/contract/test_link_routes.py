@@ -93,3 +93,16 @@ def test_a_form_becomes_the_fields_of_the_json() -> None:
 def test_what_is_no_form_is_refused(kind: str, raw: bytes) -> None:
     with pytest.raises(Malformed):
         _fields(kind, raw, "image")
+
+
+@pytest.mark.parametrize("path", ["/api/upload_image", "/api/public/upload-image"])
+def test_a_form_is_read_as_the_gateway_sends_it(gateway: Gateway, path: str) -> None:
+    """Bytes that are no text arrive whole: what is refused is the picture, not the form."""
+    sent = base64.b64encode(form(('name="file"; filename="a.png"', PICTURE))).decode()
+    reply = gateway.call("POST", path, headers={"Content-Type": KIND}, text=sent, base64=True)
+    assert reply.status == 422, reply.text
+    assert reply.json()["code"] == "image.invalid"
+    unknown = form(('name="file"; filename="a.png"', PICTURE), ('name="s3Key"', b"inbox/x"))
+    sent = base64.b64encode(unknown).decode()
+    reply = gateway.call("POST", path, headers={"Content-Type": KIND}, text=sent, base64=True)
+    assert [fault["pointer"] for fault in reply.json()["errors"]] == ["/s3Key"]
