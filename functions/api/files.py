@@ -32,7 +32,6 @@ from common.database import Database, media, uploads
 from common.database.media import Media
 from common.database.uploads import Upload
 from common.errors import InvalidInput, MediaError, NotFound, PayloadTooLarge
-from common.references import References
 from common.storage import ManagedStore, MediaFolder, arrival
 from common.uploads import Found
 
@@ -51,7 +50,6 @@ class Files:
     database: Database
     store: ManagedStore
     links: Links
-    references: References
     uploads: Uploads
 
     def link(
@@ -98,7 +96,7 @@ class Files:
         """Store a picture that is sent whole, cleaned, and return links to it."""
         from common import pictures  # late: Pillow is only needed for requests with a picture
 
-        picture = self.references.inline(wish.image)
+        picture = pictures.read(wish.image, "image")
         width, height = pictures.size(picture)
         media_id = ids.new("med")
         found = Found(

@@ -80,7 +80,7 @@ def console() -> Console:
 @cache
 def parts() -> Parts:
     """The use cases of the parts of a video."""
-    return Parts(admission(), database(), store(), References(database(), store()))
+    return Parts(admission(), database(), store(), references())
 
 
 @cache
@@ -110,5 +110,10 @@ def uploads() -> Uploads:
 @cache
 def files() -> Files:
     """The use cases of the first version's endpoints for files."""
-    references = References(database(), store(), settings().media_bucket)
-    return Files(database(), store(), links(), references, uploads())
+    return Files(database(), store(), links(), uploads())
+
+
+@cache
+def references() -> References:
+    """Pictures, however they are named."""
+    return References(database(), store(), settings().media_bucket)

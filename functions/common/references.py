@@ -67,7 +67,9 @@ class References:
             from common import pictures
 
             return pictures.read(wish.image, "image")
-        named, text = ("image_id", wish.image_id) if wish.image_id else ("image_url", wish.image_url)
+        named, text = (
+            ("image_id", wish.image_id) if wish.image_id else ("image_url", wish.image_url)
+        )
         if not text:
             return None
         if named == "image_url" and not _is_url(text):

@@ -9,13 +9,14 @@ from decimal import Decimal
 import pytest
 from PIL import Image
 
-from common import ids
+from common import ids, pictures
 from common.database import Database, media, scenes, uploads
 from common.database.media import Search
 from common.database.uploads import Upload
-from common.errors import InvalidInput, PayloadTooLarge
+from common.errors import InvalidInput, NotFound, PayloadTooLarge
 from common.references import References
 from common.uploads import Found
+from common.wishes import CreateVideo
 from tests.contract.gateway import Gateway
 from tests.contract.rows import admit, tell
 from tests.contract.ssrf import ADDRESSES, WRITTEN
@@ -53,7 +54,15 @@ def references(database: Database, host: ForeignHost) -> References:
     tell(database, video_id)
     with database.transaction() as cursor:
         scenes.finish_image(cursor, video_id, 1, 1, key=KEY, usd=Decimal(0))
-    return References(database, Shelf({KEY: png()}), BUCKET, host.way.fetch)
+    return References(database, Shelf({KEY: png()}), BUCKET, host.way)
+
+
+def wished(references: References, user_id: str = "alice", **form: str) -> bytes:
+    """The picture of a wish that is not held against its own limits first."""
+    wish = CreateVideo.model_construct(None, prompt="x", **form)
+    picture = references.wished(user_id, wish)
+    assert picture is not None
+    return picture.data
 
 
 def painted(database: Database) -> str:
@@ -63,14 +72,14 @@ def painted(database: Database) -> str:
 
 
 def test_a_picture_is_taken_by_its_id(references: References, database: Database) -> None:
-    assert references.media(painted(database), "alice").data == png()
+    assert wished(references, image_id=painted(database)) == pictures.clean(png()).data
 
 
 def test_a_picture_is_taken_from_a_url_and_cleaned(
     references: References, host: ForeignHost
 ) -> None:
     host.pages["/a.png"] = Page(png() + b"MARKER")
-    assert b"MARKER" not in references.url("https://pictures.example/a.png", "alice").data
+    assert b"MARKER" not in wished(references, image_url="https://pictures.example/a.png")
     assert len(host.requests) == 1
 
 
@@ -87,12 +96,12 @@ def test_a_picture_is_taken_from_a_url_and_cleaned(
 def test_a_link_of_our_own_is_looked_up_and_never_visited(
     references: References, host: ForeignHost, url: str
 ) -> None:
-    assert references.url(url, "alice").data == png()
+    assert wished(references, image_url=url) == pictures.clean(png()).data
     with pytest.raises(InvalidInput) as caught:
-        references.url(url, "bob")
+        wished(references, "bob", image_url=url)
     assert (caught.value.field, caught.value.error_code) == ("image_url", "request.invalid")
     with pytest.raises(InvalidInput):
-        references.url(url.replace("_1_1", "_9_1"), "alice")
+        wished(references, image_url=url.replace("_1_1", "_9_1"))
     assert (host.lookups, host.connections) == ([], [])
 
 
@@ -107,26 +116,28 @@ def test_what_is_not_a_picture_that_is_ready_is_refused(
         uploads.finish(cursor, sound.media_id, Found("audio/mpeg", "alice/s.mp3", 100, "0" * 64))
     for media_id in (pending.media_id, sound.media_id, ids.new("med")):
         with pytest.raises(InvalidInput) as caught:
-            references.media(media_id, "alice")
+            wished(references, image_id=media_id)
         assert caught.value.field == "image_id"
     with pytest.raises(InvalidInput):
-        references.media(painted(database), "bob")
+        wished(references, "bob", image_id=painted(database))
 
 
 def test_a_large_inline_picture_is_sent_to_the_uploads(references: References) -> None:
     with pytest.raises(PayloadTooLarge, match="/v1/uploads"):
-        references.inline("A" * 5_900_000)
+        wished(references, image="A" * 5_900_000)
 
 
 def test_no_url_visits_a_neighbour(references: References, host: ForeignHost) -> None:
     for url in WRITTEN:
         with pytest.raises(InvalidInput):
-            references.url(url, "alice")
+            wished(references, image_url=url)
+        with pytest.raises((InvalidInput, NotFound)):  # where any way to name a picture is taken
+            references.read("alice", url, "startImage")
     assert (host.lookups, host.connections) == ([], [])
     for address in ADDRESSES:
         host.names["inner.example"] = [address]
         with pytest.raises(InvalidInput):
-            references.url("https://inner.example/a.png", "alice")
+            wished(references, image_url="https://inner.example/a.png")
     assert (host.connections, host.requests) == ([], [])
 
 
