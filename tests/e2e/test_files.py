@@ -120,17 +120,17 @@ def test_a_large_video_is_sent_in_parts(keeper: Client, movie: bytes) -> None:
 @pytest.mark.parametrize(
     ("path", "body", "status", "pointer"),
     [
-        ("upload_image", {}, 422, "/image"),
-        ("upload_image", {"image": "not base64!"}, 422, "/image"),
-        ("upload_image", {"image": encoded(b"hello")}, 422, "/image"),
+        ("upload_image", {}, 400, "/image"),
+        ("upload_image", {"image": "not base64!"}, 400, "/image"),
+        ("upload_image", {"image": encoded(b"hello")}, 400, "/image"),
         ("upload_image", {"image": "A" * 5_880_000}, 413, "/image"),
-        ("upload_image", {"image": "AAAA", "requestId": "../x"}, 422, "/requestId"),
-        ("upload_image", {"image": "AAAA", "s3Key": "inbox/x"}, 422, "/s3Key"),
-        ("public/upload-image", {"image": "AAAA", "expiresIn": 86_401}, 422, "/expiresIn"),
-        ("upload_video", {}, 422, ""),
-        ("upload_video", {"video": "AAAA", "fileSize": 3}, 422, ""),
-        ("upload_video", {"video": "not base64!"}, 422, "/video"),
-        ("upload_video", {"fileSize": 1_073_741_825}, 422, "/fileSize"),
+        ("upload_image", {"image": "AAAA", "requestId": "../x"}, 400, "/requestId"),
+        ("upload_image", {"image": "AAAA", "s3Key": "inbox/x"}, 400, "/s3Key"),
+        ("public/upload-image", {"image": "AAAA", "expiresIn": 86_401}, 400, "/expiresIn"),
+        ("upload_video", {}, 400, ""),
+        ("upload_video", {"video": "AAAA", "fileSize": 3}, 400, ""),
+        ("upload_video", {"video": "not base64!"}, 400, "/video"),
+        ("upload_video", {"fileSize": 1_073_741_825}, 400, "/fileSize"),
     ],
 )
 def test_what_is_not_taken_is_named(
@@ -145,7 +145,7 @@ def test_a_bad_video_is_refused(keeper: Client) -> None:
     if response.status_code == 202:
         assert settled(keeper, response.json()["id"])["status"] == "refused"
     else:
-        assert_problem(response, 422, "upload.type")
+        assert_problem(response, 400, "upload.type")
 
 
 def test_files_are_for_another_user_only_with_the_scope(keeper: Client, operator: Client) -> None:
@@ -162,10 +162,10 @@ def test_an_owner_gets_fresh_links_by_id_or_key(keeper: Client, picture: dict[st
         for url in (body["url"], body["proxyUrl"]):
             assert requests.get(url, timeout=TIMEOUT).status_code == 200
     for query in ("", f"?id={picture['id']}&key={picture['s3Key']}"):
-        assert_problem(keeper.call("GET", PRESIGNED + query), 422)
+        assert_problem(keeper.call("GET", PRESIGNED + query), 400)
     for query in ("?id=med_1", f"?id={picture['id']}&expiresIn=0",
                   f"?id={picture['id']}&expiresIn=86401"):  # fmt: skip
-        assert_problem(keeper.call("GET", PRESIGNED + query), 422)
+        assert_problem(keeper.call("GET", PRESIGNED + query), 400)
 
 
 def test_nobody_gets_links_to_what_is_not_theirs(
@@ -225,7 +225,7 @@ def test_a_video_is_not_converted(keeper: Client) -> None:
               if item["media_type"] == "video/mp4" and item["status"] == "ready"]  # fmt: skip
     for item in videos[:1]:
         problem = keeper.call("POST", CONVERT, {"id": item["id"]})
-        assert_problem(problem, 422, "media.not_a_picture")
+        assert_problem(problem, 400, "media.not_a_picture")
 
 
 def test_ended_links_end_here_too(as_user: Callable[[str], Client], nobody: Client) -> None:

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 
 from api import forms
 from api.document import answers
-from api.middleware import JSON
+from api.middleware import JSON, first_version
 from api.resources import files
 from api.routes import ADMITTED, OPEN_TO_LINKS, address, anybody, caller, group
 from api.routes.links import Capability
@@ -36,9 +36,9 @@ router = group()
     summary="Get fresh links to a media object",
     description="With an API key for the caller's own, by id or key; without one by the "
     "capability of a link, for as long as that is good.",
-    responses=answers(200, LinkMade, 404, 422, 429, 503, authenticated=True),
+    responses=answers(200, LinkMade, 400, 404, 429, 503, authenticated=True),
     security=_EITHER,
-    middlewares=OPEN_TO_LINKS,
+    middlewares=[*OPEN_TO_LINKS, first_version],
 )
 def get_presigned_url(
     t: Capability = None,
@@ -58,9 +58,9 @@ def get_presigned_url(
     "/api/convert_s3_image_to_base64",
     summary="Read a picture as text",
     description="With an API key for the caller's own, or by the capability of a link.",
-    responses=answers(200, Converted, 400, 404, 413, 415, 422, 429, 503, authenticated=True),
+    responses=answers(200, Converted, 400, 404, 413, 415, 429, 503, authenticated=True),
     security=_EITHER,
-    middlewares=OPEN_TO_LINKS,
+    middlewares=[*OPEN_TO_LINKS, first_version],
 )
 def convert_image(wish: ConvertImage, t: Capability = None) -> Converted:
     """The picture in base64."""
@@ -75,8 +75,8 @@ def _upload_image(wish: UploadImage) -> ImageLocated:
 _OF_IMAGE: dict[str, Any] = {
     "summary": "Upload a picture",
     "description": "As JSON, or as a form (multipart/form-data) with a file and the same fields.",
-    "responses": answers(200, ImageLocated, 400, 413, 415, 422, 429, 503, authenticated=True),
-    "middlewares": [*ADMITTED, forms.of("image")],
+    "responses": answers(200, ImageLocated, 400, 413, 415, 429, 503, authenticated=True),
+    "middlewares": [*ADMITTED, first_version, forms.of("image")],
 }
 
 
@@ -94,7 +94,7 @@ def upload_public_image(wish: UploadImage) -> ImageLocated:
 
 def _of_video() -> dict[int, Any]:
     done = answers(200, VideoLocated)
-    awaited = answers(202, VideoAwaited, 400, 413, 415, 422, 429, 503, authenticated=True)
+    awaited = answers(202, VideoAwaited, 400, 413, 415, 429, 503, authenticated=True)
     awaited[202]["description"] = "To be sent in parts, or still looked at; see `statusUrl`."
     return {**done, **awaited}
 
@@ -105,7 +105,7 @@ def _of_video() -> dict[int, Any]:
     description="A small one whole, as JSON or as a form with a file; of a large one its "
     "`fileSize`: the answer says where its parts are put.",
     responses=_of_video(),
-    middlewares=[*ADMITTED, forms.of("video")],
+    middlewares=[*ADMITTED, first_version, forms.of("video")],
 )
 def upload_video(wish: UploadVideo) -> Response[str]:
     """200 with links to it, 202 while it is to be sent or looked at."""
