@@ -49,6 +49,11 @@ class Operation:
         return self.described.get("security") == []
 
     @property
+    def keyless(self) -> int:
+        """What a request without a key is answered: 404 where the capability of a link will do."""
+        return 404 if {} in self.described.get("security", []) else 401
+
+    @property
     def statuses(self) -> list[int]:
         """The documented statuses."""
         return [int(status) for status in self.described["responses"]]
