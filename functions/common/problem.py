@@ -3,12 +3,15 @@
 It also carries `success`, `error` and `details`, which clients of the first version read.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from common.errors import InvalidInput, VideoError
+
+_QUOTED = re.compile(r"'([^']*)'")
 
 
 class Fault(BaseModel):
@@ -65,10 +68,16 @@ def faults(errors: Iterable[Mapping[str, Any]], within: str = "") -> list[Fault]
             Fault(
                 pointer=within + "".join(f"/{part}" for part in place),
                 detail=str(error["msg"]),
-                allowed=error.get("ctx", {}).get("expected"),
+                allowed=_allowed(error),
             )
         )
     return found
+
+
+def _allowed(error: Mapping[str, Any]) -> Any:
+    """Return the allowed values as a list; pydantic has them as a text, in quotes."""
+    expected = error.get("ctx", {}).get("expected")
+    return _QUOTED.findall(expected) or expected if isinstance(expected, str) else expected
 
 
 def _named(part: str | int) -> str:
