@@ -1,7 +1,8 @@
 """Mints API keys on a deployed stack: `python -m infra.keys --stage dev --user alice`.
 
 The operator's own key is derived from the secret that the stack generated; whoever may read that
-secret is the operator. It is used for one request, which mints a managed key.
+secret is the operator. It is used for one request, which mints a managed key, or shown on wish
+(`--operator`), to manage the others with.
 """
 
 import argparse
@@ -148,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--stage", default="local", choices=sorted(STAGES))
+    add("--operator", action="store_true", help="print the operator's own key, and mint none")
     add("--user", default="demo", help="owner of the key (demo)")
     add("--name", default="made with make key", help="what the key is for")
     add("--test", action="store_true", help="never reaches a paid provider")
@@ -162,10 +164,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _mint(options: argparse.Namespace) -> str:
-    days = options.expires_in
+def _key(options: argparse.Namespace) -> str:
+    deployment, days = _deployment(options.stage), options.expires_in
+    if options.operator:
+        return operator_key(deployment)
     return mint_key(
-        _deployment(options.stage),
+        deployment,
         options.name,
         user_id=options.user,
         test=options.test,
@@ -180,10 +184,10 @@ def _mint(options: argparse.Namespace) -> str:
 
 
 def main() -> int:
-    """Mint a key and print it; what went wrong goes to standard error, with exit status 1."""
+    """Print a key; what went wrong goes to standard error, with exit status 1."""
     options = _parser().parse_args()
     try:
-        print(_mint(options))
+        print(_key(options))
     except MintError as error:
         print(error, file=sys.stderr)
         return 1
