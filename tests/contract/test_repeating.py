@@ -176,7 +176,7 @@ def insistently(ask: Callable[[], Answer], refusals: list[VideoError]) -> Answer
             return ask()
         except (Conflict, DatabaseUnavailable) as refusal:
             refusals.append(refusal)
-            time.sleep(random.uniform(0.5, 2))
+            time.sleep(random.uniform(0.5, 1) * (refusal.retry_after or 1))
     raise AssertionError("asked in vain")
 
 
