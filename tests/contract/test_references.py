@@ -141,14 +141,6 @@ def test_no_url_visits_a_neighbour(references: References, host: ForeignHost) ->
     assert (host.connections, host.requests) == ([], [])
 
 
-def test_no_url_gets_through_the_api(gateway: Gateway) -> None:
-    """The same at the door, with the connector that is deployed: nothing is resolved."""
-    for url in WRITTEN:
-        reply = gateway.call("POST", "/v1/videos", {"prompt": "x", "image_url": url})
-        assert reply.status == 422, url
-        assert {fault["pointer"] for fault in reply.json()["errors"]} == {"/image_url"}, url
-
-
 def test_one_form_is_given(gateway: Gateway) -> None:
     inline = base64.b64encode(png()).decode()
     forms = {"image": inline, "image_id": ids.new("med"), "image_url": "https://a.example/"}

@@ -2,25 +2,27 @@
 
 import base64
 import io
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from PIL import Image
 
-from tests.answers import Operation
+from tests.answers import DOCUMENT, Operation
 from tests.contract.gateway import Reply
 from tests.surface.owners import Owner
 from tests.surface.service import Service
 
 
-def _picture() -> str:
+def _picture() -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (64, 64)).save(out, "PNG")
-    return base64.b64encode(out.getvalue()).decode()
+    return out.getvalue()
 
 
-PICTURE = _picture()
+PICTURE_BYTES = _picture()
+PICTURE = base64.b64encode(PICTURE_BYTES).decode()
 WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
 # The smallest good body of each operation that takes one.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -42,6 +44,9 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/api/admin/api-keys/{key_id}"): {"name": "n"},
     ("POST", "/api/admin/api-keys/{key_id}/rotate"): {},
 }
+
+# Where in a body a field that names something stands, if not at the top.
+INSIDE = {"media": ("output", "music")}
 
 
 @dataclass
@@ -79,3 +84,26 @@ def own_path(operation: Operation, owner: Owner) -> dict[str, str]:
     user, request, folder, name = owner.objects[0].split("/")
     own |= {"user_id": user, "request_id": request, "folder": folder, "name": name}
     return {one["name"]: own[one["name"]] for one in operation.parameters("path")}
+
+
+def fields(schema: dict[str, Any], met: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the names of all fields of a schema, of the objects in it too."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        if name not in met:
+            yield from fields(DOCUMENT["components"]["schemas"][name], (*met, name))
+    for name, inner in schema.get("properties", {}).items():
+        yield name
+        yield from fields(inner, met)
+    for inner in [*schema.get("anyOf", []), *schema.get("allOf", []), *schema.get("oneOf", [])]:
+        yield from fields(inner, met)
+    if "items" in schema:
+        yield from fields(schema["items"], met)
+
+
+def named_in(body: dict[str, Any], name: str, value: str) -> dict[str, Any]:
+    """Return the body with the field, at the place where it stands."""
+    inner: Any = {name: [value] if name == "images" else value}
+    for outer in reversed(INSIDE.get(name, ())):
+        inner = {outer: inner}
+    return {**body, **inner}

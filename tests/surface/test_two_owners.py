@@ -5,17 +5,16 @@ names are known here, and fails the first test if they are not.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from common.database import Database
 from tests import answers
-from tests.answers import DOCUMENT, OPERATIONS, Operation
+from tests.answers import OPERATIONS, Operation
 from tests.contract.gateway import Reply
 from tests.surface import owners
 from tests.surface.owners import Owner
-from tests.surface.request import BODIES, WISH, Attempt, own_path
+from tests.surface.request import BODIES, WISH, Attempt, fields, named_in, own_path
 from tests.surface.service import Service
 
 # Parameters and fields that name a thing or its owner.
@@ -59,28 +58,11 @@ PLAIN = {
         "video", "voice", "volume",
     },
 }  # fmt: skip
-# Where in a body a field that names something stands, if not at the top.
-INSIDE = {"media": ("output", "music")}
 # Where nothing of another's can be a good value.
 MUST_FAIL = {
     "object", "x-user-id", "userId", "user_id", "media", "id", "image_id", "image_url", "imageUrl",
     "key", "s3Key",
 }  # fmt: skip
-
-
-def fields(schema: dict[str, Any], met: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield the names of all fields of a schema, of the objects in it too."""
-    if "$ref" in schema:
-        name = schema["$ref"].rpartition("/")[2]
-        if name not in met:
-            yield from fields(DOCUMENT["components"]["schemas"][name], (*met, name))
-    for name, inner in schema.get("properties", {}).items():
-        yield name
-        yield from fields(inner, met)
-    for inner in [*schema.get("anyOf", []), *schema.get("allOf", []), *schema.get("oneOf", [])]:
-        yield from fields(inner, met)
-    if "items" in schema:
-        yield from fields(schema["items"], met)
 
 
 def names(operation: Operation, place: str) -> set[str]:
@@ -156,14 +138,6 @@ def foreign_objects(operation: Operation, mine: Owner, theirs: Owner) -> Iterato
         for capability in (None, "", "x", *mine.capabilities):
             query = {} if capability is None else {"t": capability}
             yield Attempt(operation, "path", "object", key, parts, query)
-
-
-def named_in(body: dict[str, Any], name: str, value: str) -> dict[str, Any]:
-    """Return the body with the field, at the place where it stands."""
-    inner: Any = {name: [value] if name == "images" else value}
-    for outer in reversed(INSIDE.get(name, ())):
-        inner = {outer: inner}
-    return {**body, **inner}
 
 
 @pytest.fixture
