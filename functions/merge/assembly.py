@@ -212,7 +212,7 @@ class _Maker:
             return None
         if plan.sound is SoundPlan.KEPT and self.soundtrack is None:
             try:
-                return clip_sound.kept(plan, self.scratch, times)
+                return clip_sound.kept(plan, self.scratch, times, self.pool)
             except Unreadable:
                 pass  # Then it is encoded: the same sound, only slower.
         return clip_sound.encode(self._mixed(plan), self.scratch, times)

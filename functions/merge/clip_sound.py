@@ -45,12 +45,12 @@ def encode(mixed: Path, scratch: Path, times: Sequence[Fraction]) -> Row:
     return sound.whole(packets, entry.sound_of(_CONFIG, RATE, CHANNELS), times)
 
 
-def kept(plan: Plan, scratch: Path, times: Sequence[Fraction]) -> Row:
+def kept(plan: Plan, scratch: Path, times: Sequence[Fraction], pool: Executor) -> Row:
     """Lay the clips' own packets, and mend the joints; raises Unreadable where that cannot be."""
     movies = [shot.facts.movie for shot in plan.shots]
     model = next(movie.sound for movie in movies if movie is not None and movie.sound is not None)
     with closing(Coder(aac.Setup.of(model.entry.config), scratch)) as coder:
-        return joints.mend(sound.lay(movies, times, coder.silence), coder)
+        return joints.mend(sound.lay(movies, times, coder.silence), coder, pool)
 
 
 def _scene(plan: Plan, place: int, beside: Path) -> Path:

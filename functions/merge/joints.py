@@ -2,12 +2,13 @@
 
 Two clips' packets do not fit each other: side by side they give an echo and a click. So the sound
 around each joint is decoded, the end of one clip and the beginning of the next are faded within
-5 ms, and that is encoded anew: about three packets of each joint, all joints of a cut in one run.
+5 ms, and that is encoded anew: about three packets of each joint, the joints of a cut in few runs.
 All other packets stay as they came. The result is decoded and held against what was meant.
 """
 
 from array import array
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from operator import sub
@@ -23,6 +24,7 @@ _SETTLED = 2  # blocks after which a decoder, or an encoder, has forgotten what 
 _FADE = 240  # sound samples
 _PAUSE = 3 * AAC_SAMPLES
 _SHARPER, _FAINT = 2.0, 200  # what a sudden change may exceed that of the sound itself by
+_RUNS, _LEAST_RUN = 4, 6  # runs of the encoder side by side; joints that are worth one
 _LEAST_BITS, _MOST_BITS = 96_000, 320_000  # a second
 
 
@@ -38,8 +40,8 @@ class _Patch:
         return self.start + len(self.packets)
 
 
-def mend(row: Row, coder: Coder) -> Row:
-    """Return the row with its joints encoded anew.
+def mend(row: Row, coder: Coder, pool: Executor) -> Row:
+    """Return the row with its joints encoded anew, by the threads of `pool`.
 
     Raises Unreadable, with the reason, when the joints cannot be made without a click; the sound
     must be encoded as a whole then.
@@ -50,8 +52,10 @@ def mend(row: Row, coder: Coder) -> Row:
         raise Unreadable("is too short for its sound to be joined as it is")
     decoded = coder.decode(_apart(row.joints), "apart")
     meant = _faded(decoded, row.joints, coder)
-    new = coder.encode(meant, _bits(row), "joints")
-    patches = [_patch(row, joint, number, new, coder) for number, joint in enumerate(row.joints)]
+    new = _encoded(meant, _bits(row), coder, pool)
+    patches = [
+        _patch(row, joint, packets, coder) for joint, packets in zip(row.joints, new, strict=True)
+    ]
     packets = list(row.packets)
     for patch in patches:
         packets[patch.start : patch.end] = patch.packets
@@ -85,7 +89,28 @@ def _bits(row: Row) -> int:
     return round(min(_MOST_BITS, max(_LEAST_BITS, share * 8 * row.entry.rate)))
 
 
-def _patch(row: Row, joint: Joint, number: int, new: Sequence[Packet], coder: Coder) -> _Patch:
+def _encoded(meant: Pcm, bits: int, coder: Coder, pool: Executor) -> list[Sequence[Packet]]:
+    """Return the new packets of each joint: the one that begins with its first block, and so on.
+
+    Encoding is nearly all that mending costs, so several runs share it. What stands before a joint
+    in its run does not matter: its first packets are never taken.
+    """
+    each = 2 * _BLOCKS
+    samples = each * coder.block
+    count = len(meant) // samples
+    size = max(_LEAST_RUN, -(-count // _RUNS))
+
+    def encode(first: int) -> list[Sequence[Packet]]:
+        own = meant[first * samples : (first + size) * samples]
+        packets = coder.encode(own, bits, f"joints_{first}")[1:]  # after the encoder's priming
+        return [
+            packets[number * each : (number + 1) * each] for number in range(len(own) // samples)
+        ]
+
+    return [new for run in pool.map(encode, range(0, count, size)) for new in run]
+
+
+def _patch(row: Row, joint: Joint, new: Sequence[Packet], coder: Coder) -> _Patch:
     """Choose which new packets to take: as few as there can be, with windows that fit the old ones.
 
     Blocks that were faded are changed, and so are the packets that reach into them.
@@ -95,8 +120,7 @@ def _patch(row: Row, joint: Joint, number: int, new: Sequence[Packet], coder: Co
     changed_after = -(-(_silent(joint.after.start - line) + _FADE) // AAC_SAMPLES)
 
     def fresh(place: int) -> Packet:
-        # The encoder's packet 0 is its priming; packet 1 begins with the first block.
-        return new[number * 2 * _BLOCKS + place - joint.place + _BLOCKS + 1]
+        return new[place - joint.place + _BLOCKS]
 
     def fit(place: int, before: Packet, after: Packet) -> bool:
         one, other = aac.window(coder.read(before)), aac.window(coder.read(after))

@@ -150,14 +150,12 @@ def nearest_rate(pictures: int, seconds: Fraction, *, steady: bool) -> Fraction:
 def _leader(clips: Sequence[Facts]) -> Facts:
     """Return the first clip of the kind (size and rate) that fills most of the time."""
     moving = [facts for facts in clips if not facts.is_still] or list(clips)
-
-    def weight(facts: Facts) -> Fraction:
+    seconds: dict[tuple[Size, Fraction], Fraction] = {}
+    for facts in moving:
         kind = facts.size, facts.rate
-        return sum(
-            (other.seconds for other in moving if (other.size, other.rate) == kind), Fraction()
-        )
-
-    return max(moving, key=weight)
+        seconds[kind] = seconds.get(kind, Fraction()) + facts.seconds
+    longest = max(seconds, key=lambda kind: seconds[kind])
+    return next(facts for facts in moving if (facts.size, facts.rate) == longest)
 
 
 def _slower(rate: Fraction) -> Fraction:

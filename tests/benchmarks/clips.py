@@ -23,7 +23,7 @@ def make(
     fps: int = FPS,
 ) -> Path:
     """Write one clip of 1280 x 720, or of another size and rate."""
-    filters = [f"scale={size}"] if size else []
+    filters = [f"scale={size},setsar=1"] if size else []  # as a camera held upright makes it
     filters.append(f"fps={fps}")
     audio = ["-f", "lavfi", "-i", "anoisesrc=c=pink:r=48000:a=0.2"] if sound else []
     command = [FFMPEG, "-v", "error", "-f", "lavfi", "-i", _PICTURE, *audio, "-t", str(seconds)]

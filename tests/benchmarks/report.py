@@ -23,11 +23,19 @@ class Timing:
         return statistics.median(mine / other for mine, other in pairs)
 
 
-def side_by_side(actions: Mapping[str, Callable[[], object]], runs: int) -> dict[str, Timing]:
-    """Run every action `runs` times, in turns, after one turn that does not count."""
+def side_by_side(
+    actions: Mapping[str, Callable[[], object]],
+    runs: int,
+    before: Callable[[], object] = lambda: None,
+) -> dict[str, Timing]:
+    """Run every action `runs` times, in turns, after one turn that does not count.
+
+    `before` is called before each of them, and its time is not measured.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in actions}
     for turn in range(runs + 1):
         for name, action in actions.items():
+            before()
             started = time.perf_counter()
             action()
             if turn:

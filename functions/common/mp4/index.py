@@ -46,16 +46,19 @@ def front(splice: Splice) -> bytes:
 
 
 def _chunks(samples: Iterable[Sample]) -> Sequence[_Chunks]:
-    place = 0
+    place, last = 0, -1
     sizes: list[list[int]] = [[], []]
     places: list[list[int]] = [[], []]
     counts: list[list[int]] = [[], []]
-    for track, group in groupby(samples, key=lambda sample: sample.track):
-        before = len(sizes[track])
-        sizes[track] += [sample.size for sample in group]
-        places[track].append(place)
-        counts[track].append(len(sizes[track]) - before)
-        place += sum(sizes[track][before:])
+    for sample in samples:
+        track, size = sample.track, sample.size
+        if track != last:
+            places[track].append(place)
+            counts[track].append(0)
+            last = track
+        counts[track][-1] += 1
+        sizes[track].append(size)
+        place += size
     return [_Chunks(*columns) for columns in zip(sizes, places, counts, strict=True)]
 
 
