@@ -54,10 +54,10 @@ format: .venv/.installed ## Format the code
 	$(BIN)/ruff check --fix .
 
 # Files of tests are shared out between two processes, each with a database of its own.
-contract infra: .venv/.installed
+unit contract infra: .venv/.installed
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/$@
 
-unit surface local e2e media: .venv/.installed
+surface local e2e media: .venv/.installed
 	$(BIN)/pytest -q tests/$@
 
 faults-share: .venv/.installed
