@@ -68,9 +68,10 @@ class Files:
         return LinkMade(**self._located(item, seconds, address), url=self._stored(item, seconds))
 
     def convert(
-        self, caller: Caller | None, capability: str | None, wish: ConvertImage
+        self, caller: Caller | None, capability: str | None, wish: ConvertImage | None
     ) -> Converted:
         """Return a picture as text; raises NotFound, InvalidInput or PayloadTooLarge."""
+        wish = wish or ConvertImage()
         key = wish.s3Key
         if wish.imageUrl is not None:
             key, carried = _taken_apart(wish.imageUrl)
@@ -123,7 +124,7 @@ class Files:
             self.store.put(found.key, picture.data, found.media_type)
             item = media.get(cursor, media_id, caller.user_id)
         return ImageLocated(
-            **self._located(item, wish.expiresIn, address, wish.requestId),
+            **self._located(item, wish.expiresIn, address),
             imageUrl=self._stored(item, wish.expiresIn),
         )
 
@@ -154,7 +155,7 @@ class Files:
         if item.error is not None:
             raise MediaError(item.error["detail"], code=item.error["code"], field="video")
         return VideoLocated(
-            **self._located(item, wish.expiresIn, address, wish.requestId),
+            **self._located(item, wish.expiresIn, address),
             videoUrl=self._stored(item, wish.expiresIn),
         )
 
@@ -183,16 +184,15 @@ class Files:
             raise NotFound(f"The media object is {item.status}; there is nothing to read.")
         return item, seconds
 
-    def _located(
-        self, item: Media, seconds: int, address: str, request_id: str | None = None
-    ) -> dict[str, Any]:
+    def _located(self, item: Media, seconds: int, address: str) -> dict[str, Any]:
         with self.database.transaction() as cursor:
             epoch = media.epoch(cursor, item.user_id)
+            name = media.request_name(cursor, item)
         return {
             "id": item.media_id,
             "s3Key": item.key,
             "userId": item.user_id,
-            "requestId": request_id or item.video_id or item.media_id,
+            "requestId": name or item.video_id or item.media_id,
             "proxyUrl": self.links.make(address, item, epoch=epoch, seconds=seconds).url,
             "expiresIn": seconds,
         }

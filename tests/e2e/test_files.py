@@ -98,6 +98,16 @@ def test_a_picture_is_uploaded_as_a_form(keeper: Client, path: str) -> None:
     assert requests.get(body["imageUrl"], timeout=TIMEOUT).headers["Content-Type"] == "image/png"
 
 
+def test_an_upload_is_named_by_the_header_too(keeper: Client) -> None:
+    header = {"X-Request-ID": "by-header"}
+    for named in ({}, {"requestId": "by-header"}):
+        wish = {"image": encoded(jpeg()), **named}
+        body = answered(keeper.call("POST", "/api/upload_image", wish, headers=header))
+        assert body["requestId"] == "by-header"
+    both = {"image": encoded(jpeg()), "requestId": "other"}
+    assert_problem(keeper.call("POST", "/api/upload_image", both, headers=header), 400)
+
+
 def test_a_small_video_is_uploaded_whole(keeper: Client, movie: bytes) -> None:
     response = keeper.call("POST", "/api/upload_video", {"video": encoded(movie)})
     if response.status_code == 202:  # it was not looked at within the wait
@@ -159,6 +169,7 @@ def test_an_owner_gets_fresh_links_by_id_or_key(keeper: Client, picture: dict[st
     for query in (f"id={picture['id']}", f"key={picture['s3Key']}"):
         body = answered(keeper.call("GET", f"{PRESIGNED}?{query}&expiresIn=120"))
         assert (body["s3Key"], body["expiresIn"]) == (picture["s3Key"], 120)
+        assert body["requestId"] == "req-abc123"
         for url in (body["url"], body["proxyUrl"]):
             assert requests.get(url, timeout=TIMEOUT).status_code == 200
     for query in ("", f"?id={picture['id']}&key={picture['s3Key']}"):
@@ -187,6 +198,7 @@ def test_a_capability_serves_without_a_key(nobody: Client, picture: dict[str, An
     assert requests.get(body["url"], timeout=TIMEOUT).status_code == 200
     for converted in (
         nobody.call("POST", f"{CONVERT}?t={good}", {}),
+        nobody.call("POST", f"{CONVERT}?t={good}"),
         nobody.call("POST", CONVERT, {"imageUrl": picture["proxyUrl"]}),
     ):
         body = answered(converted)
@@ -206,6 +218,7 @@ def test_without_a_good_capability_there_is_nothing(
         assert_problem(nobody.call("POST", f"{CONVERT}?t={wrong}", {}), 404, "not_found")
     assert_problem(nobody.call("GET", PRESIGNED), 404)
     assert_problem(nobody.call("POST", CONVERT, {}), 404)
+    assert_problem(nobody.call("POST", CONVERT), 404)
     other = f"?t={good}&key=keeper/x/user-uploads/y.png"
     assert_problem(nobody.call("GET", PRESIGNED + other), 404)
     for url in ("https://a.example/x.png", "https://169.254.169.254/api/proxy_s3_image/a/b/c/d"):

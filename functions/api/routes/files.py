@@ -3,13 +3,13 @@
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from api import forms
 from api.document import answers
 from api.middleware import JSON, first_version
 from api.resources import files
-from api.routes import ADMITTED, OPEN_TO_LINKS, address, anybody, caller, group
+from api.routes import ADMITTED, OPEN_TO_LINKS, RequestId, address, anybody, caller, group, named
 from api.routes.links import Capability
 from api.schemas.files import (
     Converted,
@@ -62,12 +62,15 @@ def get_presigned_url(
     security=_EITHER,
     middlewares=[*OPEN_TO_LINKS, first_version],
 )
-def convert_image(wish: ConvertImage, t: Capability = None) -> Converted:
+def convert_image(
+    wish: Annotated[ConvertImage | None, Body()] = None, t: Capability = None
+) -> Converted:
     """The picture in base64."""
     return files().convert(anybody(router), t, wish)
 
 
-def _upload_image(wish: UploadImage) -> ImageLocated:
+def _upload_image(wish: UploadImage, request_id: str | None) -> ImageLocated:
+    wish = named(wish, request_id)
     who = caller(router).acting_as(wish.userId, "userId")
     return files().upload_image(who, wish, address(router))
 
@@ -81,15 +84,15 @@ _OF_IMAGE: dict[str, Any] = {
 
 
 @router.post("/api/upload_image", **_OF_IMAGE)
-def upload_image(wish: UploadImage) -> ImageLocated:
+def upload_image(wish: UploadImage, request_id: RequestId = None) -> ImageLocated:
     """The stored picture, and links to it."""
-    return _upload_image(wish)
+    return _upload_image(wish, request_id)
 
 
 @router.post("/api/public/upload-image", **_OF_IMAGE)
-def upload_public_image(wish: UploadImage) -> ImageLocated:
+def upload_public_image(wish: UploadImage, request_id: RequestId = None) -> ImageLocated:
     """The same under the path of the public endpoints."""
-    return _upload_image(wish)
+    return _upload_image(wish, request_id)
 
 
 def _of_video() -> dict[int, Any]:
@@ -107,8 +110,9 @@ def _of_video() -> dict[int, Any]:
     responses=_of_video(),
     middlewares=[*ADMITTED, first_version, forms.of("video")],
 )
-def upload_video(wish: UploadVideo) -> Response[str]:
+def upload_video(wish: UploadVideo, request_id: RequestId = None) -> Response[str]:
     """200 with links to it, 202 while it is to be sent or looked at."""
+    wish = named(wish, request_id)
     who = caller(router).acting_as(wish.userId, "userId")
     made = files().upload_video(who, wish, address(router))
     status, headers = 200, {}

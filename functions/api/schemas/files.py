@@ -102,5 +102,5 @@ class ConvertImage(Request):
     id: MediaIdText | None = None
     s3Key: S3Key | None = None
     imageUrl: Annotated[str, StringConstraints(max_length=2048), STORABLE] | None = Field(
-        None, description="A link that the API gave out; it carries its own right to read."
+        default=None, description="A link that the API gave out; it carries its own right to read."
     )

@@ -150,6 +150,19 @@ def epoch(cursor: Cursor, user_id: str) -> int:
     return int(row["epoch"]) if row else 0
 
 
+def request_name(cursor: Cursor, item: Media) -> str | None:
+    """Return the name that its owner gave to the upload, or to the video that it is part of."""
+    cursor.execute(
+        """
+        SELECT request_id FROM uploads WHERE media_id = %s
+        UNION ALL SELECT request_id FROM video_sessions WHERE session_id = %s
+        """,
+        (item.media_id, item.video_id),
+    )
+    row = cursor.fetchone()
+    return row["request_id"] if row else None
+
+
 def raise_epoch(cursor: Cursor, user_id: str) -> None:
     """Make all links to the user's media useless."""
     cursor.execute(
