@@ -106,3 +106,16 @@ def test_a_form_is_read_as_the_gateway_sends_it(gateway: Gateway, path: str) -> 
     sent = base64.b64encode(unknown).decode()
     reply = gateway.call("POST", path, headers={"Content-Type": KIND}, text=sent, base64=True)
     assert [fault["pointer"] for fault in reply.json()["errors"]] == ["/s3Key"]
+
+
+@pytest.mark.parametrize(
+    "name", [b"\xff", b"\xed\xa0\x80", b"\x00", "\u00e9".encode(), b"a\tb", b"__proto__"]
+)
+def test_a_field_of_any_name_is_refused_by_it(gateway: Gateway, name: bytes) -> None:
+    field = b'--b\r\nContent-Disposition: form-data; name="' + name + b'"\r\n\r\n1\r\n'
+    sent = base64.b64encode(field + form(('name="file"; filename="a.png"', PICTURE))).decode()
+    reply = gateway.call(
+        "POST", "/api/upload_image", headers={"Content-Type": KIND}, text=sent, base64=True
+    )
+    assert reply.status == 400, reply.text
+    assert reply.json()["success"] is False
