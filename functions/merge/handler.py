@@ -169,9 +169,16 @@ def _fetch(shown: Mapping[Path, str], heard: Mapping[Path, str]) -> None:
 def _publish(product: Product, folder: MediaFolder, version: int) -> list[File]:
     """Store every file, the video last: whoever sees it finds all that goes with it."""
     files = [_file(made, number, folder, version) for number, made in enumerate(product.files)]
-    for file, made in reversed(list(zip(files, product.files, strict=True))):
-        store().put_file(file.key, made.path, file.media_type)
+    video, *others = zip(files, product.files, strict=True)
+    with ThreadPoolExecutor(_TRANSFERS) as pool:
+        for done in [pool.submit(_store, file, made) for file, made in others]:
+            done.result()
+    _store(*video)
     return files
+
+
+def _store(file: File, made: Made) -> None:
+    store().put_file(file.key, made.path, file.media_type)
 
 
 def _file(made: Made, number: int, folder: MediaFolder, version: int) -> File:

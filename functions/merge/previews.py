@@ -30,9 +30,19 @@ def posters(video: Path, scratch: Path) -> dict[str, Path]:
 
 
 def thumbnails(video: Path, parts: Sequence[Part], scratch: Path) -> Mapping[int, Path]:
-    """Write a small JPEG of the middle of each scene that is in the video; by scene."""
+    """Write a small JPEG of each scene that is in the video; by scene.
+
+    Of a clip that was copied it is the first picture, which can be decoded without any other, so
+    one pass takes them all: on the way to the middle lie hundreds. Else it is the middle one.
+    """
     shown = [part for part in parts if part.how is not How.SKIPPED]
     targets = {part.scene: scratch / f"thumbnail_{part.scene:03d}.jpg" for part in shown}
+    copied = [part for part in shown if part.how is How.COPIED]
+    first = _first_pictures(video, copied, scratch) if copied else []
+    if len(first) == len(copied):
+        for part, path in zip(copied, first, strict=True):
+            path.rename(targets[part.scene])
+            shown.remove(part)
 
     def make(part: Part) -> None:
         middle = sum(window(part, parts)) / 2
@@ -48,6 +58,22 @@ def thumbnails(video: Path, parts: Sequence[Part], scratch: Path) -> Mapping[int
         for done in [pool.submit(make, part) for part in shown]:
             done.result()
     return targets
+
+
+def _first_pictures(video: Path, parts: Sequence[Part], scratch: Path) -> list[Path]:
+    """Write the first picture of each of these scenes; no others than key pictures are decoded."""
+    times = "+".join(
+        f"lt(abs(t-{part.start:.6f}),{part.seconds / part.frames / 2:.6f})" for part in parts
+    )
+    ffmpeg.run(
+        [
+            "-skip_frame", "nokey", *ffmpeg.source(video), "-map", "0:V:0",
+            "-vf", f"select='{times}',scale={THUMBNAIL_WIDTH}:-2", "-fps_mode", "passthrough",
+            "-q:v", "4", "-f", "image2", "-y", str(scratch / "first_%03d.jpg"),
+        ],
+        timeout=_SECONDS,
+    )  # fmt: skip
+    return sorted(scratch.glob("first_*.jpg"))
 
 
 def preview(video: Path, parts: Sequence[Part], suffix: str, scratch: Path) -> Path:

@@ -1,7 +1,9 @@
 """What a piece of work takes: the memory of this process's children and own, and files on disk."""
 
 import multiprocessing
+import os
 import resource
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,18 +15,25 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Footprint:
-    """The most at any moment: MiB of memory in use together, and of files in the folder."""
+    """The most at any moment: MiB of memory in use together, and of files in the folder.
+
+    And how long it took: seconds on the clock, and of processors.
+    """
 
     memory: float
     scratch: float
+    seconds: float
+    processor: float
 
 
-def measure(work: Callable[[], Any], folder: Path) -> Footprint:
-    """Run the work in a process of its own, and watch it."""
+def measure(work: Callable[[], Any], folder: Path, *, cores: int | None = None) -> Footprint:
+    """Run the work in a process of its own, on so many cores, and watch it."""
     context = multiprocessing.get_context("fork")
     queue: Any = context.SimpleQueue()
 
     def run() -> None:
+        if cores is not None:
+            os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
         most = [0.0, 0.0]
         ended = Event()
 
@@ -36,16 +45,22 @@ def measure(work: Callable[[], Any], folder: Path) -> Footprint:
 
         watcher = Thread(target=watch)
         watcher.start()
-        work()
-        ended.set()
-        watcher.join()
-        queue.put(most)
+        started = time.perf_counter()
+        try:
+            work()
+        finally:
+            seconds = time.perf_counter() - started
+            ended.set()
+            watcher.join()
+            queue.put([*(peak / _MIB for peak in most), seconds, sum(os.times()[:4])])
 
     process = context.Process(target=run)
     process.start()
-    most = queue.get()
+    found = Footprint(*queue.get())
     process.join()
-    return Footprint(most[0] / _MIB, most[1] / _MIB)
+    if process.exitcode:
+        raise RuntimeError("what was to be measured has failed")
+    return found
 
 
 def _memory() -> int:

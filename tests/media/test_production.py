@@ -16,10 +16,11 @@ from common.errors import MediaError
 from common.output import Format, Output, Shape, Transition
 from common.providers.speech._espeak import program
 from common.sound import Sound
-from merge import production, soundtrack
+from merge import assembly, previews, production, soundtrack
 from merge.cut import Clip, How, Part
 from merge.production import Order, Product
 from merge.soundtrack import RATE, Music, Track
+from tests.media import coded, judge
 from tests.unit.clips import make
 
 TEXTS = {1: "The boat leaves.", 2: "Ο ήλιος δύει, Доброе утро."}
@@ -282,6 +283,21 @@ def test_the_preview_moves(product: Product) -> None:
         image.seek(count - 1)
         last = image.convert("L").resize((1, 1)).getpixel((0, 0))
     assert abs(int(first) - int(last)) > 30  # type: ignore[arg-type]  # one band
+
+
+def test_thumbnails_of_copied_and_encoded_scenes_show_them(
+    plain: dict[int, Path], tmp_path: Path
+) -> None:
+    """The first picture of what was copied, the middle one of what was not."""
+    clips = plain | {2: coded.clip(tmp_path, 2, coded.KINDS["hevc"])}
+    cut = assembly.join({n: Clip(path) for n, path in clips.items()}, Output(), tmp_path)
+    for scene, path in previews.thumbnails(cut.path, cut.parts, tmp_path).items():
+        with Image.open(path) as image:
+            found = judge.read(image.convert("L").tobytes(), cut.size, (320, 180))
+        assert found is not None
+        assert found[0] == scene
+        middle = cut.parts[1].frames / 2
+        assert abs(found[1] - middle) <= 1 if scene == 2 else found[1] == 0
 
 
 def test_thumbnails_show_their_scene(product: Product) -> None:
