@@ -12,7 +12,13 @@ from common.database import Cursor, budget, jobs, runs, scenes, videos
 from common.database.jobs import Attempt, Step
 from common.database.scenes import Clip
 from common.database.videos import Video
-from common.errors import MediaError, OutcomeUnknown, PermanentError, ProviderRefused
+from common.errors import (
+    MediaError,
+    OutcomeUnknown,
+    PermanentError,
+    ProviderRefused,
+    TransientError,
+)
 from common.generation import charge, context, database, folder, ledger, store
 from common.mp4 import movie, nal
 from common.mp4.boxes import Unreadable
@@ -30,7 +36,7 @@ from common.providers import (
 from common.scratch import scratch
 from common.step import SceneEvent, step
 from common.styles import mood
-from common.video import RATIOS, Picture, Stage
+from common.video import RATIOS, Cost, Picture, Stage
 
 # An execution's history holds 25,000 events. Waiting grows by a fifth with every poll, so that 22
 # polls last at least 25 minutes, and 60 scenes stay within the history (tests/infra).
@@ -44,7 +50,7 @@ _SLOT_GRACE_SECONDS = 120
 _ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED)
 # Providers round a clip's length to whole pictures, at their own frame rate.
 _LENGTH_TOLERANCE_SECONDS = 0.25
-_GONE = "provider.job_gone"
+_GONE, _HIDDEN = "provider.job_gone", "provider.job_hidden"
 
 
 class ClipEvent(SceneEvent):
@@ -139,6 +145,8 @@ def _collect(event: ClipEvent) -> dict[str, Any]:
         attempt, job = _job(attempt)
         # Asked once more, because links to the result expire.
         state = _provider(video).poll(job)
+        if state.status not in _ENDED:  # for a moment, for CheckClip has seen it
+            raise TransientError("The provider does not show the finished clip.", code=_HIDDEN)
         if state.status is not JobStatus.SUCCEEDED:
             raise _failed(event, attempt, state)
         _keep(event, video, clip, attempt, state)
@@ -243,7 +251,7 @@ def _is_there_after_all(event: ClipEvent, video: Video, attempt: Attempt) -> boo
             jobs.submitted(cursor, attempt, attempt.job)
         return True
     if state.failure and state.failure.code != _GONE:
-        _end(event, attempt, state, state.failure.code)
+        _end(event, attempt, state.cost, state.failure.code)
     return False
 
 
@@ -264,7 +272,8 @@ def _bring(
             return facts.frames
         except MediaError as error:
             if is_last:
-                _end(event, attempt, state, error.error_code)
+                cost = state.cost or _job(attempt)[1].estimated
+                _end(event, attempt, cost, error.error_code)
                 error.billed = True
                 raise
     raise AssertionError("the second download returns or raises")
@@ -296,7 +305,7 @@ def _failed(event: ClipEvent, attempt: Attempt, state: JobState) -> PermanentErr
     code = failure.code if failure else "clip.not_finished"
     if failure and code == _GONE:
         return _in_doubt(event, attempt, code, failure.detail)
-    _end(event, attempt, state, code)
+    _end(event, attempt, state.cost, code)
     return ProviderRefused(
         failure.detail if failure else "The provider's job ended without a clip.",
         code=code,
@@ -310,7 +319,7 @@ def _too_late(event: ClipEvent, attempt: Attempt, state: JobState) -> PermanentE
     if state.status not in (JobStatus.FAILED, JobStatus.CANCELED):
         detail = "The provider did not finish the clip in time, and the job could not be canceled."
         return _in_doubt(event, attempt, code, detail)
-    _end(event, attempt, state, code)
+    _end(event, attempt, state.cost, code)
     return ProviderRefused(
         "The provider did not finish the clip in time; the job was canceled there.",
         code=code,
@@ -331,7 +340,7 @@ def _in_doubt(event: ClipEvent, attempt: Attempt, code: str, detail: str) -> Out
     )
 
 
-def _end(event: ClipEvent, attempt: Attempt, state: JobState, code: str) -> None:
+def _end(event: ClipEvent, attempt: Attempt, cost: Cost | None, code: str) -> None:
     with database().transaction() as cursor:
-        jobs.ended(cursor, attempt, "failed", code, state.cost)
+        jobs.ended(cursor, attempt, "failed", code, cost)
         budget.settle_late(cursor, event.run_id)

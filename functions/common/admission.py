@@ -99,8 +99,8 @@ class Admission:
             )
         _only_free(caller, video)
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
-        spent = budget.committed_usd(cursor, video_id)
-        missing = max(video.estimated_usd - spent, Decimal(0))
+        again = video.on_unknown == "resubmit_once"
+        missing = budget.left_usd(cursor, video_id, video.estimated_usd, again=again)
         if missing:
             budget.reserve(cursor, self._caps(caller), missing)
         work, request = runs.left_undone(cursor, video_id)

@@ -182,6 +182,9 @@ class Ledger:
             before, lost = jobs.latest(cursor, charge.step), False
             if before and before.token == token:
                 return before, None
+            if before and charge.model.is_paid and before.state in ("submitted", "succeeded"):
+                # Another worker got on since this one read the step: coming back, it sees that.
+                raise _busy()
             is_open = before is not None and before.state in ("submitting", "unknown")
             if before and is_open and charge.model.is_paid:
                 if before.state == "submitting" and before.leased:
@@ -220,11 +223,16 @@ class Ledger:
         try:
             facts = make(attempt.token)
         except VideoError as error:
-            with self.database.transaction() as cursor:
-                jobs.ended(cursor, attempt, _end_of(error), error.error_code, error.cost)
-                if isinstance(error, NotAccepted) and error.retry_after:
-                    slots.close(cursor, charge.model, error.retry_after)
-                _settle_late(cursor, charge)
+            failed = error
+
+            def end() -> None:
+                with self.database.transaction() as cursor:
+                    jobs.ended(cursor, attempt, _end_of(failed), failed.error_code, failed.cost)
+                    _settle_late(cursor, charge)
+                    if isinstance(failed, NotAccepted) and failed.retry_after:
+                        slots.close(cursor, charge.model, failed.retry_after)
+
+            _patiently(end)
             raise
         if charge.model.is_paid:
             self._put_receipt(charge, attempt, facts)
@@ -321,6 +329,7 @@ def _check_budget(cursor: Cursor, charge: Charge) -> None:
     """Refuse a call that would pass the owner's limit; the estimate was below it at admission."""
     if charge.max_cost_usd is None or not charge.estimated_usd:
         return
+    budget.lock(cursor, charge.step.session_id)  # or scenes side by side would not see each other
     committed = budget.committed_usd(cursor, charge.step.session_id)
     if committed + charge.estimated_usd > charge.max_cost_usd:
         raise BudgetExceeded(

@@ -174,3 +174,49 @@ def test_money_goes_back_to_the_key_that_started_the_run(database: Database) -> 
         runs.insert(cursor, run_id, row.session_id, "resume", Decimal(2), key_id="resumer")
         runs.fail(cursor, run_id, {"code": "x"})
     assert set(spend(database).values()) == {(Decimal(0), Decimal(0))}
+
+
+def test_a_resume_is_held_to_the_caps_with_all_that_it_buys_again(
+    gateway: Gateway, database: Database
+) -> None:
+    """What was charged and brought nothing is bought once more; what is there is not."""
+    usd = Decimal("0.25")
+    video_id, run_id = admit(database, "0.50")
+    with database.transaction() as cursor:
+        for scene in (1, 2):
+            attempt = jobs.insert(
+                cursor,
+                jobs.Step(video_id, "clip", scene, 1),
+                attempt=1,
+                token=ids.new("att"),
+                provider="runway",
+                model="gen4_turbo",
+                estimated_usd=usd,
+                lease_seconds=60,
+                possible_duplicate=False,
+            )
+            assert attempt is not None
+            cost = Cost(usd, Decimal(25), "credits")
+            if scene == 1:
+                jobs.succeeded(cursor, attempt, cost)
+            else:
+                jobs.ended(cursor, attempt, "failed", "safety.output", cost)
+        runs.fail(cursor, run_id, {"code": "safety.output"})
+        settled = [(c.scene, c.actual_usd, c.units) for c in jobs.charges(cursor, video_id)]
+    assert settled == [(1, usd, Decimal(25)), (2, usd, Decimal(25))]
+    admission = Admission(load(ApiSettings), database, S3MediaStore("media"))
+    again = ids.new("run")
+
+    def resume(cap: str) -> None:
+        caller = Caller("key_1", "alice", True, frozenset(), {}, 10, Decimal(cap), None)
+        with database.transaction() as cursor:
+            admission.reopen(cursor, caller, video_id, again)
+
+    with pytest.raises(BudgetExceeded):
+        resume("0.74")  # of which 0.50 are spent
+    resume("0.75")
+    with database.transaction() as cursor:
+        cursor.execute("SELECT reserved_usd FROM runs WHERE run_id = %s", (again,))
+        row = cursor.fetchone()
+    assert row is not None
+    assert row["reserved_usd"] == usd

@@ -4,10 +4,12 @@ The judge is the provider's book, not our ledger: how often was something accept
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -15,6 +17,7 @@ from common import paid
 from common.database import Cursor, Database, jobs
 from common.database.jobs import Attempt, Step
 from common.errors import (
+    BudgetExceeded,
     DatabaseUnavailable,
     NotAccepted,
     NotFound,
@@ -92,6 +95,8 @@ class Bench:
     book: Book = field(default_factory=Book)
     model: models.Model = field(default_factory=lambda: models.paid().video)
     may_resubmit: bool = False
+    max_cost_usd: Decimal | None = None
+    scene: int = 1
     crash_in_record: BaseException | None = None
     trace: Tracer | None = None
 
@@ -99,12 +104,13 @@ class Bench:
         """One worker does the step, as a handler would."""
         charge = Charge(
             run_id=self.run_id,
-            step=Step(self.video_id, "clip", 1, 1),
+            step=Step(self.video_id, "clip", self.scene, 1),
             folder=MediaFolder("alice", self.video_id),
             model=self.model,
             estimated_usd=PRICE.usd,
             lease_seconds=60,
             may_resubmit=self.may_resubmit,
+            max_cost_usd=self.max_cost_usd,
         )
         Ledger(self.database, self.shelf).pay(charge, self.book.make, self.record, self.trace)
 
@@ -137,6 +143,42 @@ def test_a_call_is_made_once_and_settled(bench: Bench) -> None:
     bench.work()
     assert bench.book.accepted == 1
     assert bench.ledger() == [("succeeded", PRICE.usd, False)]
+
+
+def test_who_comes_after_another_has_paid_does_not_pay(bench: Bench) -> None:
+    """It read the step before the other one settled, and goes on only now."""
+    bench.work()
+    for _ in range(2):
+        with pytest.raises(NotAccepted) as caught:
+            bench.work()
+        assert caught.value.error_code == "waiting.other_worker"
+    assert bench.book.accepted == 1
+    assert bench.ledger() == [("succeeded", PRICE.usd, False)]
+
+
+def test_scenes_side_by_side_keep_to_the_limit_of_the_video(
+    bench: Bench, migrated: DatabaseSettings
+) -> None:
+    """Only one of four fits under it, however they come."""
+    gate, refused = Barrier(4), []
+
+    def work(scene: int) -> None:
+        own = Database(migrated)
+        mine = replace(bench, database=own, scene=scene, max_cost_usd=PRICE.usd)
+        with own.transaction() as cursor:
+            cursor.execute("SELECT 1")
+        gate.wait()
+        try:
+            mine.work()
+        except BudgetExceeded as error:
+            refused.append(error)
+        finally:
+            own.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, (1, 2, 3, 4)))
+    assert bench.book.accepted == 1
+    assert len(refused) == 3
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ paid twice   more calls than attempts that the ledger says were accepted or may 
              attempts with a result; or an attempt after an unknown one that is not flagged
 lost         an attempt that the ledger calls paid, and the books do not know
 stuck        a run that has not ended
-off          the money that the ledger counts for known outcomes, less what the books hold (USD)
+off          the money that the ledger counts for known outcomes, less what the books hold (USD);
+             a failed call counts with its estimate where its bill is not said
+spend        what the caps were charged, less what the ledger counts, and what is still reserved
 orphans      objects of the video in the store that no row points to
 """
 
@@ -20,7 +22,8 @@ from itertools import pairwise
 from typing import Any
 
 from common import ids
-from common.database import narrations, runs, scenes, videos
+from common.database import Cursor, budget, narrations, runs, scenes, videos
+from common.database.budget import Caps
 from common.providers import models
 from common.storage import MediaFolder
 from tests.contract.rows import wish
@@ -30,7 +33,7 @@ from tests.faults.workers import Crew
 from tests.faults.world import BUCKET, Lane
 from tests.stand_ins.charge_book import Charge
 
-SCENES, SECONDS = 2, 2
+SCENES, SECONDS, RATIO = 2, 2, "1280:720"
 STEPS = 1 + 2 * SCENES  # and as many more as there are scenes, when they are narrated
 _A_DAY = 25 * 3600.0  # so that what the vendor counted for an earlier case counts no more
 _LEASE_SECONDS = 600.0  # longer than any
@@ -66,6 +69,7 @@ class Judgement:
     unsure: int
     stuck: bool
     off: Decimal
+    spend: tuple[Decimal, Decimal]
     orphans: tuple[str, ...]
     calls: dict[Step, int]
     states: dict[Step, tuple[str, ...]]
@@ -80,6 +84,7 @@ class Judgement:
             "stuck": self.stuck,
             "orphans": self.orphans,
             "off": off,
+            "spend": any(self.spend) and not self.stuck and self.spend,
         }
         return {name: value for name, value in found.items() if value}
 
@@ -111,8 +116,13 @@ class Case:
             speech_model=paid.speech.model if paid.speech else None,
             output={"narration": {}} if narrated else {},
             original_prompt="A paper boat crosses a pond",
+            estimated_usd=paid.estimate_usd(
+                scenes=SCENES, seconds=SECONDS, ratio=RATIO, reference=False
+            ),
+            ratio=RATIO,
+            key_id=ids.new("key"),  # of this case alone, and so are its caps
         )
-        self.video_id = row.session_id
+        self.video_id, self.key_id = row.session_id, row.key_id
         self.folder = MediaFolder(row.user_id, row.session_id)
         self.run_id = ids.new("run")
         lane.runway.advance(_A_DAY)
@@ -122,7 +132,7 @@ class Case:
                 (_A_DAY,),
             )
             videos.insert(cursor, row)
-            runs.insert(cursor, self.run_id, row.session_id, "create", Decimal(0))
+            self._insert_run(cursor, "create", row.estimated_usd)
 
     # -- what happens ------------------------------------------------------------------------------
     def execute(self, *strikes: Sequence[Strike]) -> str:
@@ -159,9 +169,16 @@ class Case:
         self.sleep(_LEASE_SECONDS)
         self.run_id = ids.new("run")
         with self.lane.database.transaction() as cursor:
+            video = videos.get(cursor, self.video_id)
             assert videos.reopen(cursor, self.video_id)
-            runs.insert(cursor, self.run_id, self.video_id, "resume", Decimal(0))
+            again = video.on_unknown == "resubmit_once"
+            left = budget.left_usd(cursor, self.video_id, video.estimated_usd, again=again)
+            self._insert_run(cursor, "resume", left)
         return self.execute(*strikes)
+
+    def _insert_run(self, cursor: Cursor, kind: str, usd: Decimal) -> None:
+        budget.reserve(cursor, Caps(self.key_id, None, None, None), usd)
+        runs.insert(cursor, self.run_id, self.video_id, kind, usd)
 
     def sleep(self, seconds: float) -> None:
         """Let time pass for the vendors, for the workers, and for what the database remembers."""
@@ -192,6 +209,7 @@ class Case:
         calls = Counter(step for step, charge in charges if charge.kind != "refund")
         states: dict[Step, tuple[str, ...]] = {}
         twice = lost = 0
+        unsaid = Decimal(0)
         for step in sorted({*calls, *((row["kind"], row["scene"]) for row in ledger)}):
             rows = [row for row in ledger if (row["kind"], row["scene"]) == step]
             states[step] = tuple(row["state"] for row in rows)
@@ -206,6 +224,9 @@ class Case:
                 earlier["state"] in _UNSURE and not later["possible_duplicate"]
                 for earlier, later in pairwise(rows)
             )
+            failed = [row for row in rows if row["state"] == "failed"]
+            if calls[step] < accepted and failed:
+                unsaid += failed[-1]["actual_usd"]
             twice += max(surplus, good - 1, unflagged, 0)
             lost += sum(row["state"] in _GOOD for row in rows) > calls[step]
         return Judgement(
@@ -214,7 +235,8 @@ class Case:
             flagged=sum(row["possible_duplicate"] for row in ledger),
             unsure=sum(row["state"] in _UNSURE for row in ledger),
             stuck=self.video.status in ("queued", "running"),
-            off=_off(ledger, [charge for _, charge in charges]),
+            off=_off(ledger, [charge for _, charge in charges]) - unsaid,
+            spend=self._spend(),
             orphans=self._orphans(),
             calls=dict(calls),
             states=states,
@@ -248,6 +270,17 @@ class Case:
                 kind = _KINDS.get(_origin(charge), "image")
                 found.append(((kind, 0 if kind == "story" else scene), charge))
         return found
+
+    def _spend(self) -> tuple[Decimal, Decimal]:
+        with self.lane.database.transaction() as cursor:
+            cursor.execute(
+                "SELECT spent_usd, reserved_usd FROM spend WHERE scope = %s",
+                (self.key_id,),
+            )
+            month, day = cursor.fetchall()
+            assert month == day
+            counted = budget.committed_usd(cursor, self.video_id)
+        return day["spent_usd"] - counted, day["reserved_usd"]
 
     def _orphans(self) -> tuple[str, ...]:
         if self.video.status != "succeeded":

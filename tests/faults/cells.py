@@ -54,7 +54,11 @@ def _scripted(lane: Lane, cell: Cell) -> Iterator[None]:
         vendor.clear()  # counts the calls from 1 again
     for script in cell.scripts:
         vendors[script.vendor].fault(
-            script.endpoint, script.mode, times=script.times, **script.options
+            script.endpoint,
+            script.mode,
+            call=script.call,
+            times=script.times,
+            **script.options,
         )
     changed = dict.fromkeys(cell.settings)
     if cell.settings:

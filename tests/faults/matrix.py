@@ -19,13 +19,17 @@ ID_LOST = "failed provider.accepted_id_lost"
 
 @dataclass(frozen=True)
 class Script:
-    """A fault that a stand-in plays (see `tests.stand_ins`); `options` are those of the mode."""
+    """A fault that a stand-in plays (see `tests.stand_ins`); `options` are those of the mode.
+
+    `call` is the first call of the endpoint that it strikes, from 1.
+    """
 
     vendor: str
     endpoint: str
     mode: str
     times: int | None = 1
     options: Mapping[str, Any] = field(default_factory=dict)
+    call: int | None = None
 
 
 @dataclass(frozen=True)
@@ -305,6 +309,14 @@ def _poll() -> Iterator[Cell]:
 
 
 def _download() -> Iterator[Cell]:
+    # Two polls see it finished; the third asks where it lies.
+    for mode in ("unknown_status", "404", "503", "html"):
+        script = Script("runway", "tasks.get", mode, call=3)
+        fault = f"{_WORDS.get(mode, mode.replace('_', ' '))} for the link"
+        yield Cell(fault, "download", HEALS, (script,))
+    hidden = Script("runway", "tasks.get", "unknown_status", None, call=3)
+    back = delayed("provider.job_hidden")
+    yield Cell("unknown status for the link, for ever", "download", back, (hidden,))
     for mode in ("500", "502", "503", "429", "reset", "truncated", "html", "empty", "slow"):
         yield _cell(_WORDS.get(mode, mode), "download", HEALS, mode)
     yield _cell("hang", "download", HEALS, "hang")

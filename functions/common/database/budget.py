@@ -10,6 +10,7 @@ from common.errors import BudgetExceeded
 _ALL = "all"
 # Periods are counted in UTC, by the database's clock.
 _DAY, _MONTH = "YYYY-MM-DD", "YYYY-MM"
+_BOUGHT, _DOUBTFUL = ("submitted", "succeeded"), ("submitting", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +138,13 @@ def settle_late(cursor: Cursor, run_id: str) -> None:
         release(cursor, run_id)
 
 
+def lock(cursor: Cursor, session_id: str) -> None:
+    """Hold the video's row, so that nobody else counts its cost until the transaction ends."""
+    cursor.execute(
+        "SELECT 1 FROM video_sessions WHERE session_id = %s FOR NO KEY UPDATE", (session_id,)
+    )
+
+
 def committed_usd(cursor: Cursor, session_id: str) -> Decimal:
     """Return what a video has cost, with what calls that are still open may cost."""
     cursor.execute(
@@ -149,6 +157,24 @@ def committed_usd(cursor: Cursor, session_id: str) -> Decimal:
     )
     row = cursor.fetchone()
     return Decimal(row["usd"]) if row else Decimal(0)
+
+
+def left_usd(cursor: Cursor, session_id: str, estimated_usd: Decimal, *, again: bool) -> Decimal:
+    """Return what of a video's estimate is still to be bought.
+
+    What brought nothing is bought anew; `again`: also what may have been charged, by the video's
+    policy.
+    """
+    cursor.execute(
+        """
+        SELECT COALESCE(sum(estimated_usd), 0) AS usd FROM provider_jobs
+        WHERE session_id = %s AND state = ANY(%s)
+        """,
+        (session_id, [*_BOUGHT, *(() if again else _DOUBTFUL)]),
+    )
+    row = cursor.fetchone()
+    assert row is not None
+    return max(estimated_usd - Decimal(row["usd"]), Decimal(0))
 
 
 def _used(cursor: Cursor, scope: str, period: str) -> Decimal:

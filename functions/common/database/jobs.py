@@ -178,7 +178,9 @@ def ended(
     """End a call as refused, failed or unknown, with the reason.
 
     An unknown call counts as charged with its estimate, until somebody knows better; and it may
-    be a job that is under way, so it keeps its place for as long as it has one.
+    be a job that is under way, so it keeps its place for as long as it has one. A failed one may
+    have been charged too: without a `cost` it counts with its estimate. A refused one costs
+    nothing, unless it says what.
     """
     cursor.execute(
         """
@@ -186,10 +188,19 @@ def ended(
         SET state = %(state)s, code = %(code)s, updated_at = now(),
             slot_until = CASE WHEN %(state)s = 'unknown' THEN slot_until END,
             actual_usd = CASE WHEN %(state)s = 'unknown' THEN estimated_usd
-                              ELSE COALESCE(%(usd)s, 0) END
+                              WHEN %(state)s = 'failed' THEN COALESCE(%(usd)s, estimated_usd)
+                              ELSE COALESCE(%(usd)s, 0) END,
+            units = %(units)s, unit = %(unit)s
         WHERE id = %(id)s AND state <> 'succeeded'
         """,
-        {"state": state, "code": code, "usd": cost.usd if cost else None, "id": attempt.id},
+        {
+            "state": state,
+            "code": code,
+            "usd": cost.usd if cost else None,
+            "units": cost.units if cost else None,
+            "unit": cost.unit if cost else None,
+            "id": attempt.id,
+        },
     )
 
 

@@ -336,10 +336,7 @@ def _end(cursor: Cursor, run_id: str, status: str, error: dict[str, Any] | None)
         return False
     # Runs that make parts of one video go on side by side. They end one after another, and the
     # last of them says how the video stands: it sees what those before it committed.
-    cursor.execute(
-        "SELECT 1 FROM video_sessions WHERE session_id = %s FOR NO KEY UPDATE",
-        (row["session_id"],),
-    )
+    budget.lock(cursor, row["session_id"])
     cursor.execute(
         """
         UPDATE video_sessions s SET status = %(status)s, updated_at = now()
