@@ -3,11 +3,12 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 STAGE ?= local
+CASES ?= 20000
 # uv trusts what the machine trusts, as pip and git do: a company's own authority, for example.
 export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST FILE
 
-.PHONY: demo drop up down deploy key test check format unit contract infra local e2e media faults faults-share bench sizes layers lock openapi clean help
+.PHONY: demo drop up down deploy key test check format unit contract infra local e2e media faults faults-share fuzz bench sizes layers lock openapi clean help
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -54,10 +55,10 @@ format: .venv/.installed ## Format the code
 	$(BIN)/ruff check --fix .
 
 # Files of tests are shared out between two processes, each with a database of its own.
-unit contract infra: .venv/.installed
+unit contract surface infra: .venv/.installed
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/$@
 
-surface local e2e media: .venv/.installed
+local e2e media: .venv/.installed
 	$(BIN)/pytest -q tests/$@
 
 faults-share: .venv/.installed
@@ -65,6 +66,9 @@ faults-share: .venv/.installed
 
 faults: .venv/.installed ## Strike a run at every point and in every way; print what comes of it
 	$(BIN)/python -m tests.faults
+
+fuzz: .venv/.installed ## Send the API thousands of made-up requests: CASES=20000
+	$(BIN)/pytest -q tests/surface/test_fuzz.py --fuzz $(CASES)
 
 bench: .venv/.installed ## Measure, as ratios in one run
 	$(BIN)/python -m tests.benchmarks

@@ -22,6 +22,18 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tools: Path) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "test")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How many cases `make fuzz` sends; without it every run sends the same few."""
+    parser.addoption("--fuzz", type=int, default=None, metavar="CASES")
+
+
+@pytest.fixture(scope="session")
+def fuzz_cases(pytestconfig: pytest.Config) -> int | None:
+    """How many requests to make up anew in all; None for the same few as always."""
+    cases: int | None = pytestconfig.getoption("--fuzz")
+    return cases
+
+
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the program `ffmpeg` of the ffmpeg layer."""

@@ -20,7 +20,7 @@ from common.strict import read_json
 app = APIGatewayRestResolver(
     enable_validation=True, json_body_deserializer=read_json, strip_prefixes=[]
 )
-app.use(middlewares=[middleware.with_headers])
+app.use(middlewares=[middleware.with_headers, middleware.exact_path])
 validation.install(app)
 errors.register(app)
 for routes in (videos, parts, media, uploads, files, links, models, keys, usage, service):

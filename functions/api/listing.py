@@ -1,7 +1,7 @@
 """Lists: a caller's videos, and the timeline of one."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from api import cursors, present
 from api.schemas.listing import EventObject, EventPage
@@ -72,19 +72,15 @@ def search(
     text: str | None,
     metadata: list[str] | None,
 ) -> Search:
-    """Return what a client looks for; raises InvalidInput. Times without a zone are UTC."""
+    """Return what a client looks for; raises InvalidInput."""
     pairs = [pair.partition(":") for pair in metadata or []]
     if not all(separator for _, separator, _ in pairs):
         raise InvalidInput("It is looked for by `key:value`.", field="metadata")
     return Search(
         statuses=statuses or (),
         style=style(styled).name if styled is not None else None,
-        after=_aware(after),
-        before=_aware(before),
+        after=after,
+        before=before,
         text=text,
         metadata={key: value for key, _, value in pairs},
     )
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment

@@ -84,7 +84,7 @@ def test_the_library_is_searched_and_paged(maker: Client, media: list[dict[str, 
 @pytest.mark.parametrize(
     "query",
     ["?kind=poem", "?video=x", "?limit=0", "?limit=101", "?cursor=abc", "?created_after=yesterday",
-     "?created_after=2026-01-01T00:00:00", "?q=" + "x" * 201, "?q=%00"],
+     "?q=" + "x" * 201, "?q=%00"],
 )  # fmt: skip
 def test_wrong_filters_are_named(maker: Client, query: str) -> None:
     problem = assert_problem(maker.call("GET", f"/v1/media{query}"), 422, "request.invalid")

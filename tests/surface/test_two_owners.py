@@ -239,3 +239,8 @@ def test_the_one_that_is_missing_and_the_one_that_is_anothers_look_the_same(
                 assert first.status == second.status == 404, str(one)
                 told = [answers.without_request_id(reply.text) for reply in (first, second)]
                 assert told[0].replace(there, "") == told[1].replace(missing, ""), str(one)
+
+
+def test_a_path_with_more_at_its_end_is_another_path(service: Service, alice: Owner) -> None:
+    for path in ("/v1/videos/%0A", "/v1/media/%0A", f"/v1/videos/{alice.finished}%0A"):
+        assert service.call("GET", path, key=alice.key).status == 404

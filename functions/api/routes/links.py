@@ -5,14 +5,23 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from pydantic import BeforeValidator
 
 from api.document import empty
 from api.links import STORE_SECONDS, Shown
 from api.resources import links, store
 from api.routes import bodiless, group
 
+
+def _only_one(said: object) -> object:
+    """Take several capabilities for none: whatever is not one that the API made is answered 404."""
+    return "" if isinstance(said, list) else said
+
+
 Capability = Annotated[
-    str | None, Query(description="The right to read, as the API put it into the link.")
+    str | None,
+    Query(description="The right to read, as the API put it into the link."),
+    BeforeValidator(_only_one),
 ]
 UserId = Annotated[str, Path(description="The owner.")]
 RequestId = Annotated[str, Path(description="The video, or the upload.")]

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
-from pydantic import AwareDatetime
 
 from api.document import answers, empty
 from api.resources import library
 from api.routes import ADMITTED, address, bodiless, caller, group
+from api.routes.moments import CreatedAfter, CreatedBefore
 from api.schemas.media import Kind, MediaObject, MediaPage
 from common.database.media import Search
 from common.strict import STORABLE
@@ -35,12 +35,8 @@ def list_media(
         Query(max_length=200, description="Text in its name, title or prompt."),
         STORABLE,
     ] = None,
-    created_after: Annotated[
-        AwareDatetime | None, Query(description="Made at that time or later (RFC 3339).")
-    ] = None,
-    created_before: Annotated[
-        AwareDatetime | None, Query(description="Made before that time (RFC 3339).")
-    ] = None,
+    created_after: CreatedAfter = None,
+    created_before: CreatedBefore = None,
     limit: Annotated[int, Query(ge=1, le=100, description="At most so many.")] = 20,
     cursor: Annotated[
         str | None,

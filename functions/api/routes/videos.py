@@ -1,6 +1,5 @@
 """Routes of videos."""
 
-from datetime import datetime
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -13,6 +12,7 @@ from api.idempotency import IdempotencyKey
 from api.listing import search
 from api.resources import canceling, database, deleting, listing, videos
 from api.routes import ADMITTED, RequestId, bodiless, caller, group, named, once
+from api.routes.moments import CreatedAfter, CreatedBefore
 from api.schemas.cancellation import Cancellation
 from api.schemas.listing import EventPage
 from api.schemas.videos import Download, VideoObject, VideoPage
@@ -75,10 +75,8 @@ def list_videos(
     cursor: CursorText = None,
     status: Annotated[list[Status] | None, Query(description="One of these.")] = None,
     style: Annotated[str | None, Query(max_length=100, description="Of this style.")] = None,
-    created_after: Annotated[
-        datetime | None, Query(description="Made at that time or later; UTC unless it says so.")
-    ] = None,
-    created_before: Annotated[datetime | None, Query(description="Made before that time.")] = None,
+    created_after: CreatedAfter = None,
+    created_before: CreatedBefore = None,
     q: Annotated[
         Text | None,
         Query(max_length=200, description="Beginnings of words in prompt or title, all of them."),
