@@ -34,6 +34,8 @@ class JsonRequests(OpenAPIRequestValidationMiddleware):
 
     def _get_body(self, app: Any) -> dict[str, Any]:
         event = app.current_event
+        if not event.body:
+            return None  # type: ignore[return-value]  # nothing was sent, of whatever type
         media_type = event.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type not in ("", _JSON):
             raise RequestUnsupportedContentType("Unsupported content type", errors=[])

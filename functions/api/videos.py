@@ -14,7 +14,7 @@ from common.database import Cursor, Database, jobs, narrations, scenes, videos, 
 from common.database.videos import Video
 from common.errors import Conflict
 from common.storage import MediaStore
-from common.wishes import CreateVideo
+from common.wishes import CreateVideo, ResumeVideo
 
 POLL_SECONDS = 2
 
@@ -43,13 +43,13 @@ class Videos:
         self.admission.start(order.run_id, order.row.session_id)
         return answer
 
-    def resume(self, caller: Caller, video_id: str, once: Once) -> Answer:
+    def resume(self, caller: Caller, video_id: str, terms: ResumeVideo, once: Once) -> Answer:
         """Start a failed video anew over what is there; only what is missing is paid for."""
         run_id = once.new_id("run")
         with self.database.transaction() as cursor:
             if kept := once.claim(cursor):
                 return kept
-            reopened = self.admission.reopen(cursor, caller, video_id, run_id)
+            reopened = self.admission.reopen(cursor, caller, video_id, run_id, terms)
             answer = self._accepted(cursor, reopened.video_id, once)
         self.admission.start(run_id, reopened.video_id, reopened.work)
         return answer

@@ -30,7 +30,7 @@ from common.settings import AdmissionSettings
 from common.storage import MediaFolder, MediaStore
 from common.styles import mood, style
 from common.video import WHOLE, Part, Picture, Work
-from common.wishes import CreateVideo
+from common.wishes import CreateVideo, ResumeVideo
 
 OWN_IDS = "vid_"
 
@@ -83,24 +83,31 @@ class Admission:
         self.start(order.run_id, order.row.session_id)
         return order.row.session_id
 
-    def reopen(self, cursor: Cursor, caller: Caller, video_id: str, run_id: str) -> Reopened:
+    def reopen(
+        self, cursor: Cursor, caller: Caller, video_id: str, run_id: str, terms: ResumeVideo
+    ) -> Reopened:
         """Store a new run of a failed or canceled video over what is there.
 
-        It makes what the run before it left undone.
-
-        What is missing is reserved. Raises Conflict in any other state, and BudgetExceeded.
+        It makes what the run before it left undone, under the video's own terms or these. What is
+        missing is reserved. Raises Conflict in any other state, and BudgetExceeded.
         """
         video = videos.get(cursor, video_id, caller.user_id)
         video_id = video.session_id
-        if not videos.reopen(cursor, video_id):
+        if not videos.reopen(
+            cursor, video_id, on_unknown=terms.on_unknown, max_cost_usd=terms.max_cost
+        ):
             raise Conflict(
                 f"Only a failed or canceled video can be resumed; this one is {video.status}.",
                 code="video.not_failed",
             )
         _only_free(caller, video)
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
-        again = video.on_unknown == "resubmit_once"
+        again = (terms.on_unknown or video.on_unknown) == "resubmit_once"
         missing = budget.left_usd(cursor, video_id, video.estimated_usd, again=again)
+        if terms.max_cost is not None:
+            whole = budget.committed_usd(cursor, video_id) + missing
+            if whole > terms.max_cost:
+                raise _over_own_limit(whole, terms.max_cost)
         if missing:
             budget.reserve(cursor, self._caps(caller), missing)
         work, request = runs.left_undone(cursor, video_id)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from typing import get_args
 
 from common.caller import Caller
 from common.database.videos import Wish
 from common.errors import InvalidInput
 from common.log import logger
-from common.providers import models
+from common.providers import key_in, models
 from common.providers.models import Choice, Kind, Model
 from common.settings import ProviderSettings, aws_region
 from common.wishes import CreateVideo, ModelChoice
@@ -18,8 +19,11 @@ def choose(
 ) -> Choice:
     """Return the models that make this video; raises InvalidInput for what they cannot do.
 
-    A test key gets those that cost nothing, whatever it asks for.
+    A test key gets those that cost nothing, whatever it asks for; but what it asks for exists.
     """
+    for kind in get_args(Kind):
+        if (wished := getattr(wish.models, kind)) is not None:
+            _find(kind, wished.provider, wished.model, secrets)
     if not caller.live:
         choice = models.offline(narrated=wish.output.narration is not None)
     else:
@@ -63,35 +67,46 @@ def lengths(
 def is_usable(model: Model, secrets: Mapping[str, str]) -> bool:
     """Say whether the model can be used here, with the keys of providers that are set."""
     here = not model.regions or aws_region() in model.regions
-    return here and not _is_retired(model) and (not model.key or bool(secrets.get(model.key)))
+    has_key = not model.key or key_in(secrets, model.key) is not None
+    return here and has_key and not _is_retired(model)
 
 
 def _one(kind: Kind, wished: ModelChoice | None, own: str, secrets: Mapping[str, str]) -> Model:
-    try:
-        model = models.find(kind, *((wished.provider, wished.model) if wished else (own,)))
-    except InvalidInput as error:
-        raise InvalidInput(error.detail, field=f"models.{kind}", allowed=error.allowed) from None
-    usable = [
-        f"{m.provider}/{m.model}"
-        for m in models.models()
-        if m.kind == kind and is_usable(m, secrets)
-    ]
-    if _is_retired(model):
-        raise InvalidInput(
-            f"{model.model} was shut down by its provider on {model.shutdown}.",
-            field=f"models.{kind}",
-            allowed=usable,
-            code="provider.model_retired",
-        )
+    provider, name = (wished.provider, wished.model) if wished else (own, None)
+    model = _find(kind, provider, name, secrets)
     if not is_usable(model, secrets):
         why = f"needs the key {model.key}, which is not set" if model.key else "is not offered here"
         raise InvalidInput(
             f"{model.provider} {why}.",
             field=f"models.{kind}",
-            allowed=usable,
+            allowed=_usable(kind, secrets),
             code="provider.key_missing" if model.key else "provider.not_here",
         )
     return model
+
+
+def _find(kind: Kind, provider: str, name: str | None, secrets: Mapping[str, str]) -> Model:
+    """Return a model that its provider has (still), whether or not it can be used here."""
+    try:
+        model = models.find(kind, provider, name)
+    except InvalidInput as error:
+        raise InvalidInput(error.detail, field=f"models.{kind}", allowed=error.allowed) from None
+    if _is_retired(model):
+        raise InvalidInput(
+            f"{model.model} was shut down by its provider on {model.shutdown}.",
+            field=f"models.{kind}",
+            allowed=_usable(kind, secrets),
+            code="provider.model_retired",
+        )
+    return model
+
+
+def _usable(kind: Kind, secrets: Mapping[str, str]) -> list[str]:
+    return [
+        f"{model.provider}/{model.model}"
+        for model in models.models()
+        if model.kind == kind and is_usable(model, secrets)
+    ]
 
 
 def _is_retired(model: Model) -> bool:

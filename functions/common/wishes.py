@@ -30,6 +30,10 @@ class ModelChoices(Request):
     speech: ModelChoice | None = None
 
 
+MaxCost = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6, strict=False)]
+OnUnknown = Literal["fail", "resubmit_once"]
+
+
 class CreateVideo(Request):
     """A wish for a video."""
 
@@ -63,11 +67,10 @@ class CreateVideo(Request):
         default_factory=OutputWish,  # type: ignore[arg-type]  # all its fields have defaults
         description="What the finished video shall be like.",
     )
-    max_cost: Decimal | None = Field(
-        None, ge=0, max_digits=12, decimal_places=6, strict=False,
-        description="Refuse, or stop, what costs more: US dollars as decimal text.",
-    )  # fmt: skip
-    on_unknown: Literal["fail", "resubmit_once"] = Field(
+    max_cost: MaxCost | None = Field(
+        None, description="Refuse, or stop, what costs more: US dollars as decimal text."
+    )
+    on_unknown: OnUnknown = Field(
         "fail",
         description="What to do when nobody knows whether a paid call was accepted: fail the run, "
         "or make the call once more, which may be charged twice and is flagged.",
@@ -94,3 +97,23 @@ class CreateVideo(Request):
         if sum(form is not None for form in (self.image, self.image_id, self.image_url)) > 1:
             raise ValueError("give one of image, image_id and image_url")
         return self
+
+
+class ResumeVideo(Request):
+    """What shall hold for a video from now on; what is left out, or null, stays as it was."""
+
+    on_unknown: Annotated[
+        OnUnknown | None,
+        Field(
+            description="What to do with a paid call of which nobody knows whether it was taken, "
+            "also with the one that the run failed for: `resubmit_once` makes it once more, which "
+            "may be charged twice and is flagged."
+        ),
+    ] = None
+    max_cost: Annotated[
+        MaxCost | None,
+        Field(
+            description="The most that the whole video may cost: US dollars as decimal text. What "
+            "it has cost already counts."
+        ),
+    ] = None

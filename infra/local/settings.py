@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.providers import models
+from common.providers import key_in, models
 from infra import config
 from infra.local.connection import Connection
 from infra.local.errors import LocalCloudError
@@ -75,7 +75,7 @@ def _providers_with_a_key(file: Mapping[str, str]) -> dict[str, str]:
     return {
         f"{model.kind}_provider": model.provider
         for model in models.models()
-        if model.default and model.key and file.get(model.key)
+        if model.default and model.key and key_in(file, model.key)
     }
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,9 +13,13 @@ from common.settings import ApiSettings, DatabaseSettings
 from infra.local.postgres import Postgres
 from infra.local.state import State
 from migrate import migrations
-from tests.contract.gateway import Gateway
-from tests.stand_ins import secrets_manager, step_functions
+from tests.contract.gateway import Gateway, quietly
+from tests.stand_ins import runway, secrets_manager, step_functions
+from tests.stand_ins.process import StandIn
 from tests.stand_ins.secrets_manager import SecretsManager
+
+if TYPE_CHECKING:
+    from tests.contract.vendors import Shelf, Visit
 
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:database-abc123"
 PROVIDERS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:providers-abc123"
@@ -153,3 +158,40 @@ def gateway(
         resources.database().close()
         for kept in warm:
             kept.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def runway_vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """Runway's stand-in."""
+    with runway.serve(tmp_path_factory.mktemp("runway")) as vendor:
+        yield vendor
+
+
+@pytest.fixture
+def film(
+    runway_vendor: StandIn,
+    gateway: Gateway,
+    secret_store: SecretsManager,
+    monkeypatch: pytest.MonkeyPatch,
+) -> "Iterator[tuple[Visit, Shelf]]":
+    """Runway, the media store, and the function `clip` where the API finds it."""
+    # Late: Powertools reads its settings when it is imported.
+    from clip.handler import handler
+    from common import functions, generation
+    from tests.contract.vendors import Shelf, Visit
+
+    shelf = Shelf()
+    monkeypatch.setenv("RUNWAY_BASE_URL", runway_vendor.base_url)
+    keys = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": runway_vendor.api_key}
+    secret_store.secrets[PROVIDERS] = keys
+    monkeypatch.setattr(generation, "S3MediaStore", lambda _bucket: shelf)
+    made = (generation.settings, generation.database, generation.store, generation.ledger)
+    for one in made:
+        one.cache_clear()
+    monkeypatch.setattr(
+        functions, "send", lambda name, event: quietly(handler, event, gateway.context)
+    )
+    yield Visit(runway_vendor), shelf
+    generation.database().close()
+    for one in made:
+        one.cache_clear()

@@ -15,6 +15,7 @@ from common.errors import BudgetExceeded
 from common.settings import ApiSettings, DatabaseSettings, load
 from common.storage.s3 import S3MediaStore
 from common.video import Cost
+from common.wishes import ResumeVideo
 from tests.contract.gateway import Gateway
 from tests.contract.rows import wish
 
@@ -210,7 +211,7 @@ def test_a_resume_is_held_to_the_caps_with_all_that_it_buys_again(
     def resume(cap: str) -> None:
         caller = Caller("key_1", "alice", True, frozenset(), {}, 10, Decimal(cap), None)
         with database.transaction() as cursor:
-            admission.reopen(cursor, caller, video_id, again)
+            admission.reopen(cursor, caller, video_id, again, ResumeVideo())
 
     with pytest.raises(BudgetExceeded):
         resume("0.74")  # of which 0.50 are spent

@@ -1,7 +1,6 @@
 """Canceling: nothing new starts, what is paid for is kept, and the answer says what is billed."""
 
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from common import functions, generation, verdict
+from common import verdict
 from common.database import Database, budget, jobs, runs, scenes, videos
 from common.database.budget import Caps
 from common.database.jobs import Attempt, Step
@@ -20,13 +19,10 @@ from common.providers import models
 from common.settings import DatabaseSettings
 from common.storage import MediaFolder
 from common.video import Cost, Part, Work
-from tests.contract.conftest import PROVIDERS
-from tests.contract.gateway import Gateway, quietly
-from tests.contract.rows import STORY, admit, tell
-from tests.contract.vendors import Shelf, Visit, picture
-from tests.stand_ins import runway
-from tests.stand_ins.process import StandIn
-from tests.stand_ins.secrets_manager import SecretsManager
+from tests.contract.clips import start_clips
+from tests.contract.gateway import Gateway
+from tests.contract.rows import admit, tell
+from tests.contract.vendors import Shelf, Visit
 
 PRICE = Decimal("0.25")
 WISH = {"prompt": "A paper boat", "scenes": 3, "seconds": 2}
@@ -303,60 +299,6 @@ def test_a_resumed_video_reserves_what_is_missing_only(
 
 
 # -- jobs at the provider --------------------------------------------------------------------------
-@pytest.fixture(scope="module")
-def vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with runway.serve(tmp_path_factory.mktemp("runway")) as vendor:
-        yield vendor
-
-
-@pytest.fixture
-def film(
-    vendor: StandIn,
-    gateway: Gateway,
-    secret_store: SecretsManager,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[tuple[Visit, Shelf]]:
-    """Runway, the media store, and the function `clip` where the API finds it."""
-    from clip.handler import handler
-
-    shelf = Shelf()
-    monkeypatch.setenv("RUNWAY_BASE_URL", vendor.base_url)
-    secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": vendor.api_key}
-    monkeypatch.setattr(generation, "S3MediaStore", lambda _bucket: shelf)
-    made = (generation.settings, generation.database, generation.store, generation.ledger)
-    for one in made:
-        one.cache_clear()
-    monkeypatch.setattr(
-        functions, "send", lambda name, event: quietly(handler, event, gateway.context)
-    )
-    yield Visit(vendor), shelf
-    generation.database().close()
-    for one in made:
-        one.cache_clear()
-
-
-def start_clips(database: Database, shelf: Shelf, count: int = 2) -> tuple[str, str]:
-    """A run with clips under way at Runway; return video and run."""
-    from clip.handler import handler
-
-    model = models.paid().video
-    video_id, run_id = admit(
-        database, frame_count=3, clip_seconds=5, video_provider=model.provider,
-        video_model=model.model, estimated_usd=Decimal(1),
-    )  # fmt: skip
-    with database.transaction() as cursor:
-        scenes.insert_story(cursor, video_id, STORY, "Cinematic", "Calm")
-        runs.enter_stage(cursor, run_id, "clip")
-        for scene in (1, 2, 3):
-            key = MediaFolder("alice", video_id).image(scene, 1)
-            shelf.put(key, picture().data, "image/png")
-            scenes.finish_image(cursor, video_id, scene, 1, key=key, usd=Decimal(0))
-    event = {"action": "start", "run_id": run_id, "video_id": video_id}
-    for scene in range(1, count + 1):
-        quietly(handler, {**event, "scene": scene}, None)
-    return video_id, run_id
-
-
 def test_without_the_provider_its_jobs_go_on(
     film: tuple[Visit, Shelf], gateway: Gateway, database: Database
 ) -> None:

@@ -27,6 +27,7 @@ WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
 # The smallest good body of each operation that takes one.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/videos"): WISH,
+    ("POST", "/v1/videos/{video_id}/resume"): {},
     ("POST", "/v1/estimates"): WISH,
     ("POST", "/api/generate_story"): {"prompt": "A kite"},
     ("POST", "/api/generate_single_image"): {"prompt": "A kite"},

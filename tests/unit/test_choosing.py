@@ -100,20 +100,24 @@ def test_what_cannot_be_had_is_named_with_what_can(
     assert allowed in error.allowed
 
 
-def test_without_its_key_a_provider_is_refused() -> None:
+@pytest.mark.parametrize("key", [None, "", "  ", "\t\n", "clé", "a\0b"])
+def test_without_its_key_a_provider_is_refused(key: str | None) -> None:
+    """What could never be sent in a header is no key; the provider itself would not take it."""
+    keys = {} if key is None else {"RUNWAY_API_KEY": key}
     with pytest.raises(InvalidInput, match="needs the key RUNWAY_API_KEY") as caught:
-        choose({}, models={"video": {"provider": "runway"}})
+        choose(keys, models={"video": {"provider": "runway"}})
     assert caught.value.error_code == "provider.key_missing"
     assert caught.value.allowed == ["offline/camera-1"]
 
 
+@pytest.mark.parametrize("live", [True, False])
 @pytest.mark.parametrize("days", [0, -30])
 def test_a_model_is_refused_from_the_day_on_which_it_ends(
-    days: int, monkeypatch: pytest.MonkeyPatch
+    days: int, live: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shut_down(monkeypatch, days)
     with pytest.raises(InvalidInput, match=f"{ENDING} was shut down") as caught:
-        choose(models={"text": {"provider": "openai", "model": ENDING}})
+        choose(live=live, models={"text": {"provider": "openai", "model": ENDING}})
     assert caught.value.error_code == "provider.model_retired"
     assert isinstance(caught.value.allowed, list)
     assert "openai/gpt-6-luna" in caught.value.allowed
@@ -132,8 +136,22 @@ def test_who_takes_a_model_that_ends_soon_is_warned(
 
 
 def test_a_test_key_gets_what_costs_nothing() -> None:
-    choice = choose(live=False, models={"video": {"provider": "runway"}})
+    choice = choose({}, live=False, models={"video": {"provider": "runway"}})
     assert not any(model.is_paid for model in choice.all())
+
+
+@pytest.mark.parametrize("kind", ["text", "image", "video", "speech"])
+@pytest.mark.parametrize("live", [True, False])
+@pytest.mark.parametrize("wished", [{"provider": "sora"}, {"provider": "openai", "model": "x-1"}])
+def test_what_nobody_offers_is_refused_to_every_key(
+    kind: str, live: bool, wished: dict[str, str]
+) -> None:
+    """Also where it would not be taken: for a test key, and for a voice that nobody asked for."""
+    with pytest.raises(InvalidInput) as caught:
+        choose(live=live, models={kind: wished})
+    assert caught.value.field == f"models.{kind}"
+    assert isinstance(caught.value.allowed, list)
+    assert caught.value.allowed
 
 
 def test_an_estimate_is_in_dollars_and_in_the_providers_units() -> None:

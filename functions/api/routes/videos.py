@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 from aws_lambda_powertools.event_handler import Response
-from aws_lambda_powertools.event_handler.openapi.params import Path, Query
+from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from api import waiting
 from api.answer import Answer
@@ -22,7 +22,7 @@ from common.errors import TransientError
 from common.log import logger
 from common.strict import SLUG, Text
 from common.video import Status
-from common.wishes import CreateVideo
+from common.wishes import CreateVideo, ResumeVideo
 
 VideoId = Annotated[str, Path(pattern=SLUG, description="Id of a video, or its `request_id`.")]
 Limit = Annotated[int, Query(ge=1, le=100, description="At most so many.")]
@@ -149,17 +149,23 @@ def download_video(video_id: VideoId) -> Download:
 @router.post(
     "/v1/videos/<video_id>/resume",
     summary="Resume a failed or canceled video",
-    description="Starts a new run over what is finished; only what is missing is paid for.",
-    responses=_started(402, 404, 409, 422, 429, 503),
+    description="Starts a new run over what is finished; only what is missing is paid for. Without "
+    "a body, under the terms of before; with one, under those that it names. A run that failed "
+    "with `provider.outcome_unknown` goes on with `on_unknown` = `resubmit_once`, and one that "
+    "reached its `max_cost` with a higher one.",
+    responses=_started(400, 402, 404, 409, 415, 422, 429, 503),
     status_code=202,
     middlewares=ADMITTED,
 )
 def resume_video(
-    video_id: VideoId, key: IdempotencyKey = None, prefer: Prefer = None
+    video_id: VideoId,
+    terms: Annotated[ResumeVideo | None, Body()] = None,
+    key: IdempotencyKey = None,
+    prefer: Prefer = None,
 ) -> Response[str]:
     """202 with the video; 200 once it has ended."""
-    request = once(router, key)
-    answer = request.kept(database()) or videos().resume(caller(router), video_id, request)
+    request, terms = once(router, key), terms or ResumeVideo()
+    answer = request.kept(database()) or videos().resume(caller(router), video_id, terms, request)
     return _patiently(prefer, answer)
 
 

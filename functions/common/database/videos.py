@@ -224,14 +224,25 @@ def page(
     return [Video(**row) for row in cursor.fetchall()]
 
 
-def reopen(cursor: Cursor, session_id: str) -> bool:
-    """Make a failed or canceled video queued again; False when it is neither."""
+def reopen(
+    cursor: Cursor,
+    session_id: str,
+    *,
+    on_unknown: str | None = None,
+    max_cost_usd: Decimal | None = None,
+) -> bool:
+    """Make a failed or canceled video queued again, under these terms; False when it is neither.
+
+    Terms that are None stay as they were.
+    """
     cursor.execute(
         """
-        UPDATE video_sessions SET status = 'queued', updated_at = now()
+        UPDATE video_sessions
+        SET status = 'queued', updated_at = now(),
+            on_unknown = COALESCE(%s, on_unknown), max_cost_usd = COALESCE(%s, max_cost_usd)
         WHERE session_id = %s AND status IN ('failed', 'canceled')
         """,
-        (session_id,),
+        (on_unknown, max_cost_usd, session_id),
     )
     return cursor.rowcount == 1
 

@@ -31,6 +31,15 @@ class ProviderContext:
     base_urls: Mapping[str, str] = field(default_factory=dict)
 
 
+def key_in(secrets: Mapping[str, str], name: str) -> str | None:
+    """Return the API key of that name; None if it is not set, or cannot be one: no header holds it.
+
+    Who decides whether a provider can be used asks here too.
+    """
+    value = secrets.get(name, "").strip()
+    return value if value and value.isascii() and value.isprintable() else None
+
+
 # -- text ------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class StoryRequest:

@@ -17,7 +17,7 @@ from time import time
 
 from common.errors import NotAccepted, OutcomeUnknown, ProviderRefused, TransientError, VideoError
 from common.log import logger
-from common.providers import JobFailure, ProviderContext, Retry
+from common.providers import JobFailure, ProviderContext, Retry, key_in
 from common.video import Cost
 
 _NOTHING = "Nothing was charged."
@@ -111,8 +111,8 @@ MEANINGS: Mapping[str, Meaning] = {
 
 def key(context: ProviderContext, name: str, vendor: str) -> str:
     """Return the API key; raises ProviderRefused without a call when there is none to send."""
-    value = context.secrets.get(name, "").strip()
-    if not value or not (value.isascii() and value.isprintable()):
+    value = key_in(context.secrets, name)
+    if value is None:
         raise refused(vendor, "provider.key", billed=False)
     return value
 
@@ -151,7 +151,7 @@ def unknown(vendor: str, *, billed: bool | None = None) -> OutcomeUnknown:
     """Return that nobody knows whether the vendor took the call."""
     return OutcomeUnknown(
         f"{vendor} did not answer as it should; the call may have been accepted and charged. It is "
-        "not made again by itself; the policy on_unknown = resubmit_once allows it.",
+        "not made again by itself; resuming the video with on_unknown = resubmit_once allows it.",
         billed=billed,
     )
 
