@@ -4,7 +4,8 @@ It looks at the bucket as it is when it looks, not at the order of events: a pic
 beside it are one job, whichever event comes first, and a repeated event finds its object taken.
 """
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from common import ids, outbox, problem
@@ -25,6 +26,10 @@ from intake.reading import Unreadable
 _ENDPOINT = "POST /v1/videos"
 _MOST_JSON_BYTES = 6 * 1024 * 1024
 _MOST_PICTURE_BYTES = 16 * 1024 * 1024
+# Of all pictures that the lines of a batch name: they are fetched one after another, and held
+# until every line is found good, by a function of 90 s and 1 GiB.
+_MOST_FETCH_SECONDS = 45.0
+_MOST_HELD_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,8 @@ class Intake:
 
     def _orders(self, caller: Caller, dropped: Dropped, wanted: Wanted) -> dict[int, Order]:
         """Check every line; whatever one of them has wrong, nothing of the object is made."""
-        orders, faults = {}, []
+        orders: dict[int, Order] = {}
+        faults, until = [], time.monotonic() + _MOST_FETCH_SECONDS
         for line, wish in wanted.wishes.items():
             new_id = _ids(wanted.dropped_at_ms, dropped, line)
             try:
@@ -177,6 +183,13 @@ class Intake:
                 if not wanted.batch or error.retryable:
                     raise
                 faults.append(problem.fault(error, f"/{line}"))
+            if wanted.batch and (time.monotonic() > until or _held(orders) > _MOST_HELD_BYTES):
+                raise InvalidInput(
+                    f"The pictures that lines 1 to {line} name took too long to fetch, or are too "
+                    "large together. Upload them (POST /v1/uploads) and name them by id, or drop "
+                    "fewer lines at a time. Nothing was started.",
+                    code="inbox.pictures",
+                )
         if faults:
             raise Unreadable(problem.of_faults(faults))
         return orders
@@ -199,6 +212,10 @@ class Intake:
             batch=batch,
             problem=problem.model_dump(mode="json") if problem else None,
         )
+
+
+def _held(orders: Mapping[int, Order]) -> int:
+    return sum(len(order.picture.data) for order in orders.values() if order.picture)
 
 
 def _milliseconds(file: Taken) -> int:

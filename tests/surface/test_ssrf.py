@@ -8,6 +8,7 @@ hosts (rebinding, certificates, clocks) is in `tests/contract/test_foreign_urls.
 import json
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import boto3
 import pytest
@@ -135,8 +136,32 @@ def test_no_url_in_the_inbox_leads_to_a_neighbour(
     assert canary.requests == [("pictures.example", "/a.png")]
 
 
+@pytest.mark.parametrize("limit", ["_MOST_FETCH_SECONDS", "_MOST_HELD_BYTES"])
+def test_a_batch_of_too_many_pictures_is_refused_whole(
+    rows: Database,
+    alice: Owner,
+    canary: ForeignHost,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+) -> None:
+    monkeypatch.setattr(f"intake.receiving.{limit}", 0)
+    problem = answered(rows, alice, [GOOD, GOOD])
+    assert problem is not None
+    assert problem["code"] == "inbox.pictures"
+    assert canary.requests == [("pictures.example", "/a.png")]  # and no further
+    with rows.transaction() as cursor:
+        cursor.execute("SELECT count(*) AS number FROM inbox_jobs")
+        assert dict(cursor.fetchone() or {}) == {"number": 0}
+
+
 def refused(rows: Database, owner: Owner, urls: list[str]) -> set[str]:
-    """Put a batch into the inbox and let it be taken in; return which lines were refused."""
+    """Return which lines of a batch were refused."""
+    problem = answered(rows, owner, urls)
+    return {fault["pointer"].split("/")[1] for fault in problem["errors"]} if problem else set()
+
+
+def answered(rows: Database, owner: Owner, urls: list[str]) -> dict[str, Any] | None:
+    """Put a batch into the inbox and let it be taken in; return what was wrong with it."""
     from api import resources
 
     storage = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL_S3"])
@@ -150,5 +175,5 @@ def refused(rows: Database, owner: Owner, urls: list[str]) -> set[str]:
         cursor.execute("SELECT problem FROM inbox_objects WHERE version_id = %s",
                        (dropped.version_id,))  # fmt: skip
         (row,) = cursor.fetchall()
-    faults = row["problem"]["errors"] if row["problem"] else []
-    return {fault["pointer"].split("/")[1] for fault in faults}
+    problem: dict[str, Any] | None = row["problem"]
+    return problem
