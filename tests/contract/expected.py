@@ -35,8 +35,8 @@ TEXT: Mapping[str, No | int] = {
 IMAGE: Mapping[str, No] = {
     "openai_images_response": (MediaError, "image.unusable", None),
     "openai_images_response_n2": (MediaError, "image.unusable", None),
-    "openai_images_response_empty": UNKNOWN,
-    "openai_images_response_null_b64": UNKNOWN,
+    "openai_images_response_empty": no("provider.output"),
+    "openai_images_response_null_b64": no("provider.output"),
     "openai_error_429_rate_limit_images": (NotAccepted, NOT_ACCEPTED, 12),
 }
 # To both.

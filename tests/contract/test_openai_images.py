@@ -118,7 +118,20 @@ def test_what_cannot_be_used_carries_what_it_cost(
 @pytest.mark.parametrize(
     "vector", ["openai_images_response_empty", "openai_images_response_null_b64"]
 )
-def test_an_answer_without_picture_and_without_bill_is_unknown(
+def test_an_answer_without_picture_and_without_bill_has_cost_what_was_expected(
+    vector: str, visit: Visit, painter: ImageProvider
+) -> None:
+    visit.vendor.fault("images.generations", f"vector:{vector}")
+    with pytest.raises(ProviderRefused) as caught:
+        painter.paint(vendors.image_request())
+    error = caught.value
+    assert (error.error_code, error.billed, error.retryable) == ("provider.output", True, True)
+    assert error.cost is not None
+    assert error.cost.usd == models.find("image", "openai").image_usd("1280:720", 0) > 0
+
+
+@pytest.mark.parametrize("vector", ["openai_chat_completed", "openai_models_list"])
+def test_an_answer_to_something_else_is_unknown(
     vector: str, visit: Visit, painter: ImageProvider
 ) -> None:
     visit.vendor.fault("images.generations", f"vector:{vector}")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from common.errors import NotAccepted
+from common.errors import NotAccepted, OutcomeUnknown
 from common.providers import (
     JobRef,
     JobState,
@@ -17,6 +17,7 @@ from common.providers import (
     Retry,
     image_provider,
     models,
+    outcome,
     speech_provider,
     text_provider,
     video_provider,
@@ -46,6 +47,8 @@ class Call:
         assert self.visit.calls(self.endpoint) == 1
         if self.visit.charges():
             assert error.billed is not False
+        if "moderation_blocked" in vector:  # certain only of what was stopped at its input
+            assert error.billed is (False if vector.endswith("_input") else None)
         words = str(vectors.load(vector)["body"])
         assert not any(part in words for part in error.detail.split(". ") if len(part) > 20)
 
@@ -111,8 +114,35 @@ def test_nothing_is_sent_again_by_itself_that_its_vector_forbids(vector: str) ->
 @pytest.mark.parametrize("vector", POLL)
 def test_what_we_advise_of_a_failed_task_is_what_its_vector_says(vector: str) -> None:
     advice, said = POLL[vector][2], vectors.load(vector).get("safe_to_retry_unchanged")
-    if said is not None:
+    if said == "once":  # with a new seed, and then with another input
+        assert advice is Retry.CHANGED_INPUT
+    elif said is not None:
         assert (advice in (Retry.SAME, Retry.LATER)) is (said is True)
+
+
+PAID = {**TEXT, **IMAGE, **OPENAI, **SUBMIT}
+MAY_REPEAT = [name for name in PAID if vectors.load(name).get("safe_to_retry_unchanged") is True]
+RETRYABLE = [name for name in PAID if "a retryable" in (vectors.load(name).get("note") or "")]
+
+
+@pytest.mark.parametrize("vector", MAY_REPEAT)
+def test_what_its_vector_lets_us_repeat_is_no_refusal(vector: str) -> None:
+    """It is repeated; or, where a charge is possible all the same, parked until its owner says."""
+    made = PAID[vector]
+    assert isinstance(made, tuple)
+    assert made[0] in (NotAccepted, OutcomeUnknown)
+
+
+@pytest.mark.parametrize("vector", RETRYABLE)
+def test_what_its_vector_calls_retryable_is_so(vector: str) -> None:
+    made = PAID[vector]
+    assert isinstance(made, tuple)
+    assert made[0] is NotAccepted or outcome.MEANINGS[made[1]].helps_unchanged
+
+
+def test_some_vectors_say_that_something_may_be_repeated() -> None:
+    assert "openai_images_response_empty" in RETRYABLE
+    assert {"openai_error_503_overloaded", "runway_error_429"} <= set(MAY_REPEAT)
 
 
 @pytest.mark.parametrize("vector", [*TEXT, *OPENAI])

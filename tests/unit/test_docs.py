@@ -1,12 +1,18 @@
 """The documents say what the code does."""
 
+import ast
 import re
+from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 from api import document
 
 # When it is imported, X-Ray's recorder opens its socket: before the network is switched off.
 from api.handler import app
+from common import errors
+from common.errors import VideoError
 from common.providers.outcome import MEANINGS
 
 PROJECT = Path(__file__).parents[2]
@@ -27,6 +33,75 @@ def test_every_code_is_documented() -> None:
     text = (PROJECT / "docs" / "errors.md").read_text()
     missing = {code for code in codes() if f"`{code}`" not in text}
     assert not missing
+
+
+# What the column says, and what `retryable` then is; the other words hold in some cases only.
+AGAIN = {"yes": True, "later": True, "no": False, "changed": False}
+# No other job is ordered for it, so no provider advises that; but a resume asks after the same one.
+ASKED_AGAIN = "provider.job_gone"
+
+
+def rows(title: str) -> Iterator[tuple[str, str]]:
+    """Yield code and may-I-retry of each row under a title."""
+    text = (PROJECT / "docs" / "errors.md").read_text()
+    table = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    lines = [line.strip("|").split("|") for line in table.splitlines() if line.startswith("| ")]
+    column = [cell.strip() for cell in lines[0]].index("again?")
+    for cells in lines[1:]:
+        for code in re.findall(r"`([a-z_.]+)`", cells[0]):
+            yield code, cells[column].strip()
+
+
+def decided() -> dict[str, set[bool]]:
+    """Whether each code can be tried again, as far as the source says it in so many words."""
+    kinds = {name: kind for name, kind in vars(errors).items() if _is_error(kind)}
+    found: dict[str, set[bool]] = defaultdict(set)
+    for code, meaning in MEANINGS.items():
+        found[code].add(meaning.helps_unchanged)
+    found[ASKED_AGAIN].add(True)
+    for kind in kinds.values():
+        found[kind.code].add(kind.retryable)
+    for path in (PROJECT / "functions").rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text())):
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+                said = {one.arg: one.value for one in call.keywords}
+                named, again = _constant(said.get("code")), said.get("retryable")
+                if call.func.id not in kinds or not isinstance(named, str):
+                    continue
+                if again is None:
+                    found[named].add(kinds[call.func.id].retryable)
+                elif isinstance(plain := _constant(again), bool):
+                    found[named].add(plain)
+                elif named not in MEANINGS:
+                    found[named] |= {True, False}
+    return found
+
+
+def _constant(value: ast.expr | None) -> object:
+    return value.value if isinstance(value, ast.Constant) else None
+
+
+def _is_error(kind: object) -> TypeGuard[type[VideoError]]:
+    return isinstance(kind, type) and issubclass(kind, VideoError)
+
+
+def test_a_run_may_be_tried_again_when_the_document_says_so() -> None:
+    code_says, compared, wrong = decided(), set(), []
+    for code, word in rows("Runs"):
+        answers = code_says[code]
+        if len(answers) == 1 and word in AGAIN:
+            compared.add(code)
+            wrong += [f"{code}: {word}"] if answers != {AGAIN[word]} else []
+    assert not wrong
+    assert compared >= {*MEANINGS} - {ASKED_AGAIN}
+    assert compared >= {"provider.outcome_unknown", "budget.exceeded", "provider.not_accepted"}
+
+
+def test_a_request_may_be_tried_again_when_the_document_says_so() -> None:
+    code_says = decided()
+    for code, word in rows("Requests"):
+        if len(code_says[code]) == 1 and word in ("yes", "no"):
+            assert code_says[code] == {AGAIN[word]}, code
 
 
 def test_the_openapi_document_is_the_one_of_the_routes() -> None:

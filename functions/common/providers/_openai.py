@@ -141,8 +141,10 @@ def _of_status(error: "APIStatusError") -> VideoError:
     outcome.note(VENDOR, error.status_code, error.code or error.type, error.request_id)
     if error.status_code >= 500:
         return outcome.of_paid(VENDOR, error.status_code, error.response.headers)
-    if error.code == "moderation_blocked" and _stage(error.body) == "output":
-        return outcome.refused(VENDOR, "safety.output", billed=None)
+    if error.code == "moderation_blocked" and (stage := _stage(error.body)) != "input":
+        # Only what was stopped at its input was certainly not made, and so not charged.
+        own = "safety.output" if stage == "output" else "safety.input"
+        return outcome.refused(VENDOR, own, billed=None)
     known = of_code(error.code, billed=False)
     if known is None and error.type == "insufficient_quota":
         known = of_code(error.type, billed=False)

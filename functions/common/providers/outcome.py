@@ -1,7 +1,8 @@
 """What a vendor's answer means to us: its statuses and failures become the project's own errors.
 
 Codes are our own vocabulary, and so are the words: no text of a vendor, no prompt, no link and no
-key goes into an error. What helps to ask the vendor (its code, its request id) goes to the log.
+key goes into an error. What helps to ask the vendor (its code, its request id) goes to the log; its
+words do not, because they can repeat the prompt. The vendor has them under the request id.
 
 The rule for paid calls is one of certainty. Certainly not accepted: `NotAccepted`, the same may be
 sent again. A definite no: `ProviderRefused`. Everything else: `OutcomeUnknown`, never sent again by
@@ -15,7 +16,14 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
 
-from common.errors import NotAccepted, OutcomeUnknown, ProviderRefused, TransientError, VideoError
+from common.errors import (
+    MediaError,
+    NotAccepted,
+    OutcomeUnknown,
+    ProviderRefused,
+    TransientError,
+    VideoError,
+)
 from common.log import logger
 from common.providers import JobFailure, ProviderContext, Retry, key_in
 from common.video import Cost
@@ -31,6 +39,11 @@ class Meaning:
 
     detail: str
     retry: Retry = Retry.NO
+
+    @property
+    def helps_unchanged(self) -> bool:
+        """Whether the same again, at once or later, can succeed."""
+        return self.retry in (Retry.SAME, Retry.LATER)
 
 
 MEANINGS: Mapping[str, Meaning] = {
@@ -103,7 +116,9 @@ MEANINGS: Mapping[str, Meaning] = {
         Retry.CHANGED_INPUT,
     ),
     "clip.output_lost": Meaning(
-        "{vendor} made the clip, but no longer hands it out.", Retry.CHANGED_INPUT
+        "{vendor} made the clip, but no longer hands it out. Resume the video to have it made "
+        "again; that costs once more.",
+        Retry.SAME,
     ),
 }
 """Every code that providers use, and what it means. `{vendor}` is filled in."""
@@ -128,7 +143,19 @@ def refused(
         code=code,
         billed=billed,
         cost=cost,
-        retryable=meaning.retry in (Retry.SAME, Retry.LATER),
+        retryable=meaning.helps_unchanged,
+    )
+
+
+def lost(vendor: str, cost: Cost | None) -> MediaError:
+    """Return that a clip was made and charged, and cannot be had."""
+    meaning = MEANINGS["clip.output_lost"]
+    return MediaError(
+        meaning.detail.format(vendor=vendor),
+        code="clip.output_lost",
+        billed=True,
+        cost=cost,
+        retryable=meaning.helps_unchanged,
     )
 
 
@@ -213,7 +240,10 @@ def retry_after(headers: Mapping[str, str]) -> int | None:
 
 
 def note(vendor: str, status: int | str, code: object = None, request_id: object = None) -> None:
-    """Write to the log what the vendor's support would ask for, if it has the form of an id."""
+    """Write to the log what the vendor's support would ask for, if it has the form of an id.
+
+    Never a text: vendors repeat prompts, and links to pictures, in theirs.
+    """
     logger.warning(
         "provider answered",
         extra={

@@ -44,9 +44,10 @@ class OpenAIImage:
         files = _files(request)
         body = _openai.call(self._context, _SECONDS, _call(model, request, files))
         cost = _openai.cost(model, body.get("usage"))
-        data = _data(body, cost)
-        expected = Cost(usd=model.image_usd(ratio, len(files)))
-        return ImageResult(checked(data, request.size, cost or expected), cost or expected)
+        if cost is None and not _is_answer(body):
+            raise outcome.unknown(_openai.VENDOR)
+        cost = cost or Cost(usd=model.image_usd(ratio, len(files)))
+        return ImageResult(checked(_data(body, cost), request.size, cost), cost)
 
 
 def _ratio(model: Model, size: tuple[int, int]) -> str:
@@ -96,10 +97,15 @@ def _call(model: Model, request: ImageRequest, files: list[tuple[str, bytes, str
     return make
 
 
-def _data(body: dict[str, Any], cost: Cost | None) -> bytes:
-    """Return the bytes of the one picture in the answer.
+def _is_answer(body: dict[str, Any]) -> bool:
+    """Say whether it is what this endpoint answers: other objects say what they are."""
+    return isinstance(body.get("created"), int) and "object" not in body
 
-    Without one: ProviderRefused if the answer says that it was charged, else OutcomeUnknown.
+
+def _data(body: dict[str, Any], cost: Cost) -> bytes:
+    """Return the bytes of the one picture in the answer; raises ProviderRefused without one.
+
+    The call has ended, so nothing about it is in doubt; that it was charged is assumed.
     """
     pictures = body.get("data")
     first = pictures[0] if isinstance(pictures, list) and pictures else None
@@ -107,6 +113,4 @@ def _data(body: dict[str, Any], cost: Cost | None) -> bytes:
     if isinstance(encoded, str) and encoded:
         with contextlib.suppress(ValueError):
             return base64.b64decode(encoded, validate=True)
-    if cost is None:
-        raise outcome.unknown(_openai.VENDOR)
     raise outcome.refused(_openai.VENDOR, "provider.output", billed=True, cost=cost)

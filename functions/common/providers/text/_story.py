@@ -19,9 +19,18 @@ _NAME, _TITLE, _LOOK, _SHORT, _LONG = 80, 120, 600, 800, 1200  # characters
 _MOST_FAULTS = 20
 _HURRY = 1.25
 
+# Anything that leads somewhere: a scheme, www., an address, or a name with a path behind it; and a
+# name with a domain's ending, in one case. A full stop without a space before a capital is a typing
+# error; "e.g.", "U.S." and "3.5" have no ending; some abbreviations have one that is not meant.
 _LINK = re.compile(
-    r"https?:|ftp:|www\.|\b[a-z0-9-]{2,}\.(?:com|net|org|io|ai|co|app|dev|tv|gg|info|xyz|ru|cn)\b",
-    re.IGNORECASE,
+    r"""
+    (?i: \b[a-z][a-z0-9+-]{1,20}:// | \bmailto:\S | \bwww\.\w )
+    | \b(?:\d{1,3}\.){3}\d{1,3}\b
+    | \b[^\W_][\w-]*\.(?:[^\W\d_A-Z]{2,24}|[A-Z]{2,24})(?::\d+)?[/?\#]\w
+    | \b[^\W_][\w-]+\.(?!(?:innen|ssa|ra|ft|oz|lbs)\b)(?:[a-z]{2,24}|[A-Z]{2,24})\b
+    | (?i: \b[a-z0-9][\w-]*\.(?:com|net|org|co|io|me|gg|ly)\b )
+    """,
+    re.VERBOSE,
 )
 # Control characters, halves of pairs, private and unassigned ones; and those that turn the
 # direction of what follows. Joiners and variation selectors are part of many scripts.

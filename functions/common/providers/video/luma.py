@@ -21,7 +21,7 @@ from botocore.exceptions import (
 )
 
 from common import aws
-from common.errors import MediaError, NotFound, PermanentError, VideoError
+from common.errors import NotFound, PermanentError, VideoError
 from common.providers import (
     ClipRequest,
     JobRef,
@@ -168,8 +168,7 @@ class Luma:
         try:
             self._store.get_file(state.outputs[0] if state.outputs else job.facts["key"], target)
         except NotFound:
-            lost = outcome.MEANINGS["clip.output_lost"].detail.format(vendor=VENDOR)
-            raise MediaError(lost, code="clip.output_lost", billed=True, cost=state.cost) from None
+            raise outcome.lost(VENDOR, state.cost) from None
 
     def cancel(self, job: JobRef) -> JobState:
         """Return the state: Bedrock has no way to stop an invocation."""

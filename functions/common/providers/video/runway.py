@@ -89,8 +89,7 @@ class Runway:
         fresh = self.poll(job)
         if fresh.status is JobStatus.SUCCEEDED and self._download(fresh, target):
             return
-        lost = outcome.MEANINGS["clip.output_lost"].detail.format(vendor=VENDOR)
-        raise MediaError(lost, code="clip.output_lost", billed=True, cost=state.cost)
+        raise outcome.lost(VENDOR, state.cost)
 
     def cancel(self, job: JobRef) -> JobState:
         """Stop the task. What is finished, or in a state that we do not know, is left alone."""
