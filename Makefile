@@ -68,7 +68,7 @@ faults: .venv/.installed ## Strike a run at every point and in every way; print 
 	$(BIN)/python -m tests.faults
 
 fuzz: .venv/.installed ## Send the API thousands of made-up requests: CASES=20000
-	$(BIN)/pytest -q tests/surface/test_fuzz.py --fuzz $(CASES)
+	$(BIN)/pytest -q tests/surface/test_fuzz.py tests/e2e/test_fuzz.py --fuzz $(CASES)
 
 bench: .venv/.installed ## Measure, as ratios in one run
 	$(BIN)/python -m tests.benchmarks
