@@ -66,10 +66,10 @@ class Stage:
 
     # Endpoints
     database_tls: Literal["verify-full", "disable"] = "verify-full"
-    text_provider: str = "offline"
-    image_provider: str = "offline"
-    video_provider: str = "offline"
-    speech_provider: str = "offline"
+    text_provider: str = models.BY_KEY
+    image_provider: str = models.BY_KEY
+    video_provider: str = models.BY_KEY
+    speech_provider: str = models.BY_KEY
     openai_base_url: str = ""
     runway_base_url: str = ""
     provider_limits: str = ""  # changes of the registry's limits (common.providers.limits)
@@ -100,6 +100,11 @@ STAGES: Mapping[str, Stage] = {
         log_days=1,
         database_tls="disable",  # loopback; the emulator's PostgreSQL speaks no TLS
         cors_origins=("http://localhost:3000",),
+        # The keys in an environment may be there for other programs (infra.local.settings).
+        text_provider="offline",
+        image_provider="offline",
+        video_provider="offline",
+        speech_provider="offline",
     ),
     "dev": Stage(
         name="dev",
@@ -177,6 +182,7 @@ def _check(changes: Mapping[str, str]) -> None:
     limits.read(changes.get("provider_limits", ""))
     for kind in get_args(models.Kind):
         provider = changes.get(f"{kind}_provider")
-        known = sorted({model.provider for model in models.models() if model.kind == kind})
+        offered = {model.provider for model in models.models() if model.kind == kind}
+        known = [*sorted(offered), models.BY_KEY]
         if provider is not None and provider not in known:
             raise ValueError(f"{kind}_provider: {provider!r} is none of {', '.join(known)}.")

@@ -28,10 +28,10 @@ def choose(
         choice = models.offline(narrated=wish.output.narration is not None)
     else:
         choice = Choice(
-            _one("text", wish.models.text, settings.text_provider, secrets),
-            _one("image", wish.models.image, settings.image_provider, secrets),
-            _one("video", wish.models.video, settings.video_provider, secrets),
-            _one("speech", wish.models.speech, settings.speech_provider, secrets)
+            _one("text", wish.models.text, settings, secrets),
+            _one("image", wish.models.image, settings, secrets),
+            _one("video", wish.models.video, settings, secrets),
+            _one("speech", wish.models.speech, settings, secrets)
             if wish.output.narration
             else None,
         )
@@ -61,7 +61,7 @@ def lengths(
     """Return the lengths of clips, in seconds, of the model that the caller gets by itself."""
     if not caller.live:
         return models.offline().video.seconds
-    return _one("video", None, settings.video_provider, secrets).seconds
+    return _one("video", None, settings, secrets).seconds
 
 
 def is_usable(model: Model, secrets: Mapping[str, str]) -> bool:
@@ -71,9 +71,16 @@ def is_usable(model: Model, secrets: Mapping[str, str]) -> bool:
     return here and has_key and not _is_retired(model)
 
 
-def _one(kind: Kind, wished: ModelChoice | None, own: str, secrets: Mapping[str, str]) -> Model:
-    provider, name = (wished.provider, wished.model) if wished else (own, None)
-    model = _find(kind, provider, name, secrets)
+def _one(
+    kind: Kind,
+    wished: ModelChoice | None,
+    settings: ProviderSettings,
+    secrets: Mapping[str, str],
+) -> Model:
+    if wished:
+        model = _find(kind, wished.provider, wished.model, secrets)
+    else:
+        model = _find(kind, _own(kind, settings, secrets), None, secrets)
     if not is_usable(model, secrets):
         why = f"needs the key {model.key}, which is not set" if model.key else "is not offered here"
         raise InvalidInput(
@@ -83,6 +90,12 @@ def _one(kind: Kind, wished: ModelChoice | None, own: str, secrets: Mapping[str,
             code="provider.key_missing" if model.key else "provider.not_here",
         )
     return model
+
+
+def _own(kind: Kind, settings: ProviderSettings, secrets: Mapping[str, str]) -> str:
+    """Return the stage's own provider; one by its key is looked for whenever a video is begun."""
+    own: str = getattr(settings, f"{kind}_provider")
+    return models.with_a_key(secrets).get(kind, "offline") if own == models.BY_KEY else own
 
 
 def _find(kind: Kind, provider: str, name: str | None, secrets: Mapping[str, str]) -> Model:

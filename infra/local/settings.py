@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.providers import key_in, models
+from common.providers import models
 from infra import config
 from infra.local.connection import Connection
 from infra.local.errors import LocalCloudError
@@ -62,21 +62,13 @@ def configured(environment: Mapping[str, str] = os.environ, path: Path = ENV_FIL
     file = read_env_file(path)
     values = {**file, **{name: value for name, value in environment.items() if value}}
     named = {name: value for name in _STAGE_FIELDS if (value := values.get(name.upper()))}
-    stage = {**_providers_with_a_key(file), **named}
+    keyed = {f"{kind}_provider": name for kind, name in models.with_a_key(file).items()}
+    stage = {**keyed, **named}
     try:
         config.stage("local", stage)
     except ValueError as error:
         raise LocalCloudError(f"{path.name} or the environment: {error}") from error
     return Settings({name: values[name] for name in _KEYS if values.get(name)}, stage)
-
-
-def _providers_with_a_key(file: Mapping[str, str]) -> dict[str, str]:
-    """Of each kind of work the paid provider whose key is there."""
-    return {
-        f"{model.kind}_provider": model.provider
-        for model in models.models()
-        if model.default and model.key and key_in(file, model.key)
-    }
 
 
 def put_provider_keys(connection: Connection, values: Mapping[str, str]) -> list[str]:

@@ -35,6 +35,10 @@ ALLOWED = {
     # Endpoints
     ("AWS::Lambda::Function", "Environment.Variables.STAGE"),
     ("AWS::Lambda::Function", "Environment.Variables.DATABASE_TLS"),
+    *(
+        ("AWS::Lambda::Function", f"Environment.Variables.{kind}_PROVIDER")
+        for kind in ("TEXT", "IMAGE", "VIDEO", "SPEECH")
+    ),
     ("AWS::S3::Bucket", "CorsConfiguration"),
     ("AWS::Lambda::Function", "Environment.Variables.CORS_ORIGINS"),
     *(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
@@ -15,7 +15,9 @@ from common.providers import models
 from common.providers.models import Choice
 from common.settings import ProviderSettings
 from common.wishes import CreateVideo
+from infra import config
 
+KINDS = get_args(models.Kind)
 SETTINGS = ProviderSettings.model_validate(
     {
         "STAGE": "local",
@@ -36,9 +38,24 @@ def _in_virginia(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "us-east-1")
 
 
-def choose(keys: Mapping[str, str] = KEYS, *, live: bool = True, **wish: Any) -> Choice:
+# What `infra` deploys unless somebody says otherwise.
+AS_DEPLOYED = SETTINGS.model_copy(
+    update={
+        name: getattr(config.STAGES["prod"], name)
+        for name in (f"{kind}_provider" for kind in KINDS)
+    }
+)
+
+
+def choose(
+    keys: Mapping[str, str] = KEYS,
+    settings: ProviderSettings = SETTINGS,
+    *,
+    live: bool = True,
+    **wish: Any,
+) -> Choice:
     caller = Caller("key_1", "alice", live, frozenset(), {}, 5, None, None)
-    return choosing.choose(SETTINGS, keys, caller, wished(**wish))
+    return choosing.choose(settings, keys, caller, wished(**wish))
 
 
 def wished(**wish: Any) -> CreateVideo:
@@ -152,6 +169,41 @@ def test_what_nobody_offers_is_refused_to_every_key(
     assert caught.value.field == f"models.{kind}"
     assert isinstance(caught.value.allowed, list)
     assert caught.value.allowed
+
+
+NARRATED: dict[str, Any] = {"output": {"narration": {}}}
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, ["offline", "offline", "offline", "offline"]),
+        ({"OPENAI_API_KEY": " ", "RUNWAY_API_KEY": ""}, ["offline"] * 4),
+        ({"OPENAI_API_KEY": "sk-1"}, ["openai", "openai", "openai", "offline"]),
+        ({"RUNWAY_API_KEY": "key_1"}, ["offline", "offline", "offline", "runway"]),
+        (KEYS, ["openai", "openai", "openai", "runway"]),
+    ],
+)
+def test_in_the_cloud_a_key_in_the_secret_makes_its_provider_the_one_that_is_taken(
+    keys: dict[str, str], expected: list[str]
+) -> None:
+    choice = choose(keys, AS_DEPLOYED, **NARRATED)
+    assert [model.provider for model in choice.all()] == expected
+    caller = Caller("key_1", "alice", True, frozenset(), {}, 5, None, None)
+    assert choosing.lengths(AS_DEPLOYED, keys, caller) == choice.video.seconds
+
+
+def test_on_one_machine_a_key_alone_takes_no_provider() -> None:
+    """It may be in the environment for other programs; `.env` says which are taken."""
+    local = config.STAGES["local"]
+    assert {getattr(local, f"{kind}_provider") for kind in KINDS} == {"offline"}
+
+
+def test_what_a_request_or_the_stage_names_goes_before_the_keys() -> None:
+    named = choose(KEYS, AS_DEPLOYED, models={"video": {"provider": "offline"}})
+    assert (named.video.provider, named.text.provider) == ("offline", "openai")
+    assert not choose(KEYS, SETTINGS, **NARRATED).is_paid
+    assert not choose(KEYS, AS_DEPLOYED, live=False, **NARRATED).is_paid
 
 
 def test_an_estimate_is_in_dollars_and_in_the_providers_units() -> None:

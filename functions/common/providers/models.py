@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from common.errors import InvalidInput
+from common.providers import key_in
 from common.video import RATIOS, Cost
 
 Kind = Literal["text", "image", "video", "speech"]
+
+BY_KEY = "by_key"
+"""In the place of a stage's provider: the one whose key is set, else the offline one."""
 
 NEAR_DAYS = 90
 """So long before a model is shut down, those who take it are warned."""
@@ -187,6 +191,15 @@ def find(kind: Kind, provider: str, model: str | None = None) -> Model:
         field=f"{kind}_model",
         allowed=known,
     )
+
+
+def with_a_key(keys: Mapping[str, str]) -> dict[Kind, str]:
+    """Return the paid provider of each kind of work whose key is among the keys."""
+    return {
+        model.kind: model.provider
+        for model in models()
+        if model.default and model.key and key_in(keys, model.key)
+    }
 
 
 @cache
