@@ -65,6 +65,11 @@ class Cloud:
         self._emulator = emulator
         self.connection = link
 
+    @property
+    def logs(self) -> Path:
+        """Folder of all logs: of the functions, the emulator and the database."""
+        return self._emulator.log.parent
+
     def watch(self) -> None:
         """Return never; raise LocalCloudError when a server ends by itself."""
         while self.postgres.running and self._emulator.running:

@@ -1,6 +1,5 @@
 """The real adapters on the deployed stack, against stand-ins that speak the vendors' wire."""
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +13,6 @@ from tests.e2e.client import Backstage, Client
 from tests.e2e.vendors import PAID, serve
 from tests.stand_ins.process import StandIn
 
-CANARY = "CANARY-heron-4711"
-
 
 @pytest.fixture(scope="module")
 def vendors(
@@ -28,7 +25,7 @@ def vendors(
 
 def make(client: Client, **wish: Any) -> dict[str, Any]:
     accepted = client.create(
-        **{"prompt": f"A {CANARY} sails at dawn", "scenes": 2, "seconds": 2, "models": PAID, **wish}
+        **{"prompt": "A heron sails at dawn", "scenes": 2, "seconds": 2, "models": PAID, **wish}
     )
     return client.wait(accepted["id"])
 
@@ -37,7 +34,6 @@ def test_a_paid_video_costs_what_the_vendors_book_says(
     vendors: tuple[StandIn, StandIn],
     as_user: Callable[[str], Client],
     backstage: Backstage,
-    link: Connection,
     tmp_path: Path,
 ) -> None:
     text, film = vendors
@@ -69,14 +65,6 @@ def test_a_paid_video_costs_what_the_vendors_book_says(
     assert float(video["cost"]["actual"]) == pytest.approx(dollars + cents / 100, abs=0.0002)
     assert video["scenes"][0]["clip"]["cost"]["units"] == {"amount": "10", "unit": "credit"}
     assert (text.leaks(), film.leaks()) == ([], [])
-
-    # No prompt and no key in the history of the execution.
-    history = link.client("stepfunctions").get_execution_history(
-        executionArn=backstage.execution(video["run_id"])["executionArn"], maxResults=1000
-    )
-    shown = json.dumps(history["events"], default=str)
-    for secret in (CANARY, text.api_key, film.api_key):
-        assert secret not in shown
 
 
 def test_no_credit_stops_the_run_and_resuming_pays_for_what_is_missing(

@@ -1,6 +1,7 @@
 """Both vendors as stand-ins, put behind the deployed stack for the length of a block."""
 
 import json
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,7 +60,11 @@ def serve(
 ) -> Iterator[Vendors]:
     """Start both, let the stack call them, and take them away again."""
     before = {name: backstage.environment(name) for name in _CALLERS}
-    with openai.serve(root / "openai") as text, runway.serve(root / "runway") as film:
+    mark = secrets.token_hex(16)  # keys that are found nowhere else
+    with (
+        openai.serve(root / "openai", api_key=f"sk-proj-{mark}openai") as text,
+        runway.serve(root / "runway", api_key=f"key_{mark}runway") as film,
+    ):
         vendors = Vendors(link, text, film, before)
         vendors.limit(limits)
         yield vendors
