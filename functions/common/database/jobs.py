@@ -62,6 +62,18 @@ def latest(cursor: Cursor, step: Step) -> Attempt | None:
     return Attempt(**row) if row else None
 
 
+def failed(cursor: Cursor, step: Step) -> list[int]:
+    """Return the numbers of the step's attempts that were accepted and brought nothing."""
+    cursor.execute(
+        """
+        SELECT attempt FROM provider_jobs
+        WHERE session_id = %s AND kind = %s AND scene = %s AND version = %s AND state = 'failed'
+        """,
+        (step.session_id, step.kind, step.scene, step.version),
+    )
+    return [row["attempt"] for row in cursor.fetchall()]
+
+
 def insert(
     cursor: Cursor,
     step: Step,

@@ -1,0 +1,76 @@
+"""A finished clip is downloaded, looked through, stored and settled."""
+
+from pathlib import Path
+
+from clip import ending
+from clip.work import ClipEvent, form, job_of, provider_of
+from common import ffmpeg
+from common.database import budget, jobs, runs, scenes
+from common.database.jobs import Attempt
+from common.database.scenes import Clip
+from common.database.videos import Video
+from common.errors import MediaError
+from common.generation import database, folder, store
+from common.mp4 import movie, nal
+from common.mp4.boxes import Unreadable
+from common.providers import JobState
+from common.scratch import scratch
+
+# Providers round a clip's length to whole pictures, at their own frame rate.
+_LENGTH_TOLERANCE_SECONDS = 0.25
+
+
+def keep(event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: JobState) -> None:
+    """Download the finished clip, verify it, store it and settle its job."""
+    key, job = folder(video).clip(event.scene, clip.version), job_of(attempt)[1]
+    with scratch("clip") as room:
+        path = room / "clip.mp4"
+        frames = _bring(path, event, video, clip, attempt, state)
+        store().put_file(key, path, "video/mp4")
+    cost = state.cost or job.estimated
+    with database().transaction() as cursor:
+        jobs.succeeded(cursor, attempt, cost)
+        scenes.finish_clip(
+            cursor, event.video_id, event.scene, clip.version,
+            key=key, frames=frames, usd=cost.usd,
+        )  # fmt: skip
+        budget.settle_late(cursor, event.run_id)
+        runs.add_event(cursor, event.run_id, "clip.succeeded", event.scene)
+
+
+def _bring(
+    path: Path, event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: JobState
+) -> int:
+    """Download the clip, decode all of it, and return its number of pictures.
+
+    One that is lost, broken or not what was ordered is downloaded once more, which is free. If it
+    is no better it ends its job, so that a resumed video orders another one; raises MediaError.
+    """
+    for is_last in (False, True):
+        try:
+            provider_of(video).fetch(job_of(attempt)[1], state, path)
+            facts = ffmpeg.decode(path)
+            _look_for_holes(path)
+            _compare(facts, clip.clip_number, form(video, clip)[1])
+            return facts.frames
+        except MediaError as error:
+            if is_last:
+                cost = state.cost or job_of(attempt)[1].estimated
+                ending.end(event, attempt, cost, error.error_code)
+                error.billed = True
+                raise
+    raise AssertionError("the second download returns or raises")
+
+
+def _look_for_holes(path: Path) -> None:
+    """Find damage that a decoder hides, where the clip is an H.264 MP4; raises MediaError."""
+    try:
+        nal.check(movie.read(path), holes=True)
+    except Unreadable:
+        return  # another kind of file, of which decoding it must be enough
+
+
+def _compare(facts: ffmpeg.Facts, scene: int, seconds: int) -> None:
+    """Hold a clip to the length that was ordered; one of another size is fitted in by the merge."""
+    if abs(facts.seconds - seconds) > _LENGTH_TOLERANCE_SECONDS:
+        raise MediaError(f"The clip of scene {scene} lasts {facts.seconds:.2f} s, not {seconds} s.")

@@ -1,0 +1,55 @@
+"""What the actions on a clip share: their input, and the clip with its latest job."""
+
+from typing import Literal
+
+from common import providers
+from common.database import Cursor, jobs, runs, scenes, videos
+from common.database.jobs import Attempt, Step
+from common.database.scenes import Clip
+from common.database.videos import Video
+from common.errors import PermanentError
+from common.generation import context, database
+from common.providers import JobRef, VideoProvider
+from common.step import SceneEvent
+
+
+class ClipEvent(SceneEvent):
+    """Input of the three states, and of canceling."""
+
+    action: Literal["start", "check", "collect", "cancel"]
+    version: int | None = None  # of the clip; by itself that which the run makes
+
+
+def provider_of(video: Video) -> VideoProvider:
+    """Return what makes the video's clips."""
+    return providers.video_provider(video.video_provider, context())
+
+
+def step_of(event: ClipEvent, clip: Clip) -> Step:
+    """Return the step of the ledger that the clip is paid under."""
+    return Step(event.video_id, "clip", event.scene, clip.version)
+
+
+def version_of(cursor: Cursor, event: ClipEvent) -> int | None:
+    """Return which version of the clip is made; None is the newest."""
+    return event.version or runs.work(cursor, event.run_id).versions.get(event.scene)
+
+
+def form(video: Video, clip: Clip) -> tuple[str, int]:
+    """Return ratio and seconds of the clip."""
+    return clip.ratio or video.ratio, clip.clip_seconds or video.clip_seconds
+
+
+def load(event: ClipEvent) -> tuple[Video, Clip, Attempt | None]:
+    """Return the video, the clip and its newest attempt, if there is one."""
+    with database().transaction() as cursor:
+        video = videos.get(cursor, event.video_id)
+        clip = scenes.clip(cursor, event.video_id, event.scene, version_of(cursor, event))
+        return video, clip, jobs.latest(cursor, step_of(event, clip))
+
+
+def job_of(attempt: Attempt | None) -> tuple[Attempt, JobRef]:
+    """Return the attempt with its job; raises PermanentError when none was started."""
+    if attempt is None or attempt.job is None:
+        raise PermanentError("The clip was never started.", code="clip.not_started")
+    return attempt, JobRef.from_json(attempt.job)
