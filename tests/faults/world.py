@@ -111,10 +111,14 @@ def _lane(folder: Path, number: int, postgres: Postgres, shared: dict[str, str])
     connection = postgres.connect()
     connection.run(f"CREATE DATABASE lane{number}")
     connection.close()
-    clips = str(folder.parent / "clips")
+    # Thousands of cases share an account, so it must not run out of credit.
+    film_options = {
+        "pending_seconds": 5, "running_seconds": 5, "credits": 10**9,
+        "clips": str(folder.parent / "clips"),
+    }  # fmt: skip
     with (
         openai.serve(folder / "openai") as text,
-        runway.serve(folder / "runway", pending_seconds=5, running_seconds=5, clips=clips) as film,
+        runway.serve(folder / "runway", **film_options) as film,
     ):
         aws = boto3.Session(
             shared["AWS_ACCESS_KEY_ID"], shared["AWS_SECRET_ACCESS_KEY"], region_name=REGION
