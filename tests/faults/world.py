@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -111,14 +112,11 @@ def _lane(folder: Path, number: int, postgres: Postgres, shared: dict[str, str])
     connection = postgres.connect()
     connection.run(f"CREATE DATABASE lane{number}")
     connection.close()
-    # Thousands of cases share an account, so it must not run out of credit.
-    film_options = {
-        "pending_seconds": 5, "running_seconds": 5, "credits": 10**9,
-        "clips": str(folder.parent / "clips"),
-    }  # fmt: skip
+    serve_film = partial(runway.serve, pending_seconds=5, running_seconds=5)
     with (
         openai.serve(folder / "openai") as text,
-        runway.serve(folder / "runway", **film_options) as film,
+        # Thousands of cases share an account, so it must not run out of credit.
+        serve_film(folder / "runway", credits=10**9, clips=str(folder.parent / "clips")) as film,
     ):
         aws = boto3.Session(
             shared["AWS_ACCESS_KEY_ID"], shared["AWS_SECRET_ACCESS_KEY"], region_name=REGION
