@@ -1,0 +1,250 @@
+"""Requests: how fast a video is created and shown, against a Powertools route that does nothing.
+
+Once through the deployed local stack over HTTP, with authorizer and limits, where the bare route is
+a function of its own without either; once through the handlers alone, in this process, with the
+stack's database and services. What the runs would do is left out: their state machine ends at once.
+"""
+
+import io
+import json
+import os
+import statistics
+import tempfile
+import threading
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import requests
+
+from infra import keys
+from infra.local.cloud import running_cloud
+from infra.local.connection import Connection, local_url
+from infra.local.launcher import REGION
+from tests.benchmarks import bare
+from tests.benchmarks.report import table
+from tests.contract.gateway import Context, event_of, quietly
+from tests.e2e.client import Backstage, Client
+
+WISH = {"prompt": "A benchmark", "scenes": 1, "seconds": 2}
+REQUESTS, CLIENTS = 200, 4
+_FINISHED = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
+
+Ask = Callable[[], int]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Seconds of each request, one client after the other, and how many a second with several."""
+
+    seconds: list[float]
+    per_second: float
+
+    @property
+    def p50(self) -> float:
+        """Milliseconds."""
+        return statistics.median(self.seconds) * 1000
+
+    @property
+    def p99(self) -> float:
+        """Milliseconds."""
+        return statistics.quantiles(self.seconds, n=100)[98] * 1000
+
+
+def main() -> None:
+    """Print requests per second, p50 and p99 of create and get, and their ratios to the bare."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        with running_cloud(Path(folder) / "cloud", report=lambda _: None) as cloud:
+            link = cloud.connection
+            link.client("stepfunctions").update_state_machine(
+                stateMachineArn=link.outputs["StateMachineArn"], definition=json.dumps(_FINISHED)
+            )
+            key = keys.mint_key(link, "bench", per_minute=10_000, maxConcurrentRuns=1000)
+            client = Client(link.base_url, key)
+            video = client.create(**WISH)["id"]
+            bare_url = _deploy_bare(link)
+            _report(
+                f"Deployed local stack over HTTP; requests a second with {CLIENTS} clients",
+                measure(_over_http(client, video, bare_url), CLIENTS),
+            )
+            with _as_the_function(link):
+                alone = measure(_in_process(video), 1)
+            _report("Handlers alone, in one process", alone)
+
+
+def measure(asks: dict[str, Ask], clients: int) -> dict[str, Measured]:
+    """Ask in turns, so that a slow minute of the machine hits all; then with several clients."""
+    seconds: dict[str, list[float]] = {name: [] for name in asks}
+    for turn in range(REQUESTS + 20):
+        for name, ask in asks.items():
+            started = time.perf_counter()
+            _good(name, ask())
+            if turn >= 20:  # warm, as in use
+                seconds[name].append(time.perf_counter() - started)
+    return {
+        name: Measured(
+            seconds[name],
+            1 / statistics.mean(seconds[name]) if clients == 1 else _crowd(name, ask, clients),
+        )
+        for name, ask in asks.items()
+    }
+
+
+def _crowd(name: str, ask: Ask, clients: int) -> float:
+    """How many requests a second that many clients get answered."""
+
+    def one(_: int) -> None:
+        for _ in range(REQUESTS // clients):
+            _good(name, ask())
+
+    with ThreadPoolExecutor(clients) as pool:
+        list(pool.map(one, range(clients)))  # as many warm environments
+        started = time.perf_counter()
+        list(pool.map(one, range(clients)))
+    return REQUESTS / (time.perf_counter() - started)
+
+
+def _good(name: str, status: int) -> None:
+    if status not in (200, 202):
+        raise RuntimeError(f"{name} was answered with {status}")
+
+
+def _over_http(client: Client, video: str, bare_url: str) -> dict[str, Ask]:
+    own = threading.local()
+
+    def session() -> requests.Session:
+        if not hasattr(own, "session"):
+            own.session = requests.Session()
+            own.session.headers["X-API-Key"] = str(client.key)
+        kept: requests.Session = own.session
+        return kept
+
+    base = client.base_url
+    return {
+        "bare": lambda: session().get(f"{bare_url}/bare", timeout=60).status_code,
+        "get": lambda: session().get(f"{base}/v1/videos/{video}", timeout=60).status_code,
+        "create": lambda: session().post(f"{base}/v1/videos", json=WISH, timeout=60).status_code,
+    }
+
+
+def _in_process(video: str) -> dict[str, Ask]:
+    from api.handler import handler
+
+    who = {
+        "key_id": "bench", "user_id": "demo", "live": "true", "scopes": "", "per_minute": "1000000",
+        "per_hour": "1000000", "max_runs": "1000000", "daily_cap_usd": "", "monthly_cap_usd": "",
+    }  # fmt: skip
+    json_headers = {"Content-Type": "application/json"}
+
+    def ask(method: str, path: str, function: Callable[..., dict[str, object]], **said: str) -> Ask:
+        event = event_of(method, path, json_headers, said.get("text"), authorizer=who)
+
+        def once() -> int:
+            # A new one each time, as from the gateway.
+            answer = quietly(function, json.loads(json.dumps(event)), Context())
+            return int(answer["statusCode"])
+
+        return once
+
+    return {
+        "bare": ask("GET", "/bare", bare.handler),
+        "get": ask("GET", f"/v1/videos/{video}", handler),
+        "create": ask("POST", "/v1/videos", handler, text=json.dumps(WISH)),
+    }
+
+
+@contextmanager
+def _as_the_function(link: Connection) -> Iterator[None]:
+    """Have the environment of the deployed function `api`."""
+    environment = {
+        **Backstage(link).environment("api"),
+        "AWS_ENDPOINT_URL": link.endpoint,
+        "AWS_ACCESS_KEY_ID": link.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": link.secret_access_key,
+        "AWS_REGION": REGION,
+        "AWS_DEFAULT_REGION": REGION,
+        "POWERTOOLS_TRACE_DISABLED": "true",
+    }
+    with (
+        mock.patch.dict(os.environ, environment),
+        Path(os.devnull).open("w") as nowhere,
+        redirect_stdout(nowhere),  # metrics
+    ):
+        from api.resources import database
+        from common.log import logger
+        from common.observability import metrics
+
+        # Powertools reads it when it is imported.
+        metrics.namespace = environment["POWERTOOLS_METRICS_NAMESPACE"]
+        for handler in logger.handlers:
+            handler.setStream(nowhere)  # type: ignore[attr-defined]  # a StreamHandler
+        yield
+        database().close()
+
+
+def _deploy_bare(link: Connection) -> str:
+    """Deploy the bare route beside the stack, with the layers of the function `api`; its URL."""
+    functions, gateway = link.client("lambda"), link.client("apigateway")
+    api = next(
+        found
+        for page in functions.get_paginator("list_functions").paginate()
+        for found in page["Functions"]
+        if found.get("Environment", {}).get("Variables", {}).get("POWERTOOLS_SERVICE_NAME") == "api"
+    )
+    name = f"bare-{uuid.uuid4().hex[:8]}"
+    arn = functions.create_function(
+        FunctionName=name,
+        Runtime=api["Runtime"],
+        Role=api["Role"],
+        Handler="bare.handler",
+        Code={"ZipFile": _zip(Path(bare.__file__))},
+        Layers=[layer["Arn"] for layer in api.get("Layers", [])],
+        MemorySize=api["MemorySize"],
+        Timeout=api["Timeout"],
+    )["FunctionArn"]
+    made = gateway.create_rest_api(name=name)["id"]
+    (root,) = gateway.get_resources(restApiId=made)["items"]
+    place = gateway.create_resource(restApiId=made, parentId=root["id"], pathPart="bare")["id"]
+    where = {"restApiId": made, "resourceId": place, "httpMethod": "GET"}
+    gateway.put_method(**where, authorizationType="NONE")
+    gateway.put_integration(
+        **where,
+        type="AWS_PROXY",
+        integrationHttpMethod="POST",
+        uri=f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations",
+    )
+    gateway.create_deployment(restApiId=made, stageName="live")
+    functions.add_permission(
+        FunctionName=name, StatementId="gateway", Action="lambda:InvokeFunction",
+        Principal="apigateway.amazonaws.com",
+    )  # fmt: skip
+    return local_url(f"https://{made}.execute-api.{REGION}.amazonaws.com/live", link.endpoint)
+
+
+def _zip(source: Path) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.write(source, source.name)
+    return out.getvalue()
+
+
+def _report(title: str, found: dict[str, Measured]) -> None:
+    least = found["bare"]
+    table(
+        f"Requests: {title}",
+        ["", "per second", "p50 ms", "p99 ms", "p50 / bare", "p99 / bare"],
+        [
+            [
+                name, f"{one.per_second:.0f}", f"{one.p50:.1f}", f"{one.p99:.1f}",
+                f"{one.p50 / least.p50:.2f}", f"{one.p99 / least.p99:.2f}",
+            ]
+            for name, one in found.items()
+        ],
+    )  # fmt: skip
