@@ -350,7 +350,7 @@ def _s3() -> Iterator[Cell]:
         ("submit", "PUT receipts"), ("download", "PUT"), ("merge", "GET"), ("merge", "PUT"),
         ("finish", "PUT"),
     )  # fmt: skip
-    gone = delayed("storage.not_found")
+    gone, broken = delayed("storage.not_found"), delayed("merge.broken_clip")
     no = delayed("storage.refused")
     for step, name in places:
         for how in ("503", "500"):
@@ -360,8 +360,9 @@ def _s3() -> Iterator[Cell]:
         yield struck(f"503 six times: {name}", step, HEALS, name, "s3_503", times=6)
         if name.startswith("GET"):
             yield struck(f"cut body: {name}", step, HEALS, name, "s3_cut")
-            yield struck(f"403: {name}", step, gone, name, "s3_403")
-            yield struck(f"404: {name}", step, gone, name, "s3_404")
+            missing = broken if step == "merge" else gone
+            yield struck(f"403: {name}", step, missing, name, "s3_403")
+            yield struck(f"404: {name}", step, missing, name, "s3_404")
         elif name == "PUT receipts":  # the database is the first place
             yield struck(f"403: {name}", step, HEALS, name, "s3_403")
         elif name == "PUT reference":  # the picture was paid, and is nowhere
