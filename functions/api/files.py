@@ -4,7 +4,6 @@ A key that a client names is looked up among the owner's media, never used as it
 """
 
 import base64
-import binascii
 import hashlib
 import re
 import time
@@ -25,7 +24,7 @@ from api.schemas.files import (
 )
 from api.schemas.uploads import CreateUpload
 from api.uploads import Uploads
-from common import ids
+from common import ids, inline
 from common.caller import Caller
 from common.capabilities import MAX_SECONDS
 from common.database import Database, media, uploads
@@ -36,7 +35,6 @@ from common.storage import ManagedStore, MediaFolder, arrival
 from common.uploads import Found
 
 STORE_SECONDS = 3600  # a presigned URL is not promised for longer: it ends with its signer's role
-MOST_INLINE_BYTES = 4_400_000
 _WAIT_SECONDS = 12.0
 _LOOK_SECONDS = 0.2
 _PROXY = re.compile(r"/api/proxy_s3_(?:image|video)/(.+)", re.DOTALL)
@@ -80,7 +78,7 @@ class Files:
         if not item.media_type.startswith("image/"):
             raise InvalidInput("The media object is not a picture.", code="media.not_a_picture")
         place = str(item.key)
-        if self.store.describe(place).size_bytes > MOST_INLINE_BYTES:
+        if self.store.describe(place).size_bytes > inline.MOST_BYTES:
             raise PayloadTooLarge(
                 "The picture has too many bytes for an answer; read it by its proxyUrl.",
                 code="image.too_large",
@@ -251,18 +249,16 @@ def _taken_apart(url: str) -> tuple[str | None, str | None]:
 
 
 def _bytes_of(text: str) -> bytes:
-    match = _VIDEO_URI.match(text)
-    encoded = text[match.end() :] if match else text
-    if len(encoded) > MOST_INLINE_BYTES * 4 // 3 + 4:
+    try:
+        data = inline.decode(text, _VIDEO_URI)
+    except inline.Oversize:
         raise PayloadTooLarge(
-            f"A video that is sent whole has at most {MOST_INLINE_BYTES / 1e6:.1f} MB. Send its "
+            f"A video that is sent whole has at most {inline.MOST_BYTES / 1e6:.1f} MB. Send its "
             "fileSize instead, and then its parts.",
             field="video",
             code="upload.too_large",
-        )
-    try:
-        data = base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
+        ) from None
+    except ValueError:
         data = b""
     if not data:
         raise InvalidInput(

@@ -209,8 +209,7 @@ def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
     clip_estimate = choice.video.clip_cost(rows.video.clip_seconds)
     thumbnails = finished.thumbnails(rows.final, store)
     shown = []
-    # Not strict: a story may come in between the reading of its frames and that of its clips.
-    for frame, clip in zip(rows.frames, rows.clips, strict=False):
+    for frame, clip in zip(rows.frames, rows.clips, strict=True):
         number = frame.frame_number
         image_usd = choice.picture_usd(number, rows.video.ratio, reference)
         image_cost = _cost(charges.get(("image", number)), Cost(image_usd))

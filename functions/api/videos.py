@@ -56,7 +56,8 @@ class Videos:
 
     def get(self, caller: Caller, video_id: str) -> VideoObject:
         """Show one of the caller's videos; raises NotFound."""
-        with self.database.transaction() as cursor:
+        # Of one moment: a story may come in meanwhile, and frames without clips are no scenes.
+        with self.database.snapshot() as cursor:
             rows = _rows(cursor, videos.get(cursor, video_id, caller.user_id))
         return present.full(rows, self.store, self.console)
 

@@ -1,17 +1,15 @@
 """Pictures: a user's own is decoded under limits and written anew; any is fitted to a size."""
 
-import base64
-import binascii
 import io
 import re
 import warnings
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from common import inline
 from common.errors import InvalidInput, MediaError, PayloadTooLarge
 from common.video import Picture
 
-MAX_BYTES = 4_400_000  # as base64 within the 6 MB that a function takes
 MAX_PIXELS = 25_000_000
 MAX_SIDE = 12_000
 _STORED_SIDE = 2048
@@ -77,18 +75,16 @@ def clean(data: bytes, named: str = _FIELD) -> Picture:
 
 
 def _bytes(text: str, named: str) -> bytes:
-    match = _DATA_URI.match(text)
-    encoded = text[match.end() :] if match else text
-    if len(encoded) > MAX_BYTES * 4 // 3 + 4:
+    try:
+        return inline.decode(text, _DATA_URI)
+    except inline.Oversize:
         raise PayloadTooLarge(
-            f"A picture that is sent inline has at most {MAX_BYTES / 1e6:.1f} MB. Send a larger "
-            "one by POST /v1/uploads, and name its id.",
+            f"A picture that is sent inline has at most {inline.MOST_BYTES / 1e6:.1f} MB. Send a "
+            "larger one by POST /v1/uploads, and name its id.",
             field=named,
             code="image.too_large",
-        )
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
+        ) from None
+    except ValueError:
         raise InvalidInput(
             "The picture is not base64, nor a data URI of a PNG, JPEG or WebP.",
             field=named,

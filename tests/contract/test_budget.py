@@ -9,8 +9,9 @@ import pytest
 from common import ids
 from common.admission import Admission, Order
 from common.caller import Caller
-from common.database import Database, budget, jobs, runs, videos
+from common.database import Cursor, Database, budget, jobs, runs, videos
 from common.database.budget import Caps
+from common.database.jobs import Attempt
 from common.errors import BudgetExceeded
 from common.settings import ApiSettings, DatabaseSettings, load
 from common.storage.s3 import S3MediaStore
@@ -106,21 +107,25 @@ def admit(database: Database, usd: str) -> tuple[str, str]:
     return row.session_id, run_id
 
 
+def attempt(cursor: Cursor, video_id: str, scene: int) -> Attempt:
+    made = jobs.insert(
+        cursor,
+        jobs.Step(video_id, "clip", scene, 1),
+        attempt=1,
+        token=ids.new("att"),
+        provider="runway",
+        model="gen4_turbo",
+        estimated_usd=Decimal("0.25"),
+        lease_seconds=60,
+        possible_duplicate=False,
+    )
+    assert made
+    return made
+
+
 def charge(database: Database, video_id: str, scene: int, usd: str) -> None:
     with database.transaction() as cursor:
-        attempt = jobs.insert(
-            cursor,
-            jobs.Step(video_id, "clip", scene, 1),
-            attempt=1,
-            token=ids.new("att"),
-            provider="runway",
-            model="gen4_turbo",
-            estimated_usd=Decimal("0.25"),
-            lease_seconds=60,
-            possible_duplicate=False,
-        )
-        assert attempt
-        jobs.succeeded(cursor, attempt, Cost(usd=Decimal(usd)))
+        jobs.succeeded(cursor, attempt(cursor, video_id, scene), Cost(usd=Decimal(usd)))
 
 
 def test_a_run_that_ends_gives_back_what_it_did_not_spend(database: Database) -> None:
@@ -184,24 +189,9 @@ def test_a_resume_is_held_to_the_caps_with_all_that_it_buys_again(
     usd = Decimal("0.25")
     video_id, run_id = admit(database, "0.50")
     with database.transaction() as cursor:
-        for scene in (1, 2):
-            attempt = jobs.insert(
-                cursor,
-                jobs.Step(video_id, "clip", scene, 1),
-                attempt=1,
-                token=ids.new("att"),
-                provider="runway",
-                model="gen4_turbo",
-                estimated_usd=usd,
-                lease_seconds=60,
-                possible_duplicate=False,
-            )
-            assert attempt is not None
-            cost = Cost(usd, Decimal(25), "credits")
-            if scene == 1:
-                jobs.succeeded(cursor, attempt, cost)
-            else:
-                jobs.ended(cursor, attempt, "failed", "safety.output", cost)
+        cost = Cost(usd, Decimal(25), "credits")
+        jobs.succeeded(cursor, attempt(cursor, video_id, 1), cost)
+        jobs.ended(cursor, attempt(cursor, video_id, 2), "failed", "safety.output", cost)
         runs.fail(cursor, run_id, {"code": "safety.output"})
         settled = [(c.scene, c.actual_usd, c.units) for c in jobs.charges(cursor, video_id)]
     assert settled == [(1, usd, Decimal(25)), (2, usd, Decimal(25))]

@@ -7,9 +7,10 @@ import pytest
 
 from common import pipeline
 from common.database import Database, runs, scenes
+from common.settings import DatabaseSettings
 from tests.contract.conftest import MACHINE
 from tests.contract.gateway import Gateway
-from tests.contract.rows import STORY, admit
+from tests.contract.rows import STORY, admit, tell
 
 FAILURE = {
     "code": "x", "stage": "story", "scene": None, "detail": "no", "retryable": True, "billed": None,
@@ -170,3 +171,26 @@ def test_a_run_is_found_in_the_console(partition: str, host: str) -> None:
         f"https://{host}/states/home?region=us-east-1#/v2/executions/details/{execution}"
     )
     assert pipeline.console_url(MACHINE.replace("aws", "aws-iso", 1), "run_1") is None
+
+
+def test_a_video_is_shown_as_of_one_moment(
+    gateway: Gateway,
+    database: Database,
+    migrated: DatabaseSettings,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its story comes in between the reading of its frames and that of its clips."""
+    video_id, _ = admit(database)
+    read, writer = scenes.frames, Database(migrated)
+
+    def interrupted(cursor: Any, session_id: str) -> Any:
+        found = read(cursor, session_id)
+        tell(writer, session_id)
+        return found
+
+    monkeypatch.setattr(scenes, "frames", interrupted)
+    shown = gateway.call("GET", f"/v1/videos/{video_id}")
+    assert (shown.status, shown.json()["scenes"]) == (200, None)
+    monkeypatch.setattr(scenes, "frames", read)
+    assert len(gateway.call("GET", f"/v1/videos/{video_id}").json()["scenes"]) == len(STORY.scenes)
+    writer.close()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from common import pictures
+from common import inline, pictures
 from common.errors import InvalidInput, MediaError, PayloadTooLarge
 from common.video import Picture
 
@@ -104,7 +104,7 @@ def test_what_is_refused_names_the_field_and_the_reason(name: str) -> None:
 
 def test_too_many_bytes_are_refused_before_they_are_decoded() -> None:
     with pytest.raises(PayloadTooLarge):
-        pictures.read("A" * (pictures.MAX_BYTES * 4 // 3 + 8))
+        pictures.read("A" * (inline.MOST_BYTES * 4 // 3 + 8))
 
 
 def test_a_bomb_costs_no_memory() -> None:

@@ -23,10 +23,20 @@ __all__ = ["CA_BUNDLE", "Cursor", "Database"]
 # Amazon's certificate authorities for RDS (all regions) and for RDS Proxy.
 CA_BUNDLE = Path(__file__).parent / "amazon-ca-bundle.pem"
 _PING_AFTER_SECONDS = 5.0
+# Above this share of the server's connections a new one is given back after each use. Warm
+# environments would hold all of them otherwise, and those that end a run get none.
+_CROWDED = """
+    SELECT sum(numbackends) > 0.8 * current_setting('max_connections')::int AS crowded
+    FROM pg_stat_database
+"""
 
 # Connection lost, shut down, too many connections, or a standby after a failover.
 _UNAVAILABLE = ("08", "53300", "57P01", "57P02", "57P03", "25006")
 _CONFLICT = ("40001", "40P01", "55P03")
+
+# A refused connect has no SQLSTATE; these are 53300 in words.
+_FULL = ("too many clients", "remaining connection slots", "too many connections")
+_WAIT_SECONDS = 5.0
 
 Result = TypeVar("Result")
 
@@ -38,6 +48,7 @@ class Database:
         self._settings = settings
         self._connection: extensions.connection | None = None
         self._used_at = 0.0
+        self._kept = True
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
@@ -47,11 +58,24 @@ class Database:
         took effect is then unknown, so everything inside must be safe to repeat.
         """
         connection = self._connected()
-        with (
-            self._own_errors(connection),
-            connection,
-            connection.cursor(cursor_factory=Cursor) as cursor,
-        ):
+        try:
+            with (
+                self._own_errors(connection),
+                connection,
+                connection.cursor(cursor_factory=Cursor) as cursor,
+            ):
+                yield cursor
+        finally:
+            self._give_back()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Cursor]:
+        """Yield a cursor whose statements all see the database as it was at the first; read only.
+
+        Raises as `transaction`.
+        """
+        with self.transaction() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield cursor
 
     def alone(self, statement: Callable[[Cursor], Result]) -> Result:
@@ -65,7 +89,13 @@ class Database:
                 return self._alone(self._connection, statement)
             except DatabaseUnavailable:
                 pass  # closed by now
-        return self._alone(self._connected(), statement)
+        result = self._alone(self._connected(), statement)
+        self._give_back()
+        return result
+
+    def _give_back(self) -> None:
+        if not self._kept:
+            self.close()
 
     def _alone(
         self, connection: extensions.connection, statement: Callable[[Cursor], Result]
@@ -96,10 +126,14 @@ class Database:
             return self._connection
         self.close()
         try:
-            self._connection = self._connect(fresh_secret=False)
+            connection = _while_full(lambda: self._connect(fresh_secret=False))
         except _WrongPassword:  # rotated since the secret was read
-            self._connection = self._connect(fresh_secret=True)
-        return self._connection
+            connection = _while_full(lambda: self._connect(fresh_secret=True))
+        self._connection = connection
+        with self._own_errors(connection), connection.cursor(cursor_factory=Cursor) as cursor:
+            cursor.execute(_CROWDED)
+            self._kept = not cursor.fetchall()[0]["crowded"]
+        return connection
 
     def _answers(self, connection: extensions.connection) -> bool:
         """Say whether an idle connection still lives; after a failover its socket is dead."""
@@ -136,6 +170,8 @@ class Database:
             # libpq reports a refused password without a SQLSTATE; asking once more is harmless.
             if not fresh_secret and "password authentication failed" in str(error):
                 raise _WrongPassword from None
+            if any(words in str(error) for words in _FULL):
+                raise _Full from None
             raise _unavailable() from None
         connection.autocommit = True  # `transaction` begins and ends its own
         return connection
@@ -143,6 +179,33 @@ class Database:
 
 class _WrongPassword(Exception):
     pass
+
+
+class _Full(Exception):
+    pass
+
+
+def _while_full(connect: Callable[[], extensions.connection]) -> extensions.connection:
+    """Connect; again and again while others hold all connections, for as long as one may wait."""
+    try:
+        return connect()
+    except _Full:
+        # Imported here: it imports asyncio, and the authorizer's cold start need not.
+        from tenacity import (
+            Retrying,
+            retry_if_exception_type,
+            stop_after_delay,
+            wait_random_exponential,
+        )
+    try:
+        return Retrying(
+            retry=retry_if_exception_type(_Full),
+            wait=wait_random_exponential(multiplier=0.05, max=1),
+            stop=stop_after_delay(_WAIT_SECONDS),
+            reraise=True,
+        )(connect)
+    except _Full:
+        raise _unavailable() from None
 
 
 def _unavailable() -> DatabaseUnavailable:
