@@ -48,7 +48,7 @@ def _in_doubt(event: ClipEvent, attempt: Attempt, code: str, detail: str) -> Out
         budget.settle_late(cursor, event.run_id)
     return OutcomeUnknown(
         f"{detail} A resumed video asks for it once more before anything else; another clip is "
-        "ordered only under the policy on_unknown = resubmit_once.",
+        "ordered only when it is resumed with on_unknown = resubmit_once.",
         code=code,
         retryable=True,
     )

@@ -350,8 +350,8 @@ def _parked(charge: Charge, code: str) -> OutcomeUnknown:
     which = "The answer to it was lost, and with it the job's name. " if lost else ""
     return OutcomeUnknown(
         f"An earlier {charge.step.kind} call to {charge.model.provider} was interrupted and "
-        f"{became}. {which}It is not made again by itself; the policy "
-        "on_unknown = resubmit_once allows it.",
+        f"{became}. {which}It is not made again by itself; resuming the "
+        "video with on_unknown = resubmit_once allows it.",
         code=code,
         billed=True if lost else None,
     )
