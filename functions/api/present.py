@@ -206,13 +206,13 @@ def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
     charges = {(charge.kind, charge.scene): charge for charge in rows.charges}
     choice = chosen(rows.video)
     reference = rows.video.reference_key is not None
-    clip_estimate = choice.video.clip_cost(rows.video.clip_seconds)
     thumbnails = finished.thumbnails(rows.final, store)
     shown = []
     for frame, clip in zip(rows.frames, rows.clips, strict=True):
         number = frame.frame_number
         image_usd = choice.picture_usd(number, rows.video.ratio, reference)
         image_cost = _cost(charges.get(("image", number)), Cost(image_usd))
+        clip_estimate = choice.video.clip_cost(clip.clip_seconds or rows.video.clip_seconds)
         clip_cost = _cost(charges.get(("clip", number)), clip_estimate)
         narration = rows.narrations.get(number)
         spoken = None
@@ -253,11 +253,12 @@ def _cost(charge: StepCharge | None, estimated: Cost) -> SceneCost:
             units=None,
             possible_duplicate=False,
         )
+    spent = (charge.units or 0) + charge.estimates * (estimated.units or 0)
     return SceneCost(
         amount=None if charge.actual_usd is None else money(charge.actual_usd),
         estimated=money(charge.estimated_usd),
         estimated_units=expected,
-        units=units(Cost(units=charge.units, unit=charge.unit)),
+        units=units(Cost(units=Decimal(spent), unit=charge.unit or estimated.unit)),
         possible_duplicate=charge.possible_duplicate,
     )
 

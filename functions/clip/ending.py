@@ -23,7 +23,7 @@ def failed(event: ClipEvent, attempt: Attempt, state: JobState) -> PermanentErro
         failure.detail if failure else "The provider's job ended without a clip.",
         code=code,
         billed=None if state.cost is None else bool(state.cost.usd),
-        retryable=bool(failure and failure.retry in (Retry.SAME, Retry.LATER)),
+        retryable=failure is None or failure.retry in (Retry.SAME, Retry.LATER),
     )
 
 

@@ -197,7 +197,7 @@ class Ledger:
                 jobs.ended(cursor, before, "unknown", _ID_LOST if lost else OutcomeUnknown.code)
             _check_budget(cursor, charge)
             attempt = None
-            if not (is_open and charge.model.is_paid) or _may_resubmit(charge, before):
+            if not (is_open and charge.model.is_paid) or _may_resubmit(cursor, charge, before):
                 if charge.model.is_paid:
                     waiting.take_turn(cursor, charge)
                 attempt = jobs.insert(
@@ -338,9 +338,11 @@ def _check_budget(cursor: Cursor, charge: Charge) -> None:
         )
 
 
-def _may_resubmit(charge: Charge, before: Attempt | None) -> bool:
-    """Once, if the policy allows it; a second unknown outcome in a row ends it."""
-    return charge.may_resubmit and before is not None and not before.possible_duplicate
+def _may_resubmit(cursor: Cursor, charge: Charge, before: Attempt | None) -> bool:
+    """Once in each run, if the policy allows it: the owner asks for another by resuming."""
+    if before is None or not charge.may_resubmit:
+        return False
+    return not jobs.is_made_again_in(cursor, before, charge.run_id)
 
 
 def _parked(charge: Charge, code: str) -> OutcomeUnknown:

@@ -13,8 +13,8 @@ from threading import Barrier
 
 import pytest
 
-from common import paid
-from common.database import Cursor, Database, jobs
+from common import ids, paid
+from common.database import Cursor, Database, budget, jobs, runs, videos
 from common.database.jobs import Attempt, Step
 from common.errors import (
     BudgetExceeded,
@@ -121,6 +121,15 @@ class Bench:
             jobs.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
         else:
             jobs.submitted(cursor, attempt, dict(facts))
+
+    def resume(self) -> None:
+        """The run fails, and another goes on over the same rows."""
+        with self.database.transaction() as cursor:
+            runs.fail(cursor, self.run_id, {"code": "provider.outcome_unknown", "stage": "clip"})
+        self.run_id = ids.new("run")
+        with self.database.transaction() as cursor:
+            videos.reopen(cursor, self.video_id)
+            runs.insert(cursor, self.run_id, self.video_id, "resume", Decimal(0))
 
     def lease_ends(self) -> None:
         with self.database.transaction() as cursor:
@@ -283,6 +292,40 @@ def test_the_policy_allows_one_more_call_and_flags_it(bench: Bench) -> None:
         bench.work()
     assert bench.book.accepted == 2
     assert bench.ledger() == [("unknown", PRICE.usd, False), ("unknown", PRICE.usd, True)]
+
+
+def test_every_run_may_make_one_more_call_under_the_policy(bench: Bench) -> None:
+    bench.may_resubmit = True
+    bench.book.after = OutcomeUnknown("the line broke")
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            bench.work()
+    bench.resume()
+    for said in ("broke", "resubmit_once"):
+        with pytest.raises(OutcomeUnknown, match=said):
+            bench.work()
+    bench.book.after = None
+    bench.resume()
+    bench.work()
+    assert bench.ledger() == [
+        ("unknown", PRICE.usd, False),
+        ("unknown", PRICE.usd, True),
+        ("unknown", PRICE.usd, True),
+        ("succeeded", PRICE.usd, True),
+    ]
+
+
+def test_a_step_that_was_tried_often_leaves_the_others_to_be_bought(bench: Bench) -> None:
+    bench.may_resubmit = True
+    bench.book.after = OutcomeUnknown("the line broke")
+    for _ in range(2):
+        with pytest.raises(OutcomeUnknown):
+            bench.work()
+    with bench.database.transaction() as cursor:
+        for again, left in ((False, 2), (True, 3)):
+            whole = PRICE.usd * 3
+            missing = budget.left_usd(cursor, bench.video_id, whole, again=again)
+            assert missing == PRICE.usd * left
 
 
 def test_a_worker_killed_before_recording_loses_nothing(bench: Bench) -> None:

@@ -163,12 +163,15 @@ def left_usd(cursor: Cursor, session_id: str, estimated_usd: Decimal, *, again: 
     """Return what of a video's estimate is still to be bought.
 
     What brought nothing is bought anew; `again`: also what may have been charged, by the video's
-    policy.
+    policy. A step counts once, however often it was tried.
     """
     cursor.execute(
         """
-        SELECT COALESCE(sum(estimated_usd), 0) AS usd FROM provider_jobs
-        WHERE session_id = %s AND state = ANY(%s)
+        SELECT COALESCE(sum(usd), 0) AS usd FROM (
+            SELECT max(estimated_usd) AS usd FROM provider_jobs
+            WHERE session_id = %s AND state = ANY(%s)
+            GROUP BY kind, scene, version
+        ) steps
         """,
         (session_id, [*_BOUGHT, *(() if again else _DOUBTFUL)]),
     )

@@ -124,6 +124,19 @@ def insert(
     return Attempt(**row) if row else None
 
 
+def is_made_again_in(cursor: Cursor, attempt: Attempt, run_id: str) -> bool:
+    """Say whether the attempt was a call made once more, and made by this run."""
+    cursor.execute(
+        """
+        SELECT 1 FROM provider_jobs j JOIN runs r USING (session_id)
+        WHERE j.id = %s AND j.possible_duplicate AND r.run_id = %s
+          AND r.created_at <= j.created_at
+        """,
+        (attempt.id, run_id),
+    )
+    return cursor.fetchone() is not None
+
+
 def submitted(cursor: Cursor, attempt: Attempt, job: dict[str, Any]) -> None:
     """Keep the provider's job: the call was accepted."""
     cursor.execute(
@@ -218,7 +231,10 @@ def ended(
 
 @dataclass(frozen=True, slots=True)
 class StepCharge:
-    """What a step has cost over all its attempts; `actual_usd` is None until one has ended."""
+    """What a step has cost over all its attempts; `actual_usd` is None until one has ended.
+
+    `estimates` of them count with what was expected, because nobody said what they cost.
+    """
 
     kind: str
     scene: int
@@ -226,6 +242,7 @@ class StepCharge:
     actual_usd: Decimal | None
     units: Decimal | None
     unit: str | None
+    estimates: int
     possible_duplicate: bool
 
 
@@ -235,6 +252,7 @@ def charges(cursor: Cursor, session_id: str) -> list[StepCharge]:
         """
         SELECT kind, scene, max(estimated_usd) AS estimated_usd, sum(actual_usd) AS actual_usd,
                sum(units) AS units, max(unit) AS unit,
+               count(*) FILTER (WHERE units IS NULL AND actual_usd > 0) AS estimates,
                bool_or(possible_duplicate) AS possible_duplicate
         FROM provider_jobs WHERE session_id = %s GROUP BY kind, scene ORDER BY kind, scene
         """,
