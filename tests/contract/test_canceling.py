@@ -95,6 +95,36 @@ FAILURE = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("query", "body", "said"),
+    [("", None, False), ("", {}, False), ("", {"provider": None}, False),
+     ("", {"provider": True}, True), ("", {"provider": False}, False),
+     ("?provider=true", None, True), ("?provider=true", {}, True),
+     ("?provider=true", {"provider": True}, True), ("?provider=false", None, False)],
+)  # fmt: skip
+def test_body_or_query_says_how_far_it_goes(
+    query: str, body: Any, said: bool, gateway: Gateway
+) -> None:
+    made = gateway.call("POST", "/v1/videos", WISH).json()
+    answer = gateway.call("POST", made["links"]["cancel"] + query, body)
+    assert (answer.status, answer.json()["provider"]) == (200, said)
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "pointer"),
+    [("?provider=true", {"provider": False}, "/provider"),
+     ("?provider=false", {"provider": True}, "/provider"),
+     ("", {"provider": "true"}, "/provider"), ("", {"provder": True}, "/provder")],
+)  # fmt: skip
+def test_a_body_that_is_not_understood_cancels_nothing(
+    query: str, body: Any, pointer: str, gateway: Gateway, database: Database
+) -> None:
+    made = gateway.call("POST", "/v1/videos", WISH).json()
+    refused = gateway.call("POST", made["links"]["cancel"] + query, body)
+    assert (refused.status, refused.json()["errors"][0]["pointer"]) == (422, pointer)
+    assert state(database, made["id"]) == ("queued", "queued")
+
+
 def test_anothers_video_is_not_there(gateway: Gateway, database: Database) -> None:
     made = gateway.call("POST", "/v1/videos", WISH).json()
     assert gateway.call("POST", made["links"]["cancel"], user_id="bob").status == 404
@@ -342,7 +372,7 @@ def test_the_provider_may_be_added_later(
     video_id, _ = start_clips(database, shelf, count=1)
     first = gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()
     assert first["billing"]["scenes"][0]["steps"]["clip"] == "maybe"
-    second = gateway.call("POST", f"/v1/videos/{video_id}/cancel?provider=true").json()
+    second = gateway.call("POST", f"/v1/videos/{video_id}/cancel", {"provider": True}).json()
     assert second["billing"]["scenes"][0]["steps"]["clip"] == "not"
     assert visit.spent() == 0
 

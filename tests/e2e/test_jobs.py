@@ -104,7 +104,7 @@ def test_jobs_at_the_provider_are_canceled_and_a_finished_clip_is_kept(
         assert time.monotonic() < deadline
         time.sleep(0.2)
     time.sleep(1)
-    answer = client.call("POST", video["links"]["cancel"], params={"provider": "true"}).json()
+    answer = client.call("POST", video["links"]["cancel"], {"provider": True}).json()
     assert answer["video"]["status"] == "canceled"
     steps = sorted(scene["clip"]["status"] for scene in answer["video"]["scenes"])
     assert steps == ["canceled", "succeeded"]

@@ -28,6 +28,7 @@ WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/v1/videos"): WISH,
     ("POST", "/v1/videos/{video_id}/resume"): {},
+    ("POST", "/v1/videos/{video_id}/cancel"): {},
     ("POST", "/v1/estimates"): WISH,
     ("POST", "/api/generate_story"): {"prompt": "A kite"},
     ("POST", "/api/generate_single_image"): {"prompt": "A kite"},

@@ -13,7 +13,7 @@ from api.listing import search
 from api.resources import canceling, database, deleting, listing, videos
 from api.routes import ADMITTED, RequestId, bodiless, caller, group, named, once
 from api.routes.moments import CreatedAfter, CreatedBefore
-from api.schemas.cancellation import Cancellation
+from api.schemas.cancellation import PROVIDER_TOO, Cancellation, CancelVideo
 from api.schemas.listing import EventPage
 from api.schemas.videos import Download, VideoObject, VideoPage
 from api.waiting import Prefer
@@ -173,22 +173,19 @@ def resume_video(
     "/v1/videos/<video_id>/cancel",
     summary="Cancel a video",
     description="Nothing new is started for it from now on. What the provider is at goes on, and "
-    "is collected when the video is resumed, unless it is canceled too. The answer says what is "
-    "billed. Canceling again changes nothing.",
-    responses=answers(200, Cancellation, 404, 409, 422, 429, 503, authenticated=True),
+    "is collected when the video is resumed, unless it is canceled too: by `provider`, in the body "
+    "or in the query. The answer says what is billed. Canceling again changes nothing.",
+    responses=answers(200, Cancellation, 400, 404, 409, 415, 422, 429, 503, authenticated=True),
     middlewares=ADMITTED,
 )
 def cancel_video(
     video_id: VideoId,
-    provider: Annotated[
-        bool,
-        Query(description="Also cancel the provider's jobs; a clip that is finished is kept."),
-    ] = False,
+    terms: Annotated[CancelVideo | None, Body()] = None,
+    provider: Annotated[bool | None, Query(description=PROVIDER_TOO)] = None,
 ) -> Cancellation:
     """The canceled video, and what is billed."""
-    return canceling().cancel(
-        caller(router), video_id, provider=provider, context=router.lambda_context
-    )
+    too = (terms or CancelVideo()).reaches_provider(provider)
+    return canceling().cancel(caller(router), video_id, provider=too, context=router.lambda_context)
 
 
 def _patiently(prefer: str | None, answer: Answer, who: Caller | None = None) -> Response[str]:

@@ -1,13 +1,28 @@
-"""The answer about a video that was canceled."""
+"""How a video is canceled, and the answer about it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
 from api.schemas.base import Money
 from api.schemas.videos import VideoObject
+from common.errors import InvalidInput
+from common.strict import Request
 
+PROVIDER_TOO = "Also cancel the provider's jobs; a clip that is finished is kept."
 Billed = Literal["billed", "maybe", "not"]
+
+
+class CancelVideo(Request):
+    """How far a video is canceled; what is left out, or null, is what the query says."""
+
+    provider: Annotated[bool | None, Field(description=PROVIDER_TOO)] = None
+
+    def reaches_provider(self, query: bool | None) -> bool:
+        """Decide between body and query, which may not contradict: jobs that end stay ended."""
+        if None not in (self.provider, query) and self.provider != query:
+            raise InvalidInput("It is not the `provider` of the query.", field="provider")
+        return bool(self.provider or query)
 
 
 class SceneBilling(BaseModel):
