@@ -17,6 +17,7 @@ from api import problems
 from api.problems import Problem
 
 VERSION = "1.0.0"
+_FIRST_VERSION_WRONG = "The body is not JSON, or a field or parameter is wrong."  # one status
 _MEANING = {
     400: "The body is not JSON.",
     401: "No API key, or not a valid one.",
@@ -26,7 +27,7 @@ _MEANING = {
     409: "Not possible in the state that it is in.",
     413: "The body is too large.",
     415: "The body is not sent as JSON.",
-    422: "A field is wrong; the answer names it and what is allowed. Nothing was stored.",
+    422: "A field or parameter is wrong; the answer names it. Nothing was stored.",
     429: "Over the key's request limit; see Retry-After.",
     500: "An internal error.",
     503: "Temporarily unavailable; see Retry-After.",
@@ -49,9 +50,10 @@ def empty(
 
 
 def _refusals(refusals: tuple[int, ...], authenticated: bool) -> dict[int, Any]:
+    meaning = {**_MEANING, **({} if 422 in refusals else {400: _FIRST_VERSION_WRONG})}
     return {
         refusal: {
-            "description": _MEANING[refusal],
+            "description": meaning[refusal],
             "content": {problems.MEDIA_TYPE: {"model": Problem}},
         }
         for refusal in sorted({*refusals, 500, *((401, 403) if authenticated else ())})

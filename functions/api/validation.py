@@ -13,7 +13,10 @@ from aws_lambda_powertools.event_handler.middlewares.openapi_validation import (
     OpenAPIRequestValidationMiddleware,
     OpenAPIResponseValidationMiddleware,
 )
-from aws_lambda_powertools.event_handler.openapi.exceptions import RequestUnsupportedContentType
+from aws_lambda_powertools.event_handler.openapi.exceptions import (
+    RequestUnsupportedContentType,
+    RequestValidationError,
+)
 
 from common.errors import InvalidInput, Malformed
 
@@ -31,6 +34,17 @@ class JsonRequests(OpenAPIRequestValidationMiddleware):
 
     Powertools also reads forms, and takes the first object of a list for the object itself.
     """
+
+    def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
+        """Answer a request; raises RequestValidationError, or Malformed, for a wrong one.
+
+        What a route does not know, Powertools passes over, and a misspelt filter lists everything.
+        It is refused wherever callers are known. Links that anybody may open are left alone: sites
+        that they are passed on through add parameters of their own, which mean nothing here.
+        """
+        if "caller" in app.context and (faults := _not_known(app)):
+            raise RequestValidationError(faults)
+        return super().handler(app, next_middleware)
 
     def _get_body(self, app: Any) -> dict[str, Any]:
         event = app.current_event
@@ -62,6 +76,25 @@ class Validation(OpenAPIResponseValidationMiddleware):
             return super(Validation, self).handler(app, next_middleware)
 
         return self._requests.handler(app, cast(NextMiddleware, answer))
+
+
+def _not_known(app: Any) -> list[dict[str, Any]]:
+    """Return what was sent and the route does not take, as pydantic describes faults."""
+    takes = app.context["_route"].dependant
+    known = [one.alias for one in takes.query_params]
+    faults = [
+        {
+            "loc": ("query", name),
+            "msg": "there is no such parameter",
+            "ctx": {"expected": known},
+        }
+        for name in app.current_event.resolved_query_string_parameters
+        if name not in known
+    ]
+    # Many clients send an empty object for nothing.
+    if not takes.body_params and (app.current_event.body or "{}").strip() not in ("", "{}"):
+        faults.append({"loc": ("body",), "msg": "no body is taken here"})
+    return faults
 
 
 def _pass_on(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:

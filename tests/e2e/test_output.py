@@ -142,7 +142,7 @@ def test_a_video_of_the_library_is_the_music_of_another(
     alice: Client, video: dict[str, Any], tmp_path: Path
 ) -> None:
     """Of a silent video: what is heard in it is the other one's sound, looped and faded."""
-    library = alice.call("GET", f"/v1/media?kind=video&video_id={video['id']}").json()["data"]
+    library = alice.call("GET", f"/v1/media?kind=video&video={video['id']}").json()["data"]
     assert library[0]["media_type"] == "video/webm"
     music = {"media": library[0]["id"], "volume": 1, "fade_in": 0, "fade_out": 0.5}
     asked = alice.create(

@@ -47,7 +47,8 @@ def good(operation: Operation, owner: Owner, **changes: Any) -> Attempt:
 
 
 def wrong(operation: Operation, owner: Owner) -> Iterator[Attempt]:
-    """Yield requests with one value that cannot be."""
+    """Yield requests with one value that cannot be, or a parameter that there is not."""
+    yield good(operation, owner, query={"unknown": "1"})
     for one in operation.parameters("path"):
         yield good(operation, owner, path={**own_path(operation, owner), one["name"]: "~"})
     for one in operation.parameters("query"):

@@ -81,7 +81,7 @@ def delete_media(media_id: MediaId) -> Response[str]:
     summary="End all links",
     description="Every link to the caller's media that was given out so far stops working, "
     "whoever holds it. New ones can be made at once.",
-    responses=empty(429, 503, authenticated=True),
+    responses=empty(422, 429, 503, authenticated=True),
     status_code=204,
     middlewares=ADMITTED,
 )

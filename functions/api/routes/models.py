@@ -26,7 +26,7 @@ def estimate_video(wish: CreateVideo) -> Estimate:
     "/v1/models",
     summary="List models",
     description="Every provider and model: what it takes, what it costs, whether it can be used.",
-    responses=answers(200, ModelList, 429, 503, authenticated=True),
+    responses=answers(200, ModelList, 422, 429, 503, authenticated=True),
     middlewares=ADMITTED,
 )
 def list_models() -> ModelList:
