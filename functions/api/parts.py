@@ -273,7 +273,7 @@ class Parts:
         )  # fmt: skip
         key = _folder(video).scene_reference(scene, version)
         self._keep(key, picture)
-        versions.keep_frame(cursor, video.session_id, scene, version, key)
+        versions.keep_frame(cursor, video.session_id, scene, version, key=key, size=RATIOS[ratio])
 
     def _keep(self, key: str, picture: Picture) -> None:
         # Before the commit: a row without its picture must not exist.

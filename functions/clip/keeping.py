@@ -25,14 +25,15 @@ def keep(event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: Jo
     key, job = folder(video).clip(event.scene, clip.version), job_of(attempt)[1]
     with scratch("clip") as room:
         path = room / "clip.mp4"
-        frames = _bring(path, event, video, clip, attempt, state)
+        facts = _bring(path, event, video, clip, attempt, state)
         store().put_file(key, path, "video/mp4")
     cost = state.cost or job.estimated
     with database().transaction() as cursor:
         jobs.succeeded(cursor, attempt, cost)
         scenes.finish_clip(
             cursor, event.video_id, event.scene, clip.version,
-            key=key, frames=frames, usd=cost.usd,
+            key=key, frames=facts.frames, usd=cost.usd,
+            size=(facts.width, facts.height), seconds=facts.seconds,
         )  # fmt: skip
         budget.settle_late(cursor, event.run_id)
         runs.add_event(cursor, event.run_id, "clip.succeeded", event.scene)
@@ -40,8 +41,8 @@ def keep(event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: Jo
 
 def _bring(
     path: Path, event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: JobState
-) -> int:
-    """Download the clip, decode all of it, and return its number of pictures.
+) -> ffmpeg.Facts:
+    """Download the clip, decode all of it, and return what it holds.
 
     One that is lost, broken or not what was ordered is downloaded once more, which is free. If it
     is no better it ends its job, so that a resumed video orders another one; raises MediaError.
@@ -52,7 +53,7 @@ def _bring(
             facts = ffmpeg.decode(path)
             _look_for_holes(path)
             _compare(facts, clip.clip_number, form(video, clip)[1])
-            return facts.frames
+            return facts
         except MediaError as error:
             if is_last:
                 cost = state.cost or job_of(attempt)[1].estimated

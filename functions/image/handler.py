@@ -67,8 +67,9 @@ def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) 
         cost = Cost.from_json(facts["cost"])
         jobs.succeeded(cursor, attempt, cost)
         scenes.finish_image(
-            cursor, event.video_id, event.scene, frame.version, key=key, usd=cost.usd
-        )
+            cursor, event.video_id, event.scene, frame.version,
+            key=key, usd=cost.usd, size=request.size,
+        )  # fmt: skip
         runs.add_event(cursor, event.run_id, "image.succeeded", event.scene)
 
     model = models.find("image", video.image_provider, video.image_model)

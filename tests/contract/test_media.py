@@ -23,13 +23,21 @@ def finished(database: Database, **changes: str) -> str:
     with database.transaction() as cursor:
         for n in (1, 2, 3):
             key = f"{changes.get('user_id', 'alice')}/{video_id}"
-            scenes.finish_image(cursor, video_id, n, 1, key=f"{key}/{n}.png", usd=Decimal(0))
-            scenes.finish_clip(
-                cursor, video_id, n, 1, key=f"{key}/{n}.mp4", frames=120, usd=Decimal(0)
+            scenes.finish_image(
+                cursor, video_id, n, 1, key=f"{key}/{n}.png", usd=Decimal(0), size=(1280, 720)
             )
+            # As its provider made it, which is not quite as it was asked for.
+            scenes.finish_clip(
+                cursor, video_id, n, 1, key=f"{key}/{n}.mp4", frames=120, usd=Decimal(0),
+                size=(1168, 864), seconds=5.0417,
+            )  # fmt: skip
         cut = Final(
             1, f"{key}/f.mp4", f"{key}/f.jpg", 3, "15.000", 360, 4711, "0" * 64,
-            files=[{"key": f"{key}/f.{suffix}"} for suffix in ("mp4", "jpg", "srt")],
+            files=[
+                {"key": f"{key}/f.mp4", "width": 1920, "height": 1080},
+                {"key": f"{key}/f.jpg", "width": 640, "height": 360},
+                {"key": f"{key}/f.srt", "width": None, "height": None},
+            ],
         )  # fmt: skip
         videos.insert_final(cursor, video_id, cut)
     return video_id
@@ -52,8 +60,11 @@ def test_everything_of_a_video_is_a_media_object_with_an_id_of_its_own(database:
     assert {item.video_id for item in shown} == {video_id}
     (cut,) = (item for item in shown if item.kind == "video")
     assert (cut.size_bytes, cut.seconds, cut.name) == (4711, Decimal(15), "A boat")
+    assert (cut.width, cut.height) == (1920, 1080)
     clip = next(item for item in shown if item.kind == "clip")
-    assert (clip.width, clip.height, clip.seconds) == (1280, 720, Decimal(5))
+    assert (clip.width, clip.height, clip.seconds) == (1168, 864, Decimal("5.042"))
+    picture = next(item for item in shown if item.kind == "image")
+    assert (picture.width, picture.height, picture.seconds) == (1280, 720, None)
 
 
 def test_ids_of_the_database_and_of_the_code_have_one_form(database: Database) -> None:

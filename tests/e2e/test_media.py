@@ -52,6 +52,8 @@ def test_the_library_shows_what_was_made(media: list[dict[str, Any]]) -> None:
     cut = one(media, "video")
     assert cut["size_bytes"] > 1000
     assert cut["seconds"] == pytest.approx(4, abs=0.2)
+    assert one(media, "clip")["seconds"] == pytest.approx(2, abs=0.1)
+    assert {(item["width"], item["height"]) for item in media} == {(960, 960)}
     assert [item["created_at"] for item in media] == sorted(
         (item["created_at"] for item in media), reverse=True
     )

@@ -56,6 +56,8 @@ _FRAME = """frame_number, version, timestamp, description, prompt, motion_prompt
 _CLIP = """clip_number, version, status, video_key, frames, cost_usd, error, optimized_prompt,
     ratio, clip_seconds"""
 _NO_SCENE = "There is no such scene."
+Size = tuple[int | None, int | None]  # width and height in pixels
+_NOT_MEASURED: Size = (None, None)
 
 
 def insert_story(cursor: Cursor, session_id: str, story: Story, style: str, mood: str) -> None:
@@ -192,12 +194,20 @@ def start(cursor: Cursor, kind: StepKind, session_id: str, scene: int, version: 
 
 
 def finish_image(
-    cursor: Cursor, session_id: str, scene: int, version: int, *, key: str, usd: Decimal
+    cursor: Cursor,
+    session_id: str,
+    scene: int,
+    version: int,
+    *,
+    key: str,
+    usd: Decimal,
+    size: Size = _NOT_MEASURED,
 ) -> None:
-    """Mark a picture as finished."""
+    """Mark a picture as finished, with its size."""
     _update(
         cursor, "image", session_id, scene, version,
-        "status = 'succeeded', error = NULL, image_key = %s, cost_usd = %s", (key, usd),
+        "status = 'succeeded', error = NULL, image_key = %s, cost_usd = %s, width = %s, "
+        "height = %s", (key, usd, *size),
     )  # fmt: skip
 
 
@@ -210,12 +220,14 @@ def finish_clip(
     key: str,
     frames: int,
     usd: Decimal,
+    size: Size = _NOT_MEASURED,
+    seconds: float | None = None,
 ) -> None:
-    """Mark a clip as finished, with the number of its decoded pictures."""
+    """Mark a clip as finished, with the number of its decoded pictures, its size and length."""
     _update(
         cursor, "clip", session_id, scene, version,
-        "status = 'succeeded', error = NULL, video_key = %s, frames = %s, cost_usd = %s",
-        (key, frames, usd),
+        "status = 'succeeded', error = NULL, video_key = %s, frames = %s, cost_usd = %s, "
+        "width = %s, height = %s, seconds = %s", (key, frames, usd, *size, seconds),
     )  # fmt: skip
 
 

@@ -3,10 +3,12 @@
 Whoever asks holds the session's row locked, so that no two get the same version.
 """
 
+from decimal import Decimal
+
 from psycopg2 import sql
 
 from common.database import Cursor
-from common.database.scenes import TABLES, StepKind
+from common.database.scenes import TABLES, Size, StepKind, finish_image
 
 # The parts of a video whose runs name versions of that kind.
 _PARTS = {"image": ["image"], "clip": ["clip", "video"]}
@@ -72,15 +74,11 @@ def add_reference(cursor: Cursor, session_id: str, scene: int, version: int, key
     )
 
 
-def keep_frame(cursor: Cursor, session_id: str, scene: int, version: int, key: str) -> None:
+def keep_frame(
+    cursor: Cursor, session_id: str, scene: int, version: int, *, key: str, size: Size
+) -> None:
     """Mark a picture as finished that was given, not painted."""
-    cursor.execute(
-        """
-        UPDATE video_frames SET status = 'succeeded', image_key = %s, updated_at = now()
-        WHERE session_id = %s AND frame_number = %s AND version = %s
-        """,
-        (key, session_id, scene, version),
-    )
+    finish_image(cursor, session_id, scene, version, key=key, usd=Decimal(0), size=size)
 
 
 def add_clip(
