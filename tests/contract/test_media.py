@@ -7,8 +7,9 @@ from decimal import Decimal
 import pytest
 
 from common import ids
-from common.database import Database, media, scenes, videos
+from common.database import Database, media, scenes, versions, videos
 from common.database.media import Media, Search
+from common.database.scenes import StepKind
 from common.database.videos import Final
 from common.errors import Conflict, NotFound
 from tests.contract.rows import admit, tell
@@ -147,6 +148,28 @@ def test_raising_the_epoch_kills_what_was_given_out_before(database: Database) -
                 media.by_epoch(cursor, mine.media_id, old)
         assert media.by_epoch(cursor, mine.media_id, 2) == mine
         assert media.by_epoch(cursor, theirs.media_id, 0) == theirs
+
+
+@pytest.mark.parametrize(("kind", "of"), [("image", "frame"), ("clip", "clip")])
+@pytest.mark.parametrize("status", ["queued", "running", "failed"])
+def test_a_version_that_is_not_finished_replaces_nothing(
+    database: Database, kind: StepKind, of: str, status: str
+) -> None:
+    video_id = finished(database)
+    (good,) = (m for m in found(database, Search(kind=kind)) if m.scene == 1)
+    with database.transaction() as cursor:
+        look = {"timestamp": "0:00", "style": "Anime", "mood": "Calm"}
+        if kind == "image":
+            versions.add_frame(cursor, video_id, 1, prompt="A door", **look)
+        else:
+            versions.add_clip(cursor, video_id, 1, prompt="It opens")
+        mark = f"UPDATE video_{of}s SET status = %s WHERE session_id = %s AND version = 2"
+        cursor.execute(mark, (status, video_id))
+    with pytest.raises(Conflict, match=video_id), database.transaction() as cursor:
+        media.delete(cursor, good)
+    with database.transaction() as cursor:
+        cursor.execute(mark, ("succeeded", video_id))
+        assert media.delete(cursor, good) == [good.key]
 
 
 @pytest.mark.parametrize("kind", ["image", "clip", "video"])

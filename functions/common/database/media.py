@@ -117,13 +117,14 @@ def delete(cursor: Cursor, media: Media) -> list[str]:
     """Delete the row; return the keys of all objects that were its own.
 
     Raises Conflict for what a video is made of as it is now: of a picture, clip or cut only a
-    version that a newer one has replaced can go by itself.
+    version that a newer one has replaced can go by itself. One that failed has replaced nothing.
     """
     if media.kind == "upload":
         cursor.execute("DELETE FROM uploads WHERE media_id = %s", (media.media_id,))
         return [media.key] if media.key else []
     table, number = _TABLES[media.kind]
-    same = sql.SQL("AND n.{0} = m.{0}").format(sql.Identifier(number)) if number else sql.SQL("")
+    # A cut has no number and no status: its row is written when it is finished.
+    same = sql.SQL(f"AND n.{number} = m.{number} AND n.status = 'succeeded'" if number else "")
     cursor.execute(
         sql.SQL(
             "DELETE FROM {table} m WHERE media_id = %s AND EXISTS (SELECT FROM {table} n "
