@@ -54,11 +54,11 @@ format: .venv/.installed ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Files of tests are shared out between two processes, each with a database of its own.
-unit contract surface infra: .venv/.installed
+# Files of tests are shared out between two processes, each with a database or a cloud of its own.
+unit contract surface infra e2e: .venv/.installed
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/$@
 
-local e2e media: .venv/.installed
+local media: .venv/.installed
 	$(BIN)/pytest -q tests/$@
 
 faults-share: .venv/.installed

@@ -11,7 +11,7 @@ from infra.local.connection import Connection
 from tests.e2e.client import TIMEOUT, Client
 from tests.surface.fuzz import Answer, Fuzz
 
-CASES = 400
+CASES = 1_500
 
 
 @pytest.fixture
