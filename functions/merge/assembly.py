@@ -161,13 +161,10 @@ class _Maker:
     def make(self, plan: Plan, name: str) -> Rendition:
         """Make one file as planned, and verify it."""
         pieces = self._pieces(plan)
-        joined = self.scratch / f"{name}.mp4"
         if self.output.format is Format.WEBM:
             path, digest = self._webm(plan, pieces, name)
         else:
-            made = splice.splice(pieces, self._sound(plan, pieces))
-            path, digest = joined, write.write(made, joined)
-            verify.mp4(path, plan, pieces, made)
+            path, digest = self._mp4(plan, pieces, name)
         for piece in pieces:
             if piece.path.name.startswith(shot.PREFIX):
                 piece.path.unlink(missing_ok=True)
@@ -206,16 +203,26 @@ class _Maker:
             for place, shot in enumerate(plan.shots)
         ]
 
-    def _sound(self, plan: Plan, pieces: list[Movie]) -> Row | None:
-        times = splice.starts(pieces)
-        if not self.is_heard(plan):
-            return None
+    def _mp4(self, plan: Plan, pieces: list[Movie], name: str) -> tuple[Path, str]:
+        path, times = self.scratch / f"{name}.mp4", splice.starts(pieces)
         if plan.sound is SoundPlan.KEPT and self.soundtrack is None:
             try:
-                return clip_sound.kept(plan, self.scratch, times, self.pool)
+                with clip_sound.kept(plan, self.scratch, times, self.pool) as (row, check):
+                    checked = self.pool.submit(check)  # while the file is written
+                    digest = self._written(plan, pieces, row, path)
+                    checked.result()
+                    return path, digest
             except Unreadable:
                 pass  # Then it is encoded: the same sound, only slower.
-        return clip_sound.encode(self._mixed(plan), self.scratch, times)
+        sound = None
+        if self.is_heard(plan):
+            sound = clip_sound.encode(self._mixed(plan), self.scratch, times)
+        return path, self._written(plan, pieces, sound, path)
+
+    def _written(self, plan: Plan, pieces: list[Movie], row: Row | None, path: Path) -> str:
+        """Write and verify the file; return its SHA-256."""
+        made = splice.splice(pieces, row)
+        return write.write(made, path, lambda: verify.mp4(path, plan, pieces, made))
 
     def _mixed(self, plan: Plan) -> Path:
         """Return the mixed sound, which is the same for all shapes of the video."""

@@ -5,9 +5,9 @@ over from one to the other; at a cut it is faded within 5 ms, so that nothing cl
 """
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -45,12 +45,19 @@ def encode(mixed: Path, scratch: Path, times: Sequence[Fraction]) -> Row:
     return sound.whole(packets, entry.sound_of(_CONFIG, RATE, CHANNELS), times)
 
 
-def kept(plan: Plan, scratch: Path, times: Sequence[Fraction], pool: Executor) -> Row:
-    """Lay the clips' own packets, and mend the joints; raises Unreadable where that cannot be."""
+@contextmanager
+def kept(
+    plan: Plan, scratch: Path, times: Sequence[Fraction], pool: Executor
+) -> Iterator[tuple[Row, Callable[[], None]]]:
+    """Lay the clips' own packets, and mend the joints; yield that, and how to check the joints.
+
+    Both raise Unreadable where it cannot be done.
+    """
     movies = [shot.facts.movie for shot in plan.shots]
     model = next(movie.sound for movie in movies if movie is not None and movie.sound is not None)
     with closing(Coder(aac.Setup.of(model.entry.config), scratch)) as coder:
-        return joints.mend(sound.lay(movies, times, coder.silence), coder, pool)
+        row, mends = joints.mend(sound.lay(movies, times, coder.silence), coder, pool)
+        yield row, lambda: joints.check(row, mends, coder)
 
 
 def _scene(plan: Plan, place: int, beside: Path) -> Path:

@@ -3,15 +3,16 @@
 Two clips' packets do not fit each other: side by side they give an echo and a click. So the sound
 around each joint is decoded, the end of one clip and the beginning of the next are faded within
 5 ms, and that is encoded anew: about three packets of each joint, the joints of a cut in few runs.
-All other packets stay as they came. The result is decoded and held against what was meant.
+All other packets stay as they came. The result is decoded and held against what was meant; that
+can be done while the file is written, since it hardly ever fails.
 """
 
 from array import array
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from operator import sub
+from itertools import pairwise, repeat
+from operator import floordiv, mul, sub
 
 from common.mp4 import aac
 from common.mp4.boxes import Unreadable
@@ -24,14 +25,18 @@ _SETTLED = 2  # blocks after which a decoder, or an encoder, has forgotten what 
 _FADE = 240  # sound samples
 _PAUSE = 3 * AAC_SAMPLES
 _SHARPER, _FAINT = 2.0, 200  # what a sudden change may exceed that of the sound itself by
-_RUNS, _LEAST_RUN = 4, 6  # runs of the encoder side by side; joints that are worth one
+# A run starts the decoder and the encoder once, which costs as much as ten joints. So there are no
+# more runs than the function has processors.
+_RUNS, _LEAST_RUN = 2, 8
 _LEAST_BITS, _MOST_BITS = 96_000, 320_000  # a second
 
 
 @dataclass(frozen=True, slots=True)
-class _Patch:
-    """New packets from place `start` on."""
+class Mend:
+    """A joint with new packets from place `start` on, and what shall be heard around it."""
 
+    joint: Joint
+    meant: Pcm
     start: int
     packets: Sequence[Packet]
 
@@ -40,29 +45,34 @@ class _Patch:
         return self.start + len(self.packets)
 
 
-def mend(row: Row, coder: Coder, pool: Executor) -> Row:
-    """Return the row with its joints encoded anew, by the threads of `pool`.
+def mend(row: Row, coder: Coder, pool: Executor) -> tuple[Row, Sequence[Mend]]:
+    """Return the row with its joints encoded anew, by the threads of `pool`; `check` is to follow.
 
-    Raises Unreadable, with the reason, when the joints cannot be made without a click; the sound
-    must be encoded as a whole then.
+    Raises Unreadable, with the reason, when that cannot be done; the sound must be encoded as a
+    whole then.
     """
-    if not row.joints:
-        return row
-    if min(end - start for start, end in pairwise(row.lines)) < 2 * _BLOCKS:
+    if min(end - start for start, end in pairwise(row.lines)) < 2 * _BLOCKS and row.joints:
         raise Unreadable("is too short for its sound to be joined as it is")
-    decoded = coder.decode(_apart(row.joints), "apart")
-    meant = _faded(decoded, row.joints, coder)
-    new = _encoded(meant, _bits(row), coder, pool)
-    patches = [
-        _patch(row, joint, packets, coder) for joint, packets in zip(row.joints, new, strict=True)
-    ]
+    bits, count = _bits(row), len(row.joints)
+    size = max(_LEAST_RUN, -(-count // _RUNS))
+
+    def run(first: int) -> list[Mend]:
+        joints = row.joints[first : first + size]
+        meant = _faded(coder.decode(_apart(joints), f"apart_{first}"), joints, coder)
+        new = _encoded(meant, bits, coder, f"joints_{first}")
+        return [_mended(row, *parts, coder) for parts in zip(joints, meant, new, strict=True)]
+
+    mends = [one for run in pool.map(run, range(0, count, size)) for one in run]
     packets = list(row.packets)
-    for patch in patches:
-        packets[patch.start : patch.end] = patch.packets
-    mended = replace(row, packets=packets)
-    heard = coder.decode(_joined(mended), "joined")
-    _compare(heard, meant, row.joints, patches, coder)
-    return mended
+    for one in mends:
+        packets[one.start : one.end] = one.packets
+    return replace(row, packets=packets), mends
+
+
+def check(row: Row, mends: Sequence[Mend], coder: Coder) -> None:
+    """Decode the mended row around its joints; raises Unreadable if there is a click at one."""
+    if mends:
+        _compare(coder.decode(_joined(row), "joined"), mends, coder)
 
 
 def _apart(joints: Sequence[Joint]) -> Iterator[Packet]:
@@ -89,28 +99,23 @@ def _bits(row: Row) -> int:
     return round(min(_MOST_BITS, max(_LEAST_BITS, share * 8 * row.entry.rate)))
 
 
-def _encoded(meant: Pcm, bits: int, coder: Coder, pool: Executor) -> list[Sequence[Packet]]:
-    """Return the new packets of each joint: the one that begins with its first block, and so on.
+def _encoded(
+    meant: Sequence[Pcm], bits: int, coder: Coder, name: str
+) -> Iterator[Sequence[Packet]]:
+    """Yield the new packets of each joint: the one that begins with its first block, and so on.
 
-    Encoding is nearly all that mending costs, so several runs share it. What stands before a joint
-    in its run does not matter: its first packets are never taken.
+    What stands before a joint in the run does not matter: its first packets are never taken.
     """
     each = 2 * _BLOCKS
-    samples = each * coder.block
-    count = len(meant) // samples
-    size = max(_LEAST_RUN, -(-count // _RUNS))
-
-    def encode(first: int) -> list[Sequence[Packet]]:
-        own = meant[first * samples : (first + size) * samples]
-        packets = coder.encode(own, bits, f"joints_{first}")[1:]  # after the encoder's priming
-        return [
-            packets[number * each : (number + 1) * each] for number in range(len(own) // samples)
-        ]
-
-    return [new for run in pool.map(encode, range(0, count, size)) for new in run]
+    samples = array("h")
+    for around in meant:
+        samples.extend(around)
+    packets = coder.encode(samples, bits, name)[1:]  # after the encoder's priming
+    for number in range(len(meant)):
+        yield packets[number * each : (number + 1) * each]
 
 
-def _patch(row: Row, joint: Joint, new: Sequence[Packet], coder: Coder) -> _Patch:
+def _mended(row: Row, joint: Joint, meant: Pcm, new: Sequence[Packet], coder: Coder) -> Mend:
     """Choose which new packets to take: as few as there can be, with windows that fit the old ones.
 
     Blocks that were faded are changed, and so are the packets that reach into them.
@@ -139,7 +144,8 @@ def _patch(row: Row, joint: Joint, new: Sequence[Packet], coder: Coder) -> _Patc
     ]
     if not starts or not ends:
         raise Unreadable("has sound whose windows leave no place for a joint")
-    return _Patch(starts[0], [fresh(place) for place in range(starts[0], ends[0])])
+    packets = [fresh(place) for place in range(starts[0], ends[0])]
+    return Mend(joint, meant, starts[0], packets)
 
 
 def _silent(samples: int) -> int:
@@ -150,13 +156,13 @@ def _silent(samples: int) -> int:
     return max(0, samples) if samples < _PAUSE else 0
 
 
-def _faded(decoded: Pcm, joints: Sequence[Joint], coder: Coder) -> Pcm:
-    """Return what shall be heard: without the blocks of the decoder's beginnings, and faded.
+def _faded(decoded: Pcm, joints: Sequence[Joint], coder: Coder) -> list[Pcm]:
+    """Return what shall be heard at each joint: without the decoder's beginnings, and faded.
 
     The first clip is faded out where it ends, the second in where it begins.
     """
     block, side = coder.block, _BLOCKS * coder.block
-    meant = array("h")
+    meant = list[Pcm]()
     for number, joint in enumerate(joints):
         line = joint.place * AAC_SAMPLES
         start = number * 2 * (side + block)
@@ -166,31 +172,30 @@ def _faded(decoded: Pcm, joints: Sequence[Joint], coder: Coder) -> Pcm:
         _fade(before, _silent(line - joint.before.end), coder.channels)
         before.reverse()
         _fade(after, _silent(joint.after.start - line), coder.channels)
-        meant += before + after
+        meant.append(before + after)
     return meant
 
 
 def _fade(samples: "array[int]", silent: int, channels: int) -> None:
     """Make the beginning silent for so many samples, and fade the next ones in."""
     start = silent * channels
+    end = start + _FADE * channels
     samples[:start] = array("h", bytes(2 * start))
-    for place in range(_FADE * channels):
-        samples[start + place] = samples[start + place] * (place // channels) // _FADE
+    ramp = (place // channels for place in range(_FADE * channels))
+    faded = map(floordiv, map(mul, samples[start:end], ramp), repeat(_FADE))
+    samples[start:end] = array("h", faded)
 
 
-def _compare(
-    heard: Pcm, meant: Pcm, joints: Sequence[Joint], patches: Sequence[_Patch], coder: Coder
-) -> None:
+def _compare(heard: Pcm, mends: Sequence[Mend], coder: Coder) -> None:
     """Raise Unreadable if there is a sharper change at a new packet's edge than was meant."""
     block = coder.block
-    for number, (joint, patch) in enumerate(zip(joints, patches, strict=True)):
+    for number, one in enumerate(mends):
         base = number * 2 * (_BLOCKS + 1) * block + block
-        ideal = number * 2 * _BLOCKS * block
         # At both edges a new packet and an old one make one block together; and the joint itself.
-        for place in (patch.start, joint.place - 1, joint.place, patch.end):
-            offset = (place - joint.place + _BLOCKS) * block
+        for place in (one.start, one.joint.place - 1, one.joint.place, one.end):
+            offset = (place - one.joint.place + _BLOCKS) * block
             found = _sharpest(heard[base + offset : base + offset + block : coder.channels])
-            wanted = _sharpest(meant[ideal + offset : ideal + offset + block : coder.channels])
+            wanted = _sharpest(one.meant[offset : offset + block : coder.channels])
             if found > wanted * _SHARPER + _FAINT:
                 raise Unreadable("has sound that clicks where it is joined")
 

@@ -14,7 +14,17 @@ HEAD_BYTES = 7
 _LOW_COMPLEXITY = 2
 _RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
 _START, _SHORT, _STOP = 1, 2, 3
-_SINGLE, _PAIR = 0, 1
+_SINGLE, _PAIR, _LOW, _END = 0, 1, 3, 7
+# What stands in a packet, by the channels (ISO/IEC 14496-3, table 1.19).
+_ELEMENTS = {
+    1: (_SINGLE,),
+    2: (_PAIR,),
+    3: (_SINGLE, _PAIR),
+    4: (_SINGLE, _PAIR, _SINGLE),
+    5: (_SINGLE, _PAIR, _PAIR),
+    6: (_SINGLE, _PAIR, _PAIR, _LOW),
+    7: (_SINGLE, _PAIR, _PAIR, _PAIR, _LOW),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,24 @@ class Setup:
     def hertz(self) -> int:
         """Sound samples a second."""
         return _RATES[self.rate]
+
+    @property
+    def silence(self) -> bytes:
+        """A packet in which nothing is heard: no channel has a band of it."""
+        bits = []
+        elements = _ELEMENTS[self.channels]
+        for place, element in enumerate(elements):
+            number = elements[:place].count(element)
+            window = f"{0:011b}"  # a long one, no bands, no prediction
+            gain, tools = f"{0:08b}", f"{0:03b}"  # no pulses, noise shaping, gain control
+            bits.append(f"{element:03b}{number:04b}")
+            if element == _PAIR:  # one window for both, and nothing else in common
+                bits.append(f"1{window}00" + 2 * (gain + tools))
+            else:
+                bits.append(gain + window + tools)
+        packed = "".join([*bits, f"{_END:03b}"])
+        size = -(-len(packed) // 8)
+        return int(packed.ljust(8 * size, "0"), 2).to_bytes(size, "big")
 
     def frame(self, packet: bytes) -> bytes:
         """Return the packet with a head."""

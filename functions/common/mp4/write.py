@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -24,8 +24,12 @@ class _Run:
     end: int
 
 
-def write(splice: Splice, target: Path) -> str:
-    """Write the file; return its SHA-256 in hexadecimal digits."""
+def write(splice: Splice, target: Path, verify: Callable[[], None] = lambda: None) -> str:
+    """Write the file; return its SHA-256 in hexadecimal digits.
+
+    Taking that takes longer than copying. So `verify` is called when all bytes are there, and the
+    last of them are still being hashed; what it raises is raised.
+    """
     front = index.front(splice)
     with target.open("wb") as out, ThreadPoolExecutor(1) as pool, ExitStack() as opened:
         out.write(front)
@@ -38,6 +42,7 @@ def write(splice: Splice, target: Path) -> str:
             _copy(files[run.path], out, run)
             before = hashing.result()
             hashing = pool.submit(before.update, out.tell())
+        verify()
         return hashing.result().hexdigest()
 
 
