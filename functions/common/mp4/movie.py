@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise
+from operator import lt
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,7 @@ class _Track:
             place += count
         if place != len(sizes):
             raise Unreadable("has tables that contradict each other")
-        if any(a >= b for a, b in pairwise(offsets)):
+        if not all(map(lt, offsets, offsets[1:])):
             raise Unreadable("keeps its samples out of order")
         return Samples(sizes, offsets)
 

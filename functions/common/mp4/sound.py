@@ -14,6 +14,7 @@ from fractions import Fraction
 from itertools import pairwise
 from math import ceil
 from pathlib import Path
+from typing import NamedTuple
 
 from common.mp4 import entry
 from common.mp4.boxes import Unreadable
@@ -23,8 +24,7 @@ _MOST_PRIMING = 4 * AAC_SAMPLES
 _COARSEST = 24_000  # Hz; half a packet of less would be more than 25 ms
 
 
-@dataclass(frozen=True, slots=True)
-class Packet:
+class Packet(NamedTuple):
     """Where the bytes of a packet are."""
 
     path: Path
