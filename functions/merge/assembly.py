@@ -189,7 +189,7 @@ class _Maker:
             captions=self.subtitles(self.parts, plan.size) if self.subtitles else None,
             fonts=self.fonts,
             scratch=self.scratch,
-            threads=max(1, _cores() // len(encoded)),
+            threads=_cores(),  # for each, since the last ones have the machine to themselves
         )
         made = dict(
             zip(

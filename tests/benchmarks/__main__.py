@@ -1,6 +1,7 @@
 """`make bench`, or `python -m tests.benchmarks merge cold_start …` for some of them."""
 
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable
@@ -27,6 +28,8 @@ def main() -> int:
     if unknown:
         print(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
         return 2
+    # Whoever ends it finds nothing left behind: an exception, so that all folders are cleared away.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory() as tools:
         (Path(tools) / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
         os.environ["PATH"] = f"{tools}{os.pathsep}{os.environ['PATH']}"
