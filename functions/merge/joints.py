@@ -20,7 +20,9 @@ from common.mp4.movie import AAC_SAMPLES
 from common.mp4.sound import Joint, Packet, Row
 from merge.coder import Coder, Pcm
 
-_BLOCKS = 8  # on each side of a joint that are decoded and encoded; fewer are exchanged
+# Blocks on each side of a joint that are decoded and encoded; fewer are exchanged. The fewer are
+# nearly always enough; where sound ends early, or windows do not fit, there must be more.
+_NEAR, _FAR = 6, 8
 _SETTLED = 2  # blocks after which a decoder, or an encoder, has forgotten what was before
 _FADE = 240  # sound samples
 _PAUSE = 3 * AAC_SAMPLES
@@ -42,6 +44,7 @@ class Mend:
 
     @property
     def end(self) -> int:
+        """The first place after the new packets."""
         return self.start + len(self.packets)
 
 
@@ -51,16 +54,21 @@ def mend(row: Row, coder: Coder, pool: Executor) -> tuple[Row, Sequence[Mend]]:
     Raises Unreadable, with the reason, when that cannot be done; the sound must be encoded as a
     whole then.
     """
-    if min(end - start for start, end in pairwise(row.lines)) < 2 * _BLOCKS and row.joints:
+    if min(end - start for start, end in pairwise(row.lines)) < 2 * _FAR and row.joints:
         raise Unreadable("is too short for its sound to be joined as it is")
     bits, count = _bits(row), len(row.joints)
     size = max(_LEAST_RUN, -(-count // _RUNS))
 
-    def run(first: int) -> list[Mend]:
-        joints = row.joints[first : first + size]
-        meant = _faded(coder.decode(_apart(joints), f"apart_{first}"), joints, coder)
-        new = _encoded(meant, bits, coder, f"joints_{first}")
-        return [_mended(row, *parts, coder) for parts in zip(joints, meant, new, strict=True)]
+    def run(first: int, side: int = _NEAR) -> list[Mend]:
+        joints, name = row.joints[first : first + size], f"joints_{first}_{side}"
+        meant = _faded(coder.decode(_apart(joints, side), f"{name}_old"), joints, side, coder)
+        new = _encoded(meant, bits, coder, name)
+        try:
+            return [_mended(row, *parts, coder) for parts in zip(joints, meant, new, strict=True)]
+        except Unreadable:
+            if side == _FAR:
+                raise
+            return run(first, _FAR)
 
     mends = [one for run in pool.map(run, range(0, count, size)) for one in run]
     packets = list(row.packets)
@@ -71,26 +79,22 @@ def mend(row: Row, coder: Coder, pool: Executor) -> tuple[Row, Sequence[Mend]]:
 
 def check(row: Row, mends: Sequence[Mend], coder: Coder) -> None:
     """Decode the mended row around its joints; raises Unreadable if there is a click at one."""
-    if mends:
-        _compare(coder.decode(_joined(row), "joined"), mends, coder)
+    if not mends:
+        return
+    stretches = [range(one.start - _SETTLED, one.end + 1) for one in mends]
+    packets = (row.packets[place] for stretch in stretches for place in stretch)
+    heard, begin = coder.decode(packets, "joined"), 0
+    for one, stretch in zip(mends, stretches, strict=True):
+        end = begin + len(stretch) * coder.block
+        _compare(heard[begin:end], stretch, one, coder)
+        begin = end
 
 
-def _apart(joints: Sequence[Joint]) -> Iterator[Packet]:
+def _apart(joints: Sequence[Joint], side: int) -> Iterator[Packet]:
     """Yield what must be decoded for each joint: the one clip's own packets, then the other's."""
     for joint in joints:
-        yield from joint.before.at(range(joint.place - _BLOCKS - 1, joint.place))
-        yield from joint.after.at(range(joint.place - 1, joint.place + _BLOCKS))
-
-
-def _joined(row: Row) -> Iterator[Packet]:
-    """Yield the packets around each joint as they are in the row.
-
-    As many for each joint as `_apart` has; the last is there twice, and is not looked at.
-    """
-    for joint in row.joints:
-        around = row.packets[joint.place - _BLOCKS - 1 : joint.place + _BLOCKS]
-        yield from around
-        yield around[-1]
+        yield from joint.before.at(range(joint.place - side - 1, joint.place))
+        yield from joint.after.at(range(joint.place - 1, joint.place + side))
 
 
 def _bits(row: Row) -> int:
@@ -106,13 +110,15 @@ def _encoded(
 
     What stands before a joint in the run does not matter: its first packets are never taken.
     """
-    each = 2 * _BLOCKS
     samples = array("h")
     for around in meant:
         samples.extend(around)
-    packets = coder.encode(samples, bits, name)[1:]  # after the encoder's priming
-    for number in range(len(meant)):
-        yield packets[number * each : (number + 1) * each]
+    packets = coder.encode(samples, bits, name)
+    place = 1  # after the encoder's priming
+    for around in meant:
+        count = len(around) // coder.block
+        yield packets[place : place + count]
+        place += count
 
 
 def _mended(row: Row, joint: Joint, meant: Pcm, new: Sequence[Packet], coder: Coder) -> Mend:
@@ -120,18 +126,18 @@ def _mended(row: Row, joint: Joint, meant: Pcm, new: Sequence[Packet], coder: Co
 
     Blocks that were faded are changed, and so are the packets that reach into them.
     """
-    line = joint.place * AAC_SAMPLES
+    line, side = joint.place * AAC_SAMPLES, len(new) // 2
     changed_before = -(-(_silent(line - joint.before.end) + _FADE) // AAC_SAMPLES)
     changed_after = -(-(_silent(joint.after.start - line) + _FADE) // AAC_SAMPLES)
 
     def fresh(place: int) -> Packet:
-        return new[place - joint.place + _BLOCKS]
+        return new[place - joint.place + side]
 
     def fit(place: int, before: Packet, after: Packet) -> bool:
         one, other = aac.window(coder.read(before)), aac.window(coder.read(after))
         return one is not None and other is not None and one.ends_short == other.starts_short
 
-    least, most = joint.place - _BLOCKS + _SETTLED, joint.place + _BLOCKS - _SETTLED
+    least, most = joint.place - side + _SETTLED, joint.place + side - _SETTLED
     starts = [
         place
         for place in range(joint.place - changed_before - 1, least, -1)
@@ -156,18 +162,18 @@ def _silent(samples: int) -> int:
     return max(0, samples) if samples < _PAUSE else 0
 
 
-def _faded(decoded: Pcm, joints: Sequence[Joint], coder: Coder) -> list[Pcm]:
+def _faded(decoded: Pcm, joints: Sequence[Joint], side: int, coder: Coder) -> list[Pcm]:
     """Return what shall be heard at each joint: without the decoder's beginnings, and faded.
 
     The first clip is faded out where it ends, the second in where it begins.
     """
-    block, side = coder.block, _BLOCKS * coder.block
+    block, length = coder.block, side * coder.block
     meant = list[Pcm]()
     for number, joint in enumerate(joints):
         line = joint.place * AAC_SAMPLES
-        start = number * 2 * (side + block)
-        before = array("h", decoded[start + block : start + block + side])
-        after = array("h", decoded[start + 2 * block + side : start + 2 * (block + side)])
+        start = number * 2 * (length + block)
+        before = array("h", decoded[start + block : start + block + length])
+        after = array("h", decoded[start + 2 * block + length : start + 2 * (block + length)])
         before.reverse()
         _fade(before, _silent(line - joint.before.end), coder.channels)
         before.reverse()
@@ -186,18 +192,17 @@ def _fade(samples: "array[int]", silent: int, channels: int) -> None:
     samples[start:end] = array("h", faded)
 
 
-def _compare(heard: Pcm, mends: Sequence[Mend], coder: Coder) -> None:
+def _compare(heard: Pcm, stretch: range, one: Mend, coder: Coder) -> None:
     """Raise Unreadable if there is a sharper change at a new packet's edge than was meant."""
     block = coder.block
-    for number, one in enumerate(mends):
-        base = number * 2 * (_BLOCKS + 1) * block + block
-        # At both edges a new packet and an old one make one block together; and the joint itself.
-        for place in (one.start, one.joint.place - 1, one.joint.place, one.end):
-            offset = (place - one.joint.place + _BLOCKS) * block
-            found = _sharpest(heard[base + offset : base + offset + block : coder.channels])
-            wanted = _sharpest(one.meant[offset : offset + block : coder.channels])
-            if found > wanted * _SHARPER + _FAINT:
-                raise Unreadable("has sound that clicks where it is joined")
+    first = one.joint.place - len(one.meant) // (2 * block)
+    # At both edges a new packet and an old one make one block together; and the joint itself.
+    for place in (one.start, one.joint.place - 1, one.joint.place, one.end):
+        there, ideal = (place - stretch.start) * block, (place - first) * block
+        found = _sharpest(heard[there : there + block : coder.channels])
+        wanted = _sharpest(one.meant[ideal : ideal + block : coder.channels])
+        if found > wanted * _SHARPER + _FAINT:
+            raise Unreadable("has sound that clicks where it is joined")
 
 
 def _sharpest(samples: Pcm) -> int:

@@ -61,7 +61,7 @@ def moviepy() -> Path | None:
 def with_moviepy(python: Path, clips: Sequence[Path], target: Path) -> None:
     """What most other projects do."""
     command = [str(python), "-c", _PROGRAM, *map(str, clips), str(target)]
-    # It writes the sound into the folder it is started in, and leaves it there if it is interrupted.
+    # It writes the sound into the folder it is started in, and leaves it if it is interrupted.
     home = target.parent
     subprocess.run(command, check=True, env={"IMAGEIO_FFMPEG_EXE": FFMPEG}, cwd=home)
 
