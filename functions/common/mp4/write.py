@@ -4,7 +4,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -31,19 +31,22 @@ def write(splice: Splice, target: Path, verify: Callable[[], None] = lambda: Non
     last of them are still being hashed; what it raises is raised.
     """
     front = index.front(splice)
-    with target.open("wb") as out, ThreadPoolExecutor(1) as pool, ExitStack() as opened:
+    with ExitStack() as opened, target.open("wb") as out, ThreadPoolExecutor(1) as pool:
+        digest = opened.enter_context(closing(_Digest(target)))
         out.write(front)
         out.flush()
-        hashing = pool.submit(_Digest(target).update, len(front))
+        hashing = [pool.submit(digest.update, len(front))]
         files: dict[Path, BinaryIO] = {}
         for run in _runs(splice.samples):
             if run.path not in files:
                 files[run.path] = opened.enter_context(run.path.open("rb"))
             _copy(files[run.path], out, run)
-            before = hashing.result()
-            hashing = pool.submit(before.update, out.tell())
+            # Nobody waits for it here: between clips there are short runs, and they would hold up.
+            hashing.append(pool.submit(digest.update, out.tell()))
         verify()
-        return hashing.result().hexdigest()
+        for done in hashing:
+            done.result()
+        return digest.hexdigest()
 
 
 class _Digest:
@@ -54,17 +57,18 @@ class _Digest:
         self._hash = hashlib.sha256()
         self._buffer = memoryview(bytearray(_HASH_BYTES))
 
-    def update(self, end: int) -> "_Digest":
+    def update(self, end: int) -> None:
         while (place := self._file.tell()) < end:
             read = self._file.readinto(self._buffer[: min(_HASH_BYTES, end - place)])
             if not read:
                 raise OSError("The file became shorter while it was written.")
             self._hash.update(self._buffer[:read])
-        return self
 
     def hexdigest(self) -> str:
-        self._file.close()
         return self._hash.hexdigest()
+
+    def close(self) -> None:
+        self._file.close()
 
 
 def _runs(samples: Iterable[Sample]) -> Iterator[_Run]:
