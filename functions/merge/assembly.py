@@ -180,11 +180,12 @@ class _Maker:
         if not encoded:
             return [shot.facts.movie for shot in plan.shots if shot.facts.movie is not None]
         scenes = {plan.shots[place].facts.scene: plan.shots[place].facts for place in encoded}
+        colour = self.pool.submit(_colour, plan)
         looks = dict(zip(scenes, self.pool.map(_appearance, scenes.values()), strict=True))
         bench = shot.Bench(
             plan=plan,
             output=self.output,
-            frame=filters.Frame.of(plan.size, plan.rate, self.output, _colour(plan)),
+            frame=filters.Frame.of(plan.size, plan.rate, self.output, colour.result()),
             looks=looks,
             captions=self.subtitles(self.parts, plan.size) if self.subtitles else None,
             fonts=self.fonts,

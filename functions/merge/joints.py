@@ -207,6 +207,7 @@ def _compare(heard: Pcm, stretch: range, one: Mend, coder: Coder) -> None:
 
 def _sharpest(samples: Pcm) -> int:
     """Return the greatest sudden change: the second difference of neighbouring samples."""
-    slopes = list(map(sub, samples[1:], samples))
+    levels = list(samples)
+    slopes = list(map(sub, levels[1:], levels))
     sharpest: int = max(map(abs, map(sub, slopes[1:], slopes)))
     return sharpest
