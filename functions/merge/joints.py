@@ -70,7 +70,7 @@ def mend(row: Row, coder: Coder, pool: Executor) -> tuple[Row, Sequence[Mend]]:
                 raise
             return run(first, _FAR)
 
-    mends = [one for run in pool.map(run, range(0, count, size)) for one in run]
+    mends = [one for done in pool.map(run, range(0, count, size)) for one in done]
     packets = list(row.packets)
     for one in mends:
         packets[one.start : one.end] = one.packets

@@ -23,12 +23,23 @@ def test_a_packet_of_silence_is_silent(channels: int, tmp_path: Path) -> None:
     assert aac.window(packet.path.read_bytes()) == aac.Window(starts_short=False, ends_short=False)
 
 
-@pytest.mark.parametrize("is_kept", [True, False])
-def test_sound_that_would_click_is_encoded_as_a_whole(
-    *, is_kept: bool, plain: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "value", "is_kept"),
+    [
+        ("_NEAR", joints._NEAR, True),
+        ("_NEAR", 3, True),  # too few to exchange any: it is done with more
+        ("_FAINT", -100_000, False),  # every change is too sharp
+    ],
+)
+def test_sound_is_kept_or_else_encoded_as_a_whole(
+    name: str,
+    value: int,
+    is_kept: bool,
+    plain: dict[int, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    if not is_kept:
-        monkeypatch.setattr(joints, "_FAINT", -100_000)  # now every change is too sharp
+    monkeypatch.setattr(joints, name, value)
     cut = assembly.join({n: Clip(path) for n, path in plain.items()}, PLAIN, tmp_path)
     assert (tmp_path / "sound.aac").exists() != is_kept
     sound = judge.samples(cut.path)
