@@ -9,13 +9,22 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from tests.benchmarks import api_requests, cold_start, demo, merge, merge_function, orchestration
+from tests.benchmarks import (
+    api_requests,
+    cold_start,
+    demo,
+    merge,
+    merge_function,
+    merge_needs,
+    orchestration,
+)
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "cold_start": cold_start.main,
     "requests": api_requests.main,
     "merge": merge.main,
     "merge_function": merge_function.main,
+    "merge_needs": merge_needs.main,
     "orchestration": orchestration.main,
     "demo": demo.main,
 }
