@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg2
 import requests
 from psycopg2.extras import RealDictCursor
 
 from infra.local.connection import Connection
+from tests import answers
 
 TIMEOUT = 60
 
@@ -24,12 +26,16 @@ class Client:
     key: str | None
 
     def call(self, method: str, path: str, body: Any = None, **options: Any) -> requests.Response:
-        """Make one request; `body` is sent as JSON."""
+        """Make one request; `body` is sent as JSON. Holds the answer against what is documented."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         headers |= options.pop("headers", {})
-        return requests.request(
+        response = requests.request(
             method, self.base_url + path, json=body, headers=headers, timeout=TIMEOUT, **options
         )
+        own = next(iter(response.history), response)  # a link leads on to the store
+        sent = str(own.request.path_url).removeprefix(urlsplit(self.base_url).path)
+        answers.check(method, sent, own.status_code, own.headers, own.text)
+        return response
 
     def create(self, **wish: Any) -> dict[str, Any]:
         """Ask for a video; return it as accepted."""

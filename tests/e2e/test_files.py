@@ -86,14 +86,9 @@ def test_a_picture_is_uploaded_with_the_fields_of_the_first_version(
 
 @pytest.mark.parametrize("path", ["/api/upload_image", "/api/public/upload-image"])
 def test_a_picture_is_uploaded_as_a_form(keeper: Client, path: str) -> None:
-    response = requests.post(
-        keeper.base_url + path,
-        data={"requestId": "form-1", "expiresIn": "60"},
-        files={"file": ("holiday.jpg", jpeg(), "image/jpeg")},
-        headers={"X-API-Key": str(keeper.key)},
-        timeout=TIMEOUT,
-    )
-    body = answered(response)
+    fields = {"requestId": "form-1", "expiresIn": "60"}
+    files = {"file": ("holiday.jpg", jpeg(), "image/jpeg")}
+    body = answered(keeper.call("POST", path, data=fields, files=files))
     assert (body["requestId"], body["expiresIn"]) == ("form-1", 60)
     assert requests.get(body["imageUrl"], timeout=TIMEOUT).headers["Content-Type"] == "image/png"
 
