@@ -13,7 +13,7 @@ from aws_lambda_powertools.event_handler.openapi.models import (
 )
 from pydantic import BaseModel
 
-from api import problems
+from api import forms, problems
 from api.problems import Problem
 
 VERSION = "1.0.0"
@@ -78,6 +78,7 @@ def text(app: APIGatewayRestResolver) -> str:
     for path in document["paths"].values():
         for operation in path.values():
             _say_what_is_true(operation["responses"])
+            forms.describe(operation, document["components"]["schemas"])
             if "requestBody" in operation:  # API Gateway takes 10 MB, a function 6
                 operation["responses"].setdefault("413", _too_large(operation["responses"]))
             if "401" not in operation["responses"]:

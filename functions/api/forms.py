@@ -17,6 +17,30 @@ _NUMBERS = {"expiresIn", "fileSize"}
 _MOST_FIELDS = 10
 
 
+DESCRIBED = "x-file-field"
+"""Where a route says which of its fields a form's file becomes; only `describe` reads it."""
+
+
+def describe(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Say in the OpenAPI document that an operation takes a form too, if it does."""
+    file_field = operation.pop(DESCRIBED, None)
+    if file_field is None:
+        return
+    content = operation["requestBody"]["content"]
+    name = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
+    fields = {
+        field: told for field, told in schemas[name]["properties"].items() if field != file_field
+    }
+    schemas[f"{name}Form"] = {
+        **schemas[name],
+        "title": f"{name}Form",
+        "description": "The same as a form, with the file as it is.",
+        "properties": {"file": {"type": "string", "format": "binary"}, **fields},
+        "required": ["file"],
+    }
+    content[_FORM] = {"schema": {"$ref": f"#/components/schemas/{name}Form"}}
+
+
 def of(file_field: str) -> Callable[[APIGatewayRestResolver, NextMiddleware], Response[Any]]:
     """Make the middleware of a route that also takes a form: its file becomes that JSON field."""
 

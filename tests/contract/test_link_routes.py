@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from api.forms import _fields
+from api.schemas.files import UploadVideo
 from authorizer import handler as authorizer
 from common.capabilities import WITHOUT_A_KEY
 from common.errors import Malformed
+from tests.answers import DOCUMENT, OPERATIONS
 from tests.contract.gateway import Context, Gateway
 
 API = "arn:aws:execute-api:us-east-1:000000000000:api/live"
@@ -54,6 +56,23 @@ def test_a_route_that_needs_a_key_does_not_trust_the_authorizer_alone(gateway: G
     gateway.key_id = ""
     assert gateway.call("GET", "/v1/media").status == 401
     assert gateway.call("GET", "/api/get_presigned_url").status == 404
+
+
+def test_the_document_tells_of_forms() -> None:
+    told = {
+        one.path: content["multipart/form-data"]["schema"]["$ref"].rpartition("/")[2]
+        for one in OPERATIONS
+        if "multipart/form-data"
+        in (content := one.described.get("requestBody", {}).get("content", {}))
+    }
+    image = "UploadImageForm"
+    assert told == {
+        "/api/upload_image": image,
+        "/api/public/upload-image": image,
+        "/api/upload_video": "UploadVideoForm",
+    }
+    fields = DOCUMENT["components"]["schemas"]["UploadVideoForm"]["properties"]
+    assert fields.keys() == {"file", *UploadVideo.model_fields} - {"video"}
 
 
 def form(*parts: tuple[str, bytes]) -> bytes:

@@ -1,5 +1,6 @@
 """The whole API in process: a request goes through the gateway's rules, authorizer and function."""
 
+import base64
 import json
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -38,9 +39,12 @@ class Service:
             sent["Content-Type"], text = "application/json", json.dumps(body)
         return self.send(method, path, {**sent, **(headers or {})}, text)
 
-    def send(self, method: str, path: str, headers: dict[str, str], text: str | None) -> Reply:
+    def send(
+        self, method: str, path: str, headers: dict[str, str], body: str | bytes | None
+    ) -> Reply:
         """Answer a request, and hold the answer against what is documented."""
-        reply = _answer(method, path, headers, text)
+        data = body.encode(errors="replace") if isinstance(body, str) else body
+        reply = _answer(method, path, headers, data)
         if method == "HEAD":  # HTTP leaves the body out
             reply = replace(reply, text="")
         seen = answers.check(method, path, reply.status, reply.headers, reply.text or "")
@@ -49,7 +53,7 @@ class Service:
         return reply
 
 
-def _answer(method: str, path: str, headers: dict[str, str], text: str | None) -> Reply:
+def _answer(method: str, path: str, headers: dict[str, str], data: bytes | None) -> Reply:
     from api.handler import handler
 
     place = urlsplit(path).path
@@ -57,7 +61,7 @@ def _answer(method: str, path: str, headers: dict[str, str], text: str | None) -
     if operation is None and (method != "GET" or place not in answers.NOT_DESCRIBED):
         signed = any(name.lower() == "authorization" for name in headers)
         return _refuse("INVALID_SIGNATURE" if signed else "MISSING_AUTHENTICATION_TOKEN")
-    if len((text or "").encode(errors="replace")) > _MOST_BYTES:
+    if data is not None and len(data) > _MOST_BYTES:
         return _refuse("REQUEST_TOO_LARGE")
     known: dict[str, str] | None = None
     if operation is not None and not operation.public:
@@ -65,7 +69,13 @@ def _answer(method: str, path: str, headers: dict[str, str], text: str | None) -
         if isinstance(answer, Reply):
             return answer
         known = answer
-    event = event_of(method, path, headers, text, authorizer=known)
+    binary = any(  # as the gateway is told to take forms
+        name.lower() == "content-type" and value.startswith("multipart/form-data")
+        for name, value in headers.items()
+    )
+    decode = base64.b64encode if binary else bytes
+    text = None if data is None else decode(data).decode(errors="replace")
+    event = event_of(method, path, headers, text, authorizer=known, base64=binary)
     return reply_of(quietly(handler, event, Context()))
 
 

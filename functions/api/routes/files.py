@@ -79,6 +79,7 @@ _OF_IMAGE: dict[str, Any] = {
     "summary": "Upload a picture",
     "description": "As JSON, or as a form (multipart/form-data) with a file and the same fields.",
     "responses": answers(200, ImageLocated, 400, 413, 415, 429, 503, authenticated=True),
+    "openapi_extensions": {forms.DESCRIBED: "image"},
     "middlewares": [*ADMITTED, first_version, forms.of("image")],
 }
 
@@ -108,6 +109,7 @@ def _of_video() -> dict[int, Any]:
     description="A small one whole, as JSON or as a form with a file; of a large one its "
     "`fileSize`: the answer says where its parts are put.",
     responses=_of_video(),
+    openapi_extensions={forms.DESCRIBED: "video"},
     middlewares=[*ADMITTED, first_version, forms.of("video")],
 )
 def upload_video(wish: UploadVideo, request_id: RequestId = None) -> Response[str]:
