@@ -14,8 +14,11 @@ from psycopg2.extras import RealDictCursor
 
 from infra.local.connection import Connection
 from tests import answers
+from tests.answers import Seen
 
 TIMEOUT = 60
+SEEN: set[Seen] = set()
+"""Which documented answers the deployed API gave to this process."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,9 @@ class Client:
         )
         own = next(iter(response.history), response)  # a link leads on to the store
         sent = str(own.request.path_url).removeprefix(urlsplit(self.base_url).path)
-        answers.check(method, sent, own.status_code, own.headers, own.text)
+        seen = answers.check(method, sent, own.status_code, own.headers, own.text)
+        if seen:
+            SEEN.add(seen)
         return response
 
     def create(self, **wish: Any) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """The deployed stack: the local cloud, started once for all tests of this tier."""
 
+import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -8,7 +10,32 @@ import pytest
 from infra import keys
 from infra.local.cloud import Cloud, running_cloud
 from infra.local.connection import Connection
-from tests.e2e.client import Backstage, Client
+from tests.answers import OPERATIONS
+from tests.e2e.client import SEEN, Backstage, Client
+
+
+@pytest.fixture(scope="session", autouse=True)
+def every_operation_answers_well(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[None]:
+    """After the whole tier: each operation did what it is for, once at least.
+
+    Of several processes that share the tests, the last to end looks at what all have seen.
+    """
+    yield
+    here, count = Path(__file__).parent, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ran = {item.path for item in request.session.items if item.path.parent == here}
+    if ran != {*here.glob("test_*.py")}:
+        return
+    base = tmp_path_factory.getbasetemp()
+    shared = base if count == 1 else base.parent
+    good = [[method, path] for method, path, status in SEEN if status < 400]
+    (shared / f"good-{os.getpid()}.json").write_text(json.dumps(good))
+    told = [json.loads(file.read_text()) for file in shared.glob("good-*.json")]
+    if len(told) == count:
+        used = {(method, path) for each in told for method, path in each}
+        never = sorted({(one.method, one.path) for one in OPERATIONS} - used)
+        assert not never, f"documented, and not used in any test of this tier: {never}"
 
 
 @pytest.fixture(scope="session")
