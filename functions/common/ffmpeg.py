@@ -43,8 +43,8 @@ _SAID = 1000  # characters of what it said that are logged
 _HEADER = re.compile(r"#(\w+) (\d+):\s*(.+)")
 _LOOK = re.compile(
     r"fmt:(?P<form>\w+) .*?sar:(?P<sar>\d+/\d+) s:(?P<width>\d+)x(?P<height>\d+) i:(?P<order>\w)"
-    r".*?color_range:(?P<range>\w+) color_space:(?P<matrix>\w+) "
-    r"color_primaries:(?P<primaries>\w+) color_trc:(?P<transfer>\w+)",
+    r".*?color_range:(?P<range>\w+) color_space:(?P<matrix>[\w-]+) "
+    r"color_primaries:(?P<primaries>[\w-]+) color_trc:(?P<transfer>[\w-]+)",
     re.DOTALL,
 )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from common import ffmpeg
 from common.errors import MediaError
+from common.log import logger
 from common.mp4 import splice, write
 from common.mp4.boxes import Unreadable
 from common.mp4.movie import Movie
@@ -20,6 +21,8 @@ from merge.timeline import Facts, Plan, SoundPlan
 
 _MUX_SECONDS = 300
 _OPUS_BITS = 128_000
+# What is said of clips that do not stand in one track after all.
+_MISFIT = {"merge.encoding", "merge.index", "merge.incomplete", "merge.time_stamps"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,26 +45,43 @@ def join(
 ) -> Cut:
     """Make one video of the clips (by scene number), in order, in the folder `scratch`.
 
-    Clips that match are copied; the others are made like them. Captions are burned in if `output`
-    asks for it and there are `subtitles`; a `soundtrack` takes the place of the clips' sound.
-    Raises MediaError, which names the clip, when one is
-    broken and `output` does not say to go on; nothing has been joined then.
+    Clips that match are copied; the others are made like them, or all are encoded where that does
+    not come right. Captions are burned in if `output` asks for it and there are `subtitles`; a
+    `soundtrack` takes the place of the clips' sound. Raises MediaError, which names the clip, when
+    one is broken and `output` does not say to go on; nothing has been joined then.
     """
     output = replace(output, captions_burned=output.captions_burned and subtitles is not None)
+    burned = subtitles if output.captions_burned else None
     with ThreadPoolExecutor(_cores()) as pool:
         found, broken = _look(clips, output, scratch, pool)
+
+        def make(plan: Plan, folder: Path) -> Cut:
+            parts = _parts(plan, broken)
+            maker = _Maker(output, parts, burned, fonts_dir, soundtrack, folder, pool)
+            return _cut(maker, plan, found)
+
         plan = timeline.plan(found, output)
-        parts = _parts(plan, broken)
-        burned = subtitles if output.captions_burned else None
-        maker = _Maker(output, parts, burned, fonts_dir, soundtrack, scratch, pool)
-        made = maker.make(plan, "final")
-        others = [
-            maker.make(
-                timeline.plan(found, replace(output, shape=shape), rendition_of=plan),
-                f"final_{number}",
-            )
-            for number, shape in enumerate(output.renditions, 1)
-        ]
+        try:
+            return make(plan, scratch)
+        except MediaError as error:
+            if error.error_code not in _MISFIT or not any(shot.copied for shot in plan.shots):
+                raise
+            logger.warning("Clips do not go together", extra={"detail": error.detail})
+        folder = scratch / "whole"
+        folder.mkdir()
+        return make(timeline.plan(found, output, copies=False), folder)
+
+
+def _cut(maker: "_Maker", plan: Plan, found: list[Facts]) -> Cut:
+    """Make the video and its renditions."""
+    made, output = maker.make(plan, "final"), maker.output
+    others = [
+        maker.make(
+            timeline.plan(found, replace(output, shape=shape), rendition_of=plan),
+            f"final_{number}",
+        )
+        for number, shape in enumerate(output.renditions, 1)
+    ]
     return Cut(
         path=made.path,
         frames=plan.frames,
@@ -71,7 +91,7 @@ def join(
         size=plan.size,
         fps=plan.rate,
         has_sound=maker.is_heard(plan),
-        parts=parts,
+        parts=maker.parts,
         renditions=tuple(others),
     )
 

@@ -1,6 +1,6 @@
 """ffmpeg's filters that bring pictures of any kind into the frame of the cut. Touches nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -9,6 +9,11 @@ from common.output import BLUR, Fit, Output, Size, Transition
 
 _UNKNOWN = "unknown"
 _HIGH_DYNAMIC = {"smpte2084", "arib-std-b67"}
+# Matrices that `scale` can read; with the others, it refuses the whole graph.
+_SCALED = {
+    *("bt709", "smpte170m", "bt470bg", "fcc", "smpte240m", "bt2020nc"),
+    *("gbr", _UNKNOWN),
+}
 _XFADE = {
     Transition.CROSSFADE: "fade",
     Transition.FADE: "fadeblack",
@@ -33,19 +38,32 @@ class Colour:
         """Return what a file says."""
         return cls(look.range, look.matrix, look.primaries, look.transfer)
 
+    def named(self) -> str:
+        """Return the filter that says so of pictures, and changes nothing else."""
+        return (
+            f"setparams=range={self.range}:colorspace={self.matrix}"
+            f":color_primaries={self.primaries}:color_trc={self.transfer}"
+        )
+
+    def over(self, usual: "Colour") -> "Colour":
+        """Return what it says, and the usual where it says nothing."""
+        return Colour(
+            usual.range if self.range == _UNKNOWN else self.range,
+            usual.matrix if self.matrix == _UNKNOWN else self.matrix,
+            usual.primaries if self.primaries == _UNKNOWN else self.primaries,
+            usual.transfer if self.transfer == _UNKNOWN else self.transfer,
+        )
+
     def meant(self, size: Size) -> "Colour":
         """Return what players take it for where it says nothing: by the size, as for television."""
         high = min(size) >= 720 or max(size) >= 1280
         matrix = "bt709" if high else "smpte170m"
-        return Colour(
-            "tv" if self.range == _UNKNOWN else self.range,
-            matrix if self.matrix in (_UNKNOWN, "gbr") else self.matrix,
-            "bt709" if self.primaries == _UNKNOWN else self.primaries,
-            "bt709" if self.transfer == _UNKNOWN else self.transfer,
-        )
+        own = replace(self, matrix=_UNKNOWN) if self.matrix == "gbr" else self
+        return own.over(replace(HIGH_DEFINITION, matrix=matrix))
 
 
 HIGH_DEFINITION = Colour("tv", "bt709", "bt709", "bt709")
+_WIDE = Colour("tv", "bt2020nc", "bt2020", "bt709")  # what goes with wide primaries
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +97,13 @@ def brought_in(number: int, look: Look, frame: Frame, take: range, label: str) -
         "setpts=PTS-STARTPTS",
         "bwdif=mode=send_frame:deint=interlaced",
     ]
-    if colour.transfer in _HIGH_DYNAMIC or colour.primaries == "bt2020":
-        steps += _to_standard_range()
-        colour = HIGH_DEFINITION
     natural = (look.width, look.height)
+    is_wide = colour.transfer in _HIGH_DYNAMIC or colour.primaries == "bt2020"
+    if is_wide or colour.matrix not in _SCALED:
+        steps += _to_standard_range(colour.over(_WIDE if is_wide else colour.meant(natural)))
+        colour = HIGH_DEFINITION
     fitted = _fitted(frame, _scaling(colour.meant(natural), frame.colour.meant(frame.size)))
-    tags = frame.colour
-    named = f"range={tags.range}:colorspace={tags.matrix}"
-    named += f":color_primaries={tags.primaries}:color_trc={tags.transfer}"
-    last = ["setsar=1", "format=yuv420p", f"setparams={named}"]
+    last = ["setsar=1", "format=yuv420p", frame.colour.named()]
     return (
         f"[{number}:V:0]{','.join(steps)},"
         + fitted.replace("@", label)
@@ -150,13 +166,14 @@ def _scaling(given: Colour, wanted: Colour) -> str:
     )
 
 
-def _to_standard_range() -> list[str]:
-    """Return the filters that turn high dynamic range, or wide colours, into BT.709."""
+def _to_standard_range(colour: Colour) -> list[str]:
+    """Return the filters that turn high dynamic range, or wide or odd colours, into BT.709."""
     return [
+        colour.named(),  # all four: from half of them there is no way to another colour space
         "zscale=transfer=linear:npl=203",
         "format=gbrpf32le",
         "zscale=primaries=bt709",
-        "tonemap=hable:desat=0",
+        *(["tonemap=hable:desat=0"] if colour.transfer in _HIGH_DYNAMIC else []),
         "zscale=transfer=bt709:matrix=bt709:range=tv",
         "format=yuv420p",
     ]

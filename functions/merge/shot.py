@@ -1,7 +1,7 @@
 """Encoding one shot: the pictures of a scene that are not copied, and the overlap before them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -64,7 +64,7 @@ def encode(bench: Bench, place: int) -> Movie:
             ],
             timeout=_SECONDS,
         )
-        made = movie.read(target)
+        made = _as_model(movie.read(target), plan)
     except (MediaError, Unreadable) as error:
         code = error.error_code if isinstance(error, MediaError) else "merge.encoding"
         if code == MediaError.code:
@@ -75,6 +75,17 @@ def encode(bench: Bench, place: int) -> Movie:
         ) from error
     _check(made, plan, shot.facts, wanted)
     return made
+
+
+def _as_model(made: Movie, plan: Plan) -> Movie:
+    """Return it with the colour boxes of the clips that are copied.
+
+    It was encoded in their colours. Not every program writes these into the entry, nor in one form.
+    """
+    if plan.model is None:
+        return made
+    entry = replace(made.pictures.entry, extras=plan.model.extras)
+    return replace(made, pictures=replace(made.pictures, entry=entry))
 
 
 def _check(made: Movie, plan: Plan, facts: Facts, wanted: int) -> None:

@@ -101,10 +101,17 @@ class Plan:
         return after - self.shots[place].start
 
 
-def plan(clips: Sequence[Facts], output: Output, *, rendition_of: Plan | None = None) -> Plan:
+def plan(
+    clips: Sequence[Facts],
+    output: Output,
+    *,
+    rendition_of: Plan | None = None,
+    copies: bool = True,
+) -> Plan:
     """Plan the cut of the clips, which are in order; raises MediaError if there are none.
 
     For a rendition `output.shape` is that of the rendition, and the timing that of the first cut.
+    Without `copies` every clip is encoded.
     """
     if not clips:
         raise MediaError("There are no clips to join.", code="merge.nothing")
@@ -114,7 +121,7 @@ def plan(clips: Sequence[Facts], output: Output, *, rendition_of: Plan | None = 
         whole = "it is another shape of the video"
     else:
         size, rate = output.shape.of(leader.size), output.fps or _slower(leader.rate)
-        whole = _whole(output)
+        whole = _whole(output) if copies else "the clips do not go together as they came"
     kept = {} if whole else _kept(clips, size, rate)
     clock = next(iter(kept.values())).pictures if kept else None
     shots = [

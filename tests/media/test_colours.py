@@ -1,0 +1,74 @@
+"""Clips whose colours are told in every way, or by half, go in as they look."""
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from common.output import PLAIN
+from merge import assembly
+from merge.cut import Clip, How
+from tests.media import coded, judge
+from tests.media.coded import H264, HEVC, Make
+
+SIZE, RATE = (320, 180), Fraction(24)
+# What encoders write into their stream; an entry of the container may say so too, or not.
+TOLD = {
+    "sRGB": "transfer=iec61966-2-1:colorprim=bt709:colormatrix=bt709",
+    "PAL": "transfer=bt470bg:colorprim=bt470bg:colormatrix=bt470bg",
+    "BT.2020": "transfer=bt2020-10:colorprim=bt2020:colormatrix=bt2020nc",
+    "BT.2020 by half": "colorprim=bt2020",
+    "a curve alone": "transfer=bt2020-10",
+    "YCgCo": "colormatrix=YCgCo",
+}
+HIGH_DYNAMIC = {
+    "PQ": "transfer=smpte2084:colorprim=bt2020:colormatrix=bt2020nc",
+    "HLG": "transfer=arib-std-b67:colorprim=bt2020:colormatrix=bt2020nc",
+    "PQ by half": "transfer=smpte2084",
+    "HLG by half": "transfer=arib-std-b67",
+}
+
+
+def told(colour: str, **more: object) -> Make:
+    return replace(coded.PLAIN, codec=(*H264, "-x264-params", colour), **more)  # type: ignore[arg-type]  # fields of Make
+
+
+def scene(number: int, make: Make = coded.PLAIN) -> judge.Scene:
+    frames = round(make.seconds * RATE)
+    numbers = [min(make.frames - 1, float(place * make.rate / RATE)) for place in range(frames)]
+    return judge.Scene(number, numbers, SIZE, slack=0.1 if make.rate == RATE else 1.1)
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_a_clip_is_as_bright_as_it_was(name: str, plain: dict[int, Path], tmp_path: Path) -> None:
+    odd = coded.clip(tmp_path, 2, told(TOLD[name]))
+    clips = {1: Clip(plain[1]), 2: Clip(odd), 3: Clip(plain[3])}
+    cut = assembly.join(clips, PLAIN, tmp_path)
+    assert [part.how for part in cut.parts] == [How.COPIED, How.ENCODED, How.COPIED]
+    judge.judge(cut.path, [scene(1), scene(2), scene(3)], size=SIZE, rate=RATE)
+
+
+@pytest.mark.parametrize("name", TOLD)
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_others_are_made_like_it(name: str, suffix: str, tmp_path: Path) -> None:
+    """Where that cannot be, the whole is encoded: YCgCo is nothing that is written here."""
+    colours = told(TOLD[name], suffix=suffix)
+    makes = {1: colours, 2: replace(coded.PLAIN, rate=Fraction(30), frames=45), 3: colours}
+    clips = {n: Clip(coded.clip(tmp_path, n, make)) for n, make in makes.items()}
+    cut = assembly.join(clips, PLAIN, tmp_path)
+    kept = How.ENCODED if name == "YCgCo" else How.COPIED
+    assert [part.how for part in cut.parts] == [kept, How.ENCODED, kept]
+    judge.judge(cut.path, [scene(n, make) for n, make in makes.items()], size=SIZE, rate=RATE)
+
+
+@pytest.mark.parametrize("name", HIGH_DYNAMIC)
+def test_high_dynamic_range_is_brought_down(
+    name: str, plain: dict[int, Path], tmp_path: Path
+) -> None:
+    codec = (*HEVC[:-1], f"{HEVC[-1]}:{HIGH_DYNAMIC[name]}")
+    odd = coded.clip(tmp_path, 2, replace(coded.PLAIN, codec=codec, pixels="yuv420p10le"))
+    cut = assembly.join({1: Clip(plain[1]), 2: Clip(odd)}, PLAIN, tmp_path)
+    pictures = judge.decode(cut.path, SIZE)[36:]
+    assert [judge.read(picture, SIZE, SIZE) for picture in pictures] == [(2, n) for n in range(36)]
+    assert all(80 < judge.brightness(picture, SIZE, SIZE) < 150 for picture in pictures)
