@@ -37,10 +37,12 @@ _OUTPUT_BYTES = 2048 * _MIB
 _DECODERS = (
     "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,libaom-av1,mpeg4,mpeg2video,mpeg1video,mjpeg,prores,"
     "png,h263,vc1,wmv3,theora,ffv1,aac,mp3,mp3float,mp2,mp2float,opus,libopus,vorbis,libvorbis,flac,alac,"
-    "ac3,eac3,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_f32le,pcm_u8,rawvideo"
+    "ac3,eac3,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_f32le,pcm_u8,rawvideo,"
+    "dvvideo,dnxhd,pcm_alaw,pcm_mulaw,amrnb,amrwb"
 )
 _SAID = 1000  # characters of what it said that are logged
 _HEADER = re.compile(r"#(\w+) (\d+):\s*(.+)")
+_NOT_TAKEN = re.compile(r"Codec \((\w+)\) not on whitelist")
 _LOOK = re.compile(
     r"fmt:(?P<form>\w+) .*?sar:(?P<sar>\d+/\d+) s:(?P<width>\d+)x(?P<height>\d+) i:(?P<order>\w)"
     r".*?color_range:(?P<range>\w+) color_space:(?P<matrix>[\w-]+) "
@@ -267,6 +269,7 @@ def _run(
         if code != 0:
             # For the operator; it may quote the file, so it is not for the user.
             logger.info("ffmpeg failed", extra={"exit_code": code, "said": done.stderr[-_SAID:]})
+            _all_codecs_are_taken(done)
             raise MediaError(f"ffmpeg cannot process the file (exit code {code}).")
         return done
 
@@ -290,8 +293,14 @@ def _limit(pid: int, timeout: float, most_bytes: int) -> None:
 
 def _no_complaints(done: _Done) -> None:
     """Refuse a file that ffmpeg found fault with, even where it went on and reported success."""
+    _all_codecs_are_taken(done)
     if done.stderr.strip():
         raise MediaError("The file is damaged: parts of it cannot be read.")
+
+
+def _all_codecs_are_taken(done: _Done) -> None:
+    if match := _NOT_TAKEN.search(done.stderr):
+        raise MediaError(f"The file holds {match[1]}, a codec that is not taken here.")
 
 
 def within_limits(width: int, height: int, frames: int, seconds: float) -> None:

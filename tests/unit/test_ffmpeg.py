@@ -38,6 +38,13 @@ def test_a_hole_in_the_media_is_found_by_decoding(tmp_path: Path) -> None:
         ffmpeg.decode(path)
 
 
+def test_a_codec_that_is_not_taken_is_named(tmp_path: Path) -> None:
+    path = clips.make(tmp_path / "a.mov", codec=("-c:v", "jpeg2000"))
+    for look in (ffmpeg.inspect, ffmpeg.decode):
+        with pytest.raises(MediaError, match="holds jpeg2000, a codec that is not taken"):
+            look(path)
+
+
 def test_a_playlist_in_disguise_reads_no_other_file(tmp_path: Path) -> None:
     secret = clips.make(tmp_path / "secret.ts", grey=77)
     path = tmp_path / "clip.mp4"
