@@ -79,7 +79,7 @@ class CutWish(Request):
     )
     transition_seconds: float = Field(
         0.5, ge=output.LEAST_TRANSITION, le=output.MOST_TRANSITION, strict=False,
-        description="How long two scenes overlap.",
+        description="How long two scenes overlap; at most half of the shorter one.",
     )  # fmt: skip
     on_broken: Literal["fail", "skip", "still"] = Field(
         "fail", description="What becomes of a clip that cannot be read."

@@ -117,18 +117,20 @@ def _drawable(text: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[tuple[str, ...]]:
-    lines = list(_wrapped(text))
-    # As even as can be: three lines are shown as two and one, not with one word left over.
-    count = math.ceil(len(lines) / _LINES)
-    for number in range(count):
+    lines = list(_wrapped(text, _LINE))
+    # As even as can be: a word that is left over would be shown for a moment only.
+    narrow = range(math.ceil(_width(text) / max(1, len(lines))), _LINE)
+    evens = (even for width in narrow if len(even := list(_wrapped(text, width))) == len(lines))
+    lines = next(evens, lines)
+    for number in range(math.ceil(len(lines) / _LINES)):
         yield tuple(lines[number * _LINES : (number + 1) * _LINES])
 
 
-def _wrapped(text: str) -> Iterator[str]:
+def _wrapped(text: str, width: int) -> Iterator[str]:
     line = ""
     for word in _words(text):
         longer = f"{line} {word}".strip()
-        if line and _width(longer) > _LINE:
+        if line and _width(longer) > width:
             yield line
             longer = word
         line = longer

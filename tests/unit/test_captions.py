@@ -53,6 +53,13 @@ def test_a_long_text_is_shown_in_pieces_of_two_lines() -> None:
     assert (made[0].start, made[-1].end) == (0, 12)
 
 
+def test_no_word_is_left_over_for_a_moment() -> None:
+    """Two full lines and a word would be two lines for nearly all of the time, and a flash."""
+    (one, two) = captions.cues({1: "The boat leaves the quay and crosses the old city. " * 2}, CUT)
+    assert min(one.end - one.start, two.end - two.start) > 5 / 4
+    assert [len(cue.lines) for cue in (one, two)] == [2, 1]
+
+
 def test_scripts_without_spaces_are_broken_too() -> None:
     (cue, *_) = captions.cues({1: "纸船穿过雨中的城市" * 6}, (part(1, 0, 9),))
     assert all(len(line) <= 21 for line in cue.lines)
