@@ -33,7 +33,7 @@ def keep(event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: Jo
         scenes.finish_clip(
             cursor, event.video_id, event.scene, clip.version,
             key=key, frames=facts.frames, usd=cost.usd,
-            size=(facts.width, facts.height), seconds=facts.seconds,
+            size=(facts.width, facts.height), seconds=facts.seconds, has_sound=facts.has_sound,
         )  # fmt: skip
         budget.settle_late(cursor, event.run_id)
         runs.add_event(cursor, event.run_id, "clip.succeeded", event.scene)

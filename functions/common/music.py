@@ -21,4 +21,10 @@ def find(cursor: Cursor, wish: Music, user_id: str) -> Media:
             field=_FIELD,
             allowed="an audio or video object that is ready",
         )
+    if media.has_sound(cursor, found) is False:
+        raise InvalidInput(
+            "The media object has no sound.",
+            field=_FIELD,
+            allowed="one in which something is heard",
+        )
     return found

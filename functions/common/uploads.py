@@ -50,3 +50,4 @@ class Found:
     width: int | None = None
     height: int | None = None
     seconds: float | None = None
+    has_sound: bool | None = None

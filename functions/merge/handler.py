@@ -228,4 +228,5 @@ def _final(
         files=[asdict(file) for file in files],
         parts=[asdict(part) for part in cut.parts],
         output=output,
+        has_sound=cut.has_sound,
     )

@@ -33,7 +33,7 @@ def measure(upload: Upload, path: Path) -> Found:
             f"The file was announced as {upload.media_type} and is {media_type}.",
             code="upload.type",
         )
-    width = height = seconds = None
+    width = height = seconds = has_sound = None
     if upload.kind == "image":
         # Imported here: Pillow is only needed for pictures.
         from common import pictures
@@ -46,8 +46,9 @@ def measure(upload: Upload, path: Path) -> Found:
         facts = ffmpeg.inspect(path)
         look = ffmpeg.look(ffmpeg.source(path))
         width, height, seconds = look.width, look.height, facts.seconds
+        has_sound = facts.has_sound
     else:
-        seconds = ffmpeg.hear(path)
+        seconds, has_sound = ffmpeg.hear(path), True
     folder = MediaFolder(upload.user_id, upload.media_id)
     return Found(
         media_type=media_type,
@@ -57,6 +58,7 @@ def measure(upload: Upload, path: Path) -> Found:
         width=width,
         height=height,
         seconds=seconds,
+        has_sound=has_sound,
     )
 
 

@@ -74,6 +74,7 @@ def test_a_video_is_measured(media_type: str, tmp_path: Path) -> None:
     found = measure(upload("video", media_type, b"x"), path)
     assert (found.media_type, found.width, found.height) == (media_type, 320, 180)
     assert found.seconds == pytest.approx(2, abs=0.05)
+    assert found.has_sound is False
     assert found.key.endswith(f"/user-uploads/video_1.{SUFFIXES[media_type]}")
 
 
@@ -84,6 +85,7 @@ def test_a_sound_is_measured(media_type: str, tmp_path: Path) -> None:
     found = measure(upload("audio", media_type, b"x"), path)
     assert found.media_type == media_type
     assert found.seconds == pytest.approx(2, abs=0.1)
+    assert found.has_sound is True
     assert (found.width, found.height) == (None, None)
 
 

@@ -113,6 +113,18 @@ _TABLES: dict[Kind, tuple[str, str | None]] = {
 }
 
 
+def has_sound(cursor: Cursor, media: Media) -> bool | None:
+    """Say whether anything is heard in it; None is unknown."""
+    table = "uploads" if media.kind == "upload" else _TABLES[media.kind][0]
+    cursor.execute(
+        sql.SQL("SELECT has_sound FROM {} WHERE media_id = %s").format(sql.Identifier(table)),
+        (media.media_id,),
+    )
+    row = cursor.fetchone()
+    found: bool | None = row["has_sound"] if row else None
+    return found
+
+
 def delete(cursor: Cursor, media: Media) -> list[str]:
     """Delete the row; return the keys of all objects that were its own.
 

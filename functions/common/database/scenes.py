@@ -222,12 +222,14 @@ def finish_clip(
     usd: Decimal,
     size: Size = _NOT_MEASURED,
     seconds: float | None = None,
+    has_sound: bool | None = None,
 ) -> None:
-    """Mark a clip as finished, with the number of its decoded pictures, its size and length."""
+    """Mark a clip as finished, with the number of its decoded pictures, and what it is like."""
     _update(
         cursor, "clip", session_id, scene, version,
         "status = 'succeeded', error = NULL, video_key = %s, frames = %s, cost_usd = %s, "
-        "width = %s, height = %s, seconds = %s", (key, frames, usd, *size, seconds),
+        "width = %s, height = %s, seconds = %s, has_sound = %s",
+        (key, frames, usd, *size, seconds, has_sound),
     )  # fmt: skip
 
 

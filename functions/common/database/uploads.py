@@ -61,12 +61,13 @@ def finish(cursor: Cursor, media_id: str, found: Found) -> bool:
     cursor.execute(
         """
         UPDATE uploads SET status = 'ready', media_type = %s, object_key = %s, size_bytes = %s,
-               sha256 = %s, width = %s, height = %s, seconds = %s, updated_at = now()
+               sha256 = %s, width = %s, height = %s, seconds = %s, has_sound = %s,
+               updated_at = now()
         WHERE media_id = %s AND status = 'pending'
         """,
         (
             found.media_type, found.key, found.size_bytes, found.sha256, found.width,
-            found.height, found.seconds, media_id,
+            found.height, found.seconds, found.has_sound, media_id,
         ),
     )  # fmt: skip
     return cursor.rowcount == 1

@@ -72,7 +72,8 @@ class Final:
 
     `files` are all that were made (`common.video.File`), the video first; `parts` say what was done
     with each scene's clip, and where it lies. Both are empty in rows of an earlier release.
-    `output` is what was wished of it (`Wish.output`), if that was written down.
+    `output` is what was wished of it (`Wish.output`), and `has_sound` whether anything is heard in
+    it, if that was written down.
     """
 
     version: int
@@ -87,6 +88,7 @@ class Final:
     files: list[dict[str, Any]] = field(default_factory=list)
     parts: list[dict[str, Any]] = field(default_factory=list)
     output: dict[str, Any] | None = None
+    has_sound: bool | None = None
 
 
 _SELECT = """
@@ -253,20 +255,20 @@ def insert_final(cursor: Cursor, session_id: str, final: Final) -> None:
         """
         INSERT INTO final_videos (session_id, version, video_key, poster_key, total_clips,
                                   duration, frames, size_bytes, sha256, clip_keys, files,
-                                  parts, output)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                  parts, output, has_sound)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (session_id, version) DO UPDATE
         SET video_key = excluded.video_key, poster_key = excluded.poster_key,
             total_clips = excluded.total_clips, duration = excluded.duration,
             frames = excluded.frames, size_bytes = excluded.size_bytes, sha256 = excluded.sha256,
             clip_keys = excluded.clip_keys, files = excluded.files, parts = excluded.parts,
-            output = excluded.output
+            output = excluded.output, has_sound = excluded.has_sound
         """,
         (
             session_id, final.version, final.video_key, final.poster_key, final.total_clips,
             final.duration, final.frames, final.size_bytes, final.sha256, final.clip_keys,
             Json(final.files), Json(final.parts),
-            None if final.output is None else Json(final.output),
+            None if final.output is None else Json(final.output), final.has_sound,
         ),
     )  # fmt: skip
 
@@ -276,7 +278,7 @@ def final(cursor: Cursor, session_id: str) -> Final | None:
     cursor.execute(
         """
         SELECT version, video_key, poster_key, total_clips, duration, frames, size_bytes, sha256,
-               clip_keys, files, parts, output
+               clip_keys, files, parts, output, has_sound
         FROM final_videos WHERE session_id = %s ORDER BY version DESC LIMIT 1
         """,
         (session_id,),
