@@ -235,6 +235,7 @@ class Parts:
             version = versions.add_frame(
                 cursor, video.session_id, scene, prompt=prompts.frame(prompt, look, feeling),
                 timestamp=_timestamp(video, scene), style=look.name, mood=feeling.name,
+                description=prompt,
             )  # fmt: skip
             if reference is not None:
                 key = _folder(video).scene_reference(scene, version)

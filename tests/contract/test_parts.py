@@ -5,7 +5,7 @@ from decimal import Decimal
 from threading import Barrier
 
 from common import ids, verdict
-from common.database import Database, runs, scenes, versions, videos
+from common.database import Cursor, Database, runs, scenes, versions, videos
 from common.settings import DatabaseSettings
 from common.video import Part, Work
 from tests.contract.rows import admit, tell, wish
@@ -58,6 +58,25 @@ def test_what_the_story_tells_stays_when_a_picture_is_asked_for(database: Databa
         frame = scenes.frame(cursor, video_id, 2)
     assert (frame.version, frame.prompt, frame.timestamp) == (1, "A door", "0:05")
     assert (frame.description, frame.motion_prompt) == ("scene 2", "move 2")
+
+
+def test_people_read_what_they_asked_for_and_not_what_painters_are_told(
+    database: Database,
+) -> None:
+    video_id = session(database)
+    told = {"prompt": "A door. Style: anime. Mood: calm.", **LOOK}
+
+    def read(cursor: Cursor) -> str:
+        return scenes.frame(cursor, video_id, 1).description
+
+    with database.transaction() as cursor:
+        versions.add_frame(cursor, video_id, 1, description="A door", **told)
+        assert read(cursor) == "A door"
+        versions.add_frame(cursor, video_id, 1, description="A gate", **told)
+        assert read(cursor) == "A gate"
+        # The same picture in another shape.
+        versions.add_frame(cursor, video_id, 1, prompt="It opens", **LOOK)
+        assert read(cursor) == "A gate"
 
 
 def test_what_was_begun_is_asked_for_again_as_another_version(database: Database) -> None:

@@ -23,10 +23,13 @@ def add_frame(
     timestamp: str,
     style: str,
     mood: str,
+    description: str | None = None,
 ) -> int:
     """Store a picture to be painted; return its version.
 
-    What the story tells of the scene is kept. The scene gets a clip to be made, if it has none.
+    What the story tells of the scene is kept; without a story that is the `description`, which
+    people read (in captions, for one), or what stands there, or else the prompt. The scene gets a
+    clip to be made, if it has none.
     """
     version = _next(cursor, "image", session_id, scene)
     cursor.execute(
@@ -34,7 +37,8 @@ def add_frame(
         INSERT INTO video_frames (session_id, frame_number, version, timestamp, description, prompt,
             motion_prompt, scene_story, story_title, story_overview, style, mood)
         SELECT %(video)s, %(scene)s, %(version)s, COALESCE(told.timestamp, %(timestamp)s),
-               COALESCE(told.description, %(prompt)s), %(prompt)s,
+               COALESCE(CASE WHEN told.scene_story IS NULL THEN %(description)s::text END,
+                        told.description, %(prompt)s), %(prompt)s,
                COALESCE(told.motion_prompt, %(prompt)s), told.scene_story, told.story_title,
                told.story_overview, %(style)s, %(mood)s
         FROM (SELECT) here LEFT JOIN LATERAL (
@@ -43,12 +47,12 @@ def add_frame(
             ORDER BY version DESC LIMIT 1
         ) told ON true
         ON CONFLICT (session_id, frame_number, version) DO UPDATE
-        SET prompt = excluded.prompt, style = excluded.style, mood = excluded.mood,
-            reference_key = NULL, updated_at = now()
+        SET prompt = excluded.prompt, description = excluded.description,
+            style = excluded.style, mood = excluded.mood, reference_key = NULL, updated_at = now()
         """,
         {
             "video": session_id, "scene": scene, "version": version, "timestamp": timestamp,
-            "prompt": prompt, "style": style, "mood": mood,
+            "prompt": prompt, "style": style, "mood": mood, "description": description,
         },
     )  # fmt: skip
     cursor.execute(
