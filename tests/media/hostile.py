@@ -6,6 +6,7 @@ colour, and its address. What a hostile file may bring about is a refusal, and n
 
 import struct
 import subprocess
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,20 @@ def nested(depth: int) -> bytes:
     return box(b"ftyp", b"isom", bytes(4)) + body
 
 
+def packed_index(data: bytes, *, more: int = 0, claims: int | None = None) -> bytes:
+    """The index compressed, as QuickTime allows: with `more` zeros, or a length that lies."""
+    start = data.index(b"moov") - 4
+    end = start + int.from_bytes(data[start : start + 4], "big")
+    index = data[start:end] + (box(b"free", bytes(more)) if more else b"")
+    told = struct.pack(">I", len(index) if claims is None else claims)
+    packed = box(b"cmov", box(b"dcom", b"zlib"), box(b"cmvd", told, zlib.compress(index)))
+    return data[:start] + box(b"moov", packed) + data[end:]
+
+
+def half(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
 def many_tracks(data: bytes) -> bytes:
     start = data.index(b"trak") - 4
     size = int.from_bytes(data[start : start + 4], "big")
@@ -154,6 +169,8 @@ HOSTILE: Mapping[str, Maker] = {
     "cut at the beginning": lambda b: b.clean[:700],
     "cut at a half": lambda b: b.clean[: len(b.clean) // 2],
     "cut near the end": lambda b: b.clean[: len(b.clean) * 98 // 100],
+    "half of a matroska": lambda b: half(made("-c:v", "libx264", form="matroska")),
+    "half of an avi": lambda b: half(made("-c:v", "mpeg4", form="avi")),
     "index alone": lambda b: b.clean[: b.clean.index(b"mdat") - 4],
     "media alone": lambda b: b.clean[b.clean.index(b"mdat") - 4 :],
     "hole in the media": lambda b: patched(b.clean, b"mdat", 700, bytes(300)),
@@ -166,6 +183,8 @@ HOSTILE: Mapping[str, Maker] = {
         b.clean, b"stsz", 4, struct.pack(">II", 1, 0xFFFFFFFF)
     ),
     "four billion time stamps": lambda b: patched(b.clean, b"stts", 8, b"\xff\xff\xff\xff"),
+    "300 MB in a packed index": lambda b: packed_index(b.clean, more=300_000_000),
+    "packed index that lies": lambda b: packed_index(b.clean, claims=0x7FFFFFFF),
     "deeply nested": lambda b: nested(5000),
     "200 tracks": lambda b: many_tracks(b.clean),
     "16,000 pixels wide": lambda b: huge_sizes(b.clean, 16_000, 16_000),
