@@ -139,7 +139,9 @@ class Parts:
             wish.output.noun()
 
         def plan(cursor: Cursor, video: Wish) -> Plan:
-            total = wish.totalClips or video.frame_count
+            # An earlier cut of fewer clips counts as the whole video until another is asked for.
+            known = (clip.clip_number for clip in scenes.clips(cursor, video.session_id))
+            total = wish.totalClips or max((video.frame_count, *known))
             there = scenes.finished_clips(cursor, video.session_id)
             if missing := [n - 1 for n in range(1, total + 1) if n not in there]:
                 raise Conflict(

@@ -8,6 +8,7 @@ from common import ids, verdict
 from common.database import Cursor, Database, runs, scenes, versions, videos
 from common.settings import DatabaseSettings
 from common.video import Part, Work
+from tests.contract.gateway import Gateway
 from tests.contract.rows import admit, tell, wish
 
 LOOK = {"timestamp": "0:00", "style": "Anime", "mood": "Calm"}
@@ -135,6 +136,25 @@ def test_the_last_run_to_end_says_how_the_video_stands(
         list(pool.map(end, many[1:]))
     with database.transaction() as cursor:
         assert videos.get(cursor, video_id).status == "succeeded"
+
+
+def test_a_cut_of_the_first_clips_does_not_lose_the_others(
+    gateway: Gateway, database: Database
+) -> None:
+    video_id, run_id = admit(database)
+    tell(database, video_id)
+    with database.transaction() as cursor:
+        for scene in (1, 2, 3):
+            scenes.finish_clip(cursor, video_id, scene, 1, key="c", frames=120, usd=Decimal(0))
+        runs.succeed(cursor, run_id)
+    wishes: list[tuple[dict[str, int], int]] = [({"totalClips": 1}, 1), ({}, 3)]
+    for wished, count in wishes:
+        body = {"requestId": video_id, **wished}
+        answer = gateway.call("POST", "/api/merge_video_clips", body, headers={"Prefer": "wait=0"})
+        assert answer.status == 202, answer.text
+        with database.transaction() as cursor:
+            assert videos.get(cursor, video_id).frame_count == count
+            runs.succeed(cursor, answer.json()["runId"])
 
 
 def test_old_code_starts_runs_on_the_new_schema(database: Database) -> None:
