@@ -152,11 +152,12 @@ def inspect(path: Path, *, timeout: float = 30) -> Facts:
 def decode(path: Path, *, timeout: float = DECODE_SECONDS) -> Facts:
     """Return what the file holds, as decoded: every picture is looked at. Any fault raises."""
     stored = inspect(path)
-    done = _run(
-        ["-xerror", *source(path), "-map", "0:V", "-map", "0:a?", *_LIST], timeout, _LISTING_BYTES
-    )
+    streams = ("-map", "0:V", "-map", "0:a?", "-noautoscale")
+    done = _run(["-xerror", *source(path), *streams, *_LIST], timeout, _LISTING_BYTES)
     _no_complaints(done)
     decoded = _facts(done.stdout)
+    if not _has_one_size(done.stdout):
+        raise MediaError("The file's pictures change their size midway.")
     if decoded.frames != stored.frames:
         raise MediaError(
             f"The file holds {stored.frames} pictures, of which {decoded.frames} can be decoded."
@@ -330,6 +331,12 @@ def _listed(
             stream, dts, pts, duration = (int(value) for value in line.split(",")[:4])
             rows.setdefault(stream, []).append((dts, pts, duration))
     return header, rows
+
+
+def _has_one_size(listing: str) -> bool:
+    """Say whether all decoded pictures, listed as the first stream, are as many bytes."""
+    sizes = {line.split(",")[4] for line in listing.splitlines() if line.startswith("0,")}
+    return len(sizes) <= 1
 
 
 def _facts(listing: str) -> Facts:

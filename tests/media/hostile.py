@@ -45,6 +45,16 @@ def made(*arguments: str, form: str = "mp4", encode: bool = True) -> bytes:
     return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
 
 
+def grows_midway(_: Bait) -> bytes:
+    """Pictures that are four times as large from the middle on."""
+    small = made("-c:v", "libx264", form="mpegts")
+    large = made("-vf", "scale=640:360", "-c:v", "libx264", form="mpegts")
+    command = [FFMPEG, "-v", "quiet", "-f", "mpegts", "-i", "pipe:0", "-c", "copy", "-f", "mp4"]
+    command += ["-movflags", "frag_keyframe+empty_moov", "pipe:1"]
+    done = subprocess.run(command, input=small + large, capture_output=True, check=True, timeout=60)
+    return done.stdout
+
+
 def playlist(bait: Bait) -> bytes:
     return (f"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{bait.url}\n#EXT-X-ENDLIST\n").encode()
 
@@ -133,6 +143,7 @@ def matroska_with_attachment(bait: Bait) -> bytes:
 Maker = Callable[[Bait], bytes]
 
 HOSTILE: Mapping[str, Maker] = {
+    "pictures that grow midway": grows_midway,
     # Other files and addresses
     "hls playlist": playlist,
     "hls playlist with an mp4's head": lambda b: box(b"ftyp", b"isom", bytes(4)) + playlist(b),
