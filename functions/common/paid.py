@@ -179,6 +179,8 @@ class Ledger:
         with self.database.transaction() as cursor:
             # Before the call: who cancels the run either sees this attempt, or prevents it.
             runs.require_open(cursor, charge.run_id)
+            # Counted before the look: what another worker stores after that has this number too.
+            number = jobs.next_attempt(cursor, charge.step)
             before, lost = jobs.latest(cursor, charge.step), False
             if before and before.token == token:
                 return before, None
@@ -203,7 +205,7 @@ class Ledger:
                 attempt = jobs.insert(
                     cursor,
                     charge.step,
-                    attempt=before.attempt + 1 if before else 1,
+                    attempt=number,
                     token=token,
                     provider=charge.model.provider,
                     model=charge.model.model,

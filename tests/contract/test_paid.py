@@ -165,6 +165,25 @@ def test_who_comes_after_another_has_paid_does_not_pay(bench: Bench) -> None:
     assert bench.ledger() == [("succeeded", PRICE.usd, False)]
 
 
+def test_who_is_overtaken_after_the_look_does_not_pay(
+    bench: Bench, migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, other = jobs.latest, replace(bench, database=Database(migrated))
+
+    def overtaken(cursor: Cursor, step: Step) -> Attempt | None:
+        seen = look(cursor, step)
+        monkeypatch.setattr(jobs, "latest", look)
+        other.work()
+        return seen
+
+    monkeypatch.setattr(jobs, "latest", overtaken)
+    with pytest.raises(NotAccepted) as caught:
+        bench.work()
+    other.database.close()
+    assert caught.value.error_code == "waiting.other_worker"
+    assert bench.book.accepted == 1
+
+
 def test_scenes_side_by_side_keep_to_the_limit_of_the_video(
     bench: Bench, migrated: DatabaseSettings
 ) -> None:
@@ -313,6 +332,25 @@ def test_every_run_may_make_one_more_call_under_the_policy(bench: Bench) -> None
         ("unknown", PRICE.usd, True),
         ("succeeded", PRICE.usd, True),
     ]
+
+
+def test_a_refusal_in_between_settles_nothing_of_what_is_in_doubt(bench: Bench) -> None:
+    bench.book.after = OutcomeUnknown("the line broke")
+    with pytest.raises(OutcomeUnknown):
+        bench.work()
+    bench.resume()
+    bench.may_resubmit, bench.book.before = True, NotAccepted("come later")
+    with pytest.raises(NotAccepted):
+        bench.work()
+    bench.book.before = None
+    bench.may_resubmit = False
+    with pytest.raises(OutcomeUnknown, match="resubmit_once"):
+        bench.work()
+    bench.may_resubmit, bench.book.after = True, None
+    bench.work()
+    assert [(state, flagged) for state, _, flagged in bench.ledger()] == [
+        ("unknown", False), ("refused", True), ("succeeded", True),
+    ]  # fmt: skip
 
 
 def test_a_step_that_was_tried_often_leaves_the_others_to_be_bought(bench: Bench) -> None:

@@ -105,11 +105,10 @@ def forget_the_protocol() -> None:
 
     def pay(self: Ledger, charge: Charge, make: Any, record: Any, trace: Any = None) -> None:
         with self.database.transaction() as cursor:
-            before = jobs.latest(cursor, charge.step)
             attempt = jobs.insert(
                 cursor,
                 charge.step,
-                attempt=before.attempt + 1 if before else 1,
+                attempt=jobs.next_attempt(cursor, charge.step),
                 token=ids.new("att"),
                 provider=charge.model.provider,
                 model=charge.model.model,

@@ -49,17 +49,36 @@ _COLUMNS = """id, attempt, state, token, job, polls, possible_duplicate, code,
 
 
 def latest(cursor: Cursor, step: Step) -> Attempt | None:
-    """Return the newest attempt for the step and lock it until the transaction ends."""
+    """Return the newest attempt for the step and lock it until the transaction ends.
+
+    One that was refused was never made, and says nothing of those before it: it is returned only
+    when there are no others.
+    """
     cursor.execute(
         f"""
         SELECT {_COLUMNS} FROM provider_jobs
         WHERE session_id = %s AND kind = %s AND scene = %s AND version = %s
-        ORDER BY attempt DESC LIMIT 1 FOR UPDATE
+        ORDER BY state = 'refused', attempt DESC LIMIT 1 FOR UPDATE
         """,  # noqa: S608 - the columns are a constant of this module
         (step.session_id, step.kind, step.scene, step.version),
     )
     row = cursor.fetchone()
     return Attempt(**row) if row else None
+
+
+def next_attempt(cursor: Cursor, step: Step) -> int:
+    """Return the number of the step's next attempt. They count from 1, refused ones too."""
+    cursor.execute(
+        """
+        SELECT COALESCE(max(attempt), 0) + 1 AS attempt FROM provider_jobs
+        WHERE session_id = %s AND kind = %s AND scene = %s AND version = %s
+        """,
+        (step.session_id, step.kind, step.scene, step.version),
+    )
+    row = cursor.fetchone()
+    assert row is not None
+    number: int = row["attempt"]
+    return number
 
 
 def failed(cursor: Cursor, step: Step) -> list[int]:
@@ -253,7 +272,7 @@ def charges(cursor: Cursor, session_id: str) -> list[StepCharge]:
         SELECT kind, scene, max(estimated_usd) AS estimated_usd, sum(actual_usd) AS actual_usd,
                sum(units) AS units, max(unit) AS unit,
                count(*) FILTER (WHERE units IS NULL AND actual_usd > 0) AS estimates,
-               bool_or(possible_duplicate) AS possible_duplicate
+               bool_or(possible_duplicate AND state <> 'refused') AS possible_duplicate
         FROM provider_jobs WHERE session_id = %s GROUP BY kind, scene ORDER BY kind, scene
         """,
         (session_id,),
