@@ -52,7 +52,10 @@ def store() -> S3MediaStore:
 @logger.inject_lambda_context(clear_state=True)
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Look at every open run, or at the one whose execution just ended; return what was done."""
+    """Look at every open run, or at the one whose execution just ended; return what was done.
+
+    `older_than_seconds` in the event is for who knows that no run is just being admitted.
+    """
     done = {"started": 0, "ended": 0, "left": 0, "errors": 0}
     ended = event.get("detail", {}).get("name")
     gone: list[Deleted] = []
@@ -61,7 +64,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
             open_runs = runs.still_open(cursor, run_id=ended)
         else:
             open_runs = runs.still_open(
-                cursor, older_than_seconds=_UNSTARTED_SECONDS, limit=_RUNS_PER_SWEEP
+                cursor,
+                older_than_seconds=event.get("older_than_seconds", _UNSTARTED_SECONDS),
+                limit=_RUNS_PER_SWEEP,
             )
             idempotency.forget_expired(cursor, limit=_KEYS_PER_SWEEP)
             gone = deletions.due(cursor, limit=_VIDEOS_PER_SWEEP)

@@ -108,13 +108,12 @@ def deploy_stack(link: Connection, directory: Path, report: Report, chosen: Sett
 
 
 def sweep(link: Connection, report: Report) -> None:
-    """Let runs that a crash left behind go on or end."""
+    """Let runs that the end of the last cloud left behind go on or end, however young they are."""
     name = link.outputs.get("SweeperFunctionName")
     if name is None:
         return
-    answer = link.client("lambda").invoke(
-        FunctionName=name, Payload=json.dumps({"source": "schedule"})
-    )
+    wish = json.dumps({"source": "start", "older_than_seconds": 0})
+    answer = link.client("lambda").invoke(FunctionName=name, Payload=wish)
     text = answer["Payload"].read().decode()
     if "FunctionError" in answer:
         report(f"The sweeper failed: {text[:500]}")

@@ -6,19 +6,21 @@ from typing import Any
 
 from common import ids
 from common.database import runs, videos
+from infra.local.cloud import sweep
 from infra.local.connection import Connection
 from tests.contract.rows import wish
 from tests.e2e.client import Backstage, Client
 
 
-def leave_unstarted(backstage: Backstage, **changes: Any) -> tuple[str, str]:
-    """Store a video and its run as admission does, and die before the execution is started."""
+def leave_unstarted(backstage: Backstage, *, seconds: int = 60, **changes: Any) -> tuple[str, str]:
+    """Store a video and its run as admission did, and died before the execution was started."""
     row, run_id = wish(**changes), ids.new("run")
     with backstage.database() as cursor:
         videos.insert(cursor, row)
         runs.insert(cursor, run_id, row.session_id, "create", Decimal(0))
         cursor.execute(
-            "UPDATE runs SET created_at = now() - interval '1 minute' WHERE run_id = %s", (run_id,)
+            "UPDATE runs SET created_at = now() - %s * interval '1 second' WHERE run_id = %s",
+            (seconds, run_id),
         )
     return row.session_id, run_id
 
@@ -30,6 +32,16 @@ def test_a_run_that_a_crash_left_unstarted_is_started(alice: Client, backstage: 
     assert backstage.execution(run_id)["status"] == "SUCCEEDED"
     # Another sweep finds nothing to do about it.
     assert backstage.sweep()["errors"] == 0
+
+
+def test_what_the_last_cloud_left_behind_goes_on_when_the_next_one_starts(
+    alice: Client, backstage: Backstage, link: Connection
+) -> None:
+    """Also what was asked for a moment before: whoever restarts at once does not wait for it."""
+    wish = {"frame_count": 1, "clip_seconds": 2, "ratio": "960:960"}
+    video_id, _ = leave_unstarted(backstage, seconds=0, **wish)
+    sweep(link, print)
+    assert alice.wait(video_id)["status"] == "succeeded"
 
 
 def test_a_step_that_fails_ends_the_run_with_its_reason(
