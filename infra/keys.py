@@ -72,9 +72,10 @@ def mint_key(
     user_id: str = "demo",
     test: bool = False,
     per_minute: int = 60,
+    timeout: float = 30,
     **wishes: Any,
 ) -> str:
-    """Return a new API key for the user; raises MintError.
+    """Return a new API key for the user; raises MintError after `timeout` seconds at the latest.
 
     `wishes` are further fields of `POST /api/admin/api-keys`.
     """
@@ -89,7 +90,7 @@ def mint_key(
                 "rateLimit": {"requestsPerMinute": per_minute, "requestsPerHour": per_minute * 20},
                 **wishes,
             },
-            timeout=30,
+            timeout=timeout,
         )
     except requests.RequestException as error:
         raise MintError(

@@ -12,6 +12,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TypeVar
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from infra.local import assembly, connection, preflight
 from infra.local.connection import STATE_DIRECTORY, Connection
 from infra.local.deploy import Assembly, Progress, deploy
@@ -108,15 +110,22 @@ def deploy_stack(link: Connection, directory: Path, report: Report, chosen: Sett
 
 
 def sweep(link: Connection, report: Report) -> None:
-    """Let runs that the end of the last cloud left behind go on or end, however young they are."""
+    """Let runs that the end of the last cloud left behind go on or end, however young they are.
+
+    A failure is reported and no more: the scheduled sweeps come to the same runs.
+    """
     name = link.outputs.get("SweeperFunctionName")
     if name is None:
         return
-    wish = json.dumps({"source": "start", "older_than_seconds": 0})
-    answer = link.client("lambda").invoke(FunctionName=name, Payload=wish)
-    text = answer["Payload"].read().decode()
+    event = json.dumps({"source": "start", "older_than_seconds": 0})
+    try:
+        answer = link.client("lambda").invoke(FunctionName=name, Payload=event)
+        text = answer["Payload"].read().decode()
+    except (BotoCoreError, ClientError) as error:
+        report(f"Warning: the sweeper did not answer ({error}). It runs again every few minutes.")
+        return
     if "FunctionError" in answer:
-        report(f"The sweeper failed: {text[:500]}")
+        report(f"Warning: the sweeper failed: {text[:500]}\nIt runs again every few minutes.")
 
 
 def _start(
@@ -139,7 +148,6 @@ def _start(
     report(f"Template ready ({seconds:.1f} s).")
     link = Connection(emulator.url, emulator.access_key_id, emulator.secret_access_key)
     link = deploy_stack(link, directory, report, chosen)
-    sweep(link, report)
     link.save(state.root)
     return Cloud(postgres, emulator, link)
 

@@ -4,10 +4,12 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from infra.local import assembly, cloud, connection, demo, drop, settings
+from infra.local.api_client import Api
 from infra.local.connection import STATE_DIRECTORY, Connection
 from infra.local.errors import LocalCloudError
 from infra.local.state import Lock, State
@@ -31,14 +33,23 @@ def run(name: str) -> int:
 def up() -> int:
     """Run the local cloud until Ctrl-C."""
     with cloud.running_cloud(chosen=settings.configured()) as running:
-        key = demo.mint_key(running.connection)
-        print(_welcome(running.connection, key), flush=True)
         try:
+            welcome(running.connection)
             running.watch()
         except KeyboardInterrupt:
             print("\nStopping ...", flush=True)
     print("Stopped. Data stays in .local until `make clean`.")
     return 0
+
+
+def welcome(link: Connection, directory: Path = STATE_DIRECTORY) -> None:
+    """Print how to use the cloud, and let the runs that the last one left behind go on.
+
+    The key comes first: the runs keep a busy machine from answering for a while.
+    """
+    key = demo.mint_key(link, directory)
+    print(_instructions(link, key), flush=True)
+    cloud.sweep(link, cloud.say)
 
 
 def make_demo() -> int:
@@ -47,9 +58,11 @@ def make_demo() -> int:
     link = connection.current()
     if link is not None:
         print(f"Using the local cloud that runs already: {link.base_url}", flush=True)
-        return demo.run(link, order)
+        return demo.make_video(_api(link), order)
     with cloud.running_cloud(chosen=settings.configured()) as running:
-        return demo.run(running.connection, order)
+        api = _api(running.connection)
+        cloud.sweep(running.connection, cloud.say)
+        return demo.make_video(api, order)
 
 
 def drop_file() -> int:
@@ -102,13 +115,22 @@ def _running() -> Connection:
     return link
 
 
-def _welcome(link: Connection, key: str) -> str:
+def _api(link: Connection) -> Api:
+    key = demo.mint_key(link, STATE_DIRECTORY)
+    if key is None:
+        raise LocalCloudError("Without a key no video can be made. Nothing was spent; try again.")
+    return Api(link.base_url, key)
+
+
+def _instructions(link: Connection, key: str | None) -> str:
     lines = [
         "",
         f"Base URL  {link.base_url}",
-        f"Key       {key}",
+        f"Key       {key or 'none yet; `make key` mints one'}",
         "",
-        *demo.curl_lines(link.base_url, key, '{"prompt": "A fox learns to sail"}', "<id>"),
+        *demo.curl_lines(
+            link.base_url, key or "<key>", '{"prompt": "A fox learns to sail"}', "<id>"
+        ),
         "",
         "A file makes a video too:  make drop FILE=kite.json   or   FILE=me.jpg PROMPT='A kite'",
         f"AWS endpoint {link.endpoint}; Ctrl-C stops everything, data stays in .local.",

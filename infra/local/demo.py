@@ -23,7 +23,7 @@ from infra.local import api_client
 from infra.local.api_client import Api
 from infra.local.connection import Connection
 from infra.local.errors import LocalCloudError
-from infra.local.state import PROJECT
+from infra.local.state import PROJECT, write_atomically
 from infra.local.video_check import check_video
 
 OUTPUT = PROJECT / "out"
@@ -33,6 +33,10 @@ DEFAULT_PROMPT = (
 )
 # Providers that are paid take minutes for a clip, and few at a time.
 TIMEOUT_SECONDS, TIMEOUT_SECONDS_PER_SCENE = 30 * 60.0, 3 * 60.0
+# Longer than API Gateway waits for a function (29 s), twice: its answer comes first, and both
+# functions start cold.
+MINT_SECONDS = 60.0
+KEY_FILE = "key"
 Show = Callable[[Mapping[str, Any]], None]
 
 
@@ -102,20 +106,25 @@ class Order:
         return json.dumps(body)
 
 
-def mint_key(link: Connection) -> str:
-    """A fresh API key of the running local cloud. Raises LocalCloudError if it gives none."""
+def mint_key(link: Connection, directory: Path, timeout: float = MINT_SECONDS) -> str | None:
+    """Return a new API key of the local cloud, else the last one that was kept, else None.
+
+    The key is kept in `directory`, the clone's state: it stays valid across restarts. A failure to
+    mint is printed as a warning, because the cloud and the runs in it need no new key.
+    """
+    kept = directory / KEY_FILE
     try:
-        return keys.mint_key(link, "demo")
+        key = keys.mint_key(link, "demo", timeout=timeout)
     except keys.MintError as error:
-        raise LocalCloudError(str(error)) from error
+        last = kept.read_text() if kept.exists() else None
+        advice = "The last key is used instead." if last else "`make key` tries again."
+        print(f"Warning: {error} {advice}", file=sys.stderr, flush=True)
+        return last
+    write_atomically(kept, key)
+    return key
 
 
-def run(link: Connection, order: Order, output: Path = OUTPUT) -> int:
-    """Mint a key, make one video, keep it in `output`, print what a person wants to know."""
-    return make_video(Api(link.base_url, mint_key(link)), order, output)
-
-
-def make_video(api: Api, order: Order, output: Path) -> int:
+def make_video(api: Api, order: Order, output: Path = OUTPUT) -> int:
     """One video through `api`; 0 and the file's path, or 1 and what the API said was wrong."""
     try:
         if not _agreed(api.estimate(order.body())):

@@ -14,7 +14,7 @@ from infra.local.errors import LocalCloudError
 from infra.local.launcher import LauncherSettings
 from infra.local.state import PROJECT, State
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 STOP_SECONDS = 10.0
 
 

@@ -26,7 +26,7 @@ from infra.local.errors import LocalCloudError
 from infra.local.state import State
 
 SUPERUSER = "postgres"
-START_SECONDS = 60.0
+START_SECONDS = 180.0  # recovery after a crash, on a busy machine
 STOP_SECONDS = 15.0
 TETHER = Path(__file__).with_name("tether.py")
 
