@@ -7,13 +7,13 @@ from decimal import Decimal
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from api import waiting
-from api.present import money
+from api.costs import money
 from api.schemas.cancellation import Billed, Billing, Cancellation, SceneBilling
 from api.videos import Videos
 from common import functions, pipeline
 from common.caller import Caller
 from common.database import Database, jobs, runs, videos
-from common.database.jobs import Step, StepBill
+from common.database.jobs import Step, StepCharges
 from common.database.videos import Video
 from common.errors import Conflict, TransientError
 from common.log import logger
@@ -56,7 +56,7 @@ class Canceling:
         if clips:
             self._cancel_jobs(video, clips, context)
         with self.database.transaction() as cursor:
-            bills = jobs.bills(cursor, video.session_id)
+            bills = jobs.by_step(cursor, video.session_id)
         return Cancellation(
             video=self.videos.get(caller, video.session_id),
             provider=provider,
@@ -86,14 +86,14 @@ class Canceling:
             logger.warning("jobs not canceled", extra={"code": error.error_code})
 
 
-def _billing(bills: list[StepBill], scene_count: int) -> Billing:
+def _billing(bills: list[StepCharges], scene_count: int) -> Billing:
     charged = sum((bill.charged_usd for bill in bills), Decimal(0))
-    possible = sum((bill.open_usd for bill in bills), Decimal(0))
+    at_most = sum((bill.at_most_usd for bill in bills), Decimal(0))
     by_step = {(bill.scene, _WORDS.get(bill.kind, bill.kind)): _verdict(bill) for bill in bills}
     kinds = ["image", "clip", *sorted({kind for _, kind in by_step} - {"image", "clip", "story"})]
     return Billing(
         amount=money(charged),
-        at_most=money(charged + possible),
+        at_most=money(at_most),
         story=by_step.get((0, "story"), "not"),
         scenes=[
             SceneBilling(
@@ -104,7 +104,7 @@ def _billing(bills: list[StepBill], scene_count: int) -> Billing:
     )
 
 
-def _verdict(bill: StepBill) -> Billed:
+def _verdict(bill: StepCharges) -> Billed:
     if bill.charged_usd:
         return "billed"
-    return "maybe" if bill.open_usd else "not"
+    return "maybe" if bill.at_most_usd else "not"

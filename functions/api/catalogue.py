@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from datetime import date
 
-from api.present import money, origin, units, warnings
+from api.costs import money, units
+from api.present import origin, warnings
 from api.schemas.models import Estimate, ModelList, ModelObject, SceneEstimate
 from common.choosing import is_usable
 from common.providers import limits, models

@@ -32,7 +32,7 @@ class Listing:
                 present.summary(
                     video,
                     videos.final(sql, video.session_id),
-                    jobs.actual_usd(sql, video.session_id),
+                    jobs.charges(sql, video.session_id),
                     self.console,
                 )
                 for video in shown

@@ -1,11 +1,12 @@
 """From rows to the answers of the API."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import TypeVar
 
-from api import finished
+from api import costs, finished
 from api.schemas.output import Output
 from api.schemas.videos import (
     Asset,
@@ -17,12 +18,11 @@ from api.schemas.videos import (
     RunError,
     SceneCost,
     SceneObject,
-    Units,
     VideoObject,
     Waiting,
 )
 from common.choosing import chosen
-from common.database.jobs import StepCharge
+from common.database.jobs import Charges, StepCharges
 from common.database.narrations import Narration
 from common.database.scenes import Clip, Frame
 from common.database.videos import Final, Video
@@ -31,9 +31,8 @@ from common.output_wish import OutputWish
 from common.providers import models
 from common.providers.models import Choice, Model
 from common.storage import MediaStore
-from common.video import Cost
+from common.video import TERMINAL, Cost, Status
 
-_CENT = Decimal("0.0001")
 # What a picture and a clip of a scene, and the rest, weigh in the progress of a run.
 _STORY, _IMAGES, _CLIPS = 5, 30, 57
 
@@ -46,14 +45,18 @@ class Rows:
     frames: Sequence[Frame]
     clips: Sequence[Clip]
     final: Final | None
-    charges: Sequence[StepCharge]
+    charges: Sequence[StepCharges]
     waits: Sequence[Wait]
     narrations: Mapping[int, Narration] = field(default_factory=dict)
 
     @property
-    def spent_usd(self) -> Decimal:
+    def cost(self) -> Charges:
         """What the video has cost so far."""
-        return sum((charge.actual_usd or Decimal(0) for charge in self.charges), Decimal(0))
+        return Charges(
+            sum((charge.charged_usd for charge in self.charges), Decimal(0)),
+            sum((charge.open_usd for charge in self.charges), Decimal(0)),
+            sum((charge.possible_usd for charge in self.charges), Decimal(0)),
+        )
 
 
 Console = Callable[[str], str | None]
@@ -72,13 +75,13 @@ def full(rows: Rows, store: MediaStore, console: Console) -> VideoObject:
         scenes=_scenes(rows, store) or None,
         output=finished.output(rows.final, store) if rows.final else None,
         waiting=_waiting(rows.waits) if rows.video.status == "running" else None,
-        spent=rows.spent_usd,
+        cost=rows.cost,
         console=console,
         store=store,
     )
 
 
-def summary(video: Video, final: Final | None, spent: Decimal, console: Console) -> VideoObject:
+def summary(video: Video, final: Final | None, cost: Charges, console: Console) -> VideoObject:
     """Show a video in a list: without scenes and links."""
     done = {"succeeded": 100, "queued": 0}
     return _show(
@@ -87,15 +90,10 @@ def summary(video: Video, final: Final | None, spent: Decimal, console: Console)
         scenes=None,
         output=finished.output(final, None) if final else None,
         waiting=None,
-        spent=spent,
+        cost=cost,
         console=console,
         store=None,
     )
-
-
-def money(usd: Decimal) -> str:
-    """US dollars to a hundredth of a cent."""
-    return str(usd.quantize(_CENT))
 
 
 def _show(
@@ -105,7 +103,7 @@ def _show(
     scenes: list[SceneObject] | None,
     output: Output | None,
     waiting: Waiting | None,
-    spent: Decimal,
+    cost: Charges,
     console: Console,
     store: MediaStore | None,
 ) -> VideoObject:
@@ -144,11 +142,12 @@ def _show(
             "waiting": waiting,
             "warnings": warnings(choice),
             "cost": Costs(
-                estimated=money(video.estimated_usd),
-                actual=money(spent),
-                max=None if video.max_cost_usd is None else money(video.max_cost_usd),
+                estimated=costs.money(video.estimated_usd),
+                actual=costs.money(cost.charged_usd),
+                **costs.unsettled(cost),
+                max=None if video.max_cost_usd is None else costs.money(video.max_cost_usd),
                 equivalent=Equivalent(
-                    amount=money(equivalent),
+                    amount=costs.money(equivalent),
                     models=[model.model for model in paid.all()],
                 ),
             ),
@@ -168,13 +167,6 @@ def _show(
             ),
         }
     )
-
-
-def units(cost: Cost) -> Units | None:
-    """A cost in its provider's own units, where it has some."""
-    if not cost.units or not cost.unit:
-        return None
-    return Units(amount=f"{cost.units.normalize():f}", unit=cost.unit)
 
 
 def warnings(choice: Choice) -> list[str]:
@@ -202,26 +194,45 @@ def _progress(rows: Rows) -> int:
     return story + (_IMAGES * painted + _CLIPS * animated) // count + merged
 
 
+Step = TypeVar("Step", Frame, Clip, Narration)
+
+
+def _as_shown(video: Video, step: Step) -> Step:
+    """Return the step as canceled if it was running when its video failed or was canceled."""
+    if video.status in (Status.FAILED, Status.CANCELED) and step.status == Status.RUNNING:
+        return replace(step, status=Status.CANCELED.value)
+    return step
+
+
 def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
     charges = {(charge.kind, charge.scene): charge for charge in rows.charges}
     choice = chosen(rows.video)
     reference = rows.video.reference_key is not None
     thumbnails = finished.thumbnails(rows.final, store)
     shown = []
-    for frame, clip in zip(rows.frames, rows.clips, strict=True):
+    for frame, clip in zip(
+        (_as_shown(rows.video, frame) for frame in rows.frames),
+        (_as_shown(rows.video, clip) for clip in rows.clips),
+        strict=True,
+    ):
         number = frame.frame_number
         image_usd = choice.picture_usd(number, rows.video.ratio, reference)
-        image_cost = _cost(charges.get(("image", number)), Cost(image_usd))
+        image_cost = costs.of_step(charges.get(("image", number)), Cost(image_usd))
         clip_estimate = choice.video.clip_cost(clip.clip_seconds or rows.video.clip_seconds)
-        clip_cost = _cost(charges.get(("clip", number)), clip_estimate)
+        clip_cost = costs.of_step(charges.get(("clip", number)), clip_estimate)
         narration = rows.narrations.get(number)
         spoken = None
         if narration is not None:
             usd = choice.narration_usd(rows.video.clip_seconds)
-            spoken = _spoken(narration, _cost(charges.get(("speech", number)), Cost(usd)), store)
-        shown.append(
-            _scene(frame, clip, image_cost, clip_cost, spoken, thumbnails.get(number), store)
-        )
+            narration = _as_shown(rows.video, narration)
+            spoken = _spoken(
+                narration, costs.of_step(charges.get(("speech", number)), Cost(usd)), store
+            )
+        scene = _scene(frame, clip, image_cost, clip_cost, spoken, thumbnails.get(number), store)
+        if scene.status == Status.RUNNING and rows.video.status in TERMINAL:
+            left = Status.QUEUED if rows.video.status == Status.SUCCEEDED else Status.CANCELED
+            scene.status = left.value  # begun by a run that has ended
+        shown.append(scene)
     return shown
 
 
@@ -240,26 +251,6 @@ def _waiting(waits: Sequence[Wait]) -> Waiting | None:
         model=first.model,
         since=first.since,
         until=min(wait.back_at for wait in alike),
-    )
-
-
-def _cost(charge: StepCharge | None, estimated: Cost) -> SceneCost:
-    expected = units(estimated)
-    if charge is None:
-        return SceneCost(
-            amount=None,
-            estimated=money(estimated.usd),
-            estimated_units=expected,
-            units=None,
-            possible_duplicate=False,
-        )
-    spent = (charge.units or 0) + charge.estimates * (estimated.units or 0)
-    return SceneCost(
-        amount=None if charge.actual_usd is None else money(charge.actual_usd),
-        estimated=money(charge.estimated_usd),
-        estimated_units=expected,
-        units=units(Cost(units=Decimal(spent), unit=charge.unit or estimated.unit)),
-        possible_duplicate=charge.possible_duplicate,
     )
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, date, datetime
 
-from api.present import money
+from api.costs import money
 from api.schemas.usage import UsageCost, UsageDay, UsageFigures, UsagePage
 from common.caller import Caller
 from common.database import Database, usage
@@ -82,5 +82,11 @@ def _figures(figures: Figures) -> UsageFigures:
         requests=figures.requests,
         refused=figures.refused,
         runs=figures.runs,
-        cost=UsageCost(amount=money(figures.spent_usd), reserved=money(figures.reserved_usd)),
+        cost=UsageCost(
+            amount=money(figures.spent_usd - figures.open_usd - figures.possible_usd),
+            open=money(figures.open_usd),
+            possible=money(figures.possible_usd),
+            at_most=money(figures.spent_usd),
+            reserved=money(figures.reserved_usd),
+        ),
     )

@@ -101,7 +101,7 @@ def _rows(cursor: Cursor, video: Video) -> present.Rows:
         frames=scenes.frames(cursor, video.session_id),
         clips=scenes.clips(cursor, video.session_id),
         final=videos.final(cursor, video.session_id),
-        charges=jobs.charges(cursor, video.session_id),
+        charges=jobs.by_step(cursor, video.session_id),
         waits=waits.of_run(cursor, video.run_id),
         narrations=narrations.of_video(cursor, video.session_id),
     )

@@ -111,6 +111,8 @@ def _check(event: ClipEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
         hold_seconds = None if state.status in _ENDED else wait_seconds + _SLOT_GRACE_SECONDS
         jobs.count_poll(cursor, attempt, hold_seconds)
+        if state.status is JobStatus.SUCCEEDED and state.cost:
+            jobs.charged(cursor, attempt, state.cost)
     if state.status in (JobStatus.FAILED, JobStatus.CANCELED):
         raise ending.failed(event, attempt, state)
     if state.status is not JobStatus.SUCCEEDED and attempt.polls + 1 >= MAX_POLLS:

@@ -23,6 +23,9 @@ _LENGTH_TOLERANCE_SECONDS = 0.25
 def keep(event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: JobState) -> None:
     """Download the finished clip, verify it, store it and settle its job."""
     key, job = folder(video).clip(event.scene, clip.version), job_of(attempt)[1]
+    if state.cost:  # known from now on, whatever becomes of the download
+        with database().transaction() as cursor:
+            jobs.charged(cursor, attempt, state.cost)
     with scratch("clip") as room:
         path = room / "clip.mp4"
         facts = _bring(path, event, video, clip, attempt, state)

@@ -11,6 +11,7 @@ from typing import Any
 
 from common.database import Cursor, Database, inbox, jobs, videos
 from common.database.inbox import Job, Taken
+from common.database.jobs import Charges
 from common.errors import NotFound, VideoError
 from common.log import logger
 from common.storage import MediaStore
@@ -78,7 +79,7 @@ def _of_job(cursor: Cursor, job: Job) -> dict[str, Any]:
         **named,
         "status": job.status,
         "title": video.story_title,
-        "cost": {"actual": _money(jobs.actual_usd(cursor, job.session_id)), "currency": "USD"},
+        "cost": _cost(jobs.charges(cursor, job.session_id)),
         "metadata": video.metadata,
         "error": job.error,
         "links": {"self": here, "download": f"{here}/download", "resume": f"{here}/resume"},
@@ -92,6 +93,16 @@ def _of_job(cursor: Cursor, job: Job) -> dict[str, Any]:
             "sha256": final.sha256,
         }
     return body
+
+
+def _cost(charges: Charges) -> dict[str, str]:
+    return {
+        "actual": _money(charges.charged_usd),
+        "open": _money(charges.open_usd),
+        "possible": _money(charges.possible_usd),
+        "at_most": _money(charges.at_most_usd),
+        "currency": "USD",
+    }
 
 
 def _money(usd: Decimal) -> str:

@@ -1,12 +1,12 @@
 """States Finish, RecordSceneFailure and RecordFailure: every run ends here, and says why."""
 
 import json
-from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
 from common import outbox, verdict
 from common.database import Database, jobs, narrations, runs, scenes, videos
+from common.database.jobs import Charges
 from common.errors import PermanentError
 from common.settings import AssemblySettings, load
 from common.step import RunEvent, SceneEvent, step
@@ -60,16 +60,16 @@ def store() -> S3MediaStore:
 def _finish(event: FinishEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
         makes_video = runs.work(cursor, event.run_id).part in _WITH_VIDEO
-        spent = jobs.actual_usd(cursor, event.video_id)
+        cost = jobs.charges(cursor, event.video_id)
     if makes_video:
-        _keep_record(event.video_id, spent)
+        _keep_record(event.video_id, cost)
     with database().transaction() as cursor:
         runs.succeed(cursor, event.run_id)
     outbox.answer_for(database(), store(), event.run_id)
-    return {"status": "succeeded", "usd": str(spent)}
+    return {"status": "succeeded", "usd": str(cost.charged_usd)}
 
 
-def _keep_record(video_id: str, spent: Decimal) -> None:
+def _keep_record(video_id: str, cost: Charges) -> None:
     """Store how the video was made, beside it."""
     with database().transaction() as cursor:
         video = videos.get(cursor, video_id)
@@ -79,7 +79,7 @@ def _keep_record(video_id: str, spent: Decimal) -> None:
         frames = scenes.finished_frames(cursor, video_id)
         clips = scenes.finished_clips(cursor, video_id)
         said = narrations.of_video(cursor, video_id)
-    record = manifest(video, final, frames, clips, said, spent)
+    record = manifest(video, final, frames, clips, said, cost)
     key = MediaFolder(video.user_id, video.session_id).provenance(final.version)
     store().put(key, json.dumps(record, indent=2).encode(), "application/json")
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from common.database.jobs import Charges
 from common.database.narrations import Narration
 from common.database.scenes import Clip, Frame
 from common.database.videos import Final, Video
@@ -17,7 +18,7 @@ def manifest(
     frames: Mapping[int, Frame],
     clips: Mapping[int, Clip],
     said: Mapping[int, Narration],
-    spent: Decimal,
+    cost: Charges,
 ) -> dict[str, Any]:
     """Return plain JSON values: models with their labels, texts, costs, and the file's digest.
 
@@ -72,7 +73,8 @@ def manifest(
             "files": final.files,
             "scenes": final.parts,
         },
-        "cost_usd": str(spent),
+        "cost_usd": str(cost.charged_usd),
+        "cost_at_most_usd": str(cost.at_most_usd),
     }
 
 

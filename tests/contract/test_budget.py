@@ -169,7 +169,7 @@ def test_a_call_under_way_counts_with_its_estimate(database: Database) -> None:
             possible_duplicate=False,
         )
         assert budget.committed_usd(cursor, video_id) == Decimal("0.55")
-        assert jobs.actual_usd(cursor, video_id) == Decimal("0.3")
+        assert jobs.charges(cursor, video_id).charged_usd == Decimal("0.3")
 
 
 def test_money_goes_back_to_the_key_that_started_the_run(database: Database) -> None:
@@ -193,7 +193,7 @@ def test_a_resume_is_held_to_the_caps_with_all_that_it_buys_again(
         jobs.succeeded(cursor, attempt(cursor, video_id, 1), cost)
         jobs.ended(cursor, attempt(cursor, video_id, 2), "failed", "safety.output", cost)
         runs.fail(cursor, run_id, {"code": "safety.output"})
-        settled = [(c.scene, c.actual_usd, c.units) for c in jobs.charges(cursor, video_id)]
+        settled = [(c.scene, c.charged_usd, c.units) for c in jobs.by_step(cursor, video_id)]
     assert settled == [(1, usd, Decimal(25)), (2, usd, Decimal(25))]
     admission = Admission(load(ApiSettings), database, S3MediaStore("media"))
     again = ids.new("run")

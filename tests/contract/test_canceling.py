@@ -261,7 +261,7 @@ def test_no_call_is_made_that_the_cancellation_did_not_see(
             time.sleep(max(0, lead))
             with own.transaction() as cursor:
                 runs.cancel(cursor, video_id, jobs=False)
-                seen.append(any(bill.kind == "clip" for bill in jobs.bills(cursor, video_id)))
+                seen.append(any(bill.kind == "clip" for bill in jobs.by_step(cursor, video_id)))
         own.close()
         return seen
 
@@ -386,7 +386,7 @@ def test_a_job_that_was_accepted_during_the_cancellation_is_canceled_too(
     video_id, _ = start_clips(database, shelf, count=1)
     assert answers == [200]
     with database.transaction() as cursor:
-        assert [bill.charged_usd for bill in jobs.bills(cursor, video_id)] == [0]
+        assert [bill.charged_usd for bill in jobs.by_step(cursor, video_id)] == [0]
         assert jobs.open_clips(cursor, video_id) == []
     assert visit.calls("tasks.delete") == 1
     assert state(database, video_id) == ("canceled", "canceled")

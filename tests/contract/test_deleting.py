@@ -158,7 +158,7 @@ def test_what_was_paid_stays_counted(database: Database) -> None:
     remove(database, video_id)
     assert spend(database) == {(Decimal(0), Decimal("0.2"))}
     with database.transaction() as cursor:
-        assert jobs.actual_usd(cursor, video_id) == Decimal("0.2")
+        assert jobs.charges(cursor, video_id).charged_usd == Decimal("0.2")
         deletions.erased(cursor, video_id)
     assert spend(database) == {(Decimal(0), Decimal("0.2"))}
 

@@ -117,8 +117,8 @@ def test_a_narration_is_spoken_once_kept_and_billed(
     assert row.audio_key == key
     assert read_wav(shelf.get(key)).seconds == pytest.approx(float(row.seconds or 0), abs=0.001)
     with database.transaction() as cursor:
-        (charge,) = jobs.charges(cursor, ids["video_id"])
-    assert (charge.kind, charge.scene, charge.actual_usd) == ("speech", 2, row.cost_usd)
+        (charge,) = jobs.by_step(cursor, ids["video_id"])
+    assert (charge.kind, charge.scene, charge.charged_usd) == ("speech", 2, row.cost_usd)
     assert row.cost_usd == billed(visit)
 
 
@@ -174,8 +174,8 @@ def test_a_voice_that_cannot_be_used_is_paid_and_may_be_tried_again(
     assert (row.error["retryable"], row.error["billed"]) == (True, True)
     speak(ids)  # of a resumed run
     with database.transaction() as cursor:
-        (charge,) = jobs.charges(cursor, ids["video_id"])
-    assert charge.actual_usd == billed(visit)
+        (charge,) = jobs.by_step(cursor, ids["video_id"])
+    assert charge.charged_usd == billed(visit)
 
 
 def test_a_scene_without_narration_is_said_so(shelf: Shelf, ids: dict[str, str]) -> None:

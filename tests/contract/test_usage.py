@@ -51,7 +51,8 @@ def test_requests_runs_and_cost_stay_when_the_video_goes(
         budget.reserve(cursor, Caps(A, None, None, None), Decimal("0.75"))
         cursor.execute("UPDATE runs SET reserved_usd = 0.75 WHERE run_id = %s", (video["run_id"],))
     before = usage(owned, A)
-    assert before["total"]["cost"] == {"amount": "0.0000", "reserved": "0.7500", "currency": "USD"}
+    nothing = {"amount": "0.0000", "open": "0.0000", "possible": "0.0000", "at_most": "0.0000"}
+    assert before["total"]["cost"] == {**nothing, "reserved": "0.7500", "currency": "USD"}
     with database.transaction() as cursor:
         cursor.execute(
             """
@@ -67,7 +68,10 @@ def test_requests_runs_and_cost_stay_when_the_video_goes(
     assert day == {
         "day": today, "key_id": A, "key_name": "key 0", "user_id": "ann",
         "requests": 5, "refused": 0, "runs": 1,
-        "cost": {"amount": "0.5000", "reserved": "0.0000", "currency": "USD"},
+        "cost": {
+            **nothing, "amount": "0.5000", "at_most": "0.5000", "reserved": "0.0000",
+            "currency": "USD",
+        },
     }  # fmt: skip
 
 

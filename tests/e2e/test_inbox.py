@@ -106,7 +106,8 @@ def test_a_job_is_made_and_answered(
     assert (answer["kind"], answer["status"]) == ("result", "succeeded"), answer
     assert answer["source"] == f"inbox/{box.user_id}/may/kite.json"
     assert answer["metadata"] == {"order": "4711"}
-    assert answer["cost"] == {"actual": "0.0000", "currency": "USD"}
+    nothing = dict.fromkeys(("actual", "open", "possible", "at_most"), "0.0000")
+    assert answer["cost"] == {**nothing, "currency": "USD"}
     data = box.backstage.read(answer["output"]["key"])
     assert data[4:8] == b"ftyp"
     assert len(data) == answer["output"]["size_bytes"]

@@ -2,11 +2,23 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class Money(BaseModel):
     """US dollars as decimal text."""
 
     amount: str
+    currency: Literal["USD"] = "USD"
+
+
+class CostBreakdown(BaseModel):
+    """US dollars as decimal text, beside what is charged for certain."""
+
+    open: str = Field(description="Calls under way or not settled yet, at their estimate.")
+    possible: str = Field(
+        description="Calls that may have been charged, at their estimate: their outcome is not "
+        "known, or they failed and the provider did not say what it charged."
+    )
+    at_most: str = Field(description="The sum of all three; the provider bills no more.")
     currency: Literal["USD"] = "USD"

@@ -4,13 +4,17 @@ from datetime import date
 
 from pydantic import BaseModel, Field
 
-from api.schemas.base import Money
+from api.schemas.base import CostBreakdown
 
 
-class UsageCost(Money):
-    """US dollars as decimal text: what was spent, and what is kept for runs that are open."""
+class UsageCost(CostBreakdown):
+    """The cost of runs that have ended, as in their videos, and what is reserved for the others.
 
-    reserved: str
+    `at_most` and `reserved` together count against the caps.
+    """
+
+    amount: str = Field(description="Charged for certain.")
+    reserved: str = Field(description="For runs that have not ended, at their estimate.")
 
 
 class UsageFigures(BaseModel):

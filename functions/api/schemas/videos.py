@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from api.schemas.base import Money
+from api.schemas.base import CostBreakdown, Money
 from api.schemas.output import Output
 from common.output_wish import OutputWish
 
@@ -23,23 +23,22 @@ class Units(BaseModel):
     unit: str
 
 
-class SceneCost(Money):
-    """What a picture or clip cost, or will cost. `amount` is null until it is known."""
+class SceneCost(CostBreakdown):
+    """What a picture or clip cost, or will cost."""
 
-    amount: str | None  # type: ignore[assignment]  # known later
+    amount: str | None = Field(description="Charged for certain; null until it is known.")
     estimated: str
     estimated_units: Units | None = Field(description="Of clips; others are priced by tokens.")
-    units: Units | None
+    units: Units | None = Field(description="Of `amount`.")
     possible_duplicate: bool = Field(description="A second call may have been charged too.")
 
 
-class Costs(BaseModel):
-    """What was estimated, and what was spent so far."""
+class Costs(CostBreakdown):
+    """What was estimated, and what was charged so far: for certain, still open, and possibly."""
 
     estimated: str
-    actual: str
+    actual: str = Field(description="Charged for certain.")
     max: str | None
-    currency: Literal["USD"] = "USD"
     equivalent: Equivalent
 
 

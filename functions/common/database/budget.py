@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from common.database import Cursor
+from common.database import Cursor, jobs
 from common.errors import BudgetExceeded
 
 _ALL = "all"
@@ -64,16 +64,14 @@ def release(cursor: Cursor, run_id: str) -> None:
     the video's row.
     """
     cursor.execute(
-        """
+        f"""
         WITH video AS (
             SELECT s.session_id, COALESCE(r.key_id, s.key_id) AS key_id, r.reserved_usd,
                    r.created_at AT TIME ZONE 'UTC' AS at,
                    spent.usd - s.settled_usd AS usd
             FROM runs r JOIN video_sessions s USING (session_id)
             CROSS JOIN LATERAL (
-                SELECT COALESCE(sum(CASE WHEN state IN ('submitting', 'submitted')
-                                         THEN estimated_usd ELSE actual_usd END), 0) AS usd
-                FROM provider_jobs WHERE session_id = s.session_id
+                SELECT {jobs.COMMITTED} AS usd FROM provider_jobs WHERE session_id = s.session_id
             ) spent
             WHERE r.run_id = %(run)s
             FOR NO KEY UPDATE OF s
@@ -82,6 +80,9 @@ def release(cursor: Cursor, run_id: str) -> None:
             FROM video WHERE s.session_id = video.session_id
         ), emptied AS (
             UPDATE runs SET reserved_usd = 0 WHERE run_id = %(run)s
+        ), counted AS (
+            UPDATE provider_jobs j SET key_id = video.key_id, counted_on = video.at::date
+            FROM video WHERE j.session_id = video.session_id AND j.counted_on IS NULL
         )
         UPDATE spend
         SET reserved_usd = spend.reserved_usd - video.reserved_usd,
@@ -90,7 +91,7 @@ def release(cursor: Cursor, run_id: str) -> None:
         WHERE (spend.scope = %(all)s AND spend.period = to_char(video.at, %(day)s))
            OR (spend.scope = video.key_id
                AND spend.period IN (to_char(video.at, %(day)s), to_char(video.at, %(month)s)))
-        """,
+        """,  # noqa: S608 - a constant of `jobs`
         {"run": run_id, "all": _ALL, "day": _DAY, "month": _MONTH},
     )
 
@@ -98,25 +99,26 @@ def release(cursor: Cursor, run_id: str) -> None:
 def settle_deleted(cursor: Cursor, session_id: str) -> None:
     """Count what calls for a deleted video cost that ended after it was deleted."""
     cursor.execute(
-        """
+        f"""
         WITH late AS (
             SELECT d.session_id, d.key_id, d.counted_at AT TIME ZONE 'UTC' AS at,
                    spent.usd - d.settled_usd AS usd
             FROM deleted_videos d CROSS JOIN LATERAL (
-                SELECT COALESCE(sum(CASE WHEN state IN ('submitting', 'submitted')
-                                         THEN estimated_usd ELSE actual_usd END), 0) AS usd
-                FROM provider_jobs WHERE session_id = d.session_id
+                SELECT {jobs.COMMITTED} AS usd FROM provider_jobs WHERE session_id = d.session_id
             ) spent
             WHERE d.session_id = %(video)s FOR UPDATE OF d
         ), settled AS (
             UPDATE deleted_videos d SET settled_usd = settled_usd + late.usd
             FROM late WHERE d.session_id = late.session_id
+        ), counted AS (
+            UPDATE provider_jobs j SET key_id = late.key_id, counted_on = late.at::date
+            FROM late WHERE j.session_id = late.session_id AND j.counted_on IS NULL
         )
         UPDATE spend SET spent_usd = spend.spent_usd + late.usd FROM late
         WHERE (spend.scope = %(all)s AND spend.period = to_char(late.at, %(day)s))
            OR (spend.scope = late.key_id
                AND spend.period IN (to_char(late.at, %(day)s), to_char(late.at, %(month)s)))
-        """,
+        """,  # noqa: S608 - as above
         {"video": session_id, "all": _ALL, "day": _DAY, "month": _MONTH},
     )
 
@@ -148,11 +150,9 @@ def lock(cursor: Cursor, session_id: str) -> None:
 def committed_usd(cursor: Cursor, session_id: str) -> Decimal:
     """Return what a video has cost, with what calls that are still open may cost."""
     cursor.execute(
-        """
-        SELECT COALESCE(sum(CASE WHEN state IN ('submitting', 'submitted') THEN estimated_usd
-                                 ELSE actual_usd END), 0) AS usd
-        FROM provider_jobs WHERE session_id = %s
-        """,
+        f"""
+        SELECT {jobs.COMMITTED} AS usd FROM provider_jobs WHERE session_id = %s
+        """,  # noqa: S608 - a constant of `jobs`
         (session_id,),
     )
     row = cursor.fetchone()

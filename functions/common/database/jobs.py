@@ -6,6 +6,10 @@ succeeded    done, with what it cost
 refused      certainly not charged
 failed       accepted, and ended without a result
 unknown      may have been charged; nobody knows
+
+What a call costs has three parts. It is charged (`actual_usd` less `possible_usd`) once that is
+certain. It is open while it is under way, with its estimate. It is possible, with its estimate,
+when nobody knows whether it was charged. The sum of all three is never below the provider's bill.
 """
 
 from dataclasses import dataclass
@@ -16,6 +20,36 @@ from psycopg2.extras import Json
 
 from common.database import Cursor
 from common.video import Cost
+
+_OPEN = """CASE WHEN actual_usd IS NULL AND (state = 'submitted' OR lease_until > now())
+    THEN estimated_usd ELSE 0 END"""
+_POSSIBLE = """CASE WHEN actual_usd IS NULL AND state = 'submitting' AND lease_until <= now()
+    THEN estimated_usd WHEN state IN ('unknown', 'failed') THEN possible_usd ELSE 0 END"""
+_CHARGED = """CASE WHEN state IN ('unknown', 'failed') THEN actual_usd - possible_usd
+    ELSE actual_usd END"""
+SUMS = f"""COALESCE(sum({_CHARGED}), 0) AS charged_usd, COALESCE(sum({_OPEN}), 0) AS open_usd,
+    COALESCE(sum({_POSSIBLE}), 0) AS possible_usd"""
+"""Columns of a query over `provider_jobs`: the fields of `Charges`."""
+
+COMMITTED = "COALESCE(sum(COALESCE(actual_usd, estimated_usd)), 0)"
+"""The same in one sum: what counts against caps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """US dollars: charged for certain, open (under way), and possibly charged."""
+
+    charged_usd: Decimal
+    open_usd: Decimal
+    possible_usd: Decimal
+
+    @property
+    def at_most_usd(self) -> Decimal:
+        """The upper bound."""
+        return self.charged_usd + self.open_usd + self.possible_usd
+
+
+NOTHING = Charges(Decimal(0), Decimal(0), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +191,29 @@ def is_made_again_in(cursor: Cursor, attempt: Attempt, run_id: str) -> bool:
 
 
 def submitted(cursor: Cursor, attempt: Attempt, job: dict[str, Any]) -> None:
-    """Keep the provider's job: the call was accepted."""
+    """Keep the provider's job: the call was accepted, and its cost is open.
+
+    The provider's own estimate of the job replaces a lower one.
+    """
     cursor.execute(
         """
-        UPDATE provider_jobs SET state = 'submitted', job = %s, code = NULL, updated_at = now()
+        UPDATE provider_jobs
+        SET state = 'submitted', job = %s, code = NULL, updated_at = now(),
+            estimated_usd = GREATEST(estimated_usd, %s), actual_usd = NULL, possible_usd = 0
         WHERE id = %s AND state IN ('submitting', 'unknown')
         """,
-        (Json(job), attempt.id),
+        (Json(job), job.get("estimated", {}).get("usd"), attempt.id),
+    )
+
+
+def charged(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
+    """Keep what a finished job cost, before its result has been downloaded."""
+    cursor.execute(
+        """
+        UPDATE provider_jobs SET actual_usd = %s, units = %s, unit = %s, updated_at = now()
+        WHERE id = %s AND state = 'submitted'
+        """,
+        (cost.usd, cost.units, cost.unit, attempt.id),
     )
 
 
@@ -209,7 +259,7 @@ def succeeded(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
     cursor.execute(
         """
         UPDATE provider_jobs SET state = 'succeeded', actual_usd = %s, units = %s, unit = %s,
-               updated_at = now(), slot_until = NULL
+               possible_usd = 0, updated_at = now(), slot_until = NULL
         WHERE id = %s
         """,
         (cost.usd, cost.units, cost.unit, attempt.id),
@@ -221,19 +271,22 @@ def ended(
 ) -> None:
     """End a call as refused, failed or unknown, with the reason.
 
-    An unknown call counts as charged with its estimate, until somebody knows better; and it may
-    be a job that is under way, so it keeps its place for as long as it has one. A failed one may
-    have been charged too: without a `cost` it counts with its estimate. A refused one costs
-    nothing, unless it says what.
+    An unknown call counts as possibly charged with its estimate, beside the `cost` that is known
+    of it; and it may be a job that is under way, so it keeps its place for as long as it has one.
+    A failed one without a `cost` counts as possibly charged too. A refused one costs nothing,
+    unless it says what.
     """
     cursor.execute(
         """
         UPDATE provider_jobs
         SET state = %(state)s, code = %(code)s, updated_at = now(),
             slot_until = CASE WHEN %(state)s = 'unknown' THEN slot_until END,
-            actual_usd = CASE WHEN %(state)s = 'unknown' THEN estimated_usd
+            actual_usd = CASE WHEN %(state)s = 'unknown' THEN COALESCE(%(usd)s, 0) + estimated_usd
                               WHEN %(state)s = 'failed' THEN COALESCE(%(usd)s, estimated_usd)
                               ELSE COALESCE(%(usd)s, 0) END,
+            possible_usd = CASE WHEN %(state)s = 'unknown'
+                                  OR (%(state)s = 'failed' AND %(usd)s::numeric IS NULL)
+                                THEN estimated_usd ELSE 0 END,
             units = %(units)s, unit = %(unit)s
         WHERE id = %(id)s AND state <> 'succeeded'
         """,
@@ -249,61 +302,29 @@ def ended(
 
 
 @dataclass(frozen=True, slots=True)
-class StepCharge:
-    """What a step has cost over all its attempts; `actual_usd` is None until one has ended.
-
-    `estimates` of them count with what was expected, because nobody said what they cost.
-    """
+class StepCharges(Charges):
+    """What a step costs over all its attempts; `units` are those of what is charged."""
 
     kind: str
     scene: int
     estimated_usd: Decimal
-    actual_usd: Decimal | None
     units: Decimal | None
     unit: str | None
-    estimates: int
     possible_duplicate: bool
 
 
-def charges(cursor: Cursor, session_id: str) -> list[StepCharge]:
-    """Return what each step of the video has cost."""
+def by_step(cursor: Cursor, session_id: str) -> list[StepCharges]:
+    """Return what each step of the video costs."""
     cursor.execute(
-        """
-        SELECT kind, scene, max(estimated_usd) AS estimated_usd, sum(actual_usd) AS actual_usd,
+        f"""
+        SELECT kind, scene, max(estimated_usd) AS estimated_usd, {SUMS},
                sum(units) AS units, max(unit) AS unit,
-               count(*) FILTER (WHERE units IS NULL AND actual_usd > 0) AS estimates,
                bool_or(possible_duplicate AND state <> 'refused') AS possible_duplicate
-        FROM provider_jobs WHERE session_id = %s GROUP BY kind, scene ORDER BY kind, scene
-        """,
-        (session_id,),
-    )
-    return [StepCharge(**row) for row in cursor.fetchall()]
-
-
-@dataclass(frozen=True, slots=True)
-class StepBill:
-    """What a step is billed over all its attempts: for certain, and perhaps, for those open."""
-
-    kind: str
-    scene: int
-    charged_usd: Decimal
-    open_usd: Decimal
-
-
-def bills(cursor: Cursor, session_id: str) -> list[StepBill]:
-    """Return what each step of the video is billed."""
-    cursor.execute(
-        """
-        SELECT kind, scene,
-               COALESCE(sum(actual_usd) FILTER (
-                   WHERE state IN ('succeeded', 'refused', 'failed')), 0) AS charged_usd,
-               COALESCE(sum(estimated_usd) FILTER (
-                   WHERE state IN ('submitting', 'submitted', 'unknown')), 0) AS open_usd
         FROM provider_jobs WHERE session_id = %s GROUP BY kind, scene ORDER BY scene, kind
-        """,
+        """,  # noqa: S608 - the columns are a constant of this module
         (session_id,),
     )
-    return [StepBill(**row) for row in cursor.fetchall()]
+    return [StepCharges(**row) for row in cursor.fetchall()]
 
 
 def open_clips(cursor: Cursor, session_id: str) -> list[Step]:
@@ -319,11 +340,11 @@ def open_clips(cursor: Cursor, session_id: str) -> list[Step]:
     return [Step(**row) for row in cursor.fetchall()]
 
 
-def actual_usd(cursor: Cursor, session_id: str) -> Decimal:
-    """Return what the video has cost so far."""
+def charges(cursor: Cursor, session_id: str) -> Charges:
+    """Return what the video costs."""
     cursor.execute(
-        "SELECT COALESCE(sum(actual_usd), 0) AS usd FROM provider_jobs WHERE session_id = %s",
+        f"SELECT {SUMS} FROM provider_jobs WHERE session_id = %s",  # noqa: S608 - as above
         (session_id,),
     )
-    row = cursor.fetchone()
-    return Decimal(row["usd"]) if row else Decimal(0)
+    (row,) = cursor.fetchall()
+    return Charges(**row)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from common.database import Cursor
+from common.database import Cursor, jobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +19,19 @@ class Which:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How much. `refused` are the requests over a limit; `reserved_usd` is for open runs."""
+    """How much. `refused` are the requests over a limit; `reserved_usd` is for open runs.
+
+    `spent_usd` counts against caps. `open_usd` and `possible_usd` are parts of it that are not
+    charged for certain.
+    """
 
     requests: int
     refused: int
     runs: int
     spent_usd: Decimal
     reserved_usd: Decimal
+    open_usd: Decimal
+    possible_usd: Decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,19 +45,26 @@ class DayOfKey(Figures):
 
 
 # Whatever a key spends, it spends on a day on which it started a run (`budget.release`).
-_BY_KEY_AND_DAY = """
+_BY_KEY_AND_DAY = f"""
     SELECT day, key_id, k.name AS key_name, k.user_id,
            COALESCE(r.requests, 0) AS requests, COALESCE(r.refused, 0) AS refused,
            COALESCE(n.runs, 0) AS runs,
-           COALESCE(s.spent_usd, 0) AS spent_usd, COALESCE(s.reserved_usd, 0) AS reserved_usd
+           COALESCE(s.spent_usd, 0) AS spent_usd, COALESCE(s.reserved_usd, 0) AS reserved_usd,
+           COALESCE(u.open_usd, 0) AS open_usd, COALESCE(u.possible_usd, 0) AS possible_usd
     FROM (SELECT * FROM key_requests WHERE day BETWEEN %(first)s AND %(last)s) r
     FULL JOIN (SELECT * FROM key_runs WHERE day BETWEEN %(first)s AND %(last)s) n
          USING (key_id, day)
     LEFT JOIN api_keys k USING (key_id)
     LEFT JOIN spend s ON s.scope = key_id AND s.period = to_char(day, 'YYYY-MM-DD')
+    LEFT JOIN (
+        SELECT key_id, counted_on AS day, {jobs.SUMS} FROM provider_jobs
+        WHERE counted_on BETWEEN %(first)s AND %(last)s
+          AND (state IN ('submitting', 'submitted') OR possible_usd > 0)
+        GROUP BY key_id, counted_on
+    ) u USING (key_id, day)
     WHERE (%(user)s::text IS NULL OR k.user_id = %(user)s)
       AND (%(key)s::text IS NULL OR key_id = %(key)s)
-"""
+"""  # noqa: S608 - a constant of `jobs`
 
 
 def page(
@@ -78,7 +91,9 @@ def total(cursor: Cursor, which: Which) -> Figures:
                COALESCE(sum(refused), 0)::bigint AS refused,
                COALESCE(sum(runs), 0)::bigint AS runs,
                COALESCE(sum(spent_usd), 0) AS spent_usd,
-               COALESCE(sum(reserved_usd), 0) AS reserved_usd
+               COALESCE(sum(reserved_usd), 0) AS reserved_usd,
+               COALESCE(sum(open_usd), 0) AS open_usd,
+               COALESCE(sum(possible_usd), 0) AS possible_usd
         FROM ({_BY_KEY_AND_DAY}) figures
         """,  # noqa: S608 - the text above
         _values(which),
