@@ -1,21 +1,33 @@
-"""Files that are sent as a form: turned into the JSON that the route takes, before it is judged."""
+"""Files that are sent as a form (RFC 7578): turned into the JSON that the route takes.
+
+The parser is the package `multipart`, behind limits of our own, so that a form costs milliseconds
+before it is refused. What no browser sends is refused: encoded parts, forms in forms.
+"""
 
 import base64
 import json
+import re
 from collections.abc import Callable
-from email.parser import BytesParser
-from email.policy import HTTP
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
-from common.errors import Malformed
+from common.errors import Malformed, UnsupportedMediaType
+
+if TYPE_CHECKING:
+    from multipart import MultipartSegment
 
 _FORM = "multipart/form-data"
 _NUMBERS = {"expiresIn", "fileSize"}
-_MOST_FIELDS = 10
-
+_MAX_DIGITS = 12
+_MAX_PARTS = 10
+_MAX_HEADERS = 8  # of a part
+_MAX_HEADER_BYTES = 1024
+_MAX_MEDIA_TYPE = 256
+_BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046, 5.1.1
+_PLAIN_ENCODINGS = ("7bit", "8bit", "binary")
+_CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8", "iso-8859-1": "latin-1"}
 
 DESCRIBED = "x-file-field"
 """Where a route says which of its fields a form's file becomes; only `describe` reads it."""
@@ -67,20 +79,77 @@ def of(file_field: str) -> Callable[[APIGatewayRestResolver, NextMiddleware], Re
 
 def _fields(media_type: str, raw: bytes, file_field: str) -> dict[str, Any]:
     """Return the form's fields; the one file in it, whatever it is called, as base64."""
-    head = f"Content-Type: {media_type}\r\n\r\n".encode("latin-1", "replace")
-    message = BytesParser(policy=HTTP).parsebytes(head + raw)
-    parts = list(message.iter_parts()) if message.is_multipart() else []
-    if not parts or len(parts) > _MOST_FIELDS:
-        raise Malformed("The body is not a form with a file.")
     fields: dict[str, Any] = {}
-    for part in parts:
-        name = part.get_param("name", header="content-disposition")
-        data = part.get_payload(decode=True)
-        if not isinstance(name, str) or not isinstance(data, bytes):
-            raise Malformed("A field of the form has no name or no content.")
-        if part.get_filename() is not None or name in ("file", file_field):
-            fields[file_field] = base64.b64encode(data).decode()
-        else:
-            text = data.decode("utf-8", "replace")
-            fields[name] = int(text) if name in _NUMBERS and text.isdecimal() else text
+    for part, data in _parts(media_type, raw):
+        is_file = part.filename is not None or part.name in ("file", file_field)
+        name = file_field if is_file else str(part.name)
+        if name in fields:
+            raise Malformed(
+                "The form has more than one file."
+                if is_file
+                else "A field of the form is sent twice."
+            )
+        fields[name] = base64.b64encode(data).decode() if is_file else _value(part, name, data)
+    if not fields:
+        raise Malformed("The body is not a form with a file.")
     return fields
+
+
+def _parts(media_type: str, raw: bytes) -> "list[tuple[MultipartSegment, bytes]]":
+    """Return the parts of the form with their bytes; raises Malformed or UnsupportedMediaType."""
+    # Imported here: it is only needed for forms.
+    from multipart import MultipartError, ParserLimitReached, PushMultipartParser
+    from multipart import parse_options_header as parse_options
+
+    if len(media_type) > _MAX_MEDIA_TYPE:
+        raise Malformed(f"The Content-Type has more than {_MAX_MEDIA_TYPE} characters.")
+    boundary = parse_options(media_type)[1].get("boundary", "")
+    if not _BOUNDARY.fullmatch(boundary):
+        raise Malformed("The Content-Type of the form has no boundary of 1 to 70 plain characters.")
+    parts: list[tuple[MultipartSegment, bytes]] = []
+    try:
+        with PushMultipartParser(
+            boundary,
+            max_header_size=_MAX_HEADER_BYTES,
+            max_header_count=_MAX_HEADERS,
+            max_segment_count=_MAX_PARTS,
+            strict=True,
+        ) as parser:
+            for event in parser.parse(raw):
+                if isinstance(event, bytes | bytearray):
+                    parts[-1] = (parts[-1][0], parts[-1][1] + event)
+                elif event is not None:
+                    _check(event)
+                    parts.append((event, b""))
+    except ParserLimitReached:
+        raise Malformed(
+            f"A form has at most {_MAX_PARTS} fields, and a field at most {_MAX_HEADERS} headers "
+            f"of {_MAX_HEADER_BYTES} bytes."
+        ) from None
+    except MultipartError:
+        raise Malformed("The body is not a form with a file.") from None
+    return parts
+
+
+def _check(part: "MultipartSegment") -> None:
+    """Refuse a part whose bytes are not what was meant to be sent."""
+    encoding = part.header("Content-Transfer-Encoding", "binary").strip().lower()
+    if encoding not in _PLAIN_ENCODINGS:
+        raise UnsupportedMediaType(
+            "A field of the form has a Content-Transfer-Encoding. Send its bytes as they are."
+        )
+    if (part.content_type or "").startswith(("multipart/", "message/")):
+        raise UnsupportedMediaType("A field of the form holds another message. Send a file.")
+
+
+def _value(part: "MultipartSegment", name: str, data: bytes) -> str | int:
+    """Return a field that is no file: text, or the number that it stands for."""
+    charset = _CHARSETS.get((part.charset or "utf-8").lower())
+    if charset is None:
+        raise UnsupportedMediaType("A field of the form is not in UTF-8.")
+    try:
+        text = data.decode(charset)
+    except UnicodeDecodeError:
+        raise Malformed("A field of the form is not text in UTF-8.") from None
+    is_number = name in _NUMBERS and text.isascii() and text.isdecimal()
+    return int(text) if is_number and len(text) <= _MAX_DIGITS else text

@@ -31,6 +31,18 @@ def first_version(app: APIGatewayRestResolver, call: NextMiddleware) -> Response
     return call(app)
 
 
+def body_limit(
+    characters: int,
+) -> Callable[[APIGatewayRestResolver, NextMiddleware], Response[Any]]:
+    """Make the middleware of a route whose body may have another size than `SMALL_BODY`."""
+
+    def middleware(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
+        app.context["max_body"] = characters
+        return call(app)
+
+    return middleware
+
+
 def with_headers(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
     """Put the headers on an answer; those of a refusal are put on by `api.errors`."""
     response = call(app)

@@ -13,6 +13,7 @@ from common.errors import (
     TooManyRequests,
     TransientError,
     Unauthorized,
+    UnsupportedMediaType,
     VideoError,
 )
 from common.problem import Refusal
@@ -24,6 +25,7 @@ _STATUS: tuple[tuple[type[VideoError], int], ...] = (
     (InvalidInput, 422),
     (MediaError, 422),
     (PayloadTooLarge, 413),
+    (UnsupportedMediaType, 415),
     (Unauthorized, 401),
     (BudgetExceeded, 402),
     (Forbidden, 403),

@@ -18,9 +18,11 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestValidationError,
 )
 
-from common.errors import InvalidInput, Malformed
+from common.errors import InvalidInput, Malformed, PayloadTooLarge
 
 _JSON = "application/json"
+SMALL_BODY = 64 * 1024
+"""Characters of the body of a route that takes no file; its own limit stands in the context."""
 
 
 def install(app: APIGatewayRestResolver) -> None:
@@ -50,6 +52,11 @@ class JsonRequests(OpenAPIRequestValidationMiddleware):
         event = app.current_event
         if not event.body:
             return None  # type: ignore[return-value]  # nothing was sent, of whatever type
+        limit = app.context.get("max_body", SMALL_BODY)
+        if len(event.body) > limit:
+            raise PayloadTooLarge(
+                f"The body has more than {limit:,} characters. Nothing was stored."
+            )
         media_type = event.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type not in ("", _JSON):
             raise RequestUnsupportedContentType("Unsupported content type", errors=[])

@@ -8,6 +8,7 @@
     └── PermanentError             trying again unchanged cannot help
         ├── InvalidInput           a field of the request is wrong; names it and what is allowed
         ├── Malformed              the request cannot even be read
+        ├── UnsupportedMediaType   a body, or a part of it, is in a form that is not read
         ├── NotFound               no such thing, or not the caller's
         ├── Unauthorized           no key, or not a valid one
         ├── BudgetExceeded         a cap would be passed; says what remains
@@ -115,6 +116,13 @@ class Malformed(PermanentError):
 
     code = "request.malformed"
     title = "Malformed request"
+
+
+class UnsupportedMediaType(PermanentError):
+    """A body, or a part of it, is in a form that is not read."""
+
+    code = "request.media_type"
+    title = "Unsupported media type"
 
 
 class NotFound(PermanentError):

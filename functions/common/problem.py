@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from common.errors import InvalidInput, VideoError
 
+MAX_FAULTS = 20
+"""Faults that one refusal shows; its `detail` counts the others."""
 _QUOTED = re.compile(r"'([^']*)'")
 
 
@@ -45,9 +47,13 @@ def of_error(error: VideoError) -> Refusal:
 
 
 def of_faults(faults: list[Fault]) -> Refusal:
-    """Describe what is wrong with a body."""
-    named = "; ".join(f"{fault.pointer or 'body'}: {fault.detail}" for fault in faults[:5])
-    return refusal(InvalidInput.title, InvalidInput.code, f"{named}. Nothing was stored.", faults)
+    """Describe what is wrong with a body: the first MAX_FAULTS, and how many more there are."""
+    shown = faults[:MAX_FAULTS]
+    named = "; ".join(f"{fault.pointer or 'body'}: {fault.detail}" for fault in shown[:5])
+    more = f", and {len(faults) - 5} more" if len(faults) > 5 else ""
+    return refusal(
+        InvalidInput.title, InvalidInput.code, f"{named}{more}. Nothing was stored.", shown
+    )
 
 
 def fault(error: VideoError, within: str = "") -> Fault:

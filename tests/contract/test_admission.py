@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from common.database import Database
-from common.strict import MAX_DEPTH
+from common.strict import MAX_DEPTH, MAX_VALUES
 from tests.contract.gateway import Gateway, Reply
 
 JSON = {"Content-Type": "application/json"}
@@ -31,9 +31,38 @@ def test_nesting_is_bounded_to_the_level(lists: bool, gateway: Gateway) -> None:
         assert (reply.status, reply.json()["status"]) == (status, status), depth
 
 
-def test_much_at_one_level_is_read_and_refused_by_name(gateway: Gateway) -> None:
-    reply = post(gateway, json.dumps({"prompt": "x", "models": [[] for _ in range(200_000)]}))
-    assert (reply.status, reply.json()["errors"][0]["pointer"]) == (422, "/models")
+def test_more_values_than_a_request_has_are_not_read(gateway: Gateway) -> None:
+    for count, status in ((MAX_VALUES - 2, 422), (MAX_VALUES - 1, 400), (200_000, 400)):
+        reply = post(gateway, json.dumps({"prompt": "x", "models": [[] for _ in range(count)]}))
+        assert (reply.status, len(reply.text) < 1000) == (status, True), count
+
+
+def test_a_refusal_shows_twenty_faults_and_counts_the_others(gateway: Gateway) -> None:
+    reply = post(gateway, json.dumps({f"f{n}" + "x" * 200: 1 for n in range(900)}))
+    body = reply.json()
+    assert (reply.status, len(body["errors"]), len(body["details"])) == (422, 20, 20)
+    assert "and 896 more" in body["detail"]  # 900, and the prompt that is missing
+    assert len(reply.text) < 64 * 1024
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "limit"),
+    [
+        ("POST", "/api/convert_s3_image_to_base64", 4 * 1024),
+        ("POST", "/api/generate_story", 64 * 1024),
+        ("POST", "/v1/uploads", 64 * 1024),
+        ("POST", "/v1/videos", 6 * 1024 * 1024),
+        ("POST", "/api/generate_single_image", 6 * 1024 * 1024),
+        ("POST", "/v1/estimates", 6 * 1024 * 1024),
+    ],
+)
+def test_a_body_has_a_limit_of_its_route(
+    gateway: Gateway, method: str, path: str, limit: int
+) -> None:
+    for length, status in ((limit, {400, 422}), (limit + 1, {413})):
+        text = '{"prompt":"' + "x" * (length - 13) + '"}'
+        reply = gateway.call(method, path, None, JSON, text=text)
+        assert reply.status in status, reply.text[:200]
 
 
 @pytest.mark.parametrize(

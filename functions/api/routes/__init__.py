@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from api.idempotency import Once
 from api.links import address as address_of
-from api.middleware import admitted
+from api.middleware import admitted, body_limit
 from api.resources import database
 from common.caller import Caller
 from common.errors import InvalidInput
@@ -21,7 +21,8 @@ ADMITTED = [admitted(database)]
 """Middlewares of the routes that need an API key."""
 OPEN_TO_LINKS = [admitted(database, without_a_key=True)]
 """Middlewares of the routes that take the capability of a link instead of a key."""
-
+WITH_FILE = body_limit(6 * 1024 * 1024)
+"""Middleware of the routes whose body may hold a file; a function takes no more than 6 MB."""
 
 RequestId = Annotated[
     str | None,

@@ -7,9 +7,19 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from api import forms
 from api.document import answers
-from api.middleware import JSON, first_version
+from api.middleware import JSON, body_limit, first_version
 from api.resources import files
-from api.routes import ADMITTED, OPEN_TO_LINKS, RequestId, address, anybody, caller, group, named
+from api.routes import (
+    ADMITTED,
+    OPEN_TO_LINKS,
+    WITH_FILE,
+    RequestId,
+    address,
+    anybody,
+    caller,
+    group,
+    named,
+)
 from api.routes.links import Capability
 from api.schemas.files import (
     Converted,
@@ -28,6 +38,9 @@ from common.capabilities import DEFAULT_SECONDS, MAX_SECONDS
 # With a key for one's own media, or without one by the capability of a link.
 _EITHER: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"apiKey": []}]
 
+# Of a request that names one picture; anybody may send it, and nobody counts it.
+_CONVERT_BODY = 4 * 1024
+
 router = group()
 
 
@@ -38,7 +51,7 @@ router = group()
     "capability of a link, for as long as that is good.",
     responses=answers(200, LinkMade, 400, 404, 429, 503, authenticated=True),
     security=_EITHER,
-    middlewares=[*OPEN_TO_LINKS, first_version],
+    middlewares=[first_version, *OPEN_TO_LINKS],
 )
 def get_presigned_url(
     t: Capability = None,
@@ -60,7 +73,7 @@ def get_presigned_url(
     description="With an API key for the caller's own, or by the capability of a link.",
     responses=answers(200, Converted, 400, 404, 413, 415, 429, 503, authenticated=True),
     security=_EITHER,
-    middlewares=[*OPEN_TO_LINKS, first_version],
+    middlewares=[first_version, *OPEN_TO_LINKS, body_limit(_CONVERT_BODY)],
 )
 def convert_image(
     wish: Annotated[ConvertImage | None, Body()] = None, t: Capability = None
@@ -80,7 +93,7 @@ _OF_IMAGE: dict[str, Any] = {
     "description": "As JSON, or as a form (multipart/form-data) with a file and the same fields.",
     "responses": answers(200, ImageLocated, 400, 413, 415, 429, 503, authenticated=True),
     "openapi_extensions": {forms.DESCRIBED: "image"},
-    "middlewares": [*ADMITTED, first_version, forms.of("image")],
+    "middlewares": [first_version, *ADMITTED, WITH_FILE, forms.of("image")],
 }
 
 
@@ -110,7 +123,7 @@ def _of_video() -> dict[int, Any]:
     "`fileSize`: the answer says where its parts are put.",
     responses=_of_video(),
     openapi_extensions={forms.DESCRIBED: "video"},
-    middlewares=[*ADMITTED, first_version, forms.of("video")],
+    middlewares=[first_version, *ADMITTED, WITH_FILE, forms.of("video")],
 )
 def upload_video(wish: UploadVideo, request_id: RequestId = None) -> Response[str]:
     """200 with links to it, 202 while it is to be sent or looked at."""

@@ -3,7 +3,7 @@
 from api import catalogue
 from api.document import answers
 from api.resources import admission, settings, videos
-from api.routes import ADMITTED, caller, group
+from api.routes import ADMITTED, WITH_FILE, caller, group
 from api.schemas.models import Estimate, ModelList
 from common.wishes import CreateVideo
 
@@ -15,7 +15,7 @@ router = group()
     summary="Estimate what a video would cost",
     description="Takes the body of `POST /v1/videos`. Nothing is stored or started.",
     responses=answers(200, Estimate, 400, 413, 415, 422, 429, 503, authenticated=True),
-    middlewares=ADMITTED,
+    middlewares=[*ADMITTED, WITH_FILE],
 )
 def estimate_video(wish: CreateVideo) -> Estimate:
     """US dollars by step and scene."""

@@ -14,7 +14,7 @@ from api.document import answers
 from api.idempotency import IdempotencyKey
 from api.middleware import first_version
 from api.resources import database, outcomes, parts
-from api.routes import ADMITTED, RequestId, address, caller, group, named, once
+from api.routes import ADMITTED, WITH_FILE, RequestId, address, caller, group, named, once
 from api.schemas.parts import (
     ClipMade,
     ClipRequest,
@@ -38,8 +38,9 @@ from common.caller import Caller
 RunId = Annotated[str, Path(pattern=r"^run_[0-9A-Z]{26}$", description="Id of a run.")]
 _WAITS = "Waits for it, up to 25 seconds or as `Prefer: wait=N` says; after that the answer is 202."
 _REFUSALS = (400, 402, 404, 409, 413, 415, 429, 503)
-# The order matters: what is wrong with a request is judged after both.
-_MIDDLEWARES = [*ADMITTED, first_version]
+# The order matters: a name in X-User-ID is judged by the second.
+_MIDDLEWARES = [first_version, *ADMITTED]
+_WITH_PICTURE = [*_MIDDLEWARES, WITH_FILE]
 
 router = group()
 
@@ -73,7 +74,7 @@ def generate_story(
     summary="Paint the picture of a scene",
     description=_WAITS,
     responses=_started(ImageMade),
-    middlewares=_MIDDLEWARES,
+    middlewares=_WITH_PICTURE,
 )
 def generate_single_image(
     wish: ImageRequest,
@@ -90,7 +91,7 @@ def generate_single_image(
     summary="Make the clip of a scene",
     description=_WAITS,
     responses=_started(ClipMade),
-    middlewares=_MIDDLEWARES,
+    middlewares=_WITH_PICTURE,
 )
 def generate_single_video_clip(
     wish: ClipRequest,
@@ -124,7 +125,7 @@ def merge_video_clips(
     summary="Paint several pictures of a prompt",
     description=_WAITS,
     responses=_started(ImagesMade),
-    middlewares=_MIDDLEWARES,
+    middlewares=_WITH_PICTURE,
 )
 def generate_images(
     wish: ImagesRequest,
@@ -141,7 +142,7 @@ def generate_images(
     summary="Make a video of pictures",
     description=_WAITS,
     responses=_started(VideoMade),
-    middlewares=_MIDDLEWARES,
+    middlewares=_WITH_PICTURE,
 )
 def generate_video(
     wish: VideoRequest,

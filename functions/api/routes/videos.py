@@ -11,7 +11,7 @@ from api.document import answers, empty
 from api.idempotency import IdempotencyKey
 from api.listing import search
 from api.resources import canceling, database, deleting, listing, videos
-from api.routes import ADMITTED, RequestId, bodiless, caller, group, named, once
+from api.routes import ADMITTED, WITH_FILE, RequestId, bodiless, caller, group, named, once
 from api.routes.moments import CreatedAfter, CreatedBefore
 from api.schemas.cancellation import PROVIDER_TOO, Cancellation, CancelVideo
 from api.schemas.listing import EventPage
@@ -48,7 +48,7 @@ def _started(*refusals: int) -> dict[int, Any]:
     description="Accepts the wish and starts a run. Poll the answer's `links.self`.",
     responses=_started(400, 402, 409, 413, 415, 422, 429, 503),
     status_code=202,
-    middlewares=ADMITTED,
+    middlewares=[*ADMITTED, WITH_FILE],
 )
 def create_video(
     wish: CreateVideo,
