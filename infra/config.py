@@ -4,11 +4,14 @@
 (`tests/infra/test_stages.py`). `dev` is the cheap one: no RDS Proxy, and an instance for NAT.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal, get_args
 
 from common.providers import limits, models
+
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class Stage:
     operator_user_id: str = "operator"
     daily_cap_usd: str = "100"  # what all keys together may spend in a day
     cors_origins: tuple[str, ...] = ()
+    availability_zones: tuple[str, ...] = ()  # empty: the first two of the region, by name
+    alarm_email: str = ""  # who is told of alarms
     log_level: str = "INFO"
 
     @property
@@ -151,6 +156,8 @@ SETTABLE = (
     "operator_user_id",
     "daily_cap_usd",
     "cors_origins",
+    "availability_zones",
+    "alarm_email",
     "log_level",
 )
 
@@ -178,8 +185,15 @@ def stage(name: str, changes: Mapping[str, str] | None = None) -> Stage:
 
 
 def _check(changes: Mapping[str, str]) -> None:
-    """Find here what the functions would stumble over when they start."""
+    """Refuse values that the deployment or the functions would fail on; raises ValueError."""
     limits.read(changes.get("provider_limits", ""))
+    zones = [zone for zone in changes.get("availability_zones", "").split(",") if zone]
+    if zones and len(set(zones)) < 2:
+        raise ValueError(
+            "availability_zones: name at least two different zones, such as us-east-1b,us-east-1c."
+        )
+    if (email := changes.get("alarm_email", "")) and not _EMAIL.fullmatch(email):
+        raise ValueError(f"alarm_email: {email!r} is not an email address.")
     for kind in get_args(models.Kind):
         provider = changes.get(f"{kind}_provider")
         offered = {model.provider for model in models.models() if model.kind == kind}

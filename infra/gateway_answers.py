@@ -17,6 +17,7 @@ SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
     "X-Content-Type-Options": "nosniff",
 }
+_UNCHECKED_KEY = "The API key could not be checked; nothing was stored. Try again."
 _UNKNOWN = "There is no such endpoint, or not with this method; see /openapi.json."
 
 
@@ -84,11 +85,33 @@ ERRORS = (
         "The service has more requests than it takes at a time; nothing was stored. Try again.",
         retry_after=1,
     ),
-    # The authorizer fails closed: without the database nobody gets in.
+    GatewayError(
+        "QUOTA_EXCEEDED", 429, "Too many requests", "rate.service",
+        "The service has more requests than it takes at a time; nothing was stored. Try again.",
+        retry_after=1,
+    ),
+    # The authorizer fails closed: without the database nobody gets in. API Gateway calls an
+    # authorizer that throws, times out or is throttled a configuration error (serverless#829).
     GatewayError(
         "AUTHORIZER_FAILURE", 503, "Temporarily unavailable", "auth.unavailable",
-        "The API key could not be checked; nothing was stored. Try again.",
+        _UNCHECKED_KEY, retry_after=5,
+    ),
+    GatewayError(
+        "AUTHORIZER_CONFIGURATION_ERROR", 503, "Temporarily unavailable", "auth.unavailable",
+        _UNCHECKED_KEY, retry_after=5,
+    ),
+    # The function was throttled, most often, and did not run; but API Gateway does not say so.
+    GatewayError(
+        "INTEGRATION_FAILURE", 503, "Temporarily unavailable", "service.unavailable",
+        "The service did not answer; the request may have been carried out. Send it again with "
+        "the same Idempotency-Key.",
         retry_after=5,
+    ),
+    # A web ACL that the deployer attached. Without a response of its own it would get the status
+    # of DEFAULT_4XX.
+    GatewayError(
+        "WAF_FILTERED", 403, "Forbidden", "auth.forbidden",
+        "The service's firewall refused the request; nothing was stored.",
     ),
     GatewayError(
         "INTEGRATION_TIMEOUT", 504, "Timeout", "service.timeout",

@@ -249,6 +249,8 @@ class VideoStack(Stack):
         applied = migrations(self, migrate=migrate, network=self.network, database=self.database)
         for made in self.functions.values():
             made.function.node.add_dependency(applied)
+        for function in (migrate, *self.functions.values()):
+            self.network.delete_before(function.role)
 
     def _media(self) -> dict[str, str]:
         return {"MEDIA_BUCKET": self.storage.bucket.bucket_name}
@@ -309,8 +311,8 @@ def _may_animate_on_bedrock() -> list[Grant]:
             ["bedrock:ListAsyncInvokes"],
             ["*"],
             {
-                "IAM5[Resource::*]": "Bedrock's list of jobs, which knows no resource; network "
-                "interfaces (denied to the code), and traces."
+                "IAM5[Resource::*]": "Bedrock's list of jobs and X-Ray know no resources; the rest "
+                "is a Deny."
             },
         ),
     ]

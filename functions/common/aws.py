@@ -38,9 +38,17 @@ def _client(service: str) -> Any:
     return _session().create_client(service, config=_CONFIG)
 
 
+@cache
 def s3() -> "S3Client":
-    """The client of S3."""
-    return cast("S3Client", _client("s3"))
+    """Return the client of S3; the links it presigns name the bucket's regional host.
+
+    By default botocore presigns links for the global host. That host answers 307, which breaks
+    the signature, until DNS knows the bucket, and 400 in regions launched after March 2019:
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html, "Legacy endpoints".
+    An endpoint that is an IP address, such as the emulator's, keeps the bucket in the path.
+    """
+    config = Config(s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"})
+    return cast("S3Client", _session().create_client("s3", config=_CONFIG.merge(config)))
 
 
 @cache

@@ -158,7 +158,6 @@ class Api(Construct):
         resource.add_property_deletion_override("IdentitySource")  # the CDK writes an empty text
         integration = apigateway.LambdaIntegration(
             handler,
-            allow_test_invoke=False,
             # One permission for the whole API: a function's policy holds 20 KB, not one a method.
             scope_permission_to_method=False,
         )

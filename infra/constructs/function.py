@@ -110,6 +110,20 @@ class PipelineFunction(Construct):
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"What {self.name} may do",
+            # For the Lambda service, which joins the function to the VPC; the code is denied it
+            # below. Part of the role itself, not of a policy beside it, because Lambda removes the
+            # interfaces of a deleted function later, with this role (aws/aws-cdk#6701).
+            inline_policies={
+                "NetworkInterfaces": iam.PolicyDocument(
+                    statements=[iam.PolicyStatement(actions=_INTERFACE_ACTIONS, resources=["*"])]
+                )
+            },
+        )
+        assert role.node.default_child is not None
+        acknowledge(
+            role.node.default_child,
+            "IAM5[Resource::*]",
+            "EC2 knows no narrower resource for most actions on network interfaces.",
         )
         own_arn = Stack.of(self).format_arn(
             service="lambda",
@@ -119,21 +133,14 @@ class PipelineFunction(Construct):
         )
         grants = [
             allow(["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.log_group_arn]),
-            # For the Lambda service, which joins the function to the VPC. EC2 knows no narrower
-            # resource for most of these, so the code itself is denied them below.
-            allow(
-                _INTERFACE_ACTIONS,
-                ["*"],
-                {"IAM5[Resource::*]": "Network interfaces (denied to the code), and traces."},
-            ),
             *may,
         ]
-        reasons: dict[str, str] = {}
+        reasons = {"IAM5[Resource::*]": "X-Ray knows no resources; the rest is a Deny."}
         for grant in grants:
             role.add_to_policy(grant.statement)
             reasons.update(grant.acknowledged)
         for finding, reason in reasons.items():
-            acknowledge(role, finding, reason)
+            acknowledge(role.node.find_child("DefaultPolicy"), finding, reason)
         role.add_to_policy(
             iam.PolicyStatement(
                 effect=iam.Effect.DENY,

@@ -1,6 +1,6 @@
 """Alarms that a person must act on, one dashboard, and a topic to subscribe to."""
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Aws, Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -8,6 +8,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_sns as sns
+from aws_cdk import aws_sns_subscriptions as subscriptions
 from aws_cdk import aws_sqs as sqs
 from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
@@ -45,14 +46,16 @@ class Monitoring(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
             )
         )
+        if stage.alarm_email:
+            self.topic.add_subscription(subscriptions.EmailSubscription(stage.alarm_email))
+        # Aborted executions are runs that their owners canceled.
         failed = cloudwatch.MathExpression(
-            expression="failed + timed_out + aborted",
+            expression="failed + timed_out",
             label="Runs that ended badly",
             period=_FIVE_MINUTES,
             using_metrics={
                 "failed": state_machine.metric_failed(),
                 "timed_out": state_machine.metric_timed_out(),
-                "aborted": state_machine.metric_aborted(),
             },
         )
         errors = api.metric_server_error(period=_FIVE_MINUTES, statistic="Sum")
@@ -91,15 +94,17 @@ class Monitoring(Construct):
         self._alarm(
             "DatabaseStorage",
             storage,
-            2 * _GIBIBYTE,
-            "The database is nearly full, and has reached its limit.",
+            # RDS grows the storage when a tenth is free, 2 GiB of 20; it has failed to below that.
+            _GIBIBYTE,
+            "The database is nearly full and did not grow: raise database_storage_limit.",
             below=True,
         )
         self._alarm("DatabaseProcessor", processor, 90, "The database is at its limit.", periods=3)
         cloudwatch.Dashboard(
             self,
             "Dashboard",
-            dashboard_name=stage.stack_name,
+            # The names of dashboards are global to the account, not to a region.
+            dashboard_name=f"{stage.stack_name}-{Aws.REGION}",
             widgets=[
                 [
                     _graph("Runs", state_machine.metric_started(), failed),

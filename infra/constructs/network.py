@@ -1,7 +1,10 @@
 """The network: PostgreSQL without a way out, functions with one, and who may talk to whom."""
 
+from typing import TypedDict
+
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -13,6 +16,11 @@ HTTPS = ec2.Port.tcp(443)
 POSTGRESQL = ec2.Port.tcp(5432)
 
 
+class _Zones(TypedDict, total=False):
+    availability_zones: list[str]
+    max_azs: int
+
+
 class Network(Construct):
     """A VPC over two availability zones with one NAT, and its security groups."""
 
@@ -22,7 +30,7 @@ class Network(Construct):
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
-            max_azs=2,
+            **_zones(stage),
             nat_gateways=1,
             nat_gateway_provider=nat,
             # Done by a custom resource in Node, for a group that nothing here uses.
@@ -57,6 +65,18 @@ class Network(Construct):
         self._allow()
         if nat is not None:
             self._harden(nat)
+
+    def delete_before(self, role: iam.Role) -> None:
+        """Have CloudFormation delete the functions' security groups and subnets before the role.
+
+        Lambda removes the network interfaces of a deleted function later, with the function's
+        role. Until then nothing that they are in can be deleted (aws/aws-cdk#6701).
+        """
+        resource = role.node.default_child
+        assert resource is not None
+        subnets = self.vpc.select_subnets(subnet_group_name="Functions").subnets
+        for part in (self.functions, self.migrate, *subnets):
+            part.node.add_dependency(resource)
 
     def _allow(self) -> None:
         entrance = self.proxy or self.database
@@ -97,6 +117,12 @@ class Network(Construct):
             destination=ec2.FlowLogDestination.to_cloud_watch_logs(group),
             traffic_type=ec2.FlowLogTrafficType.REJECT,
         )
+
+
+def _zones(stage: Stage) -> _Zones:
+    if stage.availability_zones:
+        return {"availability_zones": list(stage.availability_zones)}
+    return {"max_azs": 2}
 
 
 def _nat_instance() -> ec2.NatInstanceProviderV2:

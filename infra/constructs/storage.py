@@ -27,7 +27,9 @@ class Storage(Construct):
         super().__init__(scope, construct_id)
         # Nothing in the stack may delete media by itself: `python -m infra.destroy` empties the
         # bucket of a stage that keeps no data, before CloudFormation removes it.
-        policy = RemovalPolicy.RETAIN if stage.keep_data else RemovalPolicy.DESTROY
+        # A bucket whose creation is rolled back holds nothing and is deleted in any stage.
+        kept = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+        policy = kept if stage.keep_data else RemovalPolicy.DESTROY
         self.bucket = s3.Bucket(
             self,
             "Media",

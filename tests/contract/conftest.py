@@ -149,7 +149,7 @@ def gateway(
     for name, value in environment.items():
         monkeypatch.setenv(name, str(value))
     warm = [kept for kept in vars(resources).values() if hasattr(kept, "cache_clear")]
-    warm.append(aws._client)
+    warm += [aws._client, aws.s3]
     with step_functions.serve() as machine:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", machine.url)
         for kept in warm:

@@ -1,21 +1,23 @@
-"""`python -m infra.destroy`: empties what goes, keeps what stays, and asks before."""
+"""`python -m infra.destroy`: from every state of the stack, and as often as needed."""
 
-import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
-import boto3
 import botocore.session
 import pytest
+from botocore.exceptions import NoRegionError
 from botocore.stub import Stubber
 
 from infra import destroy
 
-STACK, BUCKET = "VideoGenerator-dev", "media"
+DEV, PROD = "VideoGenerator-dev", "VideoGenerator-prod"
+BUCKET, DATABASE = "media", "db"
+_TYPES = {BUCKET: "AWS::S3::Bucket", DATABASE: "AWS::RDS::DBInstance"}
 
 
 class Aws:
-    """Clients that answer as told, and fail on any other call."""
+    """Stubbed clients: each answers the calls that the test announced, in order, and no other."""
 
     def __init__(self) -> None:
         session = botocore.session.get_session()
@@ -26,22 +28,48 @@ class Aws:
         }
         self.stubs = {name: Stubber(client) for name, client in self.clients.items()}
 
-    def deployed(self, stack: str) -> None:
-        outputs = [{"OutputKey": "MediaBucketName", "OutputValue": BUCKET}]
-        stacks = [
+    def stack(self, name: str, status: str, *resources: str) -> None:
+        self._described(name, status)
+        summaries = [
             {
-                "StackName": stack,
-                "CreationTime": "2026-01-01",
-                "StackStatus": "CREATE_COMPLETE",
-                "Outputs": outputs,
+                "LogicalResourceId": one,
+                "PhysicalResourceId": one,
+                "ResourceType": _TYPES[one],
+                "ResourceStatus": "CREATE_COMPLETE",
+                "LastUpdatedTimestamp": "2026-01-01",
             }
+            for one in resources
         ]
         self.stubs["cloudformation"].add_response(
-            "describe_stacks", {"Stacks": stacks}, {"StackName": stack}
+            "list_stack_resources", {"StackResourceSummaries": summaries}, {"StackName": name}
         )
 
-    def holds(self, *keys: str) -> None:
-        """The bucket holds a version of each key, and a delete marker of the first."""
+    def no_stack(self, name: str) -> None:
+        self.stubs["cloudformation"].add_client_error(
+            "describe_stacks", "ValidationError", f"Stack with id {name} does not exist"
+        )
+
+    def deleted(self, name: str, ends: str = "DELETE_COMPLETE") -> None:
+        """The stack can be deleted, and its deletion ends in that status."""
+        self.stubs["cloudformation"].add_response("delete_stack", {}, {"StackName": name})
+        self._described(name, ends)
+
+    def reason(self, name: str, logical_id: str, text: str) -> None:
+        event = {
+            "StackId": "arn",
+            "EventId": "1",
+            "StackName": name,
+            "LogicalResourceId": logical_id,
+            "ResourceStatus": "DELETE_FAILED",
+            "ResourceStatusReason": text,
+            "Timestamp": "2026-01-01",
+        }
+        self.stubs["cloudformation"].add_response(
+            "describe_stack_events", {"StackEvents": [event]}, {"StackName": name}
+        )
+
+    def holds(self, *keys: str, errors: tuple[str, ...] = ()) -> None:
+        """The bucket holds a version of each key and a delete marker of the first."""
         versions = [{"Key": key, "VersionId": "1"} for key in keys]
         markers = [{"Key": keys[0], "VersionId": "2"}]
         self.stubs["s3"].add_response(
@@ -51,15 +79,33 @@ class Aws:
         )
         self.stubs["s3"].add_response(
             "delete_objects",
-            {},
+            {"Errors": [{"Key": keys[0], "Code": code} for code in errors]} if errors else {},
             {"Bucket": BUCKET, "Delete": {"Objects": [*versions, *markers], "Quiet": True}},
+        )
+
+    def unprotected(self, error: str | None = None) -> None:
+        if error:
+            self.stubs["rds"].add_client_error("modify_db_instance", error)
+            return
+        expected: Any = {
+            "DBInstanceIdentifier": DATABASE,
+            "DeletionProtection": False,
+            "ApplyImmediately": True,
+        }
+        self.stubs["rds"].add_response("modify_db_instance", {}, expected)
+
+    def _described(self, name: str, status: str) -> None:
+        stack = {"StackName": name, "CreationTime": "2026-01-01", "StackStatus": status}
+        self.stubs["cloudformation"].add_response(
+            "describe_stacks", {"Stacks": [stack]}, {"StackName": name}
         )
 
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     aws = Aws()
-    monkeypatch.setattr(boto3, "client", lambda name: aws.clients[name])
+    monkeypatch.setattr(destroy, "client", lambda name: aws.clients[name])
+    monkeypatch.setattr(destroy, "_WAIT", {"Delay": 0, "MaxAttempts": 2})
     for stub in aws.stubs.values():
         stub.activate()
     yield aws
@@ -67,88 +113,107 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
         stub.assert_no_pending_responses()
 
 
-@pytest.fixture
-def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """The commands that would have been run."""
-    ran: list[list[str]] = []
-
-    def run(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:
-        ran.append(command)
-        return subprocess.CompletedProcess(command, 0)
-
-    monkeypatch.setattr(subprocess, "run", run)
-    return ran
-
-
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> object:
+def run(monkeypatch: pytest.MonkeyPatch, stack: str, confirm: str | None = None) -> str | None:
+    """Run the command and return the message with which it failed, if it did."""
+    arguments = ["--stage", stack.removeprefix("VideoGenerator-"), "--confirm", confirm or stack]
     monkeypatch.setattr(sys, "argv", ["destroy", *arguments])
-    with pytest.raises(SystemExit) as ended:
+    try:
         destroy.main()
-    return ended.value.code
+    except SystemExit as ended:
+        return str(ended.code)
+    return None
 
 
-def test_dev_is_emptied_and_destroyed(
-    aws: Aws, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "status", ["CREATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "ROLLBACK_COMPLETE", "DELETE_FAILED"]
+)
+def test_dev_is_emptied_and_deleted_from_every_status(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, status: str
 ) -> None:
-    aws.deployed(STACK)
+    aws.stack(DEV, status, BUCKET, DATABASE)
     aws.holds("a", "b")
-    assert run(monkeypatch, "--stage", "dev", "--confirm", STACK) == 0
-    (command,) = commands
-    assert command[-4:] == [STACK, "--force", "-c", "stage=dev"]
+    aws.deleted(DEV)
+    assert run(monkeypatch, DEV) is None
 
 
+def test_stack_whose_first_deployment_failed_has_no_bucket(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.stack(DEV, "ROLLBACK_COMPLETE")
+    aws.deleted(DEV)
+    assert run(monkeypatch, DEV) is None
+
+
+def test_second_run_after_a_failed_deletion_finishes_it(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aws.stack(DEV, "CREATE_COMPLETE", BUCKET)
+    aws.holds("a")
+    aws.deleted(DEV, ends="DELETE_FAILED")
+    aws.reason(DEV, "FunctionsGroup", "has a dependent object")
+    message = run(monkeypatch, DEV)
+    assert message is not None
+    assert "FunctionsGroup: has a dependent object" in message
+    assert "run this again" in message
+    aws.stack(DEV, "DELETE_FAILED", BUCKET)
+    aws.stubs["s3"].add_client_error("list_object_versions", "NoSuchBucket")
+    aws.deleted(DEV)
+    assert run(monkeypatch, DEV) is None
+
+
+def test_deleted_stack_leaves_nothing_to_do(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.no_stack(DEV)
+    assert run(monkeypatch, DEV) is None
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "ROLLBACK_FAILED"])
 def test_prod_keeps_its_media_and_loses_its_protection(
-    aws: Aws, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+    aws: Aws,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    status: str,
 ) -> None:
-    stack = "VideoGenerator-prod"
-    aws.deployed(stack)
-    resource = {
-        "LogicalResourceId": "Database",
-        "PhysicalResourceId": "db",
-        "ResourceType": "AWS::RDS::DBInstance",
-        "Timestamp": "2026-01-01",
-        "ResourceStatus": "CREATE_COMPLETE",
-    }
-    aws.stubs["cloudformation"].add_response(
-        "describe_stack_resources", {"StackResources": [resource]}, {"StackName": stack}
-    )
-    aws.stubs["rds"].add_response(
-        "modify_db_instance",
-        {},
-        {"DBInstanceIdentifier": "db", "DeletionProtection": False, "ApplyImmediately": True},
-    )
-    assert run(monkeypatch, "--stage", "prod", "--confirm", stack) == 0
-    assert len(commands) == 1
+    aws.stack(PROD, status, BUCKET, DATABASE)
+    aws.unprotected()
+    aws.deleted(PROD)
+    assert run(monkeypatch, PROD) is None
+    assert f"Kept: {BUCKET}" in capsys.readouterr().out
 
 
-def test_another_name_deletes_nothing(
-    aws: Aws, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
+def test_prod_whose_database_is_gone_is_deleted(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.stack(PROD, "DELETE_FAILED", DATABASE)
+    aws.unprotected(error="DBInstanceNotFound")
+    aws.deleted(PROD)
+    assert run(monkeypatch, PROD) is None
+
+
+def test_another_name_deletes_nothing(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.stack(DEV, "CREATE_COMPLETE", BUCKET)
+    assert "Nothing was deleted" in str(run(monkeypatch, DEV, confirm=PROD))
+
+
+def test_object_that_cannot_be_deleted_leaves_the_stack(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    aws.deployed(STACK)
-    answer = run(monkeypatch, "--stage", "dev", "--confirm", "VideoGenerator-prod")
-    assert "Nothing was deleted" in str(answer)
-    assert commands == []
+    aws.stack(DEV, "CREATE_COMPLETE", BUCKET)
+    aws.holds("a", errors=("AccessDenied",))
+    assert "AccessDenied" in str(run(monkeypatch, DEV))
 
 
-def test_no_stack_no_deletion(
-    aws: Aws, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    aws.stubs["cloudformation"].add_client_error(
-        "describe_stacks", "ValidationError", f"Stack with id {STACK} does not exist"
-    )
-    assert "does not exist" in str(run(monkeypatch, "--stage", "dev", "--confirm", STACK))
-    assert commands == []
+def test_refused_call_is_explained(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.stubs["cloudformation"].add_client_error("describe_stacks", "AccessDenied", "no")
+    assert "Check the account and the region" in str(run(monkeypatch, DEV))
 
 
-def test_an_object_that_stays_stops_it(
-    aws: Aws, commands: list[list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    aws.deployed(STACK)
-    aws.stubs["s3"].add_response(
-        "list_object_versions", {"Versions": [{"Key": "a", "VersionId": "1"}]}
-    )
-    aws.stubs["s3"].add_response(
-        "delete_objects", {"Errors": [{"Key": "a", "Code": "AccessDenied"}]}
-    )
-    assert "AccessDenied" in str(run(monkeypatch, "--stage", "dev", "--confirm", STACK))
-    assert commands == []
+def test_missing_region_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_region(_: str) -> object:
+        raise NoRegionError
+
+    monkeypatch.setattr(destroy, "client", no_region)
+    assert "specify a region" in str(run(monkeypatch, DEV))
+
+
+def test_region_of_the_cdk_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert destroy.client("cloudformation").meta.region_name == "eu-north-1"

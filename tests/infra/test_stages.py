@@ -4,11 +4,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra import config
+from infra.app import synthesize
 from tests.infra.template import Json, Template
 
 _RULES = "LifecycleConfiguration.Rules"
@@ -157,3 +159,30 @@ def test_only_endpoints_can_be_set_from_outside() -> None:
     )
     assert changed.text_provider == "openai"
     assert changed.cors_origins == ("https://a", "https://b")
+
+
+def test_subnets_are_in_the_zones_that_the_deployment_names(layers: object, tmp_path: Path) -> None:
+    zones = ["us-east-1b", "us-east-1c", "us-east-1d"]
+    stage = config.stage("prod", {"availability_zones": ",".join(zones)})
+    template = Template("prod", synthesize(stage, tmp_path))
+    subnets = template.of_type("AWS::EC2::Subnet").values()
+    assert sorted(subnet["AvailabilityZone"] for subnet in subnets) == sorted(zones * 3)
+
+
+def test_alarms_reach_the_address_that_the_deployment_names(layers: object, tmp_path: Path) -> None:
+    stage = config.stage("dev", {"alarm_email": "ops@example.com"})
+    subscription = Template("dev", synthesize(stage, tmp_path)).only("AWS::SNS::Subscription")
+    assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("availability_zones", "us-east-1a"),
+        ("availability_zones", "us-east-1a,us-east-1a"),
+        ("alarm_email", "ops"),
+    ],
+)
+def test_settings_that_cannot_be_deployed_are_refused_by_name(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        config.stage("dev", {name: value})

@@ -26,7 +26,7 @@ def store(stock: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Medi
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    caches = (aws._client, aws._session)
+    caches = (aws.s3, aws._client, aws._session)
     for kept in caches:
         kept.cache_clear()
     yield S3MediaStore(BUCKET)
