@@ -184,6 +184,7 @@ class _Outcome:
             "proxyUrl": proxied,
             "videoUrl": direct,
             "output": finished.output(final, self.outcomes.store, self.run.request["expiresIn"]),
+            "warnings": final.warnings,
         }
 
     def _links(self, key: str | None) -> tuple[str, str, str]:

@@ -78,6 +78,7 @@ def full(rows: Rows, store: MediaStore, console: Console) -> VideoObject:
         cost=rows.cost,
         console=console,
         store=store,
+        found=_found(rows),
     )
 
 
@@ -93,7 +94,16 @@ def summary(video: Video, final: Final | None, cost: Charges, console: Console) 
         cost=cost,
         console=console,
         store=None,
+        found=final.warnings if final else (),
     )
+
+
+def _found(rows: Rows) -> list[str]:
+    """Return the warnings of the newest cut, which hold those of its narrations."""
+    if rows.final:
+        return rows.final.warnings
+    spoken = sorted(rows.narrations.items())
+    return [warning for _, narration in spoken for warning in narration.warnings]
 
 
 def _show(
@@ -106,6 +116,7 @@ def _show(
     cost: Charges,
     console: Console,
     store: MediaStore | None,
+    found: Sequence[str],
 ) -> VideoObject:
     paid = models.paid(narrated=video.speech_model is not None)
     equivalent = paid.estimate_usd(
@@ -140,7 +151,7 @@ def _show(
             "requested_output": OutputWish.model_validate(video.output),
             "error": video.error,
             "waiting": waiting,
-            "warnings": warnings(choice),
+            "warnings": [*warnings(choice), *found],
             "cost": Costs(
                 estimated=costs.money(video.estimated_usd),
                 actual=costs.money(cost.charged_usd),

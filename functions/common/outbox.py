@@ -92,6 +92,7 @@ def _of_job(cursor: Cursor, job: Job) -> dict[str, Any]:
             "size_bytes": final.size_bytes,
             "sha256": final.sha256,
         }
+        body["warnings"] = final.warnings
     return body
 
 

@@ -145,7 +145,8 @@ FREE = Cost()
 class Scene:
     """One scene of a story. `number` counts from 1; `start_seconds` is its place in the video.
 
-    `narration` is what is said in it, where the video is narrated.
+    `narration` is what is said in it, where the video is narrated; `warnings` tell the owner what
+    differs from the request.
     """
 
     number: int
@@ -154,6 +155,7 @@ class Scene:
     image_prompt: str
     motion_prompt: str
     narration: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def timestamp(self) -> str:

@@ -72,6 +72,7 @@ def manifest(
             "wished": video.output,
             "files": final.files,
             "scenes": final.parts,
+            "warnings": final.warnings,
         },
         "cost_usd": str(cost.charged_usd),
         "cost_at_most_usd": str(cost.at_most_usd),

@@ -76,7 +76,10 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A finished video on disk, verified; `renditions` are the same in other shapes."""
+    """A finished video on disk, verified; `renditions` are the same in other shapes.
+
+    `warnings` tell the owner what differs from the request.
+    """
 
     path: Path
     frames: int
@@ -88,3 +91,4 @@ class Cut:
     has_sound: bool
     parts: tuple[Part, ...]
     renditions: tuple[Rendition, ...] = ()
+    warnings: tuple[str, ...] = ()

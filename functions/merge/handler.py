@@ -73,7 +73,7 @@ def handler(event: RunEvent) -> dict[str, Any]:
             order = _order(Rows(video, frames, clips, said, tune), room)
             product = production.produce(order, room)
             files = _publish(product, MediaFolder(video.user_id, video.session_id), version)
-        final = _final(product, files, version, list(keys.values()), video.output)
+        final = _final(product, files, version, list(keys.values()), video.output, said)
         with database().transaction() as cursor:
             videos.insert_final(cursor, event.video_id, final)
             runs.add_event(
@@ -212,6 +212,7 @@ def _final(
     version: int,
     clip_keys: list[str],
     output: dict[str, Any],
+    said: Mapping[int, Narration],
 ) -> Final:
     cut = product.cut
     poster = next(file for file in files if file.kind == "poster")
@@ -229,4 +230,8 @@ def _final(
         parts=[asdict(part) for part in cut.parts],
         output=output,
         has_sound=cut.has_sound,
+        warnings=[
+            *(warning for _, one in sorted(said.items()) for warning in one.warnings),
+            *product.warnings,
+        ],
     )

@@ -57,10 +57,14 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """The cut, and every file that was made: the video first, then its shapes in their order."""
+    """The cut, and every file that was made: the video first, then its shapes in their order.
+
+    `warnings` tell the owner what differs from the request, those of the cut included.
+    """
 
     cut: Cut
     files: tuple[Made, ...]
+    warnings: tuple[str, ...] = ()
 
 
 def produce(order: Order, scratch: Path) -> Product:

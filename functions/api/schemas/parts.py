@@ -215,6 +215,7 @@ class MergeMade(Part):
     proxyUrl: str
     videoUrl: str
     output: Output
+    warnings: list[str] = Field(description="What differs from the request.")
 
 
 class ImagesMade(Part):

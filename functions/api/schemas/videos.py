@@ -147,7 +147,10 @@ class VideoObject(BaseModel):
     requested_output: OutputWish
     error: RunError | None
     waiting: Waiting | None = Field(description="Left out in lists.")
-    warnings: list[str] = Field(description="For example of a model that ends soon.")
+    warnings: list[str] = Field(
+        description="What differs from the request, or will: captions that could not be drawn, "
+        "a narration that was shortened, a model that ends soon."
+    )
     cost: Costs
     metadata: dict[str, str]
     source: str = Field(description="`api`, or the object in the inbox that asked for it.")

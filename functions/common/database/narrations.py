@@ -1,6 +1,7 @@
 """SQL of what is said in the scenes of a narrated video."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,10 @@ from common.video import Story
 
 @dataclass(frozen=True, slots=True)
 class Narration:
-    """What is said in one scene; `seconds` is how long it takes as spoken."""
+    """What is said in one scene; `seconds` is how long it takes as spoken.
+
+    `warnings` tell the owner what differs from the request.
+    """
 
     scene_number: int
     text: str
@@ -22,6 +26,7 @@ class Narration:
     seconds: Decimal | None
     cost_usd: Decimal
     error: dict[str, Any] | None
+    warnings: list[str] = field(default_factory=list)
 
 
 def insert(cursor: Cursor, session_id: str, story: Story) -> None:
@@ -30,10 +35,11 @@ def insert(cursor: Cursor, session_id: str, story: Story) -> None:
         if scene.narration:
             cursor.execute(
                 """
-                INSERT INTO video_narrations (session_id, scene_number, text) VALUES (%s, %s, %s)
+                INSERT INTO video_narrations (session_id, scene_number, text, warnings)
+                VALUES (%s, %s, %s, %s)
                 ON CONFLICT (session_id, scene_number) DO NOTHING
                 """,
-                (session_id, scene.number, scene.narration),
+                (session_id, scene.number, scene.narration, Json(list(scene.warnings))),
             )
 
 
@@ -41,7 +47,7 @@ def of_video(cursor: Cursor, session_id: str) -> dict[int, Narration]:
     """Return what is said, by scene; empty where nobody speaks."""
     cursor.execute(
         """
-        SELECT scene_number, text, status, audio_key, seconds, cost_usd, error
+        SELECT scene_number, text, status, audio_key, seconds, cost_usd, error, warnings
         FROM video_narrations WHERE session_id = %s ORDER BY scene_number
         """,
         (session_id,),
@@ -63,16 +69,23 @@ def start(cursor: Cursor, session_id: str, scene: int) -> None:
 
 
 def finish(
-    cursor: Cursor, session_id: str, scene: int, *, key: str, seconds: float, usd: Decimal
+    cursor: Cursor,
+    session_id: str,
+    scene: int,
+    *,
+    key: str,
+    seconds: float,
+    usd: Decimal,
+    warnings: Sequence[str] = (),
 ) -> None:
-    """Mark it as spoken."""
+    """Mark it as spoken, and add the warnings to those that it has."""
     cursor.execute(
         """
         UPDATE video_narrations SET status = 'succeeded', error = NULL, audio_key = %s,
-               seconds = %s, cost_usd = %s, updated_at = now()
+               seconds = %s, cost_usd = %s, warnings = warnings || %s, updated_at = now()
         WHERE session_id = %s AND scene_number = %s AND status <> 'succeeded'
         """,
-        (key, seconds, usd, session_id, scene),
+        (key, seconds, usd, Json(list(warnings)), session_id, scene),
     )
 
 

@@ -73,7 +73,7 @@ class Final:
     `files` are all that were made (`common.video.File`), the video first; `parts` say what was done
     with each scene's clip, and where it lies. Both are empty in rows of an earlier release.
     `output` is what was wished of it (`Wish.output`), and `has_sound` whether anything is heard in
-    it, if that was written down.
+    it, if that was written down. `warnings` tell its owner what differs from the request.
     """
 
     version: int
@@ -89,6 +89,7 @@ class Final:
     parts: list[dict[str, Any]] = field(default_factory=list)
     output: dict[str, Any] | None = None
     has_sound: bool | None = None
+    warnings: list[str] = field(default_factory=list)
 
 
 _SELECT = """
@@ -255,20 +256,22 @@ def insert_final(cursor: Cursor, session_id: str, final: Final) -> None:
         """
         INSERT INTO final_videos (session_id, version, video_key, poster_key, total_clips,
                                   duration, frames, size_bytes, sha256, clip_keys, files,
-                                  parts, output, has_sound)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+                                  parts, output, has_sound, warnings)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (session_id, version) DO UPDATE
         SET video_key = excluded.video_key, poster_key = excluded.poster_key,
             total_clips = excluded.total_clips, duration = excluded.duration,
             frames = excluded.frames, size_bytes = excluded.size_bytes, sha256 = excluded.sha256,
             clip_keys = excluded.clip_keys, files = excluded.files, parts = excluded.parts,
-            output = excluded.output, has_sound = excluded.has_sound
+            output = excluded.output, has_sound = excluded.has_sound,
+            warnings = excluded.warnings
         """,
         (
             session_id, final.version, final.video_key, final.poster_key, final.total_clips,
             final.duration, final.frames, final.size_bytes, final.sha256, final.clip_keys,
             Json(final.files), Json(final.parts),
             None if final.output is None else Json(final.output), final.has_sound,
+            Json(final.warnings),
         ),
     )  # fmt: skip
 
@@ -278,7 +281,7 @@ def final(cursor: Cursor, session_id: str) -> Final | None:
     cursor.execute(
         """
         SELECT version, video_key, poster_key, total_clips, duration, frames, size_bytes, sha256,
-               clip_keys, files, parts, output, has_sound
+               clip_keys, files, parts, output, has_sound, warnings
         FROM final_videos WHERE session_id = %s ORDER BY version DESC LIMIT 1
         """,
         (session_id,),
