@@ -38,7 +38,6 @@ STORE_SECONDS = 3600  # a presigned URL is not promised for longer: it ends with
 _WAIT_SECONDS = 12.0
 _LOOK_SECONDS = 0.2
 _PROXY = re.compile(r"/api/proxy_s3_(?:image|video)/(.+)", re.DOTALL)
-_VIDEO_URI = re.compile(r"data:video/[a-z0-9.+-]+;base64,", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +249,7 @@ def _taken_apart(url: str) -> tuple[str | None, str | None]:
 
 def _bytes_of(text: str) -> bytes:
     try:
-        data = inline.decode(text, _VIDEO_URI)
+        data = inline.decode(text)
     except inline.Oversize:
         raise PayloadTooLarge(
             f"A video that is sent whole has at most {inline.MOST_BYTES / 1e6:.1f} MB. Send its "

@@ -12,10 +12,10 @@ from common.database import Database, media
 from common.errors import InvalidInput, NotFound
 from common.foreign import ForeignHttps
 from common.storage import MediaStore
+from common.uploads import PICTURES
 from common.video import Picture
 from common.wishes import CreateVideo
 
-_TYPES = ("image/png", "image/jpeg", "image/webp")
 _MEDIA_ID = re.compile(r"med_[0-9A-Z]{26}")
 _KEY = re.compile(
     r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}/(?:reference-frames|user-uploads)/[\w.-]+"
@@ -54,7 +54,7 @@ class References:
         if key is not None:
             return Source(pictures.clean(self.store.get(key), named), key)
         if _is_url(text):
-            data = self.foreign.fetch(text, named=named, accepts=_TYPES).data
+            data = self.foreign.fetch(text, named=named, accepts=PICTURES).data
             return Source(pictures.clean(data, named))
         return Source(pictures.read(text, named))
 
@@ -89,7 +89,7 @@ class References:
                 item = media.get(cursor, text, user_id)
             else:
                 item = media.by_key(cursor, key, user_id)
-        if item.key is None or item.media_type not in _TYPES:
+        if item.key is None or item.media_type not in PICTURES:
             raise InvalidInput("It is no picture that is ready.", field=named)
         return item.key
 

@@ -16,6 +16,7 @@ SUFFIXES: dict[str, str] = {
     "image/png": "png",
     "image/jpeg": "png",
     "image/webp": "png",
+    "image/avif": "png",
     "video/mp4": "mp4",
     "video/quicktime": "mov",
     "video/webm": "webm",
@@ -24,7 +25,46 @@ SUFFIXES: dict[str, str] = {
     "audio/wav": "wav",
     "audio/ogg": "ogg",
     "audio/flac": "flac",
+    "audio/webm": "weba",
 }
+PICTURES = tuple(name for name in SUFFIXES if name.startswith("image/"))
+
+# Other names of these types: of before their registration, or of a file name's extension.
+_ALIASES = {
+    **dict.fromkeys(("image/jpg", "image/pjpeg", "image/jfif"), "image/jpeg"),
+    **dict.fromkeys(("image/x-png", "image/apng", "image/vnd.mozilla.apng"), "image/png"),
+    **dict.fromkeys(("image/x-webp",), "image/webp"),
+    **dict.fromkeys(
+        ("application/mp4", "video/m4v", "video/x-m4v", "video/x-mp4", "video/mpeg4", "video/3gpp",
+         "video/3gpp2", "video/3gp"),
+        "video/mp4",
+    ),
+    **dict.fromkeys(("video/mov", "video/x-quicktime", "video/qt"), "video/quicktime"),
+    **dict.fromkeys(("video/x-webm", "video/x-matroska", "video/matroska"), "video/webm"),
+    **dict.fromkeys(
+        ("audio/mp3", "audio/x-mp3", "audio/mpeg3", "audio/x-mpeg-3", "audio/x-mpeg", "audio/mpg",
+         "audio/x-mpg", "audio/mpa"),
+        "audio/mpeg",
+    ),
+    **dict.fromkeys(
+        ("audio/m4a", "audio/x-m4a", "audio/x-mp4", "audio/m4b", "audio/x-m4b", "audio/m4p"),
+        "audio/mp4",
+    ),
+    **dict.fromkeys(
+        ("audio/x-wav", "audio/wave", "audio/x-wave", "audio/vnd.wave", "audio/x-pn-wav"),
+        "audio/wav",
+    ),
+    **dict.fromkeys(
+        ("audio/x-ogg", "audio/vorbis", "audio/opus", "application/ogg", "audio/oga"), "audio/ogg"
+    ),
+    **dict.fromkeys(("audio/x-flac", "application/flac"), "audio/flac"),
+}  # fmt: skip
+
+
+def standard(media_type: str) -> str:
+    """Return the media type in lower case, without parameters, by its registered name."""
+    name = media_type.partition(";")[0].strip().lower()
+    return _ALIASES.get(name, name)
 
 
 def kind_of(media_type: str) -> Kind | None:

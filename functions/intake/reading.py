@@ -15,7 +15,7 @@ from common.wishes import CreateVideo
 
 JOB = (".json",)
 BATCH = (".jsonl", ".ndjson")
-PICTURE = (".png", ".jpg", ".jpeg", ".webp")
+PICTURE = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif")
 
 MOST_LINES = 100
 # What an object's metadata may say of the video: fields of `CreateVideo`, as text.

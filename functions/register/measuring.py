@@ -14,6 +14,12 @@ from common.storage import MediaFolder
 from common.uploads import SUFFIXES, Found, kind_of
 
 _CHUNK_BYTES = 1024 * 1024
+_MEANT: dict[tuple[str, str | None], str] = {
+    ("audio", "video/mp4"): "audio/mp4",
+    ("audio", "video/quicktime"): "audio/mp4",
+    ("audio", "video/webm"): "audio/webm",
+    ("video", "audio/mp4"): "video/mp4",
+}
 
 
 def measure(upload: Upload, path: Path) -> Found:
@@ -23,12 +29,15 @@ def measure(upload: Upload, path: Path) -> Found:
     """
     with path.open("rb") as file:
         media_type = magic.media_type(file.read(magic.HEAD_BYTES))
-    if media_type is None or kind_of(media_type) is None:
-        raise MediaError("The file is none of the types that are taken.", code="upload.type")
-    # An MP4 says by its first brand whether it is meant to be looked at; some tools say it wrong.
-    if upload.kind == "audio" and media_type == "video/mp4":
-        media_type = "audio/mp4"
-    if kind_of(media_type) != upload.kind:
+    # What a container is for does not stand in its first bytes; its streams are read below.
+    media_type = _MEANT.get((upload.kind, media_type), media_type)
+    is_picture = media_type is not None and media_type.startswith("image/")
+    if media_type is None or (kind_of(media_type) is None and not is_picture):
+        known = f"is {media_type}, which" if media_type else "has an unknown type, which"
+        raise MediaError(
+            f"The file {known} is not taken. Taken are {', '.join(SUFFIXES)}.", code="upload.type"
+        )
+    if is_picture != (upload.kind == "image") or kind_of(media_type) not in (None, upload.kind):
         raise MediaError(
             f"The file was announced as {upload.media_type} and is {media_type}.",
             code="upload.type",

@@ -26,6 +26,7 @@ SOUNDS = {
     "audio/wav": ("wav", "pcm_s16le"),
     "audio/ogg": ("ogg", "libvorbis"),
     "audio/flac": ("flac", "flac"),
+    "audio/webm": ("webm", "libopus"),
 }
 VIDEOS = {
     "video/mp4": ("mp4", "libx264"),
@@ -51,7 +52,7 @@ def made(folder: Path, form: str, *arguments: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "AVIF"])
 def test_a_picture_is_kept_as_its_pixels_alone(form: str, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "MARKER-IN-EXIF"

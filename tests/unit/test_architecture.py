@@ -30,7 +30,7 @@ RESERVED = {
     "requests": ("common/providers/",),
     "urllib3": ("common/secrets.py", "common/foreign/", "common/providers/", "migrate/"),
     "socket": ("common/foreign/",),
-    "PIL": ("common/providers/", "common/pictures.py"),
+    "PIL": ("common/providers/", "common/pictures.py", "common/srgb.py"),
     "subprocess": ("common/ffmpeg.py", "common/providers/video/", "common/providers/speech/"),
 }
 # The nouns and plans, which touch nothing outside.

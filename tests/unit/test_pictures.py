@@ -85,11 +85,11 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "cut short": (lambda: encoded(picture(size=(800, 600))[:-200]), "image.invalid"),
     "cut jpeg": (lambda: encoded(picture("JPEG", size=(800, 600))[:1500]), "image.invalid"),
     "bomb": (lambda: encoded(bomb()), "image.too_many_pixels"),
-    "too wide": (lambda: encoded(picture(size=(12_001, 1))), "image.too_many_pixels"),
+    "too wide": (lambda: encoded(picture(size=(20_001, 1))), "image.too_many_pixels"),
     "animated": (lambda: encoded(animated()), "image.animated"),
     "data uri of gif": (
         lambda: "data:image/gif;base64," + encoded(picture("GIF")),
-        "image.encoding",
+        "image.invalid",
     ),
 }
 

@@ -2,14 +2,18 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, model_validator
 
 from common.capabilities import DEFAULT_SECONDS, MAX_SECONDS
 from common.strict import STORABLE, Request, Slug, Text
-from common.uploads import MOST_BYTES
+from common.uploads import MOST_BYTES, standard
 
 S3Key = Annotated[str, StringConstraints(min_length=1, max_length=512), STORABLE]
 MediaIdText = Annotated[str, StringConstraints(pattern=r"^med_[0-9A-Z]{26}$")]
+VideoType = Annotated[
+    Literal["video/mp4", "video/quicktime", "video/webm"],
+    BeforeValidator(lambda sent: standard(sent) if isinstance(sent, str) else sent),
+]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=200), STORABLE]
 
 
@@ -79,7 +83,9 @@ class Sending(Request):
 class UploadImage(Sending):
     """A picture, sent whole."""
 
-    image: Text = Field(description="Base64, or a data URI (PNG, JPEG, WebP), of at most 4.4 MB.")
+    image: Text = Field(
+        description="Base64, or a data URI (PNG, JPEG, WebP, AVIF), of at most 4.4 MB."
+    )
 
 
 class UploadVideo(Sending):
@@ -87,7 +93,7 @@ class UploadVideo(Sending):
 
     video: Text | None = Field(None, description="Base64, or a data URI, of at most 4.4 MB.")
     fileSize: int | None = Field(None, ge=1, le=MOST_BYTES["video"], description="Bytes.")
-    contentType: Literal["video/mp4", "video/quicktime", "video/webm"] = "video/mp4"
+    contentType: VideoType = "video/mp4"
 
     @model_validator(mode="after")
     def _one_way(self) -> "UploadVideo":

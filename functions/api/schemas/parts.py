@@ -26,8 +26,8 @@ PictureText = Annotated[
     str,
     Field(
         min_length=1,
-        description="A picture: base64 or a data URI (PNG, JPEG, WebP), the id or `s3Key` of one "
-        "of your media, a link to it (`proxyUrl`, `imageUrl`), or an https URL.",
+        description="A picture: base64 or a data URI (PNG, JPEG, WebP, AVIF), the id or `s3Key` of "
+        "one of your media, a link to it (`proxyUrl`, `imageUrl`), or an https URL.",
     ),
 ]
 

@@ -3,10 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, JsonValue, StringConstraints
 
 from common.strict import STORABLE, Request, Text
-from common.uploads import MOST_BYTES, PART_BYTES, SUFFIXES
+from common.uploads import MOST_BYTES, PART_BYTES, SUFFIXES, standard
 
 _TYPES: list[JsonValue] = [*SUFFIXES]
 
@@ -14,7 +14,10 @@ _TYPES: list[JsonValue] = [*SUFFIXES]
 class CreateUpload(Request):
     """What is going to be sent."""
 
-    media_type: Text = Field(json_schema_extra={"enum": _TYPES})
+    media_type: Annotated[Text, AfterValidator(standard)] = Field(
+        description="Any common name of the type; parameters and upper case do not matter.",
+        json_schema_extra={"examples": _TYPES},
+    )
     size_bytes: int = Field(
         ge=1, le=max(MOST_BYTES.values()),
         description="Exactly so many bytes will be taken. At most 25 MiB for a picture, 100 MiB "

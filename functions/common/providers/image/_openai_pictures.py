@@ -5,6 +5,7 @@ import warnings
 
 from PIL import Image, UnidentifiedImageError
 
+from common import pictures
 from common.errors import MediaError
 from common.video import Cost, Picture
 
@@ -17,12 +18,12 @@ def sent(picture: Picture, size: tuple[int, int]) -> Picture:
     most = size[0] * size[1]
     with Image.open(io.BytesIO(picture.data)) as image:
         width, height = image.size
-        if width * height <= most:
-            return picture
-        scale = (most / (width * height)) ** 0.5
-        smaller = image.convert("RGB").resize(
-            (max(1, int(width * scale)), max(1, int(height * scale))), Image.Resampling.LANCZOS
-        )
+    if width * height <= most:
+        return picture
+    scale = (most / (width * height)) ** 0.5
+    smaller = pictures.decode(picture.data).resize(
+        (max(1, int(width * scale)), max(1, int(height * scale))), Image.Resampling.LANCZOS
+    )
     out = io.BytesIO()
     smaller.save(out, "PNG")
     return Picture(out.getvalue(), "image/png")

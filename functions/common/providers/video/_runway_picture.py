@@ -5,6 +5,7 @@ import io
 
 from PIL import Image, ImageOps
 
+from common import pictures
 from common.video import Picture
 
 MOST_DATA_URI_CHARACTERS = 5_242_880
@@ -21,8 +22,7 @@ def within_ratio(picture: Picture, size: tuple[int, int]) -> Picture:
     if width <= _WIDEST * height:
         return picture
     strip = (width - _WIDEST * height + 3) // (2 * _WIDEST)
-    with Image.open(io.BytesIO(picture.data)) as image:
-        inner = image.convert("RGB")
+    inner = pictures.decode(picture.data)
     outer = Image.new("RGB", (width, height + 2 * strip))
     outer.paste(ImageOps.flip(inner.crop((0, 0, width, strip))), (0, 0))
     outer.paste(inner, (0, strip))

@@ -4,14 +4,13 @@ There is no queue behind it: `submit` notes what is to be done in the job itself
 it. So a job needs no state but its own facts, and survives any restart.
 """
 
-import io
-import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from common import pictures
 from common.errors import MediaError
 from common.providers import ClipRequest, JobRef, JobState, JobStatus, ProviderContext, Trace
 from common.providers.image import _depth
@@ -96,23 +95,10 @@ class OfflineCamera:
 
 def _opened(data: bytes) -> Image.Image:
     """Return the picture as RGB with even sides."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as picture:
-                width, height = picture.size
-                if width * height > _MOST_PIXELS or min(width, height) < 16:
-                    raise MediaError(f"A picture of {width}x{height} pixels cannot be animated.")
-                whole = picture.convert("RGB")
-    except (
-        UnidentifiedImageError,
-        Image.DecompressionBombError,
-        Image.DecompressionBombWarning,
-        OSError,
-        ValueError,
-        SyntaxError,
-    ) as error:
-        raise MediaError("The picture of the scene cannot be read; paint it again.") from error
+    whole = pictures.decode(data)
+    width, height = whole.size
+    if width * height > _MOST_PIXELS or min(width, height) < 16:
+        raise MediaError(f"A picture of {width}x{height} pixels cannot be animated.")
     return whole.crop((0, 0, width // 2 * 2, height // 2 * 2))
 
 

@@ -1,14 +1,13 @@
 """Painting one picture of a story, from the request to the finished pixels."""
 
 import hashlib
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from common.errors import MediaError
+from common import pictures
 from common.providers import ImageRequest
 from common.providers.image import _depth
 from common.providers.image._painter import (
@@ -62,7 +61,7 @@ def paint(request: ImageRequest) -> tuple[Image.Image, _depth.Depth]:
     style = drawing.drawing(request.style.drawing)
     mood = drawing.feeling(request.mood.drawing)
     known, follow = _followed(request)
-    reference = _opened(request.reference.data) if request.reference is not None else None
+    reference = pictures.decode(request.reference.data) if request.reference is not None else None
     own = _palette(reference) if reference is not None else ()
     prompt = words.read(request.prompt)
     world = plan.world(prompt, request.seed, known, own or follow)
@@ -135,18 +134,7 @@ def _followed(request: ImageRequest) -> tuple[plan.World | None, tuple[Colour, .
             return plan.World.from_json(depth.facts["world"]), ()
         except (KeyError, TypeError, ValueError):
             pass  # Not a world of this version: follow the colours instead.
-    return None, _palette(_opened(request.anchor.data))
-
-
-def _opened(data: bytes) -> Image.Image:
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.load()
-            return picture.convert("RGB")
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
-        raise MediaError(
-            "The picture to follow cannot be read; send a PNG, JPEG or WebP."
-        ) from error
+    return None, _palette(pictures.decode(request.anchor.data))
 
 
 def _palette(picture: Image.Image) -> tuple[Colour, ...]:
