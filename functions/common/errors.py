@@ -83,11 +83,16 @@ class DatabaseUnavailable(TransientError):
 
 
 class NotAccepted(VideoError):
-    """A paid call was certainly not accepted by the provider, so sending it again is safe."""
+    """A paid call was certainly not accepted by the provider, so sending it again is safe.
+
+    `sheds_load`: a gateway of the provider said so. The provider's own count of accepted jobs, if
+    it keeps one, is read before the call is sent again (`common.paid`).
+    """
 
     code = "provider.not_accepted"
     title = "Provider is busy"
     retryable = True
+    sheds_load = False
 
 
 class Waiting(NotAccepted):

@@ -12,7 +12,8 @@ A worker that meets an attempt without an end never makes the call again by itse
 the receipt and goes on from there; without one the call may have been accepted and charged, and
 the video's policy decides. Only positive evidence moves a row: a job that the provider shows by the
 attempt's token is adopted, and a call that it must have counted is `provider.accepted_id_lost`.
-Silence proves nothing.
+Silence proves nothing. A call that only the provider's gateway refused stays unknown until the step
+comes back: by then the provider's count of its jobs may show that it was accepted after all.
 Free (offline) models are exempt; repeating them costs nothing.
 """
 
@@ -181,7 +182,7 @@ class Ledger:
             runs.require_open(cursor, charge.run_id)
             # Counted before the look: what another worker stores after that has this number too.
             number = jobs.next_attempt(cursor, charge.step)
-            before, lost = jobs.latest(cursor, charge.step), False
+            before, lost = _latest(cursor, charge.step), False
             if before and before.token == token:
                 return before, None
             if before and charge.model.is_paid and before.state in ("submitted", "succeeded"):
@@ -320,11 +321,28 @@ def _patiently(store: Callable[[], None]) -> None:
 def _end_of(error: VideoError) -> str:
     """Return the state of an attempt whose call ended in the error."""
     definite = isinstance(error, NotAccepted | PermanentError)
-    if not definite or isinstance(error, OutcomeUnknown):
+    if not definite or isinstance(error, OutcomeUnknown) or _may_be_contradicted(error):
         return "unknown"
     # What a provider refused, and does not say to be free, may have been charged all the same.
     charged = error.billed or (error.billed is None and isinstance(error, ProviderRefused))
     return "failed" if charged else "refused"
+
+
+def _latest(cursor: Cursor, step: Step) -> Attempt | None:
+    """Return the newest attempt, after one that only the provider's gateway refused is settled.
+
+    Nothing contradicted the gateway since, or `_look_back` would have seen it.
+    """
+    before = jobs.latest(cursor, step)
+    if before and before.state == "unknown" and before.code == NotAccepted.code:
+        jobs.ended(cursor, before, "refused", NotAccepted.code)
+        before = jobs.latest(cursor, step)
+    return before
+
+
+def _may_be_contradicted(error: VideoError) -> bool:
+    """Say whether the provider's count of its jobs can show that a refused call was accepted."""
+    return isinstance(error, NotAccepted) and error.sheds_load
 
 
 def _check_budget(cursor: Cursor, charge: Charge) -> None:

@@ -55,7 +55,7 @@ OPENAI: Mapping[str, No] = {
     "openai_error_429_credit_balance_exhausted": no("provider.credits"),
     "openai_error_429_insufficient_quota": no("provider.credits"),
     "openai_error_500_server_error": UNKNOWN,
-    "openai_error_502_html": (NotAccepted, NOT_ACCEPTED, None),
+    "openai_error_502_html": UNKNOWN,
     "openai_error_503_overloaded": (NotAccepted, NOT_ACCEPTED, 3),
 }
 # To a submit. An account is no task.
@@ -74,7 +74,7 @@ SUBMIT: Mapping[str, No | None] = {
     "runway_error_429": (NotAccepted, NOT_ACCEPTED, None),
     "runway_error_502": (NotAccepted, NOT_ACCEPTED, None),
     "runway_error_503": (NotAccepted, NOT_ACCEPTED, None),
-    "runway_error_504": UNKNOWN,
+    "runway_error_504": (NotAccepted, NOT_ACCEPTED, None),
     "runway_organization": UNKNOWN,
     "runway_organization_usage": UNKNOWN,
 }

@@ -9,10 +9,12 @@ import pytest
 from common import ffmpeg
 from common.errors import (
     InvalidInput,
+    NotAccepted,
     OutcomeUnknown,
     PermanentError,
     ProviderRefused,
     TransientError,
+    VideoError,
 )
 from common.providers import ClipRequest, JobRef, JobStatus, ProviderContext, models, video_provider
 from common.providers.video.luma import Luma
@@ -192,8 +194,27 @@ def test_a_token_that_may_be_forgotten_is_not_used_again(visit: Visit, camera: L
     assert visit.charges() == []
 
 
-def test_a_list_that_cannot_be_read_is_no_reason_to_submit(visit: Visit, camera: Luma) -> None:
+@pytest.mark.parametrize(("age", "error"), [(30, NotAccepted), (10**6, TransientError)])
+def test_a_list_that_cannot_be_read_is_no_reason_to_submit(
+    age: int, error: type[VideoError], visit: Visit, camera: Luma
+) -> None:
     visit.vendor.fault("async_invoke.list", "500")
-    with pytest.raises(TransientError):
-        camera.trace(wish(), 30)
+    with pytest.raises(error):
+        camera.trace(wish(), age)
     assert (visit.calls(START), visit.charges()) == (0, [])
+
+
+@pytest.mark.parametrize("mode", ["500", "503", "charge_then_503", "charge_then_502"])
+def test_as_long_as_the_token_is_known_it_is_asked_again_and_paid_once(
+    mode: str, visit: Visit, camera: Luma
+) -> None:
+    wished = wish()
+    visit.vendor.fault(START, mode, times=2)
+    with pytest.raises(OutcomeUnknown):
+        camera.submit(wished)
+    if not visit.charges():
+        with pytest.raises(NotAccepted, match="pays once"):
+            camera.trace(wished, 10)
+    trace = camera.trace(wished, 20)
+    assert trace.job is not None
+    assert [charge.job for charge in visit.charges()] == [trace.job.id]

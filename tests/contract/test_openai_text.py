@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.errors import NotAccepted, OutcomeUnknown, ProviderRefused, VideoError
+from common.errors import OutcomeUnknown, ProviderRefused, VideoError
 from common.providers import TextProvider, text_provider
 from common.providers.text import openai as adapter
 from tests.contract import vendors
@@ -109,10 +109,13 @@ def test_an_answer_without_a_story_is_refused_with_what_it_cost(
     assert "sorry" not in vendors.said(error)
 
 
-def test_a_failure_for_the_rate_is_not_accepted(visit: Visit, writer: TextProvider) -> None:
+def test_whether_a_failed_response_was_charged_is_not_documented(
+    visit: Visit, writer: TextProvider
+) -> None:
     visit.vendor.fault(ENDPOINT, "failed", code="rate_limit_exceeded")
-    with pytest.raises(NotAccepted):
-        writer.write_story(vendors.story_request())
+    error = refusal(writer)
+    assert (error.error_code, error.billed, error.retryable) == ("provider.unavailable", None, True)
+    assert visit.calls(ENDPOINT) == 1
 
 
 @pytest.mark.parametrize("second", ["500", "charge_then_reset", "html", "truncated"])

@@ -223,6 +223,53 @@ def test_what_was_refused_may_be_tried_again(error: Exception, bench: Bench) -> 
     assert bench.ledger()[0][1] == 0
 
 
+def shed() -> NotAccepted:
+    error = NotAccepted("busy")
+    error.sheds_load = True
+    return error
+
+
+@pytest.mark.parametrize("counted", [None, 0, 2], ids=["untold", "none", "others'"])
+def test_the_word_of_a_gateway_holds_until_the_count_says_otherwise(
+    counted: int | None, bench: Bench
+) -> None:
+    bench.trace = lambda _: Trace(counted=counted)
+    bench.book.before = shed()
+    with pytest.raises(NotAccepted):
+        bench.work()
+    assert bench.ledger() == [("unknown", PRICE.usd, False)]
+    bench.book.before = None
+    bench.work()
+    assert bench.book.accepted == 1
+    assert [row[:2] for row in bench.ledger()] == [("refused", 0), ("succeeded", PRICE.usd)]
+
+
+def test_a_call_that_was_counted_is_not_made_again_whatever_the_gateway_said(bench: Bench) -> None:
+    bench.trace = lambda _: Trace(counted=1)
+    bench.book.after = shed()
+    with pytest.raises(NotAccepted):
+        bench.work()
+    bench.book.after = None
+    with pytest.raises(OutcomeUnknown) as caught:
+        bench.work()
+    assert caught.value.error_code == "provider.accepted_id_lost"
+    assert bench.book.accepted == 1
+    assert bench.ledger() == [("unknown", PRICE.usd, False)]
+
+
+def test_an_earlier_doubt_outlives_the_word_of_a_gateway(bench: Bench) -> None:
+    bench.book.after = OutcomeUnknown("the line broke")
+    with pytest.raises(OutcomeUnknown):
+        bench.work()
+    bench.book.after, bench.may_resubmit, bench.book.before = None, True, shed()
+    with pytest.raises(NotAccepted):
+        bench.work()
+    bench.book.before, bench.may_resubmit = None, False
+    with pytest.raises(OutcomeUnknown, match="resubmit_once"):
+        bench.work()
+    assert bench.book.accepted == 1
+
+
 def test_what_was_charged_without_a_result_is_counted(bench: Bench) -> None:
     bench.book.after = ProviderRefused("held back", billed=True, cost=PRICE)
     with pytest.raises(ProviderRefused):

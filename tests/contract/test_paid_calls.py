@@ -27,13 +27,19 @@ HANG_SECONDS = 0.5
 CERTAIN: list[tuple[str, dict[str, Any], type[VideoError], str]] = [
     ("429", {}, NotAccepted, "provider.not_accepted"),
     ("429", {"retry_after": 7}, NotAccepted, "provider.not_accepted"),
-    ("502", {}, NotAccepted, "provider.not_accepted"),
-    ("503", {}, NotAccepted, "provider.not_accepted"),
     ("403", {}, ProviderRefused, "provider.forbidden"),
     ("413", {}, ProviderRefused, "provider.input"),
 ]
-UNCERTAIN = ["500", "504", "hang", "reset", "truncated", "html", "empty"]
-CHARGED = ["charge_then_500", "charge_then_hang", "charge_then_reset"]
+UNCERTAIN = ["500", "hang", "reset", "truncated", "html", "empty"]
+# Charged, and then a status that no vendor documents as free, or a proxy's page.
+UNDOCUMENTED = (302, 307, 408, 409, 425, 451, 500, 501, 520, 524, 529)
+CHARGED = [
+    *("charge_then_hang", "charge_then_reset", "charge_then_page_500"),
+    *(f"charge_then_{status}" for status in UNDOCUMENTED),
+]
+# The same for those vendors whose gateways are not documented to shed load.
+GATEWAY = ["charge_then_502", "charge_then_504", "charge_then_page_502", "charge_then_page_503"]
+OF_OPENAI = ["story", "edit", "talk", "speech"]
 
 
 @dataclass
@@ -157,6 +163,57 @@ def test_what_may_have_been_accepted_is_unknown(mode: str, paid: Paid) -> None:
     assert error.billed is None
     assert paid.visit.calls(paid.endpoint) == 1
     assert len(paid.visit.charges()) <= 1
+
+
+@pytest.mark.parametrize("paid", [*OF_OPENAI, "luma"], indirect=True)
+@pytest.mark.parametrize("mode", GATEWAY)
+def test_an_answer_of_a_gateway_proves_nothing(mode: str, paid: Paid) -> None:
+    paid.visit.vendor.fault(paid.endpoint, mode)
+    paid.error(OutcomeUnknown)
+    assert len(paid.visit.charges()) == 1
+
+
+@pytest.mark.parametrize("paid", OF_OPENAI, indirect=True)
+def test_openai_says_itself_that_it_is_overloaded(paid: Paid) -> None:
+    paid.visit.vendor.fault(paid.endpoint, "503", retry_after=4)
+    assert paid.error(NotAccepted).retry_after == 4
+    assert paid.visit.charges() == []
+
+
+@pytest.mark.parametrize("paid", OF_OPENAI, indirect=True)
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(307, "invalid_prompt"), (409, "insufficient_quota"), (502, "rate_limit_exceeded")],
+)
+def test_a_code_makes_no_uncertain_status_certain(
+    body: str, status: int, paid: Paid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import openai as sdk
+
+    error = {"message": "no", "type": body, "param": None, "code": body}
+    real = sdk.OpenAI._make_status_error
+
+    def said(self: sdk.OpenAI, message: str, *, body: object, response: Any) -> Any:
+        return real(self, message, body={"error": error}, response=response)
+
+    monkeypatch.setattr(sdk.OpenAI, "_make_status_error", said)
+    paid.visit.vendor.fault(paid.endpoint, f"charge_then_{status}")
+    paid.error(OutcomeUnknown)
+
+
+@pytest.mark.parametrize("paid", ["runway"], indirect=True)
+@pytest.mark.parametrize("mode", ["502", "503", "504"])
+def test_runway_documents_that_its_gateways_shed_load(mode: str, paid: Paid) -> None:
+    paid.visit.vendor.fault(paid.endpoint, mode, charged=False)
+    assert paid.error(NotAccepted).billed is False
+    assert (paid.visit.calls(paid.endpoint), paid.visit.charges()) == (1, [])
+
+
+@pytest.mark.parametrize("paid", ["luma"], indirect=True)
+@pytest.mark.parametrize("mode", ["502", "503", "charge_then_503", "504"])
+def test_bedrock_does_not_say_whether_it_began(mode: str, paid: Paid) -> None:
+    paid.visit.vendor.fault(paid.endpoint, mode)
+    paid.error(OutcomeUnknown)
 
 
 @pytest.mark.parametrize("paid", ["runway", "luma"], indirect=True)

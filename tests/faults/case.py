@@ -215,10 +215,11 @@ class Case:
             states[step] = tuple(row["state"] for row in rows)
             accepted = sum(row["state"] in _ACCEPTED for row in rows)
             unsure = sum(row["state"] in _UNSURE for row in rows)
-            surplus = calls[step] - accepted - unsure
-            if step[0] == "story" and not unsure:
-                # A story may be corrected by a second call; the attempt's cost is that of both.
-                surplus *= abs(_off(rows, [c for of, c in charges if of == step])) >= _ROUNDED
+            # A story may be corrected by a second call, which is another request; the attempt's
+            # cost is that of both. Two equal requests are one call made twice.
+            equal = Counter(charge.fingerprint for of, charge in charges if of == step)
+            made = max(equal.values(), default=0) if step[0] == "story" else calls[step]
+            surplus = made - accepted - unsure
             good = sum(row["state"] in _GOOD for row in rows)
             unflagged = sum(
                 earlier["state"] in _UNSURE and not later["possible_duplicate"]

@@ -27,7 +27,7 @@ class Tried:
 
 def attempt(lane: Lane, cell: Cell, *, naive: bool = False) -> Tried:
     """Let the fault strike, resume once it has gone, and judge."""
-    case = Case(lane, on_unknown=cell.on_unknown, naive=naive)
+    case = Case(lane, on_unknown=cell.on_unknown, naive=naive, narrated=cell.step == "speech")
     with _scripted(lane, cell):
         first = case.execute(cell.strikes)
     error = case.video.error

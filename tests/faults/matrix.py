@@ -59,6 +59,7 @@ class Cell:
     strikes: tuple[Strike, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the step's vendor, for the run
     on_unknown: str = "fail"
+    comes_back: bool = False  # within the run: what is in doubt is judged by it, not by a resume
 
     @property
     def name(self) -> str:
@@ -100,6 +101,8 @@ STEPS: Mapping[str, tuple[tuple[str, int], str]] = {
     "story": (("story", 0), "WriteStory"),
     "picture": (("image", 1), "PaintAnchor"),
     "edit": (("image", 2), "PaintImage"),
+    "correction": (("story", 0), "WriteStory"),
+    "speech": (("speech", 1), "SpeakNarration"),
     "submit": (("clip", 1), "StartClip"),
     "poll": (("clip", 1), "CheckClip"),
     "download": (("clip", 1), "CollectClip"),
@@ -110,19 +113,28 @@ _ENDPOINTS = {
     "story": ("openai", "responses"),
     "picture": ("openai", "images.generations"),
     "edit": ("openai", "images.edits"),
+    "correction": ("openai", "responses"),
+    "speech": ("openai", "chat.completions"),
     "submit": ("runway", "image_to_video"),
     "poll": ("runway", "tasks.get"),
     "download": ("runway", "outputs"),
 }
-_PAID = ("story", "picture", "edit", "submit")
+_PAID = ("story", "picture", "edit", "speech", "submit")
+# A status that no vendor documents as free, or a proxy's page, after the call was charged. What the
+# vendors document as never charged (their 4xx, 429 of both, 503 of OpenAI) is not among them.
+_PROVES_NOTHING = (
+    *("302", "307", "408", "409", "425", "451", "500", "501", "502", "504"),
+    *("520", "524", "529", "page_502", "page_503", "page_504"),
+)
+_SHEDS_LOAD = ("502", "503", "504")  # as Runway documents them
 _WORDS = {"truncated": "cut body", "html": "HTML in 200", "empty": "empty 200"}
 
 
 def cells() -> list[Cell]:
     """Return every cell, in the order of the table."""
     made = [
-        *_paid(), *_credit(), *_story(), *_picture(), *_task(), *_poll(), *_download(),
-        *_s3(), *_sql(), *_gone(),
+        *_paid(), *_status(), *_correction(), *_credit(), *_story(), *_picture(), *_task(),
+        *_poll(), *_download(), *_s3(), *_sql(), *_gone(),
     ]  # fmt: skip
     # Where a call is in doubt, the other policy makes it once more, and flags it.
     return [one for cell in made for one in (cell, *_resubmitted(cell))]
@@ -130,11 +142,8 @@ def cells() -> list[Cell]:
 
 def controls() -> list[Cell]:
     """Return cells at which a worker that knows no protocol must be caught paying twice."""
-    return [
-        cell
-        for cell in cells()
-        if cell.fault.startswith("charged, then") and cell.on_unknown == "fail"
-    ]
+    chosen = {f"charged, then {how}" for how in ("500", "502", "hang", "reset")}
+    return [cell for cell in cells() if cell.fault in chosen and cell.on_unknown == "fail"]
 
 
 def _resubmitted(cell: Cell) -> Iterator[Cell]:
@@ -146,6 +155,8 @@ def _resubmitted(cell: Cell) -> Iterator[Cell]:
             states=(*cell.required.states, "succeeded"),
             flagged=1,
         )
+        if cell.comes_back:
+            required = replace(required, first=DONE, resumed="", told=None)
         yield replace(cell, required=required, on_unknown="resubmit_once")
 
 
@@ -177,8 +188,6 @@ def _passage(step: str, how: str, times: int | None = 1) -> Strike:
 def _paid() -> Iterator[Cell]:
     in_doubt = {
         "500": ("500", 0),
-        "charged, then 500": ("charge_then_500", 1),
-        "504": ("504", 1),
         "hang": ("hang", 0),
         "charged, then hang": ("charge_then_hang", 1),
         "reset": ("reset", 0),
@@ -194,8 +203,11 @@ def _paid() -> Iterator[Cell]:
     yield _cell("no id in 200", "submit", COUNTED, "missing_id")
     yield _cell("no id in 200", "story", HEALS, "missing_id")
     for step in _PAID:
-        for mode in ("429", "502", "503"):
+        for mode in ("429", "503"):
             yield _cell(mode, step, HEALS, mode)
+        for mode in ("502", "504"):  # load shedding by Runway; OpenAI does not document them
+            required = HEALS if step == "submit" else parked(0)
+            yield _cell(mode, step, required, mode, charged=False)
         yield _cell("429, Retry-After", step, HEALS, "429", retry_after=20)
         yield _cell("429, three times", step, HEALS, "429", times=3)
         yield _cell("slow", step, HEALS, "slow", seconds=0.3)
@@ -205,6 +217,44 @@ def _paid() -> Iterator[Cell]:
             yield _cell(mode, step, refused(f"provider.{code}"), mode)
         code = "provider.refused" if step == "submit" else "provider.model"
         yield _cell("404", step, refused(code), "404")
+
+
+def _status() -> Iterator[Cell]:
+    for mode in _PROVES_NOTHING:
+        fault = f"charged, then {mode.replace('_', ' ')}"
+        for step in _PAID:
+            # Runway's own count shows that it was accepted, also where its gateway said no.
+            required = COUNTED if step == "submit" else parked(1)
+            cell = _cell(fault, step, required, f"charge_then_{mode}")
+            by_gateway = step == "submit" and mode.removeprefix("page_") in _SHEDS_LOAD
+            yield replace(cell, comes_back=by_gateway)
+    shed = _cell("charged, then 503", "submit", COUNTED, "charge_then_503")
+    yield replace(shed, comes_back=True)
+
+
+def _correction() -> Iterator[Cell]:
+    """Strike the second call of a story, which is made when the first was answered and charged."""
+
+    def second(fault: str, required: Required, mode: str, **options: Any) -> Cell:
+        broken = Script("openai", "responses", "links", call=1)
+        script = Script("openai", "responses", mode, 1, options, call=2)
+        hasty = Strike("hasty", state="WriteStory", name="http POST openai", skip=1)
+        strikes = (hasty,) if mode.endswith("hang") else ()
+        return Cell(fault, "correction", required, (broken, script), strikes)
+
+    for mode in (*_PROVES_NOTHING, "hang", "reset"):
+        fault = f"charged, then {mode.replace('_', ' ')}"
+        yield second(fault, parked(2), f"charge_then_{mode}")
+    for fault in ("500", "hang", "reset"):
+        yield second(fault, parked(1), fault)
+    for fault in ("502", "504"):
+        yield second(fault, parked(1), fault, charged=False)
+    for fault, mode in (("cut body", "truncated"), ("HTML in 200", "html"), ("empty 200", "empty")):
+        yield second(fault, parked(2), mode)
+    for mode in ("429", "503"):
+        yield second(mode, spoiled("story.not_corrected"), mode)
+    for mode, code in (("401", "key"), ("403", "forbidden"), ("413", "input")):
+        yield second(mode, spoiled(f"provider.{code}"), mode)
 
 
 def _credit() -> Iterator[Cell]:
@@ -240,7 +290,8 @@ def _story() -> Iterator[Cell]:
     failed = Required("failed provider.internal", DONE, 1, ("failed", "succeeded"))
     yield _cell("failed in 200", "story", failed, "failed")
     busy = "rate_limit_exceeded"
-    yield _cell("failed in 200, too busy", "story", HEALS, "failed", code=busy)
+    failed = replace(failed, first="failed provider.unavailable")
+    yield _cell("failed in 200, too busy", "story", failed, "failed", code=busy)
 
 
 def _picture() -> Iterator[Cell]:
@@ -392,7 +443,7 @@ def _sql() -> Iterator[Cell]:
     writes = {"merge": "sql INSERT", "finish": "sql WITH"}
     for fault, (how, name) in hows.items():
         for step, (_, state) in STEPS.items():
-            if name == "sql connect" and step not in connects:
+            if step == "correction" or (name == "sql connect" and step not in connects):
                 continue
             where = writes.get(step, name) if name == "sql UPDATE" else name
             yield Cell(fault, step, HEALS, strikes=(Strike(how, state=state, name=where, times=2),))

@@ -2,17 +2,17 @@
 
 A mode is a name. These strike any endpoint:
 
-500 502 503       answered so, nothing is charged
-504               answered so, *after* the call was accepted and charged
+300 ... 599       answered with that status, as the vendor says it; nothing is charged
+504               the same, *after* the call was accepted and charged
 429               without Retry-After; with the option `retry_after` (seconds) with it
-401 402 403 404 413   as the vendor says it
+page_502          answered with that status and a page, as a proxy on the way says it
 hang reset        before anything was done; nothing is charged
 truncated         the 2xx answer ends in the middle          (accepted and charged)
 html              200 with a page instead of JSON            (accepted and charged)
 empty             2xx without a body                         (accepted and charged)
 missing_id        2xx without the id                         (accepted and charged)
 slow              the right answer, over `seconds`           (accepted and charged)
-charge_then_X     the call is accepted and charged, then X: 500, 502, 503, 429, hang, reset, ...
+charge_then_X     the call is accepted and charged, then X: any status, page_X, hang, reset, ...
 vector:NAME       the vector of that name, verbatim; where calls are paid, a 2xx one is charged
 
 Others belong to an endpoint; the vendors' modules list them. The option `charged` overrules
@@ -23,6 +23,7 @@ every mode that accepts first: a fault does not make a wrong request right.
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from threading import Lock
 from typing import Any
 
@@ -30,19 +31,9 @@ from tests.stand_ins import vectors
 from tests.stand_ins.wire import Answer, Request, as_html, as_json
 
 _ACCEPTING = frozenset({"504", "truncated", "html", "empty", "missing_id", "slow"})
-_REASONS = {
-    "401": "Unauthorized",
-    "402": "Payment Required",
-    "403": "Forbidden",
-    "404": "Not Found",
-    "413": "Request Entity Too Large",
-    "429": "Too Many Requests",
-    "500": "Internal Server Error",
-    "502": "Bad Gateway",
-    "503": "Service Unavailable",
-    "504": "Gateway Time-out",
-}
-GENERAL = frozenset({*_REASONS, *_ACCEPTING, "hang", "reset"})
+_STATUSES = frozenset(str(status) for status in range(300, 600))
+_PAGES = frozenset(f"page_{status}" for status in _STATUSES)
+GENERAL = frozenset({*_STATUSES, *_PAGES, *_ACCEPTING, "hang", "reset"})
 _THEN = "charge_then_"
 _RETRY = ("retry-after", "retry-after-ms")
 
@@ -142,7 +133,9 @@ def strike(fault: Fault, real: Answer | None, spoken: Mapping[str, Answer], id_k
         return vectors.answer(mode.removeprefix("vector:"))
     if mode in ("hang", "reset"):
         return Answer(0, delivery=mode, seconds=float(options.get("seconds", 0)))
-    if mode in _REASONS:
+    if mode in _PAGES:
+        return _page(mode.removeprefix("page_"))
+    if mode in _STATUSES:
         return _status(mode, spoken, options.get("retry_after"))
     answer = real or as_json(200, {})
     if mode == "truncated":
@@ -157,11 +150,17 @@ def strike(fault: Fault, real: Answer | None, spoken: Mapping[str, Answer], id_k
 
 
 def _status(mode: str, spoken: Mapping[str, Answer], retry_after: float | None) -> Answer:
-    answer = spoken.get(mode) or as_html(int(mode), _REASONS[mode])
+    answer = spoken.get(mode) or _page(mode)
     headers = {name: value for name, value in answer.headers.items() if name not in _RETRY}
     if retry_after is not None:
         headers["retry-after"] = f"{retry_after:g}"
     return replace(answer, headers=headers)
+
+
+def _page(status: str) -> Answer:
+    known = {known.value: known.phrase for known in HTTPStatus}
+    answer = as_html(int(status), known.get(int(status), "Unknown"))
+    return answer.plus({"location": "/elsewhere"}) if status < "400" else answer
 
 
 def _without(answer: Answer, key: str) -> Answer:

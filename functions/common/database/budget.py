@@ -162,14 +162,16 @@ def committed_usd(cursor: Cursor, session_id: str) -> Decimal:
 def left_usd(cursor: Cursor, session_id: str, estimated_usd: Decimal, *, again: bool) -> Decimal:
     """Return what of a video's estimate is still to be bought.
 
-    What brought nothing is bought anew; `again`: also what may have been charged, by the video's
-    policy. A step counts once, however often it was tried.
+    What brought nothing is bought anew, and so is a call that only a gateway refused; `again`:
+    also what may have been charged, by the video's policy. A step counts once, however often it
+    was tried.
     """
     cursor.execute(
         """
         SELECT COALESCE(sum(usd), 0) AS usd FROM (
             SELECT max(estimated_usd) AS usd FROM provider_jobs
             WHERE session_id = %s AND state = ANY(%s)
+              AND (state <> 'unknown' OR code IS DISTINCT FROM 'provider.not_accepted')
             GROUP BY kind, scene, version
         ) steps
         """,

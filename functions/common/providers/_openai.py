@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from common.errors import VideoError
-from common.providers import ProviderContext, outcome
+from common.providers import ProviderContext, outcome, statuses
 from common.providers.models import Model
 from common.video import Cost
 
@@ -45,6 +45,8 @@ _MODERATED = frozenset(
     }
 )
 _NO_MODEL = frozenset({"model_not_found", "unsupported_model"})
+# The statuses with which OpenAI documents those codes.
+_CODES_COUNT = frozenset({400, 404, 422, 429})
 
 
 def call(
@@ -138,9 +140,14 @@ def _detail(usage: Mapping[str, Any], name: str) -> int:
 
 
 def _of_status(error: "APIStatusError") -> VideoError:
-    outcome.note(VENDOR, error.status_code, error.code or error.type, error.request_id)
-    if error.status_code >= 500:
-        return outcome.of_paid(VENDOR, error.status_code, error.response.headers)
+    """Return what a status means; only where it proves something does the code say more."""
+    status, headers = error.status_code, error.response.headers
+    outcome.note(VENDOR, status, error.code or error.type, error.request_id)
+    if status == 503 and not _is_own(error.body):
+        return outcome.unknown(VENDOR)  # a proxy's page: the service may have done the work
+    by_status = outcome.of_paid(VENDOR, status, headers, statuses.OPENAI)
+    if status not in _CODES_COUNT:
+        return by_status
     if error.code == "moderation_blocked" and (stage := _stage(error.body)) != "input":
         # Only what was stopped at its input was certainly not made, and so not charged.
         own = "safety.output" if stage == "output" else "safety.input"
@@ -148,9 +155,12 @@ def _of_status(error: "APIStatusError") -> VideoError:
     known = of_code(error.code, billed=False)
     if known is None and error.type == "insufficient_quota":
         known = of_code(error.type, billed=False)
-    if known is None or error.status_code in (401, 403):
-        return outcome.of_paid(VENDOR, error.status_code, error.response.headers)
-    return known
+    return known or by_status
+
+
+def _is_own(body: object) -> bool:
+    """Say whether OpenAI itself answered; the SDK gives its error object, or a page's text."""
+    return isinstance(body, Mapping) and isinstance(body.get("message"), str)
 
 
 def _stage(body: object) -> str | None:

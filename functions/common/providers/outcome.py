@@ -6,8 +6,7 @@ words do not, because they can repeat the prompt. The vendor has them under the 
 
 The rule for paid calls is one of certainty. Certainly not accepted: `NotAccepted`, the same may be
 sent again. A definite no: `ProviderRefused`. Everything else: `OutcomeUnknown`, never sent again by
-itself. 502 and 503 count as not accepted, because both vendors document them as load shedding; 500
-and 504 do not.
+itself. Which statuses are certain is defined per vendor (`statuses`).
 """
 
 import re
@@ -26,6 +25,7 @@ from common.errors import (
 )
 from common.log import logger
 from common.providers import JobFailure, ProviderContext, Retry, key_in
+from common.providers.statuses import PaidStatuses
 from common.video import Cost
 
 _NOTHING = "Nothing was charged."
@@ -165,13 +165,17 @@ def failure(vendor: str, code: str) -> JobFailure:
     return JobFailure(code, meaning.detail.format(vendor=vendor), meaning.retry)
 
 
-def not_accepted(vendor: str, retry_after: int | None = None) -> NotAccepted:
-    """Return that the vendor certainly did not take the call."""
-    return NotAccepted(
+def not_accepted(
+    vendor: str, retry_after: int | None = None, *, sheds_load: bool = False
+) -> NotAccepted:
+    """Return that the vendor did not take the call; `sheds_load`: by the word of its gateway."""
+    error = NotAccepted(
         f"{vendor} is busy or cannot be reached. {_NOTHING} It is tried again.",
         billed=False,
         retry_after=retry_after,
     )
+    error.sheds_load = sheds_load
+    return error
 
 
 def unknown(vendor: str, *, billed: bool | None = None) -> OutcomeUnknown:
@@ -191,31 +195,24 @@ def transient(vendor: str) -> TransientError:
     )
 
 
-def of_paid(vendor: str, status: int, headers: Mapping[str, str]) -> VideoError:
+def of_paid(
+    vendor: str, status: int, headers: Mapping[str, str], statuses: PaidStatuses
+) -> VideoError:
     """Return what the status of a paid call means, where the vendor's code says no more."""
-    if status in (429, 502, 503):
-        return not_accepted(vendor, retry_after(headers))
-    if status == 408 or status >= 500 or status < 300:
-        return unknown(vendor)
-    return refused(vendor, _REFUSALS.get(status, "provider.refused"), billed=False)
+    if status in statuses.not_accepted:
+        return not_accepted(vendor, retry_after(headers), sheds_load=status in statuses.sheds_load)
+    if status in statuses.refused:
+        return refused(vendor, statuses.refused[status], billed=False)
+    return unknown(vendor)
 
 
 def of_free(vendor: str, status: int) -> VideoError:
     """Return what the status of a free call means."""
     if status in (401, 403):
-        return refused(vendor, _REFUSALS[status], billed=None)
+        return refused(
+            vendor, "provider.key" if status == 401 else "provider.forbidden", billed=None
+        )
     return transient(vendor)
-
-
-_REFUSALS = {
-    400: "provider.input",
-    401: "provider.key",
-    402: "provider.credits",
-    403: "provider.forbidden",
-    413: "provider.input",
-    415: "provider.input",
-    422: "provider.input",
-}
 
 
 def retry_after(headers: Mapping[str, str]) -> int | None:

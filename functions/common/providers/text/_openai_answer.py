@@ -90,12 +90,15 @@ def _final_text(response: _Response, cost: Cost) -> str:
 
 
 def _of_failure(code: str | None, told: Cost | None) -> VideoError:
-    """A failure is a definite end without a text; without `usage` nothing was counted for it."""
-    if code == "rate_limit_exceeded" and told is None:
-        return outcome.not_accepted(_openai.VENDOR)
-    billed = told is not None
+    """Return what a failure means: a definite end without a text.
+
+    Whether it was charged is not documented. Without `usage` nobody knows, also when the code says
+    that the model was too busy: it is not tried again by itself.
+    """
+    billed = True if told else None
+    own = "provider.unavailable" if code == "rate_limit_exceeded" else "provider.internal"
     return _openai.of_code(code, billed=billed, cost=told) or outcome.refused(
-        _openai.VENDOR, "provider.internal", billed=told is not None or None, cost=told
+        _openai.VENDOR, own, billed=billed, cost=told
     )
 
 

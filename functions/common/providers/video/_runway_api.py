@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from common.errors import VideoError
-from common.providers import ProviderContext, http, outcome
+from common.errors import NotAccepted, VideoError
+from common.providers import ProviderContext, http, outcome, statuses
 from common.providers.http import Answer, Form
 from common.providers.video._runway_tasks import VENDOR
 
@@ -101,7 +101,7 @@ class RunwayApi:
         except (http.NotSent, http.NoAnswer):
             raise outcome.not_accepted(VENDOR) from None
         if stored.status not in (200, 201, 204):
-            raise _before_paying(outcome.of_paid(VENDOR, stored.status, stored.headers))
+            raise _before_paying(self._of_status(stored))
         return address
 
     def may_visit(self, url: str) -> bool:
@@ -121,7 +121,11 @@ class RunwayApi:
             return outcome.refused(VENDOR, "provider.model", billed=False)
         if answer.status == 429 and model and self._day_is_used_up(model):
             return outcome.refused(VENDOR, "provider.quota", billed=False)
-        return outcome.of_paid(VENDOR, answer.status, answer.headers)
+        return self._of_status(answer)
+
+    @staticmethod
+    def _of_status(answer: Answer) -> VideoError:
+        return outcome.of_paid(VENDOR, answer.status, answer.headers, statuses.RUNWAY)
 
     def _day_is_used_up(self, model: str) -> bool:
         """Ask which of the two a 429 is: a burst, or the model's daily limit (24 h, rolling)."""
@@ -155,8 +159,10 @@ class RunwayApi:
 
 
 def _before_paying(error: VideoError) -> VideoError:
-    """What went wrong before the paid call is never unknown."""
-    return outcome.not_accepted(VENDOR) if error.billed is None else error
+    """Return an error of a free call before the paid one: nothing about that is unknown."""
+    if error.billed is None or isinstance(error, NotAccepted):
+        return outcome.not_accepted(VENDOR, error.retry_after)
+    return error
 
 
 def _path(task_id: str) -> str:

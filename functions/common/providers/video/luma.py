@@ -21,7 +21,14 @@ from botocore.exceptions import (
 )
 
 from common import aws
-from common.errors import NotFound, PermanentError, VideoError
+from common.errors import (
+    NotAccepted,
+    NotFound,
+    OutcomeUnknown,
+    PermanentError,
+    TransientError,
+    VideoError,
+)
 from common.providers import (
     ClipRequest,
     JobRef,
@@ -32,6 +39,7 @@ from common.providers import (
     models,
     outcome,
     prompts,
+    statuses,
 )
 from common.providers.models import Model
 from common.providers.video import _limits
@@ -109,12 +117,22 @@ class Luma:
         """Find the invocation by its token; while Bedrock still knows the token, submit it again.
 
         With the same token it is the same invocation, made now if it was not before: one job, and
-        one charge, either way.
+        one charge, either way. So as long as the token is known, a call without a usable answer
+        is made again later.
         """
-        arn = self._of_token(request.client_token, age_seconds)
-        if arn is not None:
-            return Trace(self._job(request, models.find("video", "luma", request.model), arn))
-        return Trace(self.submit(request)) if age_seconds < _TOKEN_SECONDS else Trace()
+        try:
+            arn = self._of_token(request.client_token, age_seconds)
+            if arn is not None:
+                return Trace(self._job(request, models.find("video", "luma", request.model), arn))
+            return Trace(self.submit(request)) if age_seconds < _TOKEN_SECONDS else Trace()
+        except (TransientError, OutcomeUnknown):
+            if age_seconds >= _TOKEN_SECONDS:
+                raise
+            raise NotAccepted(
+                f"{VENDOR} did not say whether it took the clip. It is asked again under the same "
+                "token, which pays once.",
+                retry_after=_WAIT_SECONDS,
+            ) from None
 
     def _of_token(self, token: str, age_seconds: int) -> str | None:
         since = datetime.now(UTC) - timedelta(seconds=age_seconds) - _CLOCKS_DIFFER
@@ -213,7 +231,7 @@ def _of_code(error: ClientError) -> VideoError:
         return outcome.unknown(VENDOR)
     if code in _CODES:
         return outcome.refused(VENDOR, _CODES[code], billed=False)
-    return outcome.of_paid(VENDOR, _http_status(error), headers)
+    return outcome.of_paid(VENDOR, _http_status(error), headers, statuses.BEDROCK)
 
 
 def _http_status(error: ClientError) -> int:

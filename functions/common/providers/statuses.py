@@ -1,0 +1,61 @@
+"""Which HTTP statuses prove that a paid call was not charged, for each vendor, with the source.
+
+A status that a vendor documents as a refusal, or that HTTP itself defines as "not processed",
+proves it. Every other status leaves the outcome unknown: the work may have been done, charged, and
+its answer lost on the way back. A code in the body never turns such a status into a certain one.
+The table for people is in docs/decisions/0015-certainty-per-vendor.md.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+# RFC 9110 (15.5) and RFC 6585: the server refuses to process the request. 408, 409, 410 and 425 are
+# not among them: proxies send those after the request was forwarded.
+_NOT_PROCESSED: Mapping[int, str] = {
+    400: "provider.input",
+    401: "provider.key",
+    402: "provider.credits",
+    403: "provider.forbidden",
+    404: "provider.refused",
+    405: "provider.refused",
+    406: "provider.refused",
+    411: "provider.input",
+    413: "provider.input",
+    414: "provider.input",
+    415: "provider.input",
+    422: "provider.input",
+    431: "provider.input",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PaidStatuses:
+    """What the statuses of one vendor's paid calls prove; those named nowhere prove nothing.
+
+    `not_accepted`: the same call may be sent again. `refused`: a definite no, and our code for it.
+    `sheds_load`: those of `not_accepted` that a gateway sends in the place of the service. The
+    vendor documents them as not accepted, and its count of accepted jobs can show otherwise.
+    """
+
+    not_accepted: frozenset[int]
+    refused: Mapping[int, str] = field(default_factory=lambda: _NOT_PROCESSED)
+    sheds_load: frozenset[int] = frozenset()
+
+
+OPENAI = PaidStatuses(not_accepted=frozenset({429, 503}))
+"""developers.openai.com/api/docs/guides/error-codes: 400, 401, 403, 404 and 422 are errors of the
+request; 429 is a rate limit, 503 an overload, "retry after a wait". A 503 counts only when it
+carries OpenAI's own error object. 500 is "an error while processing", 502 and 504 are not
+documented: users report 502 after minutes of work (github.com/openai/codex/issues/43212). The same
+holds for stories, images and speech."""
+
+RUNWAY = PaidStatuses(
+    not_accepted=frozenset({429, 502, 503, 504}), sheds_load=frozenset({502, 503, 504})
+)
+"""docs.dev.runwayml.com/errors/errors: 400, 401, 404 and 405 may not be retried; 429 is a limit,
+502 and 503 are load shedding, 504 is "overloaded and not able to satisfy the request", and may be
+retried. 500 and all others are not documented."""
+
+BEDROCK = PaidStatuses(not_accepted=frozenset({429}))
+"""docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_StartAsyncInvoke: throttling (429) is
+a denial. 500 and 503 do not say whether the invocation was made, so its token is asked for."""
