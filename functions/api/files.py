@@ -32,11 +32,13 @@ from common.database.media import Media
 from common.database.uploads import Upload
 from common.errors import InvalidInput, MediaError, NotFound, PayloadTooLarge
 from common.storage import ManagedStore, MediaFolder, arrival
+from common.strict import is_storable
 from common.uploads import Found
 
 STORE_SECONDS = 3600  # a presigned URL is not promised for longer: it ends with its signer's role
 _WAIT_SECONDS = 12.0
 _LOOK_SECONDS = 0.2
+_MAX_QUERY_FIELDS = 20  # sites that pass links on add some of their own
 _PROXY = re.compile(r"/api/proxy_s3_(?:image|video)/(.+)", re.DOTALL)
 
 
@@ -241,10 +243,14 @@ def _taken_apart(url: str) -> tuple[str | None, str | None]:
         parts = urlsplit(url)
     except ValueError:
         parts = urlsplit("")
-    match = _PROXY.search(parts.path)
-    if match is None:
+    match = _PROXY.search(unquote(parts.path))
+    if match is None or not is_storable(match[1]):
         raise NotFound("The URL is not a link that this API gave out.")
-    return unquote(match[1]), parse_qs(parts.query).get("t", [None])[-1]
+    try:
+        query = parse_qs(parts.query, max_num_fields=_MAX_QUERY_FIELDS)
+    except ValueError:
+        query = {}
+    return match[1], query.get("t", [None])[-1]
 
 
 def _bytes_of(text: str) -> bytes:

@@ -44,17 +44,34 @@ def answer(database: Database, store: MediaStore, object_id: str) -> None:
             if taken is None:  # another worker is at it
                 return
             kind, body = _outcome(cursor, taken)
-            data = json.dumps(body, indent=2, ensure_ascii=False).encode()
-            store.put(answer_key(taken.user_id, taken.object_key, kind), data, "application/json")
+            _put(store, taken, kind, body)
             inbox.answered(cursor, object_id)
     except VideoError as error:  # the sweeper comes to it again
         logger.warning("not answered", extra={"object_id": object_id, "code": error.error_code})
 
 
+def answer_refused(store: MediaStore, taken: Taken) -> None:
+    """Answer an object that was refused, and of which the database does not know."""
+    _put(store, taken, "error", _refused(taken))
+
+
+def _put(store: MediaStore, taken: Taken, kind: Kind, body: dict[str, Any]) -> None:
+    data = json.dumps(body, indent=2, ensure_ascii=False).encode()
+    store.put(answer_key(taken.user_id, taken.object_key, kind), data, "application/json")
+
+
+def _refused(taken: Taken) -> dict[str, Any]:
+    return {**_source(taken), "status": "refused", **(taken.problem or {})}
+
+
+def _source(taken: Taken) -> dict[str, Any]:
+    return {"source": taken.object_key, "version_id": taken.version_id}
+
+
 def _outcome(cursor: Cursor, taken: Taken) -> tuple[Kind, dict[str, Any]]:
-    source = {"source": taken.object_key, "version_id": taken.version_id}
     if taken.problem is not None:
-        return "error", {**source, "status": "refused", **taken.problem}
+        return "error", _refused(taken)
+    source = _source(taken)
     lines = [(job, _of_job(cursor, job)) for job in inbox.jobs(cursor, taken.object_id)]
     if taken.batch:
         done = sum(job.status == "succeeded" for job, _ in lines)

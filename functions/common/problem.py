@@ -88,7 +88,7 @@ def _allowed(error: Mapping[str, Any]) -> Any:
 
 def _named(part: str | int) -> str:
     """Return a name as a JSON pointer has it; a client's own names can hold anything."""
-    text = str(part).encode(errors="replace").decode()
+    text = str(part).encode(errors="replace").decode().replace("\0", "\ufffd")
     return text.replace("~", "~0").replace("/", "~1")[:100]
 
 

@@ -12,6 +12,7 @@ from common.database import Database, media
 from common.errors import InvalidInput, NotFound
 from common.foreign import ForeignHttps
 from common.storage import MediaStore
+from common.strict import is_storable
 from common.uploads import PICTURES
 from common.video import Picture
 from common.wishes import CreateVideo
@@ -84,6 +85,8 @@ class References:
         key = key_in(text, self.bucket)
         if key is None and not _MEDIA_ID.fullmatch(text):
             return None
+        if key is not None and not is_storable(key):
+            raise InvalidInput("It is no link to media.", field=named, code="url.invalid")
         with self.database.transaction() as cursor:
             if key is None:
                 item = media.get(cursor, text, user_id)

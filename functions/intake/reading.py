@@ -1,7 +1,7 @@
 """What a dropped file asks for. Touches nothing; what cannot be read is said with every fault."""
 
 from collections.abc import Mapping
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from typing import Any
 
@@ -105,7 +105,7 @@ def _decoded(value: str) -> str:
     """S3 gives text beyond ASCII back as encoded words (RFC 2047)."""
     try:
         return str(make_header(decode_header(value)))
-    except (HeaderParseError, LookupError, UnicodeDecodeError):
+    except (MessageError, LookupError, ValueError):
         return value
 
 

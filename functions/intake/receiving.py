@@ -14,6 +14,7 @@ from common.caller import Caller
 from common.database import Database, inbox, keys, limits
 from common.errors import Forbidden, InvalidInput, NotFound, VideoError
 from common.log import logger
+from common.observability import MetricUnit, metrics
 from common.problem import Refusal
 from common.storage import Taken
 from common.storage.dropped import Dropped
@@ -53,8 +54,9 @@ class Intake:
     def receive(self, dropped: Dropped, *, last: bool) -> str:
         """Take an object in; return what was done with it.
 
-        What can be different in a moment (the database, a limit of requests or runs) is raised, to
-        come again, unless this is the `last` time.
+        What can be different in a moment (the database, a limit of requests or runs), and a mistake
+        of the program, is raised, to come again. The `last` time it is answered: nobody waits for a
+        result that never comes.
         """
         if not dropped.is_ours:
             return "ignored"
@@ -65,10 +67,11 @@ class Intake:
             done = self._take(dropped)
         except Unreadable as error:
             done = self._refuse(dropped, error.refusal)
-        except VideoError as error:
-            if error.retryable and not last:
+        except Exception as error:
+            may_change = not isinstance(error, VideoError) or error.retryable
+            if may_change and not last:
                 raise
-            done = self._refuse(dropped, problem.of_error(error))
+            done = self._refuse_finally(dropped, _refusal_of(error))
         outbox.answer(self.database, self.store, dropped.object_id)
         return done
 
@@ -194,6 +197,15 @@ class Intake:
             raise Unreadable(problem.of_faults(faults))
         return orders
 
+    def _refuse_finally(self, dropped: Dropped, refusal: Refusal) -> str:
+        """Refuse the object. Without the database it is answered all the same, and laid aside."""
+        try:
+            return self._refuse(dropped, refusal)
+        except VideoError:
+            taken = self._taken(dropped, problem=refusal)
+            outbox.answer_refused(self.store, taken)
+            raise
+
     def _refuse(self, dropped: Dropped, refusal: Refusal) -> str:
         taken = self._taken(dropped, problem=refusal)
         with self.database.transaction() as cursor:
@@ -207,11 +219,24 @@ class Intake:
         return inbox.Taken(
             object_id=dropped.object_id,
             user_id=dropped.user_id,
-            object_key=dropped.key,
+            object_key=dropped.key.replace("\0", "\ufffd"),  # which a row cannot hold
             version_id=dropped.version_id,
             batch=batch,
             problem=problem.model_dump(mode="json") if problem else None,
         )
+
+
+def _refusal_of(error: Exception) -> Refusal:
+    if isinstance(error, VideoError):
+        return problem.of_error(error)
+    logger.exception("object not taken in")
+    metrics.add_metric("ObjectsFailed", MetricUnit.Count, 1)
+    return problem.refusal(
+        "Internal error",
+        "internal",
+        "The file could not be taken in for an internal reason. Drop it again, or send it by POST "
+        "/v1/videos; if that fails too, the operator finds the reason in the log.",
+    )
 
 
 def _held(orders: Mapping[int, Order]) -> int:

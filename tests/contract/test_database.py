@@ -6,10 +6,11 @@ from decimal import Decimal
 from threading import Barrier
 
 import pytest
+from psycopg2.extras import Json
 
 from common import ids, verdict
 from common.database import Database, jobs, limits, narrations, runs, scenes, videos
-from common.errors import DatabaseUnavailable, NotFound, PermanentError
+from common.errors import DatabaseUnavailable, InvalidInput, NotFound, PermanentError
 from common.settings import DatabaseSettings
 from infra.local.postgres import Postgres
 from tests.contract.rows import STORY, admit, tell
@@ -245,3 +246,24 @@ def test_one_of_two_workers_gets_the_attempt(database: Database) -> None:
     assert first
     assert first.leased
     assert second is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("text", "a\0b"),
+        ("text", "\ud800"),
+        ("jsonb", Json({"a": "\0"})),
+        ("bigint", 10**40),
+        ("numeric(6, 2)", Decimal("1e30")),
+        ("timestamptz", "294277-01-01"),
+    ],
+)
+def test_a_value_that_no_column_holds_is_a_wrong_value(
+    database: Database, kind: str, value: object
+) -> None:
+    with pytest.raises(InvalidInput) as refused, database.transaction() as cursor:
+        cursor.execute(f"SELECT %s::{kind}", (value,))
+    assert refused.value.error_code == "database.value"
+    with database.transaction() as cursor:  # the connection is as good as before
+        cursor.execute("SELECT 1")

@@ -155,3 +155,15 @@ def test_one_form_is_given(gateway: Gateway) -> None:
 def test_an_estimate_counts_a_picture_in_any_form(gateway: Gateway) -> None:
     for form in ({"image_id": ids.new("med")}, {"image_url": "https://a.example/a.png"}):
         assert gateway.call("POST", "/v1/estimates", {"prompt": "x", **form}).status == 200
+
+
+@pytest.mark.parametrize("text", ["a%00b", "a\0b", "%ED%A0%80%00", "%2500%00"])
+@pytest.mark.parametrize(
+    "place", ["https://e.example/api/proxy_s3_image/", f"https://{BUCKET}.s3/"]
+)
+def test_a_key_is_checked_after_it_is_decoded(
+    references: References, text: str, place: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        wished(references, image_url=place + text)
+    assert refused.value.error_code == "url.invalid"

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 import psycopg2
 import requests
-from psycopg2.extras import RealDictCursor
 
+from common.database import Cursor
 from infra.local.connection import Connection
 from tests import answers
 from tests.answers import Seen
@@ -91,7 +91,7 @@ class Backstage:
         raise AssertionError(f"there is no function {function}")
 
     @contextmanager
-    def database(self) -> Iterator[RealDictCursor]:
+    def database(self) -> Iterator[Cursor]:
         """Yield a cursor on the stack's database; committed at the end."""
         place = self.environment("sweeper")
         secret = self.link.client("secretsmanager").get_secret_value(
@@ -106,7 +106,7 @@ class Backstage:
             password=login["password"],
         )
         try:
-            with connection, connection.cursor(cursor_factory=RealDictCursor) as cursor:
+            with connection, connection.cursor(cursor_factory=Cursor) as cursor:
                 yield cursor
         finally:
             connection.close()

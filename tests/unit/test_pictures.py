@@ -144,3 +144,22 @@ def test_what_is_no_picture_cannot_be_fitted() -> None:
     with pytest.raises(MediaError) as caught:
         pictures.fit(Picture(b"\x89PNG not a picture"), (1280, 720))
     assert caught.value.error_code == "image.unusable"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [struct.error, zlib.error, IndexError, TypeError, ZeroDivisionError, KeyError, SystemError,
+     OverflowError, RuntimeError, MemoryError, RecursionError],
+)  # fmt: skip
+def test_whatever_a_decoder_raises_is_a_broken_picture(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_self: object) -> None:
+        raise error("in the decoder")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", broken)
+    with pytest.raises(InvalidInput) as refused:
+        pictures.clean(picture())
+    assert refused.value.error_code == "image.invalid"
+    with pytest.raises(MediaError):
+        pictures.fit(Picture(picture()), (32, 32))

@@ -11,11 +11,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psycopg2
-from psycopg2 import extensions
-from psycopg2.extras import RealDictCursor as Cursor
+from psycopg2 import extensions, sql
+from psycopg2.extras import RealDictCursor
 
 from common import secrets
-from common.errors import DatabaseUnavailable, PermanentError, TransientError, VideoError
+from common.errors import (
+    DatabaseUnavailable,
+    InvalidInput,
+    PermanentError,
+    TransientError,
+    VideoError,
+)
+from common.log import logger
 from common.settings import DatabaseSettings
 
 __all__ = ["CA_BUNDLE", "Cursor", "Database"]
@@ -32,6 +39,7 @@ _CROWDED = """
 
 # Connection lost, shut down, too many connections, or a standby after a failover.
 _UNAVAILABLE = ("08", "53300", "57P01", "57P02", "57P03", "25006")
+_VALUE = "22"  # data exceptions: a number or time out of range, a character that is none
 _CONFLICT = ("40001", "40P01", "55P03")
 
 # A refused connect has no SQLSTATE; these are 53300 in words.
@@ -39,6 +47,22 @@ _FULL = ("too many clients", "remaining connection slots", "too many connections
 _WAIT_SECONDS = 5.0
 
 Result = TypeVar("Result")
+
+
+class Cursor(RealDictCursor):
+    """A cursor whose rows are dictionaries.
+
+    Raises InvalidInput for a text that cannot be sent: psycopg2 raises ValueError for NUL and for
+    halves of surrogate pairs, which is no error of its own.
+    """
+
+    def execute(self, query: str | bytes | sql.Composable, vars: Any = None) -> None:  # noqa: A002 - psycopg2's name
+        """Execute a statement."""
+        try:
+            super().execute(query, vars)
+        except ValueError:
+            logger.exception("statement not sent")
+            raise _not_storable() from None
 
 
 class Database:
@@ -215,9 +239,20 @@ def _unavailable() -> DatabaseUnavailable:
     )
 
 
+def _not_storable() -> InvalidInput:
+    return InvalidInput(
+        "A value cannot be stored: a text with a character that is none, or a number or time out "
+        "of range. Nothing was changed.",
+        code="database.value",
+    )
+
+
 def _own(error: psycopg2.Error) -> VideoError:
     """Turn psycopg2's error into the project's own, by SQLSTATE."""
     state = error.pgcode
+    if state is not None and state.startswith(_VALUE):
+        logger.error("value refused", extra={"sqlstate": state})
+        return _not_storable()
     if state is None and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
         return _unavailable()
     if state is not None and state.startswith(_UNAVAILABLE):
