@@ -3,7 +3,7 @@
 from decimal import Decimal
 from functools import cache
 
-from common import secrets
+from common import aws, secrets
 from common.database import Database
 from common.database.jobs import Step
 from common.database.videos import Video
@@ -36,6 +36,7 @@ def store() -> S3MediaStore:
 @cache
 def ledger() -> Ledger:
     """The protocol of paid calls."""
+    aws.s3()  # built now, and not between a paid call and its receipt
     return Ledger(database(), store())
 
 

@@ -7,10 +7,11 @@ filled without a check, and an HTML page with status 200 comes back as a string.
 import json
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from common.errors import VideoError
-from common.providers import ProviderContext, outcome, statuses
+from common.providers import ProviderContext, key_in, outcome, statuses
 from common.providers.models import Model
 from common.video import Cost
 
@@ -49,52 +50,70 @@ _NO_MODEL = frozenset({"model_not_found", "unsupported_model"})
 _CODES_COUNT = frozenset({400, 404, 422, 429})
 
 
-def call(
-    context: ProviderContext,
-    seconds: float,
-    make: "Callable[[OpenAI], LegacyAPIResponse[Any]]",
-) -> dict[str, Any]:
-    """Make one call and return the JSON object that it answered with, id and all.
+class Client:
+    """OpenAI's SDK with everything loaded that a call of `resource` needs, such as `responses`.
 
-    `seconds` is how long the answer may keep us waiting. Raises NotAccepted, ProviderRefused or
-    OutcomeUnknown.
+    A provider makes it when it is created, which is before its call is written to the ledger: a
+    crash between the two leaves a call in doubt that was never made, and importing the SDK takes
+    a second. Without a key nothing is loaded, and calls raise ProviderRefused.
     """
-    try:
-        body = json.loads(call_for_bytes(context, seconds, make))
-    except ValueError:
-        raise outcome.unknown(VENDOR) from None
-    if not isinstance(body, dict):
-        raise outcome.unknown(VENDOR)
-    return body
 
+    def __init__(self, context: ProviderContext, *resources: str) -> None:
+        self._sdk: OpenAI | None = None
+        key = key_in(context.secrets, KEY)
+        if key is None:
+            return
+        # Imported here: for the functions that call OpenAI, and only when they do.
+        import httpx2
+        import openai
 
-def call_for_bytes(
-    context: ProviderContext,
-    seconds: float,
-    make: "Callable[[OpenAI], LegacyAPIResponse[Any]]",
-) -> bytes:
-    """Make one call and return the body that it answered with; as above."""
-    key = outcome.key(context, KEY, VENDOR)
-    # Imported here: half a second, for the functions that call OpenAI and only when they do.
-    import openai
+        self._sdk = openai.OpenAI(
+            api_key=key,
+            base_url=context.base_urls.get("openai", _BASE_URL),
+            max_retries=0,
+            # A connection is closed after its call: nobody else would.
+            http_client=openai.DefaultHttpxClient(
+                follow_redirects=False, limits=httpx2.Limits(max_keepalive_connections=0)
+            ),
+        )
+        for resource in resources:  # the SDK loads each one when it is first looked up
+            attrgetter(f"{resource}.with_raw_response")(self._sdk)
 
-    http_client = openai.DefaultHttpxClient(follow_redirects=False)
-    with openai.OpenAI(
-        api_key=key,
-        base_url=context.base_urls.get("openai", _BASE_URL),
-        max_retries=0,
-        timeout=openai.Timeout(seconds, connect=_CONNECT_SECONDS),
-        http_client=http_client,
-    ) as client:
+    def call(
+        self, seconds: float, make: "Callable[[OpenAI], LegacyAPIResponse[Any]]"
+    ) -> dict[str, Any]:
+        """Make one call and return the JSON object that it answered with, id and all.
+
+        `seconds` is how long the answer may keep us waiting. Raises NotAccepted, ProviderRefused
+        or OutcomeUnknown.
+        """
         try:
-            body: bytes = make(client).http_response.read()
+            body = json.loads(self.call_for_bytes(seconds, make))
+        except ValueError:
+            raise outcome.unknown(VENDOR) from None
+        if not isinstance(body, dict):
+            raise outcome.unknown(VENDOR)
+        return body
+
+    def call_for_bytes(
+        self, seconds: float, make: "Callable[[OpenAI], LegacyAPIResponse[Any]]"
+    ) -> bytes:
+        """Make one call and return the body that it answered with; as above."""
+        if self._sdk is None:
+            raise outcome.refused(VENDOR, "provider.key", billed=False)
+        import openai
+
+        timeout = openai.Timeout(seconds, connect=_CONNECT_SECONDS)
+        try:
+            answer = make(self._sdk.with_options(timeout=timeout))
+            body: bytes = answer.http_response.read()
         except openai.APIStatusError as error:
             raise _of_status(error) from None
         except openai.APIConnectionError as error:
             raise _of_connection(error) from None
         except (openai.OpenAIError, ValueError):
             raise outcome.unknown(VENDOR) from None
-    return body
+        return body
 
 
 def of_code(

@@ -9,6 +9,8 @@ from common import pictures
 from common.errors import MediaError
 from common.video import Cost, Picture
 
+Image.preinit()  # loads its formats now, not while an answer that was paid for waits
+
 
 def sent(picture: Picture, size: tuple[int, int]) -> Picture:
     """Return a picture to follow, with no more pixels than the one that is made of it.

@@ -35,14 +35,14 @@ class OpenAIImage:
     """Paints pictures."""
 
     def __init__(self, context: ProviderContext) -> None:
-        self._context = context
+        self._client = _openai.Client(context, "images")
 
     def paint(self, request: ImageRequest) -> ImageResult:
         """Return the picture, by exactly one call."""
         model = models.find("image", "openai", request.model)
         ratio = _ratio(model, request.size)
         files = _files(request)
-        body = _openai.call(self._context, _SECONDS, _call(model, request, files))
+        body = self._client.call(_SECONDS, _call(model, request, files))
         cost = _openai.cost(model, body.get("usage"))
         if cost is None and not _is_answer(body):
             raise outcome.unknown(_openai.VENDOR)
@@ -89,10 +89,10 @@ def _call(model: Model, request: ImageRequest, files: list[tuple[str, bytes, str
         "n": 1,
     }
 
-    def make(client: "OpenAI") -> "LegacyAPIResponse[Any]":
+    def make(sdk: "OpenAI") -> "LegacyAPIResponse[Any]":
         if files:
-            return client.images.with_raw_response.edit(image=list(files), **wish)
-        return client.images.with_raw_response.generate(**wish)
+            return sdk.images.with_raw_response.edit(image=list(files), **wish)
+        return sdk.images.with_raw_response.generate(**wish)
 
     return make
 

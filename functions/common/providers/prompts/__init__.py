@@ -157,7 +157,7 @@ def cut(text: str, limit: int, measure: Measure) -> str:
 
 def utf16(text: str) -> int:
     """Return the length of the text in UTF-16 units, as JavaScript counts."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text) + sum(character > "\uffff" for character in text)
 
 
 def _belongs_to_the_one_before(text: str, index: int) -> bool:

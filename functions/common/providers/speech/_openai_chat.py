@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from common.errors import MediaError
 from common.narration import FASTEST
-from common.providers import ProviderContext, SpeechRequest, SpeechResult, _openai, outcome, prompts
+from common.providers import SpeechRequest, SpeechResult, _openai, outcome, prompts
 from common.providers.models import Model
 from common.providers.speech import _spoken
 from common.video import Cost
@@ -52,13 +52,11 @@ class _Completion(_Loose):
     choices: list[_Choice]
 
 
-def speak(
-    context: ProviderContext, model: Model, voice: str, request: SpeechRequest
-) -> SpeechResult:
+def speak(client: _openai.Client, model: Model, voice: str, request: SpeechRequest) -> SpeechResult:
     """Make the call and hold the answer to the text."""
 
-    def make(client: "OpenAI") -> "LegacyAPIResponse[Any]":
-        return client.chat.completions.with_raw_response.create(
+    def make(sdk: "OpenAI") -> "LegacyAPIResponse[Any]":
+        return sdk.chat.completions.with_raw_response.create(
             model=model.model,
             modalities=["text", "audio"],
             audio={"voice": voice, "format": "wav"},
@@ -73,7 +71,7 @@ def speak(
             store=False,
         )
 
-    body = _openai.call(context, _SECONDS, make)
+    body = client.call(_SECONDS, make)
     told = _cost(model, body.get("usage"))
     cost = told or Cost(usd=model.narration_usd(request.seconds))
     audio = _audio(body, cost)

@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from common.providers import ProviderContext, SpeechRequest, SpeechResult, _openai, outcome, prompts
+from common.providers import SpeechRequest, SpeechResult, _openai, outcome, prompts
 from common.providers.models import Model
 from common.providers.speech import _spoken
 from common.video import Cost
@@ -16,13 +16,11 @@ if TYPE_CHECKING:
 _SECONDS = 90.0
 
 
-def speak(
-    context: ProviderContext, model: Model, voice: str, request: SpeechRequest
-) -> SpeechResult:
+def speak(client: _openai.Client, model: Model, voice: str, request: SpeechRequest) -> SpeechResult:
     """Make the call. What it cost is counted from the length of what came."""
 
-    def make(client: "OpenAI") -> "LegacyAPIResponse[Any]":
-        return client.audio.speech.with_raw_response.create(
+    def make(sdk: "OpenAI") -> "LegacyAPIResponse[Any]":
+        return sdk.audio.speech.with_raw_response.create(
             model=model.model,
             voice=voice,
             input=request.text,
@@ -30,7 +28,7 @@ def speak(
             response_format="wav",
         )
 
-    data = _openai.call_for_bytes(context, _SECONDS, make)
+    data = client.call_for_bytes(_SECONDS, make)
     if not data.startswith(b"RIFF"):  # a page of somebody on the way, perhaps
         raise outcome.unknown(_openai.VENDOR)
     expected = Cost(usd=model.narration_usd(request.seconds))

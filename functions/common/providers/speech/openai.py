@@ -1,7 +1,7 @@
 """Speech by OpenAI: by a chat model that speaks, or by the older speech endpoint."""
 
 from common.errors import InvalidInput
-from common.providers import ProviderContext, SpeechRequest, SpeechResult, models
+from common.providers import ProviderContext, SpeechRequest, SpeechResult, _openai, models
 from common.providers.models import Model
 from common.providers.speech import _openai_chat, _openai_speech
 
@@ -15,13 +15,14 @@ _ENDPOINTS = {
     "chat/completions": _openai_chat.speak,
     "audio/speech": _openai_speech.speak,
 }
+_RESOURCES = ("chat.completions", "audio.speech")
 
 
 class OpenAISpeech:
     """Speaks, by exactly one call."""
 
     def __init__(self, context: ProviderContext) -> None:
-        self._context = context
+        self._client = _openai.Client(context, *_RESOURCES)
 
     def speak(self, request: SpeechRequest) -> SpeechResult:
         """Return the text as spoken, word for word.
@@ -31,7 +32,7 @@ class OpenAISpeech:
         model = models.find("speech", "openai", request.model)
         voice = request.voice or model.voices[0]
         _check(model, request, voice)
-        return _ENDPOINTS[model.endpoint or ""](self._context, model, voice, request)
+        return _ENDPOINTS[model.endpoint or ""](self._client, model, voice, request)
 
 
 def _check(model: Model, request: SpeechRequest, voice: str) -> None:

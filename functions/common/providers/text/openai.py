@@ -45,7 +45,7 @@ class OpenAIText:
     """
 
     def __init__(self, context: ProviderContext) -> None:
-        self._context = context
+        self._client = _openai.Client(context, "responses")
 
     def write_story(self, request: StoryRequest) -> StoryResult:
         """Return the story."""
@@ -95,8 +95,8 @@ class OpenAIText:
         tokens: int,
         seconds: float,
     ) -> Written:
-        def make(client: "OpenAI") -> "LegacyAPIResponse[Any]":
-            return client.responses.with_raw_response.create(
+        def make(sdk: "OpenAI") -> "LegacyAPIResponse[Any]":
+            return sdk.responses.with_raw_response.create(
                 model=model.model,
                 input=asked,
                 max_output_tokens=tokens,
@@ -113,7 +113,7 @@ class OpenAIText:
             )
 
         expected = Cost(usd=model.story_usd(request.scenes))
-        return _openai_answer.read(_openai.call(self._context, seconds, make), model, expected)
+        return _openai_answer.read(self._client.call(seconds, make), model, expected)
 
 
 def _after_one_paid_call(error: VideoError, spent: Cost) -> VideoError:

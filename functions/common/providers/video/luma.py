@@ -5,6 +5,7 @@ saw twice would make one job. The model is served in us-west-2 only, and the buc
 """
 
 import base64
+import contextlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -78,6 +79,9 @@ class Luma:
 
     def __init__(self, context: ProviderContext) -> None:
         self._store = context.store
+        # Built before a call is written to the ledger; without a region, the call says so.
+        with contextlib.suppress(BotoCoreError):
+            aws.bedrock()
 
     def submit(self, request: ClipRequest) -> JobRef:
         """Start an invocation that leaves its result beside the video's other clips."""
