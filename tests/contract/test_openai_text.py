@@ -70,6 +70,42 @@ def test_what_cannot_be_used_is_corrected_once(
 
 
 @pytest.mark.parametrize(
+    "around",
+    [
+        "```json\n%s\n```",
+        "```\n%s\n```",
+        "~~~JSON\r\n%s\r\n~~~\r\n",
+        "\ufeff%s",
+        "\ufeff\n```json %s```",
+        "Here is your story (in {curly} words [1]):\n\n%s\n\nI hope that you like it! {}",
+        "<json>%s</json>",
+        "[%s]",
+        '{"story": %s}',
+        '{"type": "story", "content": [{"data": %s}], "note": "{}"}',
+        "%s%s",
+    ],
+)
+@pytest.mark.parametrize("quoted", [False, True])
+def test_a_wrapped_story_is_unwrapped_and_not_paid_for_twice(
+    around: str, quoted: bool, visit: Visit, writer: TextProvider
+) -> None:
+    visit.vendor.fault(ENDPOINT, "wrapped", around=around, quoted=quoted)
+    assert len(writer.write_story(vendors.story_request(2)).story.scenes) == 2
+    assert len(visit.charges()) == 1
+
+
+@pytest.mark.parametrize(
+    "around", ["```json\n```", "No. {" * 100, "[" * 100_000, "{" * 9000, "null"]
+)
+def test_a_text_without_a_story_is_corrected_once(
+    around: str, visit: Visit, writer: TextProvider
+) -> None:
+    visit.vendor.fault(ENDPOINT, "wrapped", around=around)
+    assert len(writer.write_story(vendors.story_request(2)).story.scenes) == 2
+    assert len(visit.charges()) == 2
+
+
+@pytest.mark.parametrize(
     ("mode", "code"),
     [
         ("truncation", "story.truncated"),

@@ -11,10 +11,13 @@ commentary      a commentary message before the final one
 one_scene_less  the story has one scene too few, where the schema allows it
 links           the texts hold a link
 not_fitting     the text is JSON that does not fit the schema
+wrapped         the text is the JSON in the option `around`, in the place of `%s`; `quoted`: as a
+                JSON string
 
 Truncation comes by itself too, when max_output_tokens is less than what reasoning and text need.
 """
 
+import json
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -33,7 +36,7 @@ from tests.stand_ins.openai_models import NOT_REASONING, Model
 MODES = frozenset(
     {
         *("refusal", "truncation", "reasoning_only", "content_filter", "failed", "commentary"),
-        *("one_scene_less", "links", "not_fitting"),
+        *("one_scene_less", "links", "not_fitting", "wrapped"),
     }
 )
 _NAMES = frozenset(
@@ -180,6 +183,9 @@ def respond(wish: Wish, now: float, fault: Fault | None) -> Result:
             Decimal(0),
         )
     text = _story(wish, mode)
+    if fault and mode == "wrapped":
+        text = json.dumps(text) if fault.options.get("quoted") else text
+        text = str(fault.options.get("around", "%s")).replace("%s", text)
     thinking = _EFFORTS[wish.effort]
     output_tokens = thinking + count_tokens(text)
     messages = [openai_objects.message(text, "completed", "final_answer")]

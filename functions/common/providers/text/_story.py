@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from common.narration import MAX_CHARACTERS, fit, room, seconds_to_say
 from common.providers import StoryRequest, prompts
+from common.providers.text import _wrapping
 from common.video import Scene, Story
 
 _NAME, _TITLE, _LOOK, _SHORT, _LONG = 80, 120, 600, 800, 1200  # characters
@@ -100,13 +101,7 @@ def schema(scenes: int, *, narrated: bool = False) -> dict[str, Any]:
 
 def read(text: str, request: StoryRequest) -> Story:
     """Return the story that the model wrote as JSON text; raises BrokenRules."""
-    try:
-        draft = Draft.model_validate_json(text)
-    except ValidationError as error:
-        places = {".".join(str(part) for part in fault["loc"]) for fault in error.errors()}
-        raise BrokenRules(
-            [f"{place or 'the whole'}: not as the schema says" for place in places]
-        ) from None
+    draft = _draft(text)
     if faults := list(_faults(draft, request)):
         raise BrokenRules(faults)
     return Story(
@@ -116,6 +111,18 @@ def read(text: str, request: StoryRequest) -> Story:
             _scene(number, scene, draft, request) for number, scene in enumerate(draft.scenes, 1)
         ),
     )
+
+
+def _draft(text: str) -> Draft:
+    """Return the draft in the text, whatever stands around it; raises BrokenRules."""
+    faults: list[str] = []
+    for found in _wrapping.objects(text):
+        try:
+            return Draft.model_validate(found)
+        except ValidationError as error:
+            places = {".".join(str(part) for part in fault["loc"]) for fault in error.errors()}
+            faults = faults or [f"{place}: not as the schema says" for place in sorted(places)]
+    raise BrokenRules(faults or ["the whole: not as the schema says"])
 
 
 def _scene(number: int, scene: SceneDraft, draft: Draft, request: StoryRequest) -> Scene:
