@@ -89,9 +89,11 @@ def _shown_as(item: Media) -> Shown:
     return "image" if item.media_type.startswith("image/") else "video"
 
 
-def address(event: APIGatewayProxyEvent) -> str:
-    """Return the API's own address, as the client wrote it: scheme, host and stage."""
+def address(event: APIGatewayProxyEvent, scheme: str = "https") -> str:
+    """Return the API's own address, as the client wrote it: host and stage.
+
+    The scheme is not read from the request, whose headers anybody may write.
+    """
     context = event.request_context
-    scheme = event.headers.get("X-Forwarded-Proto") or "https"
     stage = (context.path or "").removesuffix(event.path)
     return f"{scheme}://{context.domain_name}{stage}"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from api import cursors, present
+from api import present
+from api.cursors import Cursors
 from api.schemas.listing import EventObject, EventPage
 from api.schemas.videos import VideoPage
 from common.caller import Caller
@@ -19,12 +20,14 @@ class Listing:
 
     database: Database
     console: present.Console
+    cursors: Cursors
 
     def videos(
         self, caller: Caller, search: Search, *, limit: int, cursor: str | None
     ) -> VideoPage:
         """Show the caller's videos that are looked for, newest first."""
-        before = cursors.decode(cursor)
+        scope = ("videos", caller.user_id)
+        before = self.cursors.decode(cursor, *scope)
         with self.database.transaction() as sql:
             found = videos.page(sql, caller.user_id, limit=limit + 1, before=before, search=search)
             shown = found[:limit]
@@ -38,19 +41,21 @@ class Listing:
                 for video in shown
             ]
         more = len(found) > limit
-        return VideoPage(data=data, next_cursor=cursors.encode(shown[-1].id) if more else None)
+        behind = self.cursors.encode(shown[-1].id, *scope) if more else None
+        return VideoPage(data=data, next_cursor=behind)
 
     def events(self, caller: Caller, video_id: str, *, limit: int, cursor: str | None) -> EventPage:
         """Show the timeline of all runs of a video, oldest first; raises NotFound."""
-        after = cursors.decode(cursor) or 0
         with self.database.transaction() as sql:
             video = videos.get(sql, video_id, caller.user_id)
+            scope = ("events", video.session_id)
+            after = self.cursors.decode(cursor, *scope) or 0
             found = runs.timeline(sql, video.session_id, limit=limit + 1, after=after)
         shown = found[:limit]
         return EventPage(
             data=[
                 EventObject(
-                    id=cursors.encode(event.id),
+                    id=self.cursors.encode(event.id, *scope),
                     at=event.at,
                     run_id=event.run_id,
                     type=event.type,
@@ -59,7 +64,7 @@ class Listing:
                 )
                 for event in shown
             ],
-            next_cursor=cursors.encode(shown[-1].id) if len(found) > limit else None,
+            next_cursor=self.cursors.encode(shown[-1].id, *scope) if len(found) > limit else None,
         )
 
 

@@ -1,8 +1,10 @@
 """What the routes work with: settings, database, media store and use cases of the warm function."""
 
+from collections.abc import Mapping
 from functools import cache, partial
 
 from api.cancellation import Canceling
+from api.cursors import Cursors
 from api.deletion import Deleting
 from api.files import Files
 from api.library import Library
@@ -66,7 +68,7 @@ def deleting() -> Deleting:
 @cache
 def listing() -> Listing:
     """The use cases of lists."""
-    return Listing(database(), console())
+    return Listing(database(), console(), Cursors(_secret))
 
 
 @cache
@@ -92,7 +94,12 @@ def outcomes() -> Outcomes:
 @cache
 def links() -> Links:
     """Links to media."""
-    return Links(database(), store(), lambda: secrets.read(settings().keys_secret_arn))
+    return Links(database(), store(), _secret)
+
+
+def _secret() -> Mapping[str, str]:
+    """The stack's secret, of which signing keys are derived."""
+    return secrets.read(settings().keys_secret_arn)
 
 
 @cache

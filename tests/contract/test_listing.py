@@ -1,16 +1,18 @@
 """Lists of videos, and the timeline of one."""
 
+import base64
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 
-from common import pipeline
+from common import pipeline, secrets
 from common.database import Database, runs, scenes
 from common.settings import DatabaseSettings
-from tests.contract.conftest import MACHINE
+from tests.contract.conftest import KEYS, MACHINE
 from tests.contract.gateway import Gateway
 from tests.contract.rows import STORY, admit, tell
+from tests.stand_ins.secrets_manager import SecretsManager
 
 FAILURE = {
     "code": "x", "stage": "story", "scene": None, "detail": "no", "retryable": True, "billed": None,
@@ -194,3 +196,49 @@ def test_a_video_is_shown_as_of_one_moment(
     monkeypatch.setattr(scenes, "frames", read)
     assert len(gateway.call("GET", f"/v1/videos/{video_id}").json()["scenes"]) == len(STORY.scenes)
     writer.close()
+
+
+def test_a_cursor_opens_in_its_own_list_only_and_tells_nothing(
+    gateway: Gateway, database: Database
+) -> None:
+    for _ in range(3):
+        admit(database)
+        admit(database, user_id="bob")
+    mine, theirs = (
+        gateway.call("GET", "/v1/videos?limit=1", user_id=name).json() for name in ("alice", "bob")
+    )
+    video_id, run_id = admit(database)
+    with database.transaction() as sql:
+        runs.add_event(sql, run_id, "image.succeeded", 1)
+        sql.execute("SELECT max(id) AS video, (SELECT max(id) FROM run_events) AS event "
+                    "FROM video_sessions")  # fmt: skip
+        numbers = set((sql.fetchone() or {}).values())
+    events = gateway.call("GET", f"/v1/videos/{video_id}/events?limit=1").json()
+    told = [mine["next_cursor"], theirs["next_cursor"], events["next_cursor"]]
+    assert len(set(told)) == 3
+    for cursor in [*told, events["data"][0]["id"]]:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        assert len(raw) == 16  # of any number
+        assert not {int.from_bytes(raw[at : at + 8]) for at in range(9)} & numbers
+    again = gateway.call("GET", "/v1/videos?limit=1").json()["next_cursor"]
+    assert again != mine["next_cursor"]  # of another row
+    assert gateway.call("GET", f"/v1/videos?cursor={told[0]}").status == 200
+    altered = told[0][:-1] + ("A" if told[0][-1] != "A" else "Q")
+    for wrong in (told[1], told[2], altered, "MTQ", "x" * 64, "\u00e9", ""):
+        reply = gateway.call("GET", f"/v1/videos?cursor={quote(wrong)}")
+        assert (reply.status, reply.json()["errors"][0]["pointer"]) == (422, "/cursor"), wrong
+        reply = gateway.call("GET", f"/v1/videos/{video_id}/events?cursor={quote(told[0])}")
+        assert reply.status == 422
+
+
+def test_a_cursor_holds_while_the_secret_is_rotated(
+    gateway: Gateway, database: Database, secret_store: SecretsManager
+) -> None:
+    for _ in range(3):
+        admit(database)
+    first = gateway.call("GET", "/v1/videos?limit=1").json()["next_cursor"]
+    rotated = {"SECRET_KEY": "n" * 64, "PREVIOUS_SECRET_KEY": "s" * 64}
+    for kept, status in ((rotated, 200), ({"SECRET_KEY": "n" * 64}, 422)):
+        secret_store.secrets[KEYS] = kept
+        secrets._kept.clear()
+        assert gateway.call("GET", f"/v1/videos?cursor={first}").status == status

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.answers import DOCUMENT, OPERATIONS
 from tests.contract.gateway import Gateway
 
 WISH = {"prompt": "A paper boat", "scenes": 1, "seconds": 2}
@@ -82,3 +83,20 @@ def test_a_name_is_a_slug_and_not_one_of_our_ids(name: str, gateway: Gateway) ->
 def test_header_and_body_may_not_differ(gateway: Gateway) -> None:
     answer = gateway.call("POST", "/v1/videos", {**WISH, "requestId": "a"}, {"X-Request-ID": "b"})
     assert answer.status == 422
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        (operation.method, operation.path, 400 if operation.path.startswith("/api/") else 422)
+        for operation in OPERATIONS
+        if not operation.public and not operation.path.startswith("/api/admin")
+    ],
+)
+def test_a_name_that_is_none_is_answered_as_documented(
+    gateway: Gateway, method: str, path: str, status: int
+) -> None:
+    reply = gateway.call(method, path, headers={"X-User-ID": "bad id!"})
+    assert (reply.status, reply.json()["status"]) == (status, status)
+    assert reply.json()["errors"][0]["pointer"] == "/X-User-ID"
+    assert str(status) in DOCUMENT["paths"][path][method.lower()]["responses"]

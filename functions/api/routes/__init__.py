@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from api.idempotency import Once
 from api.links import address as address_of
 from api.middleware import admitted, body_limit
-from api.resources import database
+from api.resources import database, settings
 from common.caller import Caller
 from common.errors import InvalidInput
 from common.strict import SLUG
@@ -71,7 +71,7 @@ def named(wish: Named, request_id: str | None) -> Named:
 def address(router: Router) -> str:
     """Return the API's own address, as the client of this request wrote it."""
     event: APIGatewayProxyEvent = router.current_event  # type: ignore[assignment]  # of a REST API
-    return address_of(event)
+    return address_of(event, "http" if settings().stage == "local" else "https")
 
 
 def bodiless(

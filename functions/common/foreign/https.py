@@ -170,7 +170,8 @@ class _Visit:
                 raise self._refused(
                     "url.invalid",
                     "Only https URLs with the name of a host are fetched: port 443, no user, no IP "
-                    "address, and at most 2048 plain characters.",
+                    "address, and at most 2048 ASCII characters. Write the name of a host in "
+                    "punycode (xn--...), and other characters percent-encoded.",
                 )
             response = self._open(place)
             if response.status not in _REDIRECTS:
