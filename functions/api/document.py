@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.models import (
     APIKey,
     HTTPBearer,
     License,
+    Server,
 )
 from pydantic import BaseModel
 
@@ -17,6 +18,7 @@ from api import forms, problems
 from api.problems import Problem
 
 VERSION = "1.0.0"
+SERVER = "."  # relative to the document; the API answers with its whole address
 _FIRST_VERSION_WRONG = "The body is not JSON, or a field or parameter is wrong."  # one status
 _MEANING = {
     400: "The body is not JSON.",
@@ -60,6 +62,13 @@ def _refusals(refusals: tuple[int, ...], authenticated: bool) -> dict[int, Any]:
     }
 
 
+def served(app: APIGatewayRestResolver, address: str) -> str:
+    """Return the document as JSON text, with the address that it was read at."""
+    document = json.loads(text(app))
+    document["servers"] = [{"url": address or SERVER}]
+    return json.dumps(document, ensure_ascii=False)
+
+
 @cache
 def text(app: APIGatewayRestResolver) -> str:
     """Return the document as JSON text, the same for the same routes."""
@@ -73,6 +82,7 @@ def text(app: APIGatewayRestResolver) -> str:
             "apiKey": APIKey.model_validate({"name": "X-API-Key", "in": "header"}),
         },
         security=[{"bearer": []}, {"apiKey": []}],
+        servers=[Server(url=SERVER, description="Where this document lies: the API's stage.")],
     )
     document = json.loads(raw)
     for path in document["paths"].values():

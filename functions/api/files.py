@@ -5,11 +5,10 @@ A key that a client names is looked up among the owner's media, never used as it
 
 import base64
 import hashlib
-import re
 import time
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from api.links import Links
 from api.schemas.files import (
@@ -31,15 +30,14 @@ from common.database import Database, media, uploads
 from common.database.media import Media
 from common.database.uploads import Upload
 from common.errors import InvalidInput, MediaError, NotFound, PayloadTooLarge
+from common.references import key_in
 from common.storage import ManagedStore, MediaFolder, arrival
-from common.strict import is_storable
 from common.uploads import Found
 
 STORE_SECONDS = 3600  # a presigned URL is not promised for longer: it ends with its signer's role
 _WAIT_SECONDS = 12.0
 _LOOK_SECONDS = 0.2
 _MAX_QUERY_FIELDS = 20  # sites that pass links on add some of their own
-_PROXY = re.compile(r"/api/proxy_s3_(?:image|video)/(.+)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,7 @@ class Files:
     store: ManagedStore
     links: Links
     uploads: Uploads
+    bucket: str
 
     def link(
         self,
@@ -73,8 +72,10 @@ class Files:
         wish = wish or ConvertImage()
         key = wish.s3Key
         if wish.imageUrl is not None:
-            key, carried = _taken_apart(wish.imageUrl)
-            capability = capability or carried
+            key = key_in(wish.imageUrl, self.bucket)
+            if key is None:
+                raise NotFound("The URL is not a link that this API gave out.")
+            capability = capability or _capability_in(wish.imageUrl)
         item, _ = self._found(caller, capability, wish.id, key)
         if not item.media_type.startswith("image/"):
             raise InvalidInput("The media object is not a picture.", code="media.not_a_picture")
@@ -132,7 +133,7 @@ class Files:
     ) -> VideoLocated | VideoAwaited:
         """Take a small video, or say how a large one is sent; raises MediaError for a bad one."""
         if wish.video is None:
-            return self._in_parts(caller, wish)
+            return self._in_parts(caller, wish, address)
         data = _bytes_of(wish.video)
         media_id = ids.new("med")
         announced = Upload(
@@ -150,7 +151,7 @@ class Files:
         self.store.put(arrival(caller.user_id, media_id), data, wish.contentType)
         item = self._settled(caller, media_id)
         if item.status == "pending":
-            return self._awaited(caller, media_id, wish)
+            return self._awaited(caller, media_id, wish, address)
         if item.error is not None:
             raise MediaError(item.error["detail"], code=item.error["code"], field="video")
         return VideoLocated(
@@ -199,7 +200,7 @@ class Files:
     def _stored(self, item: Media, seconds: int) -> str:
         return self.store.link(str(item.key), seconds=min(seconds, STORE_SECONDS))
 
-    def _in_parts(self, caller: Caller, wish: UploadVideo) -> VideoAwaited:
+    def _in_parts(self, caller: Caller, wish: UploadVideo, address: str) -> VideoAwaited:
         announced = CreateUpload(
             media_type=wish.contentType,
             size_bytes=wish.fileSize or 0,
@@ -208,20 +209,22 @@ class Files:
         )
         made = self.uploads.create(caller, announced, wish.requestId)
         assert made.parts is not None  # it was asked for
-        return self._awaited(caller, made.id, wish).model_copy(
+        return self._awaited(caller, made.id, wish, address).model_copy(
             update={
                 "partSize": made.parts.size_bytes,
                 "uploadUrls": made.parts.urls,
-                "completeUrl": made.links.complete,
+                "completeUrl": f"{address}{made.links.complete}",
             }
         )
 
-    def _awaited(self, caller: Caller, media_id: str, wish: UploadVideo) -> VideoAwaited:
+    def _awaited(
+        self, caller: Caller, media_id: str, wish: UploadVideo, address: str
+    ) -> VideoAwaited:
         return VideoAwaited(
             id=media_id,
             userId=caller.user_id,
             requestId=wish.requestId or media_id,
-            statusUrl=f"/v1/media/{media_id}",
+            statusUrl=f"{address}/v1/media/{media_id}",
             partSize=None,
             uploadUrls=None,
             completeUrl=None,
@@ -237,20 +240,13 @@ class Files:
             time.sleep(_LOOK_SECONDS)
 
 
-def _taken_apart(url: str) -> tuple[str | None, str | None]:
-    """Return key and capability of a link of ours; raises NotFound for any other URL."""
+def _capability_in(url: str) -> str | None:
+    """Return the capability that a link of ours carries."""
     try:
-        parts = urlsplit(url)
+        query = parse_qs(urlsplit(url).query, max_num_fields=_MAX_QUERY_FIELDS)
     except ValueError:
-        parts = urlsplit("")
-    match = _PROXY.search(unquote(parts.path))
-    if match is None or not is_storable(match[1]):
-        raise NotFound("The URL is not a link that this API gave out.")
-    try:
-        query = parse_qs(parts.query, max_num_fields=_MAX_QUERY_FIELDS)
-    except ValueError:
-        query = {}
-    return match[1], query.get("t", [None])[-1]
+        return None
+    return query.get("t", [None])[-1]
 
 
 def _bytes_of(text: str) -> bytes:

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from api import cors, document, errors, middleware, validation
 from api.page import POLICY as PAGE_POLICY
 from api.page import render
-from api.resources import settings
+from api.resources import address, settings
 from api.routes import files, keys, links, media, models, parts, service, uploads, usage, videos
 from common.log import logger
 from common.observability import metrics, tracer
@@ -20,7 +20,13 @@ from common.strict import read_json
 app = APIGatewayRestResolver(
     enable_validation=True, json_body_deserializer=read_json, strip_prefixes=[]
 )
-app.use(middlewares=[middleware.with_headers, middleware.exact_path])
+app.use(
+    middlewares=[
+        middleware.with_headers,
+        middleware.absolute_location(address),
+        middleware.exact_path,
+    ]
+)
 validation.install(app)
 errors.register(app)
 for routes in (videos, parts, media, uploads, files, links, models, keys, usage, service):
@@ -30,7 +36,8 @@ for routes in (videos, parts, media, uploads, files, links, models, keys, usage,
 @app.get("/openapi.json", include_in_schema=False)
 def openapi() -> Response[str]:
     """The OpenAPI document of this API."""
-    return Response(status_code=200, content_type=middleware.JSON, body=document.text(app))
+    body = document.served(app, address(app.current_event))
+    return Response(status_code=200, content_type=middleware.JSON, body=body)
 
 
 @app.get("/docs", include_in_schema=False)

@@ -52,12 +52,20 @@ class Once:
     fingerprint: bytes = b""
 
     @classmethod
-    def of(cls, event: BaseProxyEvent, owner: str, key: str | None) -> "Once":
-        """Return the idempotency of a request of that owner."""
-        if key is None:
+    def of(
+        cls, event: BaseProxyEvent, owner: str, key: str | None, request_id: str | None = None
+    ) -> "Once":
+        """Return the idempotency of a request of that owner.
+
+        Without a key, `request_id` and the body together are one.
+        """
+        if key is None and request_id is None:
             return cls()
-        parts = (owner, event.http_method, event.path, key)
-        return cls(parts, _digest([event.query_string_parameters, _body(event)]))
+        fingerprint = _digest([event.query_string_parameters, _body(event)])
+        parts = (owner, event.http_method, event.path)
+        if key is not None:
+            return cls((*parts, key), fingerprint)
+        return cls((*parts, "X-Request-ID", str(request_id), fingerprint.hex()), fingerprint)
 
     def kept(self, database: Database) -> Answer | None:
         """Return what the key was answered already; raises InvalidInput for another request."""

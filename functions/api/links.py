@@ -92,8 +92,11 @@ def _shown_as(item: Media) -> Shown:
 def address(event: APIGatewayProxyEvent, scheme: str = "https") -> str:
     """Return the API's own address, as the client wrote it: host and stage.
 
-    The scheme is not read from the request, whose headers anybody may write.
+    Empty for an event that was not sent to a host. The scheme is not read from the request, whose
+    headers anybody may write.
     """
     context = event.request_context
+    if not context.domain_name:
+        return ""
     stage = (context.path or "").removesuffix(event.path)
     return f"{scheme}://{context.domain_name}{stage}"

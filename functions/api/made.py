@@ -63,15 +63,15 @@ class Outcomes:
             raise Conflict("The run was canceled.", code="run.canceled")
         if run.error is not None:
             raise RunFailed(run.error)
-        return _pending(run, caller.user_id)
+        return _pending(run, caller.user_id, address)
 
 
-def _pending(run: Run, user_id: str) -> Answer:
+def _pending(run: Run, user_id: str, address: str) -> Answer:
     pending = Pending(
         **_common(run, user_id),
         status="running" if run.status == "running" else "queued",
         runId=run.run_id,
-        statusUrl=f"/api/runs/{run.run_id}",
+        statusUrl=f"{address}/api/runs/{run.run_id}",
     )
     headers = {"Location": pending.statusUrl, "Retry-After": str(POLL_SECONDS)}
     return Answer(202, pending.model_dump_json(), headers, run.session_id)

@@ -5,6 +5,7 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from api import caller
 from common.caller import Caller
@@ -49,6 +50,24 @@ def with_headers(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[
     for name, value in headers(app).items():
         response.headers.setdefault(name, value)  # a route may know better
     return response
+
+
+def absolute_location(
+    address: Callable[[APIGatewayProxyEvent], str],
+) -> Callable[[APIGatewayRestResolver, NextMiddleware], Response[Any]]:
+    """Make the middleware that puts the API's address before a `Location` of its own.
+
+    A path alone is resolved against the host, without the stage (RFC 3986, section 5.2).
+    """
+
+    def middleware(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
+        response = call(app)
+        location = response.headers.get("Location")
+        if isinstance(location, str) and location.startswith("/"):
+            response.headers["Location"] = address(app.current_event) + location
+        return response
+
+    return middleware
 
 
 def exact_path(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from functools import cache, partial
 
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
+
 from api.cancellation import Canceling
 from api.cursors import Cursors
 from api.deletion import Deleting
 from api.files import Files
 from api.library import Library
 from api.links import Links
+from api.links import address as address_of
 from api.listing import Listing
 from api.made import Outcomes
 from api.parts import Parts
@@ -57,6 +60,11 @@ def canceling() -> Canceling:
 def videos() -> Videos:
     """The use cases of videos."""
     return Videos(admission(), database(), store(), console())
+
+
+def address(event: APIGatewayProxyEvent) -> str:
+    """Return the API's own address, as the client of this request wrote it."""
+    return address_of(event, "http" if settings().stage == "local" else "https")
 
 
 @cache
@@ -117,7 +125,7 @@ def uploads() -> Uploads:
 @cache
 def files() -> Files:
     """The use cases of the first version's endpoints for files."""
-    return Files(database(), store(), links(), uploads())
+    return Files(database(), store(), links(), uploads(), settings().media_bucket)
 
 
 @cache

@@ -21,7 +21,7 @@ _MEDIA_ID = re.compile(r"med_[0-9A-Z]{26}")
 _KEY = re.compile(
     r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}/(?:reference-frames|user-uploads)/[\w.-]+"
 )
-_PROXY = "/api/proxy_s3_image/"
+_PROXY = re.compile(r"/api/proxy_s3_(?:image|video)/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +106,8 @@ def key_in(text: str, bucket: str) -> str | None:
     except ValueError:
         return None
     path = unquote(parts.path)
-    if _PROXY in path:
-        return path.rpartition(_PROXY)[2]
+    if _PROXY.search(path):
+        return _PROXY.split(path)[-1]
     if parts.netloc.startswith(f"{bucket}.s3"):
         return path.removeprefix("/")
     if path.startswith(f"/{bucket}/"):

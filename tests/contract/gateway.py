@@ -10,6 +10,9 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.stand_ins.step_functions import StepFunctions
 
+HOST = "api.test"
+ADDRESS = f"http://{HOST}/live"  # of the stage `local`
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -71,6 +74,7 @@ def event_of(
         "requestContext": {
             "requestId": str(uuid.uuid4()),
             "stage": "live",
+            "domainName": HOST,
             "path": f"/live{url.path}",
             "httpMethod": method,
             "identity": {"sourceIp": "127.0.0.1"},

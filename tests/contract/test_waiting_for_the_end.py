@@ -9,7 +9,7 @@ from api import waiting
 from common.database import Database, runs
 from infra.local.postgres import Postgres
 from tests.contract.conftest import NAME
-from tests.contract.gateway import Gateway
+from tests.contract.gateway import ADDRESS, Gateway
 
 WISH = {"prompt": "A paper boat", "scenes": 2, "seconds": 2}
 
@@ -67,7 +67,7 @@ def test_a_repetition_may_wait_too(gateway: Gateway, database: Database) -> None
         ending.result()
     assert (seen.status, seen.json()["status"]) == (200, "failed")
     assert seen.headers["Idempotent-Replayed"] == "true"
-    assert seen.headers["Location"] == made["links"]["self"]
+    assert seen.headers["Location"] == ADDRESS + made["links"]["self"]
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])

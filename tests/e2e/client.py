@@ -32,8 +32,9 @@ class Client:
         """Make one request; `body` is sent as JSON. Holds the answer against what is documented."""
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
         headers |= options.pop("headers", {})
+        url = path if path.startswith(self.base_url) else self.base_url + path
         response = requests.request(
-            method, self.base_url + path, json=body, headers=headers, timeout=TIMEOUT, **options
+            method, url, json=body, headers=headers, timeout=TIMEOUT, **options
         )
         own = next(iter(response.history), response)  # a link leads on to the store
         sent = str(own.request.path_url).removeprefix(urlsplit(self.base_url).path)

@@ -186,6 +186,7 @@ def test_who_does_not_wait_looks_later(carol: Client) -> None:
     pending = response.json()
     assert (pending["success"], pending["status"]) == (True, "queued")
     assert response.headers["Location"] == pending["statusUrl"]
+    assert pending["statusUrl"] == f"{carol.base_url}/api/runs/{pending['runId']}"
     assert response.headers["Retry-After"]
     later = carol.call("GET", pending["statusUrl"], headers={"Prefer": "wait=25"})
     assert later.status_code == 200

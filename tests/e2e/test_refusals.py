@@ -216,6 +216,7 @@ def test_health_and_document_need_no_key(link: Connection) -> None:
     assert (health.status_code, health.json()["status"]) == (200, "ok")
     document = nobody.call("GET", "/openapi.json").json()
     assert "/v1/videos" in document["paths"]
+    assert document["servers"] == [{"url": link.base_url}]
     page = nobody.call("GET", "/docs")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "style-src 'sha256-" in page.headers["Content-Security-Policy"]

@@ -51,7 +51,7 @@ def announce(client: Client, media_type: str, size: int, **more: Any) -> dict[st
     response = client.call("POST", "/v1/uploads", wish)
     assert response.status_code == 201, response.text
     made: dict[str, Any] = response.json()
-    assert response.headers["Location"] == made["links"]["self"]
+    assert response.headers["Location"] == client.base_url + made["links"]["self"]
     return made
 
 

@@ -1,5 +1,6 @@
 """The routes of the REST API, a module for each kind of thing. What they do is in the use cases."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, TypeVar
 
@@ -10,11 +11,10 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel
 
 from api.idempotency import Once
-from api.links import address as address_of
 from api.middleware import admitted, body_limit
-from api.resources import database, settings
+from api.resources import address as address_of
+from api.resources import database
 from common.caller import Caller
-from common.errors import InvalidInput
 from common.strict import SLUG
 
 ADMITTED = [admitted(database)]
@@ -26,9 +26,17 @@ WITH_FILE = body_limit(6 * 1024 * 1024)
 
 RequestId = Annotated[
     str | None,
-    Header(alias="X-Request-ID", pattern=SLUG, description="The same as `requestId` in the body."),
+    Header(
+        alias="X-Request-ID",
+        description="Goes before `requestId` in the body. The ids that proxies set by themselves "
+        "(UUIDs, ULIDs, 16 or more hex digits) only name a request that has no name in its body; "
+        "what is no name at all is ignored.",
+    ),
 ]
+# Ids of single requests as Envoy, nginx, Heroku, OpenTelemetry and others make them.
+_OF_A_PROXY = re.compile(r"[0-9a-fA-F-]{36}|[0-9a-fA-F]{16,64}|[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}")
 
+SLUG_PATTERN = re.compile(SLUG)
 Named = TypeVar("Named", bound=BaseModel)
 
 
@@ -50,28 +58,36 @@ def anybody(router: Router) -> Caller | None:
     return who
 
 
-def once(router: Router, key: str | None, who: Caller | None = None) -> Once:
+def once(
+    router: Router, key: str | None, who: Caller | None = None, request_id: str | None = None
+) -> Once:
     """Return the idempotency of the request, under the key that it has, if one.
 
-    `who`: for whom it is, if the body says so.
+    `who`: for whom it is, if the body says so. With `request_id`, the header X-Request-ID, and
+    without a key, the same header with the same body is the same request, sent again by a proxy.
     """
-    return Once.of(router.current_event, (who or caller(router)).user_id, key)
+    owner = (who or caller(router)).user_id
+    return Once.of(router.current_event, owner, key, request_id)
 
 
 def named(wish: Named, request_id: str | None) -> Named:
-    """Return the wish with the name that the header gives, which may not contradict the body."""
-    said = getattr(wish, "requestId", None)
-    if request_id is None or request_id == said:
+    """Return the request's body with the name that the header X-Request-ID gives it, if any."""
+    if request_id is None or not SLUG_PATTERN.fullmatch(request_id):
         return wish
-    if said is not None:
-        raise InvalidInput("It is not the X-Request-ID of the header.", field="requestId")
+    if getattr(wish, "requestId", None) is not None and is_of_a_proxy(request_id):
+        return wish
     return wish.model_copy(update={"requestId": request_id})
+
+
+def is_of_a_proxy(request_id: str | None) -> bool:
+    """Return whether the header X-Request-ID looks like the id that a proxy gave one request."""
+    return request_id is not None and bool(_OF_A_PROXY.fullmatch(request_id))
 
 
 def address(router: Router) -> str:
     """Return the API's own address, as the client of this request wrote it."""
     event: APIGatewayProxyEvent = router.current_event  # type: ignore[assignment]  # of a REST API
-    return address_of(event, "http" if settings().stage == "local" else "https")
+    return address_of(event)
 
 
 def bodiless(

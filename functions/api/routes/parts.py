@@ -66,7 +66,7 @@ def generate_story(
     request_id: RequestId = None,
 ) -> Response[str]:
     """200 with the story."""
-    return _make(parts().story, wish, key, prefer, request_id)
+    return _make(parts().story, wish, key, prefer, request_id, repeats=True)
 
 
 @router.post(
@@ -167,11 +167,20 @@ def get_run(run_id: RunId, prefer: Prefer = None) -> Response[str]:
 
 
 def _make(
-    start: Any, wish: PartRequest, key: str | None, prefer: str | None, request_id: str | None
+    start: Any,
+    wish: PartRequest,
+    key: str | None,
+    prefer: str | None,
+    request_id: str | None,
+    *,
+    repeats: bool = False,
 ) -> Response[str]:
-    """Start a run, or find the one that the idempotency key started, and wait for it."""
+    """Start a run, or find the one that the idempotency key started, and wait for it.
+
+    `repeats`: the same again is never meant; it was sent twice by a proxy.
+    """
     wish, who = named(wish, request_id), caller(router).acting_as(wish.userId, "userId")
-    request = once(router, key, who)
+    request = once(router, key, who, request_id if repeats else None)
     answer: Answer = request.kept(database()) or start(who, wish, request)
     run_id = Pending.model_validate_json(answer.body).runId
     seconds = waiting.asked(prefer)

@@ -8,17 +8,27 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 from api import waiting
 from api.answer import Answer
 from api.document import answers, empty
-from api.idempotency import IdempotencyKey
+from api.idempotency import IdempotencyKey, Once
 from api.listing import search
 from api.resources import canceling, database, deleting, listing, videos
-from api.routes import ADMITTED, WITH_FILE, RequestId, bodiless, caller, group, named, once
+from api.routes import (
+    ADMITTED,
+    WITH_FILE,
+    RequestId,
+    bodiless,
+    caller,
+    group,
+    is_of_a_proxy,
+    named,
+    once,
+)
 from api.routes.moments import CreatedAfter, CreatedBefore
 from api.schemas.cancellation import PROVIDER_TOO, Cancellation, CancelVideo
 from api.schemas.listing import EventPage
 from api.schemas.videos import Download, VideoObject, VideoPage
 from api.waiting import Prefer
 from common.caller import Caller
-from common.errors import TransientError
+from common.errors import Conflict, TransientError
 from common.log import logger
 from common.strict import SLUG, Text
 from common.video import Status
@@ -57,10 +67,21 @@ def create_video(
     request_id: RequestId = None,
 ) -> Response[str]:
     """202 with the video, its address, and when to look again; 200 once it has ended."""
-    wish, who = named(wish, request_id), caller(router).acting_as(wish.userId, "userId")
-    request = once(router, key, who)
-    answer = request.kept(database()) or videos().create(who, wish, request)
+    who = caller(router).acting_as(wish.userId, "userId")
+    request = once(router, key, who, request_id)
+    answer = request.kept(database()) or _created(who, wish, request, request_id)
     return _patiently(prefer, answer, who)
+
+
+def _created(who: Caller, wish: CreateVideo, request: Once, request_id: str | None) -> Answer:
+    try:
+        return videos().create(who, named(wish, request_id), request)
+    except Conflict as error:
+        # A proxy may give one id to several requests. Its id is no reason to refuse one of them.
+        ours = named(wish, request_id).requestId != wish.requestId and is_of_a_proxy(request_id)
+        if error.error_code != "video.exists" or not ours:
+            raise
+        return videos().create(who, wish, request)
 
 
 @router.get(

@@ -55,7 +55,7 @@ class VideoAwaited(BaseModel):
     status: Literal["pending"] = "pending"
     userId: str
     requestId: str
-    statusUrl: str = Field(description="Relative to the API's address.")
+    statusUrl: str = Field(description="Ask there what became of it.")
     partSize: int | None = Field(None, description="Bytes of every part but the last one.")
     uploadUrls: list[str] | None = Field(None, description="Put one part after the other.")
     completeUrl: str | None = Field(None, description="Post the ETags there after the last part.")

@@ -150,7 +150,7 @@ class Part(BaseModel):
 
 
 class Pending(Part):
-    """The part is being made. `statusUrl`, relative to the API, has the answer when it is."""
+    """The part is being made. `statusUrl` has the answer when it is."""
 
     status: Literal["queued", "running"]
     runId: str
