@@ -45,7 +45,8 @@ class Canceling:
         with self.database.transaction() as cursor:
             video = videos.get(cursor, video_id, caller.user_id)
             canceled = runs.cancel(cursor, video.session_id, jobs=provider)
-            if not canceled and videos.get(cursor, video.session_id).status != Status.CANCELED:
+            after = videos.get(cursor, video.session_id)
+            if not canceled and Status.CANCELED not in (after.status, after.run_status):
                 raise Conflict(
                     f"Only a video that is being made can be canceled; this one is {video.status}.",
                     code="video.not_running",

@@ -13,6 +13,9 @@ from typing import Any
 from api.answer import Answer
 from api.idempotency import Once
 from api.schemas.parts import (
+    NEW_MOOD,
+    NEW_SCENES,
+    NEW_STYLE,
     ClipRequest,
     ImageRequest,
     ImagesRequest,
@@ -23,11 +26,11 @@ from api.schemas.parts import (
     StoryRequest,
     VideoRequest,
 )
-from common import music
+from common import music, scene_changes
 from common.admission import OWN_IDS, Admission, Plan
 from common.caller import Caller
 from common.choosing import chosen, lengths
-from common.database import Cursor, Database, scenes, versions, videos
+from common.database import Cursor, Database, runs, scenes, versions, videos
 from common.database.videos import Wish
 from common.errors import Conflict, InvalidInput, NotFound
 from common.output_wish import CutWish
@@ -60,11 +63,19 @@ class Parts:
                     "This video has its story. For another one, name another requestId.",
                     code="story.exists",
                 )
-            usd = chosen(video).text.story_usd(wish.frameCount)
-            return Plan(Work(Part.STORY), usd, _said("story", wish, video), wish.frameCount)
+            video = _retold(cursor, video, wish)
+            count = wish.frameCount or NEW_SCENES
+            if runs.has_whole(cursor, video.session_id):
+                known = videos.scene_count(cursor, video.session_id)
+                count = max(wish.frameCount or known, known)
+            usd = chosen(video).text.story_usd(count)
+            return Plan(Work(Part.STORY), usd, _said("story", wish, video), count)
 
-        seconds = self._nearest(caller, wish.duration / wish.frameCount)
-        new = self._new(caller, wish, once, scenes=wish.frameCount, seconds=seconds)
+        def new() -> Wish:
+            count = wish.frameCount or NEW_SCENES
+            seconds = self._nearest(caller, wish.duration / count)
+            return self._new(caller, wish, once, scenes=count, seconds=seconds)
+
         return self._begin(caller, wish, once, new, plan)
 
     def image(self, caller: Caller, wish: ImageRequest, once: Once) -> Answer:
@@ -73,12 +84,14 @@ class Parts:
         scene = wish.frameIndex + 1
 
         def plan(cursor: Cursor, video: Wish) -> Plan:
-            total = wish.totalFrames or max(video.frame_count, scene)
+            total = _total(cursor, video, scene, wish.totalFrames, "frameIndex")
             work, usd = self._paint(cursor, video, wish, wish.prompt, [scene], reference)
             said = {"frameIndex": wish.frameIndex, "totalFrames": total}
             return Plan(work, usd, _said("image", wish, video, **said), total)
 
-        new = self._new(caller, wish, once, scenes=wish.totalFrames or scene)
+        def new() -> Wish:
+            return self._new(caller, wish, once, scenes=wish.totalFrames or scene)
+
         return self._begin(caller, wish, once, new, plan)
 
     def images(self, caller: Caller, wish: ImagesRequest, once: Once) -> Answer:
@@ -88,9 +101,12 @@ class Parts:
 
         def plan(cursor: Cursor, video: Wish) -> Plan:
             work, usd = self._paint(cursor, video, wish, wish.prompt, numbers, reference)
-            return Plan(work, usd, _said("images", wish, video), wish.numImages)
+            total = _total(cursor, video, 1, wish.numImages, "numImages")
+            return Plan(work, usd, _said("images", wish, video), total)
 
-        new = self._new(caller, wish, once, scenes=wish.numImages)
+        def new() -> Wish:
+            return self._new(caller, wish, once, scenes=wish.numImages)
+
         return self._begin(caller, wish, once, new, plan)
 
     def clip(self, caller: Caller, wish: ClipRequest, once: Once) -> Answer:
@@ -99,7 +115,7 @@ class Parts:
         scene = wish.clipIndex + 1
 
         def plan(cursor: Cursor, video: Wish) -> Plan:
-            total = wish.totalClips or max(video.frame_count, scene)
+            total = _total(cursor, video, scene, wish.totalClips, "clipIndex")
             ratio, seconds = _form(video, wish.frameAspectRatio, wish.duration)
             self._picture(cursor, video, scene, source, ratio, wish.prompt)
             version = _clip(cursor, video, scene, wish.prompt, ratio, seconds)
@@ -108,10 +124,12 @@ class Parts:
             work = Work(Part.CLIP, {scene: version})
             return Plan(work, usd, _said("clip", wish, video, **said), total)
 
-        new = self._new(
-            caller, wish, once, scenes=wish.totalClips or scene,
-            seconds=wish.duration, ratio=wish.frameAspectRatio,
-        )  # fmt: skip
+        def new() -> Wish:
+            return self._new(
+                caller, wish, once, scenes=wish.totalClips or scene,
+                seconds=wish.duration, ratio=wish.frameAspectRatio,
+            )  # fmt: skip
+
         return self._begin(caller, wish, once, new, plan)
 
     def video(self, caller: Caller, wish: VideoRequest, once: Once) -> Answer:
@@ -130,7 +148,9 @@ class Parts:
             said = _said("video", wish, video, prompt=wish.prompt)
             return Plan(Work(Part.VIDEO, made), usd, said, len(made))
 
-        new = self._new(caller, wish, once, scenes=len(sources), seconds=wish.duration)
+        def new() -> Wish:
+            return self._new(caller, wish, once, scenes=len(sources), seconds=wish.duration)
+
         return self._begin(caller, wish, once, new, plan)
 
     def merge(self, caller: Caller, wish: MergeRequest, once: Once) -> Answer:
@@ -160,14 +180,16 @@ class Parts:
         caller: Caller,
         wish: PartRequest,
         once: Once,
-        new: Wish | None,
+        new: Callable[[], Wish] | None,
         plan: Callable[[Cursor, Wish], Plan],
     ) -> Answer:
         run_id = once.new_id("run")
+        # A new video is checked against the models of the stage, one that exists has its own.
+        row = None if new is None or self._exists(caller, wish.requestId) else new()
         with self.database.transaction() as cursor:
             if kept := once.claim(cursor):
                 return kept
-            video = _find_or_make(cursor, caller, wish.requestId, new)
+            video = _find_or_make(cursor, caller, wish.requestId, row)
             made = plan(cursor, video)
             self.admission.keep_part(cursor, caller, video, run_id, made)
             answer = _accepted(video, run_id, wish)
@@ -184,11 +206,11 @@ class Parts:
         scenes: int,
         seconds: int | None = None,
         ratio: str | None = None,
-    ) -> Wish | None:
-        """Return the video that is made if there is none yet; None if an id says there is one."""
-        if wish.requestId and wish.requestId.startswith(OWN_IDS):
-            return None
-        look = {"style": wish.style, "mood": wish.mood} if isinstance(wish, Look) else {}
+    ) -> Wish:
+        """Return the row of the video that begins with this part; raises InvalidInput."""
+        look = {}
+        if isinstance(wish, Look):
+            look = {"style": wish.style or NEW_STYLE, "mood": wish.mood or NEW_MOOD}
         asked = CreateVideo.model_validate(
             {
                 "prompt": wish.prompt,  # type: ignore[union-attr]  # every one of them has a prompt
@@ -201,6 +223,13 @@ class Parts:
         )
         row = self.admission.check(caller, asked, once.new_id).row
         return replace(row, estimated_usd=Decimal(0))
+
+    def _exists(self, caller: Caller, name: str | None) -> bool:
+        """Say whether the name is that of a video; an id is never the name of a new one."""
+        if name is None or name.startswith(OWN_IDS):
+            return name is not None
+        with self.database.transaction() as cursor:
+            return videos.exists(cursor, caller.user_id, name)
 
     def _nearest(self, caller: Caller, seconds: float) -> int:
         """Return the length of a clip that is nearest to the one that is wished."""
@@ -223,13 +252,8 @@ class Parts:
         reference: Source | None,
     ) -> tuple[Work, Decimal]:
         """Write down pictures to be painted; return the work, and what it will cost."""
-        if wish.frameAspectRatio not in (None, video.ratio):
-            raise InvalidInput(
-                f"The pictures of this video are {video.ratio}.",
-                field="frameAspectRatio",
-                allowed=[video.ratio],
-            )
-        look, feeling = style(wish.style), mood(wish.mood)
+        _check_ratio(video, wish)
+        look, feeling = style(wish.style or video.style), mood(wish.mood or video.mood)
         painted = scenes.finished_frames(cursor, video.session_id)
         has_reference = reference is not None or video.reference_key is not None
         made, usd = {}, Decimal(0)
@@ -291,6 +315,49 @@ def _find_or_make(cursor: Cursor, caller: Caller, name: str | None, new: Wish | 
     if found is None:
         raise NotFound("There is no such video.")
     return found
+
+
+def _retold(cursor: Cursor, video: Wish, wish: StoryRequest) -> Wish:
+    """Return the video as this request wants its story told; the row is changed with it."""
+    _check_ratio(video, wish)
+    changed = replace(
+        video,
+        original_prompt=wish.prompt,
+        style=style(wish.style or video.style).name,
+        mood=mood(wish.mood or video.mood).name,
+    )
+    if changed != video:
+        again = video.on_unknown == "resubmit_once"
+        scene_changes.check_prompt(cursor, video, Work(Part.STORY), again=again)
+        videos.update(cursor, changed)
+    return changed
+
+
+def _total(cursor: Cursor, video: Wish, scene: int, named: int | None, field: str) -> int:
+    """Return how many scenes the video has with this one.
+
+    A video that was ordered as a whole never gets fewer, and new scenes follow its last one: it
+    is finished with all of them. Raises InvalidInput for a scene that would leave a gap.
+    """
+    if not runs.has_whole(cursor, video.session_id):
+        return named or max(video.frame_count, scene)
+    count = videos.scene_count(cursor, video.session_id)
+    if scene > count + 1:
+        raise InvalidInput(
+            f"The video has {count} scenes; a new one has the index {count}.",
+            field=field,
+            allowed=[*range(count + 1)],
+        )
+    return max(count, scene)
+
+
+def _check_ratio(video: Wish, wish: Look) -> None:
+    if wish.frameAspectRatio not in (None, video.ratio):
+        raise InvalidInput(
+            f"The pictures of this video are {video.ratio}.",
+            field="frameAspectRatio",
+            allowed=[video.ratio],
+        )
 
 
 def _form(video: Wish, ratio: str | None, seconds: int | None) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from common.database import Cursor, Database, jobs, narrations, scenes, videos, 
 from common.database.videos import Video
 from common.errors import Conflict
 from common.storage import MediaStore
+from common.video import TERMINAL
 from common.wishes import CreateVideo, ResumeVideo
 
 POLL_SECONDS = 2
@@ -44,7 +45,7 @@ class Videos:
         return answer
 
     def resume(self, caller: Caller, video_id: str, terms: ResumeVideo, once: Once) -> Answer:
-        """Start a failed video anew over what is there; only what is missing is paid for."""
+        """Start a run that makes what a video lacks; only that is paid for."""
         run_id = once.new_id("run")
         with self.database.transaction() as cursor:
             if kept := once.claim(cursor):
@@ -73,9 +74,7 @@ class Videos:
             video = videos.get(cursor, video_id, caller.user_id)
             final = videos.final(cursor, video.session_id)
         if final is None:
-            raise Conflict(
-                f"The video is not finished; it is {video.status}.", code="video.not_finished"
-            )
+            raise Conflict(_unfinished(video.status), code="video.not_finished")
         suffix = final.video_key.rpartition(".")[2]
         filename = f"{_plain(video.story_title or video.session_id)}.{suffix}"
         return Download(
@@ -105,6 +104,18 @@ def _rows(cursor: Cursor, video: Video) -> present.Rows:
         waits=waits.of_run(cursor, video.run_id),
         narrations=narrations.of_video(cursor, video.session_id),
     )
+
+
+def _unfinished(status: str) -> str:
+    """Say why there is no finished video, and what leads to it."""
+    if status == "succeeded":
+        return (
+            "Only parts of the video were made. Join its clips to have one "
+            "(/api/merge_video_clips)."
+        )
+    if status in TERMINAL:
+        return f"The video is not finished; it is {status}. Resume it to make what is missing."
+    return f"The video is not finished; it is {status}. Wait for its end."
 
 
 def _plain(title: str) -> str:

@@ -31,8 +31,12 @@ def step_of(event: ClipEvent, clip: Clip) -> Step:
 
 
 def version_of(cursor: Cursor, event: ClipEvent) -> int | None:
-    """Return which version of the clip is made; None is the newest."""
-    return event.version or runs.work(cursor, event.run_id).versions.get(event.scene)
+    """Return which version of the clip is made; None if there is no clip in the scene."""
+    return (
+        event.version
+        or runs.work(cursor, event.run_id).versions.get(event.scene)
+        or scenes.current_version(cursor, "clip", event.video_id, event.scene)
+    )
 
 
 def form(video: Video, clip: Clip) -> tuple[str, int]:

@@ -5,14 +5,14 @@ transaction, `start` starts what was committed. `create` is the three for one vi
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from secrets import randbits
 from typing import Any
 
-from common import ids, music, pipeline, secrets
+from common import ids, music, pipeline, remaining, scene_changes, secrets
 from common.caller import Caller
-from common.choosing import choose, chosen
+from common.choosing import change, choose, chosen
 from common.database import Cursor, Database, budget, limits, runs, videos
 from common.database.budget import Caps
 from common.database.videos import Wish
@@ -21,6 +21,7 @@ from common.errors import (
     Conflict,
     Forbidden,
     InvalidInput,
+    NotFound,
     TransientError,
 )
 from common.log import logger
@@ -29,7 +30,7 @@ from common.providers.models import Choice
 from common.settings import AdmissionSettings
 from common.storage import MediaFolder, MediaStore
 from common.styles import mood, style
-from common.video import WHOLE, Part, Picture, Work
+from common.video import TERMINAL, WHOLE, Part, Picture, Work
 from common.wishes import CreateVideo, ResumeVideo
 
 OWN_IDS = "vid_"
@@ -86,35 +87,36 @@ class Admission:
     def reopen(
         self, cursor: Cursor, caller: Caller, video_id: str, run_id: str, terms: ResumeVideo
     ) -> Reopened:
-        """Store a new run of a failed or canceled video over what is there.
+        """Store a new run that makes what is missing of a video, with its cost reserved.
 
-        It makes what the run before it left undone, under the video's own terms or these. What is
-        missing is reserved. Raises Conflict in any other state, and BudgetExceeded.
+        It goes on toward the finished video where one was ordered, whatever run was the last.
+        Raises Conflict for a video that is being made or lacks nothing, InvalidInput for changes
+        that it cannot take, and BudgetExceeded.
         """
-        video = videos.get(cursor, video_id, caller.user_id)
-        video_id = video.session_id
-        if not videos.reopen(
-            cursor, video_id, on_unknown=terms.on_unknown, max_cost_usd=terms.max_cost
-        ):
-            raise Conflict(
-                f"Only a failed or canceled video can be resumed; this one is {video.status}.",
-                code="video.not_failed",
-            )
-        _only_free(caller, video)
+        row = videos.lock(cursor, caller.user_id, video_id)
+        if row is None:
+            raise NotFound("There is no such video.")
+        work, request = _undone(cursor, row.session_id)
+        choice = chosen(row)
+        if terms.models is not None:
+            choice = change(self.settings, self.provider_keys(), caller, row, terms.models)
+        row = _changed(row, terms, choice)
+        _only_free(caller, choice)
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
-        again = (terms.on_unknown or video.on_unknown) == "resubmit_once"
-        missing = budget.left_usd(cursor, video_id, video.estimated_usd, again=again)
-        if terms.max_cost is not None:
-            whole = budget.committed_usd(cursor, video_id) + missing
-            if whole > terms.max_cost:
-                raise _over_own_limit(whole, terms.max_cost)
-        if missing:
-            budget.reserve(cursor, self._caps(caller), missing)
-        work, request = runs.left_undone(cursor, video_id)
+        again = row.on_unknown == "resubmit_once"
+        if work.part is Part.ALL:
+            row = replace(row, frame_count=videos.scene_count(cursor, row.session_id))
+        work = scene_changes.apply(cursor, row, terms, work, again=again)
+        estimate = remaining.estimate(cursor, row, work, choice, again=again)
+        _check_own_limit(cursor, row, estimate.missing_usd)
+        videos.update(cursor, replace(row, estimated_usd=estimate.total_usd))
+        if estimate.missing_usd:
+            budget.reserve(cursor, self._caps(caller), estimate.missing_usd)
         runs.insert(
-            cursor, run_id, video_id, "resume", missing, work, request, key_id=caller.key_id
-        )
-        return Reopened(video_id, work)
+            cursor, run_id, row.session_id, "resume", estimate.missing_usd, work, request,
+            key_id=caller.key_id,
+        )  # fmt: skip
+        return Reopened(row.session_id, work)
 
     def choice(self, caller: Caller, wish: CreateVideo) -> Choice:
         """Return the models that make the video; raises InvalidInput for what cannot be made."""
@@ -209,7 +211,8 @@ class Admission:
                 "Its clips are being joined to another output. Wait for the end.",
                 code="video.running",
             )
-        _only_free(caller, video)
+        _only_free(caller, chosen(video))
+        _check_own_limit(cursor, video, plan.usd)
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
         if plan.usd:
             budget.reserve(cursor, self._caps(caller), plan.usd)
@@ -243,9 +246,54 @@ class Admission:
         )
 
 
-def _only_free(caller: Caller, video: Wish) -> None:
+def _undone(cursor: Cursor, video_id: str) -> tuple[Work, Mapping[str, Any]]:
+    """Return what a resume has to make; raises Conflict if that is nothing, or is being made."""
+    video = videos.get(cursor, video_id)
+    if video.status not in TERMINAL:
+        raise Conflict(
+            f"The video is being made; it is {video.status}. Wait for its end, or cancel it.",
+            code="video.not_failed",
+        )
+    left = runs.left_undone(cursor, video_id)
+    if left is None:
+        raise Conflict(
+            f"The video lacks nothing that was ordered; it is {video.status}. To make a scene "
+            "anew, use /api/generate_single_image or /api/generate_single_video_clip, and then "
+            "/api/merge_video_clips.",
+            code="video.not_failed",
+        )
+    return left
+
+
+def _changed(row: Wish, terms: ResumeVideo, choice: Choice) -> Wish:
+    """Return the video under other terms."""
+    named: dict[str, Any] = {
+        "on_unknown": terms.on_unknown,
+        "max_cost_usd": terms.max_cost,
+        "original_prompt": terms.prompt,
+        "seed": terms.seed,
+    }
+    return replace(row, **_models(choice), **{k: v for k, v in named.items() if v is not None})
+
+
+def _models(choice: Choice) -> dict[str, Any]:
+    """Return the columns that name the models of a video."""
+    speech = choice.speech
+    return {
+        "text_provider": choice.text.provider,
+        "text_model": choice.text.model,
+        "image_provider": choice.image.provider,
+        "image_model": choice.image.model,
+        "video_provider": choice.video.provider,
+        "video_model": choice.video.model,
+        "speech_provider": speech.provider if speech else None,
+        "speech_model": speech.model if speech else None,
+    }
+
+
+def _only_free(caller: Caller, choice: Choice) -> None:
     """Keep a test key from the paid models that a video was begun with."""
-    if not caller.live and chosen(video).is_paid:
+    if not caller.live and choice.is_paid:
         raise Forbidden("A test key cannot go on with a video of paid models.", code="key.test")
 
 
@@ -263,12 +311,7 @@ def _row(
         mood=mood(wish.mood).name,
         seed=randbits(32) if wish.seed is None else wish.seed,
         reference_key=reference_key,
-        text_provider=choice.text.provider,
-        text_model=choice.text.model,
-        image_provider=choice.image.provider,
-        image_model=choice.image.model,
-        video_provider=choice.video.provider,
-        video_model=choice.video.model,
+        **_models(choice),
         estimated_usd=choice.estimate_usd(
             scenes=wish.scenes,
             seconds=wish.seconds,
@@ -281,9 +324,23 @@ def _row(
         metadata=wish.metadata,
         request_id=wish.requestId,
         output=wish.output.model_dump(mode="json", exclude_defaults=True),
-        speech_provider=choice.speech.provider if choice.speech else None,
-        speech_model=choice.speech.model if choice.speech else None,
     )
+
+
+def _check_own_limit(cursor: Cursor, video: Wish, usd: Decimal) -> None:
+    """Refuse a run that would pass the video's own limit; what costs nothing always may run."""
+    limit = video.max_cost_usd
+    if limit is None or not usd:
+        return
+    committed = budget.committed_usd(cursor, video.session_id)
+    if committed + usd > limit:
+        raise BudgetExceeded(
+            f"The video has cost {committed:.4f} USD, and this would cost about {usd:.4f} USD "
+            f"more; its max_cost is {limit:.4f} USD. Nothing was stored. Resume it with a higher "
+            "max_cost.",
+            field="max_cost",
+            allowed={"remaining_usd": f"{max(limit - committed, Decimal(0)):.6f}"},
+        )
 
 
 def _over_own_limit(estimated: Decimal, limit: Decimal) -> BudgetExceeded:

@@ -1,6 +1,7 @@
 """Which models make a video: those asked for, or the stage's own, held against what they can do."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import get_args
 
@@ -8,10 +9,11 @@ from common.caller import Caller
 from common.database.videos import Wish
 from common.errors import InvalidInput
 from common.log import logger
+from common.output_wish import OutputWish
 from common.providers import key_in, models
 from common.providers.models import Choice, Kind, Model
 from common.settings import ProviderSettings, aws_region
-from common.wishes import CreateVideo, ModelChoice
+from common.wishes import CreateVideo, ModelChoice, ModelChoices
 
 
 def choose(
@@ -35,11 +37,37 @@ def choose(
             if wish.output.narration
             else None,
         )
-        _check_voice(choice, wish)
-    _check(choice, wish)
+        _check_voice(choice, wish.output)
+    _check_form(choice, wish.ratio, wish.seconds)
     for model in choice.ending(_today()):
         facts = {"provider": model.provider, "model": model.model, "shutdown": model.shutdown}
         logger.warning("model ends soon", extra=facts)
+    return choice
+
+
+def change(
+    settings: ProviderSettings,
+    secrets: Mapping[str, str],
+    caller: Caller,
+    video: Wish,
+    models_: ModelChoices,
+) -> Choice:
+    """Return the video's models with others in their place; raises InvalidInput.
+
+    Only those that are named are checked, for the others may have done their work already. A test
+    key gets offline ones.
+    """
+    named = {kind: wish for kind in get_args(Kind) if (wish := getattr(models_, kind)) is not None}
+    choice = chosen(video)
+    if "speech" in named and choice.speech is None:
+        raise InvalidInput("Nobody speaks in this video.", field="models.speech")
+    for kind, wish in named.items():
+        _find(kind, wish.provider, wish.model, secrets)
+        model = _one(kind, wish, settings, secrets) if caller.live else models.find(kind, "offline")
+        choice = replace(choice, **{kind: model})
+    if caller.live and "speech" in named:
+        _check_voice(choice, OutputWish.model_validate(video.output))
+    _check_form(choice, video.ratio, video.clip_seconds, named)
     return choice
 
 
@@ -131,9 +159,9 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _check_voice(choice: Choice, wish: CreateVideo) -> None:
+def _check_voice(choice: Choice, output: OutputWish) -> None:
     """Refuse a voice that the model does not have. A test key is given another one instead."""
-    voice = wish.output.narration.voice if wish.output.narration else None
+    voice = output.narration.voice if output.narration else None
     if choice.speech and voice is not None and voice not in choice.speech.voices:
         raise InvalidInput(
             f"{choice.speech.model} has no voice '{voice}'.",
@@ -142,8 +170,11 @@ def _check_voice(choice: Choice, wish: CreateVideo) -> None:
         )
 
 
-def _check(choice: Choice, wish: CreateVideo) -> None:
-    if wish.seconds not in choice.video.seconds:
+def _check_form(
+    choice: Choice, ratio: str, seconds: int, kinds: Collection[str] = get_args(Kind)
+) -> None:
+    """Refuse models of these kinds that do not make the ratio or the length."""
+    if "video" in kinds and seconds not in choice.video.seconds:
         allowed = list(choice.video.seconds)
         raise InvalidInput(
             f"{choice.video.model} makes clips of {', '.join(map(str, allowed))} seconds.",
@@ -151,9 +182,9 @@ def _check(choice: Choice, wish: CreateVideo) -> None:
             allowed=allowed,
         )
     for model in (choice.image, choice.video):
-        if wish.ratio not in model.ratios:
+        if model.kind in kinds and ratio not in model.ratios:
             raise InvalidInput(
-                f"{model.model} does not make the ratio {wish.ratio}.",
+                f"{model.model} does not make the ratio {ratio}.",
                 field="ratio",
                 allowed=list(model.ratios),
             )

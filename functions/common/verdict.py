@@ -39,7 +39,8 @@ def fail_run(cursor: Cursor, run_id: str, error: str) -> bool:
 def _open_stage(cursor: Cursor, video_id: str, scene: int, work: Work) -> Stage:
     if work.part is not Part.ALL:
         return Stage.IMAGE if work.part is Part.IMAGE else Stage.CLIP
-    if scenes.frame(cursor, video_id, scene).status != "succeeded":
+    version = scenes.current_version(cursor, "image", video_id, scene)
+    if scenes.frame(cursor, video_id, scene, version).status != "succeeded":
         return Stage.IMAGE
     narration = narrations.of_video(cursor, video_id).get(scene)
     spoken = narration is None or narration.status == "succeeded"

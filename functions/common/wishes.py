@@ -34,14 +34,18 @@ MaxCost = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6, strict
 OnUnknown = Literal["fail", "resubmit_once"]
 
 
+Prompt = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT_CHARACTERS),
+    STORABLE,
+]
+Seed = Annotated[int, Field(ge=0, le=4_294_967_295)]
+
+
 class CreateVideo(Request):
     """A wish for a video."""
 
-    prompt: Annotated[
-        str,
-        StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT_CHARACTERS),
-        STORABLE,
-    ] = Field(
+    prompt: Prompt = Field(
         description="What the video shows.", examples=["A paper boat crosses a city in the rain"]
     )
     scenes: int = Field(6, ge=1, le=MAX_SCENES, description="Number of scenes.")
@@ -75,7 +79,7 @@ class CreateVideo(Request):
         description="What to do when nobody knows whether a paid call was accepted: fail the run, "
         "or make the call once more, which may be charged twice and is flagged.",
     )
-    seed: int | None = Field(None, ge=0, le=4_294_967_295, description="Same seed, same video.")
+    seed: Seed | None = Field(None, description="Same seed, same video.")
     userId: Slug | None = Field(
         None, description="Whose video it is, for a key with the scope `act_as`; else its owner's."
     )
@@ -99,8 +103,25 @@ class CreateVideo(Request):
         return self
 
 
+class SceneChange(Request):
+    """What to change of one scene; what is left out, or null, stays as it was."""
+
+    prompt: Prompt | None = Field(
+        None, description="Of the picture. It is made anew, and the clip after it."
+    )
+    motion_prompt: Prompt | None = Field(
+        None, description="What moves in the clip, and how the camera does. It is made anew."
+    )
+    narration: Prompt | None = Field(
+        None, description="What is said, in a narrated video, while it is not spoken yet."
+    )
+
+
+SceneNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?$")]
+
+
 class ResumeVideo(Request):
-    """What shall hold for a video from now on; what is left out, or null, stays as it was."""
+    """What changes from now on; what is left out, or null, stays as it was."""
 
     on_unknown: Annotated[
         OnUnknown | None,
@@ -117,3 +138,21 @@ class ResumeVideo(Request):
             "it has cost already counts."
         ),
     ] = None
+    prompt: Annotated[
+        Prompt | None, Field(description="Of the whole video, while its story is not written yet.")
+    ] = None
+    scenes: Annotated[
+        dict[SceneNumber, SceneChange],
+        Field(
+            max_length=MAX_SCENES,
+            description="Changes by scene number, from 1. A scene that is named is made anew where "
+            "its text is another one, also where it was finished, and is paid for again. Scenes "
+            "that are not named keep what is finished.",
+            examples=[{"2": {"prompt": "A heron on a pier", "motion_prompt": "It takes off"}}],
+        ),
+    ] = {}  # noqa: RUF012 - pydantic copies it
+    models: Annotated[
+        ModelChoices | None,
+        Field(description="Other models for what is not finished. What is finished is kept."),
+    ] = None
+    seed: Annotated[Seed | None, Field(description="For what is made from now on.")] = None

@@ -12,7 +12,7 @@ from common.paid import Facts
 from common.providers import ImageRequest, models
 from common.step import SceneEvent, step
 from common.styles import mood, style
-from common.video import RATIOS, Cost, Picture, Stage
+from common.video import RATIOS, Cost, Part, Picture, Stage
 
 _ANCHOR_SCENE = 1
 # The state gives up after 360 s, the function before it.
@@ -25,11 +25,11 @@ def handler(event: SceneEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
         runs.require_open(cursor, event.run_id)
         video = videos.get(cursor, event.video_id)
-        version = runs.work(cursor, event.run_id).versions.get(event.scene)
-        frame = scenes.frame(cursor, event.video_id, event.scene, version)
+        frame, is_needed = _frame_of(cursor, event)
         anchor = scenes.finished_frames(cursor, event.video_id).get(_ANCHOR_SCENE)
-        scenes.start(cursor, "image", event.video_id, event.scene, frame.version)
-    if frame.status != "succeeded":
+        if is_needed:
+            scenes.start(cursor, "image", event.video_id, event.scene, frame.version)
+    if is_needed:
         _paint(event, video, frame, anchor)
     return {
         "status": "succeeded",
@@ -38,6 +38,18 @@ def handler(event: SceneEvent) -> dict[str, Any]:
         "model": video.image_model,
         "narrated": video.speech_model is not None,
     }
+
+
+def _frame_of(cursor: Cursor, event: SceneEvent) -> tuple[Frame, bool]:
+    """Return the version of the picture that the run makes, and whether it has to be made.
+
+    In the whole video, a scene that has its clip needs no picture any more.
+    """
+    work, video_id, scene = runs.work(cursor, event.run_id), event.video_id, event.scene
+    version = work.versions.get(scene) or scenes.current_version(cursor, "image", video_id, scene)
+    frame = scenes.frame(cursor, video_id, scene, version)
+    has_clip = work.part is Part.ALL and scene in scenes.finished_clips(cursor, video_id)
+    return frame, frame.status != "succeeded" and not has_clip
 
 
 def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) -> None:

@@ -27,9 +27,10 @@ def handler(event: SceneEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
         runs.require_open(cursor, event.run_id)
         video = videos.get(cursor, event.video_id)
-        narration = narrations.of_scene(cursor, event.video_id, event.scene)
+        # A scene that was added after the story has none.
+        narration = narrations.of_video(cursor, event.video_id).get(event.scene)
         narrations.start(cursor, event.video_id, event.scene)
-    if narration.status != "succeeded":
+    if narration is not None and narration.status != "succeeded":
         _speak(event, video, narration)
     return {
         "status": "succeeded",

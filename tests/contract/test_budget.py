@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from common.database import Cursor, Database, budget, jobs, runs, videos
 from common.database.budget import Caps
 from common.database.jobs import Attempt
 from common.errors import BudgetExceeded
+from common.providers import models
 from common.settings import ApiSettings, DatabaseSettings, load
 from common.storage.s3 import S3MediaStore
 from common.video import Cost
@@ -98,8 +100,8 @@ def test_a_first_amount_over_the_cap_is_refused_too(database: Database) -> None:
     assert spend(database) == {}
 
 
-def admit(database: Database, usd: str) -> tuple[str, str]:
-    row, run_id = wish(estimated_usd=Decimal(usd)), ids.new("run")
+def admit(database: Database, usd: str, **changes: Any) -> tuple[str, str]:
+    row, run_id = wish(estimated_usd=Decimal(usd), **changes), ids.new("run")
     with database.transaction() as cursor:
         budget.reserve(cursor, caps(daily="10", all_daily="10"), Decimal(usd))
         videos.insert(cursor, row)
@@ -143,8 +145,6 @@ def test_a_resumed_video_counts_only_what_came_since(database: Database) -> None
     again = ids.new("run")
     with database.transaction() as cursor:
         runs.fail(cursor, run_id, {"code": "x"})
-        assert videos.reopen(cursor, video_id)
-        assert not videos.reopen(cursor, video_id)
         budget.reserve(cursor, caps(daily="10", all_daily="10"), Decimal("2.2"))
         runs.insert(cursor, again, video_id, "resume", Decimal("2.2"))
     charge(database, video_id, 2, "0.2")
@@ -187,12 +187,14 @@ def test_a_resume_is_held_to_the_caps_with_all_that_it_buys_again(
 ) -> None:
     """What was charged and brought nothing is bought once more; what is there is not."""
     usd = Decimal("0.25")
-    video_id, run_id = admit(database, "0.50")
+    clips = models.paid().video
+    form = {"frame_count": 2, "video_provider": clips.provider, "video_model": clips.model}
+    video_id, run_id = admit(database, "0.50", **form)
     with database.transaction() as cursor:
         cost = Cost(usd, Decimal(25), "credits")
         jobs.succeeded(cursor, attempt(cursor, video_id, 1), cost)
         jobs.ended(cursor, attempt(cursor, video_id, 2), "failed", "safety.output", cost)
-        runs.fail(cursor, run_id, {"code": "safety.output"})
+        runs.fail(cursor, run_id, {"code": "safety.output", "stage": "clip"})
         settled = [(c.scene, c.charged_usd, c.units) for c in jobs.by_step(cursor, video_id)]
     assert settled == [(1, usd, Decimal(25)), (2, usd, Decimal(25))]
     admission = Admission(load(ApiSettings), database, S3MediaStore("media"))

@@ -202,9 +202,9 @@ def spend(database: Database) -> set[tuple[Decimal, Decimal]]:
         return {(row["reserved_usd"], row["spent_usd"]) for row in cursor}
 
 
-def admit_paid(database: Database) -> tuple[str, str]:
+def admit_paid(database: Database, **changes: Any) -> tuple[str, str]:
     """A video of which one clip may be paid for, with its reservation."""
-    video_id, run_id = admit(database, estimated_usd=Decimal(1), frame_count=3)
+    video_id, run_id = admit(database, estimated_usd=Decimal(1), frame_count=3, **changes)
     with database.transaction() as cursor:
         budget.reserve(cursor, Caps("key_1", Decimal(100), None, Decimal(100)), Decimal(1))
         cursor.execute("UPDATE runs SET reserved_usd = 1 WHERE run_id = %s", (run_id,))
@@ -310,7 +310,9 @@ def test_a_refused_late_call_costs_nothing(database: Database, migrated: Databas
 def test_a_resumed_video_reserves_what_is_missing_only(
     gateway: Gateway, database: Database, migrated: DatabaseSettings
 ) -> None:
-    video_id, run_id = admit_paid(database)
+    clips = models.paid().video
+    form = {"video_provider": clips.provider, "video_model": clips.model}
+    video_id, run_id = admit_paid(database, **form)
     own = Database(migrated)
     paid = {"cost": Cost(usd=PRICE).as_json()}
     Ledger(own, Shelf()).pay(charge(video_id, run_id, 1), lambda _: paid, record)
@@ -321,7 +323,7 @@ def test_a_resumed_video_reserves_what_is_missing_only(
     assert spend(database) == {(Decimal(0), PRICE)}
     resumed = gateway.call("POST", f"/v1/videos/{video_id}/resume")
     assert (resumed.status, resumed.json()["status"]) == (202, "queued")
-    assert spend(database) == {(Decimal("0.75"), PRICE)}
+    assert spend(database) == {(2 * PRICE, PRICE)}, "two more clips, and pictures that cost nothing"
     with database.transaction() as cursor:
         assert runs.succeed(cursor, resumed.json()["run_id"])
         assert videos.get(cursor, video_id).status == "succeeded"

@@ -13,8 +13,8 @@ from threading import Barrier
 
 import pytest
 
-from common import ids, paid
-from common.database import Cursor, Database, budget, jobs, runs, videos
+from common import ids, paid, remaining
+from common.database import Cursor, Database, jobs, runs, videos
 from common.database.jobs import Attempt, Step
 from common.errors import (
     BudgetExceeded,
@@ -28,9 +28,10 @@ from common.errors import (
 )
 from common.paid import Charge, Facts, Ledger, Tracer
 from common.providers import JobRef, Trace, models
+from common.remaining import Estimate
 from common.settings import DatabaseSettings
 from common.storage import MediaFolder
-from common.video import Cost
+from common.video import WHOLE, Cost
 from tests.contract.rows import admit
 
 PRICE = Cost(usd=Decimal("0.25"))
@@ -128,7 +129,6 @@ class Bench:
             runs.fail(cursor, self.run_id, {"code": "provider.outcome_unknown", "stage": "clip"})
         self.run_id = ids.new("run")
         with self.database.transaction() as cursor:
-            videos.reopen(cursor, self.video_id)
             runs.insert(cursor, self.run_id, self.video_id, "resume", Decimal(0))
 
     def lease_ends(self) -> None:
@@ -406,11 +406,12 @@ def test_a_step_that_was_tried_often_leaves_the_others_to_be_bought(bench: Bench
     for _ in range(2):
         with pytest.raises(OutcomeUnknown):
             bench.work()
+    choice = replace(models.offline(), video=bench.model)
     with bench.database.transaction() as cursor:
+        video = videos.get(cursor, bench.video_id)
         for again, left in ((False, 2), (True, 3)):
-            whole = PRICE.usd * 3
-            missing = budget.left_usd(cursor, bench.video_id, whole, again=again)
-            assert missing == PRICE.usd * left
+            estimate = remaining.estimate(cursor, video, WHOLE, choice, again=again)
+            assert estimate == Estimate(PRICE.usd * left, PRICE.usd * 3)
 
 
 def test_a_worker_killed_before_recording_loses_nothing(bench: Bench) -> None:

@@ -114,7 +114,7 @@ def test_the_newest_finished_version_counts(database: Database) -> None:
         assert scenes.finished_frames(cursor, video_id)[1].image_key == "v2"
 
 
-def test_the_last_run_to_end_says_how_the_video_stands(
+def test_the_status_follows_from_what_is_missing_once_the_last_run_ends(
     database: Database, migrated: DatabaseSettings
 ) -> None:
     video_id = session(database)
@@ -135,7 +135,15 @@ def test_the_last_run_to_end_says_how_the_video_stands(
     with ThreadPoolExecutor(len(many) - 1) as pool:
         list(pool.map(end, many[1:]))
     with database.transaction() as cursor:
-        assert videos.get(cursor, video_id).status == "succeeded"
+        video = videos.get(cursor, video_id)
+        assert (video.status, video.error) == ("failed", {"code": "x"}), "one picture is missing"
+        versions.add_frame(cursor, video_id, 1, prompt="A door", **LOOK)
+    again = begin(database, video_id, Work(Part.IMAGE, {1: 1}))
+    with database.transaction() as cursor:
+        scenes.finish_image(cursor, video_id, 1, 1, key="v1", usd=Decimal(0))
+        assert runs.succeed(cursor, again)
+        video = videos.get(cursor, video_id)
+        assert (video.status, video.error) == ("succeeded", None)
 
 
 def test_a_cut_of_the_first_clips_does_not_lose_the_others(

@@ -7,6 +7,7 @@ import pytest
 
 from common.database import Database, jobs, runs, videos
 from common.errors import PermanentError
+from common.providers import models
 from tests.contract.clips import start_clips
 from tests.contract.gateway import Gateway, Reply, quietly
 from tests.contract.rows import admit
@@ -15,6 +16,10 @@ from tests.contract.vendors import Shelf, Visit
 FAILURE = {
     "code": "x", "stage": "clip", "scene": 1, "detail": "no", "retryable": True, "billed": None,
 }  # fmt: skip
+
+
+_CLIPS = models.paid().video
+PAID = {"video_provider": _CLIPS.provider, "video_model": _CLIPS.model}
 
 
 def failed(database: Database, **changes: Any) -> str:
@@ -86,7 +91,7 @@ def test_what_is_not_named_stays_as_it_was(body: Any, gateway: Gateway, database
 
 
 def test_what_is_named_holds_from_now_on(gateway: Gateway, database: Database) -> None:
-    video_id = failed(database, max_cost_usd=Decimal(1), estimated_usd=Decimal(1))
+    video_id = failed(database, max_cost_usd=Decimal("0.5"), **PAID)
     answer = resume(gateway, video_id, {"on_unknown": "resubmit_once", "max_cost": "2.50"})
     assert (answer.status, answer.json()["cost"]["max"]) == (202, "2.5000")
     assert terms(database, video_id) == ("resubmit_once", Decimal("2.5"), "queued")
@@ -95,12 +100,12 @@ def test_what_is_named_holds_from_now_on(gateway: Gateway, database: Database) -
 def test_a_limit_that_what_is_missing_would_pass_changes_nothing(
     gateway: Gateway, database: Database
 ) -> None:
-    video_id = failed(database, estimated_usd=Decimal(1))
-    refused = resume(gateway, video_id, {"on_unknown": "resubmit_once", "max_cost": "0.99"})
+    video_id = failed(database, **PAID)  # three clips of 0.25
+    refused = resume(gateway, video_id, {"on_unknown": "resubmit_once", "max_cost": "0.74"})
     assert (refused.status, refused.json()["code"]) == (402, "budget.exceeded")
     assert refused.json()["errors"][0]["pointer"] == "/max_cost"
     assert terms(database, video_id) == ("fail", None, "failed")
-    assert resume(gateway, video_id, {"max_cost": "1"}).status == 202
+    assert resume(gateway, video_id, {"max_cost": "0.75"}).status == 202
 
 
 @pytest.mark.parametrize(
@@ -109,7 +114,7 @@ def test_a_limit_that_what_is_missing_would_pass_changes_nothing(
         ({"on_unknown": "always"}, "/on_unknown"),
         ({"max_cost": "-1"}, "/max_cost"),
         ({"max_cost": "much"}, "/max_cost"),
-        ({"prompt": "another"}, "/prompt"),
+        ({"title": "another"}, "/title"),
     ],
 )
 def test_other_terms_are_refused_by_name(

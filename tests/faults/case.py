@@ -21,11 +21,13 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from common import ids
+from common import ids, remaining
+from common.choosing import chosen
 from common.database import Cursor, budget, narrations, runs, scenes, videos
 from common.database.budget import Caps
 from common.providers import models
 from common.storage import MediaFolder
+from common.video import WHOLE
 from tests.contract.rows import wish
 from tests.faults.machine import Machine, TaskFailed
 from tests.faults.ports import Strike
@@ -170,10 +172,10 @@ class Case:
         self.run_id = ids.new("run")
         with self.lane.database.transaction() as cursor:
             video = videos.get(cursor, self.video_id)
-            assert videos.reopen(cursor, self.video_id)
+            assert runs.left_undone(cursor, self.video_id) == (WHOLE, {})
             again = video.on_unknown == "resubmit_once"
-            left = budget.left_usd(cursor, self.video_id, video.estimated_usd, again=again)
-            self._insert_run(cursor, "resume", left)
+            left = remaining.estimate(cursor, video, WHOLE, chosen(video), again=again)
+            self._insert_run(cursor, "resume", left.missing_usd)
         return self.execute(*strikes)
 
     def _insert_run(self, cursor: Cursor, kind: str, usd: Decimal) -> None:

@@ -3,24 +3,23 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, JsonValue, StringConstraints, model_validator
+from pydantic import BaseModel, Field, JsonValue, model_validator
 
 from api.schemas.output import Output
 from common.output_wish import CutWish
-from common.strict import STORABLE, Request, Slug, Text
+from common.strict import Request, Slug, Text
 from common.styles import moods, styles
-from common.video import MAX_PROMPT_CHARACTERS, MAX_SCENES, RATIOS
+from common.video import MAX_SCENES, RATIOS
+from common.wishes import Prompt
 
 _STYLES: list[JsonValue] = [*sorted(style.name for style in styles().values())]
 _MOODS: list[JsonValue] = [*sorted(mood.name for mood in moods().values())]
+NEW_STYLE, NEW_MOOD = "Realistic", "Vibrant"
+"""How a video looks that begins with one of its parts, unless the request says so."""
+NEW_SCENES = 6
 _MOST_PICTURES = 10
 _MOST_CLIP_SECONDS = 60
 
-Prompt = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_PROMPT_CHARACTERS),
-    STORABLE,
-]
 Ratio = Literal[*RATIOS]  # type: ignore[valid-type]  # the literal is made of the table
 PictureText = Annotated[
     str,
@@ -47,8 +46,16 @@ class PartRequest(Request):
 class Look(PartRequest):
     """How pictures look."""
 
-    style: Text = Field("Realistic", json_schema_extra={"enum": _STYLES})
-    mood: Text = Field("Vibrant", json_schema_extra={"enum": _MOODS})
+    style: Text | None = Field(
+        None,
+        json_schema_extra={"enum": _STYLES},
+        description=f"As the video has it; {NEW_STYLE} of a new one.",
+    )
+    mood: Text | None = Field(
+        None,
+        json_schema_extra={"enum": _MOODS},
+        description=f"As the video has it; {NEW_MOOD} of a new one.",
+    )
     frameAspectRatio: Ratio | None = Field(
         None, description="Width and height in pixels; 1280:720, or what the video has."
     )
@@ -58,7 +65,12 @@ class StoryRequest(Look):
     """A wish for a story."""
 
     prompt: Prompt
-    frameCount: int = Field(6, ge=1, le=MAX_SCENES, description="Number of scenes.")
+    frameCount: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_SCENES,
+        description=f"Number of scenes; as the video has, or {NEW_SCENES}.",
+    )
     duration: int = Field(
         30, ge=1, le=MAX_SCENES * _MOST_CLIP_SECONDS,
         description="Seconds of the whole. A scene gets the nearest length that clips can have.",

@@ -10,7 +10,10 @@ from common.errors import BudgetExceeded
 _ALL = "all"
 # Periods are counted in UTC, by the database's clock.
 _DAY, _MONTH = "YYYY-MM-DD", "YYYY-MM"
-_BOUGHT, _DOUBTFUL = ("submitted", "succeeded"), ("submitting", "unknown")
+BOUGHT = ("submitted", "succeeded")
+"""States of a call that was accepted, and whose result is there or will be."""
+IN_DOUBT = ("submitting", "unknown")
+"""States of a call that may have been charged; nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,27 +162,28 @@ def committed_usd(cursor: Cursor, session_id: str) -> Decimal:
     return Decimal(row["usd"]) if row else Decimal(0)
 
 
-def left_usd(cursor: Cursor, session_id: str, estimated_usd: Decimal, *, again: bool) -> Decimal:
-    """Return what of a video's estimate is still to be bought.
+PaidStep = tuple[str, int, int]
+"""Kind, scene and version of a step that is paid for, as in the ledger."""
 
-    What brought nothing is bought anew, and so is a call that only a gateway refused; `again`:
-    also what may have been charged, by the video's policy. A step counts once, however often it
-    was tried.
+
+def paid_steps(cursor: Cursor, session_id: str) -> dict[PaidStep, tuple[str, Decimal]]:
+    """Return the state of each paid step's newest call that was not refused, with its estimate.
+
+    A call that only the provider's gateway refused counts as refused.
     """
     cursor.execute(
         """
-        SELECT COALESCE(sum(usd), 0) AS usd FROM (
-            SELECT max(estimated_usd) AS usd FROM provider_jobs
-            WHERE session_id = %s AND state = ANY(%s)
-              AND (state <> 'unknown' OR code IS DISTINCT FROM 'provider.not_accepted')
-            GROUP BY kind, scene, version
-        ) steps
+        SELECT DISTINCT ON (kind, scene, version) kind, scene, version, state, estimated_usd
+        FROM provider_jobs WHERE session_id = %s AND state <> 'refused' AND estimated_usd > 0
+          AND (state <> 'unknown' OR code IS DISTINCT FROM 'provider.not_accepted')
+        ORDER BY kind, scene, version, attempt DESC
         """,
-        (session_id, [*_BOUGHT, *(() if again else _DOUBTFUL)]),
+        (session_id,),
     )
-    row = cursor.fetchone()
-    assert row is not None
-    return max(estimated_usd - Decimal(row["usd"]), Decimal(0))
+    return {
+        (row["kind"], row["scene"], row["version"]): (row["state"], row["estimated_usd"])
+        for row in cursor.fetchall()
+    }
 
 
 def _used(cursor: Cursor, scope: str, period: str) -> Decimal:

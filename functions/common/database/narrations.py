@@ -63,6 +63,17 @@ def of_scene(cursor: Cursor, session_id: str, scene: int) -> Narration:
     return found
 
 
+def set_text(cursor: Cursor, session_id: str, scene: int, text: str) -> None:
+    """Change what is said in a scene, unless it is spoken."""
+    cursor.execute(
+        """
+        UPDATE video_narrations SET text = %s, updated_at = now()
+        WHERE session_id = %s AND scene_number = %s AND status <> 'succeeded'
+        """,
+        (text, session_id, scene),
+    )
+
+
 def start(cursor: Cursor, session_id: str, scene: int) -> None:
     """Mark it as being spoken, unless it is."""
     _update(cursor, session_id, scene, "running")

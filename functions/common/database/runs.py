@@ -76,6 +76,7 @@ def insert(
             "request": Json(dict(request or {})), "key": key_id,
         },
     )  # fmt: skip
+    _refresh_status(cursor, session_id)
     add_event(cursor, run_id, "run.queued")
 
 
@@ -192,18 +193,26 @@ def is_making(cursor: Cursor, session_id: str, *parts: Part) -> bool:
     return cursor.fetchone() is not None
 
 
-def left_undone(cursor: Cursor, session_id: str) -> tuple[Work, dict[str, Any]]:
-    """Return what the newest run of the video that did not succeed was for, and its request."""
+def left_undone(cursor: Cursor, session_id: str) -> tuple[Work, dict[str, Any]] | None:
+    """Return what a resume has to make, with the request it was ordered by; None if nothing.
+
+    That is the whole video, as long as one was ordered and no cut of all scenes exists. Otherwise
+    it is the newest part that was ordered and does not exist.
+    """
     cursor.execute(
-        """
-        SELECT step, scenes, request FROM runs
-        WHERE session_id = %s AND status IN ('failed', 'canceled')
-        ORDER BY created_at DESC LIMIT 1
-        """,
-        (session_id,),
+        "SELECT step, scenes, request FROM runs WHERE run_id = undone_run(%s)", (session_id,)
     )
     row = cursor.fetchone()
-    return (_work(row), row["request"]) if row else (WHOLE, {})
+    return (_work(row), row["request"]) if row else None
+
+
+def has_whole(cursor: Cursor, session_id: str) -> bool:
+    """Say whether the whole video was ordered, and not only parts of it."""
+    cursor.execute(
+        "SELECT 1 FROM runs WHERE session_id = %s AND step = %s LIMIT 1",
+        (session_id, Part.ALL.value),
+    )
+    return cursor.fetchone() is not None
 
 
 def enter_stage(cursor: Cursor, run_id: str, stage: str) -> bool:
@@ -254,17 +263,17 @@ def wants_jobs_canceled(cursor: Cursor, run_id: str) -> bool:
 
 
 def succeed(cursor: Cursor, run_id: str) -> bool:
-    """End an open run well, and its video with it; False when it had ended already."""
+    """End an open run as succeeded; False when it had ended already."""
     return _end(cursor, run_id, "succeeded", None)
 
 
 def fail(cursor: Cursor, run_id: str, error: dict[str, Any]) -> bool:
-    """End an open run as failed, and its video with it; False when it had ended already."""
+    """End an open run as failed; False when it had ended already."""
     return _end(cursor, run_id, "failed", error)
 
 
 def cancel(cursor: Cursor, session_id: str, *, jobs: bool) -> list[str]:
-    """End every open run of the video as canceled, and the video; return which ones these were.
+    """End every open run of the video as canceled; return which ones these were.
 
     `jobs`: those at the provider are to be canceled too, also of runs that are canceled already.
     """
@@ -334,18 +343,21 @@ def _end(cursor: Cursor, run_id: str, status: str, error: dict[str, Any] | None)
     row = cursor.fetchone()
     if row is None:
         return False
-    # Runs that make parts of one video go on side by side. They end one after another, and the
-    # last of them says how the video stands: it sees what those before it committed.
+    # Runs that make parts of one video end one after another: each sees what those before it
+    # committed.
     budget.lock(cursor, row["session_id"])
-    cursor.execute(
-        """
-        UPDATE video_sessions s SET status = %(status)s, updated_at = now()
-        WHERE session_id = %(video)s AND NOT EXISTS (
-            SELECT FROM runs r
-            WHERE r.session_id = s.session_id AND r.status IN ('queued', 'running'))
-        """,
-        {"status": status, "video": row["session_id"]},
-    )
+    _refresh_status(cursor, row["session_id"])
     budget.release(cursor, run_id)
     add_event(cursor, run_id, f"run.{status}", facts=error)
     return True
+
+
+def _refresh_status(cursor: Cursor, session_id: str) -> None:
+    """Store the video's status as it follows from what exists (`video_status`)."""
+    cursor.execute(
+        """
+        UPDATE video_sessions SET status = video_status(session_id), updated_at = now()
+        WHERE session_id = %s
+        """,
+        (session_id,),
+    )

@@ -169,7 +169,8 @@ def finished_frames(cursor: Cursor, session_id: str) -> dict[int, Frame]:
     cursor.execute(
         f"""
         SELECT DISTINCT ON (frame_number) {_FRAME} FROM video_frames
-        WHERE session_id = %s AND status = 'succeeded' ORDER BY frame_number, version DESC
+        WHERE session_id = %s AND status = 'succeeded' AND invalidated_at IS NULL
+        ORDER BY frame_number, version DESC
         """,  # noqa: S608 - the columns are a constant of this module
         (session_id,),
     )
@@ -181,11 +182,62 @@ def finished_clips(cursor: Cursor, session_id: str) -> dict[int, Clip]:
     cursor.execute(
         f"""
         SELECT DISTINCT ON (clip_number) {_CLIP} FROM video_clips
-        WHERE session_id = %s AND status = 'succeeded' ORDER BY clip_number, version DESC
+        WHERE session_id = %s AND status = 'succeeded' AND invalidated_at IS NULL
+        ORDER BY clip_number, version DESC
         """,  # noqa: S608 - the columns are a constant of this module
         (session_id,),
     )
     return {row["clip_number"]: Clip(**row) for row in cursor.fetchall()}
+
+
+def current_version(cursor: Cursor, kind: StepKind, session_id: str, scene: int) -> int | None:
+    """Return the version of a scene's picture or clip that the whole video is made of.
+
+    That is the newest finished one, or the newest, which is to be made. None without any.
+    """
+    table, number = TABLES[kind]
+    cursor.execute(
+        sql.SQL(
+            "SELECT version FROM {table} WHERE session_id = %s AND {number} = %s "
+            "ORDER BY status = 'succeeded' AND invalidated_at IS NULL DESC, version DESC LIMIT 1"
+        ).format(table=sql.Identifier(table), number=sql.Identifier(number)),
+        (session_id, scene),
+    )
+    row = cursor.fetchone()
+    return row["version"] if row else None
+
+
+def invalidate(cursor: Cursor, kind: StepKind, session_id: str, scene: int) -> None:
+    """Let the scene's finished pictures or clips count no more: another one will be made."""
+    table, number = TABLES[kind]
+    cursor.execute(
+        sql.SQL(
+            "UPDATE {table} SET invalidated_at = now() "
+            "WHERE session_id = %s AND {number} = %s AND status = 'succeeded'"
+        ).format(table=sql.Identifier(table), number=sql.Identifier(number)),
+        (session_id, scene),
+    )
+
+
+def set_prompt(
+    cursor: Cursor, kind: StepKind, session_id: str, scene: int, version: int, prompt: str
+) -> None:
+    """Change the prompt of a picture or clip that is not finished."""
+    change = {"image": "prompt = %s", "clip": "optimized_prompt = %s"}[kind]
+    _update(cursor, kind, session_id, scene, version, change, (prompt,))
+
+
+def set_motion(cursor: Cursor, session_id: str, scene: int, prompt: str) -> None:
+    """Change what the newest picture says of its motion, which is shown with the scene."""
+    cursor.execute(
+        """
+        UPDATE video_frames f SET motion_prompt = %(prompt)s, updated_at = now()
+        WHERE session_id = %(video)s AND frame_number = %(scene)s AND version = (
+            SELECT max(version) FROM video_frames
+            WHERE session_id = f.session_id AND frame_number = f.frame_number)
+        """,
+        {"prompt": prompt, "video": session_id, "scene": scene},
+    )
 
 
 def start(cursor: Cursor, kind: StepKind, session_id: str, scene: int, version: int) -> None:

@@ -6,12 +6,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from psycopg2 import sql
 from psycopg2.extras import Json
 
 from common.database import Cursor
 from common.database.search import EVERYTHING, Search
 from common.errors import NotFound
-from common.video import TERMINAL
+from common.video import TERMINAL, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Video(Wish):
-    """A video with its state. `run_*`, `stage` and `error` are those of its latest run.
+    """A video with its state. `run_*` and `stage` are those of its latest run.
 
-    `source_key` is the object in the inbox that asked for it, if one did.
+    `error` says why a failed video failed, or what it lacks. `source_key` is the object in the
+    inbox that asked for it, if one did.
     """
 
     id: int = 0
@@ -59,6 +61,7 @@ class Video(Wish):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     run_id: str = ""
+    run_status: str = "queued"
     stage: str = "story"
     error: dict[str, Any] | None = None
     started_at: datetime | None = None
@@ -99,7 +102,10 @@ _SELECT = """
            s.key_id, s.max_cost_usd, s.on_unknown, s.metadata, s.output, s.speech_provider,
            s.speech_model, s.request_id, s.status,
            s.story_title, s.story_overview, s.created_at, s.updated_at,
-           r.run_id, r.stage, r.error, r.started_at, r.ended_at, (
+           r.run_id, r.status AS run_status, r.stage, r.started_at, r.ended_at,
+           CASE WHEN s.status = 'failed' THEN COALESCE(r.error, u.error) END AS error,
+           CASE WHEN s.status = 'failed' AND r.error IS NULL AND u.step = 'all'
+                THEN COALESCE(scenes_without_clip(s.session_id), '{}') END AS missing, (
                SELECT o.object_key FROM inbox_jobs j JOIN inbox_objects o USING (object_id)
                WHERE j.session_id = s.session_id
            ) AS source_key
@@ -107,7 +113,16 @@ _SELECT = """
     JOIN LATERAL (
         SELECT * FROM runs WHERE session_id = s.session_id ORDER BY created_at DESC LIMIT 1
     ) r ON true
+    LEFT JOIN runs u ON s.status = 'failed' AND r.error IS NULL
+        AND u.run_id = undone_run(s.session_id)
 """
+
+
+_MAY_CHANGE = (
+    "original_prompt", "frame_count", "style", "mood", "seed", "text_provider", "text_model",
+    "image_provider", "image_model", "video_provider", "video_model", "speech_provider",
+    "speech_model", "estimated_usd", "max_cost_usd", "on_unknown",
+)  # fmt: skip
 
 
 def insert(cursor: Cursor, wish: Wish) -> bool:
@@ -149,7 +164,19 @@ def get(cursor: Cursor, session_id: str, user_id: str | None = None) -> Video:
     row = cursor.fetchone()
     if row is None:
         raise NotFound("There is no such video.")
-    return Video(**row)
+    return _video(row)
+
+
+def exists(cursor: Cursor, user_id: str, name: str) -> bool:
+    """Say whether the user has a video of that id or name."""
+    cursor.execute(
+        """
+        SELECT 1 FROM video_sessions
+        WHERE user_id = %(user)s AND (session_id = %(name)s OR request_id = %(name)s)
+        """,
+        {"user": user_id, "name": name},
+    )
+    return cursor.fetchone() is not None
 
 
 def lock(cursor: Cursor, user_id: str, name: str) -> Wish | None:
@@ -175,16 +202,11 @@ def begin_part(
     scenes: int | None,
     output: Mapping[str, Any] | None = None,
 ) -> None:
-    """Count what a part of the video will cost.
-
-    If that is said, it now has so many scenes, and shall be like `output`. It is queued, unless
-    something of it is being made.
-    """
+    """Add what a part of the video will cost; set its number of scenes and its output, if given."""
     cursor.execute(
         """
         UPDATE video_sessions
-        SET status = CASE WHEN status = 'running' THEN status ELSE 'queued' END,
-            estimated_usd = estimated_usd + %(usd)s,
+        SET estimated_usd = estimated_usd + %(usd)s,
             frame_count = COALESCE(%(scenes)s, frame_count),
             output = COALESCE(%(output)s, output), updated_at = now()
         WHERE session_id = %(video)s
@@ -224,30 +246,28 @@ def page(
         f"{_SELECT} WHERE {' AND '.join(conditions)} ORDER BY s.id DESC LIMIT %(limit)s",
         {"user": user_id, "before": before, "limit": limit, **search.values()},
     )
-    return [Video(**row) for row in cursor.fetchall()]
+    return [_video(row) for row in cursor.fetchall()]
 
 
-def reopen(
-    cursor: Cursor,
-    session_id: str,
-    *,
-    on_unknown: str | None = None,
-    max_cost_usd: Decimal | None = None,
-) -> bool:
-    """Make a failed or canceled video queued again, under these terms; False when it is neither.
-
-    Terms that are None stay as they were.
-    """
+def update(cursor: Cursor, wish: Wish) -> None:
+    """Store what may change of a video: its terms, models, look, seed, length and estimate."""
+    changes = {name: getattr(wish, name) for name in _MAY_CHANGE}
+    columns = [sql.SQL("{} = {}").format(sql.Identifier(n), sql.Placeholder(n)) for n in changes]
     cursor.execute(
-        """
-        UPDATE video_sessions
-        SET status = 'queued', updated_at = now(),
-            on_unknown = COALESCE(%s, on_unknown), max_cost_usd = COALESCE(%s, max_cost_usd)
-        WHERE session_id = %s AND status IN ('failed', 'canceled')
-        """,
-        (on_unknown, max_cost_usd, session_id),
+        sql.SQL(
+            "UPDATE video_sessions SET {columns}, updated_at = now() WHERE session_id = {id}"
+        ).format(columns=sql.SQL(", ").join(columns), id=sql.Placeholder("id")),
+        {**changes, "id": wish.session_id},
     )
-    return cursor.rowcount == 1
+
+
+def scene_count(cursor: Cursor, session_id: str) -> int:
+    """Return how many scenes the whole video has, also after a cut of its first clips."""
+    cursor.execute("SELECT scene_count(%s) AS count", (session_id,))
+    row = cursor.fetchone()
+    assert row is not None
+    count: int = row["count"]
+    return count
 
 
 def insert_final(cursor: Cursor, session_id: str, final: Final) -> None:
@@ -288,3 +308,26 @@ def final(cursor: Cursor, session_id: str) -> Final | None:
     )
     row = cursor.fetchone()
     return Final(**row) if row else None
+
+
+def _video(row: Mapping[str, Any]) -> Video:
+    values = dict(row)
+    missing = values.pop("missing")
+    if missing is not None:
+        values["error"] = _incomplete(missing)
+    return Video(**values)
+
+
+def _incomplete(missing: list[int]) -> dict[str, Any]:
+    """Return the error of a video whose last run ended well and did not finish the video."""
+    numbers = ", ".join(map(str, missing))
+    lacks = f"Scenes without a clip: {numbers}." if missing else "Its clips are not joined yet."
+    return {
+        "code": "video.incomplete",
+        "stage": Stage.CLIP.value if missing else Stage.MERGE.value,
+        "scene": missing[0] if missing else None,
+        "detail": f"The video is not finished. {lacks} What was finished is kept. Resume the "
+        "video to make what is missing.",
+        "retryable": True,
+        "billed": False,
+    }
