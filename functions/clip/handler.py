@@ -7,7 +7,7 @@ machine waits, not a Lambda. Who cancels a video calls it too, to cancel the job
 from typing import Any
 
 from clip import ending, keeping
-from clip.work import ClipEvent, form, job_of, load, provider_of, step_of, version_of
+from clip.work import ClipEvent, form, job_of, load, ordered_by, provider_of, step_of, version_of
 from common.database import Cursor, budget, jobs, runs, scenes, videos
 from common.database.jobs import Attempt
 from common.errors import (
@@ -52,7 +52,8 @@ def _start(event: ClipEvent) -> dict[str, Any]:
     if clip.status == "succeeded":
         return _answer(JobStatus.SUCCEEDED, 0)
     if open_job and (
-        open_job.state == "submitted" or ending.is_there_after_all(event, video, open_job)
+        open_job.state == "submitted"
+        or ending.is_there_after_all(event, ordered_by(video, open_job), open_job)
     ):
         # Of an earlier run over this video: the job is paid for, and is asked after.
         return _answer(JobStatus.QUEUED, job_of(open_job)[1].wait_seconds)
@@ -83,6 +84,8 @@ def _start(event: ClipEvent) -> dict[str, Any]:
         return provider.submit(wish(token)).as_json()
 
     def trace(attempt: Attempt) -> Trace:
+        if attempt.provider != video.video_provider:  # another one was chosen since
+            return Trace()
         return provider.trace(wish(attempt.token, attempt.attempt), attempt.age_seconds)
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:

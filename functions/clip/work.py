@@ -1,5 +1,6 @@
 """What the actions on a clip share: their input, and the clip with its latest job."""
 
+from dataclasses import replace
 from typing import Literal
 
 from common import providers
@@ -49,7 +50,16 @@ def load(event: ClipEvent) -> tuple[Video, Clip, Attempt | None]:
     with database().transaction() as cursor:
         video = videos.get(cursor, event.video_id)
         clip = scenes.clip(cursor, event.video_id, event.scene, version_of(cursor, event))
-        return video, clip, jobs.latest(cursor, step_of(event, clip))
+        attempt = jobs.latest(cursor, step_of(event, clip))
+        return ordered_by(video, attempt), clip, attempt
+
+
+def ordered_by(video: Video, attempt: Attempt | None) -> Video:
+    """Return the video with the models of its job, which a resume may have changed since."""
+    if attempt is None or attempt.job is None:
+        return video
+    job = JobRef.from_json(attempt.job)
+    return replace(video, video_provider=job.provider, video_model=job.model)
 
 
 def job_of(attempt: Attempt | None) -> tuple[Attempt, JobRef]:

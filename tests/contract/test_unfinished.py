@@ -11,9 +11,11 @@ from common.database.jobs import Step
 from common.database.videos import Final
 from common.providers import models
 from common.video import Cost, Part, Work
-from tests.contract.gateway import Gateway, Reply
+from tests.contract.clips import start_clips
+from tests.contract.gateway import Gateway, Reply, quietly
 from tests.contract.rows import admit, tell
 from tests.contract.test_resuming import resume
+from tests.contract.vendors import Shelf, Visit
 
 _PAID = models.paid()
 PAID = {
@@ -432,3 +434,25 @@ def test_a_merge_is_free_whatever_the_limit(
     with database.transaction() as cursor:
         cursor.execute("UPDATE video_sessions SET max_cost_usd = 0.01")
     assert resume(gateway, video_id).status == 202
+
+
+def test_a_job_under_way_is_asked_after_where_it_was_ordered(
+    film: tuple[Visit, Shelf], gateway: Gateway, database: Database
+) -> None:
+    """Also when another model makes the clips from now on."""
+    visit, shelf = film
+    video_id, run_id = start_clips(database, shelf, count=1)
+    end(database, run_id, DECLINED)
+    resumed = resume(gateway, video_id, {"models": {"video": {"provider": "offline"}}})
+    assert resumed.status == 202, resumed.text
+    from clip.handler import handler
+
+    event = {"run_id": resumed.json()["run_id"], "video_id": video_id}
+    quietly(handler, {**event, "action": "start", "scene": 1}, None)
+    visit.vendor.advance(600)
+    for action in ("check", "collect"):
+        answer = quietly(handler, {**event, "action": action, "scene": 1}, None)
+        assert answer["status"] == "succeeded"
+    assert (answer["provider"], answer["model"]) == ("runway", "gen4_turbo")
+    quietly(handler, {**event, "action": "start", "scene": 2}, None)
+    assert len(visit.charges()) == 1, "the second clip is the other model's"

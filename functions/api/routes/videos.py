@@ -169,11 +169,12 @@ def download_video(video_id: VideoId) -> Download:
 
 @router.post(
     "/v1/videos/<video_id>/resume",
-    summary="Resume a failed or canceled video",
-    description="Starts a new run over what is finished; only what is missing is paid for. Without "
-    "a body, under the terms of before; with one, under those that it names. A run that failed "
-    "with `provider.outcome_unknown` goes on with `on_unknown` = `resubmit_once`, and one that "
-    "reached its `max_cost` with a higher one.",
+    summary="Resume a video that is not finished",
+    description="Starts a new run that makes what the video lacks, whatever its last run was for; "
+    "only that is paid for. Without a body, under the terms of before; with one, under those that "
+    "it names. A run that failed with `provider.outcome_unknown` goes on with `on_unknown` = "
+    "`resubmit_once`, one that reached its `max_cost` with a higher one, and one that was declined "
+    "with other words in `scenes` or `prompt`. Refused changes store nothing.",
     responses=_started(400, 402, 404, 409, 415, 422, 429, 503),
     status_code=202,
     middlewares=ADMITTED,

@@ -68,6 +68,7 @@ class Attempt:
 
     id: int
     attempt: int
+    provider: str
     state: str
     token: str
     job: dict[str, Any] | None
@@ -78,7 +79,7 @@ class Attempt:
     age_seconds: int
 
 
-_COLUMNS = """id, attempt, state, token, job, polls, possible_duplicate, code,
+_COLUMNS = """id, attempt, provider, state, token, job, polls, possible_duplicate, code,
     lease_until > now() AS leased, extract(epoch FROM now() - created_at)::int AS age_seconds"""
 
 
