@@ -268,7 +268,9 @@ class Parts:
                 versions.add_reference(cursor, video.session_id, scene, version, key)
                 self._keep(key, reference.picture)
             follows = scene != 1 and 1 in painted
-            usd += chosen(video).image.image_usd(video.ratio, has_reference + follows)
+            usd += chosen(video).image.image_usd(
+                video.ratio, anchor=follows, reference=has_reference
+            )
             made[scene] = version
         return Work(Part.IMAGE, made), usd
 

@@ -86,7 +86,9 @@ def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) 
 
     model = models.find("image", video.image_provider, video.image_model)
     references = sum(picture is not None for picture in (request.reference, request.anchor))
-    usd = model.image_usd(video.ratio, references)
+    usd = model.image_usd(
+        video.ratio, anchor=request.anchor is not None, reference=request.reference is not None
+    )
     paid_for = Step(event.video_id, "image", event.scene, frame.version)
     # OpenAI's limit is one of input pictures, and counts a call without any as one.
     pictures = max(1, references)

@@ -49,7 +49,9 @@ def test_a_picture_has_the_videos_size_and_costs_what_the_book_says(
     (charge,) = visit.charges()
     assert charge.kind == ("images.edits" if references else "images.generations")
     assert charge.amount == result.cost.usd
-    estimate = models.find("image", "openai").image_usd(ratio, references)
+    estimate = models.find("image", "openai").image_usd(
+        ratio, anchor=references > 0, reference=references == 2
+    )
     assert result.cost.usd <= estimate
 
 
@@ -89,8 +91,22 @@ def test_a_reference_is_sent_no_larger_than_the_picture(
     out = io.BytesIO()
     Image.new("RGB", (2048, 2048), "teal").save(out, "PNG")
     result = painter.paint(vendors.image_request(reference=Picture(out.getvalue())))
-    estimate = models.find("image", "openai").image_usd("1280:720", 1)
+    estimate = models.find("image", "openai").image_usd("1280:720", reference=True)
     assert visit.charges()[0].amount == result.cost.usd <= estimate
+
+
+@pytest.mark.parametrize(
+    "size", [(960, 960), (512, 512), (4000, 90), (90, 4000), (3000, 1000), (1, 1), (64, 4000)]
+)
+@pytest.mark.parametrize("ratio", ["1280:720", "1584:672", "832:1104", "960:960"])
+def test_no_reference_costs_more_than_was_estimated(
+    size: tuple[int, int], ratio: str, visit: Visit, painter: ImageProvider
+) -> None:
+    out = io.BytesIO()
+    Image.new("RGB", size, "teal").save(out, "PNG")
+    request = vendors.image_request(ratio=ratio, reference=Picture(out.getvalue()))
+    estimate = models.find("image", "openai").image_usd(ratio, reference=True)
+    assert painter.paint(request).cost.usd == visit.spent() <= estimate
 
 
 @pytest.mark.parametrize(
@@ -127,7 +143,7 @@ def test_an_answer_without_picture_and_without_bill_has_cost_what_was_expected(
     error = caught.value
     assert (error.error_code, error.billed, error.retryable) == ("provider.output", True, True)
     assert error.cost is not None
-    assert error.cost.usd == models.find("image", "openai").image_usd("1280:720", 0) > 0
+    assert error.cost.usd == models.find("image", "openai").image_usd("1280:720") > 0
 
 
 @pytest.mark.parametrize("vector", ["openai_chat_completed", "openai_models_list"])

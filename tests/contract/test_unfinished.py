@@ -257,7 +257,7 @@ def test_changed_prompts_of_what_is_not_finished_change_it_in_place(
     assert (version, clip) == (1, (1, "It flies"))
     assert prompt.startswith("A heron")
     assert resumed.json()["scenes"][1]["motion_prompt"] == "It flies"
-    missing = _PAID.image.image_usd("1280:720", 1) + _PAID.video.clip_usd(5)
+    missing = _PAID.image.image_usd("1280:720", anchor=True) + _PAID.video.clip_usd(5)
     with database.transaction() as cursor:
         cursor.execute("SELECT reserved_usd FROM runs WHERE kind = 'resume'")
         assert [row["reserved_usd"] for row in cursor] == [missing]
@@ -276,7 +276,7 @@ def test_a_finished_scene_that_is_named_is_made_anew_and_no_other(
         assert [*scenes.finished_clips(cursor, video_id)] == [1]
         assert [*scenes.finished_frames(cursor, video_id)] == [1]
         cursor.execute("SELECT reserved_usd FROM runs WHERE kind = 'resume'")
-        each = _PAID.image.image_usd("1280:720", 1) + _PAID.video.clip_usd(5)
+        each = _PAID.image.image_usd("1280:720", anchor=True) + _PAID.video.clip_usd(5)
         assert [row["reserved_usd"] for row in cursor] == [2 * each], "scene 2, and 3 anew"
     # The run fails before it comes to scene 3: what was invalidated stays so.
     end(database, resumed.json()["run_id"], DECLINED)
@@ -390,7 +390,7 @@ def test_other_models_make_what_is_missing_at_their_price(
     video_id: str, gateway: Gateway, database: Database
 ) -> None:
     body: dict[str, Any] = {"models": {"video": {"provider": "offline"}}}
-    image_usd = _PAID.image.image_usd("1280:720", 1)
+    image_usd = _PAID.image.image_usd("1280:720", anchor=True)
     limit = {**body, "max_cost": f"{image_usd - Decimal('0.000001'):.6f}"}
     refused = resume(gateway, video_id, limit)
     assert (refused.status, refused.json()["code"]) == (402, "budget.exceeded")

@@ -251,7 +251,7 @@ def usage(wish: Wish) -> dict[str, Any]:
     out = math.ceil(base * units * (2e6 + width * height) / 4e6) * wish.number
     text = -(-len(wish.prompt) // 4)
     looked = [pictures.look(data) for data in wish.inputs]
-    image = sum(math.ceil(w / 32) * math.ceil(h / 32) for _, w, h in looked)
+    image = sum(_patches(w, h) for _, w, h in looked)
     return {
         "input_tokens": text + image,
         "input_tokens_details": {"text_tokens": text, "image_tokens": image},
@@ -259,6 +259,21 @@ def usage(wish: Wish) -> dict[str, Any]:
         "output_tokens_details": {"image_tokens": out, "text_tokens": 0},
         "total_tokens": text + image + out,
     }
+
+
+def _patches(width: int, height: int) -> int:
+    """Count one input picture as a user measured it for gpt-image-2, where OpenAI says nothing.
+
+    https://community.openai.com/t/1382940: enlarged to 1024 pixels on its longer side, at most
+    twice; a canvas of at most 3:1; patches of 32 pixels; scaled down to at most 1,536 of them.
+    """
+    factor = min(2.0, max(1.0, 1024 / max(width, height)))
+    wide, high = round(width * factor), round(height * factor)
+    wide, high = max(wide, math.ceil(high / 3)), max(high, math.ceil(wide / 3))
+    if (count := math.ceil(wide / 32) * math.ceil(high / 32)) <= 1536:
+        return count
+    shrink = math.sqrt(32 * 32 * 1536 / (wide * high))
+    return math.floor(wide * shrink / 32) * math.floor(high * shrink / 32)
 
 
 def price(tokens: dict[str, Any]) -> Decimal:

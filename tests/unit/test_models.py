@@ -23,7 +23,19 @@ def test_there_is_exactly_one_default_for_each_kind_and_provider() -> None:
 )
 def test_a_picture_costs_what_openais_table_says(ratio: str, usd: str) -> None:
     model = replace(models.paid().image, tokens_per_call=(0, 0))  # without the prompt
-    assert model.image_usd(ratio, 0).quantize(Decimal("0.0001")) == Decimal(usd)
+    assert model.image_usd(ratio).quantize(Decimal("0.0001")) == Decimal(usd)
+
+
+@pytest.mark.parametrize(
+    ("size", "tokens"),
+    [
+        ((1280, 720), 920), ((720, 1280), 920), ((960, 960), 1024), ((1584, 672), 1050),
+        ((512, 512), 1024), ((100, 100), 49), ((2048, 2048), 1536), ((3000, 100), 1536),
+        ((1024, 64), 352), ((1, 1), 1),
+    ],
+)  # fmt: skip
+def test_an_input_picture_counts_by_its_patches(size: tuple[int, int], tokens: int) -> None:
+    assert models.input_picture_tokens(*size) == tokens
 
 
 def test_a_clip_costs_what_runways_example_says() -> None:
@@ -35,8 +47,8 @@ def test_the_estimate_is_the_sum_of_its_parts() -> None:
     total = choice.estimate_usd(scenes=3, seconds=5, ratio="1280:720", reference=True)
     assert total == (
         choice.text.story_usd(3)
-        + choice.image.image_usd("1280:720", 1)
-        + 2 * choice.image.image_usd("1280:720", 2)
+        + choice.image.image_usd("1280:720", reference=True)
+        + 2 * choice.image.image_usd("1280:720", anchor=True, reference=True)
         + 3 * choice.video.clip_usd(5)
     )
 

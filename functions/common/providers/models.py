@@ -24,9 +24,11 @@ NEAR_DAYS = 90
 
 _FILE = Path(__file__).parent / "models.toml"
 _MILLION = Decimal(1_000_000)
-# Neither OpenAI's calculator nor its documents give the tokens of an input picture at this
-# fidelity; one of a clip's size, and none is sent larger, is counted as 1,200.
-_REFERENCE_PICTURE_TOKENS = 1200
+# OpenAI does not publish what an input picture of its image models counts. Measured by a user of
+# gpt-image-2 over 100 edits (community.openai.com/t/1382940): patches of 32 x 32 pixels, at most
+# 1,536; a smaller picture is enlarged first, up to twice, until its longer side has 1,024 pixels;
+# one that is longer than 3:1 counts as if it were 3:1.
+_PATCH_PIXELS, _MOST_PATCHES, _ENLARGED_PIXELS, _MOST_ENLARGED, _LONGEST = 32, 1536, 1024, 2, 3
 # A narration is written for its scene, and may come out somewhat longer.
 _SPOKEN_OVER_SCENE = Decimal("1.3")
 
@@ -90,9 +92,17 @@ class Model:
             + tokens_out * self.usd_per_million_output_tokens
         ) / _MILLION
 
-    def image_usd(self, ratio: str, references: int) -> Decimal:
-        """Estimate a picture by the formula of OpenAI's own calculator, and what is sent for it."""
+    def image_usd(self, ratio: str, *, anchor: bool = False, reference: bool = False) -> Decimal:
+        """Estimate a picture by the formula of OpenAI's own calculator, and what is sent for it.
+
+        The anchor has the picture's own size. The size of a user's reference is not known; none is
+        sent with more pixels than the picture has.
+        """
         width, height = RATIOS[ratio]
+        side = math.isqrt(width * height)
+        sent = input_picture_tokens(width, height) if anchor else 0
+        if reference:
+            sent += max(input_picture_tokens(*size) for size in ((width, height), (side, side)))
         short_units = round(self.quality_base / (max(width, height) / min(width, height)))
         tokens = math.ceil(
             self.quality_base * short_units * (2_000_000 + width * height) / 4_000_000
@@ -100,7 +110,7 @@ class Model:
         return (
             tokens * self.usd_per_million_output_tokens
             + self.tokens_per_call[0] * self.usd_per_million_input_tokens
-            + references * _REFERENCE_PICTURE_TOKENS * self.usd_per_million_image_input_tokens
+            + sent * self.usd_per_million_image_input_tokens
         ) / _MILLION
 
     def clip_usd(self, seconds: int) -> Decimal:
@@ -161,7 +171,16 @@ class Choice:
 
     def picture_usd(self, scene: int, ratio: str, reference: bool) -> Decimal:
         """Estimate one picture: all but the first follow the first, beside the user's own."""
-        return self.image.image_usd(ratio, (1 if reference else 0) + (0 if scene == 1 else 1))
+        return self.image.image_usd(ratio, anchor=scene != 1, reference=reference)
+
+
+def input_picture_tokens(width: int, height: int) -> int:
+    """Return the tokens of a picture of so many pixels that is sent to an image model."""
+    longer, shorter = max(width, height), min(width, height)
+    factor = max(1, min(_MOST_ENLARGED, _ENLARGED_PIXELS / longer))
+    longer, shorter = round(longer * factor), round(max(shorter, longer / _LONGEST) * factor)
+    patches = math.ceil(longer / _PATCH_PIXELS) * math.ceil(shorter / _PATCH_PIXELS)
+    return min(patches, _MOST_PATCHES)
 
 
 @cache

@@ -9,6 +9,8 @@ from common import pictures
 from common.errors import MediaError
 from common.video import Cost, Picture
 
+_LONGEST = 3  # what is longer than 3:1 counts as if it were 3:1 (`models.input_picture_tokens`)
+
 Image.preinit()  # loads its formats now, not while an answer that was paid for waits
 
 
@@ -20,9 +22,12 @@ def sent(picture: Picture, size: tuple[int, int]) -> Picture:
     most = size[0] * size[1]
     with Image.open(io.BytesIO(picture.data)) as image:
         width, height = image.size
-    if width * height <= most:
+    counted = width * height
+    if max(width, height) > _LONGEST * min(width, height):
+        counted = max(width, height) ** 2 // _LONGEST
+    if counted <= most:
         return picture
-    scale = (most / (width * height)) ** 0.5
+    scale = (most / counted) ** 0.5
     smaller = pictures.decode(picture.data).resize(
         (max(1, int(width * scale)), max(1, int(height * scale))), Image.Resampling.LANCZOS
     )

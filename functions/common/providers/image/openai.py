@@ -46,7 +46,10 @@ class OpenAIImage:
         cost = _openai.cost(model, body.get("usage"))
         if cost is None and not _is_answer(body):
             raise outcome.unknown(_openai.VENDOR)
-        cost = cost or Cost(usd=model.image_usd(ratio, len(files)))
+        expected = model.image_usd(
+            ratio, anchor=request.anchor is not None, reference=request.reference is not None
+        )
+        cost = cost or Cost(usd=expected)
         return ImageResult(checked(_data(body, cost), request.size, cost), cost)
 
 
