@@ -232,7 +232,7 @@ def test_no_call_is_made_that_the_cancellation_did_not_see(
 ) -> None:
     """Whoever cancels is told of every call; a call that they are not told of is not made."""
     rounds = [admit(database) for _ in range(62)]
-    together = Barrier(2)
+    together = Barrier(2, timeout=30)  # a failure of the other thread shows
     leads = [0.001 * (number % 31 - 15) for number in range(len(rounds))]  # of the call, seconds
 
     def pay() -> list[bool]:
@@ -267,7 +267,7 @@ def test_no_call_is_made_that_the_cancellation_did_not_see(
 
     with ThreadPoolExecutor(2) as pool:
         paying, canceling = pool.submit(pay), pool.submit(cancel)
-        called, seen = paying.result(), canceling.result()
+        seen, called = canceling.result(), paying.result()
     assert called == seen
     assert 0 < sum(called) < len(rounds), "both ways were to be seen; they were not"
 

@@ -85,7 +85,11 @@ def release(cursor: Cursor, run_id: str) -> None:
             UPDATE runs SET reserved_usd = 0 WHERE run_id = %(run)s
         ), counted AS (
             UPDATE provider_jobs j SET key_id = video.key_id, counted_on = video.at::date
-            FROM video WHERE j.session_id = video.session_id AND j.counted_on IS NULL
+            FROM video WHERE j.id IN (
+                SELECT id FROM provider_jobs
+                WHERE session_id = video.session_id AND counted_on IS NULL
+                -- Whoever settles a call holds its row and waits for the video's: they count it.
+                FOR NO KEY UPDATE SKIP LOCKED)
         )
         UPDATE spend
         SET reserved_usd = spend.reserved_usd - video.reserved_usd,
@@ -115,7 +119,10 @@ def settle_deleted(cursor: Cursor, session_id: str) -> None:
             FROM late WHERE d.session_id = late.session_id
         ), counted AS (
             UPDATE provider_jobs j SET key_id = late.key_id, counted_on = late.at::date
-            FROM late WHERE j.session_id = late.session_id AND j.counted_on IS NULL
+            FROM late WHERE j.id IN (
+                SELECT id FROM provider_jobs
+                WHERE session_id = late.session_id AND counted_on IS NULL
+                FOR NO KEY UPDATE SKIP LOCKED)
         )
         UPDATE spend SET spent_usd = spend.spent_usd + late.usd FROM late
         WHERE (spend.scope = %(all)s AND spend.period = to_char(late.at, %(day)s))
