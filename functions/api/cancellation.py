@@ -4,9 +4,6 @@ import time
 from dataclasses import dataclass
 from decimal import Decimal
 
-from aws_lambda_powertools.utilities.typing import LambdaContext
-
-from api import waiting
 from api.costs import money
 from api.schemas.cancellation import Billed, Billing, Cancellation, SceneBilling
 from api.videos import Videos
@@ -35,7 +32,7 @@ class Canceling:
     videos: Videos
 
     def cancel(
-        self, caller: Caller, video_id: str, *, provider: bool, context: LambdaContext
+        self, caller: Caller, video_id: str, *, provider: bool, seconds_left: float
     ) -> Cancellation:
         """Cancel the caller's video; raises NotFound, and Conflict for one that has ended.
 
@@ -55,7 +52,7 @@ class Canceling:
         for run_id in canceled:
             self._stop(run_id)
         if clips:
-            self._cancel_jobs(video, clips, context)
+            self._cancel_jobs(video, clips, min(_PROVIDER_SECONDS, seconds_left))
         with self.database.transaction() as cursor:
             bills = jobs.by_step(cursor, video.session_id)
         return Cancellation(
@@ -70,10 +67,10 @@ class Canceling:
         except TransientError as error:  # its next step finds the run ended, and ends it
             logger.warning("not stopped", extra={"run_id": run_id, "code": error.error_code})
 
-    def _cancel_jobs(self, video: Video, clips: list[Step], context: LambdaContext) -> None:
+    def _cancel_jobs(self, video: Video, clips: list[Step], seconds: float) -> None:
         """Have the function that speaks to the provider cancel the jobs, and wait a while."""
         event = {"action": "cancel", "run_id": video.run_id, "video_id": video.session_id}
-        deadline = waiting.deadline(_PROVIDER_SECONDS, context)
+        deadline = time.monotonic() + seconds
         try:
             for clip in clips:
                 one = {**event, "scene": clip.scene, "version": clip.version}

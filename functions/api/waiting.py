@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler.openapi.params import Header
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from common.database import Cursor, Database, runs, videos
@@ -12,7 +13,10 @@ from common.errors import TransientError
 from common.log import logger
 
 MOST_SECONDS = 25
-# API Gateway waits for 29 s, the function is stopped after 28: what is left then is for the answer.
+# API Gateway answers 504 this long after it received the request. The time before the function's
+# clock starts counts: a cold start's sandbox and INIT phase take seconds of it.
+_GATEWAY_SECONDS = 29.0
+# Left for the response, of API Gateway's time and of the function's.
 _RESERVE_SECONDS = 2.0
 _FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.2, 1.0, 1.5
 
@@ -36,36 +40,31 @@ def asked(prefer: str | None) -> int | None:
     return None
 
 
-def deadline(seconds: float, context: LambdaContext) -> float:
-    """Return when so many seconds are over, on the monotonic clock, or the function's time is."""
-    left = context.get_remaining_time_in_millis() / 1000 - _RESERVE_SECONDS
-    return time.monotonic() + min(seconds, left)
+def seconds_left(event: APIGatewayProxyEvent, context: LambdaContext) -> float:
+    """Return how long the request can still wait before API Gateway or Lambda gives it up."""
+    received_at = event.request_context.request_time_epoch / 1000
+    gateway = received_at + _GATEWAY_SECONDS - time.time()
+    function = context.get_remaining_time_in_millis() / 1000
+    return max(0.0, min(gateway, function) - _RESERVE_SECONDS)
 
 
-def until_ended(database: Database, video_id: str, seconds: float, context: LambdaContext) -> bool:
+def until_ended(database: Database, video_id: str, seconds: float) -> bool:
     """Wait until the video's run has ended, at most so long; say whether it has."""
-    return _until(database, lambda cursor: videos.has_ended(cursor, video_id), seconds, context)
+    return _until(database, lambda cursor: videos.has_ended(cursor, video_id), seconds)
 
 
-def until_run_ended(
-    database: Database, run_id: str, seconds: float, context: LambdaContext
-) -> bool:
+def until_run_ended(database: Database, run_id: str, seconds: float) -> bool:
     """Wait until that run has ended, at most so long; say whether it has."""
-    return _until(database, lambda cursor: not runs.is_open(cursor, run_id), seconds, context)
+    return _until(database, lambda cursor: not runs.is_open(cursor, run_id), seconds)
 
 
-def _until(
-    database: Database,
-    is_so: Callable[[Cursor], bool],
-    seconds: float,
-    context: LambdaContext,
-) -> bool:
+def _until(database: Database, is_so: Callable[[Cursor], bool], seconds: float) -> bool:
     """Look again and again, at most so long.
 
     Between two looks there is no open transaction. A database that does not answer ends the
     waiting, not the request: what was accepted stays accepted.
     """
-    until = deadline(seconds, context)
+    until = time.monotonic() + seconds
     pause = _FIRST_PAUSE
     while True:
         try:

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
@@ -186,6 +187,7 @@ def _request(method: str, path: str) -> dict[str, Any]:
         "pathParameters": None,
         "requestContext": {
             "requestId": "bench",
+            "requestTimeEpoch": round(time.time() * 1000),
             "httpMethod": method,
             "path": path,
             "authorizer": {

@@ -1,6 +1,7 @@
 """The API's function behind a gateway that is imitated: one request in, one answer out."""
 
 import json
+import time
 import uuid
 import warnings
 from collections.abc import Callable
@@ -57,8 +58,9 @@ def event_of(
     *,
     authorizer: dict[str, str] | None = None,
     base64: bool = False,
+    age_seconds: float = 0,
 ) -> dict[str, Any]:
-    """Return the event that a REST API makes of a request."""
+    """Return the event that a REST API makes of a request that it received so long ago."""
     url = urlsplit(path)
     query = parse_qs(url.query, keep_blank_values=True)
     return {
@@ -75,6 +77,7 @@ def event_of(
             "requestId": str(uuid.uuid4()),
             "stage": "live",
             "domainName": HOST,
+            "requestTimeEpoch": round((time.time() - age_seconds) * 1000),
             "path": f"/live{url.path}",
             "httpMethod": method,
             "identity": {"sourceIp": "127.0.0.1"},
@@ -102,6 +105,7 @@ class Gateway:
     scopes: str = ""
     live: bool = True
     context: Context = field(default_factory=Context)
+    age_seconds: float = 0
 
     def call(
         self,
@@ -131,5 +135,13 @@ class Gateway:
             "monthly_cap_usd": "",
         }
         text = text if body is None else json.dumps(body)
-        event = event_of(method, path, sent, text, authorizer=authorizer, base64=base64)
+        event = event_of(
+            method,
+            path,
+            sent,
+            text,
+            authorizer=authorizer,
+            base64=base64,
+            age_seconds=self.age_seconds,
+        )
         return reply_of(quietly(handler, event, self.context))

@@ -91,6 +91,17 @@ def test_nobody_waits_past_the_end_of_the_function(gateway: Gateway) -> None:
     assert seen.status == 202
 
 
+@pytest.mark.parametrize("path", ["/v1/videos", "/api/generate_story"])
+def test_wait_counts_from_when_the_gateway_received_the_request(
+    gateway: Gateway, path: str
+) -> None:
+    gateway.age_seconds = 26  # spent on a cold start, before the function's clock
+    started = time.monotonic()
+    seen = gateway.call("POST", path, {"prompt": "A paper boat"}, {"Prefer": "wait=25"})
+    assert time.monotonic() - started < 3
+    assert seen.status == 202
+
+
 def test_while_waiting_no_transaction_is_open(gateway: Gateway, postgres: Postgres) -> None:
     with ThreadPoolExecutor() as pool:
         asked = pool.submit(gateway.call, "POST", "/v1/videos", WISH, {"Prefer": "wait=2"})

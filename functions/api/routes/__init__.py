@@ -10,6 +10,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel
 
+from api import waiting
 from api.idempotency import Once
 from api.middleware import admitted, body_limit
 from api.resources import address as address_of
@@ -88,6 +89,12 @@ def address(router: Router) -> str:
     """Return the API's own address, as the client of this request wrote it."""
     event: APIGatewayProxyEvent = router.current_event  # type: ignore[assignment]  # of a REST API
     return address_of(event)
+
+
+def seconds_left(router: Router) -> float:
+    """Return how long the request can still wait for something to end."""
+    event: APIGatewayProxyEvent = router.current_event  # type: ignore[assignment]  # of a REST API
+    return waiting.seconds_left(event, router.lambda_context)
 
 
 def bodiless(

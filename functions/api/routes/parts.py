@@ -14,7 +14,17 @@ from api.document import answers
 from api.idempotency import IdempotencyKey
 from api.middleware import first_version
 from api.resources import database, outcomes, parts
-from api.routes import ADMITTED, WITH_FILE, RequestId, address, caller, group, named, once
+from api.routes import (
+    ADMITTED,
+    WITH_FILE,
+    RequestId,
+    address,
+    caller,
+    group,
+    named,
+    once,
+    seconds_left,
+)
 from api.schemas.parts import (
     ClipMade,
     ClipRequest,
@@ -192,5 +202,5 @@ def _make(
 
 
 def _outcome(who: Caller, run_id: str, seconds: int) -> Response[str]:
-    waiting.until_run_ended(database(), run_id, seconds, router.lambda_context)
+    waiting.until_run_ended(database(), run_id, min(seconds, seconds_left(router)))
     return outcomes().of(who, run_id, address(router)).response()

@@ -21,6 +21,7 @@ from api.routes import (
     is_of_a_proxy,
     named,
     once,
+    seconds_left,
 )
 from api.routes.moments import CreatedAfter, CreatedBefore
 from api.schemas.cancellation import PROVIDER_TOO, Cancellation, CancelVideo
@@ -207,7 +208,9 @@ def cancel_video(
 ) -> Cancellation:
     """The canceled video, and what is billed."""
     too = (terms or CancelVideo()).reaches_provider(provider)
-    return canceling().cancel(caller(router), video_id, provider=too, context=router.lambda_context)
+    return canceling().cancel(
+        caller(router), video_id, provider=too, seconds_left=seconds_left(router)
+    )
 
 
 def _patiently(prefer: str | None, answer: Answer, who: Caller | None = None) -> Response[str]:
@@ -215,7 +218,7 @@ def _patiently(prefer: str | None, answer: Answer, who: Caller | None = None) ->
     seconds = waiting.asked(prefer)
     if seconds is None or answer.video_id is None:
         return answer.response()
-    ended = waiting.until_ended(database(), answer.video_id, seconds, router.lambda_context)
+    ended = waiting.until_ended(database(), answer.video_id, min(seconds, seconds_left(router)))
     try:
         answer = answer.now(videos().get(who or caller(router), answer.video_id), ended=ended)
     except TransientError as error:  # what was accepted stays accepted
