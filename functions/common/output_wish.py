@@ -31,7 +31,11 @@ class Frame(Request):
 class Captions(Request):
     """Captions lie beside every video as SRT and WebVTT."""
 
-    burn: bool = Field(False, description="Draw them into the picture too.")
+    burn: bool = Field(
+        False,
+        description="Draw them into the picture too. `warnings` name the scenes whose letters no "
+        "bundled font has; their captions are in the files alone.",
+    )
 
 
 class Narration(Request):

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.output import Output, Size
-from merge import assembly, captions, previews, soundtrack
-from merge.cut import Clip, Cut, Parts, Rendition
+from merge import assembly, captions, glyphs, previews, soundtrack
+from merge.cut import Clip, Cut, How, Parts, Rendition
 from merge.soundtrack import Track
 
-FONTS = Path(__file__).parent / "fonts"
 _MEDIA_TYPES = {
     ".jpg": "image/jpeg",
     ".webp": "image/webp",
@@ -23,6 +22,9 @@ _MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".webm": "video/webm",
 }
+
+
+_QUOTED = 8  # characters of a text that a warning names
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +72,19 @@ class Product:
 def produce(order: Order, scratch: Path) -> Product:
     """Make it all in the folder `scratch`; raises MediaError, which names the clip at fault.
 
-    Captions are drawn only if the font has every letter of them; they lie beside the video anyway.
+    Captions are drawn in the scenes of which the fonts have every letter; all of them lie beside
+    the video.
     """
-    drawable = all(captions.can_be_drawn(text) for text in order.texts.values())
-    burned = order.output.captions_burned and drawable and any(order.texts.values())
+    captioned = {scene: text for scene, text in order.texts.items() if text.strip()}
+    unread = {scene: text for scene, text in captioned.items() if glyphs.missing_letters(text)}
+    drawn = {scene: text for scene, text in captioned.items() if scene not in unread}
+    burned = order.output.captions_burned and bool(drawn)
 
     def subtitles(parts: Parts, size: Size) -> Path:
         path = scratch / f"captions_{size[0]}x{size[1]}.ass"
-        path.write_text(captions.ass(captions.cues(order.texts, parts), size), encoding="utf-8")
+        width = captions.line_width(size)
+        cues = captions.cues(drawn, parts, order.track.spoken(parts), width=width)
+        path.write_text(captions.ass(cues, size), encoding="utf-8")
         return path
 
     def sound(parts: Parts, seconds: float, clips: Path | None) -> Path:
@@ -88,10 +95,51 @@ def produce(order: Order, scratch: Path) -> Product:
         order.output,
         scratch,
         subtitles=subtitles if burned else None,
-        fonts_dir=FONTS if burned else None,
+        fonts_dir=glyphs.FONTS if burned else None,
         soundtrack=None if order.track.is_silent else sound,
     )
-    return Product(cut, tuple(_files(order, cut, scratch, captioned=burned)))
+    warnings = [*cut.warnings, *_of_narrations(order, cut)]
+    if order.output.captions_burned:
+        warnings += _of_captions(unread, drawn)
+    return Product(cut, tuple(_files(order, cut, scratch, captioned=burned)), tuple(warnings))
+
+
+def _of_captions(unread: Mapping[int, str], drawn: Mapping[int, str]) -> Iterator[str]:
+    """Say which captions are not in the picture, and which signs of them."""
+    for scene, text in sorted(unread.items()):
+        yield (
+            f"Scene {scene}: the captions are not drawn into the picture, because no bundled font "
+            f"has {_quoted(glyphs.missing_letters(text))}. They are in the caption files."
+        )
+    for scene, text in sorted(drawn.items()):
+        if signs := glyphs.missing_signs(text):
+            yield (
+                f"Scene {scene}: captions are drawn without {_quoted(signs)}, because no bundled "
+                "font has that. It is in the caption files."
+            )
+
+
+def _of_narrations(order: Order, cut: Cut) -> Iterator[str]:
+    """Say which narrations had to be changed to fit into their scenes."""
+    for scene, spoken in sorted(order.track.spoken(cut.parts).items()):
+        if spoken.is_cut_off:
+            yield (
+                f"Scene {scene}: the end of the narration is cut off, because it takes "
+                f"{spoken.sound.seconds:.1f} s and the scene has {spoken.seconds:.1f} s for it."
+            )
+        elif spoken.is_hurried:
+            yield (
+                f"Scene {scene}: the narration is {spoken.pace:.1f} times as fast as recorded, "
+                "to fit into the scene."
+            )
+    shown = {part.scene for part in cut.parts if part.how is not How.SKIPPED}
+    for scene in sorted(order.track.narrations.keys() - shown):
+        yield f"Scene {scene}: the narration is left out, because the clip is."
+
+
+def _quoted(characters: str) -> str:
+    some = " ".join(characters[:_QUOTED])
+    return f"{some} and others" if len(characters) > _QUOTED else some
 
 
 def _files(order: Order, cut: Cut, scratch: Path, *, captioned: bool) -> Iterator[Made]:
@@ -114,7 +162,7 @@ def _files(order: Order, cut: Cut, scratch: Path, *, captioned: bool) -> Iterato
     if order.preview != "none":
         moving = previews.preview(cut.path, cut.parts, order.preview, scratch)
         yield _made("preview", moving, size=small)
-    cues = captions.cues(order.texts, cut.parts)
+    cues = captions.cues(order.texts, cut.parts, order.track.spoken(cut.parts))
     for suffix, text in (("srt", captions.srt(cues)), ("vtt", captions.vtt(cues))):
         path = scratch / f"captions.{suffix}"
         path.write_text(text, encoding="utf-8")

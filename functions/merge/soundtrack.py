@@ -16,10 +16,11 @@ from pathlib import Path
 
 from common import ffmpeg
 from common.errors import MediaError
-from common.narration import FASTEST, room, starts_at
 from common.sound import Sound, read_wav
+from merge import speech
 from merge.cut import Part
 from merge.placing import window
+from merge.speech import Speech
 
 RATE = 48_000
 _SECONDS = 300
@@ -59,6 +60,15 @@ class Track:
         """Whether there is nothing to mix."""
         return not self.narrations and self.music is None
 
+    def spoken(self, parts: Sequence[Part]) -> dict[int, Speech]:
+        """Return how each narration is put into its scene; none in scenes that were left out."""
+        windows = {part.scene: window(part, parts) for part in parts}
+        return {
+            scene: speech.placed(read_wav(path.read_bytes()), *windows[scene])
+            for scene, path in self.narrations.items()
+            if scene in windows and windows[scene][1] > windows[scene][0]
+        }
+
 
 @dataclass(slots=True)
 class _Graph:
@@ -93,6 +103,7 @@ def mix(
     whole = f"apad,atrim=end_sample={samples}"
     graph = _Graph([], [])
     beds, voices = [], []
+    spoken = track.spoken(parts)
     source: Sequence[str]
     if clips is not None:
         source = ("-f", "s16le", "-ar", str(RATE), "-channel_layout", "stereo", "-i", str(clips))
@@ -102,11 +113,9 @@ def mix(
         beds.append(graph.add(source, f"{_shaped(track.music, seconds)},{whole}", "music"))
     for part in parts:
         path = track.narrations.get(part.scene)
-        start, end = window(part, parts)
-        if path is not None and end > start:
+        if path is not None and part.scene in spoken:
             source = ("-f", "wav", "-i", str(path))
-            said = _said(read_wav(path.read_bytes()), start, end)
-            voices.append(graph.add(source, said, f"said{part.scene}"))
+            voices.append(graph.add(source, _said(spoken[part.scene]), f"said{part.scene}"))
     ducks = track.music.duck if track.music else True
     heard = _heard(graph, beds, voices, whole, ducks=ducks)
     graph.chains.append(f"{heard}{_LIMIT},{whole}[track]")
@@ -170,19 +179,15 @@ def _shaped(music: Music, seconds: float) -> str:
     return ",".join(steps)
 
 
-def _said(sound: Sound, start: float, end: float) -> str:
-    """Return the filters that put a narration into its scene, from `start` to `end`."""
-    free = room(end - start)
-    # Transitions take time from a scene, so here the bound may be passed, but not by much.
-    pace = min(max(1.0, sound.seconds / free), 1.5 * FASTEST)
-    length = min(sound.seconds / pace, free)
-    steps = [_BOTH_EARS, f"volume={_gain(sound):.4f}"]
-    if pace > 1:
-        steps.append(f"atempo={pace:.4f}")
+def _said(spoken: Speech) -> str:
+    """Return the filters that put a narration into its scene."""
+    steps = [_BOTH_EARS, f"volume={_gain(spoken.sound):.4f}"]
+    if spoken.pace > 1:
+        steps.append(f"atempo={spoken.pace:.4f}")
     steps += [
-        f"atrim=end={length:.6f}",
-        f"afade=t=out:st={max(0.0, length - _FADE_SECONDS):.6f}:d={_FADE_SECONDS}",
-        f"adelay=delays={round((start + starts_at()) * RATE)}S:all=1",
+        f"atrim=end={spoken.seconds:.6f}",
+        f"afade=t=out:st={max(0.0, spoken.seconds - _FADE_SECONDS):.6f}:d={_FADE_SECONDS}",
+        f"adelay=delays={round(spoken.start * RATE)}S:all=1",
     ]
     return ",".join(steps)
 

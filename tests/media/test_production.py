@@ -5,7 +5,9 @@ import hashlib
 import io
 import math
 import os
+import re
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,8 @@ from common.errors import MediaError
 from common.output import Format, Output, Shape, Transition
 from common.providers.speech._espeak import program
 from common.sound import Sound
-from merge import assembly, previews, production, soundtrack
+from merge import assembly, captions, filters, glyphs, previews, production, soundtrack
+from merge.captions import Cue
 from merge.cut import Clip, How, Part
 from merge.production import Order, Product
 from merge.soundtrack import RATE, Music, Track
@@ -250,18 +253,112 @@ def test_captions_are_drawn_at_the_foot_in_every_scene_and_shape(
             assert head < 180, "and none above"
 
 
-def test_without_the_wish_and_for_what_the_font_lacks_nothing_is_drawn(
+def test_without_the_wish_nothing_is_drawn(clips: dict[int, Clip], tmp_path: Path) -> None:
+    order = Order(clips, Output(), {1: "Hello", 2: "Hello"}, Track({}))
+    made = production.produce(order, tmp_path)
+    assert not made.files[0].captioned
+    assert area(made.files[0], 0.7, tmp_path)[0] < 180
+    assert "Hello" in of_kind(made, "captions")[0].path.read_text()
+    assert not made.cut.has_sound
+    assert not made.warnings
+
+
+def test_captions_that_no_font_has_are_missing_in_their_scene_only_and_that_is_told(
     clips: dict[int, Clip], tmp_path: Path
 ) -> None:
-    for number, (burned, text) in enumerate(((False, "Hello"), (True, "おはよう"))):
-        scratch = tmp_path / str(number)
-        scratch.mkdir()
-        order = Order(clips, Output(captions_burned=burned), {1: text, 2: text}, Track({}))
-        made = production.produce(order, scratch)
-        assert not made.files[0].captioned
-        assert area(made.files[0], 0.7, tmp_path)[0] < 180
-        assert text in of_kind(made, "captions")[0].path.read_text()
-        assert not made.cut.has_sound
+    texts = {1: "It is 25 °C 🚀.", 2: "She meets 李明 at the harbour."}
+    made = production.produce(
+        Order(clips, Output(captions_burned=True), texts, Track({})), tmp_path
+    )
+    assert made.files[0].captioned
+    assert area(made.files[0], 0.7, tmp_path)[0] > 220
+    assert area(made.files[0], 2.7, tmp_path)[0] < 180, "no boxes for what the font lacks"
+    unread, signs = made.warnings
+    assert "Scene 2" in unread
+    assert "李" in unread
+    assert "Scene 1" in signs
+    assert "🚀" in signs
+    text = of_kind(made, "captions")[0].path.read_text()
+    assert all(words in text for words in texts.values())
+
+
+def test_captions_that_no_font_has_in_any_scene_leave_the_clips_as_they_came(
+    clips: dict[int, Clip], tmp_path: Path
+) -> None:
+    order = Order(clips, Output(captions_burned=True), {1: "おはよう", 2: "صباح"}, Track({}))
+    made = production.produce(order, tmp_path)
+    assert not made.files[0].captioned
+    assert [part.how for part in made.cut.parts] == [How.COPIED] * 2
+    assert len(made.warnings) == 2
+
+
+def drawn(text: str, tmp_path: Path) -> bytes:
+    """Draw a caption onto grey and return the picture."""
+    subtitles = tmp_path / "drawn.ass"
+    subtitles.write_text(captions.ass([Cue(0, 1, (text,))], (640, 360)), encoding="utf-8")
+    graph = f"[0:v]{filters.captioned(subtitles, glyphs.FONTS, Fraction(0))},format=gray[out]"
+    target = tmp_path / "drawn.raw"
+    ffmpeg.run(
+        ["-f", "lavfi", "-i", "color=c=gray:s=640x360:d=0.1", "-filter_complex", graph,
+         "-map", "[out]", "-frames:v", "1", "-f", "rawvideo", "-y", str(target)],
+        timeout=30,
+    )  # fmt: skip
+    return target.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "less"),
+    [("25 °C", "25 C"), ("©2026", "2026"), ("q̃ua", "qua"), ("{a}", "a"), ("a\\Nb", "a Nb")],
+)
+def test_signs_that_the_font_has_are_drawn(text: str, less: str, tmp_path: Path) -> None:
+    assert drawn(text, tmp_path) != drawn(less, tmp_path)
+
+
+@pytest.mark.parametrize("text", ["{\\an8}High", "one\\Ntwo", "{\\fs90}Big", "a\\hb", "\\{b}"])
+def test_signs_that_the_renderer_obeys_are_drawn_as_text(text: str, tmp_path: Path) -> None:
+    """All in one line at the foot: nothing above it."""
+    picture = drawn(text, tmp_path)
+    assert max(picture[640 * 320 :]) > 220
+    assert max(picture[: 640 * 310]) < 180
+
+
+def pauses(path: Path) -> list[tuple[float, float]]:
+    """Return when something is heard in a finished video, as ffmpeg finds it."""
+    detect = "silencedetect=noise=-40dB:duration=0.15,ametadata=mode=print:file=-"
+    said = ffmpeg.run(
+        [*ffmpeg.source(path), "-map", "0:a:0", "-af", detect, "-f", "null", "-"], timeout=60
+    )
+    moments = [float(at) for at in re.findall(r"silence_(?:start|end)=([\d.]+)", said)]
+    assert moments[0] < 0.1, "the video begins with silence"
+    return list(zip(moments[1::2], [*moments[2::2], math.inf], strict=False))
+
+
+def test_captions_are_in_time_with_the_voice(tmp_path: Path) -> None:
+    """Two scenes, of two sentences each, in which the voice is done long before the scene ends."""
+    texts = {
+        1: "The lighthouse keeper writes letters. The sky takes up the frame.",
+        2: "Nobody answers. A small boat comes over the sea in the evening.",
+    }
+    clips, said = {}, {}
+    for scene, text in texts.items():
+        clips[scene] = Clip(make(tmp_path / f"c{scene}.mp4", seconds=8, grey=60))
+        said[scene] = tmp_path / f"said_{scene}.wav"
+        said[scene].write_bytes(program.speak(text, "en-us+f2", 160).as_wav())
+    made = production.produce(Order(clips, Output(), texts, Track(said)), tmp_path)
+    voice = pauses(made.files[0].path)
+    srt = of_kind(made, "captions")[0].path.read_text()
+    shown = [
+        tuple(sum(float(part) * unit for part, unit in zip(
+            moment.replace(",", ".").split(":"), (3600, 60, 1), strict=True
+        )) for moment in line.split(" --> "))
+        for line in srt.splitlines() if "-->" in line
+    ]  # fmt: skip
+    assert len(shown) == 4
+    assert len(voice) == 4
+    for (start, end), (first, last) in zip(shown, voice, strict=True):
+        assert start == pytest.approx(first, abs=0.1)
+        assert -0.1 < end - last < 0.4
+    assert not made.warnings
 
 
 def test_scene_text_is_never_a_filter(clips: dict[int, Clip], tmp_path: Path) -> None:

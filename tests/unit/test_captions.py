@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common import ffmpeg
-from merge import captions
+from merge import captions, glyphs
 from merge.captions import Cue
 from merge.cut import How, Part
 from merge.placing import window
@@ -26,8 +26,9 @@ LONG = "The boat leaves the quay and crosses the whole city in the rain, past th
 
 def test_each_scene_has_its_text_for_its_time() -> None:
     assert captions.cues({1: "One.", 2: "Two."}, CUT) == [
-        Cue(0, 5, ("One.",)), Cue(5, 10, ("Two.",))
-    ]  # fmt: skip
+        Cue(0, 5, ("One.",), 1),
+        Cue(5, 10, ("Two.",), 2),
+    ]
 
 
 def test_transitions_shift_the_times() -> None:
@@ -55,9 +56,19 @@ def test_a_long_text_is_shown_in_pieces_of_two_lines() -> None:
 
 def test_no_word_is_left_over_for_a_moment() -> None:
     """Two full lines and a word would be two lines for nearly all of the time, and a flash."""
-    (one, two) = captions.cues({1: "The boat leaves the quay and crosses the old city. " * 2}, CUT)
+    text = "The boat leaves the quay and crosses the old city " * 2
+    (one, two) = captions.cues({1: text}, CUT)
     assert min(one.end - one.start, two.end - two.start) > 5 / 4
     assert [len(cue.lines) for cue in (one, two)] == [2, 1]
+
+
+def test_every_sentence_begins_a_caption() -> None:
+    made = captions.cues(
+        {1: 'He said "Go." Mr. Bo left at 3.5 km! 船开了。夜深了。'}, (part(1, 0, 9),)
+    )
+    assert [" ".join(cue.lines) for cue in made] == [
+        'He said "Go."', "Mr. Bo left at 3.5 km!", "船开了。", "夜深了。",
+    ]  # fmt: skip
 
 
 def test_scripts_without_spaces_are_broken_too() -> None:
@@ -84,10 +95,16 @@ def test_webvtt_cannot_be_broken_by_its_text() -> None:
     assert "&amp;" in text
 
 
-def test_no_override_reaches_the_renderer() -> None:
+def test_srt_keeps_brackets_that_are_no_tags() -> None:
+    text = "3 < 5 {see below} <i>x</i> {\\an8} a > b"
+    assert "3 < 5 {see below} ‹i›x‹/i› (\\an8) a > b" in captions.srt(captions.cues({1: text}, CUT))
+
+
+def test_every_sign_that_the_renderer_obeys_is_escaped() -> None:
+    """`tests.media.test_production` looks at what is drawn."""
     text = captions.ass(captions.cues({1: EVIL}, CUT), (1280, 720))
     events = text.split("[Events]\n")[1]
-    assert not set("{}\\") & set(events)
+    assert not re.search(r"(?<!\\)[{}]|\\(?![{}\u2060])", events)
     assert events.count("Dialogue:") == 1
 
 
@@ -104,19 +121,37 @@ def test_whatever_is_said_there_are_as_many_blocks_as_cues(one: str, other: str)
 
 
 @pytest.mark.parametrize(
-    ("text", "drawn"),
+    ("text", "letters", "signs", "drawn"),
     [
-        ("Καλημέρα, κόσμε", True),
-        ("Доброе утро", True),
-        ("Ünïcödé straße ¡niño! Łódź", True),
-        ("Xin chào, tiếng Việt", True),
-        ("🚀 7 €", True),
-        ("おはよう", False),
-        ("صباح", False),
+        ("Καλημέρα, κόσμε", "", "", "Καλημέρα, κόσμε"),
+        ("Доброе утро", "", "", "Доброе утро"),
+        ("Ünïcödé straße ¡niño! Łódź", "", "", "Ünïcödé straße ¡niño! Łódź"),
+        ("Xin chào, tiếng Việt", "", "", "Xin chào, tiếng Việt"),
+        ("25 °C ©2026 ® ™ q̃ ½ №", "", "", "25 °C ©2026 ® ™ q̃ ½ №"),
+        ("Go 🚀 7 € ❤️ now", "", "🚀❤", "Go 7 € now"),
+        ("👩‍🚀 up", "", "👩🚀", "up"),
+        ("She meets 李明", "李明", "", "She meets"),
+        ("おはよう", "おはよう", "", ""),
+        ("صباح", "صباح", "", ""),
     ],
 )
-def test_what_the_font_lacks_is_known(text: str, drawn: bool) -> None:
-    assert captions.can_be_drawn(text) is drawn
+def test_what_the_font_lacks_is_known(text: str, letters: str, signs: str, drawn: str) -> None:
+    assert glyphs.missing_letters(text) == letters
+    assert glyphs.missing_signs(text) == signs
+    assert glyphs.drawable(text) == drawn
+
+
+def test_tall_pictures_have_larger_letters_above_the_controls_of_apps() -> None:
+    def style(size: tuple[int, int]) -> list[str]:
+        text = captions.ass([], size)
+        return next(line for line in text.split("\n") if line.startswith("Style:")).split(",")
+
+    assert (style((720, 1280))[2], style((720, 1280))[-2]) == ("50", "282")
+    assert (style((1280, 720))[2], style((1280, 720))[-2]) == ("40", "36")
+    width = captions.line_width((720, 1280))
+    assert 20 < width < captions.line_width((1280, 720))
+    lines = [line for cue in captions.cues({1: LONG}, CUT, width=width) for line in cue.lines]
+    assert max(map(len, lines)) <= width
 
 
 def test_ffmpeg_reads_both_files(tmp_path: Path) -> None:

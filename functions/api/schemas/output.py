@@ -17,7 +17,9 @@ class FileObject(BaseModel):
     duration_seconds: float | None
     size_bytes: int
     sha256: str
-    captioned: bool = Field(description="Captions are drawn into the picture.")
+    captioned: bool = Field(
+        description="Captions are drawn into the picture; see `warnings` for scenes without."
+    )
     url: str | None
 
 
