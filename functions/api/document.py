@@ -75,7 +75,8 @@ def text(app: APIGatewayRestResolver) -> str:
     raw = app.get_openapi_json_schema(
         title="AI Video Generator",
         version=VERSION,
-        description="Turns a prompt, and optionally a picture, into a finished animated video.",
+        description="Turns a prompt, and optionally a picture, into a finished animated video.\n\n"
+        "Bodies are JSON in UTF-8, uncompressed. A field that is null counts as left out.",
         license_info=License(name="Apache-2.0", identifier="Apache-2.0"),
         security_schemes={
             "bearer": HTTPBearer(),

@@ -77,7 +77,8 @@ class Refusals:
             415,
             "Unsupported media type",
             "request.media_type",
-            "Send the body as application/json.",
+            "Send the body as JSON, with Content-Type: application/json (curl sends another one by "
+            "itself). Nothing was stored.",
         )
 
     def unknown(self, _error: Exception) -> Response[str]:

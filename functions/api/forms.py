@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.event_handler.middlewares import NextMiddleware
 
+from api.validation import check_encoding
 from common.errors import Malformed, UnsupportedMediaType
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def of(file_field: str) -> Callable[[APIGatewayRestResolver, NextMiddleware], Re
         event = app.current_event
         media_type = event.headers.get("content-type", "")
         if media_type.partition(";")[0].strip().lower() == _FORM:
+            check_encoding(event)
             text = event.body or ""
             # The gateway sends forms in base64, because they are no text.
             try:

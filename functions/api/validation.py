@@ -5,6 +5,8 @@ nor refused to whom it is not for. Here it is validated after them, right before
 """
 
 import binascii
+import re
+from email.message import Message
 from typing import Any, cast
 
 from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
@@ -17,10 +19,13 @@ from aws_lambda_powertools.event_handler.openapi.exceptions import (
     RequestUnsupportedContentType,
     RequestValidationError,
 )
+from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
-from common.errors import InvalidInput, Malformed, PayloadTooLarge
+from common.errors import InvalidInput, Malformed, PayloadTooLarge, UnsupportedMediaType
 
 _JSON = "application/json"
+_CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
+_INDEX = re.compile(r"\[\d{0,3}\]$")
 SMALL_BODY = 64 * 1024
 """Characters of the body of a route that takes no file; its own limit stands in the context."""
 
@@ -44,6 +49,7 @@ class JsonRequests(OpenAPIRequestValidationMiddleware):
         It is refused wherever callers are known. Links that anybody may open are left alone: sites
         that they are passed on through add parameters of their own, which mean nothing here.
         """
+        _common_names(app)
         if "caller" in app.context and (faults := _not_known(app)):
             raise RequestValidationError(faults)
         return super().handler(app, next_middleware)
@@ -57,9 +63,17 @@ class JsonRequests(OpenAPIRequestValidationMiddleware):
             raise PayloadTooLarge(
                 f"The body has more than {limit:,} characters. Nothing was stored."
             )
-        media_type = event.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type not in ("", _JSON):
+        check_encoding(event)
+        message = Message()
+        message["content-type"] = event.headers.get("content-type", "") or _JSON
+        media_type = message.get_content_type()
+        if media_type not in (_JSON, "text/json") and not media_type.endswith("+json"):
             raise RequestUnsupportedContentType("Unsupported content type", errors=[])
+        charset = message.get_content_charset() or "utf-8"
+        if charset not in _CHARSETS:
+            raise UnsupportedMediaType(
+                f"The body is sent in the charset {charset}. Send it in UTF-8. Nothing was stored."
+            )
         try:
             body: Any = event.json_body
         except (binascii.Error, UnicodeDecodeError):
@@ -83,6 +97,35 @@ class Validation(OpenAPIResponseValidationMiddleware):
             return super(Validation, self).handler(app, next_middleware)
 
         return self._requests.handler(app, cast(NextMiddleware, answer))
+
+
+def check_encoding(event: BaseProxyEvent) -> None:
+    """Raise UnsupportedMediaType for a body that is compressed."""
+    encoding = event.headers.get("content-encoding", "").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedMediaType(
+            f"The body is sent with Content-Encoding: {encoding[:40]}. Send it uncompressed, "
+            "without that header. Nothing was stored."
+        )
+
+
+def _common_names(app: Any) -> None:
+    """Read query parameters as HTTP clients of browsers write them.
+
+    axios and PHP write `status[]=a` or `status[0]=a` for a list, and jQuery adds `_=` and a time
+    to keep a GET out of caches.
+    """
+    event = app.current_event
+    known = {one.alias for one in app.context["_route"].dependant.query_params}
+    sent: dict[str, list[str]] = event.raw_event.get("multiValueQueryStringParameters") or {}
+    read: dict[str, list[str]] = {}
+    for name, values in sent.items():
+        plain = name if name in known else _INDEX.sub("", name)
+        if name != "_" or "_" in known:
+            read.setdefault(plain if plain in known else name, []).extend(values)
+    if read != sent:
+        event.raw_event["multiValueQueryStringParameters"] = read
+        event.raw_event["queryStringParameters"] = {name: all_[-1] for name, all_ in read.items()}
 
 
 def _not_known(app: Any) -> list[dict[str, Any]]:

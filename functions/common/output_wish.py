@@ -1,15 +1,16 @@
 """What a client may ask of the finished video: the field `output` of a wish."""
 
+import re
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints
 
 from common import output
 from common.strict import Request
 
 _MEDIA_ID = r"^med_[0-9A-Z]{26}$"
-_LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$"  # BCP 47
+_LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,8}$"  # BCP 47
 
 Ratio = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}:[1-9][0-9]{0,3}$")]
 Size = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$")]
@@ -38,15 +39,25 @@ class Captions(Request):
     )
 
 
+def _language_tag(sent: object) -> object:
+    """Read a POSIX or Java locale such as `pt_BR.UTF-8` as the language tag that it means."""
+    if not isinstance(sent, str):
+        return sent
+    return re.split(r"[.@]", sent.strip(), maxsplit=1)[0].replace("_", "-")
+
+
 class Narration(Request):
     """Somebody tells the story, a few words for each scene."""
 
     voice: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")] | None = Field(
         None, description="One of the model's voices (`GET /v1/models`)."
     )
-    language: Annotated[str, StringConstraints(pattern=_LANGUAGE)] | None = Field(
-        None, description="BCP 47; by itself that of the prompt.", examples=["de", "pt-BR"]
-    )
+    language: (
+        Annotated[
+            str, BeforeValidator(_language_tag), StringConstraints(max_length=40, pattern=_LANGUAGE)
+        ]
+        | None
+    ) = Field(None, description="BCP 47; by itself that of the prompt.", examples=["de", "pt-BR"])
 
 
 class Music(Request):

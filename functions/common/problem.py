@@ -49,7 +49,9 @@ def of_error(error: VideoError) -> Refusal:
 def of_faults(faults: list[Fault]) -> Refusal:
     """Describe what is wrong with a body: the first MAX_FAULTS, and how many more there are."""
     shown = faults[:MAX_FAULTS]
-    named = "; ".join(f"{fault.pointer or 'body'}: {fault.detail}" for fault in shown[:5])
+    named = "; ".join(
+        f"{fault.pointer or 'body'}: {fault.detail.removesuffix('.')}" for fault in shown[:5]
+    )
     more = f", and {len(faults) - 5} more" if len(faults) > 5 else ""
     return refusal(
         InvalidInput.title, InvalidInput.code, f"{named}{more}. Nothing was stored.", shown

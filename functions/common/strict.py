@@ -4,9 +4,10 @@ import json
 import math
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import Set as AbstractSet
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
 
 from common.errors import Malformed
 
@@ -40,17 +41,45 @@ Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 
 
 class Request(BaseModel):
-    """Base of what clients send: no unknown fields, no silent conversion."""
+    """Base of what clients send: no unknown fields, no silent conversion.
+
+    A field that is null counts as left out, because Jackson, Go and C# write nulls for fields that
+    are not set; `null_clears` names the fields in which null means something else.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
+    null_clears: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, sent: Any) -> Any:
+        if not isinstance(sent, dict):
+            return sent
+        may_be_null = cls.null_clears | (sent.keys() - cls.model_fields.keys())
+        return without_nulls(sent, may_be_null)
 
 
-def read_json(text: str) -> Any:
-    """Read JSON text.
+def without_nulls(sent: Any, but: AbstractSet[str] = frozenset()) -> Any:
+    """Return a JSON object without its fields that are null, but those named."""
+    if not isinstance(sent, dict):
+        return sent
+    return {name: value for name, value in sent.items() if value is not None or name in but}
+
+
+def read_json(text: str, noun: str = "body") -> Any:
+    """Read JSON text, with or without a byte order mark; `noun` is what errors call it.
 
     Raises Malformed for what is not JSON, is nested deeper than MAX_DEPTH, or has more than
     MAX_VALUES values. A text of many values is refused before it is parsed.
     """
+    text = text.removeprefix("\ufeff")
+    if not text.strip():
+        raise Malformed(f"The {noun} is empty. Send JSON.")
+    if (at := text.find("\ufffd")) >= 0:  # a gateway put it in place of what it could not read
+        raise Malformed(
+            f"The {noun} is not text in UTF-8 (at character {at}). To send the character U+FFFD "
+            "itself, write it as \\ufffd."
+        )
     if sum(map(text.count, ",[{")) > _MAX_SEPARATORS:
         raise _too_many()
     try:
@@ -61,7 +90,7 @@ def read_json(text: str) -> Any:
         raise _too_deep() from None
     except ValueError as error:
         where = f" (at character {error.pos})" if isinstance(error, json.JSONDecodeError) else ""
-        raise Malformed(f"The body is not JSON{where}.") from None
+        raise Malformed(f"The {noun} is not JSON{where}.") from None
     level, count = [value], 0
     for _ in range(MAX_DEPTH):
         level = [inner for outer in level for inner in _inside(outer)]

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import Field, JsonValue, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model_validator
 
 from common.output_wish import OutputWish
-from common.strict import STORABLE, Request, Slug, Text
+from common.strict import STORABLE, Request, Slug, Text, without_nulls
 from common.styles import moods, styles
 from common.video import MAX_PROMPT_CHARACTERS, MAX_SCENES, RATIOS
 
@@ -86,9 +86,12 @@ class CreateVideo(Request):
     requestId: Slug | None = Field(
         None, description="A name for the video, one of its kind for its owner."
     )
-    metadata: dict[
-        Annotated[str, StringConstraints(max_length=64), STORABLE],
-        Annotated[str, StringConstraints(max_length=500), STORABLE],
+    metadata: Annotated[
+        dict[
+            Annotated[str, StringConstraints(max_length=64), STORABLE],
+            Annotated[str, StringConstraints(max_length=500), STORABLE],
+        ],
+        BeforeValidator(without_nulls),
     ] = Field(default_factory=dict, max_length=16, description="Passed through.")
 
     @property

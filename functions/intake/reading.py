@@ -18,6 +18,13 @@ BATCH = (".jsonl", ".ndjson")
 PICTURE = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif")
 
 MOST_LINES = 100
+_ENCODINGS = {
+    b"\x1f\x8b": "compressed (gzip)",
+    b"PK\x03\x04": "compressed (ZIP)",
+    b"\x28\xb5\x2f\xfd": "compressed (Zstandard)",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
 # What an object's metadata may say of the video: fields of `CreateVideo`, as text.
 _NUMBERS = ("scenes", "seconds", "seed")
 _TEXTS = ("prompt", "ratio", "style", "mood", "max_cost", "on_unknown")
@@ -51,7 +58,7 @@ def batch(data: bytes) -> dict[int, CreateVideo]:
     wishes, faults = {}, []
     for number, line in lines.items():
         try:
-            wish, wrong = _wish(read_json(line), f"/{number}")
+            wish, wrong = _wish(read_json(line, "line"), f"/{number}")
         except Malformed as error:
             wish, wrong = None, [problem.fault(error, f"/{number}")]
         faults += wrong
@@ -86,6 +93,9 @@ def _wish(value: Any, within: str) -> tuple[CreateVideo | None, list[Fault]]:
 
 
 def _text(data: bytes) -> str:
+    for start, name in _ENCODINGS.items():
+        if data.startswith(start):
+            raise Unreadable(problem.of_error(Malformed(f"The file is {name}. Save it as UTF-8.")))
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -96,7 +106,7 @@ def _text(data: bytes) -> str:
 
 def _json(text: str) -> Any:
     try:
-        return read_json(text)
+        return read_json(text, "file")
     except Malformed as error:
         raise Unreadable(problem.of_error(error)) from None
 

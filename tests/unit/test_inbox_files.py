@@ -98,3 +98,31 @@ def test_wrong_metadata_is_named() -> None:
         reading.of_metadata({"prompt": "A kite", "scenes": "many", "ratio": "4:3"})
     assert faults(refused).keys() == {"/metadata/scenes", "/metadata/ratio"}
     json.loads(refused.value.refusal.model_dump_json())
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "The file is empty"),
+        (b"  \n", "The file is empty"),
+        (b"{", "The file is not JSON"),
+        (b'\xff\xfe{\0"\0', "UTF-16"),
+        (b"\x1f\x8b\x08\0", "compressed (gzip)"),
+        (b'{"prompt": "caf\xe9"}', "The file is not UTF-8 text (at byte 15)"),
+    ],
+)
+def test_a_file_is_called_a_file(data: bytes, words: str) -> None:
+    with pytest.raises(Unreadable) as refused:
+        reading.job(data)
+    assert words in refused.value.refusal.detail
+
+
+def test_a_refusal_ends_its_sentences_once() -> None:
+    with pytest.raises(Unreadable) as refused:
+        reading.job(b'{"prompt": "A kite", "style": 7}')
+    assert ".." not in refused.value.refusal.detail
+
+
+def test_nulls_of_a_job_count_as_left_out() -> None:
+    wish = reading.job(b'{"prompt": "A kite", "scenes": null, "output": null, "metadata": null}')
+    assert (wish.scenes, wish.metadata) == (6, {})

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
@@ -81,6 +81,8 @@ class RateLimitChange(Request):
 
 class ChangeKey(Request):
     """A change of an API key: what is left out stays, null takes a cap or the expiry away."""
+
+    null_clears: ClassVar[frozenset[str]] = frozenset({"dailyCapUsd", "monthlyCapUsd", "expiresIn"})
 
     name: _Name = _STAYS
     scopes: _Scopes = _STAYS
