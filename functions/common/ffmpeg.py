@@ -1,38 +1,33 @@
-"""The ffmpeg program: run it under limits, and learn what is in a file.
+"""Learn with ffmpeg what is in a file, and open foreign files safely.
 
-There is no ffprobe in the layer. The `framecrc` muxer says the same in a form made for programs:
-for each stream its codec, time base, size and the checksum of its decoder set-up, then one line
-for each packet or picture (https://ffmpeg.org/ffmpeg-formats.html#framecrc).
+There is no ffprobe in the layer. The `framecrc` muxer prints the same in a form made for programs
+(`common.framecrc`).
 """
 
 import itertools
 import re
-import resource
-import shutil
-import subprocess
-import tempfile
-import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
-from common import containers
-from common.errors import MediaError, PermanentError
+from common import containers, ffmpeg_errors, ffmpeg_process, framecrc
+from common.errors import MediaError
+from common.ffmpeg_process import Done
+from common.framecrc import Row, Streams
 from common.log import logger
 
 MOST_PIXELS = 4096 * 2304
 MOST_FPS = 121
 MOST_SECONDS = 600.0
 MOST_SOUND_SECONDS = 3600.0
-MOST_STREAMS = 8
+MOST_STREAMS = 64  # phones and cameras write up to a dozen, of which two are used
 DECODE_SECONDS = 25
 """How long one file may take to be decoded."""
 
-_MIB = 1024 * 1024
-_MEMORY = 2048 * _MIB  # address space, of which far less is used
-_LISTING_BYTES = 48 * _MIB
-_OUTPUT_BYTES = 2048 * _MIB
+_LISTING_BYTES = 48 * 1024 * 1024
+_THREADS = str(min(4, ffmpeg_process.cores()))  # for decoding: each one holds frames of its own
 # What providers and people send. A decoder that nobody needs is only a way in.
 _DECODERS = (
     "h264,hevc,vp8,vp9,libvpx,libvpx-vp9,av1,libdav1d,libaom-av1,mpeg4,mpeg2video,mpeg1video,mjpeg,prores,"
@@ -41,8 +36,9 @@ _DECODERS = (
     "dvvideo,dnxhd,pcm_alaw,pcm_mulaw,amrnb,amrwb"
 )
 _SAID = 1000  # characters of what it said that are logged
-_HEADER = re.compile(r"#(\w+) (\d+):\s*(.+)")
-_NOT_TAKEN = re.compile(r"Codec \((\w+)\) not on whitelist")
+# Codecs whose decoder has another name.
+_CODECS = {*_DECODERS.split(","), "amr_nb", "amr_wb"}
+_SHOWN = re.compile(r"fmt:(?P<form>\w+) .*? s:(?P<size>\d+x\d+) ")
 _LOOK = re.compile(
     r"fmt:(?P<form>\w+) .*?sar:(?P<sar>\d+/\d+) s:(?P<width>\d+)x(?P<height>\d+) i:(?P<order>\w)"
     r".*?color_range:(?P<range>\w+) color_space:(?P<matrix>[\w-]+) "
@@ -62,11 +58,13 @@ class SoundFacts:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What a file holds: its one video stream, and the sound beside it.
+    """What a file holds: its first usable video stream, and the sound beside it.
 
     `setup` is the checksum of the decoder set-up (profile, level, parameter sets). `start` is when
     the first picture is shown, `seconds` how long they last. `steady` says that all pictures are
-    shown equally long, `rising` that their time stamps rise.
+    shown equally long, `rising` that their time stamps rise. `mean_step` and `median_step` are
+    of the times from one picture to the next, in seconds. `trimmed` says that the file holds
+    pictures that are not shown (outside of its edit list, or leading ones that cannot be decoded).
     """
 
     codec: str
@@ -80,6 +78,9 @@ class Facts:
     seconds: float
     rising: bool
     steady: bool
+    mean_step: Fraction
+    median_step: Fraction
+    trimmed: bool
     sound: SoundFacts | None
 
     @property
@@ -105,19 +106,8 @@ class Look:
     transfer: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    stdout: str
-    stderr: str
-
-
-def run(arguments: Sequence[str], *, timeout: float, most_bytes: int = _OUTPUT_BYTES) -> str:
-    """Run ffmpeg with these arguments and return what it printed to standard output.
-
-    It gets no environment, so no credentials, and writes at most `most_bytes` to any file. Raises
-    MediaError when it fails, or takes longer than `timeout` seconds or more memory than is allowed.
-    """
-    return _run(arguments, timeout, most_bytes).stdout
+run = ffmpeg_process.run
+"""Run ffmpeg under limits, with arguments of our own."""
 
 
 def source(path: Path, *, sound: bool = False) -> list[str]:
@@ -131,8 +121,40 @@ def source(path: Path, *, sound: bool = False) -> list[str]:
     return [
         *("-f", containers.demuxer(path, sound=sound), "-protocol_whitelist", "file,pipe"),
         *("-codec_whitelist", _DECODERS, "-max_streams", str(MOST_STREAMS)),
-        *("-max_pixels", str(MOST_PIXELS), "-i", str(path)),
+        *("-max_pixels", str(MOST_PIXELS), "-threads", _THREADS, "-i", str(path)),
     ]
+
+
+def streams(path: Path, *, sound: bool = False) -> Streams:
+    """Return the first video and audio stream that can be decoded; the others do not matter.
+
+    Raises MediaError for a file that cannot be opened.
+    """
+    state = path.stat()
+    return _streams(path, state.st_mtime_ns, state.st_size, sound)
+
+
+@lru_cache(maxsize=256)
+def _streams(path: Path, _changed: int, _size: int, sound: bool) -> Streams:
+    opened = [*source(path, sound=sound), "-f", "ffmetadata", "-"]
+    done = ffmpeg_process.execute(opened, 30, _LISTING_BYTES, level="info")
+    return framecrc.streams(done.stderr, _CODECS)
+
+
+def video_index(path: Path) -> int:
+    """Return the index of the video stream to use; raises MediaError if there is none."""
+    used = streams(path)
+    if used.video is None:
+        raise _unusable(used, "video", "The file holds no video.")
+    return used.video.index
+
+
+def audio_index(path: Path, *, sound: bool = False) -> int:
+    """Return the index of the audio stream to use; raises MediaError if there is none."""
+    used = streams(path, sound=sound)
+    if used.audio is None:
+        raise _unusable(used, "audio", "The file holds no sound.")
+    return used.audio.index
 
 
 def inspect(path: Path, *, timeout: float = 30) -> Facts:
@@ -140,35 +162,45 @@ def inspect(path: Path, *, timeout: float = 30) -> Facts:
 
     Raises MediaError when it is broken, or larger, longer or faster than is allowed.
     """
-    done = _run(
-        [*source(path), "-map", "0:V", "-map", "0:a?", *_LIST_COPY], timeout, _LISTING_BYTES
-    )
-    _no_complaints(done)
-    facts = _facts(done.stdout)
-    within_limits(facts.width, facts.height, facts.frames, facts.seconds)
-    return facts
+    return _facts(*_listed(path, timeout))
 
 
 def decode(path: Path, *, timeout: float = DECODE_SECONDS) -> Facts:
-    """Return what the file holds, as decoded: every picture is looked at. Any fault raises."""
-    stored = inspect(path)
-    streams = ("-map", "0:V", "-map", "0:a?", "-noautoscale")
-    done = _run(["-xerror", *source(path), *streams, *_LIST], timeout, _LISTING_BYTES)
-    _no_complaints(done)
-    decoded = _facts(done.stdout)
-    if not _has_one_size(done.stdout):
-        raise MediaError("The file's pictures change their size midway.")
-    if decoded.frames != stored.frames:
+    """Return what the file holds, as decoded: every frame is looked at. Any fault raises.
+
+    Frames outside of the edit list, and leading frames that refer to others before the beginning,
+    are not counted, since no player shows them.
+    """
+    used, stored = _listed(path, timeout)
+    _facts(used, stored)
+    done = ffmpeg_process.execute(
+        ["-xerror", *source(path), *used.maps(), "-noautoscale", "-vf", "showinfo=checksum=0",
+         "-enc_time_base:v", "demux", *_LIST],
+        timeout,
+        _LISTING_BYTES,
+        level="info",
+    )  # fmt: skip
+    _has_one_form(done.stderr)
+    kept, trimmed = _kept(stored), any(row.discarded for row in stored.rows[0])
+    frames = framecrc.listing(done.stdout).rows.get(0, [])
+    if frames and min(kept).pts == (first := min(frame.pts for frame in frames)):
+        trimmed = trimmed or any(row.pts < first for row in kept)
+        kept = [row for row in kept if row.pts >= first]
+    _no_complaints(done, trimmed=trimmed)
+    if len(frames) != len(kept):
         raise MediaError(
-            f"The file holds {stored.frames} pictures, of which {decoded.frames} can be decoded."
+            f"The file holds {len(kept)} pictures, of which {len(frames)} can be decoded."
         )
-    return stored
+    return _facts(used, stored, kept)
 
 
-def look(opened: Sequence[str], *, timeout: float = 30) -> Look:
-    """Decode a file's first picture and say how it looks; `opened` is what `source` returned."""
-    done = _run(
-        [*opened, "-map", "0:V:0", "-vf", "showinfo", "-frames:v", "1", "-f", "null", "-"],
+def look(opened: Sequence[str], *, stream: int = 0, timeout: float = 30) -> Look:
+    """Decode a file's first picture and say how it looks.
+
+    `opened` is what `source` returned, `stream` the index of the video stream.
+    """
+    done = ffmpeg_process.execute(
+        [*opened, "-map", f"0:{stream}", "-vf", "showinfo", "-frames:v", "1", "-f", "null", "-"],
         timeout,
         _LISTING_BYTES,
         level="info",
@@ -188,18 +220,25 @@ def look(opened: Sequence[str], *, timeout: float = 30) -> Look:
     )
 
 
+def look_at(path: Path) -> Look:
+    """Decode the first picture of a foreign file and say how it looks."""
+    return look(source(path), stream=video_index(path))
+
+
 def hear(path: Path, *, timeout: float = 60) -> float:
     """Return how many seconds of sound a foreign file holds, without decoding it.
 
     Raises MediaError when it is broken, holds no sound, or is longer than is allowed.
     """
-    done = _run([*source(path, sound=True), "-map", "0:a:0", *_LIST_COPY], timeout, _LISTING_BYTES)
+    stream = f"0:{audio_index(path, sound=True)}"
+    opened = [*source(path, sound=True), "-map", stream, *_LIST_COPY]
+    done = ffmpeg_process.execute(opened, timeout, _LISTING_BYTES)
     _no_complaints(done)
-    header, rows = _listed(done.stdout)
-    if not rows.get(0):
+    heard = framecrc.listing(done.stdout)
+    if not heard.rows.get(0):
         raise MediaError("The file holds no sound.")
-    last = max(pts + span for _, pts, span in rows[0])
-    seconds = float((last - rows[0][0][1]) * Fraction(header["tb", 0]))
+    last = max(row.pts + row.duration for row in heard.rows[0])
+    seconds = float((last - heard.rows[0][0].pts) * Fraction(heard.header["tb", 0]))
     if not 0 < seconds <= MOST_SOUND_SECONDS:
         raise MediaError(
             f"The sound has {seconds:.1f} seconds; at most {MOST_SOUND_SECONDS:.0f} are allowed.",
@@ -226,82 +265,17 @@ _LIST = ("-fps_mode", "passthrough", "-f", "framecrc", "-")
 _LIST_COPY = ("-c", "copy", "-f", "framecrc", "-")
 
 
-def _run(
-    arguments: Sequence[str], timeout: float, most_bytes: int, *, level: str = "error"
-) -> _Done:
-    program = shutil.which("ffmpeg")
-    if program is None:
-        raise PermanentError(
-            "The program ffmpeg is not there; the function needs the ffmpeg layer.",
-            code="ffmpeg.missing",
-        )
-    command = [program, "-nostdin", "-nostats", "-hide_banner", "-v", level, *arguments]
-    # What it prints goes to files, whose size is limited too; a pipe would be read into memory.
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as complaints:
-        # It stays in this process's group, so that it ends together with the function.
-        child = subprocess.Popen(  # noqa: S603 - a fixed program, arguments of our own, no shell
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=complaints,
-            env={"MALLOC_ARENA_MAX": "2"},  # no credentials; and no 64 MiB of heap for each thread
-        )
-        # Waiting with a time-out would ask every 50 ms, which is longer than most runs take.
-        timer = threading.Timer(timeout, child.kill)
-        timer.start()
-        try:
-            _limit(child.pid, timeout, most_bytes)
-            code = child.wait()
-            is_late = timer.finished.is_set()
-        finally:
-            timer.cancel()
-            if child.poll() is None:
-                child.kill()
-                child.wait()
-        if is_late:
-            raise MediaError(
-                f"ffmpeg took longer than {timeout:.0f} s and was stopped.", code="media.timeout"
-            )
-        texts = []
-        for file in (out, complaints):
-            file.seek(0)
-            texts.append(file.read().decode("utf-8", errors="replace"))
-        done = _Done(*texts)
-        if code != 0:
-            # For the operator; it may quote the file, so it is not for the user.
-            logger.info("ffmpeg failed", extra={"exit_code": code, "said": done.stderr[-_SAID:]})
-            _all_codecs_are_taken(done)
-            raise MediaError(f"ffmpeg cannot process the file (exit code {code}).")
-        return done
-
-
-def _limit(pid: int, timeout: float, most_bytes: int) -> None:
-    """Bound what the child may take, where the system can (Linux)."""
-    if not hasattr(resource, "prlimit"):
-        return
-    seconds = int(timeout * 4) + 1  # of processor time, on several cores
-    for kind, most in (
-        (resource.RLIMIT_CPU, seconds),
-        (resource.RLIMIT_AS, _MEMORY),
-        (resource.RLIMIT_FSIZE, most_bytes),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        try:
-            resource.prlimit(pid, kind, (most, most))
-        except ProcessLookupError:
-            return  # it has ended already
-
-
-def _no_complaints(done: _Done) -> None:
+def _no_complaints(done: Done, *, trimmed: bool = False) -> None:
     """Refuse a file that ffmpeg found fault with, even where it went on and reported success."""
-    _all_codecs_are_taken(done)
-    if done.stderr.strip():
+    if found := ffmpeg_errors.complaints(done.stderr, trimmed=trimmed):
+        logger.info("ffmpeg found fault", extra={"said": "\n".join(found)[-_SAID:]})
         raise MediaError("The file is damaged: parts of it cannot be read.")
 
 
-def _all_codecs_are_taken(done: _Done) -> None:
-    if match := _NOT_TAKEN.search(done.stderr):
-        raise MediaError(f"The file holds {match[1]}, a codec that is not taken here.")
+def _unusable(used: Streams, kind: str, otherwise: str) -> MediaError:
+    codec = used.unusable.get(kind)
+    is_known = f"The file holds {codec}, a codec that is not taken here."
+    return MediaError(is_known if codec else otherwise)
 
 
 def within_limits(width: int, height: int, frames: int, seconds: float) -> None:
@@ -318,65 +292,77 @@ def within_limits(width: int, height: int, frames: int, seconds: float) -> None:
             )
 
 
-def _listed(
-    listing: str,
-) -> tuple[dict[tuple[str, int], str], dict[int, list[tuple[int, int, int]]]]:
-    """Return what the listing says of each stream, and dts, pts and length of its packets."""
-    header: dict[tuple[str, int], str] = {}
-    rows: dict[int, list[tuple[int, int, int]]] = {}
-    for line in listing.splitlines():
-        if match := _HEADER.match(line):
-            header[match[1], int(match[2])] = match[3]
-        elif line and line[0].isdigit():
-            stream, dts, pts, duration = (int(value) for value in line.split(",")[:4])
-            rows.setdefault(stream, []).append((dts, pts, duration))
-    return header, rows
+def _listed(path: Path, timeout: float) -> tuple[Streams, framecrc.Listing]:
+    """List the packets of the streams that are used: first those of the video, then of the sound.
+
+    Raises MediaError if there is no video, or sound only in codecs that are not taken.
+    """
+    video_index(path)
+    used = streams(path)
+    if used.audio is None and "audio" in used.unusable:
+        raise _unusable(used, "audio", "")
+    done = ffmpeg_process.execute(
+        [*source(path), *used.maps(), *_LIST_COPY], timeout, _LISTING_BYTES
+    )
+    _no_complaints(done)
+    return used, framecrc.listing(done.stdout)
 
 
-def _has_one_size(listing: str) -> bool:
-    """Say whether all decoded pictures, listed as the first stream, are as many bytes."""
-    sizes = {line.split(",")[4] for line in listing.splitlines() if line.startswith("0,")}
-    return len(sizes) <= 1
+def _kept(stored: framecrc.Listing) -> list[Row]:
+    """Return the video packets that are shown."""
+    kept = [row for row in stored.rows.get(0, []) if not row.discarded]
+    if not kept:
+        raise MediaError("The file's video stream has no pictures.")
+    return kept
 
 
-def _facts(listing: str) -> Facts:
-    header, rows = _listed(listing)
-    kinds = {stream: kind for (name, stream), kind in header.items() if name == "media_type"}
-    of_video = [stream for stream, kind in kinds.items() if kind == "video"]
-    if len(of_video) != 1 or not rows.get(of_video[0]):
-        raise MediaError("The file does not hold exactly one video stream with pictures.")
-    video = of_video[0]
-    packets = rows[video]
-    width, height = (int(value) for value in header["dimensions", video].split("x"))
-    time_base = Fraction(header["tb", video])
-    shown = sorted(pts for _, pts, _ in packets)
-    first, last = shown[0], max(pts + span for _, pts, span in packets)
-    steps = {after - before for before, after in itertools.pairwise(shown)}
+def _has_one_form(log: str) -> None:
+    """Refuse frames whose size or pixel format changes midway (as `showinfo` logged them)."""
+    forms = list(dict.fromkeys((match["size"], match["form"]) for match in _SHOWN.finditer(log)))
+    if len(forms) < 2:
+        return
+    (size, form), (other, another) = forms[:2]
+    change = f"size midway, from {size} to {other}" if size != other else (
+        f"pixel format midway, from {form} to {another}"
+    )  # fmt: skip
+    raise MediaError(f"The file's pictures change their {change}.")
+
+
+def _facts(used: Streams, stored: framecrc.Listing, kept: Sequence[Row] | None = None) -> Facts:
+    packets = _kept(stored) if kept is None else kept
+    header = stored.header
+    width, height = (int(value) for value in header["dimensions", 0].split("x"))
+    time_base = Fraction(header["tb", 0])
+    shown = sorted(row.pts for row in packets)
+    first, last = shown[0], max(row.pts + row.duration for row in packets)
+    seconds = float((last - first) * time_base)
+    within_limits(width, height, len(packets), seconds)
+    gaps = sorted(after - before for before, after in itertools.pairwise(shown)) or [0]
     return Facts(
-        codec=header["codec_id", video],
+        codec=header["codec_id", 0],
         width=width,
         height=height,
-        sample_aspect=header.get(("sar", video), "0/1"),
+        sample_aspect=header.get(("sar", 0), "0/1"),
         time_base=time_base,
-        setup=header.get(("extradata", video), ""),
+        setup=header.get(("extradata", 0), ""),
         frames=len(packets),
         start=first * time_base,
-        seconds=float((last - first) * time_base),
-        rising=all(a[0] < b[0] for a, b in itertools.pairwise(packets)),
+        seconds=seconds,
+        rising=all(a.dts < b.dts for a, b in itertools.pairwise(packets)),
         # Containers that count in milliseconds round, so steps may differ by one.
-        steady=not steps or max(steps) - min(steps) <= 1,
-        sound=_sound(header, kinds),
+        steady=gaps[-1] - gaps[0] <= 1,
+        mean_step=Fraction(shown[-1] - first, len(gaps)) * time_base,
+        median_step=gaps[len(gaps) // 2] * time_base,
+        trimmed=len(packets) < len(stored.rows[0]),
+        sound=_sound(header) if used.audio is not None else None,
     )
 
 
-def _sound(header: dict[tuple[str, int], str], kinds: dict[int, str]) -> SoundFacts | None:
-    stream = next((stream for stream, kind in kinds.items() if kind == "audio"), None)
-    if stream is None:
-        return None
+def _sound(header: Mapping[tuple[str, int], str]) -> SoundFacts | None:
     return SoundFacts(
-        codec=header["codec_id", stream],
-        rate=int(header.get(("sample_rate", stream), "0")),
-        layout=header.get(("channel_layout_name", stream), ""),
+        codec=header["codec_id", 1],
+        rate=int(header.get(("sample_rate", 1), "0")),
+        layout=header.get(("channel_layout_name", 1), ""),
     )
 
 

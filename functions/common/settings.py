@@ -143,6 +143,19 @@ def aws_region() -> str:
     return load(AwsSettings).aws_region
 
 
+class FunctionSettings(BaseModel):
+    """What the Lambda service says of the function's size; elsewhere it is that of the merge."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
+
+    aws_lambda_function_memory_size: int = 3008
+
+
+def function_memory() -> int:
+    """The memory that the function has, in MiB."""
+    return load(FunctionSettings).aws_lambda_function_memory_size
+
+
 S = TypeVar("S", bound=BaseModel)
 
 

@@ -1,7 +1,6 @@
 """Making a cut: look at the clips, plan, encode what must be, join, verify. Local files only."""
 
 import hashlib
-import os
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from pathlib import Path
 
 from common import ffmpeg
 from common.errors import MediaError
+from common.ffmpeg_process import cores
 from common.log import logger
 from common.mp4 import splice, write
 from common.mp4.boxes import Unreadable
@@ -52,24 +52,55 @@ def join(
     """
     output = replace(output, captions_burned=output.captions_burned and subtitles is not None)
     burned = subtitles if output.captions_burned else None
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         found, broken = _look(clips, output, scratch, pool)
+        folder = scratch
+        while True:
+            try:
+                return _join(
+                    _Job(found, broken, output, burned, fonts_dir, soundtrack), folder, pool
+                )
+            except shot.SceneFailed as failed:
+                if failed.error_code != "merge.encoding" or output.on_broken is OnBroken.FAIL:
+                    raise
+                found, broken = _without(failed, clips, found, broken, output.on_broken)
+                logger.warning("A scene cannot be encoded", extra={"detail": failed.detail})
+                folder = scratch / f"without_{failed.scene:03d}"
+            folder.mkdir()
 
-        def make(plan: Plan, folder: Path) -> Cut:
-            parts = _parts(plan, broken)
-            maker = _Maker(output, parts, burned, fonts_dir, soundtrack, folder, pool)
-            return _cut(maker, plan, found)
 
-        plan = timeline.plan(found, output)
-        try:
-            return make(plan, scratch)
-        except MediaError as error:
-            if error.error_code not in _MISFIT or not any(shot.copied for shot in plan.shots):
-                raise
-            logger.warning("Clips do not go together", extra={"detail": error.detail})
-        folder = scratch / "whole"
-        folder.mkdir()
-        return make(timeline.plan(found, output, copies=False), folder)
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What `join` was given, once every clip was looked at."""
+
+    found: list[Facts]
+    broken: list[_Broken]
+    output: Output
+    subtitles: Subtitles | None
+    fonts: Path | None
+    soundtrack: Soundtrack | None
+
+
+def _join(job: _Job, folder: Path, pool: Executor) -> Cut:
+    """Copy what matches; where clips do not go together after all, encode them all."""
+
+    def make(plan: Plan, folder: Path) -> Cut:
+        parts = _parts(plan, job.broken)
+        maker = _Maker(job.output, parts, job.subtitles, job.fonts, job.soundtrack, folder, pool)
+        return _cut(maker, plan, job.found)
+
+    plan = timeline.plan(job.found, job.output)
+    try:
+        return make(plan, folder)
+    except MediaError as error:
+        is_scene = isinstance(error, shot.SceneFailed) and job.output.on_broken is not OnBroken.FAIL
+        fits = error.error_code not in _MISFIT or not any(one.copied for one in plan.shots)
+        if is_scene or fits:
+            raise
+        logger.warning("Clips do not go together", extra={"detail": error.detail})
+    whole = folder / "whole"
+    whole.mkdir()
+    return make(timeline.plan(job.found, job.output, copies=False), whole)
 
 
 def _cut(maker: "_Maker", plan: Plan, found: list[Facts]) -> Cut:
@@ -123,6 +154,30 @@ def _look(
     if not found:
         raise MediaError("No clip can be read, so there is nothing to join.", code="merge.nothing")
     return found, broken
+
+
+def _without(
+    failed: shot.SceneFailed,
+    clips: Mapping[int, Clip],
+    found: list[Facts],
+    broken: list[_Broken],
+    on_broken: OnBroken,
+) -> tuple[list[Facts], list[_Broken]]:
+    """Return the clips, and the broken ones, without a scene that could not be encoded.
+
+    It is left out, or its picture held; raises `failed` where neither can be.
+    """
+    scene = failed.scene
+    own = next(facts for facts in found if facts.scene == scene)
+    if own.is_still or (on_broken is OnBroken.SKIP and len(found) == 1):
+        raise failed
+    held = [_still(scene, clips[scene], failed)] if on_broken is OnBroken.STILL else []
+    how = How.STILL if held else How.SKIPPED
+    place = found.index(own)
+    return (
+        [*found[:place], *held, *found[place + 1 :]],
+        [*broken, _Broken(scene, how, failed.reason)],
+    )
 
 
 def _still(scene: int, clip: Clip, error: MediaError) -> Facts:
@@ -210,7 +265,7 @@ class _Maker:
             captions=self.subtitles(self.parts, plan.size) if self.subtitles else None,
             fonts=self.fonts,
             scratch=self.scratch,
-            threads=_cores(),  # for each, since the last ones have the machine to themselves
+            threads=cores(),  # for each, since the last ones have the machine to themselves
         )
         made = dict(
             zip(
@@ -282,15 +337,10 @@ def _movie(facts: Facts) -> Movie:
 
 
 def _appearance(facts: Facts) -> ffmpeg.Look:
-    opened = stills.source(facts.path) if facts.is_still else ffmpeg.source(facts.path)
-    return ffmpeg.look(opened)
+    return ffmpeg.look(stills.source(facts.path)) if facts.is_still else ffmpeg.look_at(facts.path)
 
 
 def _colour(plan: Plan) -> filters.Colour:
     """Return the colours to encode in: those of the clips that are copied, or the usual ones."""
     copied = next((shot.facts for shot in plan.shots if shot.copied), None)
     return filters.Colour.of(_appearance(copied)) if copied else filters.HIGH_DEFINITION
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

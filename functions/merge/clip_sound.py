@@ -109,9 +109,13 @@ def _opened(facts: Facts) -> list[str]:
 
 def _stretch(facts: Facts, number: int, begin: int, end: int) -> str:
     """Return the filters for the samples from `begin` to `end`, from the first picture on."""
-    start = float(ffmpeg.inspect(facts.path).start) if facts.has_sound else 0.0
+    start, stream = 0.0, 0
+    if facts.has_sound:
+        known = facts.start
+        start = float(ffmpeg.inspect(facts.path).start if known is None else known)
+        stream = ffmpeg.audio_index(facts.path)
     return (
-        f"[{number}:a:0]asetpts=PTS-{start:.9f}/TB,"
+        f"[{number}:{stream}]asetpts=PTS-{start:.9f}/TB,"
         f"aresample={RATE}:async=1:first_pts=0,aformat=sample_fmts=s16:channel_layouts=stereo,"
         f"apad,atrim=start_sample={begin}:end_sample={end},asetpts=N/SR/TB"
     )

@@ -9,6 +9,11 @@ from common.output import BLUR, Fit, Output, Size, Transition
 
 _UNKNOWN = "unknown"
 _HIGH_DYNAMIC = {"smpte2084", "arib-std-b67"}
+# Primaries that screens of today take for those of BT.709; the others are converted.
+_STANDARD_PRIMARIES = {"bt709", "smpte170m", "bt470bg", "smpte240m", "jedec-p22", "ebu3213"}
+# SDR white is at 203 cd/m2 (ITU-R BT.2408), HDR is graded for 1,000. Up to 3/4 of SDR white nothing
+# is changed, so that HDR is as bright as SDR beside it; what is brighter is pressed into the rest.
+_TONE_MAP = f"tonemap=mobius:param=0.75:peak={1000 / 203:.3f}:desat=0"
 # Matrices that `scale` can read; with the others, it refuses the whole graph.
 _SCALED = {
     *("bt709", "smpte170m", "bt470bg", "fcc", "smpte240m", "bt2020nc"),
@@ -82,8 +87,8 @@ class Frame:
         return cls(size, rate, output.fit, output.background, colour)
 
 
-def brought_in(number: int, look: Look, frame: Frame, take: range, label: str) -> str:
-    """Return the filters that bring input `number` into the frame, as the stream `label`.
+def brought_in(stream: str, look: Look, frame: Frame, take: range, label: str) -> str:
+    """Return the filters that bring the `stream` (such as 0:1) into the frame, as stream `label`.
 
     `take` are the pictures wanted, counted at the frame's rate from the first picture; a file that
     ends before them is held at its last picture.
@@ -99,15 +104,14 @@ def brought_in(number: int, look: Look, frame: Frame, take: range, label: str) -
     ]
     natural = (look.width, look.height)
     is_wide = colour.transfer in _HIGH_DYNAMIC or colour.primaries == "bt2020"
-    if is_wide or colour.matrix not in _SCALED:
-        steps += _to_standard_range(colour.over(_WIDE if is_wide else colour.meant(natural)))
+    meant = colour.over(_WIDE if is_wide else colour.meant(natural))
+    if is_wide or meant.primaries not in _STANDARD_PRIMARIES or colour.matrix not in _SCALED:
+        steps += _to_standard_range(meant)
         colour = HIGH_DEFINITION
     fitted = _fitted(frame, _scaling(colour.meant(natural), frame.colour.meant(frame.size)))
     last = ["setsar=1", "format=yuv420p", frame.colour.named()]
     return (
-        f"[{number}:V:0]{','.join(steps)},"
-        + fitted.replace("@", label)
-        + f",{','.join(last)}[{label}]"
+        f"[{stream}]{','.join(steps)}," + fitted.replace("@", label) + f",{','.join(last)}[{label}]"
     )
 
 
@@ -168,13 +172,19 @@ def _scaling(given: Colour, wanted: Colour) -> str:
 
 def _to_standard_range(colour: Colour) -> list[str]:
     """Return the filters that turn high dynamic range, or wide or odd colours, into BT.709."""
+    if colour.transfer in _HIGH_DYNAMIC:
+        # Screens show the result with about the curve of sRGB, whatever BT.709 says.
+        mapped, curve = [_TONE_MAP], "iec61966-2-1"
+    else:
+        # The curves of SDR differ in name only; converting between them would change brightness.
+        colour, mapped, curve = replace(colour, transfer="bt709"), [], "bt709"
     return [
         colour.named(),  # all four: from half of them there is no way to another colour space
         "zscale=transfer=linear:npl=203",
         "format=gbrpf32le",
         "zscale=primaries=bt709",
-        *(["tonemap=hable:desat=0"] if colour.transfer in _HIGH_DYNAMIC else []),
-        "zscale=transfer=bt709:matrix=bt709:range=tv",
+        *mapped,
+        f"zscale=transfer={curve}:matrix=bt709:range=tv",
         "format=yuv420p",
     ]
 

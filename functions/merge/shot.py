@@ -30,6 +30,17 @@ _VP9 = (
 )
 
 
+class SceneFailed(MediaError):
+    """The clip of a scene could not be encoded; `reason` says why, without naming the scene."""
+
+    def __init__(self, scene: int, reason: str, code: str) -> None:
+        super().__init__(
+            f"The clip of scene {scene} cannot be brought into the video: {reason}", code=code
+        )
+        self.scene = scene
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True)
 class Bench:
     """What all shots of a cut are encoded with."""
@@ -69,10 +80,8 @@ def encode(bench: Bench, place: int) -> Movie:
         code = error.error_code if isinstance(error, MediaError) else "merge.encoding"
         if code == MediaError.code:
             code = "merge.encoding"
-        raise MediaError(
-            f"The clip of scene {shot.facts.scene} cannot be brought into the video: {error}",
-            code=code,
-        ) from error
+        reason = error.detail if isinstance(error, MediaError) else f"what came out {error}."
+        raise SceneFailed(shot.facts.scene, reason, code) from error
     _check(made, plan, shot.facts, wanted)
     return made
 
@@ -91,17 +100,16 @@ def _as_model(made: Movie, plan: Plan) -> Movie:
 def _check(made: Movie, plan: Plan, facts: Facts, wanted: int) -> None:
     pictures = made.pictures
     size = (pictures.entry.width, pictures.entry.height)
-    fits = plan.model is None or splice.together(plan.model, pictures.entry) is not None
-    if (
-        len(pictures.samples) != wanted
-        or pictures.rate != plan.rate
-        or size != plan.size
-        or not fits
-    ):
+    if len(pictures.samples) != wanted or pictures.rate != plan.rate or size != plan.size:
+        raise SceneFailed(
+            facts.scene,
+            f"it came out with {len(pictures.samples)} pictures of {size[0]}x{size[1]} instead of "
+            f"{wanted} of {plan.size[0]}x{plan.size[1]}, or with another rate.",
+            "merge.encoding",
+        )
+    if plan.model is not None and splice.together(plan.model, pictures.entry) is None:
         raise MediaError(
-            f"Scene {facts.scene} came out with {len(pictures.samples)} pictures of "
-            f"{size[0]}x{size[1]} instead of {wanted} of {plan.size[0]}x{plan.size[1]}, "
-            "or with another encoder set-up.",
+            f"Scene {facts.scene} came out with another encoder set-up than the clips beside it.",
             code="merge.encoding",
         )
 
@@ -109,12 +117,16 @@ def _check(made: Movie, plan: Plan, facts: Facts, wanted: int) -> None:
 def _inputs(bench: Bench, place: int) -> list[str]:
     shots, shot = bench.plan.shots, bench.plan.shots[place]
     opened = [shots[place - 1].facts, shot.facts] if shot.shared else [shot.facts]
-    threads = ("-threads", str(bench.threads))
-    return [part for facts in opened for part in (*threads, *_source(facts))]
+    return [part for facts in opened for part in _source(facts)]
 
 
 def _source(facts: Facts) -> list[str]:
     return stills.source(facts.path) if facts.is_still else ffmpeg.source(facts.path)
+
+
+def _stream(facts: Facts) -> int:
+    """Return the index of the video stream in the file."""
+    return 0 if facts.is_still else ffmpeg.video_index(facts.path)
 
 
 def _graph(bench: Bench, place: int) -> str:
@@ -122,13 +134,15 @@ def _graph(bench: Bench, place: int) -> str:
     wanted = plan.own_frames(place)
     number = 1 if shot.shared else 0
     own = bench.looks[shot.facts.scene]
-    parts = [filters.brought_in(number, own, bench.frame, range(wanted), "own")]
+    opened = f"{number}:{_stream(shot.facts)}"
+    parts = [filters.brought_in(opened, own, bench.frame, range(wanted), "own")]
     stream = "[own]"
     if shot.shared:
         before = plan.shots[place - 1]
         tail = range(before.frames - shot.shared, before.frames)
         look = bench.looks[before.facts.scene]
-        parts.append(filters.brought_in(0, look, bench.frame, tail, "before"))
+        opened = f"0:{_stream(before.facts)}"
+        parts.append(filters.brought_in(opened, look, bench.frame, tail, "before"))
         transition = bench.output.transition
         blend = filters.blended("before", "own", transition, shot.shared, plan.rate)
         parts.append(f"{blend}[blended]")

@@ -153,9 +153,10 @@ def _music(music: Music, seconds: float, scratch: Path) -> list[str]:
     """Decode the foreign file on its own, under limits, and return how to open what came."""
     plain = scratch / "music.wav"
     try:
+        stream = f"0:{ffmpeg.audio_index(music.path, sound=True)}"
         ffmpeg.run(
             [
-                *ffmpeg.source(music.path, sound=True), "-map", "0:a:0", "-t", f"{seconds:.3f}",
+                *ffmpeg.source(music.path, sound=True), "-map", stream, "-t", f"{seconds:.3f}",
                 "-ar", str(RATE), "-ac", "2", "-c:a", "pcm_s16le", "-f", "wav", "-y", str(plain),
             ],
             timeout=_MUSIC_SECONDS,

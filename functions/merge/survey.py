@@ -16,7 +16,7 @@ from common.mp4.movie import Movie
 from common.output import Size
 from merge import stills
 from merge.cut import Clip
-from merge.timeline import Facts, nearest_rate
+from merge.timeline import Facts, steady_rate, varying_rate
 
 _COPY_SECONDS = 60
 _STILL_RATE = Fraction(24)
@@ -36,6 +36,9 @@ def survey(scene: int, clip: Clip, scratch: Path) -> Facts:
             listed = ffmpeg.decode(clip.path)
         else:
             listed = ffmpeg.inspect(clip.path)
+            if listed.frames != clip.frames:
+                # The packets are no proof: some cannot be decoded if the clip was trimmed.
+                listed = ffmpeg.decode(clip.path)
             _same_count(listed.frames, clip.frames)
         found = _rewrapped(scene, clip, listed, scratch)
         if found is None:
@@ -57,7 +60,10 @@ def survey_still(scene: int, still: Path, seconds: float) -> Facts:
 
 
 def _by_index(clip: Clip, path: Path) -> Movie:
-    found = movie.read(path)
+    try:
+        found = movie.read(path)
+    except movie.SeveralTracks:
+        found = movie.read(path, ffmpeg.streams(path).ids)
     pictures = found.pictures
     entry = pictures.entry
     ffmpeg.within_limits(entry.width, entry.height, len(pictures.samples), float(pictures.seconds))
@@ -79,13 +85,14 @@ def _rewrapped(scene: int, clip: Clip, listed: ffmpeg.Facts, scratch: Path) -> M
 
     It does for fragments and QuickTime files.
     """
-    if containers.demuxer(clip.path) != "mov" or listed.codec != "h264" or not listed.steady:
+    is_plain = listed.codec == "h264" and listed.steady and not listed.trimmed
+    if containers.demuxer(clip.path) != "mov" or not is_plain:
         return None
     target = scratch / f"plain_{scene:03d}.mp4"
-    streams = ("-map", "0:V:0", "-map", "0:a:0?", "-c", "copy", "-map_metadata", "-1")
+    how = (*ffmpeg.streams(clip.path).maps(), "-c", "copy", "-map_metadata", "-1")
     try:
         ffmpeg.run(
-            [*ffmpeg.source(clip.path), *streams, "-f", "mp4", "-y", str(target)],
+            [*ffmpeg.source(clip.path), *how, "-f", "mp4", "-y", str(target)],
             timeout=_COPY_SECONDS,
         )
         found = movie.read(target)
@@ -115,11 +122,14 @@ def _by_movie(scene: int, clip: Clip, found: Movie) -> Facts:
 
 
 def _by_listing(scene: int, clip: Clip, listed: ffmpeg.Facts, why: str) -> Facts:
-    look = ffmpeg.look(ffmpeg.source(clip.path))
+    look = ffmpeg.look_at(clip.path)
     if not listed.rising:
         raise MediaError("Its time stamps do not rise.")
     seconds = Fraction(listed.seconds).limit_denominator(1_000_000)
-    rate = nearest_rate(listed.frames, seconds, steady=listed.steady)
+    if listed.steady:
+        rate = steady_rate(listed.frames, seconds)
+    else:
+        rate = varying_rate(listed.mean_step, listed.median_step)
     return Facts(
         scene=scene,
         path=clip.path,
@@ -127,9 +137,10 @@ def _by_listing(scene: int, clip: Clip, listed: ffmpeg.Facts, why: str) -> Facts
         rate=rate,
         # A container that counts in milliseconds says the length only roughly.
         seconds=listed.frames / rate if listed.steady else seconds,
-        why=why,
+        why="it was trimmed without encoding it anew" if listed.trimmed else why,
         square=look.sample_aspect == 1,
         has_sound=listed.has_sound,
+        start=listed.start,
     )
 
 

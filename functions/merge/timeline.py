@@ -22,6 +22,7 @@ _RATES = (
     Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30),
     Fraction(48), Fraction(50), Fraction(60000, 1001), Fraction(60), Fraction(100), Fraction(120),
 )  # fmt: skip
+_JITTER = Fraction(2, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Facts:
 
     `size` is in square pixels, upright; `rate` is pictures a second. `movie` is the clip by its own
     index, if it has one that can be joined; else `why` says what is in the way. `sound` is the kind
-    of its AAC packets; None if it has no sound, or other sound (`has_sound`).
+    of its AAC packets; None if it has no sound, or other sound (`has_sound`). `start` is when its
+    first picture is shown, in seconds of the file as ffmpeg reads it, where that is known.
     """
 
     scene: int
@@ -44,6 +46,7 @@ class Facts:
     has_sound: bool = False
     sound: tuple[object, ...] | None = None
     is_still: bool = False
+    start: Fraction | None = None
 
 
 class SoundPlan(Enum):
@@ -142,16 +145,35 @@ def plan(
     )
 
 
-def nearest_rate(pictures: int, seconds: Fraction, *, steady: bool) -> Fraction:
-    """Return the usual rate that is meant: the nearest, or with varying steps the next above."""
+def steady_rate(pictures: int, seconds: Fraction) -> Fraction:
+    """Return the rate of pictures that are shown equally long: the usual one that is meant."""
     measured = pictures / seconds
-    if steady:
-        nearest = min(_RATES, key=lambda rate: abs(rate - measured))
-        # Containers that count in milliseconds are off by less than this.
-        return (
-            nearest if abs(nearest - measured) < nearest / 500 else measured.limit_denominator(1001)
-        )
-    return next((rate for rate in _RATES if rate >= measured * Fraction(9995, 10_000)), _RATES[-1])
+    nearest = _nearest(measured)
+    # Containers that count in milliseconds are off by less than this.
+    return nearest if abs(nearest - measured) < nearest / 500 else measured.limit_denominator(1001)
+
+
+def varying_rate(mean: Fraction, median: Fraction) -> Fraction:
+    """Return the usual rate that is meant where pictures are shown for varying times.
+
+    `mean` and `median` are of the times from one picture to the next, in seconds. The rate is the
+    nearest usual one within 2 % of the mean, or else of the median (some pictures were dropped), or
+    else the next usual one above the mean, so that no picture is lost.
+    """
+    rates = [1 / step for step in (mean, median) if step]
+    for rate in rates:
+        # Phones mean whole rates; the others come from devices that keep them exactly.
+        near = [usual for usual in _RATES if abs(usual - rate) <= _JITTER * rate]
+        exact = [usual for usual in near if abs(usual - rate) <= rate / 5000]
+        if near:
+            whole = [usual for usual in near if usual.denominator == 1]
+            return min(exact or whole or near, key=lambda usual: abs(usual - rate))
+    above = (usual for usual in _RATES if rates and usual >= rates[0])
+    return next(above, _RATES[-1] if rates else Fraction(1))
+
+
+def _nearest(measured: Fraction) -> Fraction:
+    return min(_RATES, key=lambda rate: abs(rate - measured))
 
 
 def _leader(clips: Sequence[Facts]) -> Facts:

@@ -53,7 +53,7 @@ def measure(upload: Upload, path: Path) -> Found:
         width, height = pictures.size(picture)
     elif upload.kind == "video":
         facts = ffmpeg.inspect(path)
-        look = ffmpeg.look(ffmpeg.source(path))
+        look = ffmpeg.look_at(path)
         width, height, seconds = look.width, look.height, facts.seconds
         has_sound = facts.has_sound
     else:

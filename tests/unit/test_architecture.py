@@ -31,12 +31,17 @@ RESERVED = {
     "urllib3": ("common/secrets.py", "common/foreign/", "common/providers/", "migrate/"),
     "socket": ("common/foreign/",),
     "PIL": ("common/providers/", "common/pictures.py", "common/srgb.py"),
-    "subprocess": ("common/ffmpeg.py", "common/providers/video/", "common/providers/speech/"),
+    "subprocess": (
+        "common/ffmpeg_process.py",
+        "common/providers/video/",
+        "common/providers/speech/",
+    ),
 }
 # The nouns and plans, which touch nothing outside.
 PURE = ["common/video.py", "common/errors.py", "common/ids.py", "common/keys.py",
         "common/caller.py", "common/sound.py", "common/narration.py", "common/output.py",
-        "common/capabilities.py", "common/magic.py", "common/foreign/addresses.py",
+        "common/capabilities.py", "common/magic.py", "common/framecrc.py",
+        "common/ffmpeg_errors.py", "common/foreign/addresses.py",
         "merge/timeline.py", "merge/cut.py", "merge/captions.py", "merge/placing.py",
         "finish/provenance.py"]  # fmt: skip
 EFFECTS = {"os", "socket", "subprocess", "urllib", "http", "requests", "botocore", "psycopg2"}

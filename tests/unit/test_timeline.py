@@ -174,19 +174,40 @@ def test_sound_is_kept_where_it_can_be(
 
 
 @pytest.mark.parametrize(
-    ("pictures", "seconds", "steady", "rate"),
+    ("pictures", "seconds", "rate"),
     [
-        (120, Fraction(5), True, Fraction(24)),
-        (120, Fraction(4999, 1000), True, Fraction(24)),
-        (120, Fraction(120 * 1001, 24000), True, Fraction(24000, 1001)),
-        (70, Fraction(5), False, Fraction(15)),
-        (150, Fraction(5), False, Fraction(30)),
+        (120, Fraction(5), Fraction(24)),
+        (120, Fraction(4999, 1000), Fraction(24)),
+        (120, Fraction(120 * 1001, 24000), Fraction(24000, 1001)),
+        (65, Fraction(5), Fraction(13)),
     ],
 )
-def test_a_measured_rate_is_one_of_the_usual(
-    pictures: int, seconds: Fraction, steady: bool, rate: Fraction
+def test_a_steady_rate_is_one_of_the_usual(
+    pictures: int, seconds: Fraction, rate: Fraction
 ) -> None:
-    assert timeline.nearest_rate(pictures, seconds, steady=steady) == rate
+    assert timeline.steady_rate(pictures, seconds) == rate
+
+
+@pytest.mark.parametrize(
+    ("mean", "median", "rate"),
+    [
+        ("30.02", "30", 30),
+        ("60.1", "60.3", 60),
+        ("25.02", "25", 25),
+        ("24.05", "24", 24),
+        ("29.984", "30.1", 30),
+        ("29.5", "29.9", 30),
+        ("28.4", "30", 30),  # some pictures were dropped
+        ("14", "14", 15),
+        ("39", "44", 48),
+        ("300", "300", 120),
+        ("29.9701", "29.97003", Fraction(30000, 1001)),
+    ],
+)
+def test_a_varying_rate_becomes_the_one_that_is_meant(
+    mean: str, median: str, rate: Fraction
+) -> None:
+    assert timeline.varying_rate(1 / Fraction(mean), 1 / Fraction(median)) == rate
 
 
 def test_without_clips_there_is_nothing_to_plan() -> None:

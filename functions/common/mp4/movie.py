@@ -3,7 +3,7 @@
 import struct
 import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate, pairwise
@@ -91,8 +91,15 @@ class Movie:
 AAC_SAMPLES = 1024
 
 
-def read(path: Path) -> Movie:
+class SeveralTracks(Unreadable):
+    """The file has several tracks of pictures or of sound: it must be said which are meant."""
+
+
+def read(path: Path, tracks: Container[int] | None = None) -> Movie:
     """Read the file's index.
+
+    `tracks` are the ids of the tracks that are meant; the others are left out, as they are if they
+    are neither pictures nor sound.
 
     Raises Unreadable when the file is not one that can be joined by its tables (another container,
     fragments, a varying frame rate, sound other than AAC …), and MediaError when it is broken, or
@@ -117,14 +124,16 @@ def read(path: Path) -> Movie:
         raise Unreadable("is in fragments")
     head = boxes.one(moov, b"mvhd")
     movie_scale = _clock(moov, head)[0]
-    tracks: dict[bytes, list[Box]] = {_PICTURES: [], _SOUND: []}
+    found: dict[bytes, list[Box]] = {_PICTURES: [], _SOUND: []}
     for box in inside:
-        if box.name == b"trak":
-            tracks.setdefault(_handler(moov, box), []).append(box)
-    if len(tracks[_PICTURES]) != 1 or len(tracks[_SOUND]) > 1:
-        raise Unreadable("has more than one track of pictures or of sound")
-    pictures = _Track(moov, tracks[_PICTURES][0], movie_scale, size).pictures()
-    sound = _Track(moov, tracks[_SOUND][0], movie_scale, size).sound() if tracks[_SOUND] else None
+        if box.name == b"trak" and (tracks is None or _id(moov, box) in tracks):
+            found.setdefault(_handler(moov, box), []).append(box)
+    if not found[_PICTURES]:
+        raise Unreadable("has no track of pictures")
+    if len(found[_PICTURES]) > 1 or len(found[_SOUND]) > 1:
+        raise SeveralTracks("has more than one track of pictures or of sound")
+    pictures = _Track(moov, found[_PICTURES][0], movie_scale, size).pictures()
+    sound = _Track(moov, found[_SOUND][0], movie_scale, size).sound() if found[_SOUND] else None
     return Movie(path, pictures, sound)
 
 
@@ -336,6 +345,13 @@ def _clock(moov: bytes, box: Box) -> tuple[int, int]:
     if not 0 < scale <= 10_000_000:
         raise Unreadable(f"counts {scale} ticks a second")
     return scale, length
+
+
+def _id(moov: bytes, box: Box) -> int:
+    """Return a track's id."""
+    head = boxes.one(moov, b"tkhd", box)
+    place = head.start + (20 if moov[head.start : head.start + 1] == b"\1" else 12)
+    return int.from_bytes(moov[place : place + 4], "big")
 
 
 def _handler(moov: bytes, box: Box) -> bytes:
