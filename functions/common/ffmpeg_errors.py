@@ -15,12 +15,12 @@ _INVALID, _TOO_LARGE, _MEMORY, _TIMEOUT = (
     "media.timeout",
 )
 _REASONS: tuple[tuple[str, str, str], ...] = (
-    (r"malloc|Cannot allocate memory|alloc\w* failed|bad_alloc", _MEMORY,
-     "it needs more memory than there is. A smaller size needs less"),
     (r"Picture size \d+x\d+ is invalid|max_pixels|exceeds the limit", _TOO_LARGE,
      "its frames have more pixels than are allowed"),
     (r"[Mm]ax streams|max_streams|[Tt]oo many streams", _TOO_LARGE,
      "it has more tracks than are allowed"),
+    (r"malloc|Cannot allocate memory|alloc\w* failed|bad_alloc", _MEMORY,
+     "it needs more memory than there is. A smaller size needs less"),
     (r"No space left on device", _TOO_LARGE, "there is not enough disk space for it"),
     (r"File too large", _TOO_LARGE, "what comes out is larger than is allowed"),
     (r"matches no streams|does not contain any stream", _INVALID,

@@ -297,7 +297,7 @@ class _Maker:
 
     def _written(self, plan: Plan, pieces: list[Movie], row: Row | None, path: Path) -> str:
         """Write and verify the file; return its SHA-256."""
-        made = splice.splice(pieces, row)
+        made = _spliced(pieces, row)
         return write.write(made, path, lambda: verify.mp4(path, plan, pieces, made))
 
     def _mixed(self, plan: Plan) -> Path:
@@ -315,7 +315,7 @@ class _Maker:
     def _webm(self, plan: Plan, pieces: list[Movie], name: str) -> tuple[Path, str]:
         """Join the pictures, and put them into a WebM together with the sound."""
         pictures, path = self.scratch / f"{name}.pictures.mp4", self.scratch / f"{name}.webm"
-        write.write(splice.splice(pieces, None), pictures)
+        write.write(_spliced(pieces, None), pictures)
         arguments, has_sound = ["-f", "mov", "-i", str(pictures)], self.is_heard(plan)
         if has_sound:
             form = ("-f", "s16le", "-ar", str(clip_sound.RATE), "-channel_layout", "stereo")
@@ -329,6 +329,16 @@ class _Maker:
         verify.webm(path, plan, has_sound=has_sound)
         with path.open("rb") as file:
             return path, hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _spliced(pieces: list[Movie], row: Row | None) -> splice.Splice:
+    try:
+        return splice.splice(pieces, row)
+    except Unreadable as unreadable:
+        raise MediaError(
+            f"The scenes do not go together in one track: one of them {unreadable}.",
+            code="merge.encoding",
+        ) from unreadable
 
 
 def _movie(facts: Facts) -> Movie:

@@ -109,7 +109,8 @@ def brought_in(stream: str, look: Look, frame: Frame, take: range, label: str) -
         steps += _to_standard_range(meant)
         colour = HIGH_DEFINITION
     fitted = _fitted(frame, _scaling(colour.meant(natural), frame.colour.meant(frame.size)))
-    last = ["setsar=1", "format=yuv420p", frame.colour.named()]
+    # Side data (of HDR10, Dolby Vision, captions in the stream) tells of pictures as they were.
+    last = ["setsar=1", "format=yuv420p", frame.colour.named(), "sidedata=mode=delete"]
     return (
         f"[{stream}]{','.join(steps)}," + fitted.replace("@", label) + f",{','.join(last)}[{label}]"
     )
