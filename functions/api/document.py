@@ -32,6 +32,7 @@ _MEANING = {
     422: "A field or parameter is wrong; the answer names it. Nothing was stored.",
     429: "Over the key's request limit; see Retry-After.",
     500: "An internal error.",
+    502: "A provider failed at the work, or refuses this deployment.",
     503: "Temporarily unavailable; see Retry-After.",
 }
 

@@ -62,7 +62,8 @@ class Refusals:
         )
         refusal = refusal.model_copy(update={"details": error})
         status = problems.of_failure(error["code"])
-        return self._answer(problems.answer(refusal, status, self._request_id()))
+        again = _RETRY_SECONDS if status == 503 else None
+        return self._answer(problems.answer(refusal, status, self._request_id()), again)
 
     def invalid(self, error: RequestValidationError) -> Response[str]:
         """Answer a body or parameter that the models refuse."""

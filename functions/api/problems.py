@@ -53,9 +53,28 @@ def of_error(error: VideoError, request_id: str | None) -> Problem:
     return answer(problem.of_error(error), status_of(error), request_id)
 
 
+# Of a run that a request waited for. 502: a provider failed, or refuses this deployment; 503: a
+# provider or a service of AWS is busy or cannot be reached.
 _FAILED = (
     (402, ("provider.credits", "provider.quota", "budget.")),
-    (400, ("safety.", "provider.input")),
+    (400, ("safety.", "provider.input", "merge.music", "speech.failed")),
+    (
+        503,
+        (
+            *("provider.not_accepted", "provider.limit", "provider.unavailable"),
+            *("provider.unreachable", "database.unavailable", "secrets.unavailable"),
+            *("storage.unavailable", "functions.unavailable", "pipeline.unavailable"),
+            *("step.busy", "ledger.unsettled"),
+        ),
+    ),
+    (
+        502,
+        (
+            *("provider.", "story.", "image.unusable", "speech.unusable", "speech.not_the_text"),
+            *("speech.too_long", "media.invalid", "media.too_large", "clip.bad_output"),
+            *("clip.output_lost", "clip.not_finished", "clip.timeout"),
+        ),
+    ),
 )
 
 

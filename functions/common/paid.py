@@ -278,7 +278,7 @@ class Ledger:
         except TransientError as error:
             raise OutcomeUnknown(
                 "The provider did the work, but its result could not be stored in time. "
-                "Resume the video: where a receipt was kept, it goes on from there.",
+                "Where a receipt was kept, a resume goes on from it.",
                 code="ledger.unsettled",
                 billed=True,
                 retryable=True,
@@ -300,7 +300,7 @@ def keep(store: Callable[[], None], cost: Cost) -> None:
     except VideoError as error:
         raise PermanentError(
             "The provider made it and charged for it, but it could not be stored, and is lost. "
-            "Resume the video to have it made again; that costs once more.",
+            "Making it again costs once more.",
             code=error.error_code,
             billed=True,
             cost=cost,
@@ -354,7 +354,7 @@ def _check_budget(cursor: Cursor, charge: Charge) -> None:
     if committed + charge.estimated_usd > charge.max_cost_usd:
         raise BudgetExceeded(
             f"The video has cost {committed:.4f} USD; the next {charge.step.kind} would pass its "
-            f"max_cost of {charge.max_cost_usd:.4f} USD. What was finished is kept."
+            f"max_cost of {charge.max_cost_usd:.4f} USD."
         )
 
 
@@ -372,14 +372,11 @@ def _parked(charge: Charge, code: str) -> OutcomeUnknown:
     which = "The answer to it was lost, and with it the job's name. " if lost else ""
     return OutcomeUnknown(
         f"An earlier {charge.step.kind} call to {charge.model.provider} was interrupted and "
-        f"{became}. {which}It is not made again by itself; resuming the "
-        "video with on_unknown = resubmit_once allows it.",
+        f"{became}. {which}It is not repeated automatically.",
         code=code,
         billed=True if lost else None,
     )
 
 
 def _busy() -> NotAccepted:
-    return NotAccepted(
-        "Another worker is at the same step; it is tried again.", code="step.busy", retry_after=10
-    )
+    return NotAccepted("Another worker is at the same step.", code="step.busy", retry_after=10)

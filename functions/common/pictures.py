@@ -206,6 +206,4 @@ def _too_many_pixels(named: str) -> InvalidInput:
 
 
 def _unusable() -> MediaError:
-    return MediaError(
-        "The picture of the scene cannot be read; paint it again.", code="image.unusable"
-    )
+    return MediaError("The picture of the scene cannot be read.", code="image.broken")

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
+from common import advice
 from common.database import Database, narrations, runs, scenes
 from common.errors import (
     NotAccepted,
@@ -123,8 +124,7 @@ def _own(error: Exception) -> VideoError:
     # A mistake in the program: the log has the place, the user a code and no internals.
     logger.exception("unexpected error")
     return PermanentError(
-        "The step failed for an internal reason; the function's log names it. "
-        "What was finished is kept.",
+        "The step failed for an internal reason; the function's log names it.",
         code="internal",
     )
 
@@ -147,6 +147,8 @@ def _write_down(
         return
     facts = failure(error, stage, scene)
     is_final = not isinstance(as_step_error(error), TransientError | NotAccepted)
+    if is_final:
+        facts = advice.final(facts)
     try:
         with database.transaction() as cursor:
             outcome = "failed" if is_final else "retried"

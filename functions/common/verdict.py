@@ -6,6 +6,7 @@ Step Functions gives the name of what it saw, and the database shows which step 
 
 from typing import Any
 
+from common import advice
 from common.database import Cursor, narrations, runs, scenes
 from common.video import Part, Stage, Work
 
@@ -31,9 +32,9 @@ def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: st
 def fail_run(cursor: Cursor, run_id: str, error: str) -> bool:
     """End the run as failed with what its failed step wrote down; False if it had ended."""
     facts = runs.last_failure(cursor, run_id)
-    return runs.fail(
-        cursor, run_id, facts or _unsaid(error, Stage(runs.stage_of(cursor, run_id)), None)
-    )
+    if facts is None:
+        facts = _unsaid(error, Stage(runs.stage_of(cursor, run_id)), None)
+    return runs.fail(cursor, run_id, advice.final(facts))
 
 
 def _open_stage(cursor: Cursor, video_id: str, scene: int, work: Work) -> Stage:
@@ -54,11 +55,11 @@ def _unsaid(error: str, stage: Stage, scene: int | None) -> dict[str, Any]:
         code, detail = "run.stopped", "The execution was stopped from outside."
     else:
         code, detail = "step.crashed", "The step ended without an answer."
-    return {
+    facts = {
         "code": code,
         "stage": stage.value,
         "scene": scene,
-        "detail": f"{detail} What was finished is kept.",
-        "retryable": True,
+        "detail": detail,
         "billed": None,
     }
+    return advice.final(facts)

@@ -123,8 +123,7 @@ def _given_up(code: str, error: NotAccepted) -> ProviderRefused:
     """Say which of the three did not end in time."""
     codes = {_LIMIT: "provider.limit", _WORKER: "step.busy"}
     return ProviderRefused(
-        f"{error.detail} It was waited for in vain. Nothing was charged; what was finished is "
-        "kept. Resume the video later.",
+        f"{error.detail} Gave up after {MOST_ROUNDS} waits; nothing was charged for them.",
         code=codes.get(code, NotAccepted.code),
         billed=False,
         retryable=True,

@@ -28,7 +28,7 @@ CERTAIN: list[tuple[str, dict[str, Any], type[VideoError], str]] = [
     ("429", {}, NotAccepted, "provider.not_accepted"),
     ("429", {"retry_after": 7}, NotAccepted, "provider.not_accepted"),
     ("403", {}, ProviderRefused, "provider.forbidden"),
-    ("413", {}, ProviderRefused, "provider.input"),
+    ("413", {}, ProviderRefused, "provider.request"),
 ]
 UNCERTAIN = ["500", "hang", "reset", "truncated", "html", "empty"]
 # Charged, and then a status that no vendor documents as free, or a proxy's page.

@@ -65,7 +65,7 @@ def test_a_call_that_nobody_knows_of_is_got_past_by_saying_so(
             raise
 
     for body in (None, {}, {"on_unknown": None}):
-        with pytest.raises(PermanentError, match="resubmit_once"):
+        with pytest.raises(PermanentError, match="repeated automatically"):
             goes_on(body)
     assert len(visit.charges()) == 1
     goes_on({"on_unknown": "resubmit_once"})

@@ -161,7 +161,8 @@ def test_a_fix_in_vain_does_not_become_what_is_resumed(
             assert (answer.status, answer.json()["video"]["status"]) == (200, "canceled")
     else:
         end(database, run_id, DECLINED)
-        assert show(gateway, video_id)["error"] == DECLINED
+        shown = show(gateway, video_id)["error"]
+        assert shown == {**DECLINED, "next_action": "change_prompt"}
     resumed = resume(gateway, video_id)
     assert resumed.status == 202
     assert of_run(database, resumed.json()["run_id"]) == Work(Part.ALL)

@@ -39,7 +39,8 @@ RESERVED = {
 }
 # The nouns and plans, which touch nothing outside.
 PURE = ["common/video.py", "common/errors.py", "common/ids.py", "common/keys.py",
-        "common/caller.py", "common/sound.py", "common/narration.py", "common/output.py",
+        "common/advice.py", "common/caller.py", "common/sound.py", "common/narration.py",
+        "common/output.py",
         "common/capabilities.py", "common/magic.py", "common/framecrc.py",
         "common/ffmpeg_errors.py", "common/foreign/addresses.py",
         "merge/timeline.py", "merge/cut.py", "merge/captions.py", "merge/placing.py",

@@ -11,7 +11,7 @@ from api import document
 
 # When it is imported, X-Ray's recorder opens its socket: before the network is switched off.
 from api.handler import app
-from common import errors
+from common import advice, errors
 from common.errors import VideoError
 from common.providers.outcome import MEANINGS
 
@@ -37,8 +37,6 @@ def test_every_code_is_documented() -> None:
 
 # What the column says, and what `retryable` then is; the other words hold in some cases only.
 AGAIN = {"yes": True, "later": True, "no": False, "changed": False}
-# No other job is ordered for it, so no provider advises that; but a resume asks after the same one.
-ASKED_AGAIN = "provider.job_gone"
 
 
 def rows(title: str) -> Iterator[tuple[str, str]]:
@@ -58,7 +56,6 @@ def decided() -> dict[str, set[bool]]:
     found: dict[str, set[bool]] = defaultdict(set)
     for code, meaning in MEANINGS.items():
         found[code].add(meaning.helps_unchanged)
-    found[ASKED_AGAIN].add(True)
     for kind in kinds.values():
         found[kind.code].add(kind.retryable)
     for path in (PROJECT / "functions").rglob("*.py"):
@@ -86,15 +83,47 @@ def _is_error(kind: object) -> TypeGuard[type[VideoError]]:
 
 
 def test_a_run_may_be_tried_again_when_the_document_says_so() -> None:
-    code_says, compared, wrong = decided(), set(), []
-    for code, word in rows("Runs"):
-        answers = code_says[code]
-        if len(answers) == 1 and word in AGAIN:
-            compared.add(code)
-            wrong += [f"{code}: {word}"] if answers != {AGAIN[word]} else []
-    assert not wrong
-    assert compared >= {*MEANINGS} - {ASKED_AGAIN}
-    assert compared >= {"provider.outcome_unknown", "budget.exceeded", "provider.not_accepted"}
+    documented = {c: again for c, again in rows("Runs") if c not in {*advice.NextAction}}
+    assert documented.pop("run.ended") == "no"  # no run ends with it
+    assert documented.keys() == advice.CODES.keys()
+    for code, word in documented.items():
+        assert advice.CODES[code].retryable == AGAIN[word], code
+
+
+def test_the_next_action_of_every_code_is_documented() -> None:
+    text = (PROJECT / "docs" / "errors.md").read_text()
+    for line in text.partition("\n## Runs\n")[2].splitlines():
+        for code in re.findall(r"`([a-z_.]+)`", line.split("|")[1] if line.count("|") == 5 else ""):
+            if code in advice.CODES:
+                assert f"| `{advice.CODES[code].action}` |" in line, code
+    for action in advice.NextAction:
+        assert f"\n| `{action}` |" in text, action
+
+
+# Of those that a step can raise: no run ends with them.
+NO_END = {"run.ended", "upload.type", "upload.size"}
+STEPS = ("story", "image", "speech", "clip", "merge", "finish", "common/providers")
+SHARED = ("paid", "waiting", "step", "verdict", "ffmpeg", "generation", "pictures", "secrets")
+
+
+def test_every_code_that_a_step_can_raise_has_an_advice() -> None:
+    found = set(MEANINGS)
+    paths = [path for folder in STEPS for path in (PROJECT / "functions" / folder).rglob("*.py")]
+    paths += [PROJECT / "functions" / "common" / f"{name}.py" for name in SHARED]
+    for path in paths:
+        found |= set(CODE.findall(path.read_text()))
+    requests = {code for code, _ in rows("Requests")}
+    assert found - advice.CODES.keys() - requests - NO_END == set()
+    assert found & advice.CODES.keys() >= {"provider.key", "merge.music", "ledger.unsettled"}
+
+
+def test_no_error_announces_a_retry() -> None:
+    """The text of an error may be the last word: what is retried says so elsewhere."""
+    for path in (PROJECT / "functions").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                text = node.value.casefold()
+                assert "is tried again" not in text, f"{path}:{node.lineno}"
 
 
 def test_a_request_may_be_tried_again_when_the_document_says_so() -> None:

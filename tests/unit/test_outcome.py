@@ -40,19 +40,19 @@ def test_the_wait_may_be_a_date() -> None:
 # docs/decisions/0015-certainty-per-vendor.md. Everything else is unknown.
 NOT_ACCEPTED = {"OPENAI": {429, 503}, "RUNWAY": {429, 502, 503, 504}, "BEDROCK": {429}}
 REFUSED = {
-    400: "provider.input",
+    400: "provider.request",
     401: "provider.key",
     402: "provider.credits",
     403: "provider.forbidden",
     404: "provider.refused",
     405: "provider.refused",
     406: "provider.refused",
-    411: "provider.input",
-    413: "provider.input",
-    414: "provider.input",
-    415: "provider.input",
-    422: "provider.input",
-    431: "provider.input",
+    411: "provider.request",
+    413: "provider.request",
+    414: "provider.request",
+    415: "provider.request",
+    422: "provider.request",
+    431: "provider.request",
 }
 
 

@@ -143,7 +143,7 @@ def test_a_picture_of_the_right_size_is_not_touched() -> None:
 def test_what_is_no_picture_cannot_be_fitted() -> None:
     with pytest.raises(MediaError) as caught:
         pictures.fit(Picture(b"\x89PNG not a picture"), (1280, 720))
-    assert caught.value.error_code == "image.unusable"
+    assert caught.value.error_code == "image.broken"
 
 
 @pytest.mark.parametrize(

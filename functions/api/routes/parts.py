@@ -47,7 +47,7 @@ from common.caller import Caller
 
 RunId = Annotated[str, Path(pattern=r"^run_[0-9A-Z]{26}$", description="Id of a run.")]
 _WAITS = "Waits for it, up to 25 seconds or as `Prefer: wait=N` says; after that the answer is 202."
-_REFUSALS = (400, 402, 404, 409, 413, 415, 429, 503)
+_REFUSALS = (400, 402, 404, 409, 413, 415, 429, 502, 503)
 # The order matters: a name in X-User-ID is judged by the second.
 _MIDDLEWARES = [first_version, *ADMITTED]
 _WITH_PICTURE = [*_MIDDLEWARES, WITH_FILE]
@@ -168,7 +168,7 @@ def generate_video(
     "/api/runs/<run_id>",
     summary="Ask after a part that is being made",
     description="Answers as the request that started it would have, had it waited.",
-    responses=_started(Made, (400, 402, 404, 409, 429, 503)),
+    responses=_started(Made, (400, 402, 404, 409, 429, 502, 503)),
     middlewares=_MIDDLEWARES,
 )
 def get_run(run_id: RunId, prefer: Prefer = None) -> Response[str]:

@@ -1,12 +1,14 @@
 """Answers about videos. What is asked for is in `common.wishes`."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
 
 from api.schemas.base import CostBreakdown, Money
 from api.schemas.output import Output
+from common import advice
+from common.advice import NextAction
 from common.output_wish import OutputWish
 
 
@@ -51,7 +53,10 @@ class Origin(BaseModel):
 
 
 class RunError(BaseModel):
-    """Why a step failed. `retryable`: the same again can succeed. `billed`: null if unknown."""
+    """Why a step failed, and what to do (docs/errors.md).
+
+    `retryable`: a resume without changes can succeed. `billed`: null if unknown.
+    """
 
     code: str
     stage: str
@@ -59,6 +64,15 @@ class RunError(BaseModel):
     detail: str
     retryable: bool
     billed: bool | None
+    next_action: NextAction = Field(description="What leads to a finished video.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _advised(cls, data: Any) -> Any:
+        """Add what rows of the previous release do not have."""
+        if isinstance(data, dict) and "next_action" not in data:
+            return {**data, "next_action": advice.of(data["code"]).action}
+        return data
 
 
 class Waiting(BaseModel):

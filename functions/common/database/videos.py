@@ -9,6 +9,7 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extras import Json
 
+from common import advice
 from common.database import Cursor
 from common.database.search import EVERYTHING, Search
 from common.errors import NotFound
@@ -322,12 +323,11 @@ def _incomplete(missing: list[int]) -> dict[str, Any]:
     """Return the error of a video whose last run ended well and did not finish the video."""
     numbers = ", ".join(map(str, missing))
     lacks = f"Scenes without a clip: {numbers}." if missing else "Its clips are not joined yet."
-    return {
+    facts = {
         "code": "video.incomplete",
         "stage": Stage.CLIP.value if missing else Stage.MERGE.value,
         "scene": missing[0] if missing else None,
-        "detail": f"The video is not finished. {lacks} What was finished is kept. Resume the "
-        "video to make what is missing.",
-        "retryable": True,
+        "detail": f"The video is not finished. {lacks}",
         "billed": False,
     }
+    return advice.final(facts)

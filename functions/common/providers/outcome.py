@@ -47,77 +47,66 @@ class Meaning:
 
 
 MEANINGS: Mapping[str, Meaning] = {
-    "safety.input": Meaning(
-        "{vendor} declines the request for reasons of safety. Change the prompt or the picture."
-    ),
+    "safety.input": Meaning("{vendor} declined the prompt or the picture for safety reasons."),
     "safety.output": Meaning(
-        "{vendor} held back what it made for reasons of safety. Change the prompt; the same one "
-        "may be held back again.",
+        "{vendor} held back its result for safety reasons; the same prompt may be held back again.",
         Retry.CHANGED_INPUT,
     ),
     "provider.credits": Meaning(
-        "The account at {vendor} has no credits left, or reached its spend limit. Add credits "
-        "there, then resume the video; what was finished is kept.",
-        Retry.LATER,
+        "The account at {vendor} has no credits left, or has reached its spend limit.", Retry.LATER
     ),
     "provider.quota": Meaning(
-        "The account's quota at {vendor} is used up for now. Resume the video when it is renewed; "
-        "what was finished is kept.",
-        Retry.LATER,
+        "The account's quota at {vendor} is used up until it is renewed.", Retry.LATER
     ),
-    "provider.key": Meaning(
-        "{vendor} does not take the API key, or none is set. Put a valid one into the stack's "
-        "provider secret, then resume the video.",
-        Retry.LATER,
-    ),
+    "provider.key": Meaning("{vendor} did not accept the API key, or none is set.", Retry.LATER),
     "provider.forbidden": Meaning(
-        "The account at {vendor} may not do this: the organization is not verified for the model, "
-        "the region is not served, or a right is missing. Resolve it there, then resume the video.",
+        "The account at {vendor} is not allowed to do this: the organization is not verified for "
+        "the model, the region is not served, or a permission is missing.",
         Retry.LATER,
     ),
-    "provider.model": Meaning("{vendor} does not have the model (any more). Choose another one."),
-    "provider.input": Meaning(
-        "{vendor} does not take the request as it is. Change what is asked for."
+    "provider.model": Meaning("{vendor} does not offer the model, or no longer."),
+    "provider.input": Meaning("{vendor} did not accept the picture."),
+    "provider.request": Meaning(
+        "{vendor} rejected the request in the form in which this program sent it. The cause is the "
+        "program, and not what was asked for."
     ),
     "provider.refused": Meaning(
-        "{vendor} refused the request. Check the address that is set for it."
+        "{vendor} does not know the endpoint. The address that is configured for it may be wrong."
     ),
-    "provider.internal": Meaning("{vendor} failed at the work. Try again later.", Retry.LATER),
+    "provider.internal": Meaning("{vendor} failed to do the work.", Retry.LATER),
     "provider.unavailable": Meaning(
-        "The model behind {vendor} is not available at the moment. Try again later, or choose "
-        "another model.",
-        Retry.LATER,
+        "The model behind {vendor} is not available at the moment.", Retry.LATER
     ),
-    "provider.failed": Meaning("{vendor} ended the work without a result, and without a reason."),
+    "provider.failed": Meaning(
+        "{vendor} ended the work without a result, and without a reason that is known."
+    ),
     "provider.output": Meaning(
-        "{vendor} finished the work, but what came is not usable. Try again.", Retry.SAME
+        "{vendor} finished the work, but its result is not usable.", Retry.SAME
     ),
     "provider.job_gone": Meaning(
         "{vendor} does not know the job any more; whether it was charged is shown in the account "
         "there."
     ),
     "story.truncated": Meaning(
-        "The story did not fit into the answer of {vendor}, twice. Ask for fewer scenes.",
+        "The story did not fit into the answer of {vendor}, twice. Another text model may need "
+        "less room, and so does a new video with fewer scenes.",
         Retry.CHANGED_INPUT,
     ),
     "story.invalid": Meaning(
-        "The story that {vendor} wrote breaks the rules, and its correction too. Try again, or "
-        "change the prompt.",
-        Retry.SAME,
+        "The story that {vendor} wrote breaks the rules, and so does its correction.", Retry.SAME
     ),
     "story.not_corrected": Meaning(
-        "The story that {vendor} wrote breaks the rules, and {vendor} did not take the call that "
-        "asks for a correction. Try again.",
+        "The story that {vendor} wrote breaks the rules, and {vendor} did not accept the call that "
+        "asks for a correction.",
         Retry.SAME,
     ),
     "clip.bad_output": Meaning(
-        "{vendor} threw its own result away: its quality was too low. Writing in the picture is "
-        "the usual cause; change the prompt or the seed.",
+        "{vendor} discarded its own result for low quality; text in the picture is the usual "
+        "cause. The next attempt has another seed. If it fails too, change the scene's prompt.",
         Retry.CHANGED_INPUT,
     ),
     "clip.output_lost": Meaning(
-        "{vendor} made the clip, but no longer hands it out. Resume the video to have it made "
-        "again; that costs once more.",
+        "{vendor} made the clip and no longer hands it out. Making it again costs once more.",
         Retry.SAME,
     ),
 }
@@ -170,7 +159,7 @@ def not_accepted(
 ) -> NotAccepted:
     """Return that the vendor did not take the call; `sheds_load`: by the word of its gateway."""
     error = NotAccepted(
-        f"{vendor} is busy or cannot be reached. {_NOTHING} It is tried again.",
+        f"{vendor} is busy or cannot be reached. {_NOTHING}",
         billed=False,
         retry_after=retry_after,
     )
@@ -181,8 +170,8 @@ def not_accepted(
 def unknown(vendor: str, *, billed: bool | None = None) -> OutcomeUnknown:
     """Return that nobody knows whether the vendor took the call."""
     return OutcomeUnknown(
-        f"{vendor} did not answer as it should; the call may have been accepted and charged. It is "
-        "not made again by itself; resuming the video with on_unknown = resubmit_once allows it.",
+        f"{vendor} did not answer as it should. The call may have been accepted and charged, so it "
+        "is not repeated automatically.",
         billed=billed,
     )
 
@@ -190,7 +179,7 @@ def unknown(vendor: str, *, billed: bool | None = None) -> OutcomeUnknown:
 def transient(vendor: str) -> TransientError:
     """Return that a free call failed, and may be made again."""
     return TransientError(
-        f"{vendor} cannot be asked at the moment; nothing is lost. It is tried again.",
+        f"{vendor} cannot be reached at the moment; nothing is lost.",
         code="provider.unreachable",
     )
 

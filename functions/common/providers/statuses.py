@@ -12,19 +12,19 @@ from dataclasses import dataclass, field
 # RFC 9110 (15.5) and RFC 6585: the server refuses to process the request. 408, 409, 410 and 425 are
 # not among them: proxies send those after the request was forwarded.
 _NOT_PROCESSED: Mapping[int, str] = {
-    400: "provider.input",
+    400: "provider.request",
     401: "provider.key",
     402: "provider.credits",
     403: "provider.forbidden",
     404: "provider.refused",
     405: "provider.refused",
     406: "provider.refused",
-    411: "provider.input",
-    413: "provider.input",
-    414: "provider.input",
-    415: "provider.input",
-    422: "provider.input",
-    431: "provider.input",
+    411: "provider.request",
+    413: "provider.request",
+    414: "provider.request",
+    415: "provider.request",
+    422: "provider.request",
+    431: "provider.request",
 }
 
 

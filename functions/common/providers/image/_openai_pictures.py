@@ -57,7 +57,7 @@ def checked(data: bytes, size: tuple[int, int], cost: Cost) -> Picture:
 
 def _unusable(how: str, cost: Cost) -> MediaError:
     return MediaError(
-        f"The picture that OpenAI painted {how}. It was charged; try again.",
+        f"The picture that OpenAI painted {how}. It was charged.",
         code="image.unusable",
         billed=True,
         cost=cost,

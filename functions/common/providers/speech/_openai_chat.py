@@ -82,7 +82,7 @@ def speak(client: _openai.Client, model: Model, voice: str, request: SpeechReque
     sound = _spoken.checked(data, request, cost)
     if not _spoken.is_the_text(audio.transcript, request.text):
         raise MediaError(
-            "OpenAI's voice did not say the text word for word. It was charged; try again.",
+            "OpenAI's voice did not say the text word for word. It was charged.",
             code="speech.not_the_text",
             billed=True,
             cost=cost,

@@ -42,7 +42,7 @@ def is_the_text(transcript: str, text: str) -> bool:
 def too_long(cost: Cost) -> MediaError:
     """Return that the speech is longer than its scene can take."""
     return MediaError(
-        "The narration came out more than twice as long as its scene. It was charged; try again.",
+        "The narration came out more than twice as long as its scene. It was charged.",
         code="speech.too_long",
         billed=True,
         cost=cost,
@@ -52,7 +52,7 @@ def too_long(cost: Cost) -> MediaError:
 
 def _unusable(how: str, cost: Cost) -> MediaError:
     return MediaError(
-        f"The narration that OpenAI spoke {how}. It was charged; try again.",
+        f"The narration that OpenAI spoke {how}. It was charged.",
         code="speech.unusable",
         billed=True,
         cost=cost,

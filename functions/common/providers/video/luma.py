@@ -91,8 +91,8 @@ class Luma:
         if not isinstance(self._store, _InS3):
             raise PermanentError(
                 f"{VENDOR} writes to Amazon S3, and the media are kept elsewhere. "
-                "Choose another video provider.",
-                code="provider.input",
+                "Another video provider does not need that.",
+                code="provider.model",
                 billed=False,
             )
         prompt = prompts.motion(request.prompt, request.mood, utf16_units=model.prompt_utf16_units)
@@ -206,7 +206,7 @@ class Luma:
         except (NoCredentialsError, NoRegionError):
             raise outcome.refused(VENDOR, "provider.key", billed=False) from None
         except ParamValidationError:
-            raise outcome.refused(VENDOR, "provider.input", billed=False) from None
+            raise outcome.refused(VENDOR, "provider.request", billed=False) from None
         except BotoCoreError:
             raise outcome.unknown(VENDOR) from None
         arn = answer.get("invocationArn")
@@ -219,7 +219,7 @@ _CODES = {
     "AccessDeniedException": "provider.forbidden",
     "ResourceNotFoundException": "provider.model",
     "ServiceQuotaExceededException": "provider.quota",
-    "ValidationException": "provider.input",
+    "ValidationException": "provider.request",
 }
 
 
