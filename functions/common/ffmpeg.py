@@ -15,7 +15,7 @@ from pathlib import Path
 from common import containers, ffmpeg_errors, ffmpeg_process, framecrc
 from common.errors import MediaError
 from common.ffmpeg_process import Done
-from common.framecrc import Row, Streams
+from common.framecrc import Row, Stream, Streams
 from common.log import logger
 
 MOST_PIXELS = 4096 * 2304
@@ -149,12 +149,12 @@ def video_index(path: Path) -> int:
     return used.video.index
 
 
-def audio_index(path: Path, *, sound: bool = False) -> int:
-    """Return the index of the audio stream to use; raises MediaError if there is none."""
+def audio_stream(path: Path, *, sound: bool = False) -> Stream:
+    """Return the audio stream to use; raises MediaError if there is none."""
     used = streams(path, sound=sound)
     if used.audio is None:
         raise _unusable(used, "audio", "The file holds no sound.")
-    return used.audio.index
+    return used.audio
 
 
 def inspect(path: Path, *, timeout: float = 30) -> Facts:
@@ -230,7 +230,7 @@ def hear(path: Path, *, timeout: float = 60) -> float:
 
     Raises MediaError when it is broken, holds no sound, or is longer than is allowed.
     """
-    stream = f"0:{audio_index(path, sound=True)}"
+    stream = f"0:{audio_stream(path, sound=True).index}"
     opened = [*source(path, sound=True), "-map", stream, *_LIST_COPY]
     done = ffmpeg_process.execute(opened, timeout, _LISTING_BYTES)
     _no_complaints(done)

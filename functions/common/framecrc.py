@@ -19,6 +19,7 @@ _STREAM = re.compile(
     re.MULTILINE,
 )
 _TAG = re.compile(r"\((\S+) / 0x[0-9A-F]+\)")
+_LAYOUT = re.compile(r"\d Hz, ([^,]+)")
 _PICTURE_ONLY = ("(attached pic)", "(timed thumbnails)", "(still image)")
 
 
@@ -48,11 +49,15 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream: its index in the file, the container's id of it, and its codec."""
+    """A stream: its index in the file, the container's id of it, and its codec.
+
+    `layout` names the channels of sound, as ffmpeg does.
+    """
 
     index: int
     id: int | None
     codec: str
+    layout: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,5 +114,7 @@ def streams(text: str, decoders: Collection[str]) -> Streams:
             unusable.setdefault(kind, tag[1] if codec == "none" and tag else codec)
             continue
         number = int(match["id"], 16) if match["id"] else None
-        found.setdefault(kind, Stream(int(match["index"]), number, codec))
+        layout = _LAYOUT.search(match["rest"])
+        stream = Stream(int(match["index"]), number, codec, layout[1] if layout else "")
+        found.setdefault(kind, stream)
     return Streams(found.get("video"), found.get("audio"), unusable)

@@ -62,6 +62,14 @@ class OnBroken(StrEnum):
     STILL = "still"  # the scene's picture is held for the length of the clip
 
 
+class Loudness(StrEnum):
+    """How loud the video is."""
+
+    AUTO = "auto"  # -14 LUFS, but sound that can be copied is copied as it came
+    NORMALIZED = "normalized"  # -14 LUFS
+    ORIGINAL = "original"  # as clips, music and narration come
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """The shape of a frame: a ratio such as 9:16, a size in pixels, or neither (as it comes).
@@ -121,6 +129,7 @@ class Output:
     on_broken: OnBroken = OnBroken.FAIL
     renditions: tuple[Shape, ...] = ()
     captions_burned: bool = False
+    loudness: Loudness = Loudness.AUTO
 
     def __post_init__(self) -> None:
         if self.background != BLUR and not _COLOUR.fullmatch(self.background):

@@ -66,7 +66,10 @@ class Music(Request):
     media: Annotated[str, StringConstraints(pattern=_MEDIA_ID)] = Field(
         description="Id of an upload or a media object of the caller that has sound."
     )
-    volume: float = Field(0.3, ge=0, le=1, strict=False, description="0 is silent, 1 as it is.")
+    volume: float = Field(
+        0.3, ge=0, le=1, strict=False,
+        description="How loud any music is against the narration: 0 is silent, 1 is as loud.",
+    )  # fmt: skip
     fade_in: float = Field(0.5, ge=0, le=10, strict=False, description="Seconds.")
     fade_out: float = Field(1.5, ge=0, le=10, strict=False, description="Seconds.")
     loop: bool = Field(True, description="Begin again where it is shorter than the video.")
@@ -106,6 +109,12 @@ class CutWish(Request):
     preview: Literal["none", "gif", "webp"] = Field(
         "none", description="A small moving picture without sound."
     )
+    loudness: Literal["normalized", "auto", "original"] = Field(
+        "normalized",
+        description="`normalized`: -14 LUFS with peaks of at most -1 dBTP. `auto`: the same, but "
+        "sound of clips that needs no encoding is copied as it came, which is faster. `original`: "
+        "as loud as clips, narration and music come.",
+    )
     captions: Captions = Field(default_factory=Captions)  # type: ignore[arg-type]  # all have defaults
     music: Music | None = None
 
@@ -122,6 +131,7 @@ class CutWish(Request):
             on_broken=output.OnBroken(self.on_broken),
             renditions=tuple(frame.shape() for frame in self.renditions),
             captions_burned=self.captions.burn,
+            loudness=output.Loudness(self.loudness),
         )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common import ffmpeg
@@ -14,8 +14,8 @@ from common.mp4 import splice, write
 from common.mp4.boxes import Unreadable
 from common.mp4.movie import Movie
 from common.mp4.sound import Row
-from common.output import Format, OnBroken, Output
-from merge import clip_sound, filters, shot, stills, survey, timeline, verify
+from common.output import Format, Loudness, OnBroken, Output
+from merge import clip_sound, filters, loudness, shot, stills, survey, timeline, verify
 from merge.cut import Clip, Cut, How, Part, Parts, Rendition, Soundtrack, Subtitles
 from merge.timeline import Facts, Plan, SoundPlan
 
@@ -124,6 +124,7 @@ def _cut(maker: "_Maker", plan: Plan, found: list[Facts]) -> Cut:
         has_sound=maker.is_heard(plan),
         parts=maker.parts,
         renditions=tuple(others),
+        warnings=maker.warnings,
     )
 
 
@@ -232,6 +233,14 @@ class _Maker:
     soundtrack: Soundtrack | None
     scratch: Path
     pool: Executor
+    # Of the sound before and after it was brought to one loudness.
+    levels: dict[str, loudness.Loudness] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the owner of the video is told."""
+        found = self.levels.get("video", self.levels.get("mix"))
+        return (found.warning,) if found and found.warning else ()
 
     def make(self, plan: Plan, name: str) -> Rendition:
         """Make one file as planned, and verify it."""
@@ -281,7 +290,7 @@ class _Maker:
 
     def _mp4(self, plan: Plan, pieces: list[Movie], name: str) -> tuple[Path, str]:
         path, times = self.scratch / f"{name}.mp4", splice.starts(pieces)
-        if plan.sound is SoundPlan.KEPT and self.soundtrack is None:
+        if plan.sound is SoundPlan.KEPT and self.soundtrack is None and self._can_stay(plan):
             try:
                 with clip_sound.kept(plan, self.scratch, times, self.pool) as (row, check):
                     checked = self.pool.submit(check)  # while the file is written
@@ -292,7 +301,7 @@ class _Maker:
                 pass  # Then it is encoded: the same sound, only slower.
         sound = None
         if self.is_heard(plan):
-            sound = clip_sound.encode(self._mixed(plan), self.scratch, times)
+            sound = clip_sound.encode(self._normalized(plan), self.scratch, times)
         return path, self._written(plan, pieces, sound, path)
 
     def _written(self, plan: Plan, pieces: list[Movie], row: Row | None, path: Path) -> str:
@@ -300,8 +309,27 @@ class _Maker:
         made = _spliced(pieces, row)
         return write.write(made, path, lambda: verify.mp4(path, plan, pieces, made))
 
+    def _can_stay(self, plan: Plan) -> bool:
+        """Say whether the clips' own sound is copied, rather than brought to another loudness."""
+        return self.output.loudness is not Loudness.NORMALIZED or self._measured(plan).is_right
+
+    def _measured(self, plan: Plan) -> loudness.Loudness:
+        if "mix" not in self.levels:
+            self.levels["mix"] = loudness.measure(loudness.opened(self._mixed(plan)))
+        return self.levels["mix"]
+
+    def _normalized(self, plan: Plan) -> Path:
+        """Return the sound of the video, which is the same for all its shapes."""
+        if self.output.loudness is Loudness.ORIGINAL:
+            return self._mixed(plan)
+        target = self.scratch / "normalized.pcm"
+        if not target.exists():
+            found = self._measured(plan)
+            self.levels["video"] = loudness.normalize(self._mixed(plan), found, target)
+        return target
+
     def _mixed(self, plan: Plan) -> Path:
-        """Return the mixed sound, which is the same for all shapes of the video."""
+        """Return the sound as it comes, mixed."""
         mixed = self.scratch / "sound.pcm"
         if mixed.exists():
             return mixed
@@ -319,7 +347,7 @@ class _Maker:
         arguments, has_sound = ["-f", "mov", "-i", str(pictures)], self.is_heard(plan)
         if has_sound:
             form = ("-f", "s16le", "-ar", str(clip_sound.RATE), "-channel_layout", "stereo")
-            arguments += [*form, "-i", str(self._mixed(plan))]
+            arguments += [*form, "-i", str(self._normalized(plan))]
             arguments += ["-map", "0:v", "-map", "1:a", "-c:a", "libopus", "-b:a", str(_OPUS_BITS)]
         ffmpeg.run(
             [*arguments, "-c:v", "copy", "-cues_to_front", "1", "-f", "webm", "-y", str(path)],

@@ -15,7 +15,7 @@ from common import ffmpeg
 from common.errors import MediaError
 from common.mp4 import aac, entry, sound
 from common.mp4.sound import Row
-from merge import joints
+from merge import channels, joints
 from merge.coder import Coder
 from merge.timeline import Facts, Plan
 
@@ -109,14 +109,15 @@ def _opened(facts: Facts) -> list[str]:
 
 def _stretch(facts: Facts, number: int, begin: int, end: int) -> str:
     """Return the filters for the samples from `begin` to `end`, from the first picture on."""
-    start, stream = 0.0, 0
+    start, stream, layout = 0.0, 0, "stereo"
     if facts.has_sound:
         known = facts.start
         start = float(ffmpeg.inspect(facts.path).start if known is None else known)
-        stream = ffmpeg.audio_index(facts.path)
+        used = ffmpeg.audio_stream(facts.path)
+        stream, layout = used.index, used.layout
     return (
         f"[{number}:{stream}]asetpts=PTS-{start:.9f}/TB,"
-        f"aresample={RATE}:async=1:first_pts=0,aformat=sample_fmts=s16:channel_layouts=stereo,"
+        f"aresample={RATE}:async=1:first_pts=0,{channels.to_stereo(layout)},aformat=sample_fmts=s16,"
         f"apad,atrim=start_sample={begin}:end_sample={end},asetpts=N/SR/TB"
     )
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from common import ffmpeg
 from common.errors import MediaError
 from common.sound import Sound, read_wav
-from merge import speech
+from merge import channels, loudness, speech
 from merge.cut import Part
 from merge.placing import window
 from merge.speech import Speech
@@ -32,7 +32,9 @@ _QUIET = 0.01  # pauses do not count
 _DUCK = "sidechaincompress=threshold=0.02:ratio=9:attack=30:release=500"
 _LIMIT = "alimiter=limit=0.89:attack=5:release=60:level=false:latency=true"
 _STEREO = f"aresample={RATE},aformat=sample_fmts=fltp:channel_layouts=stereo"
-_BOTH_EARS = f"aresample={RATE},pan=stereo|c0=c0|c1=c0"
+_SPOKEN = f"aresample={RATE},{channels.to_stereo('mono')}"
+# Music is brought to the loudness of speech before its own volume counts.
+_MUSIC_LUFS, _MOST_MUSIC_GAIN = -18.0, 30.0
 _FADE_SECONDS = 0.03
 
 
@@ -109,8 +111,9 @@ def mix(
         source = ("-f", "s16le", "-ar", str(RATE), "-channel_layout", "stereo", "-i", str(clips))
         beds.append(graph.add(source, f"{_STEREO},{whole}", "clips"))
     if track.music:
-        source = _music(track.music, seconds, scratch)
-        beds.append(graph.add(source, f"{_shaped(track.music, seconds)},{whole}", "music"))
+        source, gain = _music(track.music, seconds, scratch)
+        shaped = f"{_STEREO},volume={gain:.3f}dB,{_shaped(track.music, seconds)},{whole}"
+        beds.append(graph.add(source, shaped, "music"))
     for part in parts:
         path = track.narrations.get(part.scene)
         if path is not None and part.scene in spoken:
@@ -149,15 +152,19 @@ def _heard(
     return graph.sum(["[ducked]", "[voice]"], "sum")
 
 
-def _music(music: Music, seconds: float, scratch: Path) -> list[str]:
-    """Decode the foreign file on its own, under limits, and return how to open what came."""
+def _music(music: Music, seconds: float, scratch: Path) -> tuple[list[str], float]:
+    """Decode the foreign file on its own, under limits.
+
+    Return how to open what came, and the gain in dB that brings it to the common loudness.
+    """
     plain = scratch / "music.wav"
     try:
-        stream = f"0:{ffmpeg.audio_index(music.path, sound=True)}"
+        used = ffmpeg.audio_stream(music.path, sound=True)
         ffmpeg.run(
             [
-                *ffmpeg.source(music.path, sound=True), "-map", stream, "-t", f"{seconds:.3f}",
-                "-ar", str(RATE), "-ac", "2", "-c:a", "pcm_s16le", "-f", "wav", "-y", str(plain),
+                *ffmpeg.source(music.path, sound=True), "-map", f"0:{used.index}",
+                "-t", f"{seconds:.3f}", "-af", f"aresample={RATE},{channels.to_stereo(used.layout)}",
+                "-c:a", "pcm_s16le", "-f", "wav", "-y", str(plain),
             ],
             timeout=_MUSIC_SECONDS,
         )  # fmt: skip
@@ -167,12 +174,18 @@ def _music(music: Music, seconds: float, scratch: Path) -> list[str]:
             "clips are kept.",
             code="merge.music",
         ) from error
-    return [*(("-stream_loop", "-1") if music.loop else ()), "-f", "wav", "-i", str(plain)]
+    opened = ["-f", "wav", "-i", str(plain)]
+    found = loudness.measure(opened).integrated
+    gain = 0.0 if found < loudness.SILENT_LUFS else min(_MUSIC_LUFS - found, _MOST_MUSIC_GAIN)
+    return [*(("-stream_loop", "-1") if music.loop else ()), *opened], gain
 
 
 def _shaped(music: Music, seconds: float) -> str:
     fade_in, fade_out = min(music.fade_in, seconds / 2), min(music.fade_out, seconds / 2)
-    steps = [_STEREO, f"atrim=end={seconds:.6f}", f"volume={music.volume:.4f}"]
+    steps = [
+        f"atrim=end={seconds:.6f}",
+        f"volume={music.volume:.4f}",
+    ]
     if fade_in:
         steps.append(f"afade=t=in:d={fade_in:.3f}")
     if fade_out:
@@ -182,7 +195,7 @@ def _shaped(music: Music, seconds: float) -> str:
 
 def _said(spoken: Speech) -> str:
     """Return the filters that put a narration into its scene."""
-    steps = [_BOTH_EARS, f"volume={_gain(spoken.sound):.4f}"]
+    steps = [_SPOKEN, f"volume={_gain(spoken.sound):.4f}"]
     if spoken.pace > 1:
         steps.append(f"atempo={spoken.pace:.4f}")
     steps += [

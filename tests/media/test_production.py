@@ -181,7 +181,7 @@ def test_the_music_goes_down_while_somebody_speaks(
     levels = {}
     for ducks in (True, False):
         path = soundtrack.mix(
-            Track({1: whisper}, under(music, duck=ducks, fade_in=0, fade_out=0)),
+            Track({1: whisper}, under(music, volume=1.0, duck=ducks, fade_in=0, fade_out=0)),
             None, parts, 4.0, tmp_path,
         )  # fmt: skip
         stereo = array.array("h", path.read_bytes())
@@ -216,7 +216,7 @@ def test_nothing_clips(music: Path, tmp_path: Path) -> None:
         Track({1: loud}, under(music, volume=1.0, duck=False)), None, parts, 2.0, tmp_path
     )
     samples = array.array("h", mixed.read_bytes())
-    assert 10_000 < max(abs(value) for value in samples) < 0.93 * 32768
+    assert 5_000 < max(abs(value) for value in samples) < 0.93 * 32768
 
 
 @pytest.mark.parametrize("content", [b"", b"#EXTM3U\nfile:///etc/passwd\n", b"RIFF0000WAVEjunk"])
