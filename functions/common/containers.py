@@ -5,6 +5,7 @@ and addresses. So each file is opened as one of the few here, or not at all.
 """
 
 from pathlib import Path
+from typing import BinaryIO
 
 from common import magic
 from common.errors import MediaError
@@ -12,6 +13,8 @@ from common.errors import MediaError
 _HEAD_BYTES = 1024
 _ISO = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 _TS_BYTES = 188
+_LEAST_ZEROS, _MOST_ZEROS = 8, 1024 * 1024
+_TAG_BYTES = 10
 _SOUNDS = {"audio/mpeg": "mp3", "audio/wav": "wav", "audio/flac": "flac", "audio/ogg": "ogg"}
 
 
@@ -22,7 +25,9 @@ def demuxer(path: Path, *, sound: bool = False) -> str:
     MPEG transport streams; where `sound` is wanted, MP3, WAV, FLAC and Ogg will do too.
     """
     with path.open("rb") as file:
+        file.seek(leading_zeros(path))
         head = file.read(_HEAD_BYTES)
+        tagged = _after_tags(file, head) if sound else b""
     if not head:
         raise MediaError("The file is empty.")
     if head[4:8] in _ISO and not head.startswith(b"#"):
@@ -34,8 +39,36 @@ def demuxer(path: Path, *, sound: bool = False) -> str:
     if len(head) > 2 * _TS_BYTES and all(head[n * _TS_BYTES] == 0x47 for n in range(3)):
         return "mpegts"
     if sound:
-        return _of_sound(head)
+        return "flac" if tagged.startswith(b"fLaC") else _of_sound(head)
     raise MediaError("The file is not a video in MP4, MOV, MKV, WebM, AVI or MPEG-TS.")
+
+
+def leading_zeros(path: Path) -> int:
+    """Return how many zero bytes some programs wrote before the file's beginning.
+
+    No format that is taken begins with eight. Raises nothing for a file of zeros alone.
+    """
+    with path.open("rb") as file:
+        head = file.read(_MOST_ZEROS)
+    count = len(head) - len(head.lstrip(b"\0"))
+    return count if count >= _LEAST_ZEROS and count < len(head) else 0
+
+
+def _after_tags(file: BinaryIO, head: bytes) -> bytes:
+    """Return the first bytes after ID3 tags, which taggers put before files of any kind.
+
+    Their size is written with seven bits a byte (https://id3.org/id3v2.4.0-structure).
+    """
+    start = file.tell() - len(head)
+    while head.startswith(b"ID3") and len(head) >= _TAG_BYTES:
+        size = 0
+        for byte in head[6:_TAG_BYTES]:
+            size = size << 7 | byte & 0x7F
+        has_footer = bool(head[5] & 0x10)
+        start += size + _TAG_BYTES * (2 if has_footer else 1)
+        file.seek(start)
+        head = file.read(_TAG_BYTES)
+    return head
 
 
 def _of_sound(head: bytes) -> str:

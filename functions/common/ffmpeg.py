@@ -121,6 +121,7 @@ def source(path: Path, *, sound: bool = False) -> list[str]:
     return [
         *("-f", containers.demuxer(path, sound=sound), "-protocol_whitelist", "file,pipe"),
         *("-codec_whitelist", _DECODERS, "-max_streams", str(MOST_STREAMS)),
+        *("-skip_initial_bytes", str(containers.leading_zeros(path))),
         *("-max_pixels", str(MOST_PIXELS), "-threads", _THREADS, "-i", str(path)),
     ]
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from common import ffmpeg
@@ -14,10 +14,11 @@ from common.mp4 import splice, write
 from common.mp4.boxes import Unreadable
 from common.mp4.movie import Movie
 from common.mp4.sound import Row
-from common.output import Format, Loudness, OnBroken, Output
-from merge import clip_sound, filters, loudness, shot, stills, survey, timeline, verify
+from common.output import Format, OnBroken, Output
+from merge import clip_sound, filters, shot, stills, survey, timeline, verify
 from merge.cut import Clip, Cut, How, Part, Parts, Rendition, Soundtrack, Subtitles
-from merge.timeline import Facts, Plan, SoundPlan
+from merge.mixdown import Mixdown
+from merge.timeline import Facts, Plan
 
 _MUX_SECONDS = 300
 _OPUS_BITS = 128_000
@@ -86,7 +87,8 @@ def _join(job: _Job, folder: Path, pool: Executor) -> Cut:
 
     def make(plan: Plan, folder: Path) -> Cut:
         parts = _parts(plan, job.broken)
-        maker = _Maker(job.output, parts, job.subtitles, job.fonts, job.soundtrack, folder, pool)
+        mixdown = Mixdown(job.output.loudness, parts, job.soundtrack, folder, pool)
+        maker = _Maker(job.output, parts, job.subtitles, job.fonts, folder, pool, mixdown)
         return _cut(maker, plan, job.found)
 
     plan = timeline.plan(job.found, job.output)
@@ -121,10 +123,10 @@ def _cut(maker: "_Maker", plan: Plan, found: list[Facts]) -> Cut:
         sha256=made.sha256,
         size=plan.size,
         fps=plan.rate,
-        has_sound=maker.is_heard(plan),
+        has_sound=maker.mixdown.is_heard(plan),
         parts=maker.parts,
         renditions=tuple(others),
-        warnings=maker.warnings,
+        warnings=maker.mixdown.warnings,
     )
 
 
@@ -230,17 +232,9 @@ class _Maker:
     parts: Parts
     subtitles: Subtitles | None
     fonts: Path | None
-    soundtrack: Soundtrack | None
     scratch: Path
     pool: Executor
-    # Of the sound before and after it was brought to one loudness.
-    levels: dict[str, loudness.Loudness] = field(default_factory=dict)
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the owner of the video is told."""
-        found = self.levels.get("video", self.levels.get("mix"))
-        return (found.warning,) if found and found.warning else ()
+    mixdown: Mixdown
 
     def make(self, plan: Plan, name: str) -> Rendition:
         """Make one file as planned, and verify it."""
@@ -253,10 +247,6 @@ class _Maker:
             if piece.path.name.startswith(shot.PREFIX):
                 piece.path.unlink(missing_ok=True)
         return Rendition(path, plan.size, path.stat().st_size, digest)
-
-    def is_heard(self, plan: Plan) -> bool:
-        """Say whether there is any sound."""
-        return self.soundtrack is not None or plan.sound is not SoundPlan.NONE
 
     def _pieces(self, plan: Plan) -> list[Movie]:
         """Return the pictures of every shot: the clip itself, or what was encoded of it."""
@@ -290,7 +280,7 @@ class _Maker:
 
     def _mp4(self, plan: Plan, pieces: list[Movie], name: str) -> tuple[Path, str]:
         path, times = self.scratch / f"{name}.mp4", splice.starts(pieces)
-        if plan.sound is SoundPlan.KEPT and self.soundtrack is None and self._can_stay(plan):
+        if self.mixdown.can_be_copied(plan):
             try:
                 with clip_sound.kept(plan, self.scratch, times, self.pool) as (row, check):
                     checked = self.pool.submit(check)  # while the file is written
@@ -300,8 +290,8 @@ class _Maker:
             except Unreadable:
                 pass  # Then it is encoded: the same sound, only slower.
         sound = None
-        if self.is_heard(plan):
-            sound = clip_sound.encode(self._normalized(plan), self.scratch, times)
+        if self.mixdown.is_heard(plan):
+            sound = clip_sound.encode(self.mixdown.samples(plan), self.scratch, times)
         return path, self._written(plan, pieces, sound, path)
 
     def _written(self, plan: Plan, pieces: list[Movie], row: Row | None, path: Path) -> str:
@@ -309,45 +299,14 @@ class _Maker:
         made = _spliced(pieces, row)
         return write.write(made, path, lambda: verify.mp4(path, plan, pieces, made))
 
-    def _can_stay(self, plan: Plan) -> bool:
-        """Say whether the clips' own sound is copied, rather than brought to another loudness."""
-        return self.output.loudness is not Loudness.NORMALIZED or self._measured(plan).is_right
-
-    def _measured(self, plan: Plan) -> loudness.Loudness:
-        if "mix" not in self.levels:
-            self.levels["mix"] = loudness.measure(loudness.opened(self._mixed(plan)))
-        return self.levels["mix"]
-
-    def _normalized(self, plan: Plan) -> Path:
-        """Return the sound of the video, which is the same for all its shapes."""
-        if self.output.loudness is Loudness.ORIGINAL:
-            return self._mixed(plan)
-        target = self.scratch / "normalized.pcm"
-        if not target.exists():
-            found = self._measured(plan)
-            self.levels["video"] = loudness.normalize(self._mixed(plan), found, target)
-        return target
-
-    def _mixed(self, plan: Plan) -> Path:
-        """Return the sound as it comes, mixed."""
-        mixed = self.scratch / "sound.pcm"
-        if mixed.exists():
-            return mixed
-        if self.soundtrack is None:
-            return clip_sound.mix(plan, mixed, self.pool)
-        own = self.scratch / "clips.pcm"
-        heard = plan.sound is not SoundPlan.NONE
-        clips = clip_sound.mix(plan, own, self.pool) if heard else None
-        return self.soundtrack(self.parts, float(plan.seconds), clips).rename(mixed)
-
     def _webm(self, plan: Plan, pieces: list[Movie], name: str) -> tuple[Path, str]:
         """Join the pictures, and put them into a WebM together with the sound."""
         pictures, path = self.scratch / f"{name}.pictures.mp4", self.scratch / f"{name}.webm"
         write.write(_spliced(pieces, None), pictures)
-        arguments, has_sound = ["-f", "mov", "-i", str(pictures)], self.is_heard(plan)
+        arguments, has_sound = ["-f", "mov", "-i", str(pictures)], self.mixdown.is_heard(plan)
         if has_sound:
             form = ("-f", "s16le", "-ar", str(clip_sound.RATE), "-channel_layout", "stereo")
-            arguments += [*form, "-i", str(self._normalized(plan))]
+            arguments += [*form, "-i", str(self.mixdown.samples(plan))]
             arguments += ["-map", "0:v", "-map", "1:a", "-c:a", "libopus", "-b:a", str(_OPUS_BITS)]
         ffmpeg.run(
             [*arguments, "-c:v", "copy", "-cues_to_front", "1", "-f", "webm", "-y", str(path)],

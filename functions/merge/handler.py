@@ -178,7 +178,9 @@ def _publish(product: Product, folder: MediaFolder, version: int) -> list[File]:
 
 
 def _store(file: File, made: Made) -> None:
-    store().put_file(file.key, made.path, file.media_type)
+    # Without it, browsers may read the text as Latin-1.
+    charset = "; charset=utf-8" if file.kind == "captions" else ""
+    store().put_file(file.key, made.path, f"{file.media_type}{charset}")
 
 
 def _file(made: Made, number: int, folder: MediaFolder, version: int) -> File:

@@ -160,11 +160,12 @@ def _music(music: Music, seconds: float, scratch: Path) -> tuple[list[str], floa
     plain = scratch / "music.wav"
     try:
         used = ffmpeg.audio_stream(music.path, sound=True)
+        stereo = f"aresample={RATE},{channels.to_stereo(used.layout)}"
         ffmpeg.run(
             [
                 *ffmpeg.source(music.path, sound=True), "-map", f"0:{used.index}",
-                "-t", f"{seconds:.3f}", "-af", f"aresample={RATE},{channels.to_stereo(used.layout)}",
-                "-c:a", "pcm_s16le", "-f", "wav", "-y", str(plain),
+                "-t", f"{seconds:.3f}", "-af", stereo, "-c:a", "pcm_s16le",
+                "-f", "wav", "-y", str(plain),
             ],
             timeout=_MUSIC_SECONDS,
         )  # fmt: skip

@@ -7,7 +7,7 @@ is kept. Of a video or a sound the streams are read with a demuxer that is told,
 import hashlib
 from pathlib import Path
 
-from common import ffmpeg, magic
+from common import containers, ffmpeg, magic
 from common.database.uploads import Upload
 from common.errors import MediaError
 from common.storage import MediaFolder
@@ -28,6 +28,7 @@ def measure(upload: Upload, path: Path) -> Found:
     Raises MediaError or InvalidInput for what is not a whole file of the announced kind.
     """
     with path.open("rb") as file:
+        file.seek(containers.leading_zeros(path))
         media_type = magic.media_type(file.read(magic.HEAD_BYTES))
     # What a container is for does not stand in its first bytes; its streams are read below.
     media_type = _MEANT.get((upload.kind, media_type), media_type)

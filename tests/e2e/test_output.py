@@ -97,7 +97,9 @@ def test_captions_are_drawn_and_lie_beside_it(
     video: dict[str, Any], files: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
     said = [scene["narration"]["text"] for scene in video["scenes"]]
-    subtitles = requests.get(video["output"]["captions_url"], timeout=30).text
+    answer = requests.get(video["output"]["captions_url"], timeout=30)
+    assert answer.headers["Content-Type"] == "text/vtt; charset=utf-8"
+    subtitles = answer.text
     assert subtitles.startswith("WEBVTT")
     for text in said:
         assert text.split()[0] in subtitles
