@@ -187,6 +187,7 @@ class VideoStack(Stack):
                 _may_read(self.secrets.providers),
                 self.inbox.may_receive(),
                 storage.may_take(),
+                storage.may_find_beside(),
                 storage.may_get(_IMAGES, _UPLOADS),
                 storage.may_put(_UPLOADS),
                 storage.may_answer(),

@@ -14,13 +14,13 @@ from common.database.inbox import Job, Taken
 from common.database.jobs import Charges
 from common.errors import NotFound, VideoError
 from common.log import logger
-from common.storage import MediaStore
+from common.storage import ManagedStore
 from common.storage.dropped import Kind, answer_key
 
 _MOST_AT_ONCE = 50
 
 
-def answer_all(database: Database, store: MediaStore) -> None:
+def answer_all(database: Database, store: ManagedStore) -> None:
     """Answer what is due: objects that were refused, and those whose runs have all ended."""
     with database.transaction() as cursor:
         due = inbox.due(cursor, limit=_MOST_AT_ONCE)
@@ -28,7 +28,7 @@ def answer_all(database: Database, store: MediaStore) -> None:
         answer(database, store, object_id)
 
 
-def answer_for(database: Database, store: MediaStore, run_id: str) -> None:
+def answer_for(database: Database, store: ManagedStore, run_id: str) -> None:
     """Answer the object that the run is of, if it is of one and was the last of its runs."""
     with database.transaction() as cursor:
         due = inbox.due(cursor, limit=1, run_id=run_id)
@@ -36,7 +36,7 @@ def answer_for(database: Database, store: MediaStore, run_id: str) -> None:
         answer(database, store, object_id)
 
 
-def answer(database: Database, store: MediaStore, object_id: str) -> None:
+def answer(database: Database, store: ManagedStore, object_id: str) -> None:
     """Answer one object, if it is due; what cannot be written now is left to the sweeper."""
     try:
         with database.transaction() as cursor:
@@ -45,17 +45,24 @@ def answer(database: Database, store: MediaStore, object_id: str) -> None:
                 return
             kind, body = _outcome(cursor, taken)
             _put(store, taken, kind, body)
+            if inbox.replaces_another(cursor, object_id):
+                forget(store, taken, "result" if kind == "error" else "error")
             inbox.answered(cursor, object_id)
     except VideoError as error:  # the sweeper comes to it again
         logger.warning("not answered", extra={"object_id": object_id, "code": error.error_code})
 
 
-def answer_refused(store: MediaStore, taken: Taken) -> None:
+def answer_refused(store: ManagedStore, taken: Taken) -> None:
     """Answer an object that was refused, and of which the database does not know."""
     _put(store, taken, "error", _refused(taken))
 
 
-def _put(store: MediaStore, taken: Taken, kind: Kind, body: dict[str, Any]) -> None:
+def forget(store: ManagedStore, taken: Taken, kind: Kind) -> None:
+    """Remove the answer to an earlier version of the object, which another one replaces."""
+    store.delete(answer_key(taken.user_id, taken.object_key, kind))
+
+
+def _put(store: ManagedStore, taken: Taken, kind: Kind, body: dict[str, Any]) -> None:
     data = json.dumps(body, indent=2, ensure_ascii=False).encode()
     store.put(answer_key(taken.user_id, taken.object_key, kind), data, "application/json")
 

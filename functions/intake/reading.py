@@ -17,6 +17,12 @@ JOB = (".json",)
 BATCH = (".jsonl", ".ndjson")
 PICTURE = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif")
 
+# Pictures that are not read: beside a job, or alone, they are named instead of passed over.
+OTHER_PICTURES = (
+    ".heic", ".heif", ".gif", ".tif", ".tiff", ".bmp", ".svg", ".jxl", ".jp2", ".psd", ".ico",
+    ".apng", ".dng", ".raw", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".pdf", ".ai", ".eps",
+)  # fmt: skip
+
 MOST_LINES = 100
 _ENCODINGS = {
     b"\x1f\x8b": "compressed (gzip)",
@@ -44,6 +50,14 @@ def job(data: bytes) -> CreateVideo:
     if wish is None:
         raise Unreadable(problem.of_faults(faults))
     return wish
+
+
+def names_a_picture(data: bytes) -> bool:
+    """Return whether the job names its picture itself; one that cannot be read does not."""
+    try:
+        return job(data).has_picture
+    except Unreadable:
+        return False
 
 
 def batch(data: bytes) -> dict[int, CreateVideo]:

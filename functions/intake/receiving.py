@@ -85,6 +85,8 @@ class Intake:
         with self.database.transaction() as cursor:
             if not inbox.insert(cursor, taken):
                 return "known"
+            if inbox.replaces_another(cursor, taken.object_id):
+                outbox.forget(self.store, taken, "error")
             for line, order in orders.items():
                 self.admission.keep(cursor, caller, order)
                 video_id = order.row.session_id
@@ -118,7 +120,8 @@ class Intake:
             return self._of_picture(dropped)
         if extension not in reading.JOB + reading.BATCH:
             raise InvalidInput(
-                "A job is a .json file, a .jsonl file with one job a line, or a picture.",
+                f"A {extension or 'file without an end'} is not read. A job is a .json file, a "
+                ".jsonl file with one job a line, or a picture.",
                 field="name",
                 allowed=[*reading.JOB, *reading.BATCH, *reading.PICTURE],
                 code="inbox.type",
@@ -129,20 +132,13 @@ class Intake:
         if extension in reading.BATCH:
             return Wanted(reading.batch(file.data), _milliseconds(file), batch=True)
         wish = reading.job(file.data)
-        picture = None if wish.has_picture else self._beside(dropped)
+        picture = None if wish.has_picture else self._picture_beside(dropped)
         return Wanted({1: wish}, _milliseconds(file), picture)
 
     def _of_picture(self, dropped: Dropped) -> Wanted | None:
-        json = self._newest(dropped.beside(".json"), _MOST_JSON_BYTES)
-        if json is not None:
-            spoken_for = Dropped(dropped.bucket, dropped.beside(".json"), json.version_id)
-            with self.database.transaction() as cursor:
-                if inbox.went_without_picture(cursor, spoken_for.object_id):
-                    raise InvalidInput(
-                        "The JSON beside it had become a video before this picture came. To make "
-                        "one with it, drop the JSON again.",
-                        code="inbox.late_picture",
-                    )
+        if jobs := [key for key, end in self._beside(dropped).items() if end in reading.JOB]:
+            for key in jobs:
+                self._check_is_used(dropped.bucket, key)
             return None
         file = self.store.take(
             dropped.key, version_id=dropped.version_id, most_bytes=_MOST_PICTURE_BYTES
@@ -156,19 +152,56 @@ class Intake:
             )
         return Wanted({1: wish}, _milliseconds(file), _clean(file))
 
-    def _beside(self, dropped: Dropped) -> Picture | None:
-        for extension in reading.PICTURE:
-            for spelt in (extension, extension.upper()):
-                file = self._newest(dropped.beside(spelt), _MOST_PICTURE_BYTES)
-                if file is not None:
-                    return _clean(file)
-        return None
-
-    def _newest(self, key: str, most_bytes: int) -> Taken | None:
+    def _check_is_used(self, bucket: str, key: str) -> None:
+        """Raise InvalidInput if the JSON under the key needs no picture beside it, or did not."""
         try:
-            return self.store.take(key, most_bytes=most_bytes)
-        except NotFound:
+            json = self.store.take(key, most_bytes=_MOST_JSON_BYTES)
+        except NotFound:  # it was taken away since
+            return
+        if reading.names_a_picture(json.data):
+            raise InvalidInput(
+                "The JSON beside it names another picture, which is the one that is used.",
+                code="inbox.picture_beside",
+            )
+        spoken_for = Dropped(bucket, key, json.version_id)
+        with self.database.transaction() as cursor:
+            if inbox.went_without_picture(cursor, spoken_for.object_id):
+                raise InvalidInput(
+                    "The JSON beside it had become a video before this picture came. To make one "
+                    "with it, drop the JSON again.",
+                    code="inbox.late_picture",
+                )
+
+    def _picture_beside(self, dropped: Dropped) -> Picture | None:
+        """Return the picture that belongs to a JSON.
+
+        Raises InvalidInput if it is not clear which one that is, or it cannot be read: a video
+        without it is not what was meant.
+        """
+        beside = self._beside(dropped)
+        known = [key for key, end in beside.items() if end in reading.PICTURE]
+        other = [key for key, end in beside.items() if end in reading.OTHER_PICTURES]
+        if other and not known:
+            raise InvalidInput(
+                f"Beside it lies {_name(other[0])}, a picture of a kind that is not read. Convert "
+                "it to JPEG or PNG, or take it away, and drop the JSON again.",
+                allowed=[*reading.PICTURE],
+                code="inbox.picture_beside",
+            )
+        if len(known) > 1:
+            raise InvalidInput(
+                f"Several pictures lie beside it: {', '.join(map(_name, known))}. Leave one, and "
+                "drop the JSON again.",
+                code="inbox.picture_beside",
+            )
+        try:
+            file = self.store.take(known[0], most_bytes=_MOST_PICTURE_BYTES) if known else None
+        except NotFound:  # it was taken away since
             return None
+        return _clean(file) if file else None
+
+    def _beside(self, dropped: Dropped) -> dict[str, str]:
+        return dropped.ends_beside(self.store.keys(f"{dropped.stem}."))
 
     def _orders(self, caller: Caller, dropped: Dropped, wanted: Wanted) -> dict[int, Order]:
         """Check every line; whatever one of them has wrong, nothing of the object is made."""
@@ -241,6 +274,10 @@ def _refusal_of(error: Exception) -> Refusal:
 
 def _held(orders: Mapping[int, Order]) -> int:
     return sum(len(order.picture.data) for order in orders.values() if order.picture)
+
+
+def _name(key: str) -> str:
+    return key.rpartition("/")[2]
 
 
 def _milliseconds(file: Taken) -> int:

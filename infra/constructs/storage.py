@@ -90,9 +90,15 @@ class Storage(Construct):
         """Allow reading what was dropped into the inbox, in the version that an event names."""
         return self._allow(["s3:GetObject", "s3:GetObjectVersion"], ["inbox/*"])
 
+    def may_find_beside(self) -> Grant:
+        """Allow listing the inbox, to find the files that have the same name but for its end."""
+        grant = allow(["s3:ListBucket"], [self.bucket.bucket_arn])
+        grant.statement.add_condition("StringLike", {"s3:prefix": "inbox/*"})
+        return grant
+
     def may_answer(self) -> Grant:
-        """Allow writing into the outbox."""
-        return self._allow(["s3:PutObject"], ["outbox/*"])
+        """Allow writing into the outbox, and removing the answer that another one replaces."""
+        return self._allow(["s3:PutObject", "s3:DeleteObject"], ["outbox/*"])
 
     def inbox_is_closed(self) -> Grant:
         """Deny every change of the inbox: what nobody here writes there cannot start anything."""

@@ -99,7 +99,11 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("s3:PutObject", CLIPS),
         ("s3:AbortMultipartUpload", CLIPS),
     },
-    "finish": {("s3:PutObject", PROVENANCE), ("s3:PutObject", OUTBOX)},
+    "finish": {
+        ("s3:PutObject", PROVENANCE),
+        ("s3:PutObject", OUTBOX),
+        ("s3:DeleteObject", OUTBOX),
+    },
     "intake": {
         ("secretsmanager:GetSecretValue", "Providers"),
         ("s3:GetObject", INBOX),
@@ -107,7 +111,9 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("s3:GetObject", IMAGES),
         ("s3:GetObject", UPLOADS),
         ("s3:PutObject", UPLOADS),
+        ("s3:ListBucket", "bucket"),
         ("s3:PutObject", OUTBOX),
+        ("s3:DeleteObject", OUTBOX),
         ("sqs:DeleteMessage", "queue"),
         ("sqs:GetQueueAttributes", "queue"),
         ("sqs:ReceiveMessage", "queue"),
@@ -121,6 +127,7 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
     },
     "sweeper": {
         ("s3:PutObject", OUTBOX),
+        ("s3:DeleteObject", OUTBOX),
         ("states:StartExecution", "machine"),
         ("states:DescribeExecution", "executions"),
         *ERASING,

@@ -123,6 +123,20 @@ def jobs(cursor: Cursor, object_id: str) -> list[Job]:
     return [Job(**row) for row in cursor.fetchall()]
 
 
+def replaces_another(cursor: Cursor, object_id: str) -> bool:
+    """Return whether it is the newest version that was taken in, and there is an older one."""
+    cursor.execute(
+        """
+        SELECT count(*) > 1 AND every(o.received_at <= this.received_at) AS replaces
+        FROM inbox_objects o JOIN inbox_objects this USING (user_id, object_key)
+        WHERE this.object_id = %s
+        """,
+        (object_id,),
+    )
+    row = cursor.fetchone()
+    return bool(row and row["replaces"])
+
+
 def answered(cursor: Cursor, object_id: str) -> None:
     """Keep that the answer lies in the outbox."""
     cursor.execute(

@@ -7,6 +7,8 @@ is percent-encoded, and no part of it is `.` or `..`.
 
 import hashlib
 import json
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
@@ -17,6 +19,7 @@ from common.storage import is_slug
 INBOX, OUTBOX = "inbox", "outbox"
 # S3 takes keys of up to 1024 bytes; encoded, a name can be three times as long.
 _MOST_NAME_CHARACTERS = 700
+_END = re.compile(r"\.[^./]+")
 
 Kind = Literal["result", "error"]
 
@@ -58,9 +61,18 @@ class Dropped:
             json.dumps([self.bucket, self.key, self.version_id]).encode()
         ).hexdigest()
 
-    def beside(self, extension: str) -> str:
-        """Return the key of the file beside it with the same name but for its end."""
-        return self.key[: len(self.key) - len(PurePosixPath(self.name).suffix)] + extension
+    @property
+    def stem(self) -> str:
+        """Its key without the end of its name."""
+        return self.key[: len(self.key) - len(PurePosixPath(self.name).suffix)]
+
+    def ends_beside(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return the other keys that have the same name but for its end, and these ends.
+
+        The ends are in lower case.
+        """
+        found = {key: key.removeprefix(self.stem) for key in keys if key != self.key}
+        return {key: end.lower() for key, end in found.items() if _END.fullmatch(end)}
 
 
 def answer_key(user_id: str, object_key: str, kind: Kind) -> str:

@@ -91,6 +91,14 @@ class S3MediaStore:
             raise _own(error, "read") from error
         return Taken(data, answer["VersionId"], answer["Metadata"], answer["LastModified"])
 
+    def keys(self, prefix: str) -> list[str]:
+        """Return the keys of up to 1,000 objects that begin with the prefix."""
+        try:
+            answer = aws.s3().list_objects_v2(Bucket=self._bucket, Prefix=prefix)
+        except (BotoCoreError, ClientError) as error:
+            raise _own(error, "listed") from error
+        return [found["Key"] for found in answer.get("Contents", [])]
+
     def get_file(self, key: str, path: Path) -> None:
         """Stream the object to a file; a broken transfer leaves no file. Raises NotFound."""
         try:
