@@ -1,6 +1,7 @@
 """The OpenAPI document, made of the routes and their models."""
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -18,6 +19,7 @@ from api import forms, problems
 from api.problems import Problem
 
 VERSION = "1.0.0"
+_REFERENCE = re.compile(r'"#/components/schemas/([^"]+)"')
 SERVER = "."  # relative to the document; the API answers with its whole address
 _FIRST_VERSION_WRONG = "The body is not JSON, or a field or parameter is wrong."  # one status
 _MEANING = {
@@ -90,12 +92,43 @@ def text(app: APIGatewayRestResolver) -> str:
     for path in document["paths"].values():
         for operation in path.values():
             _say_what_is_true(operation["responses"])
+            if "requestBody" in operation:
+                _without_null(operation["requestBody"])
             forms.describe(operation, document["components"]["schemas"])
             if "requestBody" in operation:  # API Gateway takes 10 MB, a function 6
                 operation["responses"].setdefault("413", _too_large(operation["responses"]))
             if "401" not in operation["responses"]:
                 operation["security"] = []  # open to everybody; Powertools leaves it out
-    return json.dumps(document, indent=2, ensure_ascii=False, sort_keys=True)
+    _tidy(document)
+    return json.dumps(_in_order(document), indent=2, ensure_ascii=False)
+
+
+def _tidy(document: dict[str, Any]) -> None:
+    """Take away what generators stumble over, and what nothing refers to."""
+    schemas = document["components"]["schemas"]
+    for schema in schemas.values():
+        for field in schema.get("properties", {}).values():
+            if field.get("const") is True:
+                del field["const"]  # openapi-generator makes it the text "true", which nothing is
+    while orphans := schemas.keys() - set(_REFERENCE.findall(json.dumps(document))):
+        for orphan in orphans:
+            del schemas[orphan]
+
+
+def _without_null(body: dict[str, Any]) -> None:
+    """Take the null out of a body that can be left out: generators make a class of each choice."""
+    for content in body["content"].values():
+        choices = content["schema"].get("anyOf", [])
+        if {"type": "null"} in choices:
+            (content["schema"],) = (one for one in choices if one != {"type": "null"})
+
+
+def _in_order(value: Any) -> Any:
+    """Return JSON with its names in order; forms first, because some generators offer only one."""
+    if isinstance(value, dict):
+        names = sorted(value, key=lambda name: (name != forms.MEDIA_TYPE, name))
+        return {name: _in_order(value[name]) for name in names}
+    return [_in_order(one) for one in value] if isinstance(value, list) else value
 
 
 def _too_large(responses: Mapping[str, Any]) -> dict[str, Any]:

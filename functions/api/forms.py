@@ -19,7 +19,7 @@ from common.errors import Malformed, UnsupportedMediaType
 if TYPE_CHECKING:
     from multipart import MultipartSegment
 
-_FORM = "multipart/form-data"
+MEDIA_TYPE = "multipart/form-data"
 _NUMBERS = {"expiresIn", "fileSize"}
 _MAX_DIGITS = 12
 _MAX_PARTS = 10
@@ -51,7 +51,7 @@ def describe(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
         "properties": {"file": {"type": "string", "format": "binary"}, **fields},
         "required": ["file"],
     }
-    content[_FORM] = {"schema": {"$ref": f"#/components/schemas/{name}Form"}}
+    content[MEDIA_TYPE] = {"schema": {"$ref": f"#/components/schemas/{name}Form"}}
 
 
 def of(file_field: str) -> Callable[[APIGatewayRestResolver, NextMiddleware], Response[Any]]:
@@ -60,7 +60,7 @@ def of(file_field: str) -> Callable[[APIGatewayRestResolver, NextMiddleware], Re
     def middleware(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
         event = app.current_event
         media_type = event.headers.get("content-type", "")
-        if media_type.partition(";")[0].strip().lower() == _FORM:
+        if media_type.partition(";")[0].strip().lower() == MEDIA_TYPE:
             check_encoding(event)
             text = event.body or ""
             # The gateway sends forms in base64, because they are no text.

@@ -7,20 +7,31 @@ transaction that says so: it may be written twice, with the same words, and neve
 
 import json
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from common.database import Cursor, Database, inbox, jobs, videos
 from common.database.inbox import Job, Taken
 from common.database.jobs import Charges
 from common.errors import NotFound, VideoError
 from common.log import logger
-from common.storage import ManagedStore
 from common.storage.dropped import Kind, answer_key
 
 _MOST_AT_ONCE = 50
 
 
-def answer_all(database: Database, store: ManagedStore) -> None:
+class Outbox(Protocol):
+    """Where answers lie."""
+
+    def put(self, key: str, data: bytes, media_type: str) -> None:
+        """Store bytes."""
+        ...
+
+    def delete(self, *keys: str) -> None:
+        """Delete objects; one that is not there is no error."""
+        ...
+
+
+def answer_all(database: Database, store: Outbox) -> None:
     """Answer what is due: objects that were refused, and those whose runs have all ended."""
     with database.transaction() as cursor:
         due = inbox.due(cursor, limit=_MOST_AT_ONCE)
@@ -28,7 +39,7 @@ def answer_all(database: Database, store: ManagedStore) -> None:
         answer(database, store, object_id)
 
 
-def answer_for(database: Database, store: ManagedStore, run_id: str) -> None:
+def answer_for(database: Database, store: Outbox, run_id: str) -> None:
     """Answer the object that the run is of, if it is of one and was the last of its runs."""
     with database.transaction() as cursor:
         due = inbox.due(cursor, limit=1, run_id=run_id)
@@ -36,7 +47,7 @@ def answer_for(database: Database, store: ManagedStore, run_id: str) -> None:
         answer(database, store, object_id)
 
 
-def answer(database: Database, store: ManagedStore, object_id: str) -> None:
+def answer(database: Database, store: Outbox, object_id: str) -> None:
     """Answer one object, if it is due; what cannot be written now is left to the sweeper."""
     try:
         with database.transaction() as cursor:
@@ -52,17 +63,17 @@ def answer(database: Database, store: ManagedStore, object_id: str) -> None:
         logger.warning("not answered", extra={"object_id": object_id, "code": error.error_code})
 
 
-def answer_refused(store: ManagedStore, taken: Taken) -> None:
+def answer_refused(store: Outbox, taken: Taken) -> None:
     """Answer an object that was refused, and of which the database does not know."""
     _put(store, taken, "error", _refused(taken))
 
 
-def forget(store: ManagedStore, taken: Taken, kind: Kind) -> None:
+def forget(store: Outbox, taken: Taken, kind: Kind) -> None:
     """Remove the answer to an earlier version of the object, which another one replaces."""
     store.delete(answer_key(taken.user_id, taken.object_key, kind))
 
 
-def _put(store: ManagedStore, taken: Taken, kind: Kind, body: dict[str, Any]) -> None:
+def _put(store: Outbox, taken: Taken, kind: Kind, body: dict[str, Any]) -> None:
     data = json.dumps(body, indent=2, ensure_ascii=False).encode()
     store.put(answer_key(taken.user_id, taken.object_key, kind), data, "application/json")
 

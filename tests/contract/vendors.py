@@ -76,6 +76,10 @@ class Shelf:
     def get_file(self, key: str, path: Path) -> None:
         path.write_bytes(self.get(key))
 
+    def delete(self, *keys: str) -> None:
+        for key in keys:
+            self.objects.pop(key, None)
+
     def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
         return f"https://shelf.invalid/{key}"
 

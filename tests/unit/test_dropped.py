@@ -68,8 +68,9 @@ def test_the_identity_is_of_bucket_key_and_version() -> None:
 
 
 def test_what_lies_beside_has_the_same_name_but_for_its_end() -> None:
-    assert dropped("inbox/alice/a.b/kite.json").beside(".png") == "inbox/alice/a.b/kite.png"
-    assert dropped("inbox/alice/kite.JPEG").beside(".json") == "inbox/alice/kite.json"
+    job = dropped("inbox/alice/a.b/kite.json")
+    keys = [f"{job.stem}{end}" for end in (".json", ".Png", ".b.png", "s.png", "/x.png", ".", "")]
+    assert job.ends_beside(keys) == {"inbox/alice/a.b/kite.Png": ".png"}
     assert dropped("inbox/alice/kite.JPEG").extension == ".jpeg"
 
 
