@@ -32,7 +32,13 @@ class Canceling:
     videos: Videos
 
     def cancel(
-        self, caller: Caller, video_id: str, *, provider: bool, seconds_left: float
+        self,
+        caller: Caller,
+        video_id: str,
+        address: str,
+        *,
+        provider: bool,
+        seconds_left: float,
     ) -> Cancellation:
         """Cancel the caller's video; raises NotFound, and Conflict for one that has ended.
 
@@ -56,7 +62,7 @@ class Canceling:
         with self.database.transaction() as cursor:
             bills = jobs.by_step(cursor, video.session_id)
         return Cancellation(
-            video=self.videos.get(caller, video.session_id),
+            video=self.videos.get(caller, video.session_id, address),
             provider=provider,
             billing=_billing(bills, video.frame_count),
         )

@@ -34,9 +34,10 @@ from common.references import key_in
 from common.storage import ManagedStore, MediaFolder, arrival
 from common.uploads import Found
 
-STORE_SECONDS = 3600  # a presigned URL is not promised for longer: it ends with its signer's role
 _WAIT_SECONDS = 12.0
 _LOOK_SECONDS = 0.2
+# The answer holds a picture twice in base64, and a function answers with at most 6 MB.
+_MAX_CONVERTED_BYTES = 2_200_000
 _MAX_QUERY_FIELDS = 20  # sites that pass links on add some of their own
 
 
@@ -63,7 +64,8 @@ class Files:
         """Return fresh links to what the capability opens, or to one of the caller's own media."""
         item, left = self._found(caller, capability, media_id, key)
         seconds = min(seconds, left)
-        return LinkMade(**self._located(item, seconds, address), url=self._stored(item, seconds))
+        located = self._located(item, seconds, address)
+        return LinkMade(**located, url=located["proxyUrl"])
 
     def convert(
         self, caller: Caller | None, capability: str | None, wish: ConvertImage | None
@@ -80,7 +82,7 @@ class Files:
         if not item.media_type.startswith("image/"):
             raise InvalidInput("The media object is not a picture.", code="media.not_a_picture")
         place = str(item.key)
-        if self.store.describe(place).size_bytes > inline.MOST_BYTES:
+        if self.store.describe(place).size_bytes > _MAX_CONVERTED_BYTES:
             raise PayloadTooLarge(
                 "The picture has too many bytes for an answer; read it by its proxyUrl.",
                 code="image.too_large",
@@ -123,10 +125,8 @@ class Files:
             # Before the commit: a row without its object must not exist.
             self.store.put(found.key, picture.data, found.media_type)
             item = media.get(cursor, media_id, caller.user_id)
-        return ImageLocated(
-            **self._located(item, wish.expiresIn, address),
-            imageUrl=self._stored(item, wish.expiresIn),
-        )
+        located = self._located(item, wish.expiresIn, address)
+        return ImageLocated(**located, imageUrl=located["proxyUrl"])
 
     def upload_video(
         self, caller: Caller, wish: UploadVideo, address: str
@@ -154,10 +154,8 @@ class Files:
             return self._awaited(caller, media_id, wish, address)
         if item.error is not None:
             raise MediaError(item.error["detail"], code=item.error["code"], field="video")
-        return VideoLocated(
-            **self._located(item, wish.expiresIn, address),
-            videoUrl=self._stored(item, wish.expiresIn),
-        )
+        located = self._located(item, wish.expiresIn, address)
+        return VideoLocated(**located, videoUrl=located["proxyUrl"])
 
     def _found(
         self, caller: Caller | None, capability: str | None, media_id: str | None, key: str | None
@@ -196,9 +194,6 @@ class Files:
             "proxyUrl": self.links.make(address, item, epoch=epoch, seconds=seconds).url,
             "expiresIn": seconds,
         }
-
-    def _stored(self, item: Media, seconds: int) -> str:
-        return self.store.link(str(item.key), seconds=min(seconds, STORE_SECONDS))
 
     def _in_parts(self, caller: Caller, wish: UploadVideo, address: str) -> VideoAwaited:
         announced = CreateUpload(

@@ -1,24 +1,23 @@
 """From the row of a finished cut to what the API shows of it and its files."""
 
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import datetime
 
 from api.schemas.output import FileObject, Output, PartObject
 from common.database.videos import Final
-from common.storage import MediaStore
 from common.video import File
 
-LINK_SECONDS = 3600
+LinkTo = Callable[[str | None], str | None]
+"""Returns a link to the file under a key, or None where links are left out."""
 
 
-def output(final: Final, store: MediaStore | None, seconds: int = LINK_SECONDS) -> Output:
-    """Show a finished video; with links to its files where there is a store to sign them.
+def unlinked(_key: str | None) -> None:
+    """Leave a link out."""
 
-    They live for so many seconds.
-    """
+
+def output(final: Final, link: LinkTo, expires_at: datetime | None) -> Output:
+    """Show a finished video, with links to its files that work until `expires_at`."""
     files = [File(**file) for file in final.files]
-
-    def link(key: str) -> str | None:
-        return store.link(key, seconds=seconds) if store else None
 
     def first(kind: str, media_type: str | None = None) -> str | None:
         for file in files:
@@ -46,23 +45,18 @@ def output(final: Final, store: MediaStore | None, seconds: int = LINK_SECONDS) 
             )
             for part in final.parts
         ],
-        expires_at=expiry(seconds) if store else None,
+        expires_at=expires_at,
     )
 
 
-def thumbnails(final: Final | None, store: MediaStore) -> dict[int, str | None]:
+def thumbnails(final: Final | None, link: LinkTo) -> dict[int, str | None]:
     """Return links to the small stills of the scenes that are in the video."""
     files = [File(**file) for file in final.files] if final else []
     return {
-        file.scene: store.link(file.key, seconds=LINK_SECONDS)
+        file.scene: link(file.key)
         for file in files
         if file.kind == "thumbnail" and file.scene is not None
     }
-
-
-def expiry(seconds: int = LINK_SECONDS) -> datetime:
-    """When a link made now stops working."""
-    return datetime.now(UTC) + timedelta(seconds=seconds)
 
 
 def _file(file: File, url: str | None) -> FileObject:

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from api import finished
 from api.answer import Answer
-from api.links import Links
+from api.links import Links, VideoLinks
 from api.parts import POLL_SECONDS
 from api.schemas.parts import (
     ClipMade,
@@ -24,10 +25,9 @@ from api.schemas.parts import (
     VideoMade,
 )
 from common.caller import Caller
-from common.database import Cursor, Database, media, runs, scenes, videos
+from common.database import Cursor, Database, runs, scenes, videos
 from common.database.runs import Run
 from common.errors import Conflict, NotFound
-from common.storage import MediaStore
 
 
 class RunFailed(Exception):
@@ -43,7 +43,6 @@ class Outcomes:
     """The answers, with what they are made of."""
 
     database: Database
-    store: MediaStore
     links: Links
 
     def of(self, caller: Caller, run_id: str, address: str) -> Answer:
@@ -82,7 +81,7 @@ def _common(run: Run, user_id: str) -> dict[str, Any]:
     return {"userId": user_id, "requestId": said["requestId"], "expiresIn": said["expiresIn"]}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Outcome:
     """One run that succeeded."""
 
@@ -136,13 +135,13 @@ class _Outcome:
 
     def _image_links(self, scene: int, version: int) -> ImageLinks:
         frame = scenes.frame(self.cursor, self.run.session_id, scene, version)
-        key, direct, proxied = self._links(frame.image_key)
-        return ImageLinks(imageUrl=direct, proxyUrl=proxied, s3Key=key, frameIndex=scene - 1)
+        key, url = self._link(frame.image_key)
+        return ImageLinks(imageUrl=url, proxyUrl=url, s3Key=key, frameIndex=scene - 1)
 
     def _clip(self) -> ClipMade:
         ((scene, version),) = self.run.work.versions.items()
         clip = scenes.clip(self.cursor, self.run.session_id, scene, version)
-        key, direct, proxied = self._links(clip.video_key)
+        key, url = self._link(clip.video_key)
         said = self.run.request
         return ClipMade(
             **_common(self.run, self.user_id),
@@ -150,8 +149,8 @@ class _Outcome:
             totalClips=said["totalClips"],
             duration=said["duration"],
             s3Key=key,
-            proxyUrl=proxied,
-            videoUrl=direct,
+            proxyUrl=url,
+            videoUrl=url,
         )
 
     def _merge(self) -> MergeMade:
@@ -175,24 +174,31 @@ class _Outcome:
         final = videos.final(self.cursor, self.run.session_id)
         if final is None:
             raise NotFound("The video is not there any more.")
-        key, direct, proxied = self._links(final.video_key)
+        key, url = self._link(final.video_key)
+        links = self._video_links
         return {
             **_common(self.run, self.user_id),
             "totalClips": final.total_clips,
             "duration": float(Decimal(final.duration)),
             "s3Key": key,
-            "proxyUrl": proxied,
-            "videoUrl": direct,
-            "output": finished.output(final, self.outcomes.store, self.run.request["expiresIn"]),
+            "proxyUrl": url,
+            "videoUrl": url,
+            "output": finished.output(final, links.to, links.expires_at),
             "warnings": final.warnings,
         }
 
-    def _links(self, key: str | None) -> tuple[str, str, str]:
-        """Return the key, a link to the store, and a link through the API."""
-        if key is None:
+    def _link(self, key: str | None) -> tuple[str, str]:
+        """Return the key and a link; raises NotFound for what was deleted meanwhile."""
+        if key is None or key not in self._video_links.media:
             raise NotFound("It is not there any more.")
-        seconds = self.run.request["expiresIn"]
-        item = media.by_key(self.cursor, key, self.user_id)
-        epoch = media.epoch(self.cursor, self.user_id)
-        proxied = self.outcomes.links.make(self.address, item, epoch=epoch, seconds=seconds)
-        return key, self.outcomes.store.link(key, seconds=seconds), proxied.url
+        return key, str(self._video_links.to(key))
+
+    @cached_property
+    def _video_links(self) -> VideoLinks:
+        return self.outcomes.links.of_video(
+            self.cursor,
+            self.address,
+            video_id=self.run.session_id,
+            user_id=self.user_id,
+            seconds=self.run.request["expiresIn"],
+        )

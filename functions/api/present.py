@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from api import costs, finished
+from api.finished import LinkTo, unlinked
 from api.schemas.output import Output
 from api.schemas.videos import (
     Asset,
@@ -30,7 +31,6 @@ from common.database.waits import Wait
 from common.output_wish import OutputWish
 from common.providers import models
 from common.providers.models import Choice, Model
-from common.storage import MediaStore
 from common.video import TERMINAL, Cost, Status
 
 # What a picture and a clip of a scene, and the rest, weigh in the progress of a run.
@@ -67,17 +67,19 @@ def nowhere(_run_id: str) -> None:
     """On one machine there is no console."""
 
 
-def full(rows: Rows, store: MediaStore, console: Console) -> VideoObject:
-    """Show a video with its scenes, and links to what is finished."""
+def full(
+    rows: Rows, link: LinkTo, console: Console, expires_at: datetime | None = None
+) -> VideoObject:
+    """Show a video with its scenes, and links to what is finished, until `expires_at`."""
     return _show(
         rows.video,
         progress=_progress(rows),
-        scenes=_scenes(rows, store) or None,
-        output=finished.output(rows.final, store) if rows.final else None,
+        scenes=_scenes(rows, link) or None,
+        output=finished.output(rows.final, link, expires_at) if rows.final else None,
         waiting=_waiting(rows.waits) if rows.video.status == "running" else None,
         cost=rows.cost,
         console=console,
-        store=store,
+        link=link,
         found=_found(rows),
     )
 
@@ -89,11 +91,11 @@ def summary(video: Video, final: Final | None, cost: Charges, console: Console) 
         video,
         progress=done.get(video.status, _STORY if video.story_title else 0),
         scenes=None,
-        output=finished.output(final, None) if final else None,
+        output=finished.output(final, unlinked, None) if final else None,
         waiting=None,
         cost=cost,
         console=console,
-        store=None,
+        link=unlinked,
         found=final.warnings if final else (),
     )
 
@@ -115,7 +117,7 @@ def _show(
     waiting: Waiting | None,
     cost: Charges,
     console: Console,
-    store: MediaStore | None,
+    link: LinkTo,
     found: Sequence[str],
 ) -> VideoObject:
     paid = models.paid(narrated=video.speech_model is not None)
@@ -145,7 +147,7 @@ def _show(
             "title": video.story_title,
             "overview": video.story_overview,
             "models": {model.kind: origin(model) for model in choice.all()},
-            "reference_url": _link(store, video.reference_key),
+            "reference_url": link(video.reference_key),
             "scenes": scenes,
             "output": output,
             "requested_output": OutputWish.model_validate(video.output),
@@ -215,11 +217,11 @@ def _as_shown(video: Video, step: Step) -> Step:
     return step
 
 
-def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
+def _scenes(rows: Rows, link: LinkTo) -> list[SceneObject]:
     charges = {(charge.kind, charge.scene): charge for charge in rows.charges}
     choice = chosen(rows.video)
     reference = rows.video.reference_key is not None
-    thumbnails = finished.thumbnails(rows.final, store)
+    thumbnails = finished.thumbnails(rows.final, link)
     shown = []
     for frame, clip in zip(
         (_as_shown(rows.video, frame) for frame in rows.frames),
@@ -237,9 +239,9 @@ def _scenes(rows: Rows, store: MediaStore) -> list[SceneObject]:
             usd = choice.narration_usd(rows.video.clip_seconds)
             narration = _as_shown(rows.video, narration)
             spoken = _spoken(
-                narration, costs.of_step(charges.get(("speech", number)), Cost(usd)), store
+                narration, costs.of_step(charges.get(("speech", number)), Cost(usd)), link
             )
-        scene = _scene(frame, clip, image_cost, clip_cost, spoken, thumbnails.get(number), store)
+        scene = _scene(frame, clip, image_cost, clip_cost, spoken, thumbnails.get(number), link)
         if scene.status == Status.RUNNING and rows.video.status in TERMINAL:
             left = Status.QUEUED if rows.video.status == Status.SUCCEEDED else Status.CANCELED
             scene.status = left.value  # begun by a run that has ended
@@ -265,13 +267,13 @@ def _waiting(waits: Sequence[Wait]) -> Waiting | None:
     )
 
 
-def _spoken(narration: Narration, cost: SceneCost, store: MediaStore) -> NarrationObject:
+def _spoken(narration: Narration, cost: SceneCost, link: LinkTo) -> NarrationObject:
     key, seconds = narration.audio_key, narration.seconds
     return NarrationObject(
         status=narration.status,
         text=narration.text,
         seconds=None if seconds is None else float(seconds),
-        url=store.link(key, seconds=finished.LINK_SECONDS) if key else None,
+        url=link(key),
         cost=cost,
         error=RunError.model_validate(narration.error) if narration.error else None,
     )
@@ -284,7 +286,7 @@ def _scene(
     clip_cost: SceneCost,
     spoken: NarrationObject | None,
     thumbnail_url: str | None,
-    store: MediaStore,
+    link: LinkTo,
 ) -> SceneObject:
     return SceneObject(
         index=frame.frame_number,
@@ -293,8 +295,8 @@ def _scene(
         description=frame.description,
         prompt=frame.prompt,
         motion_prompt=frame.motion_prompt,
-        image=_asset(frame, image_cost, _link(store, frame.image_key)),
-        clip=_asset(clip, clip_cost, _link(store, clip.video_key)),
+        image=_asset(frame, image_cost, link(frame.image_key)),
+        clip=_asset(clip, clip_cost, link(clip.video_key)),
         narration=spoken,
         thumbnail_url=thumbnail_url,
     )
@@ -308,10 +310,6 @@ def _together(image: str, clip: str, narration: str) -> str:
     if "canceled" in (image, clip, narration):
         return "canceled"
     return "queued" if (image, clip) == ("queued", "queued") else "running"
-
-
-def _link(store: MediaStore | None, key: str | None) -> str | None:
-    return store.link(key, seconds=finished.LINK_SECONDS) if store and key else None
 
 
 def _asset(row: Frame | Clip, cost: SceneCost, url: str | None) -> Asset:

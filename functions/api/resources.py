@@ -59,7 +59,7 @@ def canceling() -> Canceling:
 @cache
 def videos() -> Videos:
     """The use cases of videos."""
-    return Videos(admission(), database(), store(), console())
+    return Videos(admission(), database(), links(), console())
 
 
 def address(event: APIGatewayProxyEvent) -> str:
@@ -96,7 +96,7 @@ def parts() -> Parts:
 @cache
 def outcomes() -> Outcomes:
     """The answers to requests for parts."""
-    return Outcomes(database(), store(), links())
+    return Outcomes(database(), links())
 
 
 @cache

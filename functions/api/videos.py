@@ -1,11 +1,14 @@
 """Use cases of videos: create, get, list, download."""
 
+import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
-from api import catalogue, finished, present
+from api import catalogue, present
 from api.answer import Answer
 from api.idempotency import Once
+from api.links import Links, VideoLinks
 from api.schemas.models import Estimate
 from api.schemas.videos import Download, VideoObject
 from common.admission import Admission
@@ -13,7 +16,6 @@ from common.caller import Caller
 from common.database import Cursor, Database, jobs, narrations, scenes, videos, waits
 from common.database.videos import Video
 from common.errors import Conflict
-from common.storage import MediaStore
 from common.video import TERMINAL
 from common.wishes import CreateVideo, ResumeVideo
 
@@ -26,7 +28,7 @@ class Videos:
 
     admission: Admission
     database: Database
-    store: MediaStore
+    links: Links
     console: present.Console = present.nowhere
 
     def estimate(self, caller: Caller, wish: CreateVideo) -> Estimate:
@@ -55,39 +57,61 @@ class Videos:
         self.admission.start(run_id, reopened.video_id, reopened.work)
         return answer
 
-    def get(self, caller: Caller, video_id: str) -> VideoObject:
-        """Show one of the caller's videos; raises NotFound."""
+    def get(self, caller: Caller, video_id: str, address: str) -> VideoObject:
+        """Show one of the caller's videos; raises NotFound. `address` is the API's own."""
         # Of one moment: a story may come in meanwhile, and frames without clips are no scenes.
         with self.database.snapshot() as cursor:
             rows = _rows(cursor, videos.get(cursor, video_id, caller.user_id))
-        return present.full(rows, self.store, self.console)
+            links = self._links(cursor, rows.video.session_id, rows.video.user_id, address)
+        return present.full(rows, links.to, self.console, links.expires_at)
 
-    def show(self, caller: Caller, video_id: str) -> Answer:
+    def show(self, caller: Caller, video_id: str, address: str) -> Answer:
         """Answer with one of the caller's videos; while it is made, with when to look again."""
-        video = self.get(caller, video_id)
+        video = self.get(caller, video_id, address)
         headers = {} if video.completed_at else {"Retry-After": str(POLL_SECONDS)}
         return Answer(200, video.model_dump_json(), headers, video.id)
 
-    def download(self, caller: Caller, video_id: str) -> Download:
+    def with_links(self, answer: Answer, address: str) -> Answer:
+        """Return an answer of `create` or `resume` with links in place of keys, as it is sent."""
+        body = json.loads(answer.body)
+        with self.database.transaction() as cursor:
+            links = self._links(cursor, body["id"], body["user_id"], address)
+        if body["output"]:
+            body["output"]["expires_at"] = links.expires_at.isoformat().replace("+00:00", "Z")
+        return replace(answer, body=json.dumps(_linked(body, links), separators=(",", ":")))
+
+    def download(self, caller: Caller, video_id: str, address: str) -> Download:
         """Return a fresh link to the finished video; raises Conflict before there is one."""
         with self.database.transaction() as cursor:
             video = videos.get(cursor, video_id, caller.user_id)
             final = videos.final(cursor, video.session_id)
+            links = self._links(cursor, video.session_id, caller.user_id, address)
         if final is None:
             raise Conflict(_unfinished(video.status), code="video.not_finished")
-        suffix = final.video_key.rpartition(".")[2]
-        filename = f"{_plain(video.story_title or video.session_id)}.{suffix}"
         return Download(
-            url=self.store.link(final.video_key, seconds=finished.LINK_SECONDS, filename=filename),
-            expires_at=finished.expiry(),
-            filename=filename,
+            url=f"{links.to(final.video_key)}&download=true",
+            expires_at=links.expires_at,
+            filename=_filename(video, final.video_key),
             size_bytes=final.size_bytes,
             sha256=final.sha256,
         )
 
+    def filename(self, video_id: str, key: str) -> str:
+        """Return under which name a file of the video is downloaded."""
+        with self.database.transaction() as cursor:
+            return _filename(videos.get(cursor, video_id), key)
+
+    def _links(self, cursor: Cursor, video_id: str, user_id: str, address: str) -> VideoLinks:
+        return self.links.of_video(cursor, address, video_id=video_id, user_id=user_id)
+
     def _accepted(self, cursor: Cursor, video_id: str, once: Once) -> Answer:
-        """Answer that a run was accepted, and keep the answer with what was stored."""
-        video = present.full(_rows(cursor, videos.get(cursor, video_id)), self.store, self.console)
+        """Answer that a run was accepted, and keep the answer with what was stored.
+
+        It has the keys of files in place of links: what is kept opens nothing, and a repetition
+        gets links that are fresh.
+        """
+        rows = _rows(cursor, videos.get(cursor, video_id))
+        video = present.full(rows, _key_itself, self.console)
         headers = {"Location": video.links.self, "Retry-After": str(POLL_SECONDS)}
         answer = Answer(202, video.model_dump_json(), headers, video_id)
         once.keep(cursor, answer)
@@ -116,6 +140,35 @@ def _unfinished(status: str) -> str:
     if status in TERMINAL:
         return f"The video is not finished; it is {status}. Resume it to make what is missing."
     return f"The video is not finished; it is {status}. Wait for its end."
+
+
+def _key_itself(key: str | None) -> str | None:
+    return key
+
+
+def _linked(value: Any, links: VideoLinks) -> Any:
+    """Return the JSON of a video with links where there are keys of files."""
+    if isinstance(value, list):
+        return [_linked(item, links) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: inner
+        if name == "metadata"  # the client's own
+        else _link_to(inner, links)
+        if name.endswith("url")
+        else _linked(inner, links)
+        for name, inner in value.items()
+    }
+
+
+def _link_to(key: str | None, links: VideoLinks) -> str | None:
+    # What an earlier release kept holds presigned URLs.
+    return None if key is None or "://" in key else links.to(key)
+
+
+def _filename(video: Video, key: str) -> str:
+    return f"{_plain(video.story_title or video.session_id)}.{key.rpartition('.')[2]}"
 
 
 def _plain(title: str) -> str:

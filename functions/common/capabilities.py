@@ -1,10 +1,13 @@
-"""Signed capabilities: the right to read one media object for a while, in a URL. Touches nothing.
+"""Signed capabilities: the right to read one object for a while, in a URL. Touches nothing.
 
 A capability is 80 characters of base64url: 28 bytes that say what it opens, and the HMAC-SHA256 of
 them under a key that is derived from the stack's secret. 60 bytes are exactly 80 characters, with
-no bit left over, so no two texts mean the same. It names an asset by its id, never by a place.
+no bit left over, so no two texts mean the same.
 
-    version 1 | key id 2 | method 1 | expiry 4 (seconds since 1970) | epoch 4 | media id 16 | MAC 32
+    version 1 | key id 2 | method 1 | expiry 4 (seconds since 1970) | epoch 4 | id 16 | MAC 32
+
+Version 1 names a media object by its id, never by its key. Version 2 is for files that are no media
+objects (posters, captions, ...): it names the video, and the MAC is over the file's key too.
 
 The owner's `epoch` stands in the database; raising it kills all of their capabilities at once.
 """
@@ -30,7 +33,8 @@ WITHOUT_A_KEY = frozenset({"GET /api/get_presigned_url", "POST /api/convert_s3_i
 
 _FACTS = struct.Struct(">BHBII16s")
 _MAC_BYTES = 32
-_VERSION = 1
+_MEDIA, _FILE = 1, 2  # versions
+_PREFIXES = {_MEDIA: "med", _FILE: "vid"}
 _FORM = re.compile(r"[A-Za-z0-9_-]{80}")
 # A right may be narrowed, never widened: who may read may also ask how large it is.
 _COVERS: Mapping[int, frozenset[Method]] = {1: frozenset({"GET", "HEAD"}), 2: frozenset({"HEAD"})}
@@ -40,9 +44,12 @@ _LABEL = b"ai-video-generator/media-capability/v1"
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """What a verified capability opens, if its owner's epoch is still this one."""
+    """What a verified capability opens, if its owner's epoch is still this one.
 
-    media_id: str
+    `id` is that of a media object, or of the video whose file was named by its key.
+    """
+
+    id: str
     epoch: int
     expires_at: int
 
@@ -61,42 +68,58 @@ class Signer:
         self._keys[self._key_id] = self._key
 
     def sign(
-        self, media_id: str, *, epoch: int, now: float, seconds: int, method: Method = "GET"
+        self,
+        identifier: str,
+        *,
+        epoch: int,
+        now: float,
+        seconds: int,
+        method: Method = "GET",
+        key: str | None = None,
     ) -> str:
-        """Return a capability that opens the object for so many seconds from `now`."""
+        """Return a capability that opens a media object for so many seconds from `now`.
+
+        With `key`, it opens that file of the video `identifier`.
+        """
         if not 1 <= seconds <= MAX_SECONDS:
             raise ValueError(f"a capability lives 1 to {MAX_SECONDS} seconds, not {seconds}")
         facts = _FACTS.pack(
-            _VERSION,
+            _MEDIA if key is None else _FILE,
             self._key_id,
             _NUMBERS[method],
             int(now) + seconds,
             epoch,
-            ids.to_bytes(media_id),
+            ids.to_bytes(identifier),
         )
-        return urlsafe_b64encode(facts + _mac(self._key, facts)).decode()
+        return urlsafe_b64encode(facts + _mac(self._key, facts, key)).decode()
 
-    def verify(self, text: str, *, method: Method, now: float) -> Capability:
-        """Return what the capability opens; raises NotFound unless it is good for the method."""
+    def verify(
+        self, text: str, *, method: Method, now: float, key: str | None = None
+    ) -> Capability:
+        """Return what the capability opens; raises NotFound unless it is good for the method.
+
+        `key` is the one in the link; without it, only a media object can be opened.
+        """
         if not _FORM.fullmatch(text):
             raise _no_such_media()
         whole = urlsafe_b64decode(text)
         facts, mac = whole[:-_MAC_BYTES], whole[-_MAC_BYTES:]
-        version, key_id, number, expires_at, epoch, media_id = _FACTS.unpack(facts)
-        key = self._keys.get(key_id)
-        if key is None or not hmac.compare_digest(mac, _mac(key, facts)):
+        version, key_id, number, expires_at, epoch, identifier = _FACTS.unpack(facts)
+        signing_key, named = self._keys.get(key_id), key if version == _FILE else None
+        if signing_key is None or not hmac.compare_digest(mac, _mac(signing_key, facts, named)):
             raise _no_such_media()
-        if version != _VERSION or expires_at <= now or method not in _COVERS.get(number, ()):
+        if version not in _PREFIXES or expires_at <= now or method not in _COVERS.get(number, ()):
             raise _no_such_media()
-        return Capability(ids.from_bytes("med", media_id), epoch, expires_at)
+        return Capability(ids.from_bytes(_PREFIXES[version], identifier), epoch, expires_at)
 
 
 def _no_such_media() -> NotFound:
     return NotFound("There is no such media object, or the link to it is no longer good.")
 
 
-def _mac(key: bytes, facts: bytes) -> bytes:
-    return hmac.digest(key, facts, "sha256")
+def _mac(signing_key: bytes, facts: bytes, key: str | None) -> bytes:
+    # The facts have a fixed length, so a key behind them is not mistaken for a part of them.
+    return hmac.digest(signing_key, facts + (key or "").encode(errors="surrogatepass"), "sha256")
 
 
 def _key_id(secret: str) -> int:

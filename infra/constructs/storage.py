@@ -130,6 +130,9 @@ class Storage(Construct):
         )
 
 
+_EXPOSED = ["ETag", "Content-Length", "Content-Range"]
+
+
 def _cors(stage: Stage) -> list[s3.CorsRule] | None:
     if not stage.cors_origins:
         return None
@@ -143,7 +146,16 @@ def _cors(stage: Stage) -> list[s3.CorsRule] | None:
                 s3.HttpMethods.PUT,  # uploads in parts
             ],
             allowed_headers=["Content-Type", "Content-MD5", "Range"],
-            exposed_headers=["ETag", "Content-Length", "Content-Range"],
+            exposed_headers=_EXPOSED,
             max_age=3600,
-        )
+        ),
+        # A link leads through the API, and a browser that was sent on from there names no origin
+        # any more. Whoever has the presigned URL may read by it, without credentials.
+        s3.CorsRule(
+            allowed_origins=["*"],
+            allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD],
+            allowed_headers=["Range"],
+            exposed_headers=_EXPOSED,
+            max_age=3600,
+        ),
     ]

@@ -11,6 +11,7 @@ import pytest
 
 from api.answer import Answer
 from api.idempotency import Once
+from api.links import Links
 from api.videos import Videos
 from common import secrets
 from common.admission import Admission
@@ -161,7 +162,8 @@ def clients(work: Callable[[int, Videos], Any]) -> list[Any]:
         database = Database(settings)
         together.wait()
         try:
-            return work(number, Videos(Admission(settings, database, store), database, store))
+            links = Links(database, store, lambda: {"SECRET_KEY": "s" * 64})
+            return work(number, Videos(Admission(settings, database, store), database, links))
         finally:
             database.close()
 

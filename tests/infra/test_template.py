@@ -122,10 +122,13 @@ def test_media_of_abandoned_uploads_and_of_the_inbox_expire(template: Template) 
     assert any(rule.get("NoncurrentVersionExpiration") for rule in rules)
 
 
-def test_origins_are_named(template: Template) -> None:
+def test_pages_of_named_sites_write_and_any_page_with_a_link_reads(template: Template) -> None:
     cors = template.only("AWS::S3::Bucket").get("CorsConfiguration", {"CorsRules": []})
     for rule in cors["CorsRules"]:
-        assert not any("*" in origin for origin in rule["AllowedOrigins"])
+        if any("*" in origin for origin in rule["AllowedOrigins"]):
+            assert set(rule["AllowedMethods"]) <= {"GET", "HEAD"}
+    everybody = [rule for rule in cors["CorsRules"] if rule["AllowedOrigins"] == ["*"]]
+    assert len(everybody) == (1 if cors["CorsRules"] else 0)
 
 
 def test_the_database_is_encrypted_private_and_speaks_tls_only(template: Template) -> None:

@@ -61,7 +61,7 @@ def get_presigned_url(
         int, Query(alias="expiresIn", ge=1, le=MAX_SECONDS, description="Seconds.")
     ] = DEFAULT_SECONDS,
 ) -> LinkMade:
-    """Links to the store and through the API."""
+    """A link through the API, which leads to a presigned URL of the store."""
     return files().link(
         anybody(router), t, media_id=id, key=key, seconds=seconds, address=address(router)
     )

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator
 
 from api.document import empty
 from api.links import STORE_SECONDS, Shown
-from api.resources import links, store
+from api.resources import links, store, videos
 from api.routes import bodiless, group
 
 
@@ -23,6 +23,11 @@ Capability = Annotated[
     Query(description="The right to read, as the API put it into the link."),
     BeforeValidator(_only_one),
 ]
+Download = Annotated[
+    bool,
+    Query(description="Be saved as a file, not shown."),
+    BeforeValidator(lambda said: said == "true"),  # links are refused for nothing but capabilities
+]
 UserId = Annotated[str, Path(description="The owner.")]
 RequestId = Annotated[str, Path(description="The video, or the upload.")]
 Folder = Annotated[str, Path(description="The kind of media.")]
@@ -30,21 +35,24 @@ Name = Annotated[str, Path(description="The object.")]
 
 # Other origins may show what a link leads to: whoever holds it may read it.
 _HEADERS = {"Cross-Origin-Resource-Policy": "cross-origin"}
-_READ = empty(404, 503, status=302, does="The object is there, for five minutes.")
+_READ = empty(404, 503, status=302, does="Leads to the object by a presigned URL of five minutes.")
 _ASK = empty(404, 503, status=200, does="What a GET of the object would answer, without it.")
 
 router = group()
 
 
-def _lead(kind: Shown, key: str, capability: str | None) -> Response[str]:
-    item = links().lead(kind, key, capability, "GET")
-    target = store().link(str(item.key), seconds=STORE_SECONDS)
+def _lead(kind: Shown, key: str, capability: str | None, *, download: bool) -> Response[str]:
+    video_id = links().lead(kind, key, capability, "GET")
+    filename = None
+    if download:
+        filename = videos().filename(video_id, key) if video_id else key.rpartition("/")[2]
+    target = store().link(key, seconds=STORE_SECONDS, filename=filename)
     return bodiless(302, {**_HEADERS, "Location": target})
 
 
 def _describe(kind: Shown, key: str, capability: str | None) -> Response[str]:
-    item = links().lead(kind, key, capability, "HEAD")
-    facts = store().describe(str(item.key))
+    links().lead(kind, key, capability, "HEAD")
+    facts = store().describe(key)
     headers = {
         **_HEADERS,
         "Accept-Ranges": "bytes",
@@ -63,10 +71,16 @@ def _describe(kind: Shown, key: str, capability: str | None) -> Response[str]:
     security=[],
 )
 def read_image(
-    user_id: UserId, request_id: RequestId, folder: Folder, name: Name, t: Capability = None
+    user_id: UserId,
+    request_id: RequestId,
+    folder: Folder,
+    name: Name,
+    t: Capability = None,
+    download: Download = False,
 ) -> Response[str]:
     """302 to the picture."""
-    return _lead("image", f"{user_id}/{request_id}/{folder}/{name}", t)
+    key = f"{user_id}/{request_id}/{folder}/{name}"
+    return _lead("image", key, t, download=download)
 
 
 @router.head(
@@ -90,10 +104,16 @@ def ask_image(
     security=[],
 )
 def read_video(
-    user_id: UserId, request_id: RequestId, folder: Folder, name: Name, t: Capability = None
+    user_id: UserId,
+    request_id: RequestId,
+    folder: Folder,
+    name: Name,
+    t: Capability = None,
+    download: Download = False,
 ) -> Response[str]:
     """302 to the object."""
-    return _lead("video", f"{user_id}/{request_id}/{folder}/{name}", t)
+    key = f"{user_id}/{request_id}/{folder}/{name}"
+    return _lead("video", key, t, download=download)
 
 
 @router.head(

@@ -80,7 +80,9 @@ def delete_media(media_id: MediaId) -> Response[str]:
     "/v1/media/links",
     summary="End all links",
     description="Every link to the caller's media that was given out so far stops working, "
-    "whoever holds it. New ones can be made at once.",
+    "whoever holds it. New ones can be made at once. Two things go on: what a link was opened for "
+    "just before, because its redirect leads to the store by a URL of five minutes, and uploads "
+    "that were announced, whose URLs read nothing and work until `expires_at` (an hour).",
     responses=empty(422, 429, 503, authenticated=True),
     status_code=204,
     middlewares=ADMITTED,

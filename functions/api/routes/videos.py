@@ -15,6 +15,7 @@ from api.routes import (
     ADMITTED,
     WITH_FILE,
     RequestId,
+    address,
     bodiless,
     caller,
     group,
@@ -71,7 +72,7 @@ def create_video(
     who = caller(router).acting_as(wish.userId, "userId")
     request = once(router, key, who, request_id)
     answer = request.kept(database()) or _created(who, wish, request, request_id)
-    return _patiently(prefer, answer, who)
+    return _patiently(prefer, videos().with_links(answer, address(router)), who)
 
 
 def _created(who: Caller, wish: CreateVideo, request: Once, request_id: str | None) -> Answer:
@@ -127,7 +128,7 @@ def list_videos(
 )
 def get_video(video_id: VideoId, prefer: Prefer = None) -> Response[str]:
     """The video; while it is made, with a hint when to look again."""
-    return _patiently(prefer, videos().show(caller(router), video_id))
+    return _patiently(prefer, videos().show(caller(router), video_id, address(router)))
 
 
 @router.delete(
@@ -165,7 +166,7 @@ def list_events(video_id: VideoId, limit: Limit = 100, cursor: CursorText = None
 )
 def download_video(video_id: VideoId) -> Download:
     """A link that works for an hour."""
-    return videos().download(caller(router), video_id)
+    return videos().download(caller(router), video_id, address(router))
 
 
 @router.post(
@@ -189,7 +190,7 @@ def resume_video(
     """202 with the video; 200 once it has ended."""
     request, terms = once(router, key), terms or ResumeVideo()
     answer = request.kept(database()) or videos().resume(caller(router), video_id, terms, request)
-    return _patiently(prefer, answer)
+    return _patiently(prefer, videos().with_links(answer, address(router)))
 
 
 @router.post(
@@ -209,7 +210,11 @@ def cancel_video(
     """The canceled video, and what is billed."""
     too = (terms or CancelVideo()).reaches_provider(provider)
     return canceling().cancel(
-        caller(router), video_id, provider=too, seconds_left=seconds_left(router)
+        caller(router),
+        video_id,
+        address(router),
+        provider=too,
+        seconds_left=seconds_left(router),
     )
 
 
@@ -220,7 +225,8 @@ def _patiently(prefer: str | None, answer: Answer, who: Caller | None = None) ->
         return answer.response()
     ended = waiting.until_ended(database(), answer.video_id, min(seconds, seconds_left(router)))
     try:
-        answer = answer.now(videos().get(who or caller(router), answer.video_id), ended=ended)
+        video = videos().get(who or caller(router), answer.video_id, address(router))
+        answer = answer.now(video, ended=ended)
     except TransientError as error:  # what was accepted stays accepted
         logger.warning("not shown anew", extra={"code": error.error_code})
     return answer.response(Preference_Applied=f"wait={seconds}")

@@ -18,7 +18,11 @@ FileName = Annotated[str, StringConstraints(min_length=1, max_length=200), STORA
 
 
 class Located(BaseModel):
-    """A file, and links to it: `proxyUrl` lives `expiresIn` seconds, others an hour at most."""
+    """A file, and a link to it that works for `expiresIn` seconds, under each of its two names.
+
+    It is read without a key, by GET (302 to the store) and HEAD, until it expires or all links are
+    ended by `DELETE /v1/media/links`.
+    """
 
     success: Literal[True] = True
     id: str
@@ -42,7 +46,7 @@ class VideoLocated(Located):
 
 
 class LinkMade(Located):
-    """Fresh links to a media object of any kind."""
+    """A fresh link to a media object of any kind."""
 
     url: str
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 
 class FileObject(BaseModel):
-    """One file that was made of the video. The link is read without a key, until it expires."""
+    """One file that was made of the video. The link is read without a key, for an hour."""
 
     kind: Literal["video", "rendition", "poster", "thumbnail", "preview", "captions"]
     scene: int | None = Field(description="Of a thumbnail.")
@@ -34,7 +34,7 @@ class PartObject(BaseModel):
 
 
 class Output(BaseModel):
-    """The finished video. The links are read without a key, until they expire."""
+    """The finished video. The links are read without a key, until they expire or are ended."""
 
     duration_seconds: float
     frames: int

@@ -193,7 +193,7 @@ class StoryMade(Part):
 
 
 class ImageLinks(BaseModel):
-    """A picture. `imageUrl` leads to the store, `proxyUrl` through the API; both without a key."""
+    """A picture. `imageUrl` and `proxyUrl` are the same link, which is read without a key."""
 
     imageUrl: str
     proxyUrl: str
@@ -208,7 +208,7 @@ class ImageMade(Part, ImageLinks):
 
 
 class ClipMade(Part):
-    """The clip of a scene. The links are read without a key, until they expire."""
+    """The clip of a scene. `videoUrl` and `proxyUrl` are the same link, read without a key."""
 
     clipIndex: int
     totalClips: int
@@ -219,7 +219,10 @@ class ClipMade(Part):
 
 
 class MergeMade(Part):
-    """The joined video. `duration` in seconds; `output` has all files, and says what was done."""
+    """The joined video. `duration` in seconds; `output` has all files, and says what was done.
+
+    `videoUrl` and `proxyUrl` are the same link, which is read without a key.
+    """
 
     totalClips: int
     duration: float

@@ -64,6 +64,12 @@ def by_key(cursor: Cursor, key: str, user_id: str) -> Media:
     return _one(cursor)
 
 
+def of_video(cursor: Cursor, video_id: str) -> list[Media]:
+    """Return the media objects of the video that are ready."""
+    cursor.execute("SELECT * FROM media WHERE video_id = %s AND key IS NOT NULL", (video_id,))
+    return [_media(row) for row in cursor.fetchall()]
+
+
 def by_epoch(cursor: Cursor, media_id: str, epoch: int) -> Media:
     """Return the media object if its owner's epoch is this one; raises NotFound."""
     cursor.execute(
@@ -74,6 +80,18 @@ def by_epoch(cursor: Cursor, media_id: str, epoch: int) -> Media:
         (media_id, epoch),
     )
     return _one(cursor)
+
+
+def is_epoch_of_video(cursor: Cursor, video_id: str, epoch: int) -> bool:
+    """Return whether the video exists and its owner's epoch is this one."""
+    cursor.execute(
+        """
+        SELECT 1 FROM video_sessions s LEFT JOIN media_epochs e USING (user_id)
+        WHERE s.session_id = %s AND coalesce(e.epoch, 0) = %s
+        """,
+        (video_id, epoch),
+    )
+    return cursor.fetchone() is not None
 
 
 def page(
