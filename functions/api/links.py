@@ -19,7 +19,7 @@ from common.capabilities import DEFAULT_SECONDS, Method, Signer
 from common.database import Cursor, Database, media
 from common.database.media import Media
 from common.errors import NotFound
-from common.storage import MediaFolder, MediaStore
+from common.storage import MediaStore
 
 STORE_SECONDS = 300
 Shown = Literal["image", "video"]
@@ -123,7 +123,7 @@ class Links:
                 item = media.by_epoch(cursor, good.id, good.epoch)
             if item.key == key and _shown_as(item) == kind:
                 return item.video_id
-        elif MediaFolder.of(key).video_id == good.id and _shown_by(key) == kind:
+        elif _shown_by(key) == kind:
             with self.database.transaction() as cursor:
                 if media.is_epoch_of_video(cursor, good.id, good.epoch):
                     return good.id
