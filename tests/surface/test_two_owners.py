@@ -40,7 +40,7 @@ NAMING = {
 PLAIN = {
     "query": {
         "limit", "kind", "q", "created_after", "created_before", "status", "style", "metadata",
-        "provider", "from", "to", "expiresIn",
+        "provider", "from", "to", "expiresIn", "download",
     },
     "header": {"prefer"},
     "path": set(),
