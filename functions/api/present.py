@@ -23,6 +23,7 @@ from api.schemas.videos import (
     Waiting,
 )
 from common.choosing import chosen
+from common.database import narrations
 from common.database.jobs import Charges, StepCharges
 from common.database.narrations import Narration
 from common.database.scenes import Clip, Frame
@@ -104,8 +105,7 @@ def _found(rows: Rows) -> list[str]:
     """Return the warnings of the newest cut, which hold those of its narrations."""
     if rows.final:
         return rows.final.warnings
-    spoken = sorted(rows.narrations.items())
-    return [warning for _, narration in spoken for warning in narration.warnings]
+    return narrations.warnings(rows.narrations)
 
 
 def _show(

@@ -4,9 +4,10 @@ import re
 from fractions import Fraction
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from common import output
+from common.languages import is_language
 from common.strict import Request
 
 _MEDIA_ID = r"^med_[0-9A-Z]{26}$"
@@ -46,6 +47,12 @@ def _language_tag(sent: object) -> object:
     return re.split(r"[.@]", sent.strip(), maxsplit=1)[0].replace("_", "-")
 
 
+def _known_language(tag: str) -> str:
+    if not is_language(tag):
+        raise ValueError(f"{tag} names no language.")
+    return tag
+
+
 class Narration(Request):
     """Somebody tells the story, a few words for each scene."""
 
@@ -54,10 +61,18 @@ class Narration(Request):
     )
     language: (
         Annotated[
-            str, BeforeValidator(_language_tag), StringConstraints(max_length=40, pattern=_LANGUAGE)
+            str,
+            BeforeValidator(_language_tag),
+            StringConstraints(max_length=40, pattern=_LANGUAGE),
+            AfterValidator(_known_language),
         ]
         | None
-    ) = Field(None, description="BCP 47; by itself that of the prompt.", examples=["de", "pt-BR"])
+    ) = Field(
+        None,
+        description="BCP 47; by itself that of the prompt. `warnings` say if a model cannot tell "
+        "or speak it.",
+        examples=["de", "pt-BR"],
+    )
 
 
 class Music(Request):

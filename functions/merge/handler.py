@@ -232,8 +232,5 @@ def _final(
         parts=[asdict(part) for part in cut.parts],
         output=output,
         has_sound=cut.has_sound,
-        warnings=[
-            *(warning for _, one in sorted(said.items()) for warning in one.warnings),
-            *product.warnings,
-        ],
+        warnings=[*narrations.warnings(said), *product.warnings],
     )

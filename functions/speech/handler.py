@@ -61,14 +61,20 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
         result = speaker.speak(request)
         data = result.sound.as_wav()
         paid.keep(lambda: store().put(key, data, "audio/wav"), result.cost)
-        return {"cost": result.cost.as_json(), "seconds": result.sound.seconds}
+        return {
+            "cost": result.cost.as_json(),
+            "seconds": result.sound.seconds,
+            "warnings": list(result.warnings),
+        }
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
         cost = Cost.from_json(facts["cost"])
         jobs.succeeded(cursor, attempt, cost)
         narrations.finish(
-            cursor, event.video_id, event.scene, key=key, seconds=facts["seconds"], usd=cost.usd
-        )
+            cursor, event.video_id, event.scene, key=key, seconds=facts["seconds"], usd=cost.usd,
+            # Facts of an earlier release have none.
+            warnings=facts.get("warnings", ()),
+        )  # fmt: skip
         runs.add_event(cursor, event.run_id, "speech.succeeded", event.scene)
 
     usd = model.narration_usd(video.clip_seconds)

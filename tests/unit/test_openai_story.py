@@ -77,6 +77,10 @@ def test_what_is_said_is_kept_and_what_is_too_long_ends_sooner() -> None:
     assert said[0] == short
     assert long.startswith(said[1])
     assert said[1].endswith("light.")
+    assert story.scenes[0].warnings == ()
+    (warning,) = story.scenes[1].warnings
+    assert "Scene 2" in warning
+    assert "The cat climbs" in warning, "what was left out"
     assert seconds_to_say(said[1]) <= room(7) * 1.3
 
 

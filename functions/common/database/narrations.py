@@ -1,6 +1,6 @@
 """SQL of what is said in the scenes of a narrated video."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -53,6 +53,12 @@ def of_video(cursor: Cursor, session_id: str) -> dict[int, Narration]:
         (session_id,),
     )
     return {row["scene_number"]: Narration(**row) for row in cursor.fetchall()}
+
+
+def warnings(spoken: Mapping[int, Narration]) -> list[str]:
+    """Return the warnings of all scenes in order, each once."""
+    found = (warning for _, one in sorted(spoken.items()) for warning in one.warnings)
+    return list(dict.fromkeys(found))
 
 
 def of_scene(cursor: Cursor, session_id: str, scene: int) -> Narration:

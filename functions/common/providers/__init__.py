@@ -273,10 +273,11 @@ class SpeechRequest:
 
 @dataclass(frozen=True, slots=True)
 class SpeechResult:
-    """What was spoken, and what it cost."""
+    """What was spoken, and what it cost. `warnings` say what differs from the request."""
 
     sound: "Sound"
     cost: Cost
+    warnings: tuple[str, ...] = ()
 
 
 class SpeechProvider(Protocol):

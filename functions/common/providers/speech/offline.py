@@ -28,7 +28,7 @@ class OfflineVoice:
         hurry = sound.seconds / room(request.seconds)
         if hurry > 1:
             sound = self._hurried(request, voice, hurry)
-        return SpeechResult(sound, FREE)
+        return SpeechResult(sound, FREE, language.warnings(request.text, request.language))
 
     def _hurried(self, request: SpeechRequest, voice: str, hurry: float) -> Sound:
         # A little more than the ratio asks for: pauses do not shorten with the words.

@@ -19,6 +19,7 @@ from common.video import Scene, Story
 _NAME, _TITLE, _LOOK, _SHORT, _LONG = 80, 120, 600, 800, 1200  # characters
 _MOST_FAULTS = 20
 _HURRY = 1.25
+_QUOTED = 120  # characters
 
 # Anything that leads somewhere: a scheme, www., an address, or a name with a path behind it; and a
 # name with a domain's ending, in one case. A full stop without a space before a capital is a typing
@@ -126,6 +127,7 @@ def _draft(text: str) -> Draft:
 
 
 def _scene(number: int, scene: SceneDraft, draft: Draft, request: StoryRequest) -> Scene:
+    narration = _narration(scene.narration, request)
     return Scene(
         number=number,
         start_seconds=(number - 1) * request.seconds,
@@ -138,8 +140,17 @@ def _scene(number: int, scene: SceneDraft, draft: Draft, request: StoryRequest) 
             request.mood,
         ),
         motion_prompt=_line(scene.motion),
-        narration=_narration(scene.narration, request),
+        narration=narration,
+        warnings=_shortened(number, scene.narration, narration),
     )
+
+
+def _shortened(number: int, written: str | None, narration: str | None) -> tuple[str, ...]:
+    """Say what was left out of a narration that was too long for its scene."""
+    if narration is None or written is None or _line(written) == narration:
+        return ()
+    left = _line(written)[len(narration.rstrip(".。।")) :].strip()
+    return (f"Scene {number}: the narration was shortened to fit. Left out: {left[:_QUOTED]}",)
 
 
 def _narration(text: str | None, request: StoryRequest) -> str | None:
@@ -149,7 +160,7 @@ def _narration(text: str | None, request: StoryRequest) -> str | None:
     line = _line(text)
     if seconds_to_say(line) <= room(request.seconds * _HURRY):
         return line
-    return fit(line, request.seconds * _HURRY)
+    return fit(line, request.seconds)
 
 
 def _known(name: str, known: Sequence[Known]) -> tuple[str, str]:

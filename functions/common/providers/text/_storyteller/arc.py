@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from common.languages import language
 from common.narration import fit
 from common.providers import StoryRequest
 from common.providers.text._storyteller.phrases import Parts, Phrase, pick
@@ -43,9 +44,19 @@ def tell(request: StoryRequest) -> Story:
                 image_prompt=_image_prompt(request, parts, description),
                 motion_prompt=_motion_prompt(request, number, names, rng),
                 narration=fit(said, request.seconds) if request.narrated else None,
+                warnings=_language_warning(request, parts) if number == 1 else (),
             )
         )
     return Story(_title(parts, rng), _overview(request, parts), tuple(scenes))
+
+
+def _language_warning(request: StoryRequest, parts: Parts) -> tuple[str, ...]:
+    """Say that the narration is in another language than requested, or than the prompt."""
+    named = request.language and language(request.language)
+    if not request.narrated or named == "en" or (named is None and parts.english):
+        return ()
+    wanted = f"in the language {request.language}" if named else "in the language of the prompt"
+    return (f"The offline storyteller writes English only, so the narration is not {wanted}.",)
 
 
 class _Pool:

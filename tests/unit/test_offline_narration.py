@@ -1,0 +1,52 @@
+"""What the offline storyteller has told, and that it tells when it is in another language."""
+
+import pytest
+
+from common.narration import room, seconds_to_say
+from common.providers import StoryRequest
+from common.providers.text.offline import OfflineStoryteller
+from common.styles import mood, style
+from common.video import Story
+
+PROMPTS = {
+    "English": "A lighthouse keeper writes letters to the sea",
+    "Arabic": "ثعلب صغير يمشي في المدينة القديمة تحت المطر",
+    "Chinese": "一只小狐狸在雨中穿过古老的城市，遇见了一位朋友",
+    "Hindi": "एक छोटी लोमड़ी बारिश में पुराने शहर से गुजरती है",
+}
+
+
+def told(prompt: str, language: str | None = None, seconds: int = 5, scenes: int = 12) -> Story:
+    request = StoryRequest(
+        prompt=prompt, scenes=scenes, seconds=seconds, style=style("Watercolor"),
+        mood=mood("Calm"), model="storyteller-1", seed=3, narrated=True, language=language,
+    )  # fmt: skip
+    return OfflineStoryteller().write_story(request).story
+
+
+@pytest.mark.parametrize(
+    ("prompt", "language", "warned"),
+    [
+        ("English", None, False), ("English", "en-GB", False), ("English", "eng", False),
+        ("English", "de", True), ("Arabic", None, True), ("Chinese", None, True),
+        ("Hindi", "hi", True), ("Hindi", "en", False),
+    ],
+)  # fmt: skip
+def test_a_narration_in_another_language_than_wanted_is_told(
+    prompt: str, language: str | None, warned: bool
+) -> None:
+    story = told(PROMPTS[prompt], language)
+    warnings = [warning for scene in story.scenes for warning in scene.warnings]
+    assert len(warnings) == warned
+    assert all("English" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize("prompt", PROMPTS)
+@pytest.mark.parametrize("seconds", [3, 5, 10])
+def test_no_narration_ends_in_the_middle_of_a_sentence(prompt: str, seconds: int) -> None:
+    for scene in told(PROMPTS[prompt], seconds=seconds).scenes:
+        said = scene.narration or ""
+        assert said.endswith((".", "!", "?", "。"))
+        last = said.rstrip(".!?。").split()[-1].casefold()
+        assert last not in {"and", "the", "a", "of", "with", "or", "as", "where"}
+        assert seconds_to_say(said) <= 1.4 * room(seconds) + 0.4
