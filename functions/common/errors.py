@@ -43,6 +43,8 @@ class VideoError(Exception):
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
     retryable: bool = False
+    scene: int | None = None
+    """The scene at fault, where a step of the whole video fails for one of its scenes."""
 
     def __init__(
         self,

@@ -111,7 +111,7 @@ def failure(error: VideoError, stage: Stage, scene: int | None) -> dict[str, Any
     return {
         "code": error.error_code,
         "stage": stage.value,
-        "scene": scene,
+        "scene": scene or error.scene,
         "detail": error.detail,
         "retryable": error.retryable,
         "billed": error.billed,

@@ -194,11 +194,13 @@ def _still(scene: int, clip: Clip, error: MediaError) -> Facts:
 
 def _refusal(scene: int, error: MediaError, more: str = "") -> MediaError:
     code = "merge.broken_clip" if error.error_code == MediaError.code else error.error_code
-    return MediaError(
+    refused = MediaError(
         f"The clip of scene {scene} is broken: {error.detail}{more} Nothing was joined; "
         "the other clips are kept.",
         code=code,
     )
+    refused.scene = scene
+    return refused
 
 
 def _parts(plan: Plan, broken: list[_Broken]) -> tuple[Part, ...]:

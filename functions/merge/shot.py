@@ -33,6 +33,8 @@ _VP9 = (
 class SceneFailed(MediaError):
     """The clip of a scene could not be encoded; `reason` says why, without naming the scene."""
 
+    scene: int
+
     def __init__(self, scene: int, reason: str, code: str) -> None:
         super().__init__(
             f"The clip of scene {scene} cannot be brought into the video: {reason}", code=code
