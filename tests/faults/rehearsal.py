@@ -1,0 +1,382 @@
+"""The product in one process: the API, the functions and the state machine, over real PostgreSQL.
+
+What the vendors do is scripted: each call succeeds, unless its text holds a marker that the vendor
+declines, or the run's mode names a fault. Prices and the ledger are those of the paid models. A
+snapshot of all rows brings a video back to an earlier moment, so that another future can be tried.
+"""
+
+import io
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
+from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+from PIL import Image as Pillow
+from psycopg2.extras import Json
+
+from common.errors import MediaError, NotFound, OutcomeUnknown, ProviderRefused
+from common.providers import (
+    ClipRequest,
+    ImageRequest,
+    ImageResult,
+    JobFailure,
+    JobRef,
+    JobState,
+    JobStatus,
+    Retry,
+    StoryRequest,
+    StoryResult,
+    Trace,
+)
+from common.video import Cost, Picture, Scene, Story
+from infra.local.postgres import Postgres
+from infra.local.state import State
+from migrate import migrations
+from tests.contract.gateway import Context, Gateway, Reply
+from tests.faults.machine import Machine, TaskFailed
+from tests.stand_ins import secrets_manager, step_functions
+
+SCENES, SCENE = 2, 2  # so many scenes; the faults strike this one
+DECLINED_STORY, DECLINED_IMAGE, DECLINED_MOTION = "[story]", "[image]", "[motion]"
+"""Markers in a prompt: the vendor declines the story, or the picture or clip of the scene."""
+_PRICE = Cost(Decimal("0.01"))
+_ARN = "arn:aws:secretsmanager:us-east-1:000000000000:secret:{}-abc123"
+_MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:videos"
+_DUMP = """
+    SELECT relname AS name FROM pg_class
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname !~ 'yoyo'
+"""
+
+Snapshot = dict[str, list[dict[str, Any]]]
+
+
+@dataclass
+class Vendors:
+    """Every vendor. `mode` is the fault of the run that goes on; `struck` says that it happened."""
+
+    mode: str = "ok"
+    struck: bool = False
+    cancel: Any = None
+
+    def strikes(self, fault: str, scene: int = SCENE) -> bool:
+        """Say whether this fault happens now."""
+        hit = self.mode == fault and scene == SCENE
+        self.struck |= hit
+        return hit
+
+    # -- text and image ----------------------------------------------------------------------------
+    def write_story(self, request: StoryRequest) -> StoryResult:
+        """Write a story in which the prompt's markers are passed on to the scene."""
+        self._maybe_refuse("story", DECLINED_STORY in request.prompt)
+        image = DECLINED_IMAGE if DECLINED_IMAGE in request.prompt else ""
+        motion = DECLINED_MOTION if DECLINED_MOTION in request.prompt else ""
+        return StoryResult(
+            Story(
+                "Title",
+                "Overview",
+                tuple(
+                    Scene(
+                        n, (n - 1) * request.seconds, f"scene {n}",
+                        f"paint {n} {image if n == SCENE else ''}",
+                        f"move {n} {motion if n == SCENE else ''}",
+                    )
+                    for n in range(1, request.scenes + 1)
+                ),
+            ),
+            _PRICE,
+        )  # fmt: skip
+
+    def paint(self, request: ImageRequest) -> ImageResult:
+        """Paint a picture of one colour."""
+        self._maybe_refuse("image", DECLINED_IMAGE in request.prompt, request.scene)
+        if self.strikes("image charged and held back", request.scene):
+            raise ProviderRefused("Held back.", code="safety.output", billed=True, cost=_PRICE)
+        return ImageResult(_picture(request.size), _PRICE)
+
+    def _maybe_refuse(self, kind: str, declined: bool, scene: int = SCENE) -> None:
+        if declined:
+            raise ProviderRefused("Declined.", code="safety.input", billed=False)
+        if self.strikes(f"{kind} refused", scene):
+            raise ProviderRefused("No.", code="provider.internal", billed=False, retryable=True)
+        if self.strikes(f"{kind} unknown", scene):
+            raise OutcomeUnknown("The line broke.")
+
+    # -- video -------------------------------------------------------------------------------------
+    def submit(self, request: ClipRequest) -> JobRef:
+        """Accept a job, whose end is known already."""
+        self._maybe_refuse("clip", DECLINED_MOTION in request.prompt, request.scene)
+        ends = [end for end in ("failed", "gone") if self.strikes(f"clip {end}", request.scene)]
+        facts = {"end": ends[0] if ends else "succeeded", "scene": request.scene}
+        return JobRef("runway", request.model, request.client_token, facts, _PRICE, 5)
+
+    def poll(self, job: JobRef) -> JobState:
+        """Say how the job ended; its owner may cancel while it goes on."""
+        for provider, fault in ((False, "canceled at clip"), (True, "canceled at vendor")):
+            if not self.struck and self.strikes(fault, job.facts["scene"]):
+                self.cancel(provider=provider)
+                return JobState(JobStatus.RUNNING)
+        if job.facts["end"] == "failed":
+            failure = JobFailure("clip.bad_output", "Thrown away.", Retry.CHANGED_INPUT)
+            return JobState(JobStatus.FAILED, cost=Cost(Decimal(0)), failure=failure)
+        if job.facts["end"] == "gone":
+            failure = JobFailure("provider.job_gone", "Not known.", Retry.LATER)
+            return JobState(JobStatus.FAILED, failure=failure)
+        return JobState(JobStatus.SUCCEEDED, cost=_PRICE, outputs=("x",))
+
+    def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
+        """Write something that stands for the clip."""
+        target.write_bytes(b"clip")
+
+    def cancel_job(self, job: JobRef) -> JobState:
+        """Cancel the job; what it cost is not said."""
+        return JobState(JobStatus.CANCELED)
+
+    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
+        """Know nothing of it."""
+        return Trace()
+
+
+@dataclass
+class _Camera:
+    """The video provider: its `cancel` is another one than that of the owner."""
+
+    vendors: Vendors
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.vendors, "cancel_job" if name == "cancel" else name)
+
+
+@dataclass
+class Shelf:
+    """The media store, in memory."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    def put(self, key: str, data: bytes, media_type: str) -> None:
+        """Keep an object."""
+        self.objects[key] = data
+
+    def put_file(self, key: str, path: Path, media_type: str) -> None:
+        """Keep a file."""
+        self.objects[key] = path.read_bytes()
+
+    def get(self, key: str) -> bytes:
+        """Return an object; raises NotFound."""
+        if key not in self.objects:
+            raise NotFound("not there")
+        return self.objects[key]
+
+    def get_file(self, key: str, path: Path) -> None:
+        """Write an object to a file."""
+        path.write_bytes(self.get(key))
+
+    def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
+        """Return a link to nowhere."""
+        return f"https://shelf.invalid/{key}"
+
+
+@dataclass
+class Rehearsal:
+    """Calls the API, runs what it starts to the end, and goes back to earlier moments."""
+
+    gateway: Gateway
+    vendors: Vendors
+    connection: Any
+    tables: list[str]
+    handlers: dict[str, Any]
+
+    def call(self, method: str, path: str, body: Any = None, *, mode: str = "ok") -> Reply:
+        """Make a request; if it starts a run, run it under the mode. Nothing waits."""
+        machine, before = self.gateway.machine, len(self.gateway.machine.started)
+        with redirect_stdout(io.StringIO()):  # where metrics go
+            reply = self.gateway.call(method, path, body, headers={"Prefer": "wait=0"})
+            for name in machine.started[before:]:
+                self._run(json.loads(machine.executions[name]["input"]), mode)
+        return reply
+
+    def _run(self, given: dict[str, Any], mode: str) -> None:
+        self.vendors.mode, self.vendors.struck = mode, False
+        cancel = f"/v1/videos/{given['video_id']}/cancel"
+        self.vendors.cancel = lambda *, provider: self.gateway.call(
+            "POST", cancel, {"provider": provider}
+        )
+        if self.vendors.strikes("canceled at once"):
+            self.gateway.call("POST", cancel)
+        Machine(self._invoke, lambda _seconds: None).run(given)
+        self.vendors.mode = "ok"
+
+    def _invoke(self, _state: str, function: str, event: dict[str, Any]) -> Any:
+        try:
+            return self.handlers[function](event, Context())
+        except Exception as error:  # as Lambda reports any
+            raise TaskFailed(type(error).__name__) from None
+
+    def snapshot(self) -> Snapshot:
+        """Return all rows of all tables, as JSON."""
+        pairs = ", ".join(f"'{t}', (SELECT json_agg(t) FROM {t} t)" for t in self.tables)
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT json_strip_nulls(json_build_object({pairs}))")
+            (found,) = cursor.fetchone()
+        return dict(found)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Bring back the rows of that moment."""
+        insert = (
+            "INSERT INTO {0} OVERRIDING SYSTEM VALUE "
+            "SELECT * FROM json_populate_recordset(NULL::{0}, %s)"
+        )
+        statements = [
+            "SET session_replication_role = replica",
+            *(f"DELETE FROM {table}" for table in self.tables),
+            *(insert.format(table) for table in snapshot),
+        ]
+        with self.connection.cursor() as cursor:
+            cursor.execute(";".join(statements), [Json(rows) for rows in snapshot.values()])
+
+    def execute(self, statement: str) -> None:
+        """Execute a statement, for a control."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(statement)
+
+
+@contextmanager
+def rehearsal(root: Path) -> Iterator[Rehearsal]:
+    """Start everything; it ends with the block."""
+    root.chmod(0o755)
+    postgres = Postgres(State.open(root / "state"))
+    with ExitStack() as cleanup:
+        environment = cleanup.enter_context(pytest.MonkeyPatch.context())
+        cleanup.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", "No application metrics")
+        cleanup.callback(postgres.stop)
+        postgres.start()
+        vault = cleanup.enter_context(secrets_manager.serve())
+        machine = cleanup.enter_context(step_functions.serve())
+        vault.secrets[_ARN.format("database")] = {
+            "username": "postgres", "password": postgres.password,
+        }  # fmt: skip
+        vault.secrets[_ARN.format("providers")] = {
+            "OPENAI_API_KEY": "sk-x", "RUNWAY_API_KEY": "key_x",
+        }  # fmt: skip
+        vault.secrets[_ARN.format("keys")] = {"SECRET_KEY": "s" * 64}
+        for name, value in _environment(postgres.port, vault.url, machine.url).items():
+            environment.setenv(name, value)
+        vendors = Vendors()
+        handlers = _product(environment, vendors, cleanup)
+        connection = psycopg2.connect(
+            host="127.0.0.1", port=postgres.port, user="postgres", password=postgres.password,
+            dbname="postgres",
+        )  # fmt: skip
+        cleanup.callback(connection.close)
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER DATABASE postgres SET synchronous_commit = off")
+            cursor.execute(_DUMP)
+            tables = [name for (name,) in cursor.fetchall()]
+        yield Rehearsal(Gateway(machine), vendors, connection, tables, handlers)
+
+
+def _environment(port: int, vault_url: str, machine_url: str) -> dict[str, str]:
+    return {
+        "STAGE": "local", "DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": str(port),
+        "DATABASE_NAME": "postgres", "DATABASE_SECRET_ARN": _ARN.format("database"),
+        "DATABASE_TLS": "disable", "MEDIA_BUCKET": "media", "TEXT_PROVIDER": "openai",
+        "IMAGE_PROVIDER": "openai", "VIDEO_PROVIDER": "runway", "SPEECH_PROVIDER": "openai",
+        "PROVIDERS_SECRET_ARN": _ARN.format("providers"), "KEYS_SECRET_ARN": _ARN.format("keys"),
+        "STATE_MACHINE_ARN": _MACHINE, "CLIP_FUNCTION_NAME": "clip",
+        "PROVIDER_LIMITS": "openai.images_per_minute=0,runway.jobs_at_once=0",
+        "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": vault_url, "AWS_ENDPOINT_URL_SFN": machine_url,
+        "POWERTOOLS_TRACE_DISABLED": "true", "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        "POWERTOOLS_SERVICE_NAME": "rehearsal", "POWERTOOLS_METRICS_NAMESPACE": "rehearsal",
+        "POWERTOOLS_METRICS_DISABLED": "true",
+    }  # fmt: skip
+
+
+def _product(
+    environment: pytest.MonkeyPatch, vendors: Vendors, cleanup: ExitStack
+) -> dict[str, Any]:
+    """Put the vendors and the store into the functions; return their handlers."""
+    # Late: Powertools reads its settings when it is imported.
+    from api import resources
+    from clip import handler as clip
+    from common import aws, ffmpeg, functions, generation, outbox, providers, secrets
+    from common.log import logger
+    from common.settings import DatabaseSettings
+    from finish import handler as finish
+    from image import handler as image
+    from merge import handler as merge
+    from merge import production
+    from story import handler as story
+
+    shelf = Shelf()
+    modules = (resources, generation, merge, finish)
+    caches = [kept for m in modules for kept in vars(m).values() if hasattr(kept, "cache_clear")]
+    caches += [aws._client, aws.s3]
+    for kept in caches:
+        kept.cache_clear()
+        cleanup.callback(kept.cache_clear)
+    for module in modules:
+        environment.setattr(module, "S3MediaStore", lambda _bucket: shelf)
+        cleanup.callback(_close, module)
+    environment.setattr(secrets, "_kept", {})
+    cleanup.callback(logger.setLevel, logger.log_level)
+    logger.setLevel("CRITICAL")
+    environment.setattr(providers, "text_provider", lambda *_: vendors)
+    environment.setattr(providers, "image_provider", lambda *_: vendors)
+    environment.setattr(providers, "video_provider", lambda *_: _Camera(vendors))
+    environment.setattr(ffmpeg, "decode", lambda _path, **_: _facts())
+    environment.setattr(production, "produce", lambda _order, room: _product_of(vendors, room))
+    environment.setattr(outbox, "answer_for", lambda *_: None)
+    environment.setattr(functions, "send", lambda _name, event: clip.handler(event, Context()))
+    migrations.apply(DatabaseSettings.model_validate(dict(os.environ)))
+    return {
+        "story": story.handler, "image": image.handler, "clip": clip.handler,
+        "merge": merge.handler, "finish": finish.handler,
+    }  # fmt: skip
+
+
+def _close(module: Any) -> None:
+    module.database().close()
+
+
+def _facts() -> Any:
+    from common.ffmpeg import Facts
+
+    return Facts(
+        "h264", 960, 960, "1:1", Fraction(1, 24), "", 120, Fraction(0), 5.0,
+        rising=True, steady=True, sound=None,
+    )  # fmt: skip
+
+
+def _product_of(vendors: Vendors, room: Path) -> Any:
+    """Stand for the joined clips: what they look like is not the question here."""
+    from merge.cut import Cut
+    from merge.production import Made, Product
+
+    if vendors.strikes("merge failed"):
+        raise MediaError("A clip cannot be read.", code="merge.broken_clip")
+    path = room / "video.mp4"
+    path.write_bytes(b"video")
+    poster = room / "poster.jpg"
+    poster.write_bytes(b"poster")
+    cut = Cut(path, 240, 10.0, 5, "0" * 64, (960, 960), Fraction(24), has_sound=False, parts=())
+    files = (Made("video", path, 5, "0" * 64), Made("poster", poster, 6, "0" * 64))
+    return Product(cut, files)
+
+
+@cache
+def _picture(size: tuple[int, int]) -> Picture:
+    out = io.BytesIO()
+    Pillow.new("RGB", size, (90, 120, 160)).save(out, "PNG")
+    return Picture(out.getvalue())

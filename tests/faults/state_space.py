@@ -1,0 +1,406 @@
+"""All sequences of failures, fixes, cancellations and resumes of a video, up to a bound.
+
+Moments that differ in nothing that decides what comes next are one state (`describe`). From each
+state every action is tried under every fault that can strike there. Then each state is asked for a
+way on: a sequence of actions without faults that ends in the finished video. Two answers count:
+
+no way by resume   `POST /v1/videos/{id}/resume`, with the changes it takes, never gets there,
+                   though the whole video was ordered
+no way at all      not even with the endpoints that make one part
+
+Besides, no state may say `succeeded` for a whole video without a file, and no step may be paid for
+twice without the ledger saying so.
+
+    python -m tests.faults.state_space [DEPTH]
+"""
+
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from tests.faults.rehearsal import (
+    DECLINED_IMAGE,
+    DECLINED_MOTION,
+    DECLINED_STORY,
+    SCENE,
+    SCENES,
+    Rehearsal,
+    Snapshot,
+    rehearsal,
+)
+
+_WHOLE, _STEPS = "whole", "steps"
+_GOOD = "a heron"
+_PRICE_OF_ALL = "0.60"
+
+State = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Action:
+    """A request, and the fault that its run meets."""
+
+    name: str
+    method: str
+    path: str
+    body: Any = field(compare=False)
+    mode: str = "ok"
+
+    def __str__(self) -> str:
+        return self.name if self.mode == "ok" else f"{self.name} ({self.mode})"
+
+
+@dataclass
+class Found:
+    """What the search found. A state is told by the actions that lead to it first."""
+
+    depths: Counter[int] = field(default_factory=Counter)
+    actions: int = 0
+    told_by: dict[State, tuple[str, ...]] = field(default_factory=dict)
+    finished: int = 0
+    not_by_resume: list[State] = field(default_factory=list)
+    not_at_all: list[State] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    seconds: float = 0
+
+    def table(self) -> str:
+        """Return the figures, and how the first dead ends are reached."""
+        told = self.told_by
+        return "\n".join(
+            [
+                *(f"states after {n} actions      {self.depths[n]}" for n in sorted(self.depths)),
+                f"reachable states            {len(told)}",
+                f"of them finished videos     {self.finished}",
+                f"actions tried               {self.actions}",
+                f"no way by resume            {len(self.not_by_resume)}",
+                f"no way at all               {len(self.not_at_all)}",
+                f"wrong in itself             {len(self.wrong)}",
+                f"in {self.seconds:.0f} s",
+                *(f"  no way by resume: {'; '.join(told[s])}" for s in self.not_by_resume[:5]),
+                *(f"  no way at all: {'; '.join(told[s])}" for s in self.not_at_all[:5]),
+                *(f"  {text}" for text in self.wrong[:5]),
+            ]
+        )
+
+    @property
+    def bad(self) -> int:
+        """How much there is that may not be."""
+        return len(self.not_by_resume) + len(self.not_at_all) + len(self.wrong)
+
+
+# -- what is tried ---------------------------------------------------------------------------------
+def begins() -> Iterator[Action]:
+    """Yield how a video begins: as a whole under each fault, with what is declined, or in parts."""
+    plain = {"prompt": _GOOD, "scenes": SCENES, "seconds": 5, "ratio": "960:960"}
+    plain["requestId"] = _WHOLE
+    for mode in _FAULTS:
+        yield Action("create", "POST", "/v1/videos", plain, mode)
+    for marker in (DECLINED_STORY, DECLINED_IMAGE, DECLINED_MOTION):
+        declined = {**plain, "prompt": f"{_GOOD} {marker}"}
+        yield Action(f"create {marker}", "POST", "/v1/videos", declined)
+    limited, spoiled = {**plain, "max_cost": _PRICE_OF_ALL}, "image charged and held back"
+    yield Action("create under a limit", "POST", "/v1/videos", limited, spoiled)
+    story = {"prompt": _GOOD, "frameCount": SCENES, "requestId": _STEPS}
+    for mode in ("ok", "story refused", "story unknown"):
+        yield Action("story", "POST", "/api/generate_story", story, mode)
+
+
+_FAULTS = (
+    "ok", "story refused", "story unknown", "image refused", "image unknown",
+    "image charged and held back", "clip refused", "clip unknown", "clip failed", "clip gone",
+    "merge failed", "canceled at once", "canceled at clip", "canceled at vendor",
+)  # fmt: skip
+
+
+def resumes(video_id: str) -> Iterator[Action]:
+    """Yield the resumes, with each change that an error's advice can name."""
+    again = {"on_unknown": "resubmit_once"}
+    scene = str(SCENE)
+    bodies: dict[str, Any] = {
+        "resume, again": again,
+        "resume": {},
+        "resume, other prompt": {"prompt": _GOOD},
+        "resume, again, other prompt": {"prompt": _GOOD, **again},
+        "resume, other picture": {"scenes": {scene: {"prompt": "a pier"}}},
+        "resume, other motion": {"scenes": {scene: {"motion_prompt": "it flies"}}},
+        "resume, again, other picture": {"scenes": {scene: {"prompt": "a pier"}}, **again},
+        "resume, again, other motion": {"scenes": {scene: {"motion_prompt": "it flies"}}, **again},
+        "resume, higher limit": {"max_cost": "9"},
+    }
+    for name, body in bodies.items():
+        yield Action(name, "POST", f"/v1/videos/{video_id}/resume", body)
+
+
+def parts(video_id: str) -> Iterator[Action]:
+    """Yield the requests for one part."""
+    one = {"requestId": video_id}
+    yield Action(
+        "story", "POST", "/api/generate_story", {**one, "prompt": _GOOD, "frameCount": SCENES}
+    )
+    for index in range(SCENES):
+        image = {**one, "prompt": _GOOD, "frameIndex": index}
+        yield Action(f"image {index}", "POST", "/api/generate_single_image", image)
+        clip = {**one, "prompt": "it moves", "clipIndex": index}
+        yield Action(f"clip {index}", "POST", "/api/generate_single_video_clip", clip)
+    yield Action("merge", "POST", "/api/merge_video_clips", one)
+
+
+def disturbances(video_id: str) -> Iterator[Action]:
+    """Yield everything that may go wrong, or that an owner may do, besides the ways on."""
+    faults = {
+        "resume": _FAULTS,
+        "resume, again": ("image unknown", "clip unknown", "clip gone", "story unknown"),
+        "resume, other picture": ("image refused", "clip failed", "canceled at once"),
+    }
+    for action in resumes(video_id):
+        for mode in faults.get(action.name, ()):
+            yield _with(action, mode)
+    fixes = {
+        "story": ("story refused", "story unknown"),
+        f"image {SCENE - 1}": ("image refused", "image unknown", "canceled at once"),
+        f"clip {SCENE - 1}": ("clip refused", "clip unknown", "clip failed", "canceled at clip"),
+        "merge": ("merge failed",),
+    }
+    for action in parts(video_id):
+        for mode in fixes.get(action.name, ()):
+            yield _with(action, mode)
+    first = {"requestId": video_id, "totalClips": 1}
+    yield Action("merge of the first", "POST", "/api/merge_video_clips", first)
+    yield Action("cancel", "POST", f"/v1/videos/{video_id}/cancel", None)
+
+
+def _with(action: Action, mode: str) -> Action:
+    return Action(action.name, action.method, action.path, action.body, mode)
+
+
+# -- the search ------------------------------------------------------------------------------------
+@dataclass
+class Search:
+    """One search. `snapshots` are of the states whose futures are not tried yet."""
+
+    stage: Rehearsal
+    depth: int
+    found: Found = field(default_factory=Found)
+    tried: dict[tuple[State, Action], tuple[State, Snapshot] | None] = field(default_factory=dict)
+    leading: dict[bool, set[State]] = field(default_factory=lambda: {True: set(), False: set()})
+
+    def run(self, actions: Iterable[Action] | None = None) -> Found:
+        """Begin with these actions, explore, and look for a way on from each state."""
+        started, empty = time.monotonic(), self.stage.snapshot()
+        waiting: deque[tuple[State, Snapshot, int]] = deque()
+        for action in actions or begins():
+            if to := self._act(empty, action):
+                self._meet(*to, (str(action),), 1, waiting)
+        while waiting:
+            state, snapshot, level = waiting.popleft()
+            told = self.found.told_by[state]
+            if level < self.depth:
+                for action in _all_actions(_name(snapshot)):
+                    if not _can_strike(action.mode, state):
+                        continue
+                    if to := self._try(state, snapshot, action):
+                        self._meet(*to, (*told, str(action)), level + 1, waiting)
+            self._look_for_ways(state, snapshot)
+        self.found.seconds = time.monotonic() - started
+        return self.found
+
+    def _meet(
+        self,
+        state: State,
+        snapshot: Snapshot,
+        told: tuple[str, ...],
+        level: int,
+        waiting: "deque[tuple[State, Snapshot, int]]",
+    ) -> None:
+        found = self.found
+        if state in found.told_by:
+            return
+        found.told_by[state] = told
+        found.depths[level] += 1
+        found.finished += _is_finished(state)
+        found.wrong += _faults_of(self.stage, state, snapshot, "; ".join(told))
+        waiting.append((state, snapshot, level))
+
+    def _try(
+        self, state: State, snapshot: Snapshot, action: Action
+    ) -> tuple[State, Snapshot] | None:
+        """Return what the action leads to; None if it is refused, or its fault did not strike."""
+        if (state, action) not in self.tried:
+            self.tried[state, action] = self._act(snapshot, action)
+        return self.tried[state, action]
+
+    def _act(self, snapshot: Snapshot, action: Action) -> tuple[State, Snapshot] | None:
+        stage = self.stage
+        stage.restore(snapshot)
+        self.found.actions += 1
+        reply = stage.call(action.method, action.path, action.body, mode=action.mode)
+        if reply.status >= 500:
+            self.found.wrong.append(f"{action} is answered {reply.status}: {reply.text}")
+        if reply.status not in (200, 202) or (action.mode != "ok" and not stage.vendors.struck):
+            return None
+        after = stage.snapshot()
+        return describe(after), after
+
+    def _look_for_ways(self, state: State, snapshot: Snapshot) -> None:
+        """Note if no actions without faults lead from the state to the finished video."""
+        if _is_finished(state) or self._leads(state, snapshot, by_resume=True):
+            return
+        if state[1]:  # the whole was ordered
+            self.found.not_by_resume.append(state)
+        if not self._leads(state, snapshot, by_resume=False):
+            self.found.not_at_all.append(state)
+
+    def _leads(self, start: State, snapshot: Snapshot, *, by_resume: bool) -> bool:
+        leading, came_from = self.leading[by_resume], {start: start}
+        waiting = deque([(start, snapshot)])
+        while waiting:
+            state, before = waiting.popleft()
+            name = _name(before)
+            for action in (*resumes(name), *(() if by_resume else parts(name))):
+                to = self._try(state, before, action)
+                if to is None or to[0] in came_from:
+                    continue
+                came_from[to[0]] = state
+                if _is_finished(to[0]) or to[0] in leading:
+                    while state not in leading:
+                        leading.add(state)
+                        state = came_from[state]
+                    return True
+                waiting.append(to)
+        return False
+
+
+def _all_actions(name: str) -> Iterator[Action]:
+    yield from resumes(name)
+    yield from parts(name)
+    yield from disturbances(name)
+
+
+def _name(snapshot: Snapshot) -> str:
+    """Return the name of the only video."""
+    name: str = snapshot["video_sessions"][0]["request_id"]
+    return name
+
+
+def _can_strike(mode: str, state: State) -> bool:
+    """Say whether the step that the fault needs may still be made."""
+    has_story, steps = state[2], state[5]
+    image_there, clip_there = steps[-2][0], steps[-1][0]
+    match mode.split():
+        case ["story", *_]:
+            return not has_story
+        case ["image", *_]:
+            return not image_there or mode == "image refused" or "unknown" in mode
+        case ["clip", *_] | ["canceled", "at", _]:
+            return not clip_there or mode != "clip gone"
+        case _:
+            return True
+
+
+def describe(snapshot: Snapshot) -> State:
+    """Return what decides how the video goes on."""
+    (video,) = snapshot["video_sessions"]
+    runs = sorted(snapshot["runs"], key=lambda run: run["created_at"])
+    calls = snapshot.get("provider_jobs", [])
+    steps = []
+    for scene in range(1, SCENES + 1):
+        for kind, table, number, prompt in (
+            ("image", "video_frames", "frame_number", "prompt"),
+            ("clip", "video_clips", "clip_number", "optimized_prompt"),
+        ):
+            rows = [row for row in snapshot.get(table, []) if row[number] == scene]
+            steps.append(_of_step(kind, scene, rows, prompt, calls))
+    has_story = bool(video.get("story_title"))
+    undone = [(run["step"], run["status"]) for run in runs if run["status"] != "succeeded"]
+    return (
+        video["status"],
+        any(run["step"] == "all" for run in runs),
+        has_story,
+        DECLINED_STORY in video["original_prompt"] and not has_story,
+        _ledger("story", 0, 1, calls),
+        tuple(steps),
+        any(row["total_clips"] >= SCENES for row in snapshot.get("final_videos", [])),
+        video["on_unknown"],
+        float(video.get("max_cost_usd", 9)) < 1,
+        undone[-1] if undone else None,
+        (runs[-1]["step"], runs[-1]["status"]),
+        video["frame_count"],
+    )
+
+
+def _is_finished(state: State) -> bool:
+    return bool(state[0] == "succeeded" and state[6])
+
+
+def _of_step(
+    kind: str, scene: int, rows: list[dict[str, Any]], prompt: str, calls: list[dict[str, Any]]
+) -> tuple[Any, ...]:
+    """Describe a scene's picture or clip: what is there, and what would be made."""
+    if not rows:
+        return (False, None, False, "")
+    newest = max(rows, key=lambda row: row["version"])
+    there = [r for r in rows if r["status"] == "succeeded" and not r.get("invalidated_at")]
+    text = newest.get(prompt) or ""
+    declined = not there and (DECLINED_IMAGE in text or DECLINED_MOTION in text)
+    ledger = "" if there else _ledger(kind, scene, newest["version"], calls)
+    return (bool(there), newest["status"], declined, ledger)
+
+
+def _ledger(kind: str, scene: int, version: int, calls: list[dict[str, Any]]) -> str:
+    rows = [call for step, call in _calls(calls) if step == (kind, scene, version)]
+    return f"{rows[-1]['state']}{' with a job' if rows[-1].get('job') else ''}" if rows else ""
+
+
+def _calls(calls: list[dict[str, Any]]) -> list[tuple[tuple[str, int, int], dict[str, Any]]]:
+    """Return the calls that were not refused, with their steps, in order."""
+    return [
+        ((call["kind"], call["scene"], call["version"]), call)
+        for call in sorted(calls, key=lambda call: int(call["attempt"]))
+        if call["state"] != "refused"
+    ]
+
+
+def _faults_of(stage: Rehearsal, state: State, snapshot: Snapshot, told: str) -> Iterator[str]:
+    """Hold what the API and the ledger say against what is there."""
+    video = stage.gateway.call("GET", f"/v1/videos/{_name(snapshot)}").json()
+    status, has_whole = state[0], state[1]
+    if has_whole and status == "succeeded" and video["output"] is None:
+        yield f"succeeded without a video: {told}"
+    if (status == "failed") != (video["error"] is not None):
+        yield f"{status} with the error {video['error']}: {told}"
+    by_step = defaultdict(list)
+    for step, call in _calls(snapshot.get("provider_jobs", [])):
+        by_step[step].append(call)
+    for calls in by_step.values():
+        bought = sum(call["state"] in ("submitted", "succeeded") for call in calls)
+        silent = any(
+            before["state"] in ("unknown", "submitting") and not after["possible_duplicate"]
+            for before, after in pairwise(calls)
+        )
+        if bought > 1 or silent:
+            yield f"paid twice: {told}"
+
+
+def explore(root: Path, depth: int) -> Found:
+    """Search in a new world."""
+    with rehearsal(root) as stage:
+        return Search(stage, depth).run()
+
+
+def main() -> int:
+    """Print the table; return 1 if anything is there that may not be."""
+    depth = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+    with tempfile.TemporaryDirectory() as folder:
+        found = explore(Path(folder), depth)
+    print(found.table())
+    return 1 if found.bad else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
