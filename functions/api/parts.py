@@ -101,7 +101,7 @@ class Parts:
 
         def plan(cursor: Cursor, video: Wish) -> Plan:
             work, usd = self._paint(cursor, video, wish, wish.prompt, numbers, reference)
-            total = _total(cursor, video, 1, wish.numImages, "numImages")
+            total = max(_total(cursor, video, 1, wish.numImages, "numImages"), wish.numImages)
             return Plan(work, usd, _said("images", wish, video), total)
 
         def new() -> Wish:

@@ -13,7 +13,7 @@ from typing import Any
 from common import ids, music, pipeline, remaining, scene_changes, secrets
 from common.caller import Caller
 from common.choosing import change, choose, chosen
-from common.database import Cursor, Database, budget, limits, runs, videos
+from common.database import Cursor, Database, budget, limits, runs, video_status, videos
 from common.database.budget import Caps
 from common.database.videos import Wish
 from common.errors import (
@@ -248,6 +248,7 @@ class Admission:
 
 def _undone(cursor: Cursor, video_id: str) -> tuple[Work, Mapping[str, Any]]:
     """Return what a resume has to make; raises Conflict if that is nothing, or is being made."""
+    video_status.refresh(cursor, video_id)
     video = videos.get(cursor, video_id)
     if video.status not in TERMINAL:
         raise Conflict(

@@ -9,10 +9,11 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import TypeVar
 
-from tests.faults import cells, crash_points, matrix
+from tests.faults import cells, crash_points, matrix, state_space
 from tests.faults.world import World, world
 
 _PAIRS = 200
+_ACTIONS = 3
 
 Verdict = TypeVar("Verdict")
 
@@ -23,6 +24,7 @@ def main() -> int:
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as live:
         wrong = _crash_points(live) + _matrix(live)
+    wrong += _states()
     print(f"in {time.monotonic() - started:.0f} s")
     return 1 if wrong else 0
 
@@ -63,6 +65,14 @@ def _matrix(live: World) -> int:
     caught, missed = _wait(naive, lambda v: "" if v.judgement.paid_twice else v.cell.name)
     _say_control(len(caught) - missed, len(caught))
     return wrong + missed
+
+
+def _states() -> int:
+    print("\nThe state space of failing, fixing, resuming and canceling", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        found = state_space.explore(Path(folder), _ACTIONS)
+    print(found.table())
+    return found.bad
 
 
 def _say_control(caught: int, tried: int) -> None:

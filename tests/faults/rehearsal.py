@@ -7,6 +7,7 @@ snapshot of all rows brings a video back to an earlier moment, so that another f
 
 import io
 import json
+import logging
 import os
 import warnings
 from collections.abc import Iterator
@@ -224,9 +225,9 @@ class Rehearsal:
         """Return all rows of all tables, as JSON."""
         pairs = ", ".join(f"'{t}', (SELECT json_agg(t) FROM {t} t)" for t in self.tables)
         with self.connection.cursor() as cursor:
-            cursor.execute(f"SELECT json_strip_nulls(json_build_object({pairs}))")
+            cursor.execute(f"SELECT json_build_object({pairs})")
             (found,) = cursor.fetchone()
-        return dict(found)
+        return {table: rows for table, rows in found.items() if rows}
 
     def restore(self, snapshot: Snapshot) -> None:
         """Bring back the rows of that moment."""
@@ -332,6 +333,9 @@ def _product(
     environment.setattr(secrets, "_kept", {})
     cleanup.callback(logger.setLevel, logger.log_level)
     logger.setLevel("CRITICAL")
+    noise = logging.getLogger("aws_lambda_powertools")
+    cleanup.callback(noise.setLevel, noise.level)
+    noise.setLevel(logging.CRITICAL)  # the tracer tells every exception
     environment.setattr(providers, "text_provider", lambda *_: vendors)
     environment.setattr(providers, "image_provider", lambda *_: vendors)
     environment.setattr(providers, "video_provider", lambda *_: _Camera(vendors))

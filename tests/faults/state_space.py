@@ -106,7 +106,7 @@ def begins() -> Iterator[Action]:
         yield Action(f"create {marker}", "POST", "/v1/videos", declined)
     limited, spoiled = {**plain, "max_cost": _PRICE_OF_ALL}, "image charged and held back"
     yield Action("create under a limit", "POST", "/v1/videos", limited, spoiled)
-    story = {"prompt": _GOOD, "frameCount": SCENES, "requestId": _STEPS}
+    story = {"prompt": _GOOD, "frameCount": SCENES, "duration": 5 * SCENES, "requestId": _STEPS}
     for mode in ("ok", "story refused", "story unknown"):
         yield Action("story", "POST", "/api/generate_story", story, mode)
 
@@ -327,7 +327,7 @@ def describe(snapshot: Snapshot) -> State:
         tuple(steps),
         any(row["total_clips"] >= SCENES for row in snapshot.get("final_videos", [])),
         video["on_unknown"],
-        float(video.get("max_cost_usd", 9)) < 1,
+        float(video["max_cost_usd"] or 9) < 1,
         undone[-1] if undone else None,
         (runs[-1]["step"], runs[-1]["status"]),
         video["frame_count"],

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from common.database import Cursor, jobs
+from common.database import Cursor, jobs, video_status
 from common.errors import BudgetExceeded
 
 _ALL = "all"
@@ -136,7 +136,8 @@ def settle_deleted(cursor: Cursor, session_id: str) -> None:
 def settle_late(cursor: Cursor, run_id: str) -> None:
     """Count what became of a call whose run had ended before it; of an open run nothing.
 
-    Whoever ends the run at the same time holds the video's row: afterwards it is seen.
+    What it brought may be what the video lacked, so its status is computed anew. Whoever ends the
+    run at the same time holds the video's row: afterwards it is seen.
     """
     cursor.execute(
         """
@@ -145,9 +146,12 @@ def settle_late(cursor: Cursor, run_id: str) -> None:
         """,
         (run_id,),
     )
-    cursor.execute("SELECT 1 FROM runs WHERE run_id = %s AND ended_at IS NOT NULL", (run_id,))
-    if cursor.fetchone():
+    cursor.execute(
+        "SELECT session_id FROM runs WHERE run_id = %s AND ended_at IS NOT NULL", (run_id,)
+    )
+    if row := cursor.fetchone():
         release(cursor, run_id)
+        video_status.refresh(cursor, row["session_id"])
 
 
 def lock(cursor: Cursor, session_id: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg2.extras import Json
 
-from common.database import Cursor, budget, narrations, scenes
+from common.database import Cursor, budget, narrations, scenes, video_status
 from common.errors import NotFound, RunEnded
 from common.video import WHOLE, Part, Stage, Work
 
@@ -76,7 +76,7 @@ def insert(
             "request": Json(dict(request or {})), "key": key_id,
         },
     )  # fmt: skip
-    _refresh_status(cursor, session_id)
+    video_status.refresh(cursor, session_id)
     add_event(cursor, run_id, "run.queued")
 
 
@@ -346,18 +346,7 @@ def _end(cursor: Cursor, run_id: str, status: str, error: dict[str, Any] | None)
     # Runs that make parts of one video end one after another: each sees what those before it
     # committed.
     budget.lock(cursor, row["session_id"])
-    _refresh_status(cursor, row["session_id"])
+    video_status.refresh(cursor, row["session_id"])
     budget.release(cursor, run_id)
     add_event(cursor, run_id, f"run.{status}", facts=error)
     return True
-
-
-def _refresh_status(cursor: Cursor, session_id: str) -> None:
-    """Store the video's status as it follows from what exists (`video_status`)."""
-    cursor.execute(
-        """
-        UPDATE video_sessions SET status = video_status(session_id), updated_at = now()
-        WHERE session_id = %s
-        """,
-        (session_id,),
-    )
