@@ -17,6 +17,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg2
@@ -354,13 +355,11 @@ def _close(module: Any) -> None:
     module.database().close()
 
 
-def _facts() -> Any:
-    from common.ffmpeg import Facts
-
-    return Facts(
-        "h264", 960, 960, "1:1", Fraction(1, 24), "", 120, Fraction(0), 5.0,
-        rising=True, steady=True, sound=None,
-    )  # fmt: skip
+def _facts() -> SimpleNamespace:
+    """Return what decoding a clip would tell."""
+    return SimpleNamespace(
+        seconds=5.0, frames=120, width=960, height=960, has_sound=False, trimmed=False
+    )
 
 
 def _product_of(vendors: Vendors, room: Path) -> Any:
