@@ -62,9 +62,9 @@ class Narration(Request):
     language: (
         Annotated[
             str,
-            BeforeValidator(_language_tag),
             StringConstraints(max_length=40, pattern=_LANGUAGE),
             AfterValidator(_known_language),
+            BeforeValidator(_language_tag),
         ]
         | None
     ) = Field(
