@@ -110,9 +110,35 @@ def _tidy(document: dict[str, Any]) -> None:
         for field in schema.get("properties", {}).values():
             if field.get("const") is True:
                 del field["const"]  # openapi-generator makes it the text "true", which nothing is
+    for name in schemas.keys() - _sent(document):
+        schema = schemas[name]
+        always = {
+            name
+            for name, field in schema.get("properties", {}).items()
+            if field.get("default") is not None
+        }
+        if always:
+            schema["required"] = sorted({*schema.get("required", []), *always})
     while orphans := schemas.keys() - set(_REFERENCE.findall(json.dumps(document))):
         for orphan in orphans:
             del schemas[orphan]
+
+
+def _sent(document: dict[str, Any]) -> set[str]:
+    """Return the names of the schemas of which requests are made."""
+    bodies = [
+        operation["requestBody"]
+        for path in document["paths"].values()
+        for operation in path.values()
+        if "requestBody" in operation
+    ]
+    found: set[str] = set()
+    new = set(_REFERENCE.findall(json.dumps(bodies)))
+    while new:
+        found |= new
+        inside = [document["components"]["schemas"][name] for name in new]
+        new = set(_REFERENCE.findall(json.dumps(inside))) - found
+    return found
 
 
 def _without_null(body: dict[str, Any]) -> None:

