@@ -1,7 +1,7 @@
 """Use cases of videos: create, get, list, download."""
 
 import json
-import re
+import unicodedata
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -171,6 +171,19 @@ def _filename(video: Video, key: str) -> str:
     return f"{_plain(video.story_title or video.session_id)}.{key.rpartition('.')[2]}"
 
 
+_MAX_NAME_BYTES = 200  # file systems take 255
+
+
 def _plain(title: str) -> str:
-    """Return the title as a file name that every system takes."""
-    return re.sub(r"[^\w.-]+", "-", title).strip("-.")[:80] or "video"
+    """Return the title as a file name that every system takes: letters of any script, marks, -."""
+    composed = unicodedata.normalize("NFC", title).replace("\u200c", "").replace("\u200d", "")
+    kept = "".join(c if c in "_.-" or _is_of_a_word(c) else " " for c in composed)
+    name = "-".join(kept.split()).strip("-.")
+    while len(name) > 80 or len(name.encode()) > _MAX_NAME_BYTES:
+        name = name[:-1]
+    return name.strip("-.") or "video"
+
+
+def _is_of_a_word(character: str) -> bool:
+    """Return whether it is a letter, a digit, or a mark, such as a vowel sign of Hindi or Thai."""
+    return unicodedata.category(character)[0] in "LMN"

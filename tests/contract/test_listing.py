@@ -66,6 +66,8 @@ def made(database: Database) -> dict[str, str]:
         ("q=don%27t", "heron"),
         ("q=%26%7C!:*%27%5C", ""),
         ("q=oat", ""),
+        ("q=Ko%CC%88l", "failed"),  # the other Unicode form
+        ("q=failed+nothing", ""),
         ("metadata=order:1", "heron"),
         ("metadata=order:1&metadata=a:b", "heron"),
         ("metadata=order:1&metadata=a:c", ""),

@@ -102,7 +102,11 @@ def list_videos(
     created_before: CreatedBefore = None,
     q: Annotated[
         Text | None,
-        Query(max_length=200, description="Beginnings of words in prompt or title, all of them."),
+        Query(
+            max_length=200,
+            description="Beginnings of words in prompt or title, all of them; in scripts without "
+            "spaces between words, any part.",
+        ),
     ] = None,
     metadata: Annotated[
         list[Text] | None, Query(max_length=16, description="With this `key:value`.")

@@ -107,7 +107,8 @@ def page(
           AND (%(video)s::text IS NULL OR video_id = %(video)s)
           AND (%(since)s::timestamptz IS NULL OR created_at >= %(since)s)
           AND (%(until)s::timestamptz IS NULL OR created_at < %(until)s)
-          AND (%(text)s::text IS NULL OR position(lower(%(text)s) IN lower(words)) > 0)
+          AND (%(text)s::text IS NULL OR position(
+                lower(normalize(%(text)s, NFKC)) IN lower(normalize(words, NFKC))) > 0)
         ORDER BY media_id DESC LIMIT %(limit)s
         """,
         {

@@ -1,5 +1,7 @@
 """Media in Amazon S3."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC
@@ -233,12 +235,18 @@ class S3MediaStore:
         """Return a presigned URL for GET. It dies with the role's session, if that is sooner."""
         request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key}
         if filename:
-            request["ResponseContentDisposition"] = (
-                f"attachment; filename*=UTF-8''{quote(filename)}"
-            )
+            request["ResponseContentDisposition"] = disposition(filename)
         return aws.s3().generate_presigned_url(
             "get_object", Params=dict(request), ExpiresIn=seconds
         )
+
+
+def disposition(filename: str) -> str:
+    """Return the header that names a download (RFC 6266); the second name is for old programs."""
+    plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
+    stem, dot, suffix = re.sub(r"[^\w.-]+", "", plain).rpartition(".")
+    fallback = f"{stem.strip('-.') or 'video'}{dot}{suffix}"
+    return f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
 def _left(code: str) -> TransientError:
