@@ -228,11 +228,10 @@ def _follow(api: Api, video: dict[str, Any], show: Show, scenes: int) -> dict[st
 def _failed(video: Mapping[str, Any]) -> str:
     error = video.get("error") or {}
     scene = f", scene {error['scene']}" if error.get("scene") is not None else ""
-    again = "It may work if you try again." if error.get("retryable") else ""
     return (
         f"error: the video failed at stage {error.get('stage', '?')}{scene}: "
-        f"{error.get('detail', 'no reason was given')} [{error.get('code', '?')}] {again}"
-    ).rstrip()
+        f"{error.get('detail', 'no reason was given')} [{error.get('code', '?')}]"
+    )
 
 
 def _file_name(video: Mapping[str, Any]) -> str:

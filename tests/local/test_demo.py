@@ -209,13 +209,13 @@ def test_a_failed_video_says_where_and_why(
         "code": "provider.refused",
         "stage": "clip",
         "scene": 2,
-        "detail": "the picture was refused",
+        "detail": "the picture was refused. Resume the video.",
         "retryable": True,
     }
     assert make_video(Api(server.url, "k"), Order(), tmp_path) == 1
     shown = capsys.readouterr().err
-    assert "stage clip, scene 2: the picture was refused [provider.refused]" in shown
-    assert "try again" in shown
+    said = "stage clip, scene 2: the picture was refused. Resume the video. [provider.refused]"
+    assert said in shown
 
 
 def test_a_wrong_file_is_refused(server: StandIn, tmp_path: Path) -> None:
