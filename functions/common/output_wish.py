@@ -85,8 +85,12 @@ class Music(Request):
         0.3, ge=0, le=1, strict=False,
         description="How loud any music is against the narration: 0 is silent, 1 is as loud.",
     )  # fmt: skip
-    fade_in: float = Field(0.5, ge=0, le=10, strict=False, description="Seconds.")
-    fade_out: float = Field(1.5, ge=0, le=10, strict=False, description="Seconds.")
+    fade_in: float = Field(
+        0.5, ge=0, le=10, strict=False, description="Seconds; at most half of the video."
+    )
+    fade_out: float = Field(
+        1.5, ge=0, le=10, strict=False, description="Seconds; at most half of the video."
+    )
     loop: bool = Field(True, description="Begin again where it is shorter than the video.")
     duck: bool = Field(True, description="Lower it while somebody speaks.")
 

@@ -39,7 +39,9 @@ class Mixdown:
         target = self.scratch / "normalized.pcm"
         if not target.exists():
             found = self._measured(plan)
-            self.levels["video"] = loudness.normalize(self._mixed(plan), found, target)
+            mixed = self._mixed(plan)
+            self.levels["video"] = loudness.normalize(mixed, found, target)
+            mixed.unlink()
         return target
 
     @property
@@ -63,4 +65,6 @@ class Mixdown:
         own = self.scratch / "clips.pcm"
         heard = plan.sound is not SoundPlan.NONE
         clips = clip_sound.mix(plan, own, self.pool) if heard else None
-        return self.soundtrack(self.parts, float(plan.seconds), clips).rename(mixed)
+        sound = self.soundtrack(self.parts, float(plan.seconds), clips).rename(mixed)
+        own.unlink(missing_ok=True)
+        return sound

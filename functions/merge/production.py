@@ -98,7 +98,7 @@ def produce(order: Order, scratch: Path) -> Product:
         fonts_dir=glyphs.FONTS if burned else None,
         soundtrack=None if order.track.is_silent else sound,
     )
-    warnings = [*cut.warnings, *_of_narrations(order, cut)]
+    warnings = [*cut.warnings, *_of_narrations(order, cut), *_of_short_scenes(order, cut)]
     if order.output.captions_burned:
         warnings += _of_captions(unread, drawn)
     return Product(cut, tuple(_files(order, cut, scratch, captioned=burned)), tuple(warnings))
@@ -135,6 +135,21 @@ def _of_narrations(order: Order, cut: Cut) -> Iterator[str]:
     shown = {part.scene for part in cut.parts if part.how is not How.SKIPPED}
     for scene in sorted(order.track.narrations.keys() - shown):
         yield f"Scene {scene}: the narration is left out, because the clip is."
+
+
+def _of_short_scenes(order: Order, cut: Cut) -> Iterator[str]:
+    """Say of which scenes the captions end early, or are left out."""
+    shown: dict[int, str] = {}
+    for cue in captions.cues(order.texts, cut.parts, order.track.spoken(cut.parts)):
+        shown[cue.scene] = shown.get(cue.scene, "") + "".join(cue.lines)
+    in_cut = {part.scene for part in cut.parts if part.how is not How.SKIPPED}
+    for scene, text in sorted(order.texts.items()):
+        if scene in in_cut and _letters(shown.get(scene, "")) != _letters(text):
+            yield f"Scene {scene}: the captions are not complete, because the scene is too short."
+
+
+def _letters(text: str) -> str:
+    return "".join(text.split())
 
 
 def _quoted(characters: str) -> str:

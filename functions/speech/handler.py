@@ -12,6 +12,7 @@ from common.generation import charge, context, database, folder, ledger, store
 from common.output_wish import OutputWish
 from common.paid import Facts
 from common.providers import SpeechRequest, models
+from common.providers.models import Model
 from common.step import SceneEvent, step
 from common.styles import mood
 from common.video import Cost, Stage
@@ -64,7 +65,7 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
         return {
             "cost": result.cost.as_json(),
             "seconds": result.sound.seconds,
-            "warnings": list(result.warnings),
+            "warnings": [*_another_voice(model, wished.voice), *result.warnings],
         }
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
@@ -80,3 +81,10 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
     usd = model.narration_usd(video.clip_seconds)
     paid_for = Step(event.video_id, "speech", event.scene, _VERSION)
     ledger().pay(charge(event.run_id, video, paid_for, model, usd, _LEASE_SECONDS), make, record)
+
+
+def _another_voice(model: Model, voice: str | None) -> list[str]:
+    """Say that the model has another voice than requested, as that of a test key may."""
+    if voice is None or voice in model.voices:
+        return []
+    return [f"The narration is not spoken by {voice}, which {model.model} does not have."]

@@ -13,6 +13,7 @@ from tests.benchmarks import (
     api_requests,
     cold_start,
     demo,
+    finished_sound,
     merge,
     merge_function,
     merge_needs,
@@ -22,6 +23,7 @@ from tests.benchmarks import (
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "cold_start": cold_start.main,
     "requests": api_requests.main,
+    "finished_sound": finished_sound.main,
     "merge": merge.main,
     "merge_function": merge_function.main,
     "merge_needs": merge_needs.main,

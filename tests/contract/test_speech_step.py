@@ -122,6 +122,17 @@ def test_a_narration_is_spoken_once_kept_and_billed(
     assert row.cost_usd == billed(visit)
 
 
+def test_another_voice_than_requested_is_told(
+    shelf: Shelf, database: Database, ids: dict[str, str]
+) -> None:
+    with database.transaction() as cursor:
+        cursor.execute("""UPDATE video_sessions SET output = '{"narration": {"voice": "bob"}}'""")
+    speak(ids)
+    speak(ids)
+    (warning,) = spoken(database, ids).warnings
+    assert "bob" in warning
+
+
 def test_a_worker_that_lost_the_database_goes_on_from_its_receipt(
     shelf: Shelf, database: Database, ids: dict[str, str], visit: Visit
 ) -> None:

@@ -292,6 +292,31 @@ def test_captions_that_no_font_has_in_any_scene_leave_the_clips_as_they_came(
     assert len(made.warnings) == 2
 
 
+def test_captions_for_which_a_scene_is_too_short_are_told(
+    clips: dict[int, Clip], tmp_path: Path
+) -> None:
+    texts = {1: "One. " * 40, 2: "Two."}
+    made = production.produce(Order(clips, Output(), texts, Track({})), tmp_path)
+    assert of_kind(made, "captions")[0].path.read_text().count("One.") < 40
+    (warning,) = made.warnings
+    assert "Scene 1" in warning
+
+
+def test_a_narration_that_was_quickened_or_cut_off_is_told(
+    clips: dict[int, Clip], tmp_path: Path
+) -> None:
+    said = {}
+    for scene, text in {1: "The boat leaves the quay. " * 2, 2: "The boat leaves. " * 12}.items():
+        said[scene] = tmp_path / f"said_{scene}.wav"
+        said[scene].write_bytes(program.speak(text, "en-us+f2", 160).as_wav())
+    made = production.produce(Order(clips, Output(), {}, Track(said)), tmp_path)
+    hurried, cut_off = made.warnings
+    assert "Scene 1" in hurried
+    assert "as fast" in hurried
+    assert "Scene 2" in cut_off
+    assert "cut off" in cut_off
+
+
 def drawn(text: str, tmp_path: Path) -> bytes:
     """Draw a caption onto grey and return the picture."""
     subtitles = tmp_path / "drawn.ass"

@@ -1,0 +1,138 @@
+"""How loud finished videos are, and how far captions are from the voice: LUFS, dBTP, seconds."""
+
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from common.output import Format, Loudness, Output
+from common.providers.speech._espeak import program
+from merge import production
+from merge.cut import Clip
+from merge.production import Order, Product
+from merge.soundtrack import Music, Track
+from tests.benchmarks.report import table
+from tests.media import coded
+from tests.media.coded import FFMPEG, PLAIN, Make
+
+SECONDS = 8
+TEXTS = (
+    "The lighthouse keeper writes letters. The sky takes up most of the frame.",
+    "Nobody answers. In the evening, after the rain, a small boat comes over the sea.",
+)
+LONG = "The boat leaves the quay in the morning. " * 2 + "Then it goes down the long river. " * 3
+SILENT = replace(PLAIN, frames=24 * SECONDS, sound=None)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A video: its clips, what is told in each, and a piece of music by its gain in dB."""
+
+    makes: Sequence[Make]
+    texts: Sequence[str] = ()
+    music_db: int | None = None
+    container: Format = Format.MP4
+
+
+def _tone(filters: str, form: str = "r=48000:cl=stereo") -> Make:
+    return replace(SILENT, sound=(*coded.AAC, "-af", filters), sound_form=form)
+
+
+CASES: Mapping[str, Case] = {
+    "narrated": Case([SILENT] * 2, TEXTS),
+    "narrated, faster than spoken": Case([SILENT], [LONG]),
+    "narrated, loud music": Case([SILENT] * 2, TEXTS, music_db=6),
+    "narrated, quiet music": Case([SILENT] * 2, TEXTS, music_db=-30),
+    "narrated, music, WebM": Case([SILENT] * 2, TEXTS, 0, Format.WEBM),
+    "music alone": Case([SILENT], (), music_db=-20),
+    "quiet clips": Case([_tone("volume=-20dB")] * 2),
+    "loud clips": Case([_tone("volume=8dB")] * 2),
+    "stereo, then mono": Case(
+        [_tone("volume=3.0103dB"), _tone("anull", "r=48000:cl=mono")]
+    ),
+    "stereo, then 5.1": Case(
+        [_tone("volume=3.0103dB"), _tone("pan=5.1|FL=FC|FR=FC", "r=48000:cl=5.1")]
+    ),
+}  # fmt: skip
+
+
+def main() -> None:
+    """Print a row for each kind of video."""
+    rows = []
+    for name, case in CASES.items():
+        with tempfile.TemporaryDirectory() as folder:
+            made = _produced(case, Path(folder))
+            rows.append([name, *_measured(made, case)])
+    table(
+        "Sound and captions of finished videos",
+        ["video", "LUFS", "dBTP", "scene 2 against 1, LU", "captions begin / end off, s"],
+        rows,
+    )
+
+
+def _produced(case: Case, folder: Path) -> Product:
+    clips = {n: Clip(path) for n, path in coded.clips(folder, *case.makes).items()}
+    said = {}
+    for scene, text in enumerate(case.texts, 1):
+        said[scene] = folder / f"said_{scene}.wav"
+        said[scene].write_bytes(program.speak(text, "en-us+f2", 160).as_wav())
+    tune = None
+    if case.music_db is not None:
+        tune = Music(folder / "music.mp3", 0.3, fade_in=0.5, fade_out=1.5, loop=True, duck=True)
+        source = ("-f", "lavfi", "-i", "anoisesrc=c=pink:r=44100:a=0.5:d=5:seed=3")
+        command = [FFMPEG, "-v", "error", *source, "-af", f"volume={case.music_db}dB"]
+        subprocess.run([*command, str(tune.path)], check=True)
+    texts = dict(enumerate(case.texts, 1))
+    output = Output(format=case.container, loudness=Loudness.NORMALIZED)
+    return production.produce(Order(clips, output, texts, Track(said, tune)), folder)
+
+
+def _measured(made: Product, case: Case) -> list[str]:
+    video = made.files[0].path
+    loud, peak = meter(video)
+    scenes, captions = "", ""
+    if not case.texts and len(case.makes) > 1:
+        one, two = (meter(video, start + 0.5, SECONDS - 1)[0] for start in (0, SECONDS))
+        scenes = f"{two - one:+.1f}"
+    if case.texts and case.music_db is None:
+        srt = next(file.path for file in made.files if file.path.suffix == ".srt")
+        begins, ends = spoken(video, pause=0.1 if case.texts[0] == LONG else 0.25)
+        shown = _shown(srt)
+        late = max(_off(at, begins) for at in shown[::2])
+        captions = f"{late:.2f} / {max(_off(at, ends) for at in shown[1::2]):.2f}"
+    return [f"{loud:.1f}", f"{peak:.1f}", scenes, captions]
+
+
+def meter(path: Path, start: float = 0, seconds: float = 600) -> tuple[float, float]:
+    """Return the loudness in LUFS and the true peak in dBTP, as ffmpeg's meter shows them."""
+    command = [FFMPEG, "-hide_banner", "-nostats", "-ss", str(start), "-i", str(path)]
+    command += ["-t", str(seconds), "-af", "ebur128=peak=true:framelog=quiet", "-f", "null", "-"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    loud, peak = re.findall(r"(?:I|Peak):\s+(-?[\d.]+|-inf) (?:LUFS|dBFS)", said)
+    return float(loud), float(peak)
+
+
+def spoken(path: Path, *, pause: float) -> tuple[list[float], list[float]]:
+    """Return when a voice begins and when it ends, between pauses of at least so many seconds."""
+    detect = f"silencedetect=noise=-40dB:duration={pause}"
+    command = [FFMPEG, "-hide_banner", "-nostats", "-i", str(path), "-af", detect]
+    said = subprocess.run(
+        [*command, "-f", "null", "-"], capture_output=True, text=True, check=True
+    ).stderr
+    begins, ends = (
+        [float(at) for at in re.findall(rf"silence_{edge}: (-?[\d.]+)", said)]
+        for edge in ("end", "start")
+    )
+    return begins, ends
+
+
+def _off(moment: float, others: Sequence[float]) -> float:
+    return min(abs(moment - other) for other in others)
+
+
+def _shown(srt: Path) -> list[float]:
+    """Return when captions begin and end."""
+    moments = re.findall(r"(\d+):(\d+):(\d+),(\d+)", srt.read_text(encoding="utf-8"))
+    return [int(h) * 3600 + int(m) * 60 + int(s) + int(ms) / 1000 for h, m, s, ms in moments]
