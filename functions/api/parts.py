@@ -1,8 +1,8 @@
 """Use cases of the endpoints that make one part of a video: a run of its own for each.
 
-Whatever a request needs from elsewhere (a picture at a URL) is fetched first. Then one transaction
-finds or makes the video that `requestId` names, writes down what is to be made, and reserves its
-cost.
+Whatever a request needs from elsewhere (a picture at a URL) is fetched and decoded first. Then one
+transaction finds or makes the video that `requestId` names, writes down what is to be made, and
+reserves its cost.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any
 
 from api.answer import Answer
 from api.idempotency import Once
+from api.scene_pictures import DEFAULT_RATIO, ScenePictures
 from api.schemas.parts import (
     NEW_MOOD,
     NEW_SCENES,
@@ -38,11 +39,11 @@ from common.providers import prompts
 from common.references import References, Source
 from common.storage import MediaFolder, MediaStore
 from common.styles import mood, style
-from common.video import RATIOS, Part, Picture, Work
+from common.video import Part, Picture, Work
 from common.wishes import CreateVideo
 
 POLL_SECONDS = 2
-_RATIO, _CLIP_SECONDS = "1280:720", 5
+_CLIP_SECONDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Parts:
     database: Database
     store: MediaStore
     references: References
+    pictures: ScenePictures
 
     def story(self, caller: Caller, wish: StoryRequest, once: Once) -> Answer:
         """Write the story of a video, once."""
@@ -111,13 +113,21 @@ class Parts:
 
     def clip(self, caller: Caller, wish: ClipRequest, once: Once) -> Answer:
         """Set the picture of one scene in motion."""
-        source = self._source(caller, wish.startImage, "startImage")
-        scene = wish.clipIndex + 1
+        scene, named = wish.clipIndex + 1, {"startImage": wish.startImage or ""}
+        where = (wish.requestId, wish.frameAspectRatio)
+        prepared = (
+            self.pictures.given(caller, named, *where)[0]
+            if wish.startImage
+            else self.pictures.of_scene(caller, where[0], scene, where[1])
+        )
 
         def plan(cursor: Cursor, video: Wish) -> Plan:
             total = _total(cursor, video, scene, wish.totalClips, "clipIndex")
             ratio, seconds = _form(video, wish.frameAspectRatio, wish.duration)
-            self._picture(cursor, video, scene, source, ratio, wish.prompt)
+            self.pictures.keep(
+                cursor, video, scene, prepared, ratio, prompt=wish.prompt,
+                timestamp=_timestamp(video, scene), given=bool(wish.startImage),
+            )  # fmt: skip
             version = _clip(cursor, video, scene, wish.prompt, ratio, seconds)
             said = {"clipIndex": wish.clipIndex, "totalClips": total, "duration": seconds}
             usd = chosen(video).video.clip_usd(seconds)
@@ -134,22 +144,24 @@ class Parts:
 
     def video(self, caller: Caller, wish: VideoRequest, once: Once) -> Answer:
         """Set pictures in motion and join them."""
-        sources = [
-            self._read(caller, text, f"images.{place}") for place, text in enumerate(wish.images)
-        ]
+        named = {f"images.{place}": text for place, text in enumerate(wish.images)}
+        given = self.pictures.given(caller, named, wish.requestId, wish.frameAspectRatio)
 
         def plan(cursor: Cursor, video: Wish) -> Plan:
             ratio, seconds = _form(video, wish.frameAspectRatio, wish.duration)
             made = {}
-            for scene, source in enumerate(sources, 1):
-                self._picture(cursor, video, scene, source, ratio, wish.prompt)
+            for scene, picture in enumerate(given, 1):
+                self.pictures.keep(
+                    cursor, video, scene, picture, ratio, prompt=wish.prompt,
+                    timestamp=_timestamp(video, scene),
+                )  # fmt: skip
                 made[scene] = _clip(cursor, video, scene, wish.prompt, ratio, seconds)
             usd = len(made) * chosen(video).video.clip_usd(seconds)
             said = _said("video", wish, video, prompt=wish.prompt)
             return Plan(Work(Part.VIDEO, made), usd, said, len(made))
 
         def new() -> Wish:
-            return self._new(caller, wish, once, scenes=len(sources), seconds=wish.duration)
+            return self._new(caller, wish, once, scenes=len(given), seconds=wish.duration)
 
         return self._begin(caller, wish, once, new, plan)
 
@@ -216,7 +228,7 @@ class Parts:
                 "prompt": wish.prompt,  # type: ignore[union-attr]  # every one of them has a prompt
                 "scenes": scenes,
                 "seconds": seconds or self._nearest(caller, _CLIP_SECONDS),
-                "ratio": ratio or wish.frameAspectRatio or _RATIO,
+                "ratio": ratio or wish.frameAspectRatio or DEFAULT_RATIO,
                 "requestId": wish.requestId,
                 **look,
             }
@@ -237,10 +249,7 @@ class Parts:
         return min(possible, key=lambda length: (abs(length - seconds), length))
 
     def _source(self, caller: Caller, text: str | None, named: str) -> Source | None:
-        return self._read(caller, text, named) if text else None
-
-    def _read(self, caller: Caller, text: str, named: str) -> Source:
-        return self.references.read(caller.user_id, text, named)
+        return self.references.read(caller.user_id, text, named) if text else None
 
     def _paint(
         self,
@@ -273,36 +282,6 @@ class Parts:
             )
             made[scene] = version
         return Work(Part.IMAGE, made), usd
-
-    def _picture(
-        self,
-        cursor: Cursor,
-        video: Wish,
-        scene: int,
-        source: Source | None,
-        ratio: str,
-        prompt: str,
-    ) -> None:
-        """Make sure that the scene's newest picture is the given one, at the size of its clip."""
-        there = scenes.finished_frames(cursor, video.session_id).get(scene)
-        if source is None:
-            if there is None or there.image_key is None:
-                raise Conflict(
-                    "The scene has no picture yet. Send one as startImage, or make it first "
-                    "(/api/generate_single_image).",
-                    code="clip.no_picture",
-                )
-            source = Source(Picture(self.store.get(there.image_key)), there.image_key)
-        picture = _fitted(source.picture, ratio)
-        if there is not None and there.image_key == source.key and picture is source.picture:
-            return
-        version = versions.add_frame(
-            cursor, video.session_id, scene, prompt=prompt, timestamp=_timestamp(video, scene),
-            style=video.style, mood=video.mood,
-        )  # fmt: skip
-        key = _folder(video).scene_reference(scene, version)
-        self._keep(key, picture)
-        versions.keep_frame(cursor, video.session_id, scene, version, key=key, size=RATIOS[ratio])
 
     def _keep(self, key: str, picture: Picture) -> None:
         # Before the commit: a row without its picture must not exist.
@@ -393,13 +372,6 @@ def _output(cursor: Cursor, video: Wish, wish: CutWish) -> dict[str, Any]:
         music.find(cursor, wish.music, video.user_id)
     kept = {name: video.output[name] for name in ("narration",) if name in video.output}
     return wish.model_dump(mode="json", exclude_defaults=True) | kept
-
-
-def _fitted(picture: Picture, ratio: str) -> Picture:
-    # Imported here: Pillow is only needed for requests with a picture.
-    from common import pictures
-
-    return pictures.fit(picture, RATIOS[ratio])
 
 
 def _folder(video: Wish) -> MediaFolder:

@@ -16,6 +16,7 @@ from api.listing import Listing
 from api.made import Outcomes
 from api.parts import Parts
 from api.present import Console, nowhere
+from api.scene_pictures import ScenePictures
 from api.uploads import Uploads
 from api.videos import Videos
 from common import pipeline, secrets
@@ -90,7 +91,8 @@ def console() -> Console:
 @cache
 def parts() -> Parts:
     """The use cases of the parts of a video."""
-    return Parts(admission(), database(), store(), references())
+    pictures = ScenePictures(database(), store(), references())
+    return Parts(admission(), database(), store(), references(), pictures)
 
 
 @cache

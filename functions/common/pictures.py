@@ -2,7 +2,7 @@
 
 import io
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -17,9 +17,17 @@ MAX_PIXELS = 25_000_000
 MAX_JPEG_PIXELS = 150_000_000
 MAX_PROGRESSIVE_PIXELS = 64_000_000  # libjpeg holds all coefficients of these
 MAX_SIDE = 20_000
+MAX_TOTAL = 128_000_000
+"""Of several pictures in one request: pixels by their weight, which is what they cost to decode."""
+_OPAQUE, _TRANSPARENT, _BASELINE, _PROGRESSIVE = 3, 4, 1, 2  # weights of a pixel
+_OPAQUE_MODES = ("1", "L", "P", "I", "I;16", "RGB")
+# A progressive JPEG of few bytes can have thousands of scans, each of which passes all pixels.
+_MAX_SCANNED_PIXELS = 1_200_000_000
 _STORED_SIDE = 2048
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
 _FIELD = "image"
+_COMPRESSION = 1  # of a photo: a fifth of the time of the default, for a sixth more bytes
+_SCAN = b"\xff\xda"
 _END_OF_JPEG = b"\xff\xd9"
 _FILLER = bytes(range(1, 255)) * 8  # entropy-coded data without a marker
 _NAMES = {
@@ -47,7 +55,7 @@ def read(text: str, named: str = _FIELD) -> Picture:
     Raises InvalidInput or PayloadTooLarge about the request's field `named`; nothing is stored
     then.
     """
-    return clean(_bytes(text, named), named)
+    return clean(file_in(text, named), named)
 
 
 def size(picture: Picture) -> tuple[int, int]:
@@ -79,19 +87,36 @@ def fit(picture: Picture, size: tuple[int, int]) -> Picture:
             upright = srgb.upright_rgb(image)
     except Exception:  # as in `clean`
         raise _unusable() from None
-    return _png(ImageOps.pad(upright, size, Image.Resampling.LANCZOS, color=(0, 0, 0)))
+    return _png(_padded(upright, size))
 
 
-def clean(data: bytes, named: str = _FIELD) -> Picture:
-    """Return the picture in a file as `read` does.
+def check_total(files: Mapping[str, bytes]) -> None:
+    """Raise InvalidInput if the pictures of a request, by its fields, cost too much together."""
+    total = 0
+    for named, data in files.items():
+        total += _weight(data)
+        if total > MAX_TOTAL:
+            raise InvalidInput(
+                "The pictures of the request have too many pixels together: at most "
+                f"{MAX_TOTAL // _OPAQUE // 1_000_000} million are decoded of PNG, WebP and AVIF "
+                f"({MAX_TOTAL // _TRANSPARENT // 1_000_000} million with transparency), "
+                f"{MAX_TOTAL // 1_000_000} million of JPEG. Send smaller or fewer ones.",
+                field=named,
+                code="image.too_many_pixels",
+            )
+
+
+def clean(data: bytes, named: str = _FIELD, size: tuple[int, int] | None = None) -> Picture:
+    """Return the picture in a file as `read` does; with `size`, as `fit` makes it of that.
 
     Of a file with several still pictures (MPO, as phones and drones write) the first one is meant.
     """
     try:
         try:
-            return _png(_small(data))
+            image = _small(data)
         except OSError:
-            return _png(_without_end(data))
+            image = _without_end(data)
+        return _png(image if size is None else _padded(image, size))
     except _TooManyPixels:
         raise _too_many_pixels(named) from None
     except _Animated:
@@ -106,7 +131,8 @@ def clean(data: bytes, named: str = _FIELD) -> Picture:
         ) from None
 
 
-def _bytes(text: str, named: str) -> bytes:
+def file_in(text: str, named: str) -> bytes:
+    """Return the file in base64 text or a data URI; raises as `read`."""
     try:
         return inline.decode(text)
     except inline.Oversize:
@@ -135,6 +161,8 @@ def _opened(data: bytes, *, most_side: int | None = None) -> Iterator[Image.Imag
             if image.format in ("JPEG", "MPO"):
                 progressive = "progressive" in image.info
                 most = MAX_PROGRESSIVE_PIXELS if progressive else MAX_JPEG_PIXELS
+                if progressive:
+                    most = min(most, _MAX_SCANNED_PIXELS // max(1, data.count(_SCAN)))
             elif getattr(image, "n_frames", 1) > 1:
                 raise _Animated
             longest = max(image.size)
@@ -172,12 +200,32 @@ def _without_end(data: bytes) -> Image.Image:
     return whole
 
 
+def _weight(data: bytes) -> int:
+    """Return what the picture costs to decode, by its header; 0 for what will be refused anyway."""
+    try:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(io.BytesIO(data), formats=_FORMATS) as image,
+        ):
+            pixels = image.width * image.height
+            if image.format in ("JPEG", "MPO"):
+                return pixels * (_PROGRESSIVE if "progressive" in image.info else _BASELINE)
+            is_opaque = image.mode in _OPAQUE_MODES and "transparency" not in image.info
+            return pixels * (_OPAQUE if is_opaque else _TRANSPARENT)
+    except Exception:  # as in `clean`, which says what is wrong
+        return 0
+
+
+def _padded(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    return ImageOps.pad(image, size, Image.Resampling.LANCZOS, color=(0, 0, 0))
+
+
 def _png(image: Image.Image) -> Picture:
     # Pasted into a new picture, so that nothing but pixels goes on.
     bare = Image.new("RGB", image.size)
     bare.paste(image)
     out = io.BytesIO()
-    bare.save(out, "PNG")
+    bare.save(out, "PNG", compress_level=_COMPRESSION)
     return Picture(out.getvalue(), "image/png")
 
 

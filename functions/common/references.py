@@ -5,6 +5,8 @@ owner's media, like one that is sent by itself.
 """
 
 import re
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
@@ -26,10 +28,14 @@ _PROXY = re.compile(r"/api/proxy_s3_(?:image|video)/")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A clean picture, and the key of the owner's object that it was read from, if it was one."""
+    """A clean picture, and the key of the owner's object that it was read from, if it was one.
+
+    `fitted`: it is not as that object holds it, because it had to get another size.
+    """
 
     picture: Picture
     key: str | None = None
+    fitted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,23 +47,41 @@ class References:
     bucket: str
     foreign: ForeignHttps = field(default_factory=ForeignHttps)
 
-    def read(self, user_id: str, text: str, named: str) -> Source:
-        """Return the picture that the request's field `named` names.
+    def read(
+        self, user_id: str, text: str, named: str, size: tuple[int, int] | None = None
+    ) -> Source:
+        """Return the picture that the request's field `named` names; as `read_all`."""
+        (source,) = self.read_all(user_id, {named: text}, size)
+        return source
 
-        That is base64 or a data URI, the id or key of one of the user's media, any link that this
-        API gave out for one, or an https URL of anybody. Raises InvalidInput, PayloadTooLarge, or
-        NotFound for what is not the user's.
+    def read_all(
+        self, user_id: str, texts: Mapping[str, str], size: tuple[int, int] | None = None
+    ) -> list[Source]:
+        """Return the pictures that the fields of a request name, at that size if one is given.
+
+        Each is base64 or a data URI, the id or key of one of the user's media, any link that this
+        API gave out for one, or an https URL of anybody. URLs are fetched side by side, so that
+        all of them take as long as one may. Raises InvalidInput, PayloadTooLarge, or NotFound for
+        what is not the user's.
         """
         # Imported here: Pillow is only needed for requests with a picture.
         from common import pictures
 
-        key = self._own(user_id, text, named)
-        if key is not None:
-            return Source(pictures.clean(self.store.get(key), named), key)
-        if _is_url(text):
-            data = self.foreign.fetch(text, named=named, accepts=PICTURES).data
-            return Source(pictures.clean(data, named))
-        return Source(pictures.read(text, named))
+        keys = {named: self._own(user_id, text, named) for named, text in texts.items()}
+
+        def file(named: str) -> bytes:
+            key, text = keys[named], texts[named]
+            if key is not None:
+                return self.store.get(key)
+            if _is_url(text):
+                return self.foreign.fetch(text, named=named, accepts=PICTURES).data
+            return pictures.file_in(text, named)
+
+        with ThreadPoolExecutor(len(texts)) as pool:
+            files = dict(zip(texts, pool.map(file, texts), strict=True))
+        if len(files) > 1:
+            pictures.check_total(files)
+        return [_source(files[named], named, key, size) for named, key in keys.items()]
 
     def wished(self, user_id: str, wish: CreateVideo) -> Picture | None:
         """Return the reference picture of a wish, in whichever of its three fields it is.
@@ -95,6 +119,16 @@ class References:
         if item.key is None or item.media_type not in PICTURES:
             raise InvalidInput("It is no picture that is ready.", field=named)
         return item.key
+
+
+def _source(data: bytes, named: str, key: str | None, size: tuple[int, int] | None) -> Source:
+    from common import pictures
+
+    if key is None or size is None:
+        return Source(pictures.clean(data, named, size), key)
+    stored = Picture(data)
+    fitted = pictures.fit(stored, size)
+    return Source(fitted, key, fitted=fitted is not stored)
 
 
 def key_in(text: str, bucket: str) -> str | None:

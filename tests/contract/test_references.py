@@ -2,6 +2,7 @@
 
 import base64
 import io
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -167,3 +168,19 @@ def test_a_key_is_checked_after_it_is_decoded(
     with pytest.raises(InvalidInput) as refused:
         wished(references, image_url=place + text)
     assert refused.value.error_code == "url.invalid"
+
+
+def test_pictures_are_fetched_side_by_side(references: References, host: ForeignHost) -> None:
+    """Ten slow servers take as long as one."""
+    texts = {}
+    for number in range(10):
+        host.pages[f"/{number}.png"] = Page(png((64 + number, 48)), pieces=2, pause=1.0)
+        texts[f"images.{number}"] = f"https://pictures.example/{number}.png"
+    begun = time.monotonic()
+    found = references.read_all("alice", texts, (320, 240))
+    assert time.monotonic() - begun < 6
+    assert [pictures.size(source.picture) for source in found] == [(320, 240)] * 10
+    host.pages["/3.png"] = Page(b"no picture")
+    with pytest.raises(InvalidInput) as refused:
+        references.read_all("alice", texts)
+    assert refused.value.field == "images.3"

@@ -3,6 +3,7 @@
 import base64
 import io
 import struct
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -163,3 +164,40 @@ def test_whatever_a_decoder_raises_is_a_broken_picture(
     assert refused.value.error_code == "image.invalid"
     with pytest.raises(MediaError):
         pictures.fit(Picture(picture()), (32, 32))
+
+
+def with_scans(data: bytes, count: int) -> bytes:
+    """A progressive JPEG whose last scan comes so many times more."""
+    start = data.rindex(b"\xff\xda")
+    return data[:-2] + data[start:-2] * count + b"\xff\xd9"
+
+
+def test_a_progressive_picture_of_many_scans_is_not_decoded() -> None:
+    data = picture("JPEG", (8000, 8000), progressive=True)
+    begun = time.process_time()
+    with pytest.raises(InvalidInput) as refused:
+        pictures.clean(with_scans(data, 2000))
+    assert refused.value.error_code == "image.too_many_pixels"
+    assert time.process_time() - begun < 0.5
+    small = picture("JPEG", (1600, 1200), progressive=True)
+    assert pictures.clean(with_scans(small, 50)).data == pictures.clean(small).data
+
+
+def test_pictures_of_one_request_have_a_limit_together() -> None:
+    large = picture("PNG", (5000, 5000))
+    pictures.check_total({"images.0": large})
+    with pytest.raises(InvalidInput) as refused:
+        pictures.check_total({"images.0": large, "images.1": large})
+    assert (refused.value.error_code, refused.value.field) == ("image.too_many_pixels", "images.1")
+    photos = {f"images.{n}": picture("JPEG", (4032, 3024)) for n in range(10)}
+    pictures.check_total(photos)  # as a phone takes them
+    pictures.check_total({f"images.{n}": picture("PNG", (2048, 2048)) for n in range(10)})
+    pictures.check_total(dict.fromkeys(("a", "b"), b"no picture"))  # refused for what it is
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (3, 5)])
+def test_a_picture_is_cleaned_and_fitted_in_one(size: tuple[int, int]) -> None:
+    data = picture("JPEG", (4032, 3024), quality=95)
+    at_once = pictures.clean(data, size=size)
+    assert pictures.size(at_once) == size
+    assert at_once.data == pictures.fit(pictures.clean(data), size).data
