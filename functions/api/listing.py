@@ -6,12 +6,15 @@ from datetime import datetime
 from api import present
 from api.cursors import Cursors
 from api.schemas.listing import EventObject, EventPage
-from api.schemas.videos import VideoPage
+from api.schemas.videos import VideoObject, VideoPage
 from common.caller import Caller
 from common.database import Database, jobs, runs, videos
 from common.database.search import Search
 from common.errors import InvalidInput
 from common.styles import style
+
+# A function answers with at most 6 MB, in which quotes and backslashes of the body count twice.
+_MAX_PAGE_CHARACTERS = 1_500_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,24 +28,32 @@ class Listing:
     def videos(
         self, caller: Caller, search: Search, *, limit: int, cursor: str | None
     ) -> VideoPage:
-        """Show the caller's videos that are looked for, newest first."""
+        """Show the caller's videos that are looked for, newest first.
+
+        A page has fewer than `limit` where they would be too large for an answer.
+        """
         scope = ("videos", caller.user_id)
         before = self.cursors.decode(cursor, *scope)
         with self.database.transaction() as sql:
             found = videos.page(sql, caller.user_id, limit=limit + 1, before=before, search=search)
-            shown = found[:limit]
-            data = [
-                present.summary(
+            data: list[VideoObject] = []
+            size = 0
+            for video in found[:limit]:
+                item = present.summary(
                     video,
                     videos.final(sql, video.session_id),
                     jobs.charges(sql, video.session_id),
                     self.console,
                 )
-                for video in shown
-            ]
-        more = len(found) > limit
-        behind = self.cursors.encode(shown[-1].id, *scope) if more else None
-        return VideoPage(data=data, next_cursor=behind)
+                size += len(item.model_dump_json())
+                if data and size > _MAX_PAGE_CHARACTERS:
+                    break
+                data.append(item)
+        behind = found[len(data) - 1].id if len(found) > len(data) else None
+        return VideoPage(
+            data=data,
+            next_cursor=None if behind is None else self.cursors.encode(behind, *scope),
+        )
 
     def events(self, caller: Caller, video_id: str, *, limit: int, cursor: str | None) -> EventPage:
         """Show the timeline of all runs of a video, oldest first; raises NotFound."""

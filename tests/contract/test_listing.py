@@ -1,6 +1,7 @@
 """Lists of videos, and the timeline of one."""
 
 import base64
+import json
 from typing import Any
 from urllib.parse import quote
 
@@ -244,3 +245,19 @@ def test_a_cursor_holds_while_the_secret_is_rotated(
         secret_store.secrets[KEYS] = kept
         secrets._kept.clear()
         assert gateway.call("GET", f"/v1/videos?cursor={first}").status == status
+
+
+def test_a_page_is_small_enough_for_an_answer(gateway: Gateway, database: Database) -> None:
+    large = {f"{n:02d}" + "\x01" * 62: "\x01" * 500 for n in range(16)}
+    wanted = [admit(database, original_prompt="\x01" * 4000, metadata=large)[0] for _ in range(60)]
+    seen, behind = [], ""
+    while True:
+        reply = gateway.call("GET", f"/v1/videos?limit=100{behind}")
+        assert len(json.dumps(reply.text).encode()) < 6_000_000
+        page = reply.json()
+        seen += [video["id"] for video in page["data"]]
+        if page["next_cursor"] is None:
+            break
+        behind = f"&cursor={page['next_cursor']}"
+    assert seen == wanted[::-1]
+    assert behind  # there was more than one page
