@@ -206,10 +206,12 @@ class VideoStack(Stack):
         )
         self._function(
             "sweeper",
-            {**machine, **self._media()},
+            {**machine, **self._media(), "CLIP_FUNCTION_NAME": clip.function_name},
             [
                 pipeline.may_start(),
                 pipeline.may_describe(),
+                # For clips that ended runs left behind at their provider.
+                allow(["lambda:InvokeFunction"], [clip.function_arn]),
                 # What a late worker left of a video that was deleted.
                 storage.may_find_versions(),
                 storage.may_erase(*_OF_A_VIDEO, together=True),

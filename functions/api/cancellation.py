@@ -42,8 +42,8 @@ class Canceling:
     ) -> Cancellation:
         """Cancel the caller's video; raises NotFound, and Conflict for one that has ended.
 
-        `provider`: also its jobs there. A clip that is finished by then is kept. Canceling again
-        changes nothing, but may add the provider.
+        `provider`: also its jobs there, where that saves their cost. A clip that is finished by
+        then is kept. Canceling again changes nothing, but may add the provider.
         """
         with self.database.transaction() as cursor:
             video = videos.get(cursor, video_id, caller.user_id)
@@ -76,16 +76,19 @@ class Canceling:
     def _cancel_jobs(self, video: Video, clips: list[Step], seconds: float) -> None:
         """Have the function that speaks to the provider cancel the jobs, and wait a while."""
         event = {"action": "cancel", "run_id": video.run_id, "video_id": video.session_id}
-        deadline = time.monotonic() + seconds
+        began = time.monotonic()
+        deadline = began + seconds
         try:
             for clip in clips:
                 one = {**event, "scene": clip.scene, "version": clip.version}
                 functions.send(self.settings.clip_function_name, one)
             while time.monotonic() < deadline:
-                with self.database.transaction() as cursor:
-                    if not jobs.open_clips(cursor, video.session_id):
-                        return
+                # A job that is billed anyway stays open. It was looked at, which is all there is.
                 time.sleep(_PAUSE)
+                passed = time.monotonic() - began
+                with self.database.transaction() as cursor:
+                    if not jobs.open_clips(cursor, video.session_id, not_asked_seconds=passed):
+                        return
         except TransientError as error:
             logger.warning("jobs not canceled", extra={"code": error.error_code})
 

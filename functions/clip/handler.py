@@ -1,35 +1,38 @@
 """States StartClip, CheckClip and CollectClip: a picture becomes a clip.
 
 The provider's job is started, asked after, and collected in three calls; between them the state
-machine waits, not a Lambda. Who cancels a video calls it too, to cancel the job.
+machine waits, not a Lambda. Asking and collecting are free, so they are repeated for a long time
+before a clip that is paid is given up. Who cancels a video calls it too, to cancel the job, and so
+does the sweeper, to collect jobs that ended runs left behind.
 """
 
+import time
 from typing import Any
 
-from clip import ending, keeping
-from clip.work import ClipEvent, form, job_of, load, ordered_by, provider_of, step_of, version_of
-from common.database import Cursor, budget, jobs, runs, scenes, videos
+from clip import adopting, ending, keeping, polling
+from clip.work import (
+    MAX_COLLECTIONS,
+    MAX_POLLS,
+    ClipEvent,
+    form,
+    job_of,
+    load,
+    provider_of,
+    step_of,
+    version_of,
+)
+from common import providers
+from common.database import Cursor, budget, jobs, polls, runs, scenes, videos
 from common.database.jobs import Attempt
-from common.errors import (
-    PermanentError,
-    TransientError,
-)
-from common.generation import charge, database, ledger, store
+from common.errors import MediaError, PermanentError, TransientError, VideoError
+from common.generation import charge, context, database, ledger, store
 from common.paid import Facts
-from common.providers import (
-    ClipRequest,
-    JobStatus,
-    Trace,
-    models,
-)
+from common.providers import ClipRequest, JobState, JobStatus, Trace, models
 from common.step import step
 from common.styles import mood
 from common.video import RATIOS, Picture, Stage
 
-# An execution's history holds 25,000 events. Waiting grows by a fifth with every poll, so that 22
-# polls last at least 25 minutes, and 60 scenes stay within the history (tests/infra).
-MAX_POLLS = 22
-_POLL_GROWTH = 1.2
+_POLL_GROWTH = 1.26
 _LONGEST_WAIT_SECONDS = 300
 # The function is stopped after 350 s at the latest.
 _LEASE_SECONDS = 360
@@ -51,19 +54,17 @@ def _start(event: ClipEvent) -> dict[str, Any]:
         failed = jobs.failed(cursor, step_of(event, clip))
     if clip.status == "succeeded":
         return _answer(JobStatus.SUCCEEDED, 0)
-    if open_job and (
-        open_job.state == "submitted"
-        or ending.is_there_after_all(event, ordered_by(video, open_job), open_job)
-    ):
-        # Of an earlier run over this video: the job is paid for, and is asked after.
-        return _answer(JobStatus.QUEUED, job_of(open_job)[1].wait_seconds)
+    # A job of an earlier run over this video is paid for.
+    adopted = adopting.adopt(event, video, clip, open_job) if open_job else None
+    if adopted:
+        return _answer(adopted.status, adopted.wait_seconds)
     if frame is None or frame.image_key is None:
         raise PermanentError("The scene has no picture to animate.", code="clip.no_picture")
     image_key, prompt = frame.image_key, clip.optimized_prompt or frame.motion_prompt
     ratio, seconds = form(video, clip)
     picture = _fitted(Picture(store().get(image_key)), ratio)
     model = models.find("video", video.video_provider, video.video_model)
-    provider = provider_of(video)
+    provider = providers.video_provider(video.video_provider, context())
 
     def wish(token: str, number: int | None = None) -> ClipRequest:
         return ClipRequest(
@@ -104,25 +105,37 @@ def _start(event: ClipEvent) -> dict[str, Any]:
 
 @step(Stage.CLIP, ClipEvent, database)
 def _check(event: ClipEvent) -> dict[str, Any]:
-    video, clip, attempt = load(event)
+    _, clip, attempt = load(event)
     if clip.status == "succeeded":
         return _answer(JobStatus.SUCCEEDED, 0)
     attempt, job = job_of(attempt)
-    state = provider_of(video).poll(job)
-    grown = round(state.wait_seconds * _POLL_GROWTH**attempt.polls)
-    wait_seconds = min(grown, _LONGEST_WAIT_SECONDS)
+    silent: TransientError | None = None
+    try:
+        state = polling.poll(attempt, job)
+    except TransientError as error:
+        # The job goes on, whether its provider answers or not.
+        state, silent = polling.unanswered(job, error), error
     with database().transaction() as cursor:
+        asked = polls.of_run(cursor, step_of(event, clip), event.run_id)
+        wait_seconds = _wait_seconds(state, silent, asked)
         hold_seconds = None if state.status in _ENDED else wait_seconds + _SLOT_GRACE_SECONDS
         jobs.count_poll(cursor, attempt, hold_seconds)
         if state.status is JobStatus.SUCCEEDED and state.cost:
             jobs.charged(cursor, attempt, state.cost)
     if state.status in (JobStatus.FAILED, JobStatus.CANCELED):
-        raise ending.failed(event, attempt, state)
-    if state.status is not JobStatus.SUCCEEDED and attempt.polls + 1 >= MAX_POLLS:
-        state = provider_of(video).cancel(job)
-        if state.status is not JobStatus.SUCCEEDED:
-            raise ending.too_late(event, attempt, state)
+        return {"status": "waiting", "wait_seconds": ending.failed(event, clip, attempt, state)}
+    if state.status is not JobStatus.SUCCEEDED and asked + 1 >= MAX_POLLS:
+        if silent:
+            raise ending.unreachable(silent)
+        raise ending.too_late(event, attempt, provider_of(job).cancel(job, state))
     return _answer(state.status, wait_seconds)
+
+
+def _wait_seconds(state: JobState, silent: TransientError | None, asked: int) -> int:
+    """Return when to ask again: later each time, unless the provider itself says when."""
+    if silent and silent.retry_after:
+        return state.wait_seconds
+    return min(round(state.wait_seconds * _POLL_GROWTH**asked), _LONGEST_WAIT_SECONDS)
 
 
 @step(Stage.CLIP, ClipEvent, database)
@@ -130,13 +143,19 @@ def _collect(event: ClipEvent) -> dict[str, Any]:
     video, clip, attempt = load(event)
     if clip.status != "succeeded":
         attempt, job = job_of(attempt)
-        # Asked once more, because links to the result expire.
-        state = provider_of(video).poll(job)
-        if state.status not in _ENDED:  # for a moment, for CheckClip has seen it
-            raise TransientError("The provider does not show the finished clip.", code=_HIDDEN)
-        if state.status is not JobStatus.SUCCEEDED:
-            raise ending.failed(event, attempt, state)
-        keeping.keep(event, video, clip, attempt, state)
+        try:
+            # The links that CheckClip was told. If they lead nowhere, another poll names new ones.
+            state = polling.finished(attempt) or polling.poll(attempt, job)
+            if state.status not in _ENDED:  # for a moment, for CheckClip has seen it
+                raise TransientError("The provider does not show the finished clip.", code=_HIDDEN)
+            if state.status is JobStatus.SUCCEEDED:
+                keeping.keep(event, video, clip, attempt, state)
+            elif state.failure and state.failure.code == ending.GONE:
+                raise TransientError(state.failure.detail, code=ending.GONE)
+            else:
+                ending.failed(event, clip, attempt, state)
+        except (MediaError, TransientError) as error:
+            raise _not_collected(event, attempt, error) from None
     return {
         "status": JobStatus.SUCCEEDED,
         "provider": video.video_provider,
@@ -144,12 +163,54 @@ def _collect(event: ClipEvent) -> dict[str, Any]:
     }
 
 
+def _not_collected(event: ClipEvent, attempt: Attempt, error: VideoError) -> VideoError:
+    """Return what to raise when a finished clip was not to be had: the state machine tries again.
+
+    Only after the last try, and only for what is wrong with the clip itself, its job is ended: then
+    a resumed video tries once more, and orders another.
+    """
+    with database().transaction() as cursor:
+        tried = polls.not_collected(cursor, attempt)
+    if tried < MAX_COLLECTIONS:
+        return TransientError(error.detail, code=error.error_code)
+    if error.error_code == ending.GONE:
+        return ending.in_doubt(event, attempt, ending.GONE, error.detail)
+    if isinstance(error, TransientError):
+        return ending.unreachable(error)
+    ending.end(event, attempt, job_of(attempt)[1].estimated, error.error_code)
+    return MediaError(
+        f"{error.detail} A resumed video asks for it once more, which is free, and then orders "
+        "another one.",
+        code=error.error_code,
+        billed=True,
+        retryable=True,
+    )
+
+
 @step(None, ClipEvent, database)
 def _cancel(event: ClipEvent) -> dict[str, Any]:
     return {"status": _cancel_job(event)}
 
 
-_ACTIONS = {"start": _start, "check": _check, "collect": _collect, "cancel": _cancel}
+@step(None, ClipEvent, database)
+def _recover(event: ClipEvent) -> dict[str, Any]:
+    video, clip, attempt = load(event)
+    if attempt is None:
+        return {"status": None}
+    try:
+        return {"status": adopting.recover(event, video, clip, attempt)}
+    finally:
+        with database().transaction() as cursor:
+            polls.give_back(cursor, attempt)
+
+
+_ACTIONS = {
+    "start": _start,
+    "check": _check,
+    "collect": _collect,
+    "cancel": _cancel,
+    "recover": _recover,
+}
 
 
 def handler(event: dict[str, Any], lambda_context: Any) -> dict[str, Any]:
@@ -162,21 +223,32 @@ def _answer(status: JobStatus, wait_seconds: int) -> dict[str, Any]:
 
 
 def _cancel_job(event: ClipEvent) -> JobStatus | None:
-    """Cancel the scene's job, if one is under way; a clip that is finished already is kept."""
+    """Cancel the scene's job where that saves its cost; a clip that is finished already is kept.
+
+    A job that is billed anyway is left at work. The sweeper collects it, or a resumed video does.
+    """
     video, clip, attempt = load(event)
-    if attempt is None or attempt.state != "submitted":
+    if attempt is None or attempt.state != "submitted" or attempt.collector_seconds:
         return None
     job = job_of(attempt)[1]
-    state = provider_of(video).cancel(job)
+    time.sleep(polling.pause_seconds(attempt, job))
+    state = polling.poll(attempt, job)
     if state.status is JobStatus.SUCCEEDED:
         keeping.keep(event, video, clip, attempt, state)
-    elif state.status in (JobStatus.CANCELED, JobStatus.FAILED):
-        # What a canceled job cost is not always said; then it counts with its estimate.
-        unsaid = job.estimated if state.status is JobStatus.CANCELED else None
-        with database().transaction() as cursor:
+        return state.status
+    if state.failure and state.failure.code == ending.GONE:
+        return state.status
+    if state.status not in _ENDED:
+        state = provider_of(job).cancel(job, state)
+    with database().transaction() as cursor:
+        if state.status in (JobStatus.CANCELED, JobStatus.FAILED):
+            # What a canceled job cost is not always said; then it counts with its estimate.
+            unsaid = job.estimated if state.status is JobStatus.CANCELED else None
             jobs.ended(cursor, attempt, "failed", "clip.canceled", state.cost or unsaid)
             budget.settle_late(cursor, event.run_id)
             runs.add_event(cursor, event.run_id, "clip.canceled", event.scene)
+        else:
+            runs.add_event(cursor, event.run_id, "clip.left_at_work", event.scene)
     return state.status
 
 

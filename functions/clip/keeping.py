@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from clip import ending
 from clip.work import ClipEvent, form, job_of, provider_of
 from common import ffmpeg
-from common.database import budget, jobs, runs, scenes
+from common.database import budget, jobs, polls, runs, scenes
 from common.database.jobs import Attempt
 from common.database.scenes import Clip
 from common.database.videos import Video
@@ -13,7 +12,7 @@ from common.errors import MediaError
 from common.generation import database, folder, store
 from common.mp4 import movie, nal
 from common.mp4.boxes import Unreadable
-from common.providers import JobState
+from common.providers import JobRef, JobState
 from common.scratch import scratch
 
 # Providers round a clip's length to whole pictures, at their own frame rate.
@@ -21,18 +20,22 @@ _LENGTH_TOLERANCE_SECONDS = 0.25
 
 
 def keep(event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: JobState) -> None:
-    """Download the finished clip, verify it, store it and settle its job."""
+    """Download the finished clip, verify it, store it and settle its job.
+
+    Raises MediaError or TransientError; the job stays as it is.
+    """
     key, job = folder(video).clip(event.scene, clip.version), job_of(attempt)[1]
     if state.cost:  # known from now on, whatever becomes of the download
         with database().transaction() as cursor:
             jobs.charged(cursor, attempt, state.cost)
     with scratch("clip") as room:
         path = room / "clip.mp4"
-        facts = _bring(path, event, video, clip, attempt, state)
+        facts = _bring(path, video, clip, job, state)
         store().put_file(key, path, "video/mp4")
     cost = state.cost or job.estimated
     with database().transaction() as cursor:
         jobs.succeeded(cursor, attempt, cost)
+        polls.collected(cursor, attempt)
         scenes.finish_clip(
             cursor, event.video_id, event.scene, clip.version,
             key=key, frames=facts.frames, usd=cost.usd,
@@ -42,28 +45,21 @@ def keep(event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: Jo
         runs.add_event(cursor, event.run_id, "clip.succeeded", event.scene)
 
 
-def _bring(
-    path: Path, event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: JobState
-) -> ffmpeg.Facts:
+def _bring(path: Path, video: Video, clip: Clip, job: JobRef, state: JobState) -> ffmpeg.Facts:
     """Download the clip, decode all of it, and return what it holds.
 
-    One that is lost, broken or not what was ordered is downloaded once more, which is free. If it
-    is no better it ends its job, so that a resumed video orders another one; raises MediaError.
+    Raises MediaError for one that is lost, broken or not what was ordered. Downloading it once more
+    is free, and may bring a whole one.
     """
-    for is_last in (False, True):
-        try:
-            provider_of(video).fetch(job_of(attempt)[1], state, path)
-            facts = ffmpeg.decode(path)
-            _look_for_holes(path)
-            _compare(facts, clip.clip_number, form(video, clip)[1])
-            return facts
-        except MediaError as error:
-            if is_last:
-                cost = state.cost or job_of(attempt)[1].estimated
-                ending.end(event, attempt, cost, error.error_code)
-                error.billed = True
-                raise
-    raise AssertionError("the second download returns or raises")
+    try:
+        provider_of(job).fetch(job, state, path)
+        facts = ffmpeg.decode(path)
+        _look_for_holes(path)
+        _compare(facts, clip.clip_number, form(video, clip)[1])
+    except MediaError as error:
+        error.billed = True
+        raise
+    return facts
 
 
 def _look_for_holes(path: Path) -> None:

@@ -13,17 +13,24 @@ from common.generation import context, database
 from common.providers import JobRef, VideoProvider
 from common.step import SceneEvent
 
+# An execution's history holds 25,000 events. Waiting grows by a quarter with every poll, so that 19
+# polls last about 25 minutes, and 60 scenes stay within the history (tests/infra). The polls of all
+# attempts of a run count together.
+MAX_POLLS = 19
+MAX_COLLECTIONS = 10
+"""How often a finished clip is fetched in a run; the state machine waits between, in all 11 min."""
+
 
 class ClipEvent(SceneEvent):
-    """Input of the three states, and of canceling."""
+    """Input of the three states, of canceling, and of collecting what an ended run left behind."""
 
-    action: Literal["start", "check", "collect", "cancel"]
+    action: Literal["start", "check", "collect", "cancel", "recover"]
     version: int | None = None  # of the clip; by itself that which the run makes
 
 
-def provider_of(video: Video) -> VideoProvider:
-    """Return what makes the video's clips."""
-    return providers.video_provider(video.video_provider, context())
+def provider_of(job: JobRef) -> VideoProvider:
+    """Return the provider that has the job; the video may have another one by now."""
+    return providers.video_provider(job.provider, context())
 
 
 def step_of(event: ClipEvent, clip: Clip) -> Step:

@@ -215,6 +215,7 @@ class Ledger:
                     possible_duplicate=is_open and charge.model.is_paid,
                     pictures=charge.pictures,
                     is_job=charge.model.kind == "video",
+                    run_id=charge.run_id,
                 )
                 if attempt is None:
                     raise _busy()

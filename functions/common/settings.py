@@ -109,6 +109,8 @@ class AssemblySettings(DatabaseSettings, StorageSettings):
 class SweeperSettings(DatabaseSettings, PipelineSettings, StorageSettings):
     """Settings of the function `sweeper`."""
 
+    clip_function_name: str  # it speaks to the provider when jobs are collected
+
 
 BY_FUNCTION: dict[str, type[Settings]] = {
     "authorizer": AuthorizerSettings,

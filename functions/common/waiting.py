@@ -24,9 +24,11 @@ MOST_ROUNDS = 10
 holds no more, and no fair queue needs more; the story may wait as often."""
 
 # Without a better guess waits grow from 5 s. For a place their sum is nine minutes beyond what was
-# guessed; a provider that is busy is given twenty-five.
+# guessed; a provider that is busy is given twenty-five. One that says when to come back is obeyed
+# to the second, so often as `_ROUNDS_OBEYED`; then it is given time as if it said nothing.
 _FIRST_SECONDS, _LONGEST_SECONDS = 5, 300
 _GROWTH_FOR_A_PLACE, _GROWTH_OF_BUSY = 1.5, 2
+_ROUNDS_OBEYED = 6
 _LONGEST_GUESS_SECONDS = 3600
 # Who were refused together shall not come back together.
 _SPREAD = 0.25
@@ -78,7 +80,10 @@ def note(database: Database, charge: "Charge", error: NotAccepted) -> VideoError
         if rounds >= MOST_ROUNDS:
             waits.pause(cursor, step)
             return _given_up(code, error)
-        seconds = _seconds(code, error.retry_after, rounds)
+        if error.error_code == NotAccepted.code and error.retry_after and rounds < _ROUNDS_OBEYED:
+            seconds = error.retry_after
+        else:
+            seconds = _seconds(code, error.retry_after, rounds)
         is_new = waits.wait(
             cursor, step, run_id, charge.model,
             pictures=charge.pictures, code=code, detail=error.detail, seconds=seconds,

@@ -1,6 +1,7 @@
 """The sweeper: starts what a crash left unstarted, ends what an execution left open.
 
-It also erases what late workers left of videos that were deleted.
+It also erases what late workers left of videos that were deleted, and has clips collected that
+ended runs left behind at their provider: they are paid, and their outputs expire after a day.
 
 It runs on a schedule, and when an execution fails, times out or is stopped. Every accepted run
 has the execution of its own name, or gets it here; a name is never started twice. Uploads that
@@ -12,8 +13,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from common import outbox, pipeline, verdict
-from common.database import Database, deletions, idempotency, runs, uploads
+from common import functions, outbox, pipeline, verdict
+from common.database import Database, deletions, idempotency, polls, runs, uploads
 from common.database.deletions import Deleted
 from common.database.runs import OpenRun
 from common.errors import VideoError
@@ -28,6 +29,10 @@ _UNSTARTED_SECONDS = 15
 _RUNS_PER_SWEEP = 200
 _KEYS_PER_SWEEP = 10_000
 _VIDEOS_PER_SWEEP = 50
+# The function `clip` is stopped after 350 s; then another sweep may have the job collected.
+_JOBS_PER_SWEEP, _COLLECTOR_SECONDS = 20, 360
+# The execution of a run that just ended may still be at its job.
+_JOB_PAUSE_SECONDS = 60
 
 
 @cache
@@ -56,7 +61,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
 
     `older_than_seconds` in the event is for who knows that no run is just being admitted.
     """
-    done = {"started": 0, "ended": 0, "left": 0, "errors": 0}
+    done = {"started": 0, "ended": 0, "left": 0, "errors": 0, "jobs": 0}
     ended = event.get("detail", {}).get("name")
     gone: list[Deleted] = []
     with database().transaction() as cursor:
@@ -79,9 +84,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
             logger.warning("run left", extra={"run_id": run.run_id, "code": error.error_code})
     for video in gone:
         _look_after(video)
+    if not ended:
+        done["jobs"] = _collect_left_behind()
     outbox.answer_all(database(), store())
     metrics.add_metric("RunsStarted", MetricUnit.Count, done["started"])
     metrics.add_metric("RunsEnded", MetricUnit.Count, done["ended"])
+    metrics.add_metric("JobsLeftBehind", MetricUnit.Count, done["jobs"])
     return done
 
 
@@ -99,6 +107,32 @@ def _sweep(run: OpenRun) -> str:
         else:
             verdict.fail_run(cursor, run.run_id, status)
     return "ended"
+
+
+def _collect_left_behind() -> int:
+    """Have jobs of ended runs collected, each by one worker at a time; return how many."""
+    with database().transaction() as cursor:
+        polls.settle_expired(cursor, limit=_JOBS_PER_SWEEP)
+        jobs = polls.take_left_behind(
+            cursor,
+            limit=_JOBS_PER_SWEEP,
+            lease_seconds=_COLLECTOR_SECONDS,
+            pause_seconds=_JOB_PAUSE_SECONDS,
+        )
+    for number, job in enumerate(jobs):
+        event = {
+            "action": "recover",
+            "run_id": job.run_id,
+            "video_id": job.session_id,
+            "scene": job.scene,
+            "version": job.version,
+        }
+        try:
+            functions.send(settings().clip_function_name, event)
+        except VideoError as error:  # its lease ends, and another sweep sends it
+            logger.warning("jobs left", extra={"code": error.error_code})
+            return number
+    return len(jobs)
 
 
 def _look_after(video: Deleted) -> None:

@@ -148,7 +148,8 @@ def test_a_result_that_never_came_is_lost(visit: Visit, camera: Luma, tmp_path: 
 
 
 def test_there_is_no_way_to_stop(camera: Luma) -> None:
-    assert camera.cancel(camera.submit(wish())).status is JobStatus.RUNNING
+    job = camera.submit(wish())
+    assert camera.cancel(job, camera.poll(job)).status is JobStatus.RUNNING
 
 
 def test_media_elsewhere_than_in_s3_are_refused_before_the_call(visit: Visit) -> None:

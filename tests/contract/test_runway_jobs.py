@@ -143,19 +143,22 @@ def test_the_clip_is_downloaded_without_our_key(
     assert visit.vendor.leaks() == []
 
 
-def test_an_expired_link_is_asked_for_anew(
+def test_a_poll_names_another_link_for_an_expired_one(
     visit: Visit, camera: Runway, finished: JobRef, tmp_path: Path
 ) -> None:
     state = camera.poll(finished)
     visit.vendor.advance(25 * 3600)
-    camera.fetch(finished, state, tmp_path / "clip.mp4")
+    with pytest.raises(MediaError):
+        camera.fetch(finished, state, tmp_path / "clip.mp4")
+    assert visit.calls("tasks.get") == 1, "two polls at once are too many"
+    camera.fetch(finished, camera.poll(finished), tmp_path / "clip.mp4")
     assert ffmpeg.decode(tmp_path / "clip.mp4").frames
 
 
 def test_a_clip_that_is_not_handed_out_is_lost(
     visit: Visit, camera: Runway, finished: JobRef, tmp_path: Path
 ) -> None:
-    visit.vendor.fault("outputs", "404", times=2)
+    visit.vendor.fault("outputs", "404")
     with pytest.raises(PermanentError) as caught:
         camera.fetch(finished, camera.poll(finished), tmp_path / "clip.mp4")
     assert (caught.value.error_code, caught.value.billed) == ("clip.output_lost", True)
@@ -185,36 +188,48 @@ def test_a_download_has_a_limit(
 
 
 # -- cancel ----------------------------------------------------------------------------------------
-@pytest.mark.parametrize(("after", "kept"), [(0, 0), (20, 25)])
-def test_a_canceled_task_costs_what_the_book_says(
-    after: int, kept: int, visit: Visit, camera: Runway
-) -> None:
+@pytest.mark.parametrize("mode", ["", "stuck_throttled"])
+def test_a_task_that_waits_is_canceled_for_free(mode: str, visit: Visit, camera: Runway) -> None:
+    if mode:
+        visit.vendor.fault("image_to_video", mode)
     job = camera.submit(vendors.clip_request())
-    visit.vendor.advance(after)
-    state = camera.cancel(job)
+    state = camera.cancel(job, camera.poll(job))
     assert state.status is JobStatus.CANCELED
     assert state.cost is not None
-    assert (state.cost.units or 0) == kept == visit.spent()
+    assert state.cost.usd == visit.spent() == 0
+    assert (visit.calls("tasks.get"), visit.calls("tasks.delete")) == (1, 1)
+
+
+def test_a_task_that_is_billed_anyway_is_left_to_finish(
+    visit: Visit, camera: Runway, tmp_path: Path
+) -> None:
+    job = camera.submit(vendors.clip_request())
+    visit.vendor.advance(20)
+    assert camera.cancel(job, camera.poll(job)).status is JobStatus.RUNNING
+    assert visit.calls("tasks.delete") == 0
+    visit.vendor.advance(40)
+    camera.fetch(job, camera.poll(job), tmp_path / "clip.mp4")
 
 
 def test_a_finished_clip_is_kept(
     visit: Visit, camera: Runway, finished: JobRef, tmp_path: Path
 ) -> None:
-    state = camera.cancel(finished)
+    state = camera.cancel(finished, camera.poll(finished))
     assert state.status is JobStatus.SUCCEEDED
     assert visit.calls("tasks.delete") == 0
     camera.fetch(finished, state, tmp_path / "clip.mp4")
 
 
-@pytest.mark.parametrize("mode", ["500", "reset", "429"])
+@pytest.mark.parametrize("mode", ["500", "reset", "429", "404"])
 def test_a_task_that_cannot_be_stopped_goes_on(mode: str, visit: Visit, camera: Runway) -> None:
     job = camera.submit(vendors.clip_request())
     visit.vendor.fault("tasks.delete", mode)
-    assert camera.cancel(job).status is JobStatus.QUEUED
+    assert camera.cancel(job, camera.poll(job)).status is JobStatus.QUEUED
 
 
 def test_a_task_in_a_strange_state_is_left_alone(visit: Visit, camera: Runway) -> None:
-    visit.vendor.fault("image_to_video", "unknown_status")
-    job = camera.submit(vendors.clip_request())
-    assert camera.cancel(job).status is JobStatus.RUNNING
+    for mode, seen in (("unknown_status", JobStatus.RUNNING), ("late", JobStatus.QUEUED)):
+        visit.vendor.fault("image_to_video", mode, seconds=60)
+        job = camera.submit(vendors.clip_request())
+        assert camera.cancel(job, camera.poll(job)).status is seen
     assert visit.calls("tasks.delete") == 0

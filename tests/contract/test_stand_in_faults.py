@@ -60,13 +60,20 @@ def test_status_without_a_charge(vendor: StandIn, status: int) -> None:
     assert post(vendor).status_code == 200
 
 
-@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [302, 409, 425, 429, 500, 502, 503, 504, 520])
 def test_status_after_a_charge(vendor: StandIn, status: int) -> None:
     vendor.fault("responses", f"charge_then_{status}")
     assert charged(vendor, lambda: [post(vendor)]) == 1
     assert vendor.requests("responses")[-1]["status"] == status
     assert vendor.charges()[-1].fault == str(status)
     assert vendor.charges()[-1].job
+
+
+def test_status_as_a_proxy_on_the_way_says_it(vendor: StandIn) -> None:
+    vendor.fault("responses", "charge_then_page_503")
+    answers: list[requests.Response] = []
+    assert charged(vendor, lambda: answers.append(post(vendor))) == 1
+    assert (answers[0].status_code, answers[0].headers["content-type"]) == (503, "text/html")
 
 
 def test_504_is_charged_by_itself_but_not_if_told(vendor: StandIn) -> None:

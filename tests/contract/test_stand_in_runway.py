@@ -143,6 +143,15 @@ def test_deleted_task_is_gone_and_pays_back_only_before_it_runs(
     assert refunded & {waiting, running} == {waiting}
 
 
+def test_polls_that_come_too_soon_are_noted(vendor: StandIn, client: runwayml.RunwayML) -> None:
+    before, task = len(runway.too_fast(vendor)), made(client).id
+    for pause in (0, 2, 6, 1):
+        vendor.advance(pause)
+        status(client, task)
+    noted = runway.too_fast(vendor)[before:]
+    assert [round(pause) for pause in noted] == [2, 1]
+
+
 @pytest.mark.parametrize("mode", ["stuck_pending", "stuck_throttled", "stuck_running"])
 def test_stuck_stays_so(vendor: StandIn, client: runwayml.RunwayML, mode: str) -> None:
     vendor.fault("image_to_video", mode)

@@ -178,6 +178,7 @@ def test_the_price_is_the_registrys(name: str, camera: Camera) -> None:
 
 
 def test_a_job_can_be_given_up(name: str, camera: Camera) -> None:
-    state = camera.provider.cancel(camera.provider.submit(wish(name)))
+    job = camera.provider.submit(wish(name))
+    state = camera.provider.cancel(job, camera.provider.poll(job))
     assert isinstance(state, JobState)
     assert state.status is not JobStatus.FAILED

@@ -250,7 +250,7 @@ def test_retry_after_is_obeyed_by_everybody(bench: Bench) -> None:
     bench.error = NotAccepted("busy", retry_after=20)
     asked = bench.waits(1)
     assert asked.error_code == "waiting.provider_busy"
-    assert asked.retry_after in range(20, 26)
+    assert asked.retry_after == 20
     bench.error = None
     for scene in (1, 2):  # also who was not told
         assert bench.waits(scene).retry_after in range(18, 27)
@@ -260,6 +260,25 @@ def test_retry_after_is_obeyed_by_everybody(bench: Bench) -> None:
     bench.start(2)
     states = bench.execute("SELECT state, actual_usd FROM provider_jobs ORDER BY id")
     assert [row["state"] for row in states] == ["refused", "submitted", "submitted"]
+
+
+def test_who_is_told_comes_back_then_and_not_later(bench: Bench) -> None:
+    bench.error = NotAccepted("busy", retry_after=1)
+    seconds = []
+    for _ in range(MOST_ROUNDS):
+        seconds.append(bench.waits(1).retry_after or 0)
+        bench.later(400)
+    assert seconds[:6] == [1] * 6
+    # A provider that says so again and again is given time all the same.
+    assert seconds[6] > 60
+    assert sum(seconds) > 600
+
+
+def test_the_hint_is_obeyed_to_the_second_however_long_it_is(bench: Bench) -> None:
+    bench.error = NotAccepted("busy", retry_after=437)
+    assert bench.waits(1).retry_after == 437
+    # The others come later, so that not all come at once.
+    assert bench.waits(2).retry_after in range(436, 548)
 
 
 def test_it_is_shown_why_and_since_when(bench: Bench) -> None:

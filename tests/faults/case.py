@@ -10,6 +10,7 @@ lost         an attempt that the ledger calls paid, and the books do not know
 stuck        a run that has not ended
 off          the money that the ledger counts for known outcomes, less what the books hold (USD);
              a failed call counts with its estimate where its bill is not said
+too fast     polls of a task that came sooner than its vendor allows
 spend        what the caps were charged, less what the ledger counts, and what is still reserved
 orphans      objects of the video in the store that no row points to
 """
@@ -33,11 +34,15 @@ from tests.faults.machine import Machine, TaskFailed
 from tests.faults.ports import Strike
 from tests.faults.workers import Crew
 from tests.faults.world import BUCKET, Lane
+from tests.stand_ins import runway
 from tests.stand_ins.charge_book import Charge
 
 SCENES, SECONDS, RATIO = 2, 2, "1280:720"
 STEPS = 1 + 2 * SCENES  # and as many more as there are scenes, when they are narrated
-_A_DAY = 25 * 3600.0  # so that what the vendor counted for an earlier case counts no more
+# So that what the vendor counted for an earlier case counts no more, and what that left behind has
+# expired.
+_DAYS = 73 * 3600.0
+_SWEEP_SECONDS = 3600.0
 _LEASE_SECONDS = 600.0  # longer than any
 _CREDIT_USD = Decimal("0.01")
 _ROUNDED = Decimal("0.00001")  # two sides round; no call costs as little
@@ -52,6 +57,9 @@ _LATER = (
     UPDATE provider_jobs
     SET lease_until = lease_until - %(seconds)s * interval '1 second',
         slot_until = slot_until - %(seconds)s * interval '1 second',
+        polled_at = polled_at - %(seconds)s * interval '1 second',
+        updated_at = updated_at - %(seconds)s * interval '1 second',
+        collector_until = collector_until - %(seconds)s * interval '1 second',
         created_at = created_at - %(seconds)s * interval '1 second'
     WHERE session_id = %(video)s
     """,
@@ -70,6 +78,7 @@ class Judgement:
     flagged: int
     unsure: int
     stuck: bool
+    too_fast: int
     off: Decimal
     spend: tuple[Decimal, Decimal]
     orphans: tuple[str, ...]
@@ -85,6 +94,7 @@ class Judgement:
             "lost": self.lost,
             "stuck": self.stuck,
             "orphans": self.orphans,
+            "too fast": self.too_fast,
             "off": off,
             "spend": any(self.spend) and not self.stuck and self.spend,
         }
@@ -101,6 +111,7 @@ class Case:
         self.naive = naive
         self.passed: list[str] = []
         self._ahead = 0.0
+        self._too_fast = len(runway.too_fast(lane.runway))
         self._charged = {v: len(v.bookings()) for v in (lane.openai, lane.runway)}
         paid = models.paid(narrated=narrated)
         row = wish(
@@ -127,11 +138,11 @@ class Case:
         self.video_id, self.key_id = row.session_id, row.key_id
         self.folder = MediaFolder(row.user_id, row.session_id)
         self.run_id = ids.new("run")
-        lane.runway.advance(_A_DAY)
+        lane.runway.advance(_DAYS)
         with lane.database.transaction() as cursor:
             cursor.execute(
                 "UPDATE provider_jobs SET created_at = created_at - %s * interval '1 second'",
-                (_A_DAY,),
+                (_DAYS,),
             )
             videos.insert(cursor, row)
             self._insert_run(cursor, "create", row.estimated_usd)
@@ -177,6 +188,20 @@ class Case:
             left = remaining.estimate(cursor, video, WHOLE, chosen(video), again=again)
             self._insert_run(cursor, "resume", left.missing_usd)
         return self.execute(*strikes)
+
+    def sweep(self, *strikes: Sequence[Strike]) -> str:
+        """Let an hour pass and the sweeper look at everything; return how the video stands."""
+        self.sleep(_SWEEP_SECONDS)
+        crew = Crew(self.lane.forge, list(strikes), self.naive)
+        try:
+            _, ahead = crew.invoke("(swept)", "sweeper", {}, ahead=self._ahead, execution="FAILED")
+            self.sleep(ahead - self._ahead)
+        except TaskFailed:  # the next sweep does it
+            pass
+        finally:
+            crew.close()
+            self.passed = crew.passed
+        return self.ended
 
     def _insert_run(self, cursor: Cursor, kind: str, usd: Decimal) -> None:
         budget.reserve(cursor, Caps(self.key_id, None, None, None), usd)
@@ -238,6 +263,7 @@ class Case:
             flagged=sum(row["possible_duplicate"] for row in ledger),
             unsure=sum(row["state"] in _UNSURE for row in ledger),
             stuck=self.video.status in ("queued", "running"),
+            too_fast=len(runway.too_fast(self.lane.runway)) - self._too_fast,
             off=_off(ledger, [charge for _, charge in charges]) - unsaid,
             spend=self._spend(),
             orphans=self._orphans(),
@@ -249,7 +275,9 @@ class Case:
         """Return our ledger of the video."""
         with self.lane.database.transaction() as cursor:
             cursor.execute(
-                "SELECT kind, scene, attempt, state, code, token, possible_duplicate, actual_usd "
+                "SELECT kind, scene, attempt, state, code, token, possible_duplicate, "
+                "COALESCE(actual_usd, CASE WHEN state = 'submitted' THEN estimated_usd END) "
+                "AS actual_usd "
                 "FROM provider_jobs WHERE session_id = %s ORDER BY id",
                 (self.video_id,),
             )

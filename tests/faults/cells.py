@@ -30,8 +30,10 @@ def attempt(lane: Lane, cell: Cell, *, naive: bool = False) -> Tried:
     case = Case(lane, on_unknown=cell.on_unknown, naive=naive, narrated=cell.step == "speech")
     with _scripted(lane, cell):
         first = case.execute(cell.strikes)
-    error = case.video.error
-    resumed = case.resume() if first != DONE else ""
+        error = case.video.error
+        resumed = case.resume() if first != DONE and cell.stays else ""
+    if first != DONE and not cell.stays:
+        resumed = case.resume()
     if resumed in (PARKED, ID_LOST) and cell.on_unknown == "resubmit_once":
         resumed = case.resume()
     judgement = case.judge()

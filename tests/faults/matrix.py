@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from clip.work import MAX_COLLECTIONS
 from tests.faults.ports import Strike
 
 DONE, PARKED = "succeeded", "failed provider.outcome_unknown"
@@ -60,6 +61,7 @@ class Cell:
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the step's vendor, for the run
     on_unknown: str = "fail"
     comes_back: bool = False  # within the run: what is in doubt is judged by it, not by a resume
+    stays: bool = False  # the fault is not gone when the video is resumed
 
     @property
     def name(self) -> str:
@@ -308,43 +310,63 @@ def _task() -> Iterator[Cell]:
     def born(fault: str, required: Required, mode: str, **options: Any) -> Cell:
         return replace(_cell(fault, "submit", required, mode, **options), step="poll")
 
+    # Canceled before it began: free, and ordered again by a resume.
     late = Required("failed clip.timeout", DONE, 2, ("failed", "succeeded"), told=False)
     yield born("stuck PENDING", late, "stuck_pending")
     yield born("stuck THROTTLED", late, "stuck_throttled")
-    yield born("stuck RUNNING", replace(late, told=True), "stuck_running")
+    # At work it is billed anyway: left alone, and waited for by a resume, for an hour in all.
+    at_work = Required("failed clip.timeout", "failed clip.timeout", 1, ("submitted",))
+    yield born("stuck RUNNING", at_work, "stuck_running")
     yield born("THROTTLED for a minute", HEALS, "throttled", seconds=60)
     yield born("unknown status for a minute", HEALS, "unknown_status", seconds=60)
-    # It may still be made, and is charged: left alone, in doubt, and asked after by a resume.
-    doubt = Required("failed clip.timeout", PARKED, 1, ("unknown",))
-    yield born("unknown status for ever", doubt, "unknown_status")
+    yield born("unknown status for ever", at_work, "unknown_status")
     back = delayed("clip.timeout")
     yield born("unknown status for half an hour", back, "unknown_status", seconds=1800)
     stays = Script("runway", "tasks.delete", "503", None)
-    stuck = born("stuck RUNNING, cancel fails", doubt, "stuck_running")
-    yield replace(stuck, scripts=(*stuck.scripts, stays))
+    stuck = born("stuck PENDING, cancel fails", delayed("clip.timeout"), "stuck_pending")
+    again = replace(late, first="failed clip.timeout", resumed="failed clip.timeout", told=None)
+    again = replace(again, calls=1, states=("failed",))
+    yield replace(stuck, required=again, scripts=(*stuck.scripts, stays))
     yield born("404 for a moment", HEALS, "late", seconds=20)
-    gone = Required("failed provider.job_gone", PARKED, 1, ("unknown",))
+    gone = Required("failed provider.job_gone", "failed provider.job_gone", 1, ("unknown",))
     yield born("404 for ever", gone, "late", seconds=10**7)
     yield born("404 for ten minutes", delayed("provider.job_gone"), "late", seconds=600)
-    for code, ours, told in (
-        ("INTERNAL", "provider.internal", False),
-        ("INTERNAL.BAD_OUTPUT.CODE01", "clip.bad_output", False),
-        ("SAFETY.INPUT.IMAGE", "safety.input", True),
-        ("SAFETY.OUTPUT.VIDEO", "safety.output", True),
-        ("INPUT_PREPROCESSING.SAFETY.TEXT", "safety.input", False),
-        ("INPUT_PREPROCESSING.INTERNAL", "provider.internal", False),
-        ("THIRD_PARTY.UNAVAILABLE", "provider.unavailable", False),
-        ("ASSET.INVALID", "provider.input", False),
-        ("SOMETHING.NEW", "provider.failed", False),
-        (None, "provider.internal", False),
+    # The task is back and at work when the video is resumed: it is waited for, also under the
+    # policy that would make another one.
+    running = born("404, then RUNNING", delayed("provider.job_gone"), "late", seconds=700, work=900)
+    yield running
+    yield replace(running, on_unknown="resubmit_once")
+    for code, ours, told, often in (
+        ("INTERNAL", "provider.internal", False, 2),
+        ("INTERNAL.BAD_OUTPUT.CODE01", "clip.bad_output", False, 1),
+        ("SAFETY.INPUT.IMAGE", "safety.input", True, 0),
+        ("SAFETY.OUTPUT.VIDEO", "safety.output", True, 0),
+        ("INPUT_PREPROCESSING.SAFETY.TEXT", "safety.input", False, 0),
+        ("INPUT_PREPROCESSING.INTERNAL", "provider.internal", False, 2),
+        ("THIRD_PARTY.UNAVAILABLE", "provider.unavailable", False, 2),
+        ("ASSET.INVALID", "provider.input", False, 0),
+        ("SOMETHING.NEW", "provider.failed", False, 0),
+        (None, "provider.internal", False, 2),
     ):
         fault, kept = f"FAILED {code or 'without a code'}", 10 if told else 0
-        yield born(fault, spoiled(ours, told), "failed", code=code, credits=kept)
+        # What Runway documents as transient, and bills nothing for, is ordered again by itself.
+        for times in range(1, often + 1):
+            ends = ("failed",) * times + ("succeeded",)
+            heals = Required(DONE, calls=times + 1, states=ends)
+            words = f"{fault}, {times} times"
+            yield born(words, heals, "failed", code=code, credits=0, times=times)
+        ends = ("failed",) * (often + 1) + ("succeeded",)
+        enough = Required(f"failed {ours}", DONE, often + 2, ends, told)
+        words = f"{fault}, {often + 1} times" if often else fault
+        yield born(words, enough, "failed", code=code, credits=kept, times=often + 1)
+        if often:  # billed, so the owner decides
+            billed = spoiled(ours, told=True)
+            yield born(f"{fault}, billed", billed, "failed", code=code, credits=10)
     yield born("SUCCEEDED without output", spoiled("provider.output"), "no_output")
 
 
 def _poll() -> Iterator[Cell]:
-    for mode in ("429", "500", "502", "503", "504", "reset", "truncated", "html", "empty"):
+    for mode in ("429", "500", "502", "503", "504", "520", "reset", "truncated", "html", "empty"):
         yield _cell(_WORDS.get(mode, mode), "poll", HEALS, mode)
     yield _cell("429, Retry-After", "poll", HEALS, "429", retry_after=20)
     yield _cell("429, three times", "poll", HEALS, "429", times=3)
@@ -354,37 +376,51 @@ def _poll() -> Iterator[Cell]:
     yield _cell("unknown status once", "poll", HEALS, "unknown_status")
     yield _cell("401", "poll", delayed("provider.key"), "401")
     yield _cell("403", "poll", delayed("provider.forbidden"), "403")
-    yield _cell("503 for an hour", "poll", delayed("provider.unreachable"), "503", times=12)
+    for mode in ("503", "500", "429"):
+        yield _cell(f"{mode} for twenty minutes", "poll", HEALS, mode, times=17)
+    yield _cell("503 for ever", "poll", delayed("provider.unreachable"), "503", times=None)
     nobody = _passage("poll", "refused", 2)
     yield Cell("connection refused", "poll", HEALS, strikes=(nobody,))
 
 
 def _download() -> Iterator[Cell]:
-    # Two polls see it finished; the third asks where it lies.
+    # Two polls see it finished. When its link leads nowhere, a third asks for another one.
+    nowhere = Script("runway", "outputs", "404")
     for mode in ("unknown_status", "404", "503", "html"):
         script = Script("runway", "tasks.get", mode, call=3)
         fault = f"{_WORDS.get(mode, mode.replace('_', ' '))} for the link"
-        yield Cell(fault, "download", HEALS, (script,))
+        yield Cell(fault, "download", HEALS, (nowhere, script))
     hidden = Script("runway", "tasks.get", "unknown_status", None, call=3)
     back = delayed("provider.job_hidden")
-    yield Cell("unknown status for the link, for ever", "download", back, (hidden,))
+    yield Cell("unknown status for the link, for ever", "download", back, (nowhere, hidden))
     for mode in ("500", "502", "503", "429", "reset", "truncated", "html", "empty", "slow"):
         yield _cell(_WORDS.get(mode, mode), "download", HEALS, mode)
+    most = MAX_COLLECTIONS - 1
+    yield _cell("503 for eight minutes", "download", HEALS, "503", times=most)
+    yield _cell("503 for ever", "download", delayed("provider.unreachable"), "503", times=None)
     yield _cell("hang", "download", HEALS, "hang")
-    yield _cell("404 once", "download", HEALS, "404")
-    yield _cell("expired once", "download", HEALS, "expired")
-    yield _cell("wrong type once", "download", HEALS, "wrong_type")
-    lost = spoiled("clip.output_lost")
-    yield _cell("expired for ever", "download", lost, "expired", times=None)
-    yield _cell("404 for ever", "download", lost, "404", times=None)
+    # What is wrong with the clip itself: it is fetched again and again, and by a resume once more,
+    # before another one is ordered.
+    for mode, code in (
+        ("404", "clip.output_lost"),
+        ("403", "clip.output_lost"),
+        ("expired", "clip.output_lost"),
+        ("corrupt", "media.invalid"),
+        ("short_clip", "media.invalid"),
+        ("wrong_type", "provider.unreachable"),
+    ):
+        fault, told = mode.replace("_", " "), None if mode == "wrong_type" else True
+        yield _cell(f"{fault} once", "download", HEALS, mode)
+        yield _cell(f"{fault} for eight minutes", "download", HEALS, mode, times=most)
+        yield _cell(f"{fault} for ever", "download", delayed(code, told), mode, times=None)
+        if told:
+            script = Script("runway", "outputs", mode, MAX_COLLECTIONS + 1)
+            fault = f"{fault}, also for the resume"
+            yield Cell(fault, "download", spoiled(code), (script,), stays=True)
     nobody = _passage("download", "refused", 2)
     yield Cell("connection refused", "download", HEALS, strikes=(nobody,))
     # One of another size is fitted in by the merge.
     yield _cell("small clip for ever", "download", HEALS, "small_clip", times=None)
-    for mode in ("corrupt", "short_clip"):
-        fault = mode.replace("_", " ")
-        yield _cell(f"{fault} once", "download", HEALS, mode)
-        yield _cell(f"{fault} for ever", "download", spoiled("media.invalid"), mode, times=None)
     yield _cell("oversize once", "download", HEALS, "oversize", megabytes=257)
 
 

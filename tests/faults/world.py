@@ -176,6 +176,7 @@ def _environment(postgres: Postgres, emulator: Emulator, tools: Path) -> dict[st
         "DATABASE_SECRET_ARN": secret["ARN"],
         "DATABASE_TLS": "disable",
         "MEDIA_BUCKET": BUCKET,
+        "CLIP_FUNCTION_NAME": "clip",
         "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:played",
         "TEXT_PROVIDER": "openai",
         "IMAGE_PROVIDER": "openai",

@@ -126,6 +126,7 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("s3:AbortMultipartUpload", UPLOADS),
     },
     "sweeper": {
+        ("lambda:InvokeFunction", "clip"),
         ("s3:PutObject", OUTBOX),
         ("s3:DeleteObject", OUTBOX),
         ("states:StartExecution", "machine"),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from clip.handler import MAX_POLLS
+from clip.work import MAX_COLLECTIONS, MAX_POLLS
 from common import errors
 from common.providers import models
 from common.video import MAX_SCENES, Part
@@ -166,12 +166,28 @@ SCENE_WAITS = {"WaitForImage", "WaitToSpeak", "WaitToStartClip"}
 
 @pytest.mark.parametrize("longest", sorted(SCENE_WAITS))
 def test_the_largest_run_fits_into_its_history(longest: str) -> None:
-    """Every step waits as long as it may, every clip is polled to the last, every paid call is
-    tried as often as it may be, each time that it comes back."""
+    """Every step waits as long as it may, every clip is polled to the last and fetched as often as
+    it may be, every paid call is tried as often as it may be, each time that it comes back."""
     patience = {name: attempts(TASKS[name]) for name in SUBMITS}
+    patience["CollectClip"] = MAX_COLLECTIONS - 1
     none = dict.fromkeys(SCENE_WAITS - {longest}, 0)
     largest = Run(MAX_SCENES, {**WAITS, **none}, narrated=True, failed_attempts=patience)
     assert events(MACHINE, largest) < MOST_EVENTS
+
+
+def test_a_finished_clip_is_fetched_for_ten_minutes() -> None:
+    """And never sooner than its provider may be asked again, so without jitter."""
+    for name in ("CheckClip", "CollectClip"):
+        for retrier in TASKS[name]["Retry"]:
+            assert retrier["IntervalSeconds"] >= 6
+            assert "JitterStrategy" not in retrier
+    retrier = TASKS["CollectClip"]["Retry"][0]
+    assert retrier["MaxAttempts"] >= MAX_COLLECTIONS
+    pauses = [
+        min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n, retrier["MaxDelaySeconds"])
+        for n in range(MAX_COLLECTIONS - 1)
+    ]
+    assert sum(pauses) > 600
 
 
 def test_every_wait_leads_back_to_its_task() -> None:

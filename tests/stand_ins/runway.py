@@ -55,6 +55,8 @@ from tests.stand_ins.wire import Answer, Request, as_json
 
 VERSION = "2024-11-06"
 _DAY = 24 * 3600
+# "poll at most once every 5 seconds" for a task; the clock of a test has no split seconds.
+_LEAST_POLL_SECONDS = 4.9
 _BODY = 10 * 1024 * 1024
 _PATHS = {
     ("POST", "/v1/image_to_video"): "image_to_video",
@@ -96,6 +98,12 @@ def put_asset(
         content_type=content_type,
         status=status,
     )
+
+
+def too_fast(stand_in: StandIn) -> list[float]:
+    """Return the pauses between two polls of a task that were shorter than Runway asks for."""
+    pauses: list[float] = stand_in.control("too_fast")
+    return pauses
 
 
 def create(desk: Desk) -> "Runway":
@@ -142,6 +150,8 @@ class Runway:
         self._tasks = runway_tasks.Tasks()
         self._assets = runway_assets.Assets()
         self._media = Media(desk, self._tasks, self._assets)
+        self._polled: dict[str, float] = {}
+        self._too_fast: list[float] = []
 
     def facts(self) -> dict[str, Any]:
         """Return what a client must know."""
@@ -166,12 +176,15 @@ class Runway:
         return answer
 
     def control(self, name: str, body: dict[str, Any]) -> Any:
-        """Know `asset`: what lies at an https address."""
+        """Know `asset`: what lies at an https address; and `too_fast`: the pauses too short."""
+        if name == "too_fast":
+            return self._too_fast
         if name != "asset":
             raise KeyError(name)
         data = base64.b64decode(body["data"])
         asset = runway_assets.Asset(body["status"], body["content_type"], data)
         self._assets.put(body["url"], asset)
+        return None
 
     def settle(self) -> None:
         """Book the refunds of tasks that have failed since the last look."""
@@ -266,6 +279,11 @@ class Runway:
 
     def _task(self, endpoint: str, task_id: str, fault: Fault | None) -> Answer:
         now, task = self._desk.clock.now(), self._tasks.find(task_id)
+        if endpoint == "tasks.get":
+            pause = now - self._polled.get(task_id, 0)
+            self._polled[task_id] = now
+            if pause < _LEAST_POLL_SECONDS:
+                self._too_fast.append(pause)
         view = task.view(now) if task else None
         if task is None or view is None:
             return vectors.answer("runway_error_404_task")

@@ -9,7 +9,7 @@ Fault modes that a submit gives to its task:
 stuck_pending stuck_throttled stuck_running   for ever
 throttled       THROTTLED for `seconds` (default 1), then as usual
 unknown_status  the status `status` (default PAUSED) for `seconds` (default for ever)
-late            GET answers 404 for the first `seconds` (default 1)
+late            GET answers 404 for the first `seconds` (default 1); it runs for `work` seconds
 failed          FAILED at its end with `code` (see FAILURES; None: no code), `failure`, `credits`
 no_output       SUCCEEDED with an empty list of outputs
 """
@@ -84,7 +84,10 @@ class Task:
     def end(self) -> float:
         """When it gets to its last state."""
         stuck = self.mode in ("stuck_pending", "stuck_running")
-        return _FOREVER if stuck else self.start + self.pending + self.running
+        if stuck:
+            return _FOREVER
+        work: float = self.option("work", self.running)
+        return self.start + self.pending + work
 
     def status(self, now: float) -> str:
         """Return the status by the clock."""

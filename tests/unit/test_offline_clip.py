@@ -303,7 +303,8 @@ def test_a_job_is_json_free_and_succeeds_at_once(picture: Picture) -> None:
 
 def test_a_job_that_is_not_fetched_is_canceled(picture: Picture) -> None:
     provider = camera(picture)
-    assert provider.cancel(provider.submit(clip_request(picture))).status is JobStatus.CANCELED
+    job = provider.submit(clip_request(picture))
+    assert provider.cancel(job, provider.poll(job)).status is JobStatus.CANCELED
 
 
 # -- bad luck --------------------------------------------------------------------------------------

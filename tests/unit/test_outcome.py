@@ -80,7 +80,9 @@ def test_the_word_of_a_gateway_is_marked() -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 408, 429, 500, 502, 503, 504])
 def test_a_free_call_is_made_again(status: int) -> None:
-    assert type(outcome.of_free("Vendor", status)) is TransientError
+    error = outcome.of_free("Vendor", status, {"retry-after": "7"})
+    assert (type(error), error.retry_after) == (TransientError, 7)
+    assert "tried again" not in error.detail, "it is also what a failed run says"
 
 
 @pytest.mark.parametrize("code", outcome.MEANINGS)

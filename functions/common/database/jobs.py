@@ -64,7 +64,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call for a step. `leased`: its worker may still be at it. `code`: why it ended so."""
+    """One call for a step. `leased`: its worker may still be at it. `code`: why it ended so.
+
+    Of a job: `found` is what it brought, as last seen; `collections` how often that could not be
+    fetched; `asked_seconds` how long ago it was asked for; `collector_seconds` for how long the
+    sweeper's worker has it.
+    """
 
     id: int
     attempt: int
@@ -77,10 +82,16 @@ class Attempt:
     code: str | None
     leased: bool
     age_seconds: int
+    found: dict[str, Any] | None
+    collections: int
+    asked_seconds: float | None
+    collector_seconds: int
 
 
 _COLUMNS = """id, attempt, provider, state, token, job, polls, possible_duplicate, code,
-    lease_until > now() AS leased, extract(epoch FROM now() - created_at)::int AS age_seconds"""
+    lease_until > now() AS leased, extract(epoch FROM now() - created_at)::int AS age_seconds,
+    found, collections, extract(epoch FROM clock_timestamp() - polled_at)::float AS asked_seconds,
+    GREATEST(0, ceil(extract(epoch FROM collector_until - now())))::int AS collector_seconds"""
 
 
 def latest(cursor: Cursor, step: Step) -> Attempt | None:
@@ -141,6 +152,7 @@ def insert(
     possible_duplicate: bool,
     pictures: int = 0,
     is_job: bool = False,
+    run_id: str | None = None,
 ) -> Attempt | None:
     """Store a new attempt as submitting; None when another worker stored the same one first.
 
@@ -150,11 +162,11 @@ def insert(
         f"""
         INSERT INTO provider_jobs (session_id, kind, scene, version, attempt, provider, model,
                                    state, token, estimated_usd, lease_until, possible_duplicate,
-                                   input_pictures, slot_until)
+                                   input_pictures, slot_until, run_id)
         VALUES (%(session)s, %(kind)s, %(scene)s, %(version)s, %(attempt)s, %(provider)s, %(model)s,
                 'submitting', %(token)s, %(usd)s, now() + %(lease)s * interval '1 second',
                 %(duplicate)s, %(pictures)s,
-                CASE WHEN %(is_job)s THEN now() + %(lease)s * interval '1 second' END)
+                CASE WHEN %(is_job)s THEN now() + %(lease)s * interval '1 second' END, %(run)s)
         ON CONFLICT (session_id, kind, scene, version, attempt) DO NOTHING
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - the columns are a constant of this module
@@ -172,6 +184,7 @@ def insert(
             "duplicate": possible_duplicate,
             "pictures": pictures,
             "is_job": is_job,
+            "run": run_id,
         },
     )
     row = cursor.fetchone()
@@ -328,15 +341,23 @@ def by_step(cursor: Cursor, session_id: str) -> list[StepCharges]:
     return [StepCharges(**row) for row in cursor.fetchall()]
 
 
-def open_clips(cursor: Cursor, session_id: str) -> list[Step]:
-    """Return the clips that a provider is at, for money."""
+def open_clips(
+    cursor: Cursor, session_id: str, *, not_asked_seconds: float | None = None
+) -> list[Step]:
+    """Return the clips that a provider is at, for money.
+
+    `not_asked_seconds`: only those that were not asked for in so many seconds.
+    """
     cursor.execute(
         """
         SELECT DISTINCT session_id, kind, scene, version FROM provider_jobs
-        WHERE session_id = %s AND kind = 'clip' AND state = 'submitted' AND estimated_usd > 0
+        WHERE session_id = %(video)s AND kind = 'clip' AND state = 'submitted'
+          AND estimated_usd > 0
+          AND (%(seconds)s::float IS NULL OR polled_at IS NULL
+               OR polled_at < clock_timestamp() - %(seconds)s * interval '1 second')
         ORDER BY scene, version
         """,
-        (session_id,),
+        {"video": session_id, "seconds": not_asked_seconds},
     )
     return [Step(**row) for row in cursor.fetchall()]
 

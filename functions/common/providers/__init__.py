@@ -185,7 +185,10 @@ class JobStatus(StrEnum):
 
 
 class Retry(StrEnum):
-    """May the same work be tried again, and how."""
+    """May the same work be tried again, and how.
+
+    SAME: at once. LATER: when the provider has recovered, or somebody has seen to it.
+    """
 
     NO = "no"
     SAME = "same"
@@ -195,16 +198,24 @@ class Retry(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobFailure:
-    """Why a job failed: own code, words for the user, and whether trying again can help."""
+    """Why a job failed: own code, words for the user, and whether trying again can help.
+
+    `resubmits` is how often the provider advises to submit it again; that is done only for a job
+    that cost nothing.
+    """
 
     code: str
     detail: str
     retry: Retry
+    resubmits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """What a poll answered. `wait_seconds` is when to ask again; `progress` is 0 to 1."""
+    """What a poll answered. `wait_seconds` is when to ask again; `progress` is 0 to 1.
+
+    `is_guess`: the provider does not show the job, or shows a status that is new to us.
+    """
 
     status: JobStatus
     wait_seconds: int = 5
@@ -212,6 +223,7 @@ class JobState:
     cost: Cost | None = None
     failure: JobFailure | None = None
     outputs: tuple[str, ...] = ()
+    is_guess: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,11 +250,18 @@ class VideoProvider(Protocol):
         ...
 
     def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
-        """Write the finished clip (MP4) to `target`; free, and safe to repeat."""
+        """Write the finished clip (MP4) to `target`; free, and safe to repeat.
+
+        Does not ask for the job. Raises TransientError, or MediaError (`clip.output_lost`,
+        `media.invalid`) when another poll may name another link.
+        """
         ...
 
-    def cancel(self, job: JobRef) -> JobState:
-        """Stop the job if it is not finished; a finished clip is kept. Returns the state after."""
+    def cancel(self, job: JobRef, state: JobState) -> JobState:
+        """Stop a job in this state, as just polled, if that saves its cost; return the state after.
+
+        A job that is billed anyway is left alone, and so is one that is finished.
+        """
         ...
 
     def trace(self, request: ClipRequest, age_seconds: int) -> Trace:

@@ -106,7 +106,7 @@ MEANINGS: Mapping[str, Meaning] = {
         Retry.CHANGED_INPUT,
     ),
     "clip.output_lost": Meaning(
-        "{vendor} made the clip and no longer hands it out. Making it again costs once more.",
+        "{vendor} made the clip, but does not hand it out.",
         Retry.SAME,
     ),
 }
@@ -148,10 +148,10 @@ def lost(vendor: str, cost: Cost | None) -> MediaError:
     )
 
 
-def failure(vendor: str, code: str) -> JobFailure:
+def failure(vendor: str, code: str, *, resubmits: int = 0) -> JobFailure:
     """Return why a job failed, under one of our codes."""
     meaning = MEANINGS[code]
-    return JobFailure(code, meaning.detail.format(vendor=vendor), meaning.retry)
+    return JobFailure(code, meaning.detail.format(vendor=vendor), meaning.retry, resubmits)
 
 
 def not_accepted(
@@ -176,11 +176,12 @@ def unknown(vendor: str, *, billed: bool | None = None) -> OutcomeUnknown:
     )
 
 
-def transient(vendor: str) -> TransientError:
+def transient(vendor: str, retry_after: int | None = None) -> TransientError:
     """Return that a free call failed, and may be made again."""
     return TransientError(
-        f"{vendor} cannot be reached at the moment; nothing is lost.",
+        f"{vendor} cannot be reached at the moment. What it made is kept there for a day.",
         code="provider.unreachable",
+        retry_after=retry_after,
     )
 
 
@@ -195,13 +196,13 @@ def of_paid(
     return unknown(vendor)
 
 
-def of_free(vendor: str, status: int) -> VideoError:
+def of_free(vendor: str, status: int, headers: Mapping[str, str]) -> VideoError:
     """Return what the status of a free call means."""
     if status in (401, 403):
         return refused(
             vendor, "provider.key" if status == 401 else "provider.forbidden", billed=None
         )
-    return transient(vendor)
+    return transient(vendor, retry_after(headers))
 
 
 def retry_after(headers: Mapping[str, str]) -> int | None:

@@ -63,13 +63,12 @@ class RunwayApi:
         task = answer.json()
         if answer.status != 200 or "status" not in task:
             outcome.note(VENDOR, answer.status)
-            raise outcome.of_free(VENDOR, answer.status)
+            raise outcome.of_free(VENDOR, answer.status, answer.headers)
         return task
 
     def delete(self, task_id: str) -> bool:
         """Stop the task and forget it; say whether Runway did so. Raises TransientError."""
-        answer = self._free("DELETE", _path(task_id))
-        return answer.status in (200, 204, 404)
+        return self._free("DELETE", _path(task_id)).status in (200, 204)
 
     def generations(self, model: str) -> int | None:
         """Return how many tasks of the model the account was given in 24 h; None if untold.
@@ -147,7 +146,7 @@ class RunwayApi:
             raise outcome.transient(VENDOR) from None
         if answer.status in (401, 403) or answer.status >= 500:
             outcome.note(VENDOR, answer.status)
-            raise outcome.of_free(VENDOR, answer.status)
+            raise outcome.of_free(VENDOR, answer.status, answer.headers)
         return answer
 
     def _call(

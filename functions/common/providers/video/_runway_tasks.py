@@ -24,6 +24,10 @@ _STATUSES = {
     "CANCELLED": JobStatus.CANCELED,
 }
 
+# How often a task may be submitted again when it failed so, and cost nothing. Runway documents
+# these as transient (docs.dev.runwayml.com/errors/task-failures); a bad output needs another seed.
+_RESUBMITS = {"provider.internal": 2, "provider.unavailable": 2, "clip.bad_output": 1}
+
 # By the beginning of the failure code, the longest first; the part behind it may be new.
 _FAILURES = (
     ("INPUT_PREPROCESSING.INTERNAL", "provider.internal"),
@@ -52,6 +56,7 @@ def state(task: Mapping[str, Any], usd_per_credit: Decimal) -> JobState:
         status=status,
         wait_seconds=_THROTTLED_SECONDS if throttled else _POLL_SECONDS,
         progress=_progress(task.get("progress")),
+        is_guess=not is_known(task),
         cost=cost(task.get("cost"), usd_per_credit),
     )
     if status is JobStatus.FAILED:
@@ -72,7 +77,7 @@ def cost(told: object, usd_per_credit: Decimal) -> Cost | None:
 
 def waiting() -> JobState:
     """Return the state of a task that Runway took, but does not show yet."""
-    return JobState(JobStatus.QUEUED, wait_seconds=_POLL_SECONDS)
+    return JobState(JobStatus.QUEUED, wait_seconds=_POLL_SECONDS, is_guess=True)
 
 
 def gone() -> JobState:
@@ -99,12 +104,16 @@ def _failure(task: Mapping[str, Any]) -> JobFailure:
     code = task.get("failureCode")
     outcome.note(VENDOR, 200, code, task.get("id"))
     if not isinstance(code, str) or not code:
-        return outcome.failure(VENDOR, "provider.internal")
+        return _of_code("provider.internal")
     for beginning, own in _FAILURES:
         if code == beginning or code.startswith(f"{beginning}."):
-            return outcome.failure(VENDOR, own)
+            return _of_code(own)
     own = "safety.input" if ".SAFETY." in f"{code}." else "provider.failed"
     return outcome.failure(VENDOR, own)
+
+
+def _of_code(own: str) -> JobFailure:
+    return outcome.failure(VENDOR, own, resubmits=_RESUBMITS.get(own, 0))
 
 
 def _progress(told: object) -> float | None:

@@ -6,6 +6,7 @@ saw twice would make one job. The model is served in us-west-2 only, and the buc
 
 import base64
 import contextlib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
@@ -170,7 +171,7 @@ class Luma:
             told = aws.bedrock().get_async_invoke(invocationArn=job.id)
         except ClientError as error:
             _note(error)
-            raise outcome.of_free(VENDOR, _http_status(error)) from None
+            raise outcome.of_free(VENDOR, _http_status(error), _headers(error)) from None
         except BotoCoreError:
             raise outcome.transient(VENDOR) from None
         if "status" not in told:
@@ -192,9 +193,9 @@ class Luma:
         except NotFound:
             raise outcome.lost(VENDOR, state.cost) from None
 
-    def cancel(self, job: JobRef) -> JobState:
+    def cancel(self, job: JobRef, state: JobState) -> JobState:
         """Return the state: Bedrock has no way to stop an invocation."""
-        return self.poll(job)
+        return state
 
     def _start(self, **call: Any) -> str:
         try:
@@ -227,7 +228,7 @@ def _of_code(error: ClientError) -> VideoError:
     """Return what Bedrock's error means for a submit, by its code and then by its status."""
     _note(error)
     code = error.response.get("Error", {}).get("Code", "")
-    headers = error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
+    headers = _headers(error)
     if code == "ThrottlingException":
         return outcome.not_accepted(VENDOR, outcome.retry_after(headers))
     if code == "ConflictException":
@@ -240,6 +241,10 @@ def _of_code(error: ClientError) -> VideoError:
 
 def _http_status(error: ClientError) -> int:
     return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+
+
+def _headers(error: ClientError) -> Mapping[str, str]:
+    return error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
 
 
 def _note(error: ClientError) -> None:

@@ -84,7 +84,7 @@ class OfflineCamera:
         seed = int(facts["seed"]) + int(facts["scene"])
         film.encode(film.frames(parts, way, known, seed, speed), picture.size, target)
 
-    def cancel(self, job: JobRef) -> JobState:
+    def cancel(self, job: JobRef, state: JobState) -> JobState:
         """Answer that the job is canceled: between submit and fetch nothing runs or costs."""
         return JobState(JobStatus.CANCELED, wait_seconds=0, cost=FREE)
 

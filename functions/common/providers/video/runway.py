@@ -76,53 +76,38 @@ class Runway:
 
     def poll(self, job: JobRef) -> JobState:
         """Ask once how the task is doing."""
-        return self._read(job)[0]
+        task = self._api.task(job.id)
+        if task is not None:
+            price = models.find("video", "runway", job.model).usd_per_unit
+            return tasks.state(task, price)
+        age = time.time() - float(job.facts.get("submitted_at", 0))
+        return tasks.waiting() if age < _APPEARS_WITHIN_SECONDS else tasks.gone()
 
     def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
-        """Download the clip; a link that has expired is asked for anew, once.
+        """Download the clip from the link that a poll named; links expire, and polls name new ones.
 
-        Raises TransientError when it may work later, MediaError (`clip.output_lost`) when Runway no
-        longer has it, or when what came is no MP4.
+        Raises TransientError when it may work later, MediaError (`clip.output_lost`) when the link
+        leads nowhere, or (`media.invalid`) when what came is no MP4.
         """
-        if self._download(state, target):
-            return
-        fresh = self.poll(job)
-        if fresh.status is JobStatus.SUCCEEDED and self._download(fresh, target):
-            return
-        raise outcome.lost(VENDOR, state.cost)
+        if not self._download(state, target):
+            raise outcome.lost(VENDOR, state.cost)
 
-    def cancel(self, job: JobRef) -> JobState:
-        """Stop the task. What is finished, or in a state that we do not know, is left alone."""
-        state, certain = self._read(job)
-        ended = state.status in (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED)
-        if ended or not certain:
-            return state
-        try:
-            if not self._api.delete(job.id):
-                return state
-        except TransientError:
+    def cancel(self, job: JobRef, state: JobState) -> JobState:
+        """Stop a task that waits, which is free.
+
+        Runway gives nothing back for one that it has begun: that is left to finish, and so is one
+        that Runway does not show, or in a state that we do not know.
+        """
+        if state.is_guess or state.status not in (JobStatus.QUEUED, JobStatus.THROTTLED):
             return state
         with contextlib.suppress(TransientError):
-            after, _ = self._read(job)
-            if after.status in (JobStatus.SUCCEEDED, JobStatus.CANCELED):
-                return after
-        # It is gone. Runway gives nothing back for a task that it had begun.
-        begun = state.status is JobStatus.RUNNING
-        return JobState(JobStatus.CANCELED, cost=job.estimated if begun else FREE)
+            if self._api.delete(job.id):
+                return JobState(JobStatus.CANCELED, cost=FREE)
+        return state
 
     def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
         """Return how many tasks the account counts: Runway lists none, and takes no token."""
         return Trace(counted=self._api.generations(request.model))
-
-    def _read(self, job: JobRef) -> tuple[JobState, bool]:
-        """Return the task's state, and whether that is what Runway said, not our guess."""
-        task = self._api.task(job.id)
-        if task is None:
-            age = time.time() - float(job.facts.get("submitted_at", 0))
-            young = age < _APPEARS_WITHIN_SECONDS
-            return (tasks.waiting() if young else tasks.gone()), not young
-        price = models.find("video", "runway", job.model).usd_per_unit
-        return tasks.state(task, price), tasks.is_known(task)
 
     def _image(self, request: ClipRequest) -> str:
         """Return the picture as a data URI where that fits, else as the address of an upload."""
