@@ -32,10 +32,13 @@ class Point:
     then: Strike | None = None
     on_unknown: str = "fail"
     narrated: bool = False
+    way: str = ""  # to a clip that is recovered (`recoveries`)
 
     @property
     def group(self) -> str:
         """The line of the table that it counts in."""
+        if self.way:
+            return self.way
         if self.then:
             return "two kills"
         if self.narrated:
@@ -114,7 +117,7 @@ def strike_naively(lane: Lane, point: Point, names: Sequence[str]) -> Verdict:
     before = list(names[: point.number - 1]).count(point.name)
     case = Case(lane, naive=True)
     first = case.execute([Strike(point.how, state=state, name=call, skip=before)])
-    return Verdict(point, first, _resumed(case, first, (DONE,)), case.judge())
+    return Verdict(point, first, resumed(case, first, (DONE,)), case.judge())
 
 
 def share(names: Sequence[str]) -> Iterator[Point]:
@@ -160,7 +163,7 @@ def strike(lane: Lane, point: Point, doubts: set[tuple[int, str]]) -> Verdict:
     then = [point.then] if point.then else []
     first = case.execute([Strike(point.how, at=point.number)], then)
     good = (DONE, *PARKED) if point.on_unknown == "fail" else (DONE,)
-    final = _resumed(case, first, good)
+    final = resumed(case, first, good)
     if final in PARKED:
         final = case.resume()  # which must not buy it either
     judgement = case.judge()
@@ -168,7 +171,7 @@ def strike(lane: Lane, point: Point, doubts: set[tuple[int, str]]) -> Verdict:
     return Verdict(point, first, final, judgement, wrong)
 
 
-def _resumed(case: Case, ended: str, good: Sequence[str]) -> str:
+def resumed(case: Case, ended: str, good: Sequence[str]) -> str:
     """Resume until it has ended in one of the good ways; return how it ended."""
     for _ in range(_RESUMES):
         if ended in good:
@@ -207,7 +210,8 @@ _HEADS = (
 def table(verdicts: Sequence[Verdict]) -> str:
     """Return the outcome as a table."""
     lines = [f"{'':<20}" + "".join(f"{head:>11}" for head in _HEADS)]
-    for group in (*_GROUPS, "all"):
+    ways = dict.fromkeys(v.point.way for v in verdicts if v.point.way)
+    for group in (*_GROUPS, *ways, "all"):
         chosen = [v for v in verdicts if group in ("all", v.point.group)]
         if not chosen:
             continue

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.faults import crash_points
+from tests.faults import crash_points, recoveries
 from tests.faults.crash_points import DONE, Point, Verdict
 from tests.faults.world import World
 
@@ -44,6 +44,16 @@ def test_nor_where_something_is_spoken(live: World) -> None:
     points = list(crash_points.of_speech(crash_points.share(spoken)))
     assert len(points) > 30
     verdicts = strike_all(live, points, spoken)
+    assert [verdict for verdict in verdicts if verdict.wrong] == []
+
+
+@pytest.mark.parametrize("way", recoveries.WAYS, ids=lambda way: way.name)
+def test_nor_does_one_that_recovers_a_clip(live: World, way: recoveries.Way) -> None:
+    passed = live.submit(recoveries.passages, way).result()
+    doubts, points = crash_points.doubtful(passed), list(recoveries.share(passed))
+    assert len(points) > 8
+    waiting = [live.submit(recoveries.strike, way, point, doubts) for point in points]
+    verdicts = [future.result() for future in waiting]
     assert [verdict for verdict in verdicts if verdict.wrong] == []
 
 
