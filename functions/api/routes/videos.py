@@ -201,8 +201,9 @@ def resume_video(
     "/v1/videos/<video_id>/cancel",
     summary="Cancel a video",
     description="Nothing new is started for it from now on. What the provider is at goes on, and "
-    "is collected when the video is resumed, unless it is canceled too: by `provider`, in the body "
-    "or in the query. The answer says what is billed. Canceling again changes nothing.",
+    "is collected within minutes or when the video is resumed, unless it is canceled too: by "
+    "`provider`, in the body or in the query. The answer says what is billed. Canceling again "
+    "changes nothing.",
     responses=answers(200, Cancellation, 400, 404, 409, 415, 422, 429, 503, authenticated=True),
     middlewares=ADMITTED,
 )

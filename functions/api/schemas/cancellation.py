@@ -9,7 +9,10 @@ from api.schemas.videos import VideoObject
 from common.errors import InvalidInput
 from common.strict import Request
 
-PROVIDER_TOO = "Also cancel the provider's jobs; a clip that is finished is kept."
+PROVIDER_TOO = (
+    "Also cancel the provider's jobs where that saves their cost. A clip that is finished is kept. "
+    "A job that is billed anyway is left to finish, and its clip is collected later."
+)
 Billed = Literal["billed", "maybe", "not"]
 
 
