@@ -112,7 +112,6 @@ class Case:
         self.passed: list[str] = []
         self._ahead = 0.0
         self._too_fast = len(runway.too_fast(lane.runway))
-        self._charged = {v: len(v.bookings()) for v in (lane.openai, lane.runway)}
         paid = models.paid(narrated=narrated)
         row = wish(
             user_id=f"lane{lane.number}",
@@ -139,6 +138,8 @@ class Case:
         self.folder = MediaFolder(row.user_id, row.session_id)
         self.run_id = ids.new("run")
         lane.runway.advance(_DAYS)
+        # After that: what fails by then of an earlier case's tasks is refunded before this one.
+        self._charged = {v: len(v.bookings()) for v in (lane.openai, lane.runway)}
         with lane.database.transaction() as cursor:
             cursor.execute(
                 "UPDATE provider_jobs SET created_at = created_at - %s * interval '1 second'",
