@@ -101,8 +101,7 @@ def too_late(event: ClipEvent, attempt: Attempt, state: JobState) -> PermanentEr
     if state.status is JobStatus.CANCELED:
         end(event, attempt, cost, code)
         return ProviderRefused(
-            "The provider did not begin the clip in time; the job was canceled there. Resume the "
-            "video to order it again.",
+            "The provider did not begin the clip in time; the job was canceled there.",
             code=code,
             billed=None if cost is None else bool(cost.usd),
             retryable=True,
