@@ -198,7 +198,7 @@ def test_nothing_is_ordered_while_the_provider_does_not_answer(scene: Scene) -> 
     collect_in_vain(scene, "corrupt")
     scene.fail_and_resume()
     scene.visit.vendor.fault("tasks.get", "503")
-    with pytest.raises(Exception, match="cannot be asked") as caught:
+    with pytest.raises(Exception, match="cannot be reached") as caught:
         scene.act("start")
     assert type(caught.value).__name__ == "NotAccepted", "the only error that is tried again"
     assert scene.paid == 1
