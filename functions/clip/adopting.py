@@ -13,6 +13,7 @@ from common.errors import MediaError, TransientError, Waiting
 from common.generation import database
 from common.log import logger
 from common.providers import JobState, JobStatus
+from common.waiting import WORKER
 
 _ENDED = (JobStatus.FAILED, JobStatus.CANCELED)
 _RETENTION_SECONDS = polls.RETENTION_HOURS * 3600
@@ -33,7 +34,7 @@ def adopt(event: ClipEvent, video: Video, clip: Clip, before: Attempt) -> JobSta
     if attempt.collector_seconds or pause:
         raise Waiting(
             "The clip is being collected from its provider.",
-            code="waiting.other_worker",
+            code=WORKER,
             retry_after=max(attempt.collector_seconds, pause),
         )
     if attempt.state == "failed":

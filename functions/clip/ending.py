@@ -10,7 +10,7 @@ from common.errors import OutcomeUnknown, PermanentError, ProviderRefused, Trans
 from common.generation import database
 from common.providers import JobFailure, JobState, JobStatus, Retry, models
 from common.video import Cost
-from common.waiting import MOST_ROUNDS
+from common.waiting import BUSY, MOST_ROUNDS
 
 GONE = "provider.job_gone"
 
@@ -85,7 +85,7 @@ def _announce(
     detail = f"{failure.detail} Nothing was charged; the clip is ordered again."
     waits.wait(
         cursor, step_of(event, clip), event.run_id, model,
-        pictures=0, code="waiting.provider_busy", detail=detail, seconds=seconds,
+        pictures=0, code=BUSY, detail=detail, seconds=seconds,
     )  # fmt: skip
     facts = {"code": failure.code, "attempt": attempt.attempt, "seconds": seconds}
     runs.add_event(cursor, event.run_id, "clip.resubmitted", event.scene, facts)

@@ -33,7 +33,7 @@ _LONGEST_GUESS_SECONDS = 3600
 # Who were refused together shall not come back together.
 _SPREAD = 0.25
 
-_LIMIT, _BUSY, _WORKER = (
+_LIMIT, BUSY, WORKER = (
     "waiting.provider_limit",
     "waiting.provider_busy",
     "waiting.other_worker",
@@ -57,7 +57,7 @@ def take_turn(cursor: Cursor, charge: "Charge") -> None:
     if closed_seconds:
         raise NotAccepted(
             f"{model.provider} asked for a pause; calls go on when it is over.",
-            code=_BUSY,
+            code=BUSY,
             retry_after=closed_seconds,
         )
     for limit in charge.limits:
@@ -74,7 +74,7 @@ def take_turn(cursor: Cursor, charge: "Charge") -> None:
 def note(database: Database, charge: "Charge", error: NotAccepted) -> VideoError:
     """Write down that the step waits, and return what to raise: Waiting, or why it gave up."""
     step, run_id = charge.step, charge.run_id
-    code = {_LIMIT: _LIMIT, "step.busy": _WORKER}.get(error.error_code, _BUSY)
+    code = {_LIMIT: _LIMIT, "step.busy": WORKER}.get(error.error_code, BUSY)
     with database.transaction() as cursor:
         rounds = waits.rounds(cursor, step, run_id)
         if rounds >= MOST_ROUNDS:
@@ -126,7 +126,7 @@ def _no_place(charge: "Charge", limit: Limit, seconds: float) -> NotAccepted:
 
 def _given_up(code: str, error: NotAccepted) -> ProviderRefused:
     """Say which of the three did not end in time."""
-    codes = {_LIMIT: "provider.limit", _WORKER: "step.busy"}
+    codes = {_LIMIT: "provider.limit", WORKER: "step.busy"}
     return ProviderRefused(
         f"{error.detail} Gave up after {MOST_ROUNDS} waits; nothing was charged for them.",
         code=codes.get(code, NotAccepted.code),
