@@ -57,7 +57,7 @@ def adopt(event: ClipEvent, video: Video, clip: Clip, before: Attempt) -> JobSta
 def recover(event: ClipEvent, video: Video, clip: Clip, before: Attempt) -> JobStatus | None:
     """Collect a job that an ended run left behind, or settle what it cost; return its status.
 
-    What cannot be done now is tried again by a later sweep.
+    What cannot be done now is left to a later sweep.
     """
     if clip.status == "succeeded" or not _may_be_there(before):
         return None
