@@ -78,11 +78,11 @@ class Files:
             if key is None:
                 raise NotFound("The URL is not a link that this API gave out.")
             capability = capability or _capability_in(wish.imageUrl)
-        item, _ = self._found(caller, capability, wish.id, key)
-        if not item.media_type.startswith("image/"):
+        place = self._key_of(caller, capability, wish.id, key)
+        stored = self.store.describe(place)
+        if not stored.media_type.startswith("image/"):
             raise InvalidInput("The media object is not a picture.", code="media.not_a_picture")
-        place = str(item.key)
-        if self.store.describe(place).size_bytes > _MAX_CONVERTED_BYTES:
+        if stored.size_bytes > _MAX_CONVERTED_BYTES:
             raise PayloadTooLarge(
                 "The picture has too many bytes for an answer; read it by its proxyUrl.",
                 code="image.too_large",
@@ -90,9 +90,9 @@ class Files:
         text = base64.b64encode(self.store.get(place)).decode()
         return Converted(
             s3Key=place,
-            contentType=item.media_type,
+            contentType=stored.media_type,
             base64=text,
-            image=f"data:{item.media_type};base64,{text}",
+            image=f"data:{stored.media_type};base64,{text}",
         )
 
     def upload_image(self, caller: Caller, wish: UploadImage, address: str) -> ImageLocated:
@@ -156,6 +156,18 @@ class Files:
             raise MediaError(item.error["detail"], code=item.error["code"], field="video")
         located = self._located(item, wish.expiresIn, address)
         return VideoLocated(**located, videoUrl=located["proxyUrl"])
+
+    def _key_of(
+        self, caller: Caller | None, capability: str | None, media_id: str | None, key: str | None
+    ) -> str:
+        """Return the key of a media object, or of another file that a link of a video opens."""
+        try:
+            return str(self._found(caller, capability, media_id, key)[0].key)
+        except NotFound:
+            if capability is None or key is None or media_id is not None:
+                raise
+        self.links.lead("image", key, capability, "GET")
+        return key
 
     def _found(
         self, caller: Caller | None, capability: str | None, media_id: str | None, key: str | None

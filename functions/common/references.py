@@ -10,10 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from common.database import Database, media
+from common.database import Cursor, Database, media
 from common.errors import InvalidInput, NotFound
 from common.foreign import ForeignHttps
-from common.storage import MediaStore
+from common.storage import MediaFolder, MediaStore
 from common.strict import is_storable
 from common.uploads import PICTURES
 from common.video import Picture
@@ -22,6 +22,10 @@ from common.wishes import CreateVideo
 _MEDIA_ID = re.compile(r"med_[0-9A-Z]{26}")
 _KEY = re.compile(
     r"[A-Za-z0-9_-]{1,64}/[A-Za-z0-9_-]{1,64}/(?:reference-frames|user-uploads)/[\w.-]+"
+)
+_BESIDE = re.compile(
+    r"[A-Za-z0-9_-]{1,64}/vid_[0-9A-Z]{26}/(?:user-uploads/reference_image[0-9_]+\.png"
+    r"|video-clips/(?:final_video|thumbnail)[0-9_]+\.(?:jpg|webp|png))"
 )
 _PROXY = re.compile(r"/api/proxy_s3_(?:image|video)/")
 
@@ -112,6 +116,8 @@ class References:
         if key is not None and not is_storable(key):
             raise InvalidInput("It is no link to media.", field=named, code="url.invalid")
         with self.database.transaction() as cursor:
+            if key is not None and _is_beside_media(cursor, key, user_id):
+                return key
             if key is None:
                 item = media.get(cursor, text, user_id)
             else:
@@ -147,6 +153,17 @@ def key_in(text: str, bucket: str) -> str | None:
     if path.startswith(f"/{bucket}/"):
         return path.removeprefix(f"/{bucket}/")
     return None
+
+
+def _is_beside_media(cursor: Cursor, key: str, user_id: str) -> bool:
+    """Return whether it is a picture of the user's video that is no media object of its own.
+
+    The API gives out links to these too: posters, thumbnails and reference pictures.
+    """
+    if not _BESIDE.fullmatch(key):
+        return False
+    folder = MediaFolder.of(key)
+    return folder.user_id == user_id and media.is_video_of(cursor, folder.video_id, user_id)
 
 
 def _is_url(text: str) -> bool:

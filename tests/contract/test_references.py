@@ -184,3 +184,35 @@ def test_pictures_are_fetched_side_by_side(references: References, host: Foreign
     with pytest.raises(InvalidInput) as refused:
         references.read_all("alice", texts)
     assert refused.value.field == "images.3"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["user-uploads/reference_image_1.png", "user-uploads/reference_image_2_1.png",
+     "video-clips/final_video_1.jpg", "video-clips/final_video_1.webp",
+     "video-clips/thumbnail_2_1.jpg"],
+)  # fmt: skip
+def test_every_link_to_a_picture_that_the_api_gave_out_is_taken(
+    name: str, references: References, database: Database
+) -> None:
+    video_id, _ = admit(database)
+    key = f"alice/{video_id}/{name}"
+    references.store.put(key, png((32, 16)), "image/png")
+    url = f"https://h.example/live/api/proxy_s3_image/{key}?t=capability"
+    assert wished(references, image_url=url) == pictures.clean(png((32, 16))).data
+    with pytest.raises(InvalidInput):
+        wished(references, "bob", image_url=url)
+
+
+@pytest.mark.parametrize(
+    "name", ["receipts/x.json", "video-clips/final_video_1.mp4", "provenance/manifest_1.json",
+             "video-clips/delivered/x", "user-uploads/../receipts/a.png"],
+)  # fmt: skip
+def test_other_files_of_a_video_are_not_read_as_pictures(
+    name: str, references: References, database: Database
+) -> None:
+    video_id, _ = admit(database)
+    key = f"alice/{video_id}/{name}"
+    references.store.put(key, png(), "image/png")
+    with pytest.raises((InvalidInput, NotFound)):
+        wished(references, image_url=f"https://h.example/live/api/proxy_s3_image/{key}")

@@ -119,7 +119,7 @@ def test_a_file_is_called_a_file(data: bytes, words: str) -> None:
 
 def test_a_refusal_ends_its_sentences_once() -> None:
     with pytest.raises(Unreadable) as refused:
-        reading.job(b'{"prompt": "A kite", "style": 7}')
+        reading.batch(b"{")
     assert ".." not in refused.value.refusal.detail
 
 

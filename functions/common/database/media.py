@@ -175,6 +175,14 @@ def delete(cursor: Cursor, media: Media) -> list[str]:
     return sorted({key for key in [media.key, *beside] if key})
 
 
+def is_video_of(cursor: Cursor, video_id: str, user_id: str) -> bool:
+    """Return whether the video is the user's."""
+    cursor.execute(
+        "SELECT 1 FROM video_sessions WHERE session_id = %s AND user_id = %s", (video_id, user_id)
+    )
+    return cursor.fetchone() is not None
+
+
 def epoch(cursor: Cursor, user_id: str) -> int:
     """Return the number that the user's links must carry to be good."""
     cursor.execute("SELECT epoch FROM media_epochs WHERE user_id = %s", (user_id,))
