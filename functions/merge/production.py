@@ -4,7 +4,7 @@ Works on local files only.
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,21 +98,42 @@ def produce(order: Order, scratch: Path) -> Product:
         fonts_dir=glyphs.FONTS if burned else None,
         soundtrack=None if order.track.is_silent else sound,
     )
-    warnings = [*cut.warnings, *_of_narrations(order, cut), *_of_short_scenes(order, cut)]
+    warnings = [
+        *cut.warnings,
+        *_of_broken_clips(cut),
+        *_of_narrations(order, cut),
+        *_of_short_scenes(order, cut),
+    ]
     if order.output.captions_burned:
-        warnings += _of_captions(unread, drawn)
+        in_cut = {part.scene for part in cut.parts if part.how is not How.SKIPPED}
+        warnings += [*_of_unread(unread, in_cut), *_of_signs(drawn, in_cut)]
     return Product(cut, tuple(_files(order, cut, scratch, captioned=burned)), tuple(warnings))
 
 
-def _of_captions(unread: Mapping[int, str], drawn: Mapping[int, str]) -> Iterator[str]:
-    """Say which captions are not in the picture, and which signs of them."""
-    for scene, text in sorted(unread.items()):
+def _of_broken_clips(cut: Cut) -> Iterator[str]:
+    """Say what became of the scenes whose clips cannot be used."""
+    instead = {
+        How.SKIPPED: "is left out with its narration and captions",
+        How.STILL: "shows its picture, which does not move",
+    }
+    for part in cut.parts:
+        if part.how in instead:
+            yield f"Scene {part.scene} {instead[part.how]}. Its clip is broken: {part.reason}"
+
+
+def _of_unread(texts: Mapping[int, str], in_cut: Collection[int]) -> Iterator[str]:
+    """Say which captions are not drawn into the picture."""
+    for scene in sorted(texts.keys() & in_cut):
         yield (
             f"Scene {scene}: the captions are not drawn into the picture, because no bundled font "
-            f"has {_quoted(glyphs.missing_letters(text))}. They are in the caption files."
+            f"has {_quoted(glyphs.missing_letters(texts[scene]))}. They are in the caption files."
         )
-    for scene, text in sorted(drawn.items()):
-        if signs := glyphs.missing_signs(text):
+
+
+def _of_signs(texts: Mapping[int, str], in_cut: Collection[int]) -> Iterator[str]:
+    """Say which signs are missing in the captions that are drawn."""
+    for scene in sorted(texts.keys() & in_cut):
+        if signs := glyphs.missing_signs(texts[scene]):
             yield (
                 f"Scene {scene}: captions are drawn without {_quoted(signs)}, because no bundled "
                 "font has that. It is in the caption files."
@@ -132,9 +153,6 @@ def _of_narrations(order: Order, cut: Cut) -> Iterator[str]:
                 f"Scene {scene}: the narration is {spoken.pace:.1f} times as fast as recorded, "
                 "to fit into the scene."
             )
-    shown = {part.scene for part in cut.parts if part.how is not How.SKIPPED}
-    for scene in sorted(order.track.narrations.keys() - shown):
-        yield f"Scene {scene}: the narration is left out, because the clip is."
 
 
 def _of_short_scenes(order: Order, cut: Cut) -> Iterator[str]:

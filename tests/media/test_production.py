@@ -15,7 +15,7 @@ from PIL import Image
 
 from common import ffmpeg
 from common.errors import MediaError
-from common.output import Format, Output, Shape, Transition
+from common.output import Format, OnBroken, Output, Shape, Transition
 from common.providers.speech._espeak import program
 from common.sound import Sound
 from merge import assembly, captions, filters, glyphs, previews, production, soundtrack
@@ -300,6 +300,24 @@ def test_captions_for_which_a_scene_is_too_short_are_told(
     assert of_kind(made, "captions")[0].path.read_text().count("One.") < 40
     (warning,) = made.warnings
     assert "Scene 1" in warning
+
+
+@pytest.mark.parametrize("on_broken", [OnBroken.SKIP, OnBroken.STILL])
+def test_a_broken_clip_is_told(on_broken: OnBroken, clips: dict[int, Clip], tmp_path: Path) -> None:
+    still = tmp_path / "still.png"
+    Image.new("RGB", (320, 180), (90, 90, 90)).save(still)
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(clips[2].path.read_bytes()[:2000])
+    order = Order(
+        clips | {2: Clip(broken, still=still, seconds=2)},
+        Output(on_broken=on_broken, captions_burned=True),
+        {1: "One.", 2: "船"},
+        Track({}),
+    )
+    made = production.produce(order, tmp_path)
+    assert "Scene 2" in made.warnings[0]
+    assert "broken" in made.warnings[0]
+    assert len(made.warnings) == (1 if on_broken is OnBroken.SKIP else 2), "and its captions"
 
 
 def test_a_narration_that_was_quickened_or_cut_off_is_told(
