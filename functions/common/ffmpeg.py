@@ -138,7 +138,9 @@ def streams(path: Path, *, sound: bool = False) -> Streams:
 @lru_cache(maxsize=256)
 def _streams(path: Path, _changed: int, _size: int, sound: bool) -> Streams:
     opened = [*source(path, sound=sound), "-f", "ffmetadata", "-"]
-    done = ffmpeg_process.execute(opened, 30, _LISTING_BYTES, level="info")
+    done = ffmpeg_process.execute(
+        opened, 30, _LISTING_BYTES, level="info", memory=ffmpeg_process.LARGE
+    )
     return framecrc.streams(done.stderr, _CODECS)
 
 
@@ -180,6 +182,7 @@ def decode(path: Path, *, timeout: float = DECODE_SECONDS) -> Facts:
         timeout,
         _LISTING_BYTES,
         level="info",
+        memory=ffmpeg_process.LARGE,
     )  # fmt: skip
     _has_one_form(done.stderr)
     kept, trimmed = _kept(stored), any(row.discarded for row in stored.rows[0])
@@ -205,6 +208,7 @@ def look(opened: Sequence[str], *, stream: int = 0, timeout: float = 30) -> Look
         timeout,
         _LISTING_BYTES,
         level="info",
+        memory=ffmpeg_process.LARGE,
     )
     match = _LOOK.search(done.stderr)
     if match is None:

@@ -24,6 +24,8 @@ from common.settings import function_memory
 OUTPUT_BYTES = 2048 * 1024 * 1024
 SMALL = 384
 """MiB of memory for a run that decodes nothing large. Most of it are stacks that stay unused."""
+LARGE = 1024
+"""MiB for a run that decodes frames of up to 4096x2304, one after the other."""
 
 _MIB = 1024 * 1024
 _OWN = 448  # MiB that the function keeps for itself: Python, and samples of sound

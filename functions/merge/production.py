@@ -184,7 +184,7 @@ def _files(order: Order, cut: Cut, scratch: Path, *, captioned: bool) -> Iterato
             seconds=cut.seconds,
             captioned=captioned,
         )
-    for path in previews.posters(cut.path, scratch).values():
+    for path in previews.posters(cut.path, cut.parts, scratch).values():
         yield _made("poster", path, size=cut.size)
     small = (
         previews.THUMBNAIL_WIDTH,
