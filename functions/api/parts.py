@@ -27,14 +27,15 @@ from api.schemas.parts import (
     StoryRequest,
     VideoRequest,
 )
-from common import music, scene_changes
+from common import merge_needs, music, scene_changes
 from common.admission import OWN_IDS, Admission, Plan
 from common.caller import Caller
 from common.choosing import chosen, lengths
 from common.database import Cursor, Database, runs, scenes, versions, videos
 from common.database.videos import Wish
 from common.errors import Conflict, InvalidInput, NotFound
-from common.output_wish import CutWish
+from common.merge_needs import Merge
+from common.output_wish import CutWish, OutputWish
 from common.providers import prompts
 from common.references import References, Source
 from common.storage import MediaFolder, MediaStore
@@ -182,6 +183,10 @@ class Parts:
                     code="merge.missing_clip",
                 )
             output = _output(cursor, video, wish.output) if wish.output else None
+            lengths = [float(there[n].clip_seconds or video.clip_seconds) for n in there]
+            wished = OutputWish.model_validate(video.output if output is None else output)
+            average = sum(lengths) / len(lengths)
+            merge_needs.check(Merge(wished.noun(), RATIOS[video.ratio], total, average))
             said = _said("merge", wish, video)
             return Plan(Work(Part.MERGE), Decimal(0), said, total, output)
 

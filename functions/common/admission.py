@@ -10,7 +10,7 @@ from decimal import Decimal
 from secrets import randbits
 from typing import Any
 
-from common import ids, music, pipeline, remaining, scene_changes, secrets
+from common import ids, merge_needs, music, pipeline, remaining, scene_changes, secrets
 from common.caller import Caller
 from common.choosing import change, choose, chosen
 from common.database import Cursor, Database, budget, limits, runs, video_status, videos
@@ -25,12 +25,13 @@ from common.errors import (
     TransientError,
 )
 from common.log import logger
+from common.merge_needs import Merge
 from common.observability import MetricUnit, metrics
 from common.providers.models import Choice
 from common.settings import AdmissionSettings
 from common.storage import MediaFolder, MediaStore
 from common.styles import mood, style
-from common.video import TERMINAL, WHOLE, Part, Picture, Work
+from common.video import RATIOS, TERMINAL, WHOLE, Part, Picture, Work
 from common.wishes import CreateVideo, ResumeVideo
 
 OWN_IDS = "vid_"
@@ -120,7 +121,10 @@ class Admission:
 
     def choice(self, caller: Caller, wish: CreateVideo) -> Choice:
         """Return the models that make the video; raises InvalidInput for what cannot be made."""
-        style(wish.style), mood(wish.mood), wish.output.noun()
+        style(wish.style), mood(wish.mood)
+        merge_needs.check(
+            Merge(wish.output.noun(), RATIOS[wish.ratio], wish.scenes, float(wish.seconds))
+        )
         if wish.output.music:
             with self.database.transaction() as cursor:
                 music.find(cursor, wish.output.music, caller.user_id)

@@ -87,6 +87,15 @@ class Frame:
         return cls(size, rate, output.fit, output.background, colour)
 
 
+def is_converted(look: Look) -> bool:
+    """Say whether the colours need another way than `scale` has: a slow one, in 32-bit numbers."""
+    return (
+        look.transfer in _HIGH_DYNAMIC
+        or look.primaries not in {*_STANDARD_PRIMARIES, _UNKNOWN}
+        or look.matrix not in _SCALED
+    )
+
+
 def brought_in(stream: str, look: Look, frame: Frame, take: range, label: str) -> str:
     """Return the filters that bring the `stream` (such as 0:1) into the frame, as stream `label`.
 
@@ -103,10 +112,9 @@ def brought_in(stream: str, look: Look, frame: Frame, take: range, label: str) -
         "bwdif=mode=send_frame:deint=interlaced",
     ]
     natural = (look.width, look.height)
-    is_wide = colour.transfer in _HIGH_DYNAMIC or colour.primaries == "bt2020"
-    meant = colour.over(_WIDE if is_wide else colour.meant(natural))
-    if is_wide or meant.primaries not in _STANDARD_PRIMARIES or colour.matrix not in _SCALED:
-        steps += _to_standard_range(meant)
+    if is_converted(look):
+        is_wide = colour.transfer in _HIGH_DYNAMIC or colour.primaries == "bt2020"
+        steps += _to_standard_range(colour.over(_WIDE if is_wide else colour.meant(natural)))
         colour = HIGH_DEFINITION
     fitted = _fitted(frame, _scaling(colour.meant(natural), frame.colour.meant(frame.size)))
     # Side data (of HDR10, Dolby Vision, captions in the stream) tells of pictures as they were.

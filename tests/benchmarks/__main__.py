@@ -16,6 +16,7 @@ from tests.benchmarks import (
     finished_sound,
     merge,
     merge_function,
+    merge_limit,
     merge_needs,
     orchestration,
 )
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "merge": merge.main,
     "merge_function": merge_function.main,
     "merge_needs": merge_needs.main,
+    "merge_limit": merge_limit.main,
     "orchestration": orchestration.main,
     "demo": demo.main,
 }

@@ -136,3 +136,25 @@ def test_a_wrong_request_counts_like_any_other(gateway: Gateway, database: Datab
     with database.transaction() as cursor:
         cursor.execute("SELECT sum(requests)::int AS n FROM key_requests")
         assert cursor.fetchone() == {"n": 3}
+
+
+def test_a_video_that_cannot_be_joined_in_time_is_refused_before_it_is_stored(
+    gateway: Gateway, database: Database
+) -> None:
+    """The most scenes that are said to be possible are taken; one more is not."""
+    output = {"size": "3840x2160", "transition": "crossfade", "background": "blur"}
+    wish = {"prompt": "x", "scenes": 60, "seconds": 5, "output": output}
+    refused = post(gateway, json.dumps(wish))
+    body = refused.json()
+    assert (refused.status, body["code"]) == (422, "output.too_heavy"), body
+    assert "fewer or shorter scenes" in body["detail"]
+    most = int(body["detail"].split("at most about ")[1].split()[0])
+    assert 1 < most < 60
+    for path in ("/v1/videos", "/v1/estimates"):
+        text = json.dumps(wish | {"scenes": most + 1})
+        more = gateway.call("POST", path, None, JSON, text=text)
+        assert (more.status, more.json()["code"]) == (422, "output.too_heavy"), path
+    with database.transaction() as cursor:
+        cursor.execute("SELECT 1 FROM video_sessions")
+        assert cursor.fetchone() is None
+    assert post(gateway, json.dumps(wish | {"scenes": most})).status == 202
