@@ -40,7 +40,7 @@ from common.providers import prompts
 from common.references import References, Source
 from common.storage import MediaFolder, MediaStore
 from common.styles import mood, style
-from common.video import Part, Picture, Work
+from common.video import RATIOS, Part, Picture, Work
 from common.wishes import CreateVideo
 
 POLL_SECONDS = 2
@@ -183,9 +183,9 @@ class Parts:
                     code="merge.missing_clip",
                 )
             output = _output(cursor, video, wish.output) if wish.output else None
-            lengths = [float(there[n].clip_seconds or video.clip_seconds) for n in there]
+            durations = [float(clip.clip_seconds or video.clip_seconds) for clip in there.values()]
             wished = OutputWish.model_validate(video.output if output is None else output)
-            average = sum(lengths) / len(lengths)
+            average = sum(durations) / len(durations)
             merge_needs.check(Merge(wished.noun(), RATIOS[video.ratio], total, average))
             said = _said("merge", wish, video)
             return Plan(Work(Part.MERGE), Decimal(0), said, total, output)
