@@ -13,44 +13,24 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, field
-from decimal import Decimal
 from fractions import Fraction
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg2
 import pytest
-from PIL import Image as Pillow
 from psycopg2.extras import Json
 
-from common.errors import MediaError, NotFound, OutcomeUnknown, ProviderRefused
-from common.providers import (
-    ClipRequest,
-    ImageRequest,
-    ImageResult,
-    JobFailure,
-    JobRef,
-    JobState,
-    JobStatus,
-    Retry,
-    StoryRequest,
-    StoryResult,
-    Trace,
-)
-from common.video import Cost, Picture, Scene, Story
+from common.errors import MediaError, NotFound
 from infra.local.postgres import Postgres
 from infra.local.state import State
 from migrate import migrations
 from tests.contract.gateway import Context, Gateway, Reply
 from tests.faults.machine import Machine, TaskFailed
+from tests.faults.scripted_vendors import Camera, Vendors
 from tests.stand_ins import secrets_manager, step_functions
 
-SCENES, SCENE = 2, 2  # so many scenes; the faults strike this one
-DECLINED_STORY, DECLINED_IMAGE, DECLINED_MOTION = "[story]", "[image]", "[motion]"
-"""Markers in a prompt: the vendor declines the story, or the picture or clip of the scene."""
-_PRICE = Cost(Decimal("0.01"))
 _ARN = "arn:aws:secretsmanager:us-east-1:000000000000:secret:{}-abc123"
 _MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:videos"
 _DUMP = """
@@ -59,102 +39,6 @@ _DUMP = """
 """
 
 Snapshot = dict[str, list[dict[str, Any]]]
-
-
-@dataclass
-class Vendors:
-    """Every vendor. `mode` is the fault of the run that goes on; `struck` says that it happened."""
-
-    mode: str = "ok"
-    struck: bool = False
-    cancel: Any = None
-
-    def strikes(self, fault: str, scene: int = SCENE) -> bool:
-        """Say whether this fault happens now."""
-        hit = self.mode == fault and scene == SCENE
-        self.struck |= hit
-        return hit
-
-    # -- text and image ----------------------------------------------------------------------------
-    def write_story(self, request: StoryRequest) -> StoryResult:
-        """Write a story in which the prompt's markers are passed on to the scene."""
-        self._maybe_refuse("story", DECLINED_STORY in request.prompt)
-        image = DECLINED_IMAGE if DECLINED_IMAGE in request.prompt else ""
-        motion = DECLINED_MOTION if DECLINED_MOTION in request.prompt else ""
-        return StoryResult(
-            Story(
-                "Title",
-                "Overview",
-                tuple(
-                    Scene(
-                        n, (n - 1) * request.seconds, f"scene {n}",
-                        f"paint {n} {image if n == SCENE else ''}",
-                        f"move {n} {motion if n == SCENE else ''}",
-                    )
-                    for n in range(1, request.scenes + 1)
-                ),
-            ),
-            _PRICE,
-        )  # fmt: skip
-
-    def paint(self, request: ImageRequest) -> ImageResult:
-        """Paint a picture of one colour."""
-        self._maybe_refuse("image", DECLINED_IMAGE in request.prompt, request.scene)
-        if self.strikes("image charged and held back", request.scene):
-            raise ProviderRefused("Held back.", code="safety.output", billed=True, cost=_PRICE)
-        return ImageResult(_picture(request.size), _PRICE)
-
-    def _maybe_refuse(self, kind: str, declined: bool, scene: int = SCENE) -> None:
-        if declined:
-            raise ProviderRefused("Declined.", code="safety.input", billed=False)
-        if self.strikes(f"{kind} refused", scene):
-            raise ProviderRefused("No.", code="provider.internal", billed=False, retryable=True)
-        if self.strikes(f"{kind} unknown", scene):
-            raise OutcomeUnknown("The line broke.")
-
-    # -- video -------------------------------------------------------------------------------------
-    def submit(self, request: ClipRequest) -> JobRef:
-        """Accept a job, whose end is known already."""
-        self._maybe_refuse("clip", DECLINED_MOTION in request.prompt, request.scene)
-        ends = [end for end in ("failed", "gone") if self.strikes(f"clip {end}", request.scene)]
-        facts = {"end": ends[0] if ends else "succeeded", "scene": request.scene}
-        return JobRef("runway", request.model, request.client_token, facts, _PRICE, 5)
-
-    def poll(self, job: JobRef) -> JobState:
-        """Say how the job ended; its owner may cancel while it goes on."""
-        for provider, fault in ((False, "canceled at clip"), (True, "canceled at vendor")):
-            if not self.struck and self.strikes(fault, job.facts["scene"]):
-                self.cancel(provider=provider)
-                return JobState(JobStatus.RUNNING)
-        if job.facts["end"] == "failed":
-            failure = JobFailure("clip.bad_output", "Thrown away.", Retry.CHANGED_INPUT)
-            return JobState(JobStatus.FAILED, cost=Cost(Decimal(0)), failure=failure)
-        if job.facts["end"] == "gone":
-            failure = JobFailure("provider.job_gone", "Not known.", Retry.LATER)
-            return JobState(JobStatus.FAILED, failure=failure)
-        return JobState(JobStatus.SUCCEEDED, cost=_PRICE, outputs=("x",))
-
-    def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
-        """Write something that stands for the clip."""
-        target.write_bytes(b"clip")
-
-    def cancel_job(self, job: JobRef) -> JobState:
-        """Cancel the job; what it cost is not said."""
-        return JobState(JobStatus.CANCELED)
-
-    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
-        """Know nothing of it."""
-        return Trace()
-
-
-@dataclass
-class _Camera:
-    """The video provider: its `cancel` is another one than that of the owner."""
-
-    vendors: Vendors
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.vendors, "cancel_job" if name == "cancel" else name)
 
 
 @dataclass
@@ -339,7 +223,7 @@ def _product(
     noise.setLevel(logging.CRITICAL)  # the tracer tells every exception
     environment.setattr(providers, "text_provider", lambda *_: vendors)
     environment.setattr(providers, "image_provider", lambda *_: vendors)
-    environment.setattr(providers, "video_provider", lambda *_: _Camera(vendors))
+    environment.setattr(providers, "video_provider", lambda *_: Camera(vendors))
     environment.setattr(ffmpeg, "decode", lambda _path, **_: _facts())
     environment.setattr(production, "produce", lambda _order, room: _product_of(vendors, room))
     environment.setattr(outbox, "answer_for", lambda *_: None)
@@ -376,10 +260,3 @@ def _product_of(vendors: Vendors, room: Path) -> Any:
     cut = Cut(path, 240, 10.0, 5, "0" * 64, (960, 960), Fraction(24), has_sound=False, parts=())
     files = (Made("video", path, 5, "0" * 64), Made("poster", poster, 6, "0" * 64))
     return Product(cut, files)
-
-
-@cache
-def _picture(size: tuple[int, int]) -> Picture:
-    out = io.BytesIO()
-    Pillow.new("RGB", size, (90, 120, 160)).save(out, "PNG")
-    return Picture(out.getvalue())

@@ -24,36 +24,17 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from tests.faults.rehearsal import (
+from tests.faults import actions
+from tests.faults.actions import Action
+from tests.faults.rehearsal import Rehearsal, Snapshot, rehearsal
+from tests.faults.scripted_vendors import (
     DECLINED_IMAGE,
     DECLINED_MOTION,
     DECLINED_STORY,
-    SCENE,
     SCENES,
-    Rehearsal,
-    Snapshot,
-    rehearsal,
 )
 
-_WHOLE, _STEPS = "whole", "steps"
-_GOOD = "a heron"
-_PRICE_OF_ALL = "0.60"
-
 State = tuple[Any, ...]
-
-
-@dataclass(frozen=True)
-class Action:
-    """A request, and the fault that its run meets."""
-
-    name: str
-    method: str
-    path: str
-    body: Any = field(compare=False)
-    mode: str = "ok"
-
-    def __str__(self) -> str:
-        return self.name if self.mode == "ok" else f"{self.name} ({self.mode})"
 
 
 @dataclass
@@ -94,91 +75,6 @@ class Found:
         return len(self.not_by_resume) + len(self.not_at_all) + len(self.wrong)
 
 
-# -- what is tried ---------------------------------------------------------------------------------
-def begins() -> Iterator[Action]:
-    """Yield how a video begins: as a whole under each fault, with what is declined, or in parts."""
-    plain = {"prompt": _GOOD, "scenes": SCENES, "seconds": 5, "ratio": "960:960"}
-    plain["requestId"] = _WHOLE
-    for mode in _FAULTS:
-        yield Action("create", "POST", "/v1/videos", plain, mode)
-    for marker in (DECLINED_STORY, DECLINED_IMAGE, DECLINED_MOTION):
-        declined = {**plain, "prompt": f"{_GOOD} {marker}"}
-        yield Action(f"create {marker}", "POST", "/v1/videos", declined)
-    limited, spoiled = {**plain, "max_cost": _PRICE_OF_ALL}, "image charged and held back"
-    yield Action("create under a limit", "POST", "/v1/videos", limited, spoiled)
-    story = {"prompt": _GOOD, "frameCount": SCENES, "duration": 5 * SCENES, "requestId": _STEPS}
-    for mode in ("ok", "story refused", "story unknown"):
-        yield Action("story", "POST", "/api/generate_story", story, mode)
-
-
-_FAULTS = (
-    "ok", "story refused", "story unknown", "image refused", "image unknown",
-    "image charged and held back", "clip refused", "clip unknown", "clip failed", "clip gone",
-    "merge failed", "canceled at once", "canceled at clip", "canceled at vendor",
-)  # fmt: skip
-
-
-def resumes(video_id: str) -> Iterator[Action]:
-    """Yield the resumes, with each change that an error's advice can name."""
-    again = {"on_unknown": "resubmit_once"}
-    scene = str(SCENE)
-    bodies: dict[str, Any] = {
-        "resume, again": again,
-        "resume": {},
-        "resume, other prompt": {"prompt": _GOOD},
-        "resume, again, other prompt": {"prompt": _GOOD, **again},
-        "resume, other picture": {"scenes": {scene: {"prompt": "a pier"}}},
-        "resume, other motion": {"scenes": {scene: {"motion_prompt": "it flies"}}},
-        "resume, again, other picture": {"scenes": {scene: {"prompt": "a pier"}}, **again},
-        "resume, again, other motion": {"scenes": {scene: {"motion_prompt": "it flies"}}, **again},
-        "resume, higher limit": {"max_cost": "9"},
-    }
-    for name, body in bodies.items():
-        yield Action(name, "POST", f"/v1/videos/{video_id}/resume", body)
-
-
-def parts(video_id: str) -> Iterator[Action]:
-    """Yield the requests for one part."""
-    one = {"requestId": video_id}
-    yield Action(
-        "story", "POST", "/api/generate_story", {**one, "prompt": _GOOD, "frameCount": SCENES}
-    )
-    for index in range(SCENES):
-        image = {**one, "prompt": _GOOD, "frameIndex": index}
-        yield Action(f"image {index}", "POST", "/api/generate_single_image", image)
-        clip = {**one, "prompt": "it moves", "clipIndex": index}
-        yield Action(f"clip {index}", "POST", "/api/generate_single_video_clip", clip)
-    yield Action("merge", "POST", "/api/merge_video_clips", one)
-
-
-def disturbances(video_id: str) -> Iterator[Action]:
-    """Yield everything that may go wrong, or that an owner may do, besides the ways on."""
-    faults = {
-        "resume": _FAULTS,
-        "resume, again": ("image unknown", "clip unknown", "clip gone", "story unknown"),
-        "resume, other picture": ("image refused", "clip failed", "canceled at once"),
-    }
-    for action in resumes(video_id):
-        for mode in faults.get(action.name, ()):
-            yield _with(action, mode)
-    fixes = {
-        "story": ("story refused", "story unknown"),
-        f"image {SCENE - 1}": ("image refused", "image unknown", "canceled at once"),
-        f"clip {SCENE - 1}": ("clip refused", "clip unknown", "clip failed", "canceled at clip"),
-        "merge": ("merge failed",),
-    }
-    for action in parts(video_id):
-        for mode in fixes.get(action.name, ()):
-            yield _with(action, mode)
-    first = {"requestId": video_id, "totalClips": 1}
-    yield Action("merge of the first", "POST", "/api/merge_video_clips", first)
-    yield Action("cancel", "POST", f"/v1/videos/{video_id}/cancel", None)
-
-
-def _with(action: Action, mode: str) -> Action:
-    return Action(action.name, action.method, action.path, action.body, mode)
-
-
 # -- the search ------------------------------------------------------------------------------------
 @dataclass
 class Search:
@@ -190,18 +86,18 @@ class Search:
     tried: dict[tuple[State, Action], tuple[State, Snapshot] | None] = field(default_factory=dict)
     leading: dict[bool, set[State]] = field(default_factory=lambda: {True: set(), False: set()})
 
-    def run(self, actions: Iterable[Action] | None = None) -> Found:
+    def run(self, first: Iterable[Action] | None = None) -> Found:
         """Begin with these actions, explore, and look for a way on from each state."""
         started, empty = time.monotonic(), self.stage.snapshot()
         waiting: deque[tuple[State, Snapshot, int]] = deque()
-        for action in actions or begins():
+        for action in first or actions.begins():
             if to := self._act(empty, action):
                 self._meet(*to, (str(action),), 1, waiting)
         while waiting:
             state, snapshot, level = waiting.popleft()
             told = self.found.told_by[state]
             if level < self.depth:
-                for action in _all_actions(_name(snapshot)):
+                for action in actions.everything(_name(snapshot)):
                     if not _can_strike(action.mode, state):
                         continue
                     if to := self._try(state, snapshot, action):
@@ -262,7 +158,7 @@ class Search:
         while waiting:
             state, before = waiting.popleft()
             name = _name(before)
-            for action in (*resumes(name), *(() if by_resume else parts(name))):
+            for action in (*actions.resumes(name), *(() if by_resume else actions.parts(name))):
                 to = self._try(state, before, action)
                 if to is None or to[0] in came_from:
                     continue
@@ -274,12 +170,6 @@ class Search:
                     return True
                 waiting.append(to)
         return False
-
-
-def _all_actions(name: str) -> Iterator[Action]:
-    yield from resumes(name)
-    yield from parts(name)
-    yield from disturbances(name)
 
 
 def _name(snapshot: Snapshot) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import state_space
+from tests.faults import actions
 from tests.faults.rehearsal import Rehearsal, rehearsal
 from tests.faults.state_space import Search
 
@@ -32,7 +32,7 @@ def stage(tmp_path: Path) -> Iterator[Rehearsal]:
         yield made
 
 
-SHARE = [action for action in state_space.begins() if str(action) == "create (image refused)"]
+SHARE = [action for action in actions.begins() if str(action) == "create (image refused)"]
 
 
 def test_every_state_has_a_way_to_the_finished_video(stage: Rehearsal) -> None:

@@ -1,0 +1,138 @@
+"""Vendors that do at once what a script says: they answer, decline what is marked, or fail.
+
+They stand in the place of the adapters. What they were asked for is remembered in the ledger alone,
+so that going back to an earlier moment takes nothing but its rows.
+"""
+
+import io
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image as Pillow
+
+from common.errors import OutcomeUnknown, ProviderRefused
+from common.providers import (
+    ClipRequest,
+    ImageRequest,
+    ImageResult,
+    JobFailure,
+    JobRef,
+    JobState,
+    JobStatus,
+    Retry,
+    StoryRequest,
+    StoryResult,
+    Trace,
+)
+from common.video import Cost, Picture, Scene, Story
+
+SCENES, SCENE = 2, 2  # so many scenes; the faults strike this one
+DECLINED_STORY, DECLINED_IMAGE, DECLINED_MOTION = "[story]", "[image]", "[motion]"
+"""Markers in a prompt: the vendor declines the story, or the picture or clip of the scene."""
+_PRICE = Cost(Decimal("0.01"))
+
+
+@dataclass
+class Vendors:
+    """Every vendor. `mode` is the fault of the run that goes on; `struck` says that it happened."""
+
+    mode: str = "ok"
+    struck: bool = False
+    cancel: Any = None
+
+    def strikes(self, fault: str, scene: int = SCENE) -> bool:
+        """Say whether this fault happens now."""
+        hit = self.mode == fault and scene == SCENE
+        self.struck |= hit
+        return hit
+
+    # -- text and image ----------------------------------------------------------------------------
+    def write_story(self, request: StoryRequest) -> StoryResult:
+        """Write a story in which the prompt's markers are passed on to the scene."""
+        self._maybe_refuse("story", DECLINED_STORY in request.prompt)
+        image = DECLINED_IMAGE if DECLINED_IMAGE in request.prompt else ""
+        motion = DECLINED_MOTION if DECLINED_MOTION in request.prompt else ""
+        return StoryResult(
+            Story(
+                "Title",
+                "Overview",
+                tuple(
+                    Scene(
+                        n, (n - 1) * request.seconds, f"scene {n}",
+                        f"paint {n} {image if n == SCENE else ''}",
+                        f"move {n} {motion if n == SCENE else ''}",
+                    )
+                    for n in range(1, request.scenes + 1)
+                ),
+            ),
+            _PRICE,
+        )  # fmt: skip
+
+    def paint(self, request: ImageRequest) -> ImageResult:
+        """Paint a picture of one colour."""
+        self._maybe_refuse("image", DECLINED_IMAGE in request.prompt, request.scene)
+        if self.strikes("image charged and held back", request.scene):
+            raise ProviderRefused("Held back.", code="safety.output", billed=True, cost=_PRICE)
+        return ImageResult(_picture(request.size), _PRICE)
+
+    def _maybe_refuse(self, kind: str, declined: bool, scene: int = SCENE) -> None:
+        if declined:
+            raise ProviderRefused("Declined.", code="safety.input", billed=False)
+        if self.strikes(f"{kind} refused", scene):
+            raise ProviderRefused("No.", code="provider.internal", billed=False, retryable=True)
+        if self.strikes(f"{kind} unknown", scene):
+            raise OutcomeUnknown("The line broke.")
+
+    # -- video -------------------------------------------------------------------------------------
+    def submit(self, request: ClipRequest) -> JobRef:
+        """Accept a job, whose end is known already."""
+        self._maybe_refuse("clip", DECLINED_MOTION in request.prompt, request.scene)
+        ends = [end for end in ("failed", "gone") if self.strikes(f"clip {end}", request.scene)]
+        facts = {"end": ends[0] if ends else "succeeded", "scene": request.scene}
+        return JobRef("runway", request.model, request.client_token, facts, _PRICE, 5)
+
+    def poll(self, job: JobRef) -> JobState:
+        """Say how the job ended; its owner may cancel while it goes on."""
+        for provider, fault in ((False, "canceled at clip"), (True, "canceled at vendor")):
+            if not self.struck and self.strikes(fault, job.facts["scene"]):
+                self.cancel(provider=provider)
+                return JobState(JobStatus.RUNNING)
+        if job.facts["end"] == "failed":
+            failure = JobFailure("clip.bad_output", "Thrown away.", Retry.CHANGED_INPUT)
+            return JobState(JobStatus.FAILED, cost=Cost(Decimal(0)), failure=failure)
+        if job.facts["end"] == "gone":
+            failure = JobFailure("provider.job_gone", "Not known.", Retry.LATER)
+            return JobState(JobStatus.FAILED, failure=failure)
+        return JobState(JobStatus.SUCCEEDED, cost=_PRICE, outputs=("x",))
+
+    def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
+        """Write something that stands for the clip."""
+        target.write_bytes(b"clip")
+
+    def cancel_job(self, job: JobRef) -> JobState:
+        """Cancel the job; what it cost is not said."""
+        return JobState(JobStatus.CANCELED)
+
+    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
+        """Know nothing of it."""
+        return Trace()
+
+
+@dataclass
+class Camera:
+    """The video provider: its `cancel` is another one than that of the owner."""
+
+    vendors: Vendors
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.vendors, "cancel_job" if name == "cancel" else name)
+
+
+@cache
+def _picture(size: tuple[int, int]) -> Picture:
+    out = io.BytesIO()
+    Pillow.new("RGB", size, (90, 120, 160)).save(out, "PNG")
+    return Picture(out.getvalue())
