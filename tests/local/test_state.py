@@ -95,13 +95,13 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
 
 
 def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    preflight.check_platform()
+    preflight.check_packages()
     monkeypatch.setitem(preflight.PLATFORM_PACKAGES, "no_such_package", "nothing")
     with pytest.raises(LocalCloudError, match=r"no_such_package \(nothing\).*glibc"):
-        preflight.check_platform()
+        preflight.check_packages()
     monkeypatch.setattr(sys, "platform", "win32")
     with pytest.raises(LocalCloudError, match="WSL"):
-        preflight.check_platform()
+        preflight.check_packages()
 
 
 def test_data_of_another_postgres_is_left_alone(tmp_path: Path) -> None:

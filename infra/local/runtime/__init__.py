@@ -26,8 +26,8 @@ def prepare(directory: Path) -> Path:
         distributions = [distribution(name) for name in CLIENT]
     except PackageNotFoundError as error:
         raise LocalCloudError(
-            f"The package {error} is not installed. Run `make setup`, which installs the locked "
-            "packages."
+            f"The package {error} is not installed. Remove .venv and run this again, which "
+            "installs the locked packages."
         ) from error
     digest = _digest(distributions)
     marker = directory / ".digest"
