@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from aws_cdk import App
+from aws_cdk.cx_api import CloudAssembly
 
 from infra import config
 from infra.stack import VideoStack
+from layers import tree
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,7 +40,7 @@ def synthesize(stage: config.Stage, out: Path) -> Path:
 
     Raises SystemExit when a layer is not built.
     """
-    assembly = app(stage, out=out).synth()
+    assembly = synth(app(stage, out=out))
     return Path(assembly.directory) / assembly.get_stack_by_name(stage.stack_name).template_file
 
 
@@ -55,7 +57,20 @@ def _from_command_line() -> None:
         key: value for key in config.SETTABLE if (value := context.try_get_context(key)) is not None
     }
     stage = config.stage(context.try_get_context("stage") or "dev", changes)
-    app(stage).synth()
+    synth(app(stage))
+
+
+def synth(made: App) -> CloudAssembly:
+    """Synthesize, and let everybody read the staged assets.
+
+    Lambda runs code as another user than the one who packed it: under umask 077 a clone's files,
+    and so those of the assets, could be read by nobody else.
+    """
+    assembly = made.synth()
+    for asset in Path(assembly.directory).glob("asset.*"):
+        if asset.is_dir():
+            tree.normalise(asset)
+    return assembly
 
 
 def main() -> None:

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from aws_cdk import App, Stack
+from aws_cdk.aws_s3_assets import Asset
 
-from infra.app import ROOT
+from infra.app import ROOT, synth
 from layers import build
 from layers.sizes import function_names
 from tests.infra.template import Template
@@ -98,3 +100,19 @@ def test_a_stale_layer_is_named_with_the_command_that_builds_it(
     monkeypatch.setattr(build, "read_stamp", lambda platform, layer: None)
     with pytest.raises(SystemExit, match="python -m layers lambda-arm64"):
         app(config.stage("prod"), out=tmp_path)
+
+
+def test_assets_of_a_private_clone_can_be_read_by_everybody(tmp_path: Path) -> None:
+    """As of a clone made under umask 077: Lambda refuses code that only its owner may read."""
+    source = tmp_path / "source"
+    (source / "package").mkdir(parents=True)
+    (source / "package" / "handler.py").write_text("")
+    (source / "tool").write_text("")
+    for path, mode in (("package", 0o700), ("package/handler.py", 0o600), ("tool", 0o700)):
+        (source / path).chmod(mode)
+    made = App(outdir=str(tmp_path / "out"), analytics_reporting=False)
+    Asset(Stack(made, "Stack"), "Asset", path=str(source))
+    assembly = Path(synth(made).directory)
+    (staged,) = (path for path in assembly.glob("asset.*") if path.is_dir())
+    modes = {path.name: path.stat().st_mode & 0o777 for path in staged.rglob("*")}
+    assert modes == {"package": 0o755, "handler.py": 0o644, "tool": 0o755}
