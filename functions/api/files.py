@@ -146,6 +146,7 @@ class Files:
             request_id=wish.requestId,
         )
         with self.database.transaction() as cursor:
+            uploads.check_pending(cursor, announced.user_id, announced.size_bytes)
             uploads.insert(cursor, announced)
         # From here it goes the way of every upload: looked at by the function `register`.
         self.store.put(arrival(caller.user_id, media_id), data, wish.contentType)

@@ -23,7 +23,7 @@ from common.uploads import (
     SECONDS_TO_SEND,
     SUFFIXES,
     kind_of,
-    parts_of,
+    part_sizes,
 )
 
 
@@ -37,23 +37,27 @@ class Uploads:
     def create(
         self, caller: Caller, wish: CreateUpload, request_id: str | None = None
     ) -> UploadObject:
-        """Announce an upload, and say where and how its bytes are to be sent."""
+        """Announce an upload, and say where and how its bytes are to be sent.
+
+        Raises TooManyRequests or PayloadTooLarge when the caller has too much announced already.
+        """
         upload = replace(_announced(caller, wish), request_id=request_id)
         key = arrival(upload.user_id, upload.media_id)
-        form = parts = None
-        if upload.size_bytes >= PARTS_FROM_BYTES or wish.in_parts:
-            parts_id = self.store.begin_parts(key, upload.media_type)
-            count = parts_of(upload.size_bytes)
-            urls = self.store.part_links(key, parts_id, count, seconds=SECONDS_TO_SEND)
+        form = parts = parts_id = None
+        with self.database.transaction() as cursor:
+            uploads.check_pending(cursor, upload.user_id, upload.size_bytes)
+            if upload.size_bytes >= PARTS_FROM_BYTES or wish.in_parts:
+                parts_id = self.store.begin_parts(key, upload.media_type)
+            uploads.insert(cursor, replace(upload, multipart_id=parts_id))
+        if parts_id is not None:
+            sizes = part_sizes(upload.size_bytes)
+            urls = self.store.part_links(key, parts_id, sizes, seconds=SECONDS_TO_SEND)
             parts = UploadParts(urls=urls)  # type: ignore[call-arg]  # mypy misses the default
         else:
-            parts_id = None
             made = self.store.form(
                 key, upload.media_type, upload.size_bytes, seconds=SECONDS_TO_SEND
             )
             form = UploadForm(url=made.url, fields=dict(made.fields))
-        with self.database.transaction() as cursor:
-            uploads.insert(cursor, replace(upload, multipart_id=parts_id))
         here = f"/v1/uploads/{upload.media_id}"
         return UploadObject(
             id=upload.media_id,
@@ -74,9 +78,10 @@ class Uploads:
         upload = self._pending(caller, media_id)
         if upload.multipart_id is None:
             raise Conflict("The upload is sent by its form, not in parts.", code="upload.no_parts")
-        if len(sent.etags) != parts_of(upload.size_bytes):
+        count = len(part_sizes(upload.size_bytes))
+        if len(sent.etags) != count:
             raise InvalidInput(
-                f"The file has {parts_of(upload.size_bytes)} parts; {len(sent.etags)} were named.",
+                f"The file has {count} parts; {len(sent.etags)} were named.",
                 field="etags",
                 code="upload.parts",
             )

@@ -10,6 +10,9 @@ MOST_BYTES: dict[Kind, int] = {"image": 25 * _MIB, "video": 1024 * _MIB, "audio"
 PARTS_FROM_BYTES = 64 * _MIB
 PART_BYTES = 16 * _MIB  # of every part but the last one; S3 takes no smaller ones than 5 MiB
 SECONDS_TO_SEND = 3600
+# Of one owner, announced and not yet looked at. Parts that were sent are stored for a day.
+MOST_PENDING = 100
+MOST_PENDING_BYTES = 10 * 1024 * _MIB
 
 # Media type, and the suffix of the stored object. A picture is stored anew, always as PNG.
 SUFFIXES: dict[str, str] = {
@@ -74,9 +77,9 @@ def kind_of(media_type: str) -> Kind | None:
     return next(kind for kind in MOST_BYTES if media_type.startswith(f"{kind}/"))
 
 
-def parts_of(size_bytes: int) -> int:
-    """Return in how many parts a file of that size is sent."""
-    return -(-size_bytes // PART_BYTES)
+def part_sizes(size_bytes: int) -> list[int]:
+    """Return the sizes in bytes of the parts in which a file of that size is sent."""
+    return [min(PART_BYTES, size_bytes - begun) for begun in range(0, size_bytes, PART_BYTES)]
 
 
 @dataclass(frozen=True, slots=True)

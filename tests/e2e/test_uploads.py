@@ -162,6 +162,16 @@ def test_a_form_is_not_completed(sender: Client) -> None:
     assert_problem(sender.call("POST", path, {"etags": ["a"]}), 409, "upload.no_parts")
 
 
+def test_the_store_takes_a_part_of_its_exact_size_only(sender: Client, movie: bytes) -> None:
+    made = announce(sender, "video/mp4", len(movie), in_parts=True)
+    (url,) = made["parts"]["urls"]
+    for wrong in (movie + b"x", movie[:-1], movie * 20):
+        assert requests.put(url, data=wrong, timeout=TIMEOUT).status_code == 403
+    etag = requests.put(url, data=movie, timeout=TIMEOUT).headers["ETag"]
+    assert sender.call("POST", made["links"]["complete"], {"etags": [etag]}).status_code == 202
+    assert settled(sender, made["id"])["status"] == "ready"
+
+
 def test_large_files_come_in_parts(sender: Client) -> None:
     made = announce(sender, "video/mp4", 100 * 1024 * 1024)
     assert made["form"] is None

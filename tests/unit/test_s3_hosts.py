@@ -43,7 +43,7 @@ def hosts(store: S3MediaStore) -> set[str | None]:
         store.link("alice/k", seconds=60),
         store.link("alice/k", seconds=60, filename="k.mp4"),
         store.form("alice/k", "image/png", 10, seconds=60).url,
-        *store.part_links("alice/k", "upload", 2, seconds=60),
+        *store.part_links("alice/k", "upload", [5, 3], seconds=60),
     ]
     return {urlsplit(url).hostname for url in urls}
 

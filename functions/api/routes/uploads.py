@@ -19,7 +19,7 @@ router = group()
     description="Announces a picture, a video or a sound, and answers where to send its bytes: "
     "by a form, or in parts. What arrives is looked at and measured; poll `links.self` until it "
     "is `ready` or `refused`.",
-    responses=answers(201, UploadObject, 400, 415, 422, 429, 503, authenticated=True),
+    responses=answers(201, UploadObject, 400, 413, 415, 422, 429, 503, authenticated=True),
     status_code=201,
     middlewares=ADMITTED,
 )

@@ -44,7 +44,11 @@ class UploadForm(BaseModel):
 class UploadParts(BaseModel):
     """Put one part after the other to its URL; keep the ETag that each answer carries."""
 
-    size_bytes: int = Field(PART_BYTES, description="Of every part but the last one.")
+    size_bytes: int = Field(
+        PART_BYTES,
+        description="Of every part but the last one, which has the rest. The store refuses a part "
+        "of another size.",
+    )
     urls: list[str]
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from psycopg2.extras import Json
 
 from common.database import Cursor
-from common.errors import NotFound
-from common.uploads import Found, Kind
+from common.errors import NotFound, PayloadTooLarge, TooManyRequests
+from common.uploads import MOST_PENDING, MOST_PENDING_BYTES, Found, Kind
 
 # The form to send it with has long run out, and so has the object itself (the rule on `_uploads/`).
 LOST_AFTER_HOURS = 25
+_RETRY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,37 @@ class Upload:
     name: str | None = None
     request_id: str | None = None
     multipart_id: str | None = None
+
+
+def check_pending(cursor: Cursor, user_id: str, size_bytes: int) -> None:
+    """Check that the owner may announce one more upload of that size.
+
+    Raises TooManyRequests or PayloadTooLarge. Other announcements of the owner wait until the
+    transaction ends.
+    """
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"uploads:{user_id}",))
+    cursor.execute(
+        """
+        SELECT count(*) AS number, coalesce(sum(size_bytes), 0)::bigint AS bytes
+        FROM uploads WHERE user_id = %s AND status = 'pending'
+        """,
+        (user_id,),
+    )
+    (pending,) = cursor.fetchall()
+    advice = "Send or abort some of them, or try again when they have been looked at."
+    if pending["number"] >= MOST_PENDING:
+        raise TooManyRequests(
+            f"{pending['number']} uploads of yours are announced and not sent; at most "
+            f"{MOST_PENDING} may be. {advice}",
+            code="upload.too_many_pending",
+            retry_after=_RETRY_SECONDS,
+        )
+    if pending["bytes"] + size_bytes > MOST_PENDING_BYTES:
+        raise PayloadTooLarge(
+            f"Uploads of yours that are announced and not sent have {pending['bytes']} bytes; "
+            f"with this one they would have more than {MOST_PENDING_BYTES}. {advice}",
+            code="upload.too_many_bytes_pending",
+        )
 
 
 def insert(cursor: Cursor, upload: Upload) -> None:

@@ -215,8 +215,10 @@ class ManagedStore(MediaStore, Protocol):
         """Begin an object that is sent in parts; return its name until it is whole."""
         ...
 
-    def part_links(self, key: str, parts_id: str, count: int, *, seconds: int) -> list[str]:
-        """Return a URL for each part, to which it is put without credentials."""
+    def part_links(
+        self, key: str, parts_id: str, sizes: Sequence[int], *, seconds: int
+    ) -> list[str]:
+        """Return a URL for each part, which takes exactly that many bytes."""
         ...
 
     def join_parts(self, key: str, parts_id: str, etags: Sequence[str]) -> None:

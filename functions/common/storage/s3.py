@@ -186,14 +186,18 @@ class S3MediaStore:
             raise _own(error, "stored") from error
         return begun["UploadId"]
 
-    def part_links(self, key: str, parts_id: str, count: int, *, seconds: int) -> list[str]:
-        """Return a presigned PUT for each part."""
-        place = {"Bucket": self._bucket, "Key": key, "UploadId": parts_id}
+    def part_links(
+        self, key: str, parts_id: str, sizes: Sequence[int], *, seconds: int
+    ) -> list[str]:
+        """Return a presigned PUT for each part; its signature covers the part's size in bytes."""
+        upload = {"Bucket": self._bucket, "Key": key, "UploadId": parts_id}
         return [
             aws.s3().generate_presigned_url(
-                "upload_part", Params={**place, "PartNumber": number}, ExpiresIn=seconds
+                "upload_part",
+                Params={**upload, "PartNumber": number, "ContentLength": size},
+                ExpiresIn=seconds,
             )
-            for number in range(1, count + 1)
+            for number, size in enumerate(sizes, start=1)
         ]
 
     def join_parts(self, key: str, parts_id: str, etags: Sequence[str]) -> None:
