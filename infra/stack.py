@@ -228,13 +228,17 @@ class VideoStack(Stack):
         ffmpeg: bool = False,
         speech: bool = False,
     ) -> None:
-        """Make the function of a folder; every one of them queries the database."""
+        """Make the function of a folder; every one of them queries the database as its role."""
         self.functions[folder] = PipelineFunction(
             self,
             folder,
             surroundings=self.surroundings,
-            environment={**self.database.environment(), **settings},
-            may=[_may_read(self.database.secret), *may, self.storage.inbox_is_closed()],
+            environment={**self.database.environment(folder), **settings},
+            may=[
+                _may_read(self.database.role_secrets[folder]),
+                *may,
+                self.storage.inbox_is_closed(),
+            ],
             ffmpeg=ffmpeg,
             speech=speech,
         )
@@ -245,8 +249,11 @@ class VideoStack(Stack):
             self,
             "migrate",
             surroundings=self.surroundings,
-            environment=self.database.environment(direct=True),
-            may=[_may_read(self.database.secret), self.storage.inbox_is_closed()],
+            environment=self.database.migrate_environment(),
+            may=[
+                _may_read(self.database.secret, *self.database.role_secrets.values()),
+                self.storage.inbox_is_closed(),
+            ],
             group=self.network.migrate,
         )
         applied = migrations(self, migrate=migrate, network=self.network, database=self.database)
@@ -321,5 +328,5 @@ def _may_animate_on_bedrock() -> list[Grant]:
     ]
 
 
-def _may_read(secret: secretsmanager.ISecret) -> Grant:
-    return allow(["secretsmanager:GetSecretValue"], [secret.secret_arn])
+def _may_read(*secrets: secretsmanager.ISecret) -> Grant:
+    return allow(["secretsmanager:GetSecretValue"], [secret.secret_arn for secret in secrets])

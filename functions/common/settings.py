@@ -33,6 +33,12 @@ class DatabaseSettings(Settings):
     database_tls: Literal["verify-full", "disable"]
 
 
+class MigrateSettings(DatabaseSettings):
+    """Settings of the function `migrate`, whose secret is the owner's."""
+
+    database_role_arns: str  # JSON: function -> ARN of the secret with its role and password
+
+
 class StorageSettings(Settings):
     """Where media lie."""
 
@@ -124,7 +130,7 @@ BY_FUNCTION: dict[str, type[Settings]] = {
     "finish": AssemblySettings,
     "register": AssemblySettings,
     "sweeper": SweeperSettings,
-    "migrate": DatabaseSettings,
+    "migrate": MigrateSettings,
 }
 
 
@@ -156,6 +162,11 @@ class FunctionSettings(BaseModel):
 def function_memory() -> int:
     """The memory that the function has, in MiB."""
     return load(FunctionSettings).aws_lambda_function_memory_size
+
+
+def name_user(name: str) -> None:
+    """Name the user of the process, for libraries that ask, where the system has no name for it."""
+    os.environ.setdefault("LOGNAME", name)
 
 
 S = TypeVar("S", bound=BaseModel)

@@ -1,7 +1,8 @@
-"""The custom resource `DatabaseMigrations`: brings the schema up to date when the stack deploys.
+"""The custom resource `DatabaseMigrations`: brings schema and roles up to date on deployment.
 
-CloudFormation invokes it on create and on every change of the migrations, and waits for the
-answer that is PUT to a URL of its own. A failed migration fails the deployment with its message.
+CloudFormation invokes it on create and on every change of the migrations or privileges, and waits
+for the answer that is PUT to a URL of its own. A failed migration fails the deployment with its
+message. An operator invokes it with an empty event after changing the password in a role's secret.
 """
 
 from typing import Any
@@ -10,23 +11,33 @@ import urllib3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from common.log import logger
-from common.settings import DatabaseSettings, load
-from migrate import migrations
+from common.settings import MigrateSettings, load
+from migrate import migrations, roles
 
 _PHYSICAL_ID = "database-migrations"
 
 
 @logger.inject_lambda_context(clear_state=True)
-def handler(event: dict[str, Any], context: LambdaContext) -> None:
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     """Migrate on Create and Update; deleting the stack leaves the data to the stage's policy."""
+    if "RequestType" not in event:
+        return _migrate()
     status, reason, data = "SUCCESS", "The schema is up to date.", {}
     if event["RequestType"] != "Delete":
         try:
-            data = {"Applied": str(migrations.apply(load(DatabaseSettings)))}
+            data = _migrate()
         except Exception as error:
             logger.exception("migration failed")
             status, reason = "FAILED", f"{type(error).__name__}: {error}"[:1000]
     _answer(event, status, reason, data)
+    return data
+
+
+def _migrate() -> dict[str, str]:
+    settings = load(MigrateSettings)
+    applied = migrations.apply(settings)
+    roles.apply(settings)
+    return {"Applied": str(applied)}
 
 
 def _answer(event: dict[str, Any], status: str, reason: str, data: dict[str, str]) -> None:

@@ -8,7 +8,7 @@ import yoyo
 
 import common.database
 from common import secrets
-from common.settings import DatabaseSettings
+from common.settings import DatabaseSettings, name_user
 
 FOLDER = Path(common.database.__file__).parent / "migrations"
 # Any number that nothing else in the database uses: one deployment migrates at a time.
@@ -20,6 +20,8 @@ def apply(settings: DatabaseSettings, folder: Path = FOLDER) -> int:
 
     A migration that fails is rolled back whole; those before it stay. Raises the database's error.
     """
+    # yoyo notes who migrates, and fails if the user id has no name, as Lambda's may have none.
+    name_user("migrate")
     address = _address(settings)
     guard = yoyo.get_backend(address)
     backend = yoyo.get_backend(address)

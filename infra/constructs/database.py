@@ -1,9 +1,11 @@
 """PostgreSQL, the pool in front of it, and the migrations that a deployment applies."""
 
 import hashlib
+import json
 from collections.abc import Mapping
+from pathlib import Path
 
-from aws_cdk import CustomResource, Duration, RemovalPolicy
+from aws_cdk import CustomResource, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -13,11 +15,18 @@ from infra.config import Stage
 from infra.constructs.function import SOURCES, PipelineFunction
 from infra.constructs.nag import acknowledge
 from infra.constructs.network import Network
+from migrate import privileges
+from migrate.privileges import PRIVILEGES
 
 # The current major version of RDS, and of the local PostgreSQL. Minor versions come by themselves.
 ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_18)
 NAME = "video"
 USER = "video"
+
+_NOT_ROTATED = (
+    "Rotation by itself would add a function of another publisher to the VPC. The password is "
+    "generated and readable by one function's role; `migrate` sets it anew when it is changed."
+)
 
 
 class Database(Construct):
@@ -58,35 +67,61 @@ class Database(Construct):
             deletion_protection=stage.keep_data,
             removal_policy=(RemovalPolicy.SNAPSHOT if stage.keep_data else RemovalPolicy.DESTROY),
         )
+        # A secret for each function's role, which `migrate` makes (functions/migrate/roles.py).
+        self.role_secrets = {function: self._role_secret(function) for function in PRIVILEGES}
         self.proxy = self._proxy(network) if stage.proxy else None
         self._tls = stage.database_tls
         self._acknowledge(stage)
 
     @property
     def secret(self) -> secretsmanager.ISecret:
-        """The secret with the user's name and password."""
+        """The secret with the name and password of the owner, who migrates."""
         assert self.instance.secret is not None  # the credentials above are generated
         return self.instance.secret
 
-    def environment(self, *, direct: bool = False) -> Mapping[str, str]:
-        """Return the settings of a function that queries; `direct` goes past the proxy."""
-        through_proxy = self.proxy if not direct else None
-        host = (
-            through_proxy.endpoint if through_proxy else self.instance.db_instance_endpoint_address
-        )
+    def environment(self, function: str) -> Mapping[str, str]:
+        """Return the settings of a function that queries, as its own role."""
+        host = self.proxy.endpoint if self.proxy else self.instance.db_instance_endpoint_address
+        return self._settings(host, self.role_secrets[function])
+
+    def migrate_environment(self) -> Mapping[str, str]:
+        """Return the settings of `migrate`: the owner's secret, past the proxy, and all roles."""
+        arns = {name: secret.secret_arn for name, secret in self.role_secrets.items()}
+        return {
+            **self._settings(self.instance.db_instance_endpoint_address, self.secret),
+            "DATABASE_ROLE_ARNS": Stack.of(self).to_json_string(arns),
+        }
+
+    def _settings(self, host: str, secret: secretsmanager.ISecret) -> Mapping[str, str]:
         return {
             "DATABASE_HOST": host,
             "DATABASE_PORT": self.instance.db_instance_endpoint_port,
             "DATABASE_NAME": NAME,
-            "DATABASE_SECRET_ARN": self.secret.secret_arn,
+            "DATABASE_SECRET_ARN": secret.secret_arn,
             "DATABASE_TLS": self._tls,
         }
+
+    def _role_secret(self, function: str) -> secretsmanager.Secret:
+        secret = secretsmanager.Secret(
+            self,
+            f"{function.capitalize()}Role",
+            description=f"Database role and password of the function {function}",
+            removal_policy=RemovalPolicy.DESTROY,
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=json.dumps({"username": f"{USER}_{function}"}),
+                generate_string_key="password",
+                password_length=40,
+                exclude_punctuation=True,
+            ),
+        )
+        acknowledge(secret, "SMG4", _NOT_ROTATED)
+        return secret
 
     def _proxy(self, network: Network) -> rds.DatabaseProxy:
         assert network.proxy is not None
         return self.instance.add_proxy(
             "Proxy",
-            secrets=[self.secret],
+            secrets=list(self.role_secrets.values()),
             vpc=network.vpc,
             vpc_subnets=network.database_subnets,
             security_groups=[network.proxy],
@@ -103,12 +138,7 @@ class Database(Construct):
             "RDS11",
             "The port is open to two security groups only; another number would hide nothing.",
         )
-        acknowledge(
-            self.instance.node.find_child("Secret"),
-            "SMG4",
-            "Rotation would add a function of another publisher to the VPC. The password is "
-            "generated, and readable by the functions' roles only.",
-        )
+        acknowledge(self.instance.node.find_child("Secret"), "SMG4", _NOT_ROTATED)
         if not stage.multi_az:
             acknowledge(self.instance, "RDS3", f"Stage {stage.name} may be away for a while.")
         if not stage.keep_data:
@@ -129,15 +159,17 @@ def migrations(
         resource_type="Custom::DatabaseMigrations",
         service_token=migrate.function.function_arn,
         service_timeout=Duration.minutes(15),
-        properties={"Digest": _migrations_digest()},
+        properties={"Digest": _digest()},
     )
     # The function needs the way to Secrets Manager, and the rules that let it in.
     resource.node.add_dependency(network, database)
     return resource
 
 
-def _migrations_digest() -> str:
+def _digest() -> str:
+    """Change with every migration and with every privilege."""
     whole = hashlib.sha256()
-    for path in sorted((SOURCES / "common" / "database" / "migrations").glob("*.sql")):
+    migrations_folder = SOURCES / "common" / "database" / "migrations"
+    for path in [*sorted(migrations_folder.glob("*.sql")), Path(privileges.__file__)]:
         whole.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return whole.hexdigest()

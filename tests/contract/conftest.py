@@ -1,5 +1,6 @@
 """A real PostgreSQL with the schema, and a stand-in for the secret that opens it."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,10 +10,11 @@ import pytest
 
 from common import secrets
 from common.database import Database
-from common.settings import ApiSettings, DatabaseSettings
+from common.settings import ApiSettings, DatabaseSettings, MigrateSettings
 from infra.local.postgres import Postgres
 from infra.local.state import State
-from migrate import migrations
+from migrate import migrations, roles
+from migrate.privileges import PRIVILEGES
 from tests.contract.gateway import Gateway, quietly
 from tests.stand_ins import runway, secrets_manager, step_functions
 from tests.stand_ins.process import StandIn
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:database-abc123"
 PROVIDERS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:providers-abc123"
 KEYS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:keys-abc123"
+ROLES = {
+    name: f"arn:aws:secretsmanager:us-east-1:000000000000:secret:role-{name}" for name in PRIVILEGES
+}
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:videos"
 NAME = "video"
 
@@ -71,6 +76,8 @@ def _secrets_of(postgres: Postgres, environment: pytest.MonkeyPatch) -> Iterator
     with secrets_manager.serve() as store:
         environment.setenv("AWS_ENDPOINT_URL", store.url)
         store.secrets[SECRET] = {"username": "postgres", "password": postgres.password}
+        for name, arn in ROLES.items():
+            store.secrets[arn] = {"username": f"video_{name}", "password": f"password of {name}"}
         yield store
 
 
@@ -104,7 +111,21 @@ def schema(postgres: Postgres) -> DatabaseSettings:
     with pytest.MonkeyPatch.context() as environment, _secrets_of(postgres, environment):
         settings = _anew(postgres, NAME)
         migrations.apply(settings)
+        roles.apply(owner(settings))
         return settings
+
+
+def owner(settings: DatabaseSettings) -> MigrateSettings:
+    """The settings of `migrate`, which owns the schema and makes the roles."""
+    text = json.dumps(ROLES)
+    return MigrateSettings.model_validate(
+        {**settings.model_dump(by_alias=True), "DATABASE_ROLE_ARNS": text}
+    )
+
+
+def as_role(settings: DatabaseSettings, function: str) -> DatabaseSettings:
+    """The settings with which a function connects as its own role."""
+    return settings.model_copy(update={"database_secret_arn": ROLES[function]})
 
 
 @pytest.fixture
@@ -137,7 +158,7 @@ def gateway(
     secret_store.secrets[KEYS] = {"SECRET_KEY": "s" * 64}
     secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""}
     environment = {
-        **migrated.model_dump(by_alias=True, mode="json"),
+        **as_role(migrated, "api").model_dump(by_alias=True, mode="json"),
         "MEDIA_BUCKET": "media",
         **{name.upper(): "offline" for name in ApiSettings.model_fields if "_provider" in name},
         "PROVIDERS_SECRET_ARN": PROVIDERS,
@@ -188,6 +209,9 @@ def film(
     made = (generation.settings, generation.database, generation.store, generation.ledger)
     for one in made:
         one.cache_clear()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DATABASE_SECRET_ARN", ROLES["clip"])
+        generation.settings()  # kept, as in an environment of the function's own
     monkeypatch.setattr(
         functions, "send", lambda name, event: quietly(handler, event, gateway.context)
     )

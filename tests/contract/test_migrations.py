@@ -1,5 +1,6 @@
 """Migrations: applied once, whole or not at all, one deployment at a time."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -55,6 +56,15 @@ def test_a_failed_migration_leaves_nothing_of_itself(
     assert "half" not in tables(empty)
     (tmp_path / "0002_bad.sql").write_text("CREATE TABLE half (id int)")
     assert migrations.apply(empty, tmp_path) == 1
+
+
+def test_they_are_applied_by_a_user_id_without_a_name(
+    empty: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 4_294_967_000)
+    assert migrations.apply(empty) == COUNT
 
 
 def test_no_two_files_have_the_same_number() -> None:

@@ -22,7 +22,7 @@ from common.settings import ApiSettings, load
 from common.storage.s3 import S3MediaStore
 from common.wishes import CreateVideo
 from infra.local.postgres import Postgres
-from tests.contract.conftest import NAME, SECRET
+from tests.contract.conftest import NAME, ROLES
 from tests.contract.gateway import Gateway
 from tests.stand_ins.secrets_manager import SecretsManager
 
@@ -209,8 +209,7 @@ def test_two_hundred_at_once_on_few_connections_are_all_made(
         cursor.execute("DROP ROLE IF EXISTS narrow")
         cursor.execute(f"CREATE ROLE narrow LOGIN PASSWORD 'narrow' CONNECTION LIMIT {limit}")
         cursor.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO narrow")
-    owner = secret_store.secrets[SECRET]
-    secret_store.secrets[SECRET] = {"username": "narrow", "password": "narrow"}
+    secret_store.secrets[ROLES["api"]] = {"username": "narrow", "password": "narrow"}
     refusals: list[VideoError] = []
 
     def create(number: int, videos: Videos) -> Answer:
@@ -226,7 +225,6 @@ def test_two_hundred_at_once_on_few_connections_are_all_made(
     assert len({answer.video_id for answer in answers}) == CLIENTS
     assert rows(database, "video_sessions") == rows(database, "runs") == CLIENTS
     assert len(gateway.machine.started) == CLIENTS
-    secret_store.secrets[SECRET] = owner
     connection = postgres.connect(NAME)
     connection.run("DROP OWNED BY narrow")
     connection.run("DROP ROLE narrow")

@@ -15,6 +15,7 @@ from common.settings import DatabaseSettings
 from common.sound import read_wav
 from common.storage import MediaFolder
 from speech.handler import handler
+from tests.contract.conftest import as_role
 from tests.contract.rows import STORY, admit
 from tests.contract.vendors import Shelf, Visit
 from tests.stand_ins import openai
@@ -53,7 +54,10 @@ def shelf(
     shelf = Shelf()
     secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": running.api_key}
     for name, value in {
-        **{key.upper(): str(value) for key, value in migrated.model_dump().items()},
+        **{
+            key.upper(): str(value)
+            for key, value in as_role(migrated, "speech").model_dump().items()
+        },
         **dict.fromkeys(("TEXT_PROVIDER", "IMAGE_PROVIDER", "VIDEO_PROVIDER"), "offline"),
         "SPEECH_PROVIDER": "openai",
         "MEDIA_BUCKET": "media",

@@ -93,8 +93,8 @@ class Backstage:
 
     @contextmanager
     def database(self) -> Iterator[Cursor]:
-        """Yield a cursor on the stack's database; committed at the end."""
-        place = self.environment("sweeper")
+        """Yield a cursor of the owner on the stack's database; committed at the end."""
+        place = self.environment("migrate")
         secret = self.link.client("secretsmanager").get_secret_value(
             SecretId=place["DATABASE_SECRET_ARN"]
         )

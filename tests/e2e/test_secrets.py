@@ -148,10 +148,13 @@ def picture() -> bytes:
 @pytest.fixture(scope="module")
 def marks(told: Told, link: Connection, backstage: Backstage) -> dict[str, str]:
     """Name of each canary -> its mark."""
-    database = json.loads(
-        link.client("secretsmanager").get_secret_value(
-            SecretId=backstage.environment("sweeper")["DATABASE_SECRET_ARN"]
-        )["SecretString"]
+    database, owner = (
+        json.loads(
+            link.client("secretsmanager").get_secret_value(
+                SecretId=backstage.environment(function)["DATABASE_SECRET_ARN"]
+            )["SecretString"]
+        )
+        for function in ("sweeper", "migrate")
     )
     secret_key = json.loads(
         link.client("secretsmanager").get_secret_value(SecretId=link.outputs["KeysSecretArn"])[
@@ -166,6 +169,7 @@ def marks(told: Told, link: Connection, backstage: Backstage) -> dict[str, str]:
         "operator's key": keys.operator_key(link),
         "secret of keys": secret_key,
         "database password": database["password"],
+        "database owner's password": owner["password"],
         "told": TOLD,
         "untold": UNTOLD,
         "text chunk": IN_CHUNK,

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from migrate.privileges import PRIVILEGES
 from tests.infra.template import Json, Template, as_list
 
 # Actions for which AWS knows no narrower resource than all.
@@ -133,7 +134,10 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("states:DescribeExecution", "executions"),
         *ERASING,
     },
-    "migrate": set(),
+    "migrate": {
+        ("secretsmanager:GetSecretValue", "owner"),
+        *(("secretsmanager:GetSecretValue", f"role of {name}") for name in PRIVILEGES),
+    },
 }
 
 
@@ -147,7 +151,8 @@ def named(resource: Json) -> str:
         if ":execution:" in text and tail == ":*":
             return "executions"
     for word, name in {
-        "DatabaseInstanceSecret": "database",
+        "DatabaseInstanceSecret": "owner",
+        **{f"Database{name.capitalize()}Role": f"role of {name}" for name in PRIVILEGES},
         "SecretsKeys": "Keys",
         "SecretsProviders": "Providers",
         "PipelineStateMachine": "machine",
@@ -194,7 +199,12 @@ def test_a_function_may_do_what_it_does(template: Template, folder: str) -> None
         if not action.startswith("logs:")
         for resource in as_list(statement["Resource"])
     }
-    assert rights == RIGHTS[folder] | {("secretsmanager:GetSecretValue", "database")}
+    own_role = ("secretsmanager:GetSecretValue", f"role of {folder}")
+    assert rights == RIGHTS[folder] | ({own_role} if folder in PRIVILEGES else set())
+
+
+def test_every_function_but_the_owner_has_a_database_role(template: Template) -> None:
+    assert PRIVILEGES.keys() == template.functions.keys() - {"migrate"}
 
 
 def test_a_function_writes_to_its_own_log_only(template: Template) -> None:

@@ -1,8 +1,10 @@
 """What the template puts into a function's environment is what the function asks for."""
 
+import json
 from collections.abc import Mapping
 
 from common import settings
+from migrate.privileges import PRIVILEGES
 from tests.infra.template import Json, Template
 
 # Read by Powertools, not by the functions.
@@ -13,6 +15,9 @@ def deployed(value: Json) -> str:
     """The value that CloudFormation will put in place of a reference."""
     if isinstance(value, str):
         return value
+    if "Fn::Join" in value:
+        separator, parts = value["Fn::Join"]
+        return str(separator.join(map(deployed, parts)))
     return "5432" if value.get("Fn::GetAtt", [""])[-1] == "Endpoint.Port" else "resolved"
 
 
@@ -39,6 +44,11 @@ def test_the_environment_holds_nothing_that_nobody_reads(template: Template) -> 
 def test_powertools_names_the_service_by_its_folder(template: Template) -> None:
     for folder in template.functions:
         assert environment(template, folder)["POWERTOOLS_SERVICE_NAME"] == folder
+
+
+def test_migrate_knows_the_secret_of_every_role(template: Template) -> None:
+    arns = json.loads(environment(template, "migrate")["DATABASE_ROLE_ARNS"])
+    assert arns.keys() == PRIVILEGES.keys()
 
 
 def test_no_secret_stands_in_an_environment(template: Template) -> None:

@@ -41,10 +41,13 @@ _CROWDED = """
 _UNAVAILABLE = ("08", "53300", "57P01", "57P02", "57P03", "25006")
 _VALUE = "22"  # data exceptions: a number or time out of range, a character that is none
 _CONFLICT = ("40001", "40P01", "55P03")
+_NO_PRIVILEGE = "42501"
 
 # A refused connect has no SQLSTATE; these are 53300 in words.
 _FULL = ("too many clients", "remaining connection slots", "too many connections")
 _WAIT_SECONDS = 5.0
+# The server's words, and those of RDS Proxy (RDS user guide, "Troubleshooting for RDS Proxy").
+_REFUSED_PASSWORD = ("password authentication failed", "The password that was provided for")
 
 Result = TypeVar("Result")
 
@@ -192,7 +195,7 @@ class Database:
             )
         except psycopg2.OperationalError as error:
             # libpq reports a refused password without a SQLSTATE; asking once more is harmless.
-            if not fresh_secret and "password authentication failed" in str(error):
+            if not fresh_secret and any(words in str(error) for words in _REFUSED_PASSWORD):
                 raise _WrongPassword from None
             if any(words in str(error) for words in _FULL):
                 raise _Full from None
@@ -261,6 +264,13 @@ def _own(error: psycopg2.Error) -> VideoError:
         return TransientError(
             "Two changes met in the database; nothing was changed. Try again.",
             code="database.conflict",
+        )
+    if state == _NO_PRIVILEGE:
+        return PermanentError(
+            f"The function's database role may not do this: {error.diag.message_primary} "
+            f"(SQLSTATE {state}); nothing was changed. Its privileges are in "
+            "functions/migrate/privileges.py.",
+            code="database.refused",
         )
     return PermanentError(
         f"The database refused a statement (SQLSTATE {state or 'none'}); nothing was changed.",
