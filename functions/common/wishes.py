@@ -56,7 +56,8 @@ class CreateVideo(Request):
     image: str | None = Field(
         None,
         description="Reference picture, sent inline: base64 or a data URI (PNG, JPEG, WebP, AVIF) "
-        "of at most 4.4 MB. At most one of `image`, `image_id` and `image_url` is given.",
+        "of at most 4.4 MB. At most one of `image`, `image_id` and `image_url` is given. "
+        "Of any picture, transparent parts become white.",
     )
     image_id: Annotated[str, StringConstraints(pattern=r"^med_[0-9A-Z]{26}$")] | None = Field(
         None, description="Reference picture: an upload, or another picture of the library."

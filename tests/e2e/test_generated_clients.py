@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -55,8 +56,10 @@ class Generated:
 
     def call(self, method: str, path: str, *arguments: Any, **options: Any) -> Any:
         """Call an operation; return the parsed answer."""
-        name = DOCUMENT["paths"][path][method]["operationId"]
-        module = importlib.import_module(f"{self.package}.api.default.{name}")
+        operation = DOCUMENT["paths"][path][method]
+        name = re.sub("_+", "_", operation["operationId"])
+        tag = operation.get("tags", ["default"])[0]
+        module = importlib.import_module(f"{self.package}.api.{tag}.{name}")
         answer = module.sync_detailed(*arguments, client=self.client, **options)
         assert answer.status_code < 300, answer.content
         return answer.parsed
