@@ -73,6 +73,22 @@ ROUTES = (
     Route("POST", "/api/admin/api-keys/{id}/rotate"),
 )
 
+# Shares of the stage's rate and burst that a method takes which asks for no key. All rates together
+# leave a fifth to those with a key. Pages load many pictures at once, so links have a large burst.
+KEYLESS = {
+    ("GET", "/openapi.json"): (0.02, 0.1),
+    ("GET", "/docs"): (0.02, 0.1),
+    ("GET", "/v1/health"): (0.02, 0.1),
+    ("GET", "/api/get_presigned_url"): (0.05, 0.2),
+    ("POST", "/api/convert_s3_image_to_base64"): (0.02, 0.1),
+    **{
+        (route.method, route.path): (0.1, 0.5) if route.method == "GET" else (0.03, 0.2)
+        for route in ROUTES
+        if "/proxy_s3_" in route.path
+    },
+    **{("OPTIONS", path): (0.01, 0.1) for path in {route.path for route in ROUTES}},
+}
+
 # No header, no query, no body: none of them can carry a key or a prompt into the log.
 _ACCESS_LOG = {
     "time": "$context.requestTimeEpoch",
@@ -90,6 +106,17 @@ _ACCESS_LOG = {
     "ip": "$context.identity.sourceIp",
     "trace": "$context.xrayTraceId",
 }
+
+
+def _throttling(stage: Stage) -> dict[str, apigateway.MethodDeploymentOptions]:
+    """Return the limits of methods that need no key, by path and method."""
+    return {
+        f"{path}/{method}": apigateway.MethodDeploymentOptions(
+            throttling_rate_limit=round(stage.requests_per_second * rate, 2),
+            throttling_burst_limit=max(4, int(stage.request_burst * burst)),
+        )
+        for (method, path), (rate, burst) in sorted(KEYLESS.items())
+    }
 
 
 class Api(Construct):
@@ -128,6 +155,7 @@ class Api(Construct):
                 access_log_format=apigateway.AccessLogFormat.custom(json.dumps(_ACCESS_LOG)),
                 throttling_rate_limit=stage.requests_per_second,
                 throttling_burst_limit=stage.request_burst,
+                method_options=_throttling(stage),
                 tracing_enabled=True,
             ),
         )

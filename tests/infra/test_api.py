@@ -8,6 +8,7 @@ from api.handler import app
 from api.middleware import SECURITY_HEADERS
 from api.problems import MEDIA_TYPE, Problem
 from common import errors
+from common.capabilities import WITHOUT_A_KEY
 from infra import config
 from tests.infra.template import Template
 
@@ -132,7 +133,7 @@ def test_the_access_log_is_json_and_holds_no_secret(template: Template) -> None:
 
 def test_the_stage_is_throttled_and_traced(template: Template) -> None:
     stage = template.only("AWS::ApiGateway::Stage")
-    (settings,) = stage["MethodSettings"]
+    settings = next(one for one in stage["MethodSettings"] if one["ResourcePath"] == "/*")
     assert settings["ThrottlingRateLimit"] > 0
     assert settings["ThrottlingBurstLimit"] > 0
     assert settings["DataTraceEnabled"] is False
@@ -142,3 +143,25 @@ def test_the_stage_is_throttled_and_traced(template: Template) -> None:
 
 def test_old_tls_is_refused(template: Template) -> None:
     assert "TLS13_1_2" in template.only("AWS::ApiGateway::RestApi")["SecurityPolicy"]
+
+
+def test_requests_without_a_key_cannot_take_the_rate_of_the_stage(
+    templates: Mapping[str, Template],
+) -> None:
+    for name, template in templates.items():
+        settings = template.only("AWS::ApiGateway::Stage")["MethodSettings"]
+        limits = {
+            (one["HttpMethod"], one["ResourcePath"].replace("~1", "/")): one["ThrottlingRateLimit"]
+            for one in settings
+        }
+        whole = limits.pop(("*", "/*"))
+        keyless = {
+            (method, path)
+            for (method, path), one in template.routes.items()
+            if one["AuthorizationType"] == "NONE"
+        }
+        links = {(method, path) for method, path in (one.split(" ") for one in WITHOUT_A_KEY)}
+        assert {(method, path.strip("/")) for method, path in limits} == {
+            (method, path.strip("/")) for method, path in keyless | links
+        }, name
+        assert 0 < sum(limits.values()) <= 0.8 * whole

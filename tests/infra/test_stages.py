@@ -11,6 +11,7 @@ import pytest
 
 from infra import config
 from infra.app import synthesize
+from infra.constructs.api import KEYLESS
 from tests.infra.template import Json, Template
 
 _RULES = "LifecycleConfiguration.Rules"
@@ -21,8 +22,11 @@ ALLOWED = {
     ("AWS::RDS::DBInstance", "MaxAllocatedStorage"),
     ("AWS::RDS::DBInstance", "DBInstanceClass"),
     ("AWS::RDS::DBInstance", "MultiAZ"),
-    ("AWS::ApiGateway::Stage", "MethodSettings.0.ThrottlingRateLimit"),
-    ("AWS::ApiGateway::Stage", "MethodSettings.0.ThrottlingBurstLimit"),
+    *(
+        ("AWS::ApiGateway::Stage", f"MethodSettings.{place}.Throttling{kind}Limit")
+        for place in range(len(KEYLESS) + 1)
+        for kind in ("Rate", "Burst")
+    ),
     ("AWS::StepFunctions::StateMachine", "States.Scenes.MaxConcurrency"),
     # Retention
     ("AWS::Logs::LogGroup", "RetentionInDays"),

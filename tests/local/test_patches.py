@@ -71,18 +71,15 @@ def user(link: Connection, name: str) -> Connection:
     return Connection(link.endpoint, key["AccessKeyId"], key["SecretAccessKey"])
 
 
-def called(link: Connection) -> dict[str, Any]:
-    """The event of a function that is called through a REST API."""
-    code = (
-        "import json\ndef handler(event, _): return {'statusCode': 200, 'body': json.dumps(event)}"
-    )
-    function(link, "echo", code)
+def behind_a_gateway(link: Connection, name: str, code: str, method: str) -> str:
+    """Create a function and a REST API in front of it; return the address."""
+    function(link, name, code)
     gateway = link.client("apigateway")
-    api = gateway.create_rest_api(name="echo")["id"]
+    api = gateway.create_rest_api(name=name)["id"]
     (root,) = gateway.get_resources(restApiId=api)["items"]
-    place = {"restApiId": api, "resourceId": root["id"], "httpMethod": "GET"}
+    place = {"restApiId": api, "resourceId": root["id"], "httpMethod": method}
     gateway.put_method(**place, authorizationType="NONE")
-    arn = "arn:aws:lambda:us-east-1:000000000000:function:echo"
+    arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
     gateway.put_integration(
         **place,
         type="AWS_PROXY",
@@ -90,9 +87,33 @@ def called(link: Connection) -> dict[str, Any]:
         uri=f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations",
     )
     gateway.create_deployment(restApiId=api, stageName="live")
-    url = local_url(f"https://{api}.execute-api.us-east-1.amazonaws.com/live", link.endpoint)
+    return local_url(f"https://{api}.execute-api.us-east-1.amazonaws.com/live", link.endpoint)
+
+
+def called(link: Connection) -> dict[str, Any]:
+    """The event of a function that is called through a REST API."""
+    code = (
+        "import json\ndef handler(event, _): return {'statusCode': 200, 'body': json.dumps(event)}"
+    )
+    url = behind_a_gateway(link, "echo", code, "GET")
     event: dict[str, Any] = requests.get(f"{url}/", timeout=30).json()
     return event
+
+
+def statuses_of_sizes(link: Connection, name: str) -> dict[str, int]:
+    """What a REST API answers to bodies and answers around the 6 MB of Lambda."""
+    code = (
+        "def handler(event, _):\n"
+        "    return {'statusCode': 200, 'body': 'x' * int(event['queryStringParameters']['n'])}"
+    )
+    url = behind_a_gateway(link, name, code, "POST")
+    most = 6 * 1024 * 1024
+    sent = {"request": (most - 1000, 0), "large request": (most + 1, 0),
+            "answer": (1, most - 1000), "large answer": (1, most + 1)}  # fmt: skip
+    return {
+        what: requests.post(f"{url}/?n={answer}", data="x" * size, timeout=60).status_code
+        for what, (size, answer) in sent.items()
+    }
 
 
 def event_of_an_object(link: Connection, bucket: str) -> dict[str, Any]:
@@ -239,6 +260,9 @@ def handler(event, context):
         assert context["path"] == "/live/"
         assert not {"x-forwarded-proto"} & {name.lower() for name in event["headers"]}
 
+    def test_payload_limit(self, stock: Connection) -> None:
+        assert set(statuses_of_sizes(stock, "sizes").values()) == {200}
+
     def test_object_version(self, stock: Connection) -> None:
         assert "version-id" not in event_of_an_object(stock, "stock-events")
 
@@ -277,6 +301,11 @@ class TestClosed:
         scheme = event["headers"]["X-Forwarded-Proto"]
         assert f"{scheme}://{context['domainName']}" == small.endpoint
         assert context["path"].startswith("/_aws/execute-api/")
+
+    def test_payload_limit(self, small: Connection) -> None:
+        assert statuses_of_sizes(small, "sizes") == {
+            "request": 200, "large request": 413, "answer": 200, "large answer": 502,
+        }  # fmt: skip
 
     def test_generated_secret_keeps_to_its_wishes(self) -> None:
         wanted = {

@@ -17,6 +17,7 @@ from infra.local.patches import (
     metric_math_alarm,
     missing_resource_types,
     object_version,
+    payload_limit,
     python_runtime,
     root_credential,
     secret_reference,
@@ -38,6 +39,7 @@ ALL = (
     root_credential,
     called_address,
     object_version,
+    payload_limit,
 )
 
 
