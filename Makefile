@@ -69,7 +69,7 @@ faults: .venv/.installed ## Strike a run at every point and in every way; print 
 	$(BIN)/python -m tests.faults
 
 fuzz: .venv/.installed ## Send the API thousands of made-up requests: CASES=20000
-	$(BIN)/pytest -q tests/surface/test_fuzz.py tests/e2e/test_fuzz.py --fuzz $(CASES)
+	$(BIN)/pytest -q tests/surface/test_fuzz.py tests/surface/test_abuse.py tests/e2e/test_fuzz.py --fuzz $(CASES)
 
 first-use: .venv/.installed ## Make a first video in many environments, as root on Linux (half an hour)
 	$(BIN)/python -m tests.local.first_use
