@@ -32,6 +32,7 @@ from common.database.uploads import Upload
 from common.errors import InvalidInput, MediaError, NotFound, PayloadTooLarge
 from common.references import key_in
 from common.storage import ManagedStore, MediaFolder, arrival
+from common.strict import is_storable
 from common.uploads import Found
 
 _WAIT_SECONDS = 12.0
@@ -75,7 +76,7 @@ class Files:
         key = wish.s3Key
         if wish.imageUrl is not None:
             key = key_in(wish.imageUrl, self.bucket)
-            if key is None:
+            if key is None or not is_storable(key):
                 raise NotFound("The URL is not a link that this API gave out.")
             capability = capability or _capability_in(wish.imageUrl)
         place = self._key_of(caller, capability, wish.id, key)
