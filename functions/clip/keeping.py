@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from clip.work import ClipEvent, form, job_of, provider_of
-from common import ffmpeg
+from common import containers, ffmpeg
 from common.database import budget, jobs, polls, runs, scenes
 from common.database.jobs import Attempt
 from common.database.scenes import Clip
@@ -31,7 +31,7 @@ def keep(event: ClipEvent, video: Video, clip: Clip, attempt: Attempt, state: Jo
     with scratch("clip") as room:
         path = room / "clip.mp4"
         facts = _bring(path, video, clip, job, state)
-        store().put_file(key, path, "video/mp4")
+        store().put_file(key, path, containers.video_type(path, facts.codecs))
     cost = state.cost or job.estimated
     with database().transaction() as cursor:
         jobs.succeeded(cursor, attempt, cost)

@@ -4,6 +4,7 @@ ffmpeg by itself tries some 300 formats. Among them are playlists and scripts th
 and addresses. So each file is opened as one of the few here, or not at all.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,6 +14,7 @@ from common.errors import MediaError
 _HEAD_BYTES = 1024
 _ISO = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"}
 _TS_BYTES = 188
+_WEBM = frozenset({"vp8", "vp9", "av1", "opus", "vorbis"})
 _LEAST_ZEROS, _MOST_ZEROS = 8, 1024 * 1024
 _TAG_BYTES = 10
 _SOUNDS = {"audio/mpeg": "mp3", "audio/wav": "wav", "audio/flac": "flac", "audio/ogg": "ogg"}
@@ -76,3 +78,21 @@ def _of_sound(head: bytes) -> str:
     if found is None:
         raise MediaError("The file has no sound in MP3, WAV, FLAC, Ogg, MP4 or WebM.")
     return found
+
+
+def video_type(path: Path, codecs: Collection[str]) -> str:
+    """Return the IANA media type of a video whose streams have these codecs, named as ffmpeg does.
+
+    WebM is Matroska with a few codecs (https://www.webmproject.org/docs/container/); players refuse
+    others under the name of video/webm.
+    """
+    match demuxer(path):
+        case "matroska":
+            return "video/webm" if _WEBM.issuperset(codecs) else "video/matroska"
+        case "avi":
+            return "video/x-msvideo"
+        case "mpegts":
+            return "video/mp2t"
+    with path.open("rb") as file:
+        is_quicktime = magic.media_type(file.read(magic.HEAD_BYTES)) == "video/quicktime"
+    return "video/quicktime" if is_quicktime else "video/mp4"

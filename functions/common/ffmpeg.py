@@ -84,6 +84,11 @@ class Facts:
     sound: SoundFacts | None
 
     @property
+    def codecs(self) -> list[str]:
+        """The codecs of the streams that are used."""
+        return [self.codec, *([self.sound.codec] if self.sound else [])]
+
+    @property
     def has_sound(self) -> bool:
         """Whether there is sound."""
         return self.sound is not None

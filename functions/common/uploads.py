@@ -23,6 +23,7 @@ SUFFIXES: dict[str, str] = {
     "video/mp4": "mp4",
     "video/quicktime": "mov",
     "video/webm": "webm",
+    "video/matroska": "mkv",
     "audio/mpeg": "mp3",
     "audio/mp4": "m4a",
     "audio/wav": "wav",
@@ -43,7 +44,8 @@ _ALIASES = {
         "video/mp4",
     ),
     **dict.fromkeys(("video/mov", "video/x-quicktime", "video/qt"), "video/quicktime"),
-    **dict.fromkeys(("video/x-webm", "video/x-matroska", "video/matroska"), "video/webm"),
+    **dict.fromkeys(("video/x-webm",), "video/webm"),
+    **dict.fromkeys(("video/x-matroska", "video/mkv"), "video/matroska"),
     **dict.fromkeys(
         ("audio/mp3", "audio/x-mp3", "audio/mpeg3", "audio/x-mpeg-3", "audio/x-mpeg", "audio/mpg",
          "audio/x-mpg", "audio/mpa"),

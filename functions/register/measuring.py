@@ -57,6 +57,8 @@ def measure(upload: Upload, path: Path) -> Found:
         look = ffmpeg.look_at(path)
         width, height, seconds = look.width, look.height, facts.seconds
         has_sound = facts.has_sound
+        if media_type == "video/webm":
+            media_type = containers.video_type(path, facts.codecs)
     else:
         seconds, has_sound = ffmpeg.hear(path), True
     folder = MediaFolder(upload.user_id, upload.media_id)

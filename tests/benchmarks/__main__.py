@@ -14,6 +14,7 @@ from tests.benchmarks import (
     cold_start,
     demo,
     finished_sound,
+    media_table,
     merge,
     merge_function,
     merge_limit,
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "merge_function": merge_function.main,
     "merge_needs": merge_needs.main,
     "merge_limit": merge_limit.main,
+    "media_table": media_table.main,
     "orchestration": orchestration.main,
     "demo": demo.main,
 }

@@ -32,6 +32,7 @@ VIDEOS = {
     "video/mp4": ("mp4", "libx264"),
     "video/quicktime": ("mov", "libx264"),
     "video/webm": ("webm", "libvpx-vp9"),
+    "video/matroska": ("matroska", "libx264"),
 }
 
 
@@ -77,6 +78,23 @@ def test_a_video_is_measured(media_type: str, tmp_path: Path) -> None:
     assert found.seconds == pytest.approx(2, abs=0.05)
     assert found.has_sound is False
     assert found.key.endswith(f"/user-uploads/video_1.{SUFFIXES[media_type]}")
+
+
+@pytest.mark.parametrize(
+    ("codec", "named", "stored"),
+    [
+        ("libx264", "video/webm", "video/matroska"),
+        ("libvpx-vp9", "video/matroska", "video/webm"),
+    ],
+)
+def test_matroska_is_webm_only_with_codecs_of_webm(
+    codec: str, named: str, stored: str, tmp_path: Path
+) -> None:
+    source = ("-f", "lavfi", "-i", "testsrc2=s=320x180:r=24:d=1", "-c:v", codec)
+    path = made(tmp_path, "matroska", *source, "-pix_fmt", "yuv420p")
+    found = measure(upload("video", named, b"x"), path)
+    assert found.media_type == stored
+    assert found.key.endswith(SUFFIXES[stored])
 
 
 @pytest.mark.parametrize("media_type", SOUNDS)

@@ -11,7 +11,7 @@ from common.uploads import MOST_BYTES, standard
 S3Key = Annotated[str, StringConstraints(min_length=1, max_length=512), STORABLE]
 MediaIdText = Annotated[str, StringConstraints(pattern=r"^med_[0-9A-Z]{26}$")]
 VideoType = Annotated[
-    Literal["video/mp4", "video/quicktime", "video/webm"],
+    Literal["video/mp4", "video/quicktime", "video/webm", "video/matroska"],
     BeforeValidator(lambda sent: standard(sent) if isinstance(sent, str) else sent),
 ]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=200), STORABLE]

@@ -1,0 +1,86 @@
+"""What finished videos look like: brightness of HDR, posters, frame rates; before and now.
+
+"Before" is what the commit c278c28 made of the same clips.
+"""
+
+import tempfile
+from pathlib import Path
+
+from PIL import Image, ImageStat
+
+from common.errors import VideoError
+from common.output import PLAIN
+from merge import assembly, production
+from merge.cut import Clip
+from merge.production import Order
+from merge.soundtrack import Track
+from tests.benchmarks.report import table
+from tests.media import patches
+from tests.media.test_foreign import jittering
+from tests.media.test_posters import SCENES, clip
+
+_BEFORE = {
+    "colours in Display P3": "255 128 191/143/115 234/51/36",
+    "colours in Display P3, sRGB": "255 128 193/143/115 234/51/34",
+    "colours in PQ": "158 91 132/95/76 158/3/0",
+    "colours in PQ, HDR10": "158 91 132/95/76 158/3/0",
+    "colours in HLG": "158 91 135/91/69 169/0",
+    "colours in PQ by half": "158 91 132/95/76 158/3/0",
+    "colours in HLG by half": "158 91 135/91/69 169/0",
+    "poster: fades in": "0, 0",
+    "poster: fades in from white": "255, 0",
+    "poster: one bright picture": "0, 0",
+    "24.05 fps, jittering": "25",
+    "25.02 fps, jittering": "29.97",
+    "30.02 fps, jittering": "48",
+    "60.1 fps, jittering": "59.9401",
+}
+_SHOWN = ("white", "grey", "skin", "red")
+
+
+def main() -> None:
+    """Print one line for each clip."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        rows = [
+            *(
+                [f"colours in {coding}", "white, grey, skin, red", _colours(folder, coding)]
+                for coding in patches.CODINGS
+            ),
+            *([f"poster: {scene}", "mean, deviation", _poster(folder, scene)] for scene in SCENES),
+            *(
+                [f"{rate} fps, jittering", "fps", _rate(folder, rate)]
+                for rate in (24.05, 25.02, 30.02, 60.1)
+            ),
+        ]
+    table(
+        "Finished videos",
+        ["clip", "what", "before", "now"],
+        [[what, unit, _BEFORE.get(what, "the same"), now] for what, unit, now in rows],
+    )
+
+
+def _colours(folder: Path, coding: str) -> str:
+    own = tempfile.mkdtemp(dir=folder)
+    source = patches.clip(Path(own) / "own.mp4", coding)
+    try:
+        found = patches.shown(assembly.join({1: Clip(source)}, PLAIN, Path(own)).path)
+    except VideoError as error:
+        return error.detail[:40]
+    return " ".join("/".join(map(str, dict.fromkeys(found[name]))) for name in _SHOWN)
+
+
+def _poster(folder: Path, scene: str) -> str:
+    own = Path(tempfile.mkdtemp(dir=folder))
+    order = Order({1: clip(own, 1, scene)}, PLAIN, {}, Track({}))
+    product = production.produce(order, own)
+    path = next(made.path for made in product.files if made.kind == "poster")
+    with Image.open(path) as image:
+        measured = ImageStat.Stat(image.convert("L"))
+    return f"{measured.mean[0]:.0f}, {measured.stddev[0]:.0f}"
+
+
+def _rate(folder: Path, rate: float) -> str:
+    own = Path(tempfile.mkdtemp(dir=folder))
+    cut = assembly.join({1: Clip(jittering(own, rate))}, PLAIN, own)
+    return f"{float(cut.fps):g}"
