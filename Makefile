@@ -71,7 +71,7 @@ faults: .venv/.installed ## Strike a run at every point and in every way; print 
 fuzz: .venv/.installed ## Send the API thousands of made-up requests: CASES=20000
 	$(BIN)/pytest -q tests/surface/test_fuzz.py tests/surface/test_abuse.py tests/e2e/test_fuzz.py --fuzz $(CASES)
 
-first-use: .venv/.installed ## Make a first video in many environments, as root on Linux (half an hour)
+first-use: .venv/.installed ## Make a first video in many environments, as root on Linux (an hour)
 	$(BIN)/python -m tests.local.first_use
 
 bench: .venv/.installed ## Measure, as ratios in one run
