@@ -67,6 +67,7 @@ faults-share: .venv/.installed
 
 faults: .venv/.installed ## Strike a run at every point and in every way; print what comes of it
 	$(BIN)/python -m tests.faults
+	$(BIN)/python -m tests.e2e.advice
 
 fuzz: .venv/.installed ## Send the API thousands of made-up requests: CASES=20000
 	$(BIN)/pytest -q tests/surface/test_fuzz.py tests/surface/test_abuse.py tests/e2e/test_fuzz.py --fuzz $(CASES)

@@ -18,7 +18,7 @@ PAID = {
     "video": {"provider": "runway"},
 }
 NO_LIMITS = "openai.images_per_minute=0,runway.jobs_at_once=0"
-_CALLERS = ("api", "story", "image", "clip")
+_CALLERS = ("api", "story", "image", "speech", "clip")
 
 
 @dataclass(frozen=True)
