@@ -1,7 +1,7 @@
 """Making a cut: look at the clips, plan, encode what must be, join, verify. Local files only."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ from common.mp4 import splice, write
 from common.mp4.boxes import Unreadable
 from common.mp4.movie import Movie
 from common.mp4.sound import Row
-from common.output import Format, OnBroken, Output
+from common.output import MOST_FPS, Format, OnBroken, Output
 from merge import clip_sound, filters, shot, stills, survey, timeline, verify
 from merge.cut import Clip, Cut, How, Part, Parts, Rendition, Soundtrack, Subtitles
 from merge.mixdown import Mixdown
@@ -126,8 +126,23 @@ def _cut(maker: "_Maker", plan: Plan, found: list[Facts]) -> Cut:
         has_sound=maker.mixdown.is_heard(plan),
         parts=maker.parts,
         renditions=tuple(others),
-        warnings=maker.mixdown.warnings,
+        warnings=(*_substitutions(plan, maker), *maker.mixdown.warnings),
     )
+
+
+def _substitutions(plan: Plan, maker: "_Maker") -> Iterator[str]:
+    """Say what is otherwise than the clips are, without having been requested in so many words."""
+    for part in maker.parts:
+        if part.how is How.SKIPPED:
+            yield f"Scene {part.scene} is left out, because its clip is broken: {part.reason}"
+        elif part.how is How.STILL:
+            yield f"Scene {part.scene} shows its picture, because its clip is broken: {part.reason}"
+    for one in plan.shots:
+        if maker.output.fps is None and one.facts.rate > MOST_FPS:
+            yield (
+                f"Scene {one.facts.scene}: the clip has {float(one.facts.rate):g} frames a second; "
+                f"at most {MOST_FPS} are made."
+            )
 
 
 def _look(

@@ -136,6 +136,9 @@ def test_a_broken_clip_is_left_out_or_held(
     part = cut.parts[1]
     assert part.how is (How.SKIPPED if skipped else How.STILL)
     assert "cut short" in part.reason
+    assert len(cut.warnings) == 1
+    assert cut.warnings[0].startswith("Scene 2 ")
+    assert part.reason in cut.warnings[0]
     assert part.frames == (0 if skipped else 36)
 
 
