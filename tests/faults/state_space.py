@@ -153,23 +153,28 @@ class Search:
             self.found.not_at_all.append(state)
 
     def _leads(self, start: State, snapshot: Snapshot, *, by_resume: bool) -> bool:
-        leading, came_from = self.leading[by_resume], {start: start}
-        waiting = deque([(start, snapshot)])
-        while waiting:
-            state, before = waiting.popleft()
-            name = _name(before)
-            for action in (*actions.resumes(name), *(() if by_resume else actions.parts(name))):
-                to = self._try(state, before, action)
-                if to is None or to[0] in came_from:
-                    continue
-                came_from[to[0]] = state
-                if _is_finished(to[0]) or to[0] in leading:
-                    while state not in leading:
-                        leading.add(state)
-                        state = came_from[state]
-                    return True
-                waiting.append(to)
+        """Say whether actions without faults lead to the finished video; goes deep first."""
+        leading, met = self.leading[by_resume], {start}
+        path = [(start, snapshot, self._ways(snapshot, by_resume=by_resume))]
+        while path:
+            state, before, ways = path[-1]
+            to = next((to for way in ways if (to := self._try(state, before, way))), None)
+            if to is None:
+                path.pop()
+            elif _is_finished(to[0]) or to[0] in leading:
+                leading |= {state for state, _, _ in path}
+                return True
+            elif to[0] not in met:
+                met.add(to[0])
+                path.append((*to, self._ways(to[1], by_resume=by_resume)))
         return False
+
+    @staticmethod
+    def _ways(snapshot: Snapshot, *, by_resume: bool) -> Iterator[Action]:
+        name = _name(snapshot)
+        yield from actions.resumes(name)
+        if not by_resume:
+            yield from actions.parts(name)
 
 
 def _name(snapshot: Snapshot) -> str:
