@@ -66,8 +66,10 @@ class Generated:
 
 
 @pytest.fixture
-def generated(package: str, alice: Client) -> Generated:
-    return Generated(package, alice)
+def generated(package: str, alice: Client) -> Iterator[Generated]:
+    made = Generated(package, alice)
+    yield made
+    made.client.get_httpx_client().close()
 
 
 def test_a_generated_client_makes_a_video(generated: Generated) -> None:
@@ -81,7 +83,8 @@ def test_a_generated_client_makes_a_video(generated: Generated) -> None:
     assert video.status == "succeeded"
     assert video.output.url
     download = generated.call("get", "/v1/videos/{video_id}/download", video.id)
-    data = httpx.get(download.url, timeout=60).content
+    # The link leads through the API to the store.
+    data = httpx.get(download.url, timeout=60, follow_redirects=True).content
     assert (data[4:8], len(data)) == (b"ftyp", download.size_bytes)
     assert video.id in [one.id for one in generated.call("get", "/v1/videos").data]
 
