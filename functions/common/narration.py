@@ -15,6 +15,8 @@ def _set(words: str) -> frozenset[str]:
 
 
 FASTEST = 2.0
+NOTICED = 1.25
+"""From which pace on a voice is heard to hurry."""
 MAX_CHARACTERS = 1200
 # A breath before and after, so that no scene begins or ends in the middle of a sound.
 _PAUSE_SECONDS = 0.25

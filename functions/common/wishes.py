@@ -57,7 +57,10 @@ class CreateVideo(Request):
         None,
         description="Reference picture, sent inline: base64 or a data URI (PNG, JPEG, WebP, AVIF) "
         "of at most 4.4 MB. At most one of `image`, `image_id` and `image_url` is given. "
-        "Of any picture, transparent parts become white.",
+        "Any picture is turned upright and converted to 8-bit sRGB, with white where it is "
+        "transparent; a longer side than 2048 pixels is scaled down. In another ratio than that of "
+        "the video it is shown whole, with black beside it. Of a file with several still pictures "
+        "the first is used.",
     )
     image_id: Annotated[str, StringConstraints(pattern=r"^med_[0-9A-Z]{26}$")] | None = Field(
         None, description="Reference picture: an upload, or another picture of the library."

@@ -1,9 +1,9 @@
 """Making a cut: look at the clips, plan, encode what must be, join, verify. Local files only."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from common import ffmpeg
@@ -14,8 +14,8 @@ from common.mp4 import splice, write
 from common.mp4.boxes import Unreadable
 from common.mp4.movie import Movie
 from common.mp4.sound import Row
-from common.output import MOST_FPS, Format, OnBroken, Output
-from merge import clip_sound, filters, shot, stills, survey, timeline, verify
+from common.output import Format, OnBroken, Output
+from merge import clip_sound, filters, shot, stills, substitutions, survey, timeline, verify
 from merge.cut import Clip, Cut, How, Part, Parts, Rendition, Soundtrack, Subtitles
 from merge.mixdown import Mixdown
 from merge.timeline import Facts, Plan
@@ -126,23 +126,11 @@ def _cut(maker: "_Maker", plan: Plan, found: list[Facts]) -> Cut:
         has_sound=maker.mixdown.is_heard(plan),
         parts=maker.parts,
         renditions=tuple(others),
-        warnings=(*_substitutions(plan, maker), *maker.mixdown.warnings),
+        warnings=(
+            *substitutions.of_cut(plan, maker.parts, output, maker.looks),
+            *maker.mixdown.warnings,
+        ),
     )
-
-
-def _substitutions(plan: Plan, maker: "_Maker") -> Iterator[str]:
-    """Say what is otherwise than the clips are, without having been requested in so many words."""
-    for part in maker.parts:
-        if part.how is How.SKIPPED:
-            yield f"Scene {part.scene} is left out, because its clip is broken: {part.reason}"
-        elif part.how is How.STILL:
-            yield f"Scene {part.scene} shows its picture, because its clip is broken: {part.reason}"
-    for one in plan.shots:
-        if maker.output.fps is None and one.facts.rate > MOST_FPS:
-            yield (
-                f"Scene {one.facts.scene}: the clip has {float(one.facts.rate):g} frames a second; "
-                f"at most {MOST_FPS} are made."
-            )
 
 
 def _look(
@@ -252,6 +240,8 @@ class _Maker:
     scratch: Path
     pool: Executor
     mixdown: Mixdown
+    # Of the clips that were encoded, by scene; a rendition needs no second look.
+    looks: dict[int, ffmpeg.Look] = field(default_factory=dict)
 
     def make(self, plan: Plan, name: str) -> Rendition:
         """Make one file as planned, and verify it."""
@@ -272,12 +262,13 @@ class _Maker:
             return [shot.facts.movie for shot in plan.shots if shot.facts.movie is not None]
         scenes = {plan.shots[place].facts.scene: plan.shots[place].facts for place in encoded}
         colour = self.pool.submit(_colour, plan)
-        looks = dict(zip(scenes, self.pool.map(_appearance, scenes.values()), strict=True))
+        new = {scene: facts for scene, facts in scenes.items() if scene not in self.looks}
+        self.looks.update(zip(new, self.pool.map(_appearance, new.values()), strict=True))
         bench = shot.Bench(
             plan=plan,
             output=self.output,
             frame=filters.Frame.of(plan.size, plan.rate, self.output, colour.result()),
-            looks=looks,
+            looks=self.looks,
             captions=self.subtitles(self.parts, plan.size) if self.subtitles else None,
             fonts=self.fonts,
             scratch=self.scratch,

@@ -87,6 +87,11 @@ class Frame:
         return cls(size, rate, output.fit, output.background, colour)
 
 
+def is_high_dynamic(look: Look) -> bool:
+    """Say whether the file is HDR (PQ or HLG)."""
+    return look.transfer in _HIGH_DYNAMIC
+
+
 def is_converted(look: Look) -> bool:
     """Say whether the colours need another way than `scale` has: a slow one, in 32-bit numbers."""
     return (

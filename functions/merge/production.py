@@ -100,7 +100,7 @@ def produce(order: Order, scratch: Path) -> Product:
     )
     warnings = [
         *cut.warnings,
-        *_of_broken_clips(cut),
+        *_of_music(order, cut),
         *_of_narrations(order, cut),
         *_of_short_scenes(order, cut),
     ]
@@ -108,17 +108,6 @@ def produce(order: Order, scratch: Path) -> Product:
         in_cut = {part.scene for part in cut.parts if part.how is not How.SKIPPED}
         warnings += [*_of_unread(unread, in_cut), *_of_signs(drawn, in_cut)]
     return Product(cut, tuple(_files(order, cut, scratch, captioned=burned)), tuple(warnings))
-
-
-def _of_broken_clips(cut: Cut) -> Iterator[str]:
-    """Say what became of the scenes whose clips cannot be used."""
-    instead = {
-        How.SKIPPED: "is left out with its narration and captions",
-        How.STILL: "shows its picture, which does not move",
-    }
-    for part in cut.parts:
-        if part.how in instead:
-            yield f"Scene {part.scene} {instead[part.how]}. Its clip is broken: {part.reason}"
 
 
 def _of_unread(texts: Mapping[int, str], in_cut: Collection[int]) -> Iterator[str]:
@@ -153,6 +142,16 @@ def _of_narrations(order: Order, cut: Cut) -> Iterator[str]:
                 f"Scene {scene}: the narration is {spoken.pace:.1f} times as fast as recorded, "
                 "to fit into the scene."
             )
+
+
+def _of_music(order: Order, cut: Cut) -> Iterator[str]:
+    """Say if the music comes and goes faster than requested."""
+    music, most = order.track.music, cut.seconds / 2
+    if music and max(music.fade_in, music.fade_out) > most:
+        yield (
+            f"The music is faded within {most:.1f} s, which is half of the video, instead of "
+            f"{max(music.fade_in, music.fade_out):g} s."
+        )
 
 
 def _of_short_scenes(order: Order, cut: Cut) -> Iterator[str]:

@@ -11,7 +11,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
-from common.narration import FASTEST, clause_ends, room, seconds_to_say, sentences, starts_at
+from common.narration import (
+    FASTEST,
+    NOTICED,
+    clause_ends,
+    room,
+    seconds_to_say,
+    sentences,
+    starts_at,
+)
 from common.sound import Sound
 
 Span = tuple[float, float]
@@ -19,7 +27,6 @@ Span = tuple[float, float]
 
 # Transitions take time from a scene, so here the bound may be passed, but not by much.
 _FASTEST = 1.5 * FASTEST
-_HURRIED = 1.25  # what is noticed
 _WINDOW_SECONDS = 0.01
 _LEAST_PAUSE = 0.08  # seconds; the closure of a consonant is shorter
 _QUIET = 0.03  # of the loudest sample
@@ -46,7 +53,7 @@ class Speech:
     @property
     def is_hurried(self) -> bool:
         """Whether it is noticeably faster than it was recorded."""
-        return self.pace > _HURRIED
+        return self.pace > NOTICED
 
 
 def placed(sound: Sound, start: float, end: float) -> Speech:

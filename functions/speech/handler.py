@@ -9,6 +9,7 @@ from common.database.narrations import Narration
 from common.database.videos import Video
 from common.errors import PermanentError
 from common.generation import charge, context, database, folder, ledger, store
+from common.narration import NOTICED
 from common.output_wish import OutputWish
 from common.paid import Facts
 from common.providers import SpeechRequest, models
@@ -65,7 +66,11 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
         return {
             "cost": result.cost.as_json(),
             "seconds": result.sound.seconds,
-            "warnings": [*_another_voice(model, wished.voice), *result.warnings],
+            "warnings": [
+                *_another_voice(model, wished.voice),
+                *result.warnings,
+                *_hurried(event.scene, result.pace),
+            ],
         }
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
@@ -88,3 +93,10 @@ def _another_voice(model: Model, voice: str | None) -> list[str]:
     if voice is None or voice in model.voices:
         return []
     return [f"The narration is not spoken by {voice}, which {model.model} does not have."]
+
+
+def _hurried(scene: int, pace: float) -> list[str]:
+    """Say that the voice spoke noticeably faster than it usually does."""
+    if pace <= NOTICED:
+        return []
+    return [f"Scene {scene}: the voice speaks {pace:.1f} times as fast as usual, to fit into it."]

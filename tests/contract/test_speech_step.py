@@ -137,6 +137,22 @@ def test_another_voice_than_requested_is_told(
     assert "bob" in warning
 
 
+@pytest.mark.parametrize(("words", "told"), [("It sails.", 0), ("The boat sails on. " * 7, 1)])
+def test_an_offline_voice_that_hurries_is_told(
+    words: str, told: int, shelf: Shelf, database: Database, ids: dict[str, str]
+) -> None:
+    with database.transaction() as cursor:
+        cursor.execute(
+            """UPDATE video_sessions SET output = '{"narration": {}}',
+               speech_provider = 'offline', speech_model = 'espeak-ng-1'"""
+        )
+        cursor.execute("UPDATE video_narrations SET text = %s", (words,))
+    speak(ids)
+    found = spoken(database, ids).warnings
+    assert len(found) == told
+    assert all(one.startswith("Scene 2: the voice speaks ") for one in found)
+
+
 def test_a_worker_that_lost_the_database_goes_on_from_its_receipt(
     shelf: Shelf, database: Database, ids: dict[str, str], visit: Visit
 ) -> None:

@@ -215,5 +215,6 @@ def test_a_scene_that_fails_while_it_is_encoded_counts_as_broken(
     again.mkdir()
     cut = assembly.join(clips, Output(on_broken=OnBroken.SKIP), again)
     assert [part.how for part in cut.parts] == [How.COPIED, How.SKIPPED, How.COPIED]
-    assert cut.warnings[0].startswith("Scene 2 is left out, because its clip is broken: ")
+    (warning,) = cut.warnings
+    assert warning.startswith("Scene 2 is left out with its sound and captions, because its clip")
     judge.judge(cut.path, [scene(1), scene(3)], size=SIZE, rate=RATE)

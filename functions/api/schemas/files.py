@@ -88,7 +88,9 @@ class UploadImage(Sending):
     """A picture, sent whole."""
 
     image: Text = Field(
-        description="Base64, or a data URI (PNG, JPEG, WebP, AVIF), of at most 4.4 MB."
+        description="Base64, or a data URI (PNG, JPEG, WebP, AVIF), of at most 4.4 MB. It is "
+        "stored as an upright PNG in 8-bit sRGB, with white where it is transparent, and with at "
+        "most 2048 pixels a side. Of a file with several still pictures the first is stored."
     )
 
 

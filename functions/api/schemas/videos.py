@@ -163,7 +163,8 @@ class VideoObject(BaseModel):
     waiting: Waiting | None = Field(description="Left out in lists.")
     warnings: list[str] = Field(
         description="What differs from the request, or will: captions that could not be drawn, "
-        "a narration that was shortened, a model that ends soon."
+        "a narration that was shortened or hurried, a clip in HDR that was converted, a model "
+        "that ends soon."
     )
     cost: Costs
     metadata: dict[str, str]

@@ -292,11 +292,15 @@ class SpeechRequest:
 
 @dataclass(frozen=True, slots=True)
 class SpeechResult:
-    """What was spoken, and what it cost. `warnings` say what differs from the request."""
+    """What was spoken, and what it cost. `warnings` say what differs from the request.
+
+    `pace` is how many times as fast as usual it was spoken, to fit into its scene.
+    """
 
     sound: "Sound"
     cost: Cost
     warnings: tuple[str, ...] = ()
+    pace: float = 1.0
 
 
 class SpeechProvider(Protocol):

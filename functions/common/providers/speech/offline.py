@@ -3,7 +3,6 @@
 from common.narration import room
 from common.providers import ProviderContext, SpeechRequest, SpeechResult
 from common.providers.speech._espeak import language, program
-from common.sound import Sound
 from common.video import FREE
 
 # Words a minute: unhurried, and the fastest that is still understood.
@@ -26,11 +25,10 @@ class OfflineVoice:
         voice = language.voice(request.text, request.language, request.voice)
         sound = program.speak(request.text, voice, _UNHURRIED)
         hurry = sound.seconds / room(request.seconds)
+        pace = _UNHURRIED
         if hurry > 1:
-            sound = self._hurried(request, voice, hurry)
-        return SpeechResult(sound, FREE, language.warnings(request.text, request.language))
-
-    def _hurried(self, request: SpeechRequest, voice: str, hurry: float) -> Sound:
-        # A little more than the ratio asks for: pauses do not shorten with the words.
-        pace = min(round(_UNHURRIED * hurry * 1.08), _FASTEST)
-        return program.speak(request.text, voice, pace)
+            # A little more than the ratio asks for: pauses do not shorten with the words.
+            pace = min(round(_UNHURRIED * hurry * 1.08), _FASTEST)
+            sound = program.speak(request.text, voice, pace)
+        warnings = language.warnings(request.text, request.language)
+        return SpeechResult(sound, FREE, warnings, pace / _UNHURRIED)
