@@ -15,7 +15,17 @@ from common.mp4.boxes import Unreadable
 from common.mp4.movie import Movie
 from common.mp4.sound import Row
 from common.output import Format, OnBroken, Output
-from merge import clip_sound, filters, shot, stills, substitutions, survey, timeline, verify
+from merge import (
+    clip_samples,
+    clip_sound,
+    filters,
+    shot,
+    stills,
+    substitutions,
+    survey,
+    timeline,
+    verify,
+)
 from merge.cut import Clip, Cut, How, Part, Parts, Rendition, Soundtrack, Subtitles
 from merge.mixdown import Mixdown
 from merge.timeline import Facts, Plan
@@ -313,7 +323,7 @@ class _Maker:
         write.write(_spliced(pieces, None), pictures)
         arguments, has_sound = ["-f", "mov", "-i", str(pictures)], self.mixdown.is_heard(plan)
         if has_sound:
-            form = ("-f", "s16le", "-ar", str(clip_sound.RATE), "-channel_layout", "stereo")
+            form = ("-f", "s16le", "-ar", str(clip_samples.RATE), "-channel_layout", "stereo")
             arguments += [*form, "-i", str(self.mixdown.samples(plan))]
             arguments += ["-map", "0:v", "-map", "1:a", "-c:a", "libopus", "-b:a", str(_OPUS_BITS)]
         ffmpeg.run(

@@ -40,21 +40,41 @@ class Coder:
         self._scratch = scratch
         self._silence: Packet | None = None
 
+    @property
+    def hertz(self) -> int:
+        """Sound samples a second."""
+        return self._setup.hertz
+
+    @property
+    def layout(self) -> str:
+        """The channels, as ffmpeg calls them."""
+        return _LAYOUTS[self._setup.channels]
+
     def decode(self, packets: Iterable[Packet], name: str) -> Pcm:
         """Return the samples of the packets, one block for each."""
-        source, target = self._scratch / f"{name}.aac", self._scratch / f"{name}.pcm"
-        wanted = 0
+        target = self._scratch / f"{name}.pcm"
+        count = self.decode_file(packets, target)
+        samples = array("h", target.read_bytes())
+        if len(samples) != count * self.block:
+            raise Unreadable("has sound that decodes to another length than it says")
+        return native(samples)
+
+    def decode_file(self, packets: Iterable[Packet], target: Path, filters: str = "anull") -> int:
+        """Write the filtered samples of the packets (16 bits, little-endian) into a file.
+
+        Return how many packets there were.
+        """
+        source, count = target.with_suffix(".aac"), 0
         with source.open("wb") as file:
             for packet in packets:
                 file.write(self._setup.frame(self.read(packet)))
-                wanted += self.block
+                count += 1
         ffmpeg.run(
-            ["-f", "aac", "-i", str(source), "-f", "s16le", "-y", str(target)], timeout=_SECONDS
+            ["-f", "aac", "-i", str(source), "-af", filters, "-f", "s16le", "-y", str(target)],
+            timeout=_SECONDS,
         )
-        samples = array("h", target.read_bytes())
-        if len(samples) != wanted:
-            raise Unreadable("has sound that decodes to another length than it says")
-        return _native(samples)
+        source.unlink()
+        return count
 
     def encode(self, samples: Pcm, bits: int, name: str) -> Sequence[Packet]:
         """Return the packets of the samples at `bits` a second; the first is the encoder's priming.
@@ -62,7 +82,7 @@ class Coder:
         Packet n + 1 covers the blocks n and n + 1.
         """
         source = self._scratch / f"{name}.pcm"
-        source.write_bytes(_native(array("h", samples)).tobytes())
+        source.write_bytes(native(array("h", samples)).tobytes())
         packets = self.encode_file(source, bits, self._scratch / f"{name}.aac")
         if (len(packets) - 1) * self.block < len(samples):
             raise Unreadable("has sound that cannot be encoded")
@@ -103,7 +123,7 @@ class Coder:
         return self._silence
 
 
-def _native(samples: "array[int]") -> "array[int]":
+def native(samples: "array[int]") -> "array[int]":
     """Turn little-endian samples into this machine's, or back."""
     if sys.byteorder == "big":
         samples.byteswap()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.output import Loudness
-from merge import clip_sound, loudness
+from merge import clip_samples, loudness
 from merge.cut import Parts, Soundtrack
 from merge.timeline import Plan, SoundPlan
 
@@ -61,10 +61,10 @@ class Mixdown:
         if mixed.exists():
             return mixed
         if self.soundtrack is None:
-            return clip_sound.mix(plan, mixed, self.pool)
+            return clip_samples.lay(plan, mixed, self.pool)
         own = self.scratch / "clips.pcm"
         heard = plan.sound is not SoundPlan.NONE
-        clips = clip_sound.mix(plan, own, self.pool) if heard else None
+        clips = clip_samples.lay(plan, own, self.pool) if heard else None
         sound = self.soundtrack(self.parts, float(plan.seconds), clips).rename(mixed)
         own.unlink(missing_ok=True)
         return sound

@@ -19,6 +19,7 @@ from tests.benchmarks import (
     merge_function,
     merge_limit,
     merge_needs,
+    merge_sound,
     orchestration,
 )
 
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "merge": merge.main,
     "merge_function": merge_function.main,
     "merge_needs": merge_needs.main,
+    "merge_sound": merge_sound.main,
     "merge_limit": merge_limit.main,
     "media_table": media_table.main,
     "orchestration": orchestration.main,

@@ -7,10 +7,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from common.errors import MediaError, PermanentError
+from common.log import logger
 from common.sound import Sound
 
 CHILD = Path(__file__).with_name("child.py")
 _SECONDS = 30
+_REASONS = {2: "the program has no voice for its language"}  # by exit code, see `child`
+_CRASHED = "the program crashed on it. Another wording most likely works"
+_REFUSED = "the program did not take it. Another wording most likely works"
 
 
 def speak(text: str, voice: str, words_a_minute: int) -> Sound:
@@ -34,9 +38,11 @@ def speak(text: str, voice: str, words_a_minute: int) -> Sound:
             code="media.timeout",
         ) from None
     if done.returncode != 0:
+        # For the operator; the text itself is not logged.
+        logger.info("The offline voice failed", extra={"exit_code": done.returncode})
+        reason = _REASONS.get(done.returncode, _CRASHED if done.returncode < 0 else _REFUSED)
         raise MediaError(
-            f"The offline voice cannot speak the text (exit code {done.returncode}).",
-            code="speech.failed",
+            f"The offline voice cannot speak the text: {reason}.", code="speech.failed"
         )
     rate, samples = int.from_bytes(done.stdout[:4], "little"), done.stdout[4:]
     if not samples:

@@ -10,12 +10,15 @@ from typing import IO, Any
 
 from PIL import Image
 
+from common import ffmpeg_errors
 from common.errors import MediaError, PermanentError
+from common.log import logger
 from common.providers.video._camera.layers import Layer, Planes
 from common.providers.video._camera.living import Falling, Flicker, Motes, lamps
 from common.providers.video._camera.moves import View, Way
 
 RATE = 24
+_LOGGED = 1000  # characters of what ffmpeg printed
 # The same for every clip, so that clips of one size have the same parameter sets and can be joined
 # without encoding them again. No B frames: presentation order is decoding order, no edit list.
 _ENCODER = (
@@ -134,8 +137,13 @@ def encode(pictures: Iterator[Planes], size: tuple[int, int], target: Path) -> N
                 with contextlib.suppress(BrokenPipeError):
                     process.stdin.close()
                 code = process.wait()
+            errors.seek(0)
+            complaint = errors.read().decode("utf-8", errors="replace")
         if code != 0:
-            raise MediaError(f"ffmpeg cannot encode the clip (exit code {code}).")
+            # For the operator; users get the reason in words.
+            logger.info("ffmpeg failed", extra={"exit_code": code, "said": complaint[-_LOGGED:]})
+            error_code, reason = ffmpeg_errors.reason(complaint, code)
+            raise MediaError(f"ffmpeg cannot encode the clip: {reason}.", code=error_code)
         work.replace(target)
     finally:
         work.unlink(missing_ok=True)

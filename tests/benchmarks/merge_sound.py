@@ -1,0 +1,69 @@
+"""Normalizing the sound of many clips against copying it, ffmpeg's concat and `cat`.
+
+In processor-seconds, so that a busy machine gives the same figures.
+"""
+
+import os
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from common.output import PLAIN, Loudness
+from merge import assembly, loudness
+from tests.benchmarks import rivals
+from tests.benchmarks.clips import FFMPEG, SECONDS, collected, copies, make
+from tests.benchmarks.report import table
+
+_CLIPS, _RUNS = 60, 3
+_NORMALIZED = replace(PLAIN, loudness=Loudness.NORMALIZED)
+# By how much LU the clips differ from the target.
+_KINDS = {"right already": 0, "too quiet, with peaks to limit": -10, "too loud": 6}
+
+
+def main() -> None:
+    """Print one line for each kind of sound."""
+    with tempfile.TemporaryDirectory() as name:
+        rows = [_measure(Path(name), kind, off) for kind, off in _KINDS.items()]
+    table(
+        f"{_CLIPS} clips of {SECONDS} s with sound: processor-seconds",
+        ["sound", "cat", "ffmpeg concat", "auto", "normalized", "normalized/auto"],
+        rows,
+    )
+
+
+def _measure(folder: Path, kind: str, off: float) -> list[str]:
+    home = Path(tempfile.mkdtemp(dir=folder)) / "clips"
+    clips = copies(_at(folder, off), _CLIPS, home)
+    paths = list(clips.values())
+    actions: list[Callable[[], object]] = [
+        lambda: rivals.cat(paths, home / "cat"),
+        lambda: rivals.concat(paths, home / "concat.mp4"),
+        lambda: assembly.join(collected(clips), PLAIN, home),
+        lambda: assembly.join(collected(clips), _NORMALIZED, home),
+    ]
+    taken: list[list[float]] = [[] for _ in actions]
+    for _ in range(_RUNS):
+        for action, times in zip(actions, taken, strict=True):
+            before = sum(os.times()[:4])
+            action()
+            times.append(sum(os.times()[:4]) - before)
+            for path in set(home.iterdir()) - set(paths):
+                path.unlink()
+    medians = [statistics.median(times) for times in taken]
+    return [kind, *(f"{seconds:.2f}" for seconds in medians), f"{medians[3] / medians[2]:.2f}"]
+
+
+def _at(folder: Path, off: float) -> Path:
+    """Write a clip whose sound is so far from the target."""
+    plain, clip = folder / "plain.mp4", folder / f"clip_{off}.mp4"
+    if not plain.exists():
+        make(plain, sound=True)
+    found = loudness.measure(["-i", str(plain)])
+    gain = loudness.TARGET_LUFS + off - found.integrated
+    how = ("-c:v", "copy", "-af", f"volume={gain}dB", "-c:a", "aac", "-b:a", "192k")
+    command = [FFMPEG, "-v", "error", "-i", str(plain), *how, "-movflags", "+faststart"]
+    subprocess.run([*command, "-y", str(clip)], check=True)
+    return clip
