@@ -9,6 +9,7 @@ One pass over sound alone. The parts are laid on one track, as long as the pictu
 
 import array
 import math
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from merge.placing import window
 from merge.speech import Speech
 
 RATE = 48_000
+_SAMPLE_BYTES = 4  # of both channels
+_TOGETHER = 8  # narrations in one run of ffmpeg
 _SECONDS = 300
 _MUSIC_SECONDS = 60
 # Speech is brought to one loudness, whoever speaks: -20 dB, with room for its peaks.
@@ -104,30 +107,59 @@ def mix(
     samples = round(seconds * RATE)
     whole = f"apad,atrim=end_sample={samples}"
     graph = _Graph([], [])
-    beds, voices = [], []
+    beds, voice = [], ""
     spoken = track.spoken(parts)
     source: Sequence[str]
     if clips is not None:
-        source = ("-f", "s16le", "-ar", str(RATE), "-channel_layout", "stereo", "-i", str(clips))
-        beds.append(graph.add(source, f"{_STEREO},{whole}", "clips"))
+        beds.append(graph.add(loudness.opened(clips), f"{_STEREO},{whole}", "clips"))
     if track.music:
         source, gain = _music(track.music, seconds, scratch)
         shaped = f"{_STEREO},volume={gain:.3f}dB,{_shaped(track.music, seconds)},{whole}"
         beds.append(graph.add(source, shaped, "music"))
-    for part in parts:
-        path = track.narrations.get(part.scene)
-        if path is not None and part.scene in spoken:
-            source = ("-f", "wav", "-i", str(path))
-            voices.append(graph.add(source, _said(spoken[part.scene]), f"said{part.scene}"))
+    if spoken:
+        source = loudness.opened(_voices(track.narrations, spoken, scratch))
+        voice = graph.add(source, f"{_STEREO},{whole}", "spoken")
     ducks = track.music.duck if track.music else True
-    heard = _heard(graph, beds, voices, whole, ducks=ducks)
+    heard = _heard(graph, beds, voice, whole, ducks=ducks)
     graph.chains.append(f"{heard}{_LIMIT},{whole}[track]")
-    script = scratch / "soundtrack.txt"
+    return _run(graph, "[track]", scratch / "soundtrack.pcm")
+
+
+def _voices(narrations: Mapping[int, Path], spoken: Mapping[int, Speech], scratch: Path) -> Path:
+    """Write all narrations into one file, each at its time.
+
+    ffmpeg needs threads and memory for every input, so one run takes a few of them.
+    """
+    target = scratch / "voices.pcm"
+    scenes = sorted(spoken, key=lambda scene: spoken[scene].start)
+    with target.open("wb") as out:
+        for first in range(0, len(scenes), _TOGETHER):
+            some = scenes[first : first + _TOGETHER]
+            begin = round(spoken[some[0]].start * RATE)
+            graph = _Graph([], [])
+            labels = [
+                graph.add(
+                    ("-f", "wav", "-i", str(narrations[scene])),
+                    _said(spoken[scene], begin),
+                    f"said{scene}",
+                )
+                for scene in some
+            ]
+            part = _run(graph, graph.sum(labels, "voices"), scratch / "voices_part.pcm")
+            out.seek(begin * _SAMPLE_BYTES)
+            with part.open("rb") as file:
+                shutil.copyfileobj(file, out)
+            part.unlink()
+    return target
+
+
+def _run(graph: _Graph, label: str, target: Path) -> Path:
+    """Write what comes out of the graph at the label."""
+    script = target.with_suffix(".txt")
     script.write_text(";\n".join(graph.chains), encoding="utf-8")
-    target = scratch / "soundtrack.pcm"
     ffmpeg.run(
         [
-            *graph.inputs, "-/filter_complex", str(script), "-map", "[track]",
+            *graph.inputs, "-/filter_complex", str(script), "-map", label,
             "-f", "s16le", "-ar", str(RATE), "-ac", "2", "-y", str(target),
         ],
         timeout=_SECONDS,
@@ -135,19 +167,14 @@ def mix(
     return target
 
 
-def _heard(
-    graph: _Graph, beds: Sequence[str], voices: Sequence[str], whole: str, *, ducks: bool
-) -> str:
-    """Bring bed and voices together; return the label of the sum."""
+def _heard(graph: _Graph, beds: Sequence[str], voice: str, whole: str, *, ducks: bool) -> str:
+    """Bring bed and voice together; return the label of the sum."""
     bed = graph.sum(beds, "bed") if beds else ""
-    if not voices:
-        return bed
-    voice = graph.sum(voices, "voices")
-    if not bed:
-        return voice
+    if not (bed and voice):
+        return bed or voice
     if not ducks:
         return graph.sum([bed, voice], "sum")
-    graph.chains.append(f"{voice}{whole},asplit=2[voice][key]")
+    graph.chains.append(f"{voice}asplit=2[voice][key]")
     graph.chains.append(f"{bed}[key]{_DUCK}[ducked]")
     return graph.sum(["[ducked]", "[voice]"], "sum")
 
@@ -194,15 +221,15 @@ def _shaped(music: Music, seconds: float) -> str:
     return ",".join(steps)
 
 
-def _said(spoken: Speech) -> str:
-    """Return the filters that put a narration into its scene."""
+def _said(spoken: Speech, begin: int) -> str:
+    """Return the filters that put a narration into its scene, on a clock from sample `begin` on."""
     steps = [_SPOKEN, f"volume={_gain(spoken.sound):.4f}"]
     if spoken.pace > 1:
         steps.append(f"atempo={spoken.pace:.4f}")
     steps += [
         f"atrim=end={spoken.seconds:.6f}",
         f"afade=t=out:st={max(0.0, spoken.seconds - _FADE_SECONDS):.6f}:d={_FADE_SECONDS}",
-        f"adelay=delays={round(spoken.start * RATE)}S:all=1",
+        f"adelay=delays={round(spoken.start * RATE) - begin}S:all=1",
     ]
     return ",".join(steps)
 

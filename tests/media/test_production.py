@@ -18,6 +18,7 @@ from common.errors import MediaError
 from common.output import Format, OnBroken, Output, Shape, Transition
 from common.providers.speech._espeak import program
 from common.sound import Sound
+from common.video import MAX_SCENES
 from merge import assembly, captions, filters, glyphs, previews, production, soundtrack
 from merge.captions import Cue
 from merge.cut import Clip, How, Part
@@ -168,6 +169,24 @@ def test_a_narration_begins_in_its_own_scene_and_ends_in_it(
     loud = [place / RATE for place, value in enumerate(samples) if abs(value) > 300]
     assert 2.2 < loud[0] < 2.5
     assert 3.4 < loud[-1] < 3.8, "quickened, since it takes longer than its scene as spoken"
+
+
+def test_as_many_narrations_as_a_video_has_scenes_are_mixed_each_in_its_place(
+    said: dict[int, Path], tmp_path: Path
+) -> None:
+    """ffmpeg takes threads and memory for every input, so 60 at once are more than it gets."""
+    silent = {7, 8, 9, 31, 60}
+    parts = tuple(
+        Part(scene, How.COPIED, "", 2.0 * (scene - 1), 2.0, 48)
+        for scene in range(1, MAX_SCENES + 1)
+    )
+    track = Track({part.scene: said[1] for part in parts if part.scene not in silent})
+    path = soundtrack.mix(track, None, parts, 2.0 * MAX_SCENES, tmp_path)
+    samples = array.array("h", path.read_bytes())[::2]
+    assert len(samples) == 2 * MAX_SCENES * RATE
+    for part in parts:
+        level = rms(samples, part.start + 0.2, part.start + 1.2)
+        assert (level > 500) == (part.scene not in silent), part.scene
 
 
 def test_the_music_goes_down_while_somebody_speaks(
