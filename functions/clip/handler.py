@@ -7,6 +7,7 @@ does the sweeper, to collect jobs that ended runs left behind.
 """
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from clip import adopting, ending, keeping, polling
@@ -85,9 +86,10 @@ def _start(event: ClipEvent) -> dict[str, Any]:
         return provider.submit(wish(token)).as_json()
 
     def trace(attempt: Attempt) -> Trace:
-        if attempt.provider != video.video_provider:  # another one was chosen since
-            return Trace()
-        return provider.trace(wish(attempt.token, attempt.attempt), attempt.age_seconds)
+        # Asked where it was ordered: a resume may have chosen another model since.
+        ordered = replace(wish(attempt.token, attempt.attempt), model=attempt.model)
+        ordered_from = providers.video_provider(attempt.provider, context())
+        return ordered_from.trace(ordered, attempt.age_seconds)
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
         jobs.submitted(cursor, attempt, dict(facts))

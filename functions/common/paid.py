@@ -135,9 +135,11 @@ class Ledger:
             return facts, True
         if found.counted is None:
             return None, False
-        step, model = charge.step, charge.model
+        step = charge.step
         with self.database.transaction() as cursor:
-            accepted = jobs.all_accepted(cursor, model.provider, model.model, found.counted)
+            accepted = jobs.all_accepted(
+                cursor, attempt.provider, attempt.model, found.counted
+            )
             if accepted:
                 jobs.ended(cursor, attempt, "unknown", _ID_LOST)
                 facts = {"counted": found.counted, "usd": str(charge.estimated_usd)}
@@ -161,7 +163,7 @@ class Ledger:
             if facts is not None:
                 return facts
             if accepted:
-                raise _parked(charge, _ID_LOST) from None
+                raise _parked(charge, attempt, _ID_LOST) from None
             raise
 
     def _announce(self, charge: Charge) -> tuple[Attempt, Facts | None]:
@@ -220,7 +222,8 @@ class Ledger:
                 if attempt is None:
                     raise _busy()
         if attempt is None:
-            raise _parked(charge, _ID_LOST if lost else OutcomeUnknown.code)
+            assert before is not None
+            raise _parked(charge, before, _ID_LOST if lost else OutcomeUnknown.code)
         return attempt, None
 
     def _make(self, charge: Charge, attempt: Attempt, make: Callable[[str], Facts]) -> Facts:
@@ -366,13 +369,13 @@ def _may_resubmit(cursor: Cursor, charge: Charge, before: Attempt | None) -> boo
     return not jobs.is_made_again_in(cursor, before, charge.run_id)
 
 
-def _parked(charge: Charge, code: str) -> OutcomeUnknown:
-    """Say why a call is not made again by itself."""
+def _parked(charge: Charge, before: Attempt, code: str) -> OutcomeUnknown:
+    """Say why the call `before` is not made again by itself; it may be another provider's."""
     lost = code == _ID_LOST
     became = "was accepted and charged" if lost else "may have been charged"
     which = "The answer to it was lost, and with it the job's name. " if lost else ""
     return OutcomeUnknown(
-        f"An earlier {charge.step.kind} call to {charge.model.provider} was interrupted and "
+        f"An earlier {charge.step.kind} call to {before.provider} was interrupted and "
         f"{became}. {which}It is not repeated automatically.",
         code=code,
         billed=True if lost else None,

@@ -204,6 +204,21 @@ def test_nothing_is_ordered_while_the_provider_does_not_answer(scene: Scene) -> 
     assert scene.paid == 1
 
 
+def test_a_finished_clip_without_a_link_is_asked_for_again(scene: Scene) -> None:
+    scene.order("no_output", seconds=500)
+    scene.later(10)
+    assert scene.act("check")["status"] == "succeeded"
+    for _ in range(3):
+        error = scene.fails("collect")
+        assert isinstance(error, TransientError)
+        assert error.error_code == "clip.output_lost"
+        assert scene.rows() == [("submitted", None, Decimal("0.25"))]
+        scene.later(10)
+    scene.later(500)
+    scene.act("collect")
+    assert (scene.status(), scene.paid) == ("succeeded", 1)
+
+
 # -- jobs of earlier runs --------------------------------------------------------------------------
 @pytest.mark.parametrize("policy", ["fail", "resubmit_once"])
 def test_a_job_that_shows_up_again_is_waited_for(
@@ -229,6 +244,26 @@ def test_a_job_that_shows_up_again_is_waited_for(
     assert scene.act("check")["status"] == "succeeded"
     scene.act("collect")
     assert (scene.status(), scene.paid) == ("succeeded", 1)
+
+
+@pytest.mark.parametrize("chosen", [("runway", "gen4.5"), ("luma", "luma.ray-v2:0")])
+def test_a_call_in_doubt_is_looked_for_where_it_was_made(
+    chosen: tuple[str, str], scene: Scene
+) -> None:
+    """Charged, then 502, then a resume with another model: the count of the first one tells."""
+    scene.visit.vendor.advance(25 * 3600)  # Runway counts the tasks of a day
+    scene.visit.vendor.fault("image_to_video", "charge_then_502")
+    scene.order()
+    assert scene.rows() == [("unknown", "provider.not_accepted", Decimal("0.25"))]
+    scene.fail_and_resume()
+    with scene.database.transaction() as cursor:
+        cursor.execute("UPDATE video_sessions SET video_provider = %s, video_model = %s", chosen)
+    error = scene.fails("start")
+    assert isinstance(error, PermanentError)
+    assert error.error_code == "provider.accepted_id_lost"
+    assert "call to runway was" in error.detail
+    assert scene.rows() == [("unknown", "provider.accepted_id_lost", Decimal("0.25"))]
+    assert scene.paid == 1
 
 
 def test_a_job_at_work_is_left_when_time_is_over_and_waited_for(scene: Scene) -> None:

@@ -115,14 +115,18 @@ def test_a_failed_task_costs_what_it_says(
     assert state.cost.usd == credits_ * PRICE
 
 
-def test_success_without_a_clip_is_a_failure(visit: Visit, camera: Runway) -> None:
+def test_success_without_a_link_is_a_clip_that_cannot_be_fetched(
+    visit: Visit, camera: Runway, tmp_path: Path
+) -> None:
     visit.vendor.fault("image_to_video", "no_output")
     job = camera.submit(vendors.clip_request())
     visit.vendor.advance(60)
     state = camera.poll(job)
-    assert state.failure is not None
-    assert state.failure.code == "provider.output"
+    assert (state.status, state.outputs) == (JobStatus.SUCCEEDED, ())
     assert state.cost == job.estimated
+    with pytest.raises(MediaError) as caught:
+        camera.fetch(job, state, tmp_path / "clip.mp4")
+    assert (caught.value.error_code, caught.value.billed) == ("clip.output_lost", True)
 
 
 # -- fetch -----------------------------------------------------------------------------------------

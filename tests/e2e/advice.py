@@ -107,7 +107,7 @@ PROVOKED: tuple[Case, ...] = (
     _faults("speech.unusable", "chat.completions", "silence"),
     _faults("speech.not_the_text", "chat.completions", "paraphrase"),
     _faults("speech.too_long", "chat.completions", "long"),
-    _faults("provider.output", _BY_SEED, "no_output"),
+    _faults("clip.output_lost", _BY_SEED, "no_output"),
     *(
         _faults(own, _BY_SEED, "failed", times=times, code=code)
         for code, (own, times) in _TASKS.items()

@@ -362,7 +362,7 @@ def _task() -> Iterator[Cell]:
         if often:  # billed, so the owner decides
             billed = spoiled(ours, told=True)
             yield born(f"{fault}, billed", billed, "failed", code=code, credits=10)
-    yield born("SUCCEEDED without output", spoiled("provider.output"), "no_output")
+    yield born("SUCCEEDED without output", spoiled("clip.output_lost"), "no_output")
 
 
 def _poll() -> Iterator[Cell]:

@@ -295,7 +295,7 @@ class Runway:
         if fault and fault.mode == "unknown_status":
             view["status"] = fault.options.get("status", "PAUSED")
         elif view["status"] == "SUCCEEDED":
-            view["output"] = [] if task.mode == "no_output" else [self._media.address(task, now)]
+            view["output"] = [self._media.address(task, now)] if task.has_output(now) else []
         return as_json(200, view, JSON)
 
     def _refund(self, task: Task, amount: int) -> None:

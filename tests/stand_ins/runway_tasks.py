@@ -11,7 +11,7 @@ throttled       THROTTLED for `seconds` (default 1), then as usual
 unknown_status  the status `status` (default PAUSED) for `seconds` (default for ever)
 late            GET answers 404 for the first `seconds` (default 1); it runs for `work` seconds
 failed          FAILED at its end with `code` (see FAILURES; None: no code), `failure`, `credits`
-no_output       SUCCEEDED with an empty list of outputs
+no_output       SUCCEEDED with an empty list of outputs for `seconds` (default for ever)
 """
 
 import heapq
@@ -68,6 +68,10 @@ class Task:
     def mode(self) -> str:
         """The fault that it was born with."""
         return self.fault.mode if self.fault else ""
+
+    def has_output(self, now: float) -> bool:
+        """Tell whether it shows its clip once it has succeeded."""
+        return self.mode != "no_output" or now >= self.created + self.option("seconds", _FOREVER)
 
     def option(self, name: str, default: Any) -> Any:
         """Return an option of its fault."""

@@ -74,6 +74,7 @@ class Attempt:
     id: int
     attempt: int
     provider: str
+    model: str
     state: str
     token: str
     job: dict[str, Any] | None
@@ -88,7 +89,7 @@ class Attempt:
     collector_seconds: int
 
 
-_COLUMNS = """id, attempt, provider, state, token, job, polls, possible_duplicate, code,
+_COLUMNS = """id, attempt, provider, model, state, token, job, polls, possible_duplicate, code,
     lease_until > now() AS leased, extract(epoch FROM now() - created_at)::int AS age_seconds,
     found, collections, extract(epoch FROM clock_timestamp() - polled_at)::float AS asked_seconds,
     GREATEST(0, ceil(extract(epoch FROM collector_until - now())))::int AS collector_seconds"""

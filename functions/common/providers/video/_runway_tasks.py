@@ -88,9 +88,8 @@ def gone() -> JobState:
 def _finished(found: JobState, task: Mapping[str, Any]) -> JobState:
     output = task.get("output")
     links = output if isinstance(output, list) else []
+    # Without a link the clip is paid all the same; a later poll may name one.
     outputs = tuple(link for link in links if isinstance(link, str) and link)
-    if not outputs:
-        return _ended(found, outcome.failure(VENDOR, "provider.output"))
     return JobState(
         JobStatus.SUCCEEDED, found.wait_seconds, progress=1, cost=found.cost, outputs=outputs
     )
