@@ -50,8 +50,9 @@ def _start(event: ClipEvent) -> dict[str, Any]:
         video = videos.get(cursor, event.video_id)
         frame = scenes.finished_frames(cursor, event.video_id).get(event.scene)
         clip = scenes.clip(cursor, event.video_id, event.scene, version_of(cursor, event))
-        scenes.start(cursor, "clip", event.video_id, event.scene, clip.version)
+        # The job before the scene, in the order in which those that collect it hold them.
         open_job = jobs.latest(cursor, step_of(event, clip))
+        scenes.start(cursor, "clip", event.video_id, event.scene, clip.version)
         failed = jobs.failed(cursor, step_of(event, clip))
     if clip.status == "succeeded":
         return _answer(JobStatus.SUCCEEDED, 0)

@@ -137,9 +137,7 @@ class Ledger:
             return None, False
         step = charge.step
         with self.database.transaction() as cursor:
-            accepted = jobs.all_accepted(
-                cursor, attempt.provider, attempt.model, found.counted
-            )
+            accepted = jobs.all_accepted(cursor, attempt.provider, attempt.model, found.counted)
             if accepted:
                 jobs.ended(cursor, attempt, "unknown", _ID_LOST)
                 facts = {"counted": found.counted, "usd": str(charge.estimated_usd)}

@@ -149,8 +149,11 @@ def _write_down(
     is_final = not isinstance(as_step_error(error), TransientError | NotAccepted)
     if is_final:
         facts = advice.final(facts)
+    ends_run = is_final and error.error_code in _NOBODY_GETS_PAST
     try:
         with database.transaction() as cursor:
+            if ends_run:
+                runs.lock(cursor, event.run_id)
             outcome = "failed" if is_final else "retried"
             runs.add_event(cursor, event.run_id, f"{stage}.{outcome}", scene, facts)
             if not is_final:
@@ -166,8 +169,8 @@ def _write_down(
                     facts,
                     runs.work(cursor, event.run_id).versions.get(scene),
                 )
-            # Last: whoever ends a run holds no scene that somebody else would wait for.
-            if error.error_code in _NOBODY_GETS_PAST:
+            # Last: it holds the video's row, which others take after their scene's.
+            if ends_run:
                 runs.fail(cursor, event.run_id, facts)
     except VideoError as lost:
         # RecordFailure still ends the run, with the stage that it finds open.

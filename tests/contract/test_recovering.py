@@ -1,17 +1,23 @@
 """A clip that is paid is not given up: the function `clip`, Runway's stand-in, and its book."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from common import ids
+from common import ids, step
 from common.database import Cursor, Database, jobs, runs, scenes, waits
 from common.database.jobs import Attempt, Step
-from common.errors import PermanentError, TransientError
+from common.errors import PermanentError, ProviderRefused, TransientError
+from common.settings import DatabaseSettings
+from common.step import SceneEvent
 from common.storage import MediaFolder
+from common.video import Stage
 from tests.contract.clips import start_clips
 from tests.contract.gateway import quietly
 from tests.contract.vendors import Shelf, Visit
@@ -451,3 +457,52 @@ def test_a_job_that_is_billed_anyway_is_left_and_collected_later(scene: Scene, s
         assert (scene.status(), scene.paid) == ("succeeded", 1)
     finally:
         scene.visit.vendor.set(running_seconds=0.2)
+
+
+# -- two at once -----------------------------------------------------------------------------------
+def test_a_start_and_a_collector_do_not_block_each_other(
+    scene: Scene, migrated: DatabaseSettings
+) -> None:
+    """The collector holds the job, then wants the scene; the start of a resume wants both."""
+    scene.order()
+    with closing(Database(migrated)) as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction() as cursor:
+            assert jobs.latest(cursor, Step(scene.video_id, "clip", 1, 1))
+            start = pool.submit(scene.act, "start")
+            until_blocked(other)
+            scenes.finish_clip(cursor, scene.video_id, 1, 1, key="k", frames=1, usd=Decimal(0))
+        assert start.result(30)["status"] == "queued"
+
+
+def test_a_step_that_ends_its_run_and_a_cancel_do_not_block_each_other(
+    scene: Scene, migrated: DatabaseSettings
+) -> None:
+    scene.order()
+    event = SceneEvent(run_id=scene.run_id, video_id=scene.video_id, scene=1)
+    no_key = ProviderRefused("No key.", code="provider.key")
+    with closing(Database(migrated)) as other, ThreadPoolExecutor(1) as pool:
+        with other.transaction() as cursor:
+            runs.lock(cursor, scene.run_id)
+            failing = pool.submit(step._write_down, scene.database, event, Stage.CLIP, 1, no_key)
+            until_blocked(other)
+            scenes.cancel(cursor, scene.video_id)
+        failing.result(30)
+    with scene.database.transaction() as cursor:
+        types = [event.type for event in runs.events(cursor, scene.run_id)]
+    assert types[-2:] == ["clip.failed", "run.failed"]
+
+
+def until_blocked(database: Database) -> None:
+    """Wait until a transaction waits for a lock of another."""
+    with closing(Database(database._settings)) as third:
+        for _ in range(200):
+            waiting = third.alone(blocked)
+            if waiting:
+                return
+            time.sleep(0.05)
+    raise AssertionError("nobody waits")
+
+
+def blocked(cursor: Cursor) -> int:
+    cursor.execute("SELECT count(*) AS n FROM pg_locks WHERE NOT granted")
+    return int(cursor.fetchall()[0]["n"])

@@ -241,6 +241,11 @@ def enter_stage(cursor: Cursor, run_id: str, stage: str) -> bool:
     return cursor.rowcount == 1
 
 
+def lock(cursor: Cursor, run_id: str) -> None:
+    """Hold the run for a transaction that ends it, before anything of its scenes is held."""
+    cursor.execute("SELECT 1 FROM runs WHERE run_id = %s FOR NO KEY UPDATE", (run_id,))
+
+
 def require_open(cursor: Cursor, run_id: str) -> None:
     """Raise RunEnded unless the run goes on; until the transaction ends nobody can end it."""
     if not is_open(cursor, run_id):
