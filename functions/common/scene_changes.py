@@ -7,8 +7,9 @@ made again under another name. A finished one is invalidated, and a new version 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from common.database import Cursor, budget, narrations, scenes, versions, videos
+from common.database import Cursor, budget, jobs, narrations, scenes, versions, videos
 from common.database.budget import PaidStep
+from common.database.jobs import Step
 from common.database.scenes import Clip, Frame, StepKind
 from common.database.videos import Wish
 from common.errors import Conflict, InvalidInput
@@ -133,6 +134,7 @@ class _Changes:
             named = "prompt" if text is None else "motion_prompt"
             self.require_settled("clip", scene, clip.version, f"{field_name}.{named}")
             scenes.set_prompt(self.cursor, "clip", session_id, scene, clip.version, prompt)
+            jobs.replaced(self.cursor, Step(session_id, "clip", scene, clip.version))
         else:
             scenes.invalidate(self.cursor, "clip", session_id, scene)
             version = versions.add_clip(

@@ -19,7 +19,7 @@ from common.step import SceneEvent
 from common.storage import MediaFolder
 from common.video import Stage
 from tests.contract.clips import start_clips
-from tests.contract.gateway import quietly
+from tests.contract.gateway import Gateway, quietly
 from tests.contract.vendors import Shelf, Visit
 from tests.stand_ins import runway
 
@@ -197,6 +197,22 @@ def test_one_that_is_still_no_good_is_ordered_again(scene: Scene) -> None:
     scene.fail_and_resume()
     assert scene.act("start")["status"] == "queued"
     assert [row[0] for row in scene.rows()] == ["failed", "submitted"]
+    assert scene.paid == 2
+
+
+def test_one_that_was_written_off_is_not_collected_under_another_prompt(
+    scene: Scene, gateway: Gateway, sweep: Any
+) -> None:
+    collect_in_vain(scene, "corrupt")
+    scene.visit.vendor.clear()
+    end_run(scene, "failed")
+    change = {"scenes": {"1": {"motion_prompt": "It flies"}}}
+    resumed = gateway.call("POST", f"/v1/videos/{scene.video_id}/resume", change)
+    assert resumed.status == 202, resumed.text
+    scene.run_id = resumed.json()["run_id"]
+    scene.later(60)
+    assert scene.act("start")["status"] == "queued"
+    assert [row[:2] for row in scene.rows()] == [("failed", "clip.replaced"), ("submitted", None)]
     assert scene.paid == 2
 
 

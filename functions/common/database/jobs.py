@@ -316,6 +316,17 @@ def ended(
     )
 
 
+def replaced(cursor: Cursor, step: Step) -> None:
+    """Let no later run collect what the step's failed jobs made: something else was ordered."""
+    cursor.execute(
+        """
+        UPDATE provider_jobs SET code = 'clip.replaced', updated_at = now()
+        WHERE session_id = %s AND kind = %s AND scene = %s AND version = %s AND state = 'failed'
+        """,
+        (step.session_id, step.kind, step.scene, step.version),
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class StepCharges(Charges):
     """What a step costs over all its attempts; `units` are those of what is charged."""
