@@ -67,7 +67,7 @@ class JsonRequests(OpenAPIRequestValidationMiddleware):
         message = Message()
         message["content-type"] = event.headers.get("content-type", "") or _JSON
         media_type = message.get_content_type()
-        if media_type not in (_JSON, "text/json") and not media_type.endswith("+json"):
+        if media_type not in (_JSON, "text/json") and not _is_json_object(media_type):
             raise RequestUnsupportedContentType("Unsupported content type", errors=[])
         charset = message.get_content_charset() or "utf-8"
         if charset not in _CHARSETS:
@@ -97,6 +97,11 @@ class Validation(OpenAPIResponseValidationMiddleware):
             return super(Validation, self).handler(app, next_middleware)
 
         return self._requests.handler(app, cast(NextMiddleware, answer))
+
+
+def _is_json_object(media_type: str) -> bool:
+    """Say whether the suffix of a media type stands for an object; a JSON Patch is a list."""
+    return media_type.endswith("+json") and media_type != "application/json-patch+json"
 
 
 def check_encoding(event: BaseProxyEvent) -> None:

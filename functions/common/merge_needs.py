@@ -90,7 +90,11 @@ def check(merge: Merge) -> None:
 def _remedies(merge: Merge) -> list[str]:
     """Return what would help, that which helps most first; with each, what it would come to."""
     output = merge.output
-    longest = int(merge.scenes * MOST_PROCESSOR_SECONDS / merge.processor_seconds)
+    fitting = (
+        scenes
+        for scenes in range(merge.scenes, 0, -1)
+        if replace(merge, scenes=scenes).processor_seconds <= MOST_PROCESSOR_SECONDS
+    )
     changes = {
         "no renditions": replace(output, renditions=()),
         "the size of the clips": replace(output, shape=PLAIN.shape),
@@ -106,7 +110,7 @@ def _remedies(merge: Merge) -> list[str]:
     helping = sorted((cost, text) for text, cost in costs.items() if cost < merge.processor_seconds)
     return [
         *(f"{text}: about {cost:,.0f} s" for cost, text in helping),
-        f"fewer or shorter scenes: at most about {max(1, longest)} of this length",
+        f"fewer or shorter scenes: at most about {next(fitting, 1)} of this length",
     ]
 
 

@@ -67,7 +67,7 @@ def test_a_body_has_a_limit_of_its_route(
 
 @pytest.mark.parametrize(
     "text",
-    ["{", "nonsense", '{"prompt": NaN}', '{"seed": 1' + "0" * 5000 + "}", "\ufeff{}", "'a'"],
+    ["{", "nonsense", '{"prompt": NaN}', '{"seed": 1' + "0" * 5000 + "}", "'a'"],
 )
 def test_what_is_not_json_is_400(text: str, gateway: Gateway) -> None:
     assert post(gateway, text).json()["code"] == "request.malformed"
@@ -121,7 +121,7 @@ def test_lengths_are_exact(gateway: Gateway) -> None:
 def test_names_that_a_client_made_up_come_back_safely(gateway: Gateway) -> None:
     reply = post(gateway, '{"prompt": "x", "a/b~c": 1, "body": 1, "\\u0000": 1}')
     pointers = [fault["pointer"] for fault in reply.json()["errors"]]
-    assert pointers == ["/a~1b~0c", "/body", "/\x00"]
+    assert pointers == ["/a~1b~0c", "/body", "/\ufffd"]
     # Half of a surrogate pair is no text at all.
     assert post(gateway, '{"prompt": "x", "\\ud800": 1}').status == 422
     assert post(gateway, '{"prompt": "x", "metadata": {"\\ud800": "1"}}').status == 422

@@ -76,7 +76,8 @@ def test_pictures_differ_by_prompt_and_by_input(client: openai.OpenAI) -> None:
 def test_edit_counts_its_inputs(client: openai.OpenAI) -> None:
     usage = client.images.edit(model=SUNBURST, image=[PNG, PNG], prompt="a").usage
     assert usage is not None
-    assert usage.input_tokens_details.image_tokens == 2 * 64
+    # Enlarged twofold, each has 16 x 16 patches of 32 pixels.
+    assert usage.input_tokens_details.image_tokens == 2 * 256
 
 
 def test_own_refusals_equal_the_vectors(client: openai.OpenAI) -> None:

@@ -88,7 +88,7 @@ def test_a_narrated_story_says_in_each_scene_what_can_be_said_in_it(
     request = replace(wish(name, 4), seconds=seconds, narrated=True)
     for scene in writer.write_story(request).story.scenes:
         assert scene.narration
-        assert narration.seconds_to_say(scene.narration) < narration.room(seconds) * 1.5
+        assert narration.seconds_to_say(scene.narration) < narration.room(seconds) * 1.7
 
 
 def test_nothing_is_said_where_nobody_asked(name: str, writer: TextProvider) -> None:

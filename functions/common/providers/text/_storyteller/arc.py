@@ -43,11 +43,18 @@ def tell(request: StoryRequest) -> Story:
                 description=description,
                 image_prompt=_image_prompt(request, parts, description),
                 motion_prompt=_motion_prompt(request, number, names, rng),
-                narration=fit(said, request.seconds) if request.narrated else None,
+                narration=_narration(said, names, request.seconds) if request.narrated else None,
                 warnings=_language_warning(request, parts) if number == 1 else (),
             )
         )
     return Story(_title(parts, rng), _overview(request, parts), tuple(scenes))
+
+
+def _narration(text: str, names: Mapping[str, str], seconds: int) -> str:
+    """Return the narration of a scene: whole clauses of its text, or else only who it is about."""
+    narration = fit(text, seconds)
+    ends_a_clause = text[len(narration) - 1] in ".,;:"
+    return narration if ends_a_clause else fit(f"{names['Hero']}.", seconds)
 
 
 def _language_warning(request: StoryRequest, parts: Parts) -> tuple[str, ...]:
