@@ -208,7 +208,9 @@ def test_a_narration_that_was_killed_is_named(database: Database) -> None:
 def test_what_the_step_wrote_down_wins(database: Database) -> None:
     video_id, run_id = admit(database)
     with database.transaction() as cursor:
-        runs.add_event(cursor, run_id, "image.failed", 1, {"code": "safety.input", "detail": "Declined."})
+        runs.add_event(
+            cursor, run_id, "image.failed", 1, {"code": "safety.input", "detail": "Declined."}
+        )
         verdict.fail_run(cursor, run_id, "PermanentError")
         error = videos.get(cursor, video_id).error
     assert error

@@ -1,7 +1,9 @@
 """The API in process, with two owners who have one of everything."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -14,6 +16,7 @@ from infra.local.state import State
 from tests.contract.conftest import (
     KEYS,
     PROVIDERS,
+    as_role,
     database,
     gateway,
     migrated,
@@ -24,6 +27,9 @@ from tests.contract.conftest import (
 from tests.contract.gateway import Gateway
 from tests.stand_ins.secrets_manager import SecretsManager
 from tests.surface.service import Service
+
+if TYPE_CHECKING:
+    from intake.receiving import Intake
 
 __all__ = ["database", "gateway", "migrated", "postgres", "schema", "secret_store"]
 
@@ -91,6 +97,18 @@ def service(
     again()
     yield Service()
     authorizer.database().close()
+
+
+@pytest.fixture
+def receiver(service: Service, migrated: DatabaseSettings) -> "Iterator[Intake]":
+    """The inbox beside the API, with the database role of the function `intake`."""
+    from api import resources
+    from intake.receiving import Intake  # late: Powertools reads its settings when it is imported
+
+    database = Database(as_role(migrated, "intake"))
+    admission = replace(resources.admission(), database=database)
+    yield Intake(admission, database, resources.store())
+    database.close()
 
 
 @pytest.fixture

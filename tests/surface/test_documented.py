@@ -22,6 +22,7 @@ from common.uploads import Found
 from tests import answers
 from tests.answers import DOCUMENTED, OPERATIONS, Operation
 from tests.contract.gateway import Reply
+from tests.stand_ins import pictures
 from tests.surface import owners
 from tests.surface.conftest import BUCKET
 from tests.surface.owners import Owner, mint, operator, settle, video
@@ -208,7 +209,14 @@ def of_parts(service: Service, rows: Database, alice: Owner) -> None:
 
         assert ask("nothing", {**body, "requestId": MISSING["video_id"]}).status == 404, operation
         for number, (code, status) in enumerate(
-            (("", 200), ("provider.credits", 402), ("safety.input", 400), ("provider.failed", 500))
+            (
+                ("", 200),
+                ("provider.credits", 402),
+                ("safety.input", 400),
+                ("step.crashed", 500),
+                ("provider.failed", 502),
+                ("provider.unreachable", 503),
+            )
         ):
             begun = ask(f"part {number}".replace(" ", "-"))
             assert begun.status == 202, f"{operation}: {begun.text}"
@@ -247,8 +255,13 @@ def of_media(service: Service, rows: Database, alice: Owner) -> None:
     key = alice.key
     storage = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL_S3"])
     for item, capability in zip(alice.objects, alice.capabilities, strict=True):
-        storage.put_object(Bucket=BUCKET, Key=item, Body=b"bytes")
         kind = "image" if item.endswith("png") else "video"
+        storage.put_object(
+            Bucket=BUCKET,
+            Key=item,
+            Body=pictures.draw((64, 64), "kite"),
+            ContentType=f"{kind}/{item.rpartition('.')[2]}",
+        )
         for method, status in (("GET", 302), ("HEAD", 200)):
             path = f"/api/proxy_s3_{kind}/{item}?t={capability}"
             assert service.call(method, path).status == status

@@ -16,17 +16,14 @@ from common.storage.dropped import Dropped
 from intake.receiving import Intake
 from tests.surface.conftest import BUCKET
 from tests.surface.owners import mint
-from tests.surface.service import Service
 
 NUL = "https://e.example/api/proxy_s3_image/a%00b"
 
 
 @pytest.fixture
-def intake(service: Service, rows: Database) -> Intake:
-    from api import resources
-
+def intake(receiver: Intake, rows: Database) -> Intake:
     mint(rows, "evan")
-    return Intake(resources.admission(), resources.database(), resources.store())
+    return receiver
 
 
 def storage() -> Any:

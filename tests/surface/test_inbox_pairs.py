@@ -16,18 +16,15 @@ from common.storage.dropped import Dropped
 from intake.receiving import Intake
 from tests.surface.conftest import BUCKET
 from tests.surface.owners import mint
-from tests.surface.service import Service
 
 WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
 Drop = Callable[..., Dropped]
 
 
 @pytest.fixture
-def intake(service: Service, rows: Database) -> Intake:
-    from api import resources
-
+def intake(receiver: Intake, rows: Database) -> Intake:
     mint(rows, "pia")
-    return Intake(resources.admission(), resources.database(), resources.store())
+    return receiver
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 
 from common.database import Database
 from common.foreign.https import ForeignHttps
+from common.problem import MAX_FAULTS
 from common.storage.dropped import Dropped
-from intake.reading import MOST_LINES
 from intake.receiving import Intake
 from tests.answers import OPERATIONS
 from tests.contract.ssrf import ADDRESSES, WRITTEN
@@ -118,7 +118,7 @@ def test_no_url_leads_to_a_neighbour(
 
 
 def test_no_url_in_the_inbox_leads_to_a_neighbour(
-    rows: Database, alice: Owner, canary: ForeignHost
+    receiver: Intake, rows: Database, alice: Owner, canary: ForeignHost
 ) -> None:
     named = {f"inner{number}.example": [address] for number, address in enumerate(ADDRESSES)}
     canary.names.update(named)
@@ -126,18 +126,21 @@ def test_no_url_in_the_inbox_leads_to_a_neighbour(
     # A job that is wrong as it is written hides the others of its batch, which are not tried then.
     written = [url for url in urls if len(url) > 2000 or "\0" in url]
     tried = [url for url in urls if url not in written]
-    for start in range(0, len(tried), MOST_LINES):
-        part = tried[start : start + MOST_LINES]
-        assert refused(rows, alice, part) == {str(line) for line in range(1, len(part) + 1)}
+    for start in range(0, len(tried), MAX_FAULTS):  # a refusal lists no more
+        part = tried[start : start + MAX_FAULTS]
+        assert refused(receiver, rows, alice, part) == {
+            str(line) for line in range(1, len(part) + 1)
+        }
     for url in written:
-        assert refused(rows, alice, [url]) == {"1"}
+        assert refused(receiver, rows, alice, [url]) == {"1"}
     assert (canary.connections, canary.requests) == ([], [])
-    assert refused(rows, alice, [GOOD]) == set()  # the control
+    assert refused(receiver, rows, alice, [GOOD]) == set()  # the control
     assert canary.requests == [("pictures.example", "/a.png")]
 
 
 @pytest.mark.parametrize("limit", ["_MOST_FETCH_SECONDS", "_MOST_HELD_BYTES"])
 def test_a_batch_of_too_many_pictures_is_refused_whole(
+    receiver: Intake,
     rows: Database,
     alice: Owner,
     canary: ForeignHost,
@@ -145,7 +148,7 @@ def test_a_batch_of_too_many_pictures_is_refused_whole(
     limit: str,
 ) -> None:
     monkeypatch.setattr(f"intake.receiving.{limit}", 0)
-    problem = answered(rows, alice, [GOOD, GOOD])
+    problem = answered(receiver, rows, alice, [GOOD, GOOD])
     assert problem is not None
     assert problem["code"] == "inbox.pictures"
     assert canary.requests == [("pictures.example", "/a.png")]  # and no further
@@ -154,23 +157,22 @@ def test_a_batch_of_too_many_pictures_is_refused_whole(
         assert dict(cursor.fetchone() or {}) == {"number": 0}
 
 
-def refused(rows: Database, owner: Owner, urls: list[str]) -> set[str]:
+def refused(receiver: Intake, rows: Database, owner: Owner, urls: list[str]) -> set[str]:
     """Return which lines of a batch were refused."""
-    problem = answered(rows, owner, urls)
+    problem = answered(receiver, rows, owner, urls)
     return {fault["pointer"].split("/")[1] for fault in problem["errors"]} if problem else set()
 
 
-def answered(rows: Database, owner: Owner, urls: list[str]) -> dict[str, Any] | None:
+def answered(
+    receiver: Intake, rows: Database, owner: Owner, urls: list[str]
+) -> dict[str, Any] | None:
     """Put a batch into the inbox and let it be taken in; return what was wrong with it."""
-    from api import resources
-
     storage = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL_S3"])
     key = f"inbox/{owner.user_id}/many.jsonl"
     jobs = "\n".join(json.dumps({**WISH, "image_url": url}) for url in urls)
     stored = storage.put_object(Bucket=BUCKET, Key=key, Body=jobs.encode())
     dropped = Dropped(BUCKET, key, stored["VersionId"])
-    intake = Intake(resources.admission(), resources.database(), resources.store())
-    intake.receive(dropped, last=True)
+    receiver.receive(dropped, last=True)
     with rows.transaction() as cursor:
         cursor.execute("SELECT problem FROM inbox_objects WHERE version_id = %s",
                        (dropped.version_id,))  # fmt: skip
