@@ -80,7 +80,10 @@ def of(file_field: str) -> Callable[[APIGatewayRestResolver, NextMiddleware], Re
 
 
 def _fields(media_type: str, raw: bytes, file_field: str) -> dict[str, Any]:
-    """Return the form's fields; the one file in it, whatever it is called, as base64."""
+    """Return the form's fields; the one file in it, whatever it is called, as base64.
+
+    A field that is empty counts as left out, because browsers send those that nobody filled in.
+    """
     fields: dict[str, Any] = {}
     for part, data in _parts(media_type, raw):
         is_file = part.filename is not None or part.name in ("file", file_field)
@@ -94,7 +97,7 @@ def _fields(media_type: str, raw: bytes, file_field: str) -> dict[str, Any]:
         fields[name] = base64.b64encode(data).decode() if is_file else _value(part, name, data)
     if not fields:
         raise Malformed("The body is not a form with a file.")
-    return fields
+    return {name: value for name, value in fields.items() if value != "" or name == file_field}
 
 
 def _parts(media_type: str, raw: bytes) -> "list[tuple[MultipartSegment, bytes]]":

@@ -201,7 +201,8 @@ class Intake:
         return _clean(file) if file else None
 
     def _beside(self, dropped: Dropped) -> dict[str, str]:
-        return dropped.ends_beside(self.store.keys(f"{dropped.stem}."))
+        keys = [key for prefix in dropped.prefixes_beside for key in self.store.keys(prefix)]
+        return dropped.ends_beside(keys)
 
     def _orders(self, caller: Caller, dropped: Dropped, wanted: Wanted) -> dict[int, Order]:
         """Check every line; whatever one of them has wrong, nothing of the object is made."""

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from botocore.exceptions import ClientError
@@ -193,18 +194,25 @@ def test_a_picture_with_its_prompt_is_a_job(box: Inbox) -> None:
     assert reference in box.backstage.objects(f"{box.user_id}/")
 
 
-@pytest.mark.parametrize("first", ["picture", "json"])
-def test_a_picture_and_the_json_beside_it_are_one_job(box: Inbox, first: str) -> None:
-    files: list[tuple[str, Any]] = [
-        ("cat.PNG", picture()), ("cat.json", {"prompt": "A cat", **QUICK})
-    ]  # fmt: skip
+@pytest.mark.parametrize(
+    ("image", "job", "first"),
+    [
+        ("cat.PNG", "cat.json", "picture"),
+        ("cat.PNG", "cat.json", "json"),
+        ("Me\u0301lie\u0300s.png", "Méliès.png.json", "picture"),  # decomposed, as by macOS
+    ],
+)
+def test_a_picture_and_the_json_beside_it_are_one_job(
+    box: Inbox, image: str, job: str, first: str
+) -> None:
+    files: list[tuple[str, Any]] = [(image, picture()), (job, {"prompt": "A cat", **QUICK})]
     details = [box.drop(*file) for file in (files if first == "picture" else files[::-1])]
     for detail in details * 2:
         box.deliver(detail)
-    answer = box.answer("cat.json")
+    answer = box.answer(quote(job))
     assert answer["status"] == "succeeded", answer
-    assert len(box.runs("cat.json")) == 1
-    assert box.runs("cat.PNG") == []
+    assert len(box.runs(job)) == 1
+    assert box.runs(image) == []
     row = box.backstage.rows(
         "SELECT reference_key FROM video_sessions WHERE session_id = %s", answer["video_id"]
     )

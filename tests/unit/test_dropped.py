@@ -74,6 +74,31 @@ def test_what_lies_beside_has_the_same_name_but_for_its_end() -> None:
     assert dropped("inbox/alice/kite.JPEG").extension == ".jpeg"
 
 
+@pytest.mark.parametrize(
+    ("picture", "job"),
+    [
+        ("cat.PNG", "cat.Json"),
+        ("cafe\u0301.jpg", "café.json"),  # the first is written by macOS
+        ("café.jpg", "cafe\u0301.json"),
+        ("cat.jpg", "cat.jpg.json"),
+        ("cafe\u0301.JPG", "café.JPG.json"),
+        ("a.b.webp", "a.b.json"),
+    ],
+)
+def test_files_that_belong_together_find_each_other(picture: str, job: str) -> None:
+    one, other = dropped(f"inbox/alice/{picture}"), dropped(f"inbox/alice/{job}")
+    for here, there in ((one, other), (other, one)):
+        listed = [there.key] * any(there.key.startswith(begin) for begin in here.prefixes_beside)
+        assert here.ends_beside(listed) == {there.key: there.extension}
+
+
+def test_files_of_other_names_stay_apart() -> None:
+    for picture, job in (("cat.jpg", "cat.jpg.b.json"), ("cat.jpg", "cats.json"), ("cat", "c.json"),
+                         ("b/cat.jpg", "cat.json"), ("cat.b.jpg", "cat.json")):  # fmt: skip
+        one, other = dropped(f"inbox/alice/{picture}"), dropped(f"inbox/alice/{job}")
+        assert one.ends_beside([other.key]) == other.ends_beside([one.key]) == {}
+
+
 @pytest.mark.parametrize("name", ["inbox", "outbox"])
 def test_nobody_can_be_called_like_the_boxes(name: str) -> None:
     """Their media would lie in the inbox, where functions must not write and files start runs."""

@@ -131,6 +131,12 @@ def test_a_form_of_a_client_in_use_is_read(kind: str, head: bytes) -> None:
     assert fields == {"requestId": "one", "image": base64.b64encode(b"PNG").decode()}
 
 
+def test_a_field_that_nobody_filled_in_counts_as_left_out() -> None:
+    head = b'Content-Disposition: form-data; name="'
+    raw = part(head + b'requestId"', b"") + part(head + b'expiresIn"', b"") + FILE + END
+    assert _fields(KIND, raw, "image").keys() == {"image"}
+
+
 def test_a_field_in_latin_1_is_read_as_it_says() -> None:
     head = b'Content-Disposition: form-data; name="fileName"\r\nContent-Type: text/plain; charset='
     for charset, data in (("ISO-8859-1", b"caf\xe9"), ("UTF-8", "café".encode())):

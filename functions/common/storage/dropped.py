@@ -7,11 +7,11 @@ is percent-encoded, and no part of it is `.` or `..`.
 
 import hashlib
 import json
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal
+from unicodedata import normalize
 from urllib.parse import quote
 
 from common.storage import is_slug
@@ -19,7 +19,6 @@ from common.storage import is_slug
 INBOX, OUTBOX = "inbox", "outbox"
 # S3 takes keys of up to 1024 bytes; encoded, a name can be three times as long.
 _MOST_NAME_CHARACTERS = 700
-_END = re.compile(r"\.[^./]+")
 
 Kind = Literal["result", "error"]
 
@@ -66,13 +65,30 @@ class Dropped:
         """Its key without the end of its name."""
         return self.key[: len(self.key) - len(PurePosixPath(self.name).suffix)]
 
-    def ends_beside(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the other keys that have the same name but for its end, and these ends.
+    @property
+    def prefixes_beside(self) -> list[str]:
+        """Prefixes of all keys that `ends_beside` may find."""
+        names = [f"{self.stem}."]
+        if PurePosixPath(self.stem).suffix:
+            names.append(self.stem)
+        forms = [(name, normalize("NFC", name), normalize("NFD", name)) for name in names]
+        return list(dict.fromkeys(form for each in forms for form in each))
 
-        The ends are in lower case.
+    def ends_beside(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return the other keys that belong to the same job, and the ends of their names.
+
+        These have the same name but for its end, or one has the end added to the whole name of the
+        other, as in `photo.jpg.json`. macOS decomposes accented letters in names; they count as
+        composed. The ends are in lower case.
         """
-        found = {key: key.removeprefix(self.stem) for key in keys if key != self.key}
-        return {key: end.lower() for key, end in found.items() if _END.fullmatch(end)}
+        stem, whole = normalize("NFC", self.stem), normalize("NFC", self.key)
+        found = {}
+        for key in keys:
+            name = normalize("NFC", key)
+            end = PurePosixPath(name).suffix
+            if key != self.key and end and name in (stem, stem + end, whole + end):
+                found[key] = end.lower()
+        return found
 
 
 def answer_key(user_id: str, object_key: str, kind: Kind) -> str:
