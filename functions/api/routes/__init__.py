@@ -30,12 +30,15 @@ RequestId = Annotated[
     Header(
         alias="X-Request-ID",
         description="Goes before `requestId` in the body. The ids that proxies set by themselves "
-        "(UUIDs, ULIDs, 16 or more hex digits) only name a request that has no name in its body; "
+        "(UUIDs, ULIDs, ids of X-Ray, 16 or more hex digits) only name a request that has no name in its body; "
         "what is no name at all is ignored.",
     ),
 ]
 # Ids of single requests as Envoy, nginx, Heroku, OpenTelemetry and others make them.
-_OF_A_PROXY = re.compile(r"[0-9a-fA-F-]{36}|[0-9a-fA-F]{16,64}|[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}")
+_OF_A_PROXY = re.compile(
+    r"[0-9a-fA-F-]{36}|[0-9a-fA-F]{16,64}|[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}"
+    r"|1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24}"  # AWS X-Ray
+)
 
 SLUG_PATTERN = re.compile(SLUG)
 Named = TypeVar("Named", bound=BaseModel)
