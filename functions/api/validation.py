@@ -118,7 +118,8 @@ def _common_names(app: Any) -> None:
     """Read query parameters as HTTP clients of browsers write them.
 
     axios and PHP write `status[]=a` or `status[0]=a` for a list, and jQuery adds `_=` and a time
-    to keep a GET out of caches.
+    to keep a GET out of caches. A GET's parameter that is empty counts as left out: jQuery writes
+    null as `q=`.
     """
     event = app.current_event
     known = {one.alias for one in app.context["_route"].dependant.query_params}
@@ -126,6 +127,8 @@ def _common_names(app: Any) -> None:
     read: dict[str, list[str]] = {}
     for name, values in sent.items():
         plain = name if name in known else _INDEX.sub("", name)
+        if plain in known and event.http_method == "GET" and not any(values):
+            continue
         if name != "_" or "_" in known:
             read.setdefault(plain if plain in known else name, []).extend(values)
     if read != sent:

@@ -123,7 +123,7 @@ class References:
             else:
                 item = media.by_key(cursor, key, user_id)
         if item.key is None or item.media_type not in PICTURES:
-            raise InvalidInput("It is no picture that is ready.", field=named)
+            raise InvalidInput("It is not an image, or the image is not ready yet.", field=named)
         return item.key
 
 

@@ -31,6 +31,7 @@ MAX_DEPTH = 16
 MAX_VALUES = 1000
 """Fields and list items in one JSON text; the largest request has about a hundred."""
 _MAX_DIGITS = 40  # of one number
+_EXACT = 2**53  # up to here a double has every whole number
 # Signs that begin a value, counted before parsing; a prompt and metadata may hold 12,000 as text.
 _MAX_SEPARATORS = 20_000
 
@@ -123,10 +124,11 @@ def _integer(digits: str) -> int:
 
 
 def _float(digits: str) -> float:
+    """Return a number; a whole one as an integer, since JSON has one kind (Gson writes `1.0`)."""
     value = float(digits) if len(digits) <= _MAX_DIGITS else math.inf
     if not math.isfinite(value):
         raise Malformed(f"A number has more than {_MAX_DIGITS} digits, or is too large.")
-    return value
+    return int(value) if value.is_integer() and abs(value) < _EXACT else value
 
 
 def _no_constant(name: str) -> None:

@@ -122,6 +122,24 @@ def test_what_keeps_a_get_out_of_caches_means_nothing(gateway: Gateway) -> None:
         assert (refused.status, len(refused.json()["errors"])) == (422, 1), unknown
 
 
+def test_a_parameter_that_is_empty_counts_as_left_out(gateway: Gateway) -> None:
+    gateway.call("POST", "/v1/videos", WISH)
+    for empty in ("q=", "limit=&cursor=&created_after=", "status=", "status[]=&q="):
+        found = gateway.call("GET", f"/v1/videos?{empty}")
+        assert (found.status, len(found.json().get("data", []))) == (200, 1), found.text
+    assert gateway.call("GET", "/v1/videos?statsu=").status == 422
+
+
+@pytest.mark.parametrize("number", ["1.0", "1", "10e-1", "1E0"])
+def test_a_whole_number_may_be_written_as_any_json_number(number: str, gateway: Gateway) -> None:
+    text = json.dumps({**WISH, "scenes": 0}).replace('"scenes": 0', f'"scenes": {number}')
+    sent = {"Content-Type": "application/json"}
+    made = gateway.call("POST", "/v1/videos", text=text, headers=sent)
+    assert (made.status, made.json()["scene_count"]) == (202, 1)
+    text = text.replace(f'"scenes": {number}', '"scenes": 1.5')
+    assert gateway.call("POST", "/v1/videos", text=text, headers=sent).status == 422
+
+
 @pytest.mark.parametrize("path", ["/v1/videos", "/v1/media"])
 def test_a_plus_that_came_as_a_space_is_one(path: str, gateway: Gateway) -> None:
     gateway.call("POST", "/v1/videos", WISH)

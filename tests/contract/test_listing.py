@@ -227,7 +227,7 @@ def test_a_cursor_opens_in_its_own_list_only_and_tells_nothing(
     assert again != mine["next_cursor"]  # of another row
     assert gateway.call("GET", f"/v1/videos?cursor={told[0]}").status == 200
     altered = told[0][:-1] + ("A" if told[0][-1] != "A" else "Q")
-    for wrong in (told[1], told[2], altered, "MTQ", "x" * 64, "\u00e9", ""):
+    for wrong in (told[1], told[2], altered, "MTQ", "x" * 64, "\u00e9"):
         reply = gateway.call("GET", f"/v1/videos?cursor={quote(wrong)}")
         assert (reply.status, reply.json()["errors"][0]["pointer"]) == (422, "/cursor"), wrong
         reply = gateway.call("GET", f"/v1/videos/{video_id}/events?cursor={quote(told[0])}")

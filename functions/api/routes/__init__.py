@@ -30,8 +30,8 @@ RequestId = Annotated[
     Header(
         alias="X-Request-ID",
         description="Goes before `requestId` in the body. The ids that proxies set by themselves "
-        "(UUIDs, ULIDs, ids of X-Ray, 16 or more hex digits) only name a request that has no name in its body; "
-        "what is no name at all is ignored.",
+        "(UUIDs, ULIDs, ids of X-Ray, 16 or more hex digits) only name a request that has no name "
+        "in its body; what is no name at all is ignored.",
     ),
 ]
 # Ids of single requests as Envoy, nginx, Heroku, OpenTelemetry and others make them.
