@@ -20,7 +20,10 @@ _MEGAPIXEL = {Format.MP4: 0.034, Format.WEBM: 0.05}  # for each million pixels t
 _BLUR, _CAPTIONS = 0.011, 0.004  # the same, in addition
 _BLEND = 0.02  # for each million pixels in which two scenes overlap
 _COPIED = 0.001  # for each frame that is not encoded
-_SCENE, _FIXED = 0.5, 10.0  # thumbnails and sound; posters, previews, verification
+_SCENE, _FIXED = 0.5, 10.0  # thumbnails and starting ffmpeg; posters, previews, verification
+# For each second of sound, whatever is done with it: decoding, narration and music, measuring, and
+# limiting peaks up to three times; and encoding for each file.
+_SOUND, _SOUND_FILE = 0.045, 0.011
 _USUAL_FPS = 24  # what providers send
 
 
@@ -39,7 +42,8 @@ class Merge:
         main = self.output.shape.of(self.natural)
         files = [self._file(main, copies=self._copies(main))]
         files += [self._file(shape.of(main), copies=False) for shape in self.output.renditions]
-        return _FIXED + self.scenes * _SCENE + sum(files)
+        sound = self.scenes * self.seconds * (_SOUND + len(files) * _SOUND_FILE)
+        return _FIXED + self.scenes * _SCENE + sound + sum(files)
 
     def _copies(self, size: Size) -> bool:
         output = self.output

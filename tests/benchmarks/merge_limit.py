@@ -1,68 +1,86 @@
 """What admission says that a merge needs (`common.merge_needs`), and what it takes.
 
-`MERGE_LIMIT=whole` runs the heaviest requests that are admitted to their end, which takes a quarter
-of an hour each on two processors. Without it so many scenes are joined that a minute is enough;
-the time grows with their number, so what the whole takes is told from that.
+Every request has narration, music and normalized sound, which is the most. `MERGE_LIMIT=whole` runs
+the heaviest ones that are admitted to their end, which takes a quarter of an hour each on two
+processors; a number (`MERGE_LIMIT=0.3`) runs so much of each, with scenes of the same length.
+Without it scenes of two seconds are joined. The time grows with the number of scenes, so what the
+whole takes is told from that. `MERGE_CASES=1,3` chooses among the kinds.
 """
 
 import os
+import subprocess
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 
 from common.merge_needs import MOST_PROCESSOR_SECONDS, Merge
-from common.output import BLUR, Format, Output, Shape, Transition
+from common.output import BLUR, Format, Loudness, Output, Shape, Transition
+from common.providers.speech._espeak import program
 from common.video import MAX_SCENES
 from infra.config import SIZES
 from merge import production
 from merge.production import Order
-from merge.soundtrack import Track
-from tests.benchmarks.clips import FPS, collected, copies, make
+from merge.soundtrack import Music, Track
+from tests.benchmarks.clips import FFMPEG, FPS, collected, copies, make
 from tests.benchmarks.footprint import Footprint, measure
 from tests.benchmarks.report import table
 
 _SECONDS = 10
 _SOME_SCENES, _SOME_SECONDS = 3, 2
 _NATURAL = (1280, 720)
-_FADES = Output(transition=Transition.CROSSFADE, background=BLUR)
+_TEXT = "A few words for the scene that are spoken and drawn into the picture."
+_FADES = Output(transition=Transition.CROSSFADE, background=BLUR, loudness=Loudness.NORMALIZED)
 _CASES = {
     "crossfades, 9:16 beside it on a blur": replace(_FADES, renditions=(Shape("9:16"),)),
     "3840x2160, crossfades": replace(_FADES, shape=Shape(size=(3840, 2160))),
     "1080x1920 on a blur, captions, crossfades": replace(
         _FADES, shape=Shape(size=(1080, 1920)), captions_burned=True
     ),
-    "WebM in 1920x1080": Output(format=Format.WEBM, shape=Shape(size=(1920, 1080))),
+    "WebM in 1920x1080": replace(
+        _FADES,
+        transition=Transition.CUT,
+        format=Format.WEBM,
+        shape=Shape(size=(1920, 1080)),
+    ),
 }
 
 
 def main() -> None:
     """Print one line for each kind of request."""
-    is_whole = os.environ.get("MERGE_LIMIT") == "whole"
+    share = os.environ.get("MERGE_LIMIT", "")
+    chosen = [int(number) for number in os.environ.get("MERGE_CASES", "").split(",") if number]
     rows = []
-    for name, output in _CASES.items():
+    for number, (name, output) in enumerate(_CASES.items(), 1):
+        if chosen and number not in chosen:
+            continue
         most = _most(output)
         admitted = Merge(output, _NATURAL, most, _SECONDS)
-        run = admitted if is_whole else Merge(output, _NATURAL, _SOME_SCENES, _SOME_SECONDS)
-        took = _measure(run)
-        whole = took.processor * (most * _SECONDS) / (run.scenes * run.seconds)
-        rows.append(
-            [
-                *(name, str(most), f"{admitted.processor_seconds:.0f}"),
-                *(f"{run.scenes} of {run.seconds:g} s", f"{took.processor:.0f}"),
-                *(
-                    f"{took.memory:.0f}",
-                    f"{took.scratch:.0f}",
-                    f"{whole:.0f}",
-                    f"{whole / 1.7:.0f}",
-                ),
-            ]
+        run = Merge(output, _NATURAL, _SOME_SCENES, _SOME_SECONDS)
+        if share:
+            part = 1 if share == "whole" else float(share)
+            run = replace(admitted, scenes=max(1, round(most * part)))
+        what = f"{run.scenes} of {run.seconds:g} s"
+        print(
+            f"{name}: {what}, estimated {run.processor_seconds:.0f} s, "
+            f"of {most} that are admitted with {admitted.processor_seconds:.0f} s",
+            flush=True,
         )
+        took = _measure(run)
+        whole = took.processor * admitted.processor_seconds / run.processor_seconds
+        print(
+            f"  took {took.processor:.0f} processor-seconds, {took.seconds:.0f} s on the clock, "
+            f"{took.memory:.0f} MiB",
+            flush=True,
+        )
+        estimate = f"{run.processor_seconds:.0f}"
+        figures = (took.processor, took.memory, took.scratch, whole, whole / 1.7)
+        rows.append([name, str(most), what, estimate, *(f"{figure:.0f}" for figure in figures)])
     size = SIZES["merge"]
     table(
         f"The heaviest merges of {_SECONDS} s scenes that are admitted ({MOST_PROCESSOR_SECONDS} s "
         f"estimated), in {size.timeout} s on 1.7 processors and {size.memory} MiB",
         [
-            *("work", "scenes", "estimate", "run", "processor s", "memory", "disk"),
+            *("work", "admitted", "run", "estimate", "processor s", "memory", "disk"),
             *("whole: processor s", "on 1.7"),
         ],
         rows,
@@ -85,6 +103,13 @@ def _measure(run: Merge) -> Footprint:
         seconds = round(run.seconds)
         clip = make(Path(name) / "clip.mp4", sound=True, seconds=seconds)
         clips = collected(copies(clip, run.scenes, folder), seconds * FPS)
-        texts = dict.fromkeys(clips, "A few words for the scene that are drawn into the picture.")
-        order = Order(clips, run.output, texts, Track({}))
+        spoken, music = Path(name) / "spoken.wav", Path(name) / "music.mp3"
+        spoken.write_bytes(program.speak(_TEXT, "en-us+f2", 160).as_wav())
+        source = ("-f", "lavfi", "-i", "anoisesrc=c=pink:r=44100:a=0.4:d=180")
+        subprocess.run([FFMPEG, "-v", "error", *source, "-y", str(music)], check=True)
+        track = Track(
+            dict.fromkeys(clips, spoken),
+            Music(music, volume=0.3, fade_in=1, fade_out=1, loop=True, duck=True),
+        )
+        order = Order(clips, run.output, dict.fromkeys(clips, _TEXT), track)
         return measure(lambda: production.produce(order, folder), folder, cores=2)
