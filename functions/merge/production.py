@@ -134,8 +134,9 @@ def _of_narrations(order: Order, cut: Cut) -> Iterator[str]:
     for scene, spoken in sorted(order.track.spoken(cut.parts).items()):
         if spoken.is_cut_off:
             yield (
-                f"Scene {scene}: the end of the narration is cut off, because it takes "
-                f"{spoken.sound.seconds:.1f} s and the scene has {spoken.seconds:.1f} s for it."
+                f"Scene {scene}: the end of the narration is cut off, although it is "
+                f"{spoken.pace:.1f} times as fast as recorded. It takes {spoken.sound.seconds:.1f} "
+                f"s, and the scene has {spoken.seconds:.1f} s for it."
             )
         elif spoken.is_hurried:
             yield (

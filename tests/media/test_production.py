@@ -352,6 +352,7 @@ def test_a_narration_that_was_quickened_or_cut_off_is_told(
     assert "as fast" in hurried
     assert "Scene 2" in cut_off
     assert "cut off" in cut_off
+    assert "3.0 times as fast" in cut_off
 
 
 def drawn(text: str, tmp_path: Path) -> bytes:
