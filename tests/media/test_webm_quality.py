@@ -11,6 +11,7 @@ from common.output import Format, Output
 from merge import assembly
 from merge.cut import Clip
 from tests.media.coded import FFMPEG
+from tests.unit import offline
 
 FRAMES = 48
 # In SSIM. It was at most 0.018 better, and nowhere worse.
@@ -24,14 +25,25 @@ SCENES = {
     "darkness": f"gradients={_SIZE}:c0=0x040608:c1=0x283040:speed=0.02,noise=alls=4:allf=t",
     "drawing": f"testsrc2={_SIZE}",
 }
+OFFLINE = "clip of the offline camera"
 
 
 def _lossless(folder: Path, scene: str) -> Path:
     path = folder / "clip.mkv"
-    command = [FFMPEG, "-v", "error", "-f", "lavfi", "-i", SCENES[scene], "-frames:v", str(FRAMES)]
+    source = (
+        ["-f", "lavfi", "-i", SCENES[scene]] if scene in SCENES else ["-i", str(_filmed(folder))]
+    )
+    command = [FFMPEG, "-v", "error", *source, "-frames:v", str(FRAMES)]
     command += ["-vf", f"format=yuv420p,{_COLOURS}", "-c:v", "ffv1", "-y", str(path)]
     subprocess.run(command, check=True)
     return path
+
+
+def _filmed(folder: Path) -> Path:
+    """Let the offline camera film a picture that was drawn offline, with depth."""
+    still = offline.paint(offline.image_request(size=(640, 360))).picture
+    offline.film(still, folder / "filmed.mp4")
+    return folder / "filmed.mp4"
 
 
 def _likeness(video: Path, clip: Path) -> float:
@@ -45,7 +57,7 @@ def _likeness(video: Path, clip: Path) -> float:
     return float(found)
 
 
-@pytest.mark.parametrize("scene", SCENES)
+@pytest.mark.parametrize("scene", [*SCENES, OFFLINE])
 def test_webm_is_as_like_the_clip_as_mp4(scene: str, tmp_path: Path) -> None:
     clip = _lossless(tmp_path, scene)
     found = {}
