@@ -113,7 +113,7 @@ class Ledger:
             return
         with self.database.transaction() as cursor:
             runs.require_open(cursor, charge.run_id)
-            before = jobs.latest(cursor, charge.step)
+            before = jobs.latest(cursor, charge.step, paid=True)
         dead = before is not None and before.state == "submitting" and not before.leased
         if before is None or not (dead or before.state == "unknown"):
             return
@@ -182,7 +182,7 @@ class Ledger:
             runs.require_open(cursor, charge.run_id)
             # Counted before the look: what another worker stores after that has this number too.
             number = jobs.next_attempt(cursor, charge.step)
-            before, lost = _latest(cursor, charge.step), False
+            before, lost = _latest(cursor, charge), False
             if before and before.token == token:
                 return before, None
             if before and charge.model.is_paid and before.state in ("submitted", "succeeded"):
@@ -330,15 +330,15 @@ def _end_of(error: VideoError) -> str:
     return "failed" if charged else "refused"
 
 
-def _latest(cursor: Cursor, step: Step) -> Attempt | None:
+def _latest(cursor: Cursor, charge: Charge) -> Attempt | None:
     """Return the newest attempt, after one that only the provider's gateway refused is settled.
 
     Nothing contradicted the gateway since, or `_look_back` would have seen it.
     """
-    before = jobs.latest(cursor, step)
+    before = jobs.latest(cursor, charge.step, paid=charge.model.is_paid)
     if before and before.state == "unknown" and before.code == NotAccepted.code:
         jobs.ended(cursor, before, "refused", NotAccepted.code)
-        before = jobs.latest(cursor, step)
+        before = jobs.latest(cursor, charge.step, paid=charge.model.is_paid)
     return before
 
 
@@ -370,11 +370,14 @@ def _may_resubmit(cursor: Cursor, charge: Charge, before: Attempt | None) -> boo
 def _parked(charge: Charge, before: Attempt, code: str) -> OutcomeUnknown:
     """Say why the call `before` is not made again by itself; it may be another provider's."""
     lost = code == _ID_LOST
-    became = "was accepted and charged" if lost else "may have been charged"
-    which = "The answer to it was lost, and with it the job's name. " if lost else ""
+    became = (
+        "was accepted and charged, but the answer with the job's id was lost"
+        if lost
+        else "was interrupted and may have been charged"
+    )
     return OutcomeUnknown(
-        f"An earlier {charge.step.kind} call to {before.provider} was interrupted and "
-        f"{became}. {which}It is not repeated automatically.",
+        f"An earlier {charge.step.kind} call to {before.provider} {became}. It is not repeated "
+        "automatically.",
         code=code,
         billed=True if lost else None,
     )

@@ -170,8 +170,8 @@ def test_who_is_overtaken_after_the_look_does_not_pay(
 ) -> None:
     look, other = jobs.latest, replace(bench, database=Database(migrated))
 
-    def overtaken(cursor: Cursor, step: Step) -> Attempt | None:
-        seen = look(cursor, step)
+    def overtaken(cursor: Cursor, step: Step, *, paid: bool = False) -> Attempt | None:
+        seen = look(cursor, step, paid=paid)
         monkeypatch.setattr(jobs, "latest", look)
         other.work()
         return seen

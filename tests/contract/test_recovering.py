@@ -283,8 +283,29 @@ def test_a_call_in_doubt_is_looked_for_where_it_was_made(
     error = scene.fails("start")
     assert isinstance(error, PermanentError)
     assert error.error_code == "provider.accepted_id_lost"
-    assert "call to runway was" in error.detail
+    assert "call to runway was accepted and charged" in error.detail
     assert scene.rows() == [("unknown", "provider.accepted_id_lost", Decimal("0.25"))]
+    assert scene.paid == 1
+
+
+def test_a_free_attempt_in_between_does_not_settle_a_call_in_doubt(scene: Scene) -> None:
+    scene.visit.vendor.advance(25 * 3600)
+    scene.visit.vendor.fault("image_to_video", "charge_then_502")
+    scene.order()
+    scene.fail_and_resume()
+    scene.fails("start")
+    step_of_clip = Step(scene.video_id, "clip", 1, 1)
+    with scene.database.transaction() as cursor:
+        free = jobs.insert(
+            cursor, step_of_clip, attempt=2, token=ids.new("att"), provider="offline",
+            model="camera", estimated_usd=Decimal(0), lease_seconds=0, possible_duplicate=False,
+        )  # fmt: skip
+        assert free
+        jobs.ended(cursor, free, "failed", "internal")
+    scene.fail_and_resume()
+    error = scene.fails("start")
+    assert isinstance(error, PermanentError)
+    assert error.error_code == "provider.accepted_id_lost"
     assert scene.paid == 1
 
 

@@ -95,19 +95,21 @@ _COLUMNS = """id, attempt, provider, model, state, token, job, polls, possible_d
     GREATEST(0, ceil(extract(epoch FROM collector_until - now())))::int AS collector_seconds"""
 
 
-def latest(cursor: Cursor, step: Step) -> Attempt | None:
+def latest(cursor: Cursor, step: Step, *, paid: bool = False) -> Attempt | None:
     """Return the newest attempt for the step and lock it until the transaction ends.
 
     One that was refused was never made, and says nothing of those before it: it is returned only
-    when there are no others.
+    when there are no others. `paid`: those of free models say nothing of paid calls either, and
+    are passed over.
     """
     cursor.execute(
         f"""
         SELECT {_COLUMNS} FROM provider_jobs
         WHERE session_id = %s AND kind = %s AND scene = %s AND version = %s
+          AND (NOT %s OR estimated_usd > 0)
         ORDER BY state = 'refused', attempt DESC LIMIT 1 FOR UPDATE
         """,  # noqa: S608 - the columns are a constant of this module
-        (step.session_id, step.kind, step.scene, step.version),
+        (step.session_id, step.kind, step.scene, step.version, paid),
     )
     row = cursor.fetchone()
     return Attempt(**row) if row else None
