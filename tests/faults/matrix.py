@@ -215,7 +215,7 @@ def _paid() -> Iterator[Cell]:
         yield _cell("slow", step, HEALS, "slow", seconds=0.3)
         nobody = _passage(step, "refused", 2)
         yield Cell("connection refused", step, HEALS, strikes=(nobody,))
-        for mode, code in (("401", "key"), ("403", "forbidden"), ("413", "input")):
+        for mode, code in (("401", "key"), ("403", "forbidden"), ("413", "request")):
             yield _cell(mode, step, refused(f"provider.{code}"), mode)
         code = "provider.refused" if step == "submit" else "provider.model"
         yield _cell("404", step, refused(code), "404")
@@ -255,7 +255,7 @@ def _correction() -> Iterator[Cell]:
         yield second(fault, parked(2), mode)
     for mode in ("429", "503"):
         yield second(mode, spoiled("story.not_corrected"), mode)
-    for mode, code in (("401", "key"), ("403", "forbidden"), ("413", "input")):
+    for mode, code in (("401", "key"), ("403", "forbidden"), ("413", "request")):
         yield second(mode, spoiled(f"provider.{code}"), mode)
 
 
