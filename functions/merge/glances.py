@@ -10,7 +10,7 @@ from pathlib import Path
 
 from common import ffmpeg, ffmpeg_process
 from merge.cut import How, Part
-from merge.placing import window
+from merge.placing import own_window
 
 GRID = "scale=32:18:flags=area,format=gray"
 GRID_BYTES = 32 * 18
@@ -61,9 +61,9 @@ def at(video: Path, seconds: float, scratch: Path) -> Contrast:
 def best(video: Path, part: Part, parts: Sequence[Part], scratch: Path) -> tuple[Contrast, float]:
     """Look at every picture of a scene; return how much there is to see in the best, and when.
 
-    Of a scene that overlaps with others only the pictures are looked at that are mostly its own.
+    Of a scene that overlaps with others only the pictures are looked at that are its own.
     """
-    start, end = window(part, parts)
+    start, end = own_window(part, parts)
     step = part.seconds / part.frames
     target = scratch / f"grids_{part.scene:03d}.gray"
     ffmpeg.run(

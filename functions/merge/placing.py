@@ -5,6 +5,21 @@ from collections.abc import Sequence
 from merge.cut import How, Part
 
 
+def own_window(part: Part, parts: Sequence[Part]) -> tuple[float, float]:
+    """Return from when to when, in seconds, the video shows this scene alone.
+
+    A scene that overlaps with others all the time has the time in which it is shown most.
+    """
+    start, end = part.start, part.start + part.seconds
+    shown = [one for one in parts if one.how is not How.SKIPPED and one is not part]
+    for other in shown:
+        if other.start < part.start:
+            start = max(start, other.start + other.seconds)
+        else:
+            end = min(end, other.start)
+    return (start, end) if start < end else window(part, parts)
+
+
 def window(part: Part, parts: Sequence[Part]) -> tuple[float, float]:
     """Return from when to when, in seconds, the video is more this scene than another.
 

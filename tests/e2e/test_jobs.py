@@ -97,7 +97,7 @@ def test_jobs_at_the_provider_are_canceled_and_a_finished_clip_is_kept(
     paid: Vendors, as_user: Any, backstage: Backstage
 ) -> None:
     client = as_user("canceler")
-    paid.runway.fault("image_to_video", "stuck_running", times=1)
+    paid.runway.fault("image_to_video", "stuck_pending", times=1)
     video = client.create(prompt="A heron", scenes=2, seconds=2, models=PAID)
     deadline = time.monotonic() + 60
     while len(paid.runway.charges()) < 2:

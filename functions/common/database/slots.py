@@ -79,7 +79,7 @@ def held(cursor: Cursor, model: Model, limit: Limit) -> list[Place]:
 
 
 def typical_seconds(cursor: Cursor, model: Model) -> float:
-    """Return how long a job of the model takes: as the last ones on the average.
+    """Return how long a job of the model takes: the median of the last ones.
 
     One that is under way for longer shows that it takes more than that.
     """
@@ -87,7 +87,7 @@ def typical_seconds(cursor: Cursor, model: Model) -> float:
         """
         SELECT GREATEST(
             COALESCE((
-                SELECT avg(seconds) FROM (
+                SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) FROM (
                     SELECT extract(epoch FROM updated_at - created_at) AS seconds
                     FROM provider_jobs
                     WHERE provider = %(provider)s AND model = %(model)s AND state = 'succeeded'
