@@ -233,6 +233,9 @@ def _cancel_job(event: ClipEvent) -> JobStatus | None:
     video, clip, attempt = load(event)
     if attempt is None or attempt.state != "submitted" or attempt.collector_seconds:
         return None
+    with database().transaction() as cursor:
+        if attempt.run_id and runs.is_open(cursor, attempt.run_id):
+            return None  # of a run that was started after the cancellation
     job = job_of(attempt)[1]
     time.sleep(polling.pause_seconds(attempt, job))
     state = polling.poll(attempt, job)

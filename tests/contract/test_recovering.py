@@ -486,9 +486,9 @@ def test_a_job_that_is_billed_anyway_is_left_and_collected_later(scene: Scene, s
     try:
         scene.order()
         scene.later(30)
+        end_run(scene, "canceled")
         assert scene.act("cancel")["status"] == "running"
         assert scene.visit.calls("tasks.delete") == 0
-        end_run(scene, "canceled")
         scene.later(100)
         assert sweep() == 1
         assert (scene.status(), scene.paid) == ("succeeded", 1)

@@ -435,7 +435,7 @@ def _s3() -> Iterator[Cell]:
         ("picture", "PUT reference"), ("picture", "PUT receipts"), ("story", "PUT receipts"),
         ("edit", "GET reference"), ("edit", "PUT reference"), ("submit", "GET reference"),
         ("submit", "PUT receipts"), ("download", "PUT"), ("merge", "GET"), ("merge", "PUT"),
-        ("finish", "PUT"),
+        ("finish", "PUT"),  # of the record: the video is there already, so it stays finished
     )  # fmt: skip
     gone, broken = delayed("storage.not_found"), delayed("merge.broken_clip")
     no = delayed("storage.refused")
@@ -450,6 +450,9 @@ def _s3() -> Iterator[Cell]:
             missing = broken if step == "merge" else gone
             yield struck(f"403: {name}", step, missing, name, "s3_403")
             yield struck(f"404: {name}", step, missing, name, "s3_404")
+        elif step == "finish":
+            yield struck(f"403: {name}", step, HEALS, name, "s3_403")
+            yield struck(f"503 for ever: {name}", step, HEALS, name, "s3_503", times=None)
         elif name == "PUT receipts":  # the database is the first place
             yield struck(f"403: {name}", step, HEALS, name, "s3_403")
         elif name == "PUT reference":  # the picture was paid, and is nowhere

@@ -242,7 +242,7 @@ def _close(module: Any) -> None:
 def _facts() -> SimpleNamespace:
     """Return what decoding a clip would tell."""
     return SimpleNamespace(
-        seconds=5.0, frames=120, width=960, height=960, has_sound=False, trimmed=False
+        seconds=5.0, frames=120, width=960, height=960, has_sound=False, trimmed=False, codecs=[]
     )
 
 

@@ -112,7 +112,7 @@ class Vendors:
         """Write something that stands for the clip."""
         target.write_bytes(b"clip")
 
-    def cancel_job(self, job: JobRef) -> JobState:
+    def cancel_job(self, job: JobRef, state: JobState) -> JobState:
         """Cancel the job; what it cost is not said."""
         return JobState(JobStatus.CANCELED)
 

@@ -85,13 +85,15 @@ class Attempt:
     age_seconds: int
     found: dict[str, Any] | None
     collections: int
+    run_id: str | None
     asked_seconds: float | None
     collector_seconds: int
 
 
 _COLUMNS = """id, attempt, provider, model, state, token, job, polls, possible_duplicate, code,
     lease_until > now() AS leased, extract(epoch FROM now() - created_at)::int AS age_seconds,
-    found, collections, extract(epoch FROM clock_timestamp() - polled_at)::float AS asked_seconds,
+    found, collections, run_id,
+    extract(epoch FROM clock_timestamp() - polled_at)::float AS asked_seconds,
     GREATEST(0, ceil(extract(epoch FROM collector_until - now())))::int AS collector_seconds"""
 
 
