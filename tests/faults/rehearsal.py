@@ -196,7 +196,7 @@ def _product(
     # Late: Powertools reads its settings when it is imported.
     from api import resources
     from clip import handler as clip
-    from common import aws, ffmpeg, functions, generation, outbox, providers, secrets
+    from common import aws, containers, ffmpeg, functions, generation, outbox, providers, secrets
     from common.log import logger
     from common.settings import DatabaseSettings
     from finish import handler as finish
@@ -225,6 +225,7 @@ def _product(
     environment.setattr(providers, "image_provider", lambda *_: vendors)
     environment.setattr(providers, "video_provider", lambda *_: Camera(vendors))
     environment.setattr(ffmpeg, "decode", lambda _path, **_: _facts())
+    environment.setattr(containers, "video_type", lambda *_: "video/mp4")
     environment.setattr(production, "produce", lambda _order, room: _product_of(vendors, room))
     environment.setattr(outbox, "answer_for", lambda *_: None)
     environment.setattr(functions, "send", lambda _name, event: clip.handler(event, Context()))
