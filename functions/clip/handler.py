@@ -233,11 +233,14 @@ def _cancel_job(event: ClipEvent) -> JobStatus | None:
     video, clip, attempt = load(event)
     if attempt is None or attempt.state != "submitted" or attempt.collector_seconds:
         return None
-    with database().transaction() as cursor:
-        if attempt.run_id and runs.is_open(cursor, attempt.run_id):
-            return None  # of a run that was started after the cancellation
     job = job_of(attempt)[1]
     time.sleep(polling.pause_seconds(attempt, job))
+    with database().transaction() as cursor:
+        now = jobs.latest(cursor, step_of(event, clip))
+        if now is None or now.id != attempt.id or now.state != "submitted":
+            return None
+        if now.run_id and runs.is_open(cursor, now.run_id):
+            return None  # adopted by a run that began after the cancellation
     state = polling.poll(attempt, job)
     if state.status is JobStatus.SUCCEEDED:
         keeping.keep(event, video, clip, attempt, state)
