@@ -15,7 +15,7 @@ RETENTION_HOURS = 48
 # Jobs that brought nothing so far, and whose result may still be there: the outputs were not to be
 # had, what came was no clip, or the job was written off while it was running.
 COLLECTABLE = (
-    *("clip.output_lost", "clip.timeout", "clip.canceled"),
+    *("clip.output_lost", "clip.timeout"),
     *("media.invalid", "media.timeout", "media.too_large"),
 )
 
