@@ -1,4 +1,4 @@
-"""What to do about each error that a run can end with, for programs and for people.
+"""Next action for each error code that can end a run, for programs and for people.
 
 The table is the only place that says so: `retryable`, `next_action` and the last sentence of the
 error's text follow from the code. Touches nothing.
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class NextAction(StrEnum):
-    """What leads from a failed run to a finished video. All but the last end in a resume."""
+    """The step from a failed run to a finished video. All but the last end in a resume."""
 
     RESUME = "resume"
     RESUME_LATER = "resume_later"

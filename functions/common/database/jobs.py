@@ -321,7 +321,7 @@ def ended(
 
 
 def replaced(cursor: Cursor, step: Step) -> None:
-    """Let no later run collect what the step's failed jobs made: something else was ordered."""
+    """Exclude the step's failed jobs from collection, because another clip was ordered."""
     cursor.execute(
         """
         UPDATE provider_jobs SET code = 'clip.replaced', updated_at = now()
@@ -333,7 +333,7 @@ def replaced(cursor: Cursor, step: Step) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StepCharges(Charges):
-    """What a step costs over all its attempts; `units` are those of what is charged."""
+    """The cost of a step over all its attempts; `units` are those of the charged part."""
 
     kind: str
     scene: int

@@ -45,7 +45,7 @@ def not_collected(cursor: Cursor, attempt: Attempt) -> int:
 
 
 def adopt(cursor: Cursor, attempt: Attempt, run_id: str) -> None:
-    """Let a run go on with a job of an earlier one, with all its patience."""
+    """Assign an earlier run's job to this run, with a poll budget of its own."""
     cursor.execute(
         """
         UPDATE provider_jobs
