@@ -19,7 +19,7 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
      "its frames have more pixels than are allowed"),
     (r"[Mm]ax streams|max_streams|[Tt]oo many streams", _TOO_LARGE,
      "it has more tracks than are allowed"),
-    (r"malloc|Cannot allocate memory|alloc\w* failed|bad_alloc", _MEMORY,
+    (r"malloc|Cannot allocate memory|alloc\w* failed|bad_alloc|pthread_create\(\) failed", _MEMORY,
      "it needs more memory than there is. A smaller size needs less"),
     (r"No space left on device", _TOO_LARGE, "there is not enough disk space for it"),
     (r"File too large", _TOO_LARGE, "what comes out is larger than is allowed"),

@@ -19,6 +19,10 @@ LOGS = {
     "x264 [error]: malloc of size 12345 failed": ("media.memory", "memory"),
     "[fatal] Error initializing: Cannot allocate memory": ("media.memory", "memory"),
     "[libx265 @ 0x1] std::bad_alloc": ("media.memory", "memory"),
+    "[h264 @ 0x1] [error] pthread_create() failed: Resource temporarily unavailable": (
+        "media.memory",
+        "memory",
+    ),
     "[error] av_interleaved_write_frame(): No space left on device": ("media.too_large", "disk"),
     "[error] Error writing trailer: File too large": ("media.too_large", "larger than"),
     "[fatal] Stream map '0:a:0' matches no streams.": ("media.invalid", "no stream"),
