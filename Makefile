@@ -8,7 +8,7 @@ CASES ?= 20000
 export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST FILE
 
-.PHONY: demo drop up down deploy key test check format unit contract infra local e2e media faults faults-share fuzz first-use bench sizes layers lock openapi clean help
+.PHONY: demo drop up down deploy key test check format unit contract infra local e2e media faults faults-share fuzz aws-check first-use bench sizes layers lock openapi clean help
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -71,6 +71,9 @@ faults: .venv/.installed ## Strike a run at every point and in every way; print 
 
 fuzz: .venv/.installed ## Send the API thousands of made-up requests: CASES=20000
 	$(BIN)/pytest -q tests/surface/test_fuzz.py tests/surface/test_abuse.py tests/e2e/test_fuzz.py --fuzz $(CASES)
+
+# Each check is a target of its own; those that take long are no part of `make test`.
+aws-check: infra ## Check everything about AWS that needs no account
 
 first-use: .venv/.installed ## Make a first video in many environments, as root on Linux (an hour)
 	$(BIN)/python -m tests.local.first_use
