@@ -7,7 +7,7 @@ from decimal import Decimal
 from api.costs import money
 from api.schemas.cancellation import Billed, Billing, Cancellation, SceneBilling
 from api.videos import Videos
-from common import functions, pipeline
+from common import functions, pipeline, run_metrics
 from common.caller import Caller
 from common.database import Database, jobs, runs, videos
 from common.database.jobs import Step, StepCharges
@@ -56,6 +56,7 @@ class Canceling:
                 )
             clips = jobs.open_clips(cursor, video.session_id) if provider else []
         for run_id in canceled:
+            run_metrics.run_ended(Status.CANCELED)
             self._stop(run_id)
         if clips:
             self._cancel_jobs(video, clips, min(_PROVIDER_SECONDS, seconds_left))

@@ -25,7 +25,7 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from common import ids, waiting
+from common import ids, run_metrics, waiting
 from common.database import Cursor, Database, budget, jobs, runs, slots
 from common.database.jobs import Attempt, Step
 from common.errors import (
@@ -102,6 +102,8 @@ class Ledger:
                 self._look_back(charge, trace)
             attempt, facts = self._announce(charge)
             if facts is None:
+                if attempt.possible_duplicate:
+                    run_metrics.submitted_again()
                 facts = self._make_or_find(charge, attempt, make, trace)
         except NotAccepted as error:
             raise waiting.note(self.database, charge, error) from None

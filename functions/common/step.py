@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from aws_lambda_powertools.utilities.typing import LambdaContext
 from pydantic import BaseModel, ConfigDict
 
-from common import advice
+from common import advice, run_metrics
 from common.database import Database, narrations, runs, scenes
 from common.errors import (
     NotAccepted,
@@ -25,7 +25,7 @@ from common.errors import (
 )
 from common.log import logger
 from common.observability import MetricUnit, metrics, tracer
-from common.video import Stage
+from common.video import Stage, Status
 
 _NOBODY_GETS_PAST = frozenset(
     {"provider.credits", "provider.key", "provider.quota", "provider.forbidden"}
@@ -150,6 +150,7 @@ def _write_down(
     if is_final:
         facts = advice.final(facts)
     ends_run = is_final and error.error_code in _NOBODY_GETS_PAST
+    ended = False
     try:
         with database.transaction() as cursor:
             if ends_run:
@@ -171,7 +172,9 @@ def _write_down(
                 )
             # Last: it holds the video's row, which others take after their scene's.
             if ends_run:
-                runs.fail(cursor, event.run_id, facts)
+                ended = runs.fail(cursor, event.run_id, facts)
+        if ended:
+            run_metrics.run_ended(Status.FAILED, error.error_code)
     except VideoError as lost:
         # RecordFailure still ends the run, with the stage that it finds open.
         logger.warning("failure not written down", extra={"code": lost.error_code})

@@ -29,12 +29,17 @@ def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: st
         scenes.fail(cursor, kind, video_id, scene, facts, work.versions.get(scene))
 
 
-def fail_run(cursor: Cursor, run_id: str, error: str) -> bool:
-    """End the run as failed with what its failed step wrote down; False if it had ended."""
+def fail_run(cursor: Cursor, run_id: str, error: str) -> str | None:
+    """End the run as failed with what its failed step wrote down, and return the code.
+
+    None if it had ended already.
+    """
     facts = runs.last_failure(cursor, run_id)
     if facts is None:
         facts = _unsaid(error, Stage(runs.stage_of(cursor, run_id)), None)
-    return runs.fail(cursor, run_id, advice.final(facts))
+    facts = advice.final(facts)
+    code: str = facts["code"]
+    return code if runs.fail(cursor, run_id, facts) else None
 
 
 def _open_stage(cursor: Cursor, video_id: str, scene: int, work: Work) -> Stage:

@@ -4,7 +4,7 @@ import json
 from functools import cache
 from typing import Any, Literal
 
-from common import outbox, verdict
+from common import outbox, run_metrics, verdict
 from common.database import Database, jobs, narrations, runs, scenes, videos
 from common.database.jobs import Charges
 from common.errors import PermanentError
@@ -12,7 +12,7 @@ from common.settings import AssemblySettings, load
 from common.step import RunEvent, SceneEvent, step
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
-from common.video import Part, Stage
+from common.video import Part, Stage, Status
 from finish.provenance import manifest
 
 _WITH_VIDEO = frozenset({Part.ALL, Part.VIDEO, Part.MERGE})
@@ -64,7 +64,11 @@ def _finish(event: FinishEvent) -> dict[str, Any]:
     if makes_video:
         _keep_record(event.video_id, cost)
     with database().transaction() as cursor:
-        runs.succeed(cursor, event.run_id)
+        ended = runs.succeed(cursor, event.run_id)
+        timeline = runs.events(cursor, event.run_id)
+    if ended:
+        run_metrics.run_ended(Status.SUCCEEDED)
+        run_metrics.stages_took(timeline)
     outbox.answer_for(database(), store(), event.run_id)
     return {"status": "succeeded", "usd": str(cost.charged_usd)}
 
@@ -94,9 +98,11 @@ def _fail_scene(event: SceneFailureEvent) -> dict[str, Any]:
 @step(None, FailureEvent, database)
 def _fail(event: FailureEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
-        recorded = verdict.fail_run(cursor, event.run_id, event.error)
+        code = verdict.fail_run(cursor, event.run_id, event.error)
+    if code is not None:
+        run_metrics.run_ended(Status.FAILED, code)
     outbox.answer_for(database(), store(), event.run_id)
-    return {"recorded": recorded}
+    return {"recorded": code is not None}
 
 
 _ACTIONS = {"finish": _finish, "scene_failed": _fail_scene, "fail": _fail}

@@ -13,8 +13,8 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from common import functions, outbox, pipeline, verdict
-from common.database import Database, deletions, idempotency, polls, runs, uploads
+from common import functions, outbox, pipeline, run_metrics, verdict
+from common.database import Database, deletions, idempotency, polls, runs, uploads, usage
 from common.database.deletions import Deleted
 from common.database.runs import OpenRun
 from common.errors import VideoError
@@ -23,6 +23,7 @@ from common.observability import MetricUnit, metrics, tracer
 from common.settings import SweeperSettings, load
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
+from common.video import Status
 
 # Admission starts the execution in its own request; what is older than this was left unstarted.
 _UNSTARTED_SECONDS = 15
@@ -86,10 +87,15 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         _look_after(video)
     if not ended:
         done["jobs"] = _collect_left_behind()
+        _write_costs()
     outbox.answer_all(database(), store())
-    metrics.add_metric("RunsStarted", MetricUnit.Count, done["started"])
-    metrics.add_metric("RunsEnded", MetricUnit.Count, done["ended"])
-    metrics.add_metric("JobsLeftBehind", MetricUnit.Count, done["jobs"])
+    for name, count in (
+        ("RunsLeftUnstarted", done["started"]),
+        ("RunsLeftOpen", done["ended"]),
+        ("JobsLeftBehind", done["jobs"]),
+    ):
+        if count:  # a metric costs money in each hour in which it is written
+            metrics.add_metric(name, MetricUnit.Count, count)
     return done
 
 
@@ -103,10 +109,19 @@ def _sweep(run: OpenRun) -> str:
         return "left"
     with database().transaction() as cursor:
         if status == "SUCCEEDED":
-            runs.succeed(cursor, run.run_id)
+            code, ended = None, runs.succeed(cursor, run.run_id)
         else:
-            verdict.fail_run(cursor, run.run_id, status)
+            code = verdict.fail_run(cursor, run.run_id, status)
+            ended = code is not None
+    if ended:
+        run_metrics.run_ended(Status.FAILED if code else Status.SUCCEEDED, code)
     return "ended"
+
+
+def _write_costs() -> None:
+    with database().transaction() as cursor:
+        spends = usage.by_provider(cursor)
+    run_metrics.spent(spends)
 
 
 def _collect_left_behind() -> int:

@@ -87,7 +87,7 @@ class PipelineFunction(Construct):
                 "STAGE": stage.name,
                 "LOG_LEVEL": stage.log_level,
                 "POWERTOOLS_SERVICE_NAME": folder,
-                "POWERTOOLS_METRICS_NAMESPACE": "VideoGenerator",
+                "POWERTOOLS_METRICS_NAMESPACE": stage.stack_name,
                 **environment,
             },
             role=self.role,

@@ -1,6 +1,6 @@
 """Alarms that a person must act on, one dashboard, and a topic to subscribe to."""
 
-from aws_cdk import Aws, Duration, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
@@ -14,6 +14,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.config import Stage
+from infra.constructs.dashboard import Dashboard, graph
 
 _GIBIBYTE = 2**30
 _FIVE_MINUTES = Duration.minutes(5)
@@ -100,21 +101,20 @@ class Monitoring(Construct):
             below=True,
         )
         self._alarm("DatabaseProcessor", processor, 90, "The database is at its limit.", periods=3)
-        cloudwatch.Dashboard(
+        Dashboard(
             self,
             "Dashboard",
-            # The names of dashboards are global to the account, not to a region.
-            dashboard_name=f"{stage.stack_name}-{Aws.REGION}",
-            widgets=[
+            stage=stage,
+            rows=[
                 [
-                    _graph("Runs", state_machine.metric_started(), failed),
-                    _graph("Time of a run", state_machine.metric_time(statistic="p95")),
-                    _graph("API", api.metric_count(), api.metric_client_error(), errors),
+                    graph("Executions", state_machine.metric_started(), failed),
+                    graph("Time of an execution", state_machine.metric_time(statistic="p95")),
+                    graph("API", api.metric_count(), api.metric_client_error(), errors),
                 ],
                 [
-                    _graph("API latency", api.metric_latency(statistic="p95")),
-                    _graph("Database", processor, database.metric_database_connections()),
-                    _graph("Free storage", storage),
+                    graph("API latency", api.metric_latency(statistic="p95")),
+                    graph("Database", processor, database.metric_database_connections()),
+                    graph("Free storage", storage),
                 ],
             ],
         )
@@ -150,7 +150,3 @@ class Monitoring(Construct):
             ),
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))
-
-
-def _graph(title: str, *metrics: cloudwatch.IMetric) -> cloudwatch.GraphWidget:
-    return cloudwatch.GraphWidget(title=title, left=list(metrics), width=8)

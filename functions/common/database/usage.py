@@ -109,3 +109,31 @@ def _values(which: Which) -> dict[str, object]:
         "user": which.user_id,
         "key": which.key_id,
     }
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderSpend:
+    """What calls to a paid provider cost, or may cost, by the time at which they were made."""
+
+    provider: str
+    today_usd: Decimal  # since midnight UTC
+    last_hour_usd: Decimal
+
+
+def by_provider(cursor: Cursor) -> list[ProviderSpend]:
+    """Return what was spent at each provider today and in the last hour, where it is anything."""
+    cursor.execute(
+        """
+        WITH bounds AS (
+            SELECT date_trunc('day', now(), 'UTC') AS midnight, now() - interval '1 hour' AS hour
+        )
+        SELECT provider, COALESCE(sum(usd) FILTER (WHERE created_at >= midnight), 0) AS today_usd,
+               COALESCE(sum(usd) FILTER (WHERE created_at >= hour), 0) AS last_hour_usd
+        FROM bounds CROSS JOIN LATERAL (
+            SELECT provider, created_at, COALESCE(actual_usd, estimated_usd) AS usd
+            FROM provider_jobs WHERE created_at >= LEAST(midnight, hour)
+        ) calls
+        GROUP BY provider HAVING sum(usd) > 0 ORDER BY provider
+        """
+    )
+    return [ProviderSpend(**row) for row in cursor.fetchall()]
