@@ -29,7 +29,7 @@ from common.errors import MediaError, PermanentError, TransientError, VideoError
 from common.generation import charge, context, database, ledger, store
 from common.paid import Facts
 from common.providers import ClipRequest, JobState, JobStatus, Trace, models
-from common.step import step
+from common.step import step, whole_seconds
 from common.styles import mood
 from common.video import RATIOS, Picture, Stage
 
@@ -126,7 +126,8 @@ def _check(event: ClipEvent) -> dict[str, Any]:
         if state.status is JobStatus.SUCCEEDED and state.cost:
             jobs.charged(cursor, attempt, state.cost)
     if state.status in (JobStatus.FAILED, JobStatus.CANCELED):
-        return {"status": "waiting", "wait_seconds": ending.failed(event, clip, attempt, state)}
+        wait_seconds = ending.failed(event, clip, attempt, state)
+        return {"status": "waiting", "wait_seconds": whole_seconds(wait_seconds)}
     if state.status is not JobStatus.SUCCEEDED and asked + 1 >= MAX_POLLS:
         if silent:
             raise ending.unreachable(silent)
@@ -222,7 +223,7 @@ def handler(event: dict[str, Any], lambda_context: Any) -> dict[str, Any]:
 
 
 def _answer(status: JobStatus, wait_seconds: int) -> dict[str, Any]:
-    return {"status": status.value, "wait_seconds": wait_seconds}
+    return {"status": status.value, "wait_seconds": whole_seconds(wait_seconds)}
 
 
 def _cancel_job(event: ClipEvent) -> JobStatus | None:

@@ -5,6 +5,7 @@ to its stage, writes a failure down where the user will see it, and reports ever
 of the three names that the state machine knows (see `common.errors`).
 """
 
+import math
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
@@ -83,7 +84,10 @@ def step(
                     _enter(database(), event, stage)
                 return work(event)
             except Waiting as waiting:
-                return {"status": "waiting", "wait_seconds": waiting.retry_after}
+                return {
+                    "status": "waiting",
+                    "wait_seconds": whole_seconds(waiting.retry_after or 0),
+                }
             except Exception as error:
                 own = _own(error)
                 named = as_step_error(own)
@@ -104,6 +108,11 @@ def step(
         return framed
 
     return frame
+
+
+def whole_seconds(wait: float) -> int:
+    """Return a wait as `SecondsPath` certainly takes it: a whole number, at least 1."""
+    return max(1, math.ceil(wait))
 
 
 def failure(error: VideoError, stage: Stage, scene: int | None) -> dict[str, Any]:

@@ -187,7 +187,7 @@ def test_a_finished_clip_is_collected_by_a_resume_before_another_is_ordered(
     collect_in_vain(scene, mode)
     scene.visit.vendor.clear()
     scene.fail_and_resume()
-    assert scene.act("start")["status"] == "succeeded"
+    assert scene.act("start") == {"status": "succeeded", "wait_seconds": 1}
     assert (scene.status(), scene.paid) == ("succeeded", 1)
     assert [(state, usd) for state, _, usd in scene.rows()] == [("succeeded", Decimal("0.25"))]
 

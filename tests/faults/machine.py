@@ -1,21 +1,24 @@
 """Plays Step Functions: walks through `statemachine/video.asl.json` itself, state by state.
 
 It knows the fields that the definition uses and refuses any other, so that what it leaves out is
-noticed. Time is not waited for: `sleep` moves a clock. The scenes of a Map come one after another,
-so that every run of the same story is the same. TimeoutSeconds is not enforced: a worker that is
-killed stands for one that ran out of time.
+noticed. TimeoutSeconds is not enforced: whoever invokes raises States.Timeout.
 """
 
+import asyncio
+import inspect
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from random import Random
 from typing import Any
 
 from infra.constructs.pipeline import DEFINITION
 
 Json = dict[str, Any]
-# What becomes of an invocation: its result; raises TaskFailed.
+# State, function and event to what becomes of the invocation: its result, or an awaitable of it;
+# raises TaskFailed.
 Invoke = Callable[[str, str, Json], Any]
 
 _FIELDS = {
@@ -51,30 +54,58 @@ class TaskFailed(Exception):
 
 
 @dataclass(frozen=True)
+class Ended:
+    """How an execution ended: SUCCEEDED with an output, or FAILED with an error."""
+
+    status: str
+    output: Json | None = None
+    error: str | None = None
+
+
+@cache
+def deployed() -> Json:
+    """The definition that is deployed."""
+    definition: Json = json.loads(DEFINITION.read_text(encoding="utf-8"))
+    return definition
+
+
+@dataclass(frozen=True)
 class Machine:
-    """The definition, what invokes its functions, and what lets time pass."""
+    """The definition, what invokes its functions, and what lets time pass.
+
+    By itself the scenes of a Map come one after another, so that every run of the same story is
+    the same, and a jittered pause takes its longest.
+    """
 
     invoke: Invoke
-    sleep: Callable[[float], None]
+    sleep: Callable[[float], Any]  # may be awaited
+    definition: Json | None = None  # the deployed one
+    scenes_at_a_time: int = 1
+    random: Random | None = None  # draws jittered pauses
+    entered: Callable[[str, Json], None] = lambda _state, _input: None
 
     def run(self, given: Json) -> str:
         """Run one execution; return its status: SUCCEEDED or FAILED."""
-        definition = json.loads(DEFINITION.read_text(encoding="utf-8"))
-        try:
-            self._walk(definition, given, {})
-        except TaskFailed:
-            return "FAILED"
-        return "SUCCEEDED"
+        return asyncio.run(self.execute(given)).status
 
-    def _walk(self, machine: Json, document: Json, context: Json) -> Json:
+    async def execute(self, given: Json) -> Ended:
+        """Run one execution."""
+        try:
+            output = await self._walk(self.definition or deployed(), given, {})
+        except TaskFailed as failed:
+            return Ended("FAILED", error=failed.error)
+        return Ended("SUCCEEDED", output)
+
+    async def _walk(self, machine: Json, document: Json, context: Json) -> Json:
         name = machine["StartAt"]
         while True:
             state = machine["States"][name]
             strange = set(state) - _FIELDS[state["Type"]] - {"Type", "Comment"}
             if strange:
                 raise NotImplementedError(f"{name}: {sorted(strange)}")
+            self.entered(name, document)
             try:
-                document, following = self._enter(name, state, document, context)
+                document, following = await self._enter(name, state, document, context)
             except TaskFailed as failed:
                 caught = _matching(state.get("Catch", []), failed.error)
                 if caught is None:
@@ -85,21 +116,18 @@ class Machine:
                 return document
             name = following
 
-    def _enter(
+    async def _enter(
         self, name: str, state: Json, document: Json, context: Json
     ) -> tuple[Json, str | None]:
         following: str | None = state.get("Next")
         match state["Type"]:
             case "Task":
-                result = self._task(name, state, _filled(state["Parameters"], document, context))
-                document = _placed(document, state["ResultPath"], result)
+                event = _filled(state["Parameters"], document, context)
+                document = _placed(
+                    document, state["ResultPath"], await self._task(name, state, event)
+                )
             case "Map":
-                results = []
-                for item in _at(document, state["ItemsPath"]):
-                    inside = {"Map": {"Item": {"Value": item}}}
-                    chosen = _filled(state["ItemSelector"], document, inside)
-                    results.append(self._walk(state["ItemProcessor"], chosen, inside))
-                document = _placed(document, state["ResultPath"], results)
+                document = _placed(document, state["ResultPath"], await self._map(state, document))
             case "Choice":
                 following = next(
                     (c["Next"] for c in state["Choices"] if _holds(c, document)),
@@ -109,20 +137,39 @@ class Machine:
                     raise TaskFailed("States.NoChoiceMatched")
             case "Wait":
                 path = state.get("SecondsPath")
-                self.sleep(_at(document, path) if path else state["Seconds"])
+                await _settled(self.sleep(_at(document, path) if path else state["Seconds"]))
             case "Pass":
                 document = _placed(document, state["ResultPath"], state["Result"])
             case "Fail":
                 raise TaskFailed(state["Error"])
         return document, following
 
-    def _task(self, name: str, state: Json, event: Json) -> Any:
+    async def _map(self, state: Json, document: Json) -> list[Json]:
+        places = asyncio.Semaphore(self.scenes_at_a_time)
+
+        async def iteration(item: Any) -> Json:
+            inside = {"Map": {"Item": {"Value": item}}}
+            async with places:
+                chosen = _filled(state["ItemSelector"], document, inside)
+                return await self._walk(state["ItemProcessor"], chosen, inside)
+
+        items = _at(document, state["ItemsPath"])
+        if self.scenes_at_a_time == 1:
+            return [await iteration(item) for item in items]
+        iterations = [asyncio.ensure_future(iteration(item)) for item in items]
+        try:
+            return await asyncio.gather(*iterations)
+        finally:  # the first failure ends the others
+            for one in iterations:
+                one.cancel()
+
+    async def _task(self, name: str, state: Json, event: Json) -> Any:
         function = _FUNCTION.fullmatch(state["Resource"])
         assert function is not None, state["Resource"]
         tried = [0] * len(state.get("Retry", []))
         while True:
             try:
-                return self.invoke(name, function[1].lower(), event)
+                return await _settled(self.invoke(name, function[1].lower(), event))
             except TaskFailed as failed:
                 retrier = _matching(state.get("Retry", []), failed.error)
                 if retrier is None:
@@ -131,8 +178,15 @@ class Machine:
                 if tried[number] >= retrier["MaxAttempts"]:
                     raise
                 pause = retrier["IntervalSeconds"] * retrier.get("BackoffRate", 2) ** tried[number]
+                pause = min(pause, retrier.get("MaxDelaySeconds", pause))
+                if self.random and retrier.get("JitterStrategy") == "FULL":
+                    pause = self.random.uniform(0, pause)
                 tried[number] += 1
-                self.sleep(min(pause, retrier.get("MaxDelaySeconds", pause)))
+                await _settled(self.sleep(pause))
+
+
+async def _settled(result: Any) -> Any:
+    return await result if inspect.isawaitable(result) else result
 
 
 def _matching(rules: list[Json], error: str) -> Json | None:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 
 from clip.work import MAX_COLLECTIONS, MAX_POLLS
 from common import errors
@@ -25,7 +27,11 @@ TASKS = {name: state for name, state in STATES.items() if state["Type"] == "Task
 CLIP = ["StartClip", "CheckClip", "CollectClip"]
 # The states that may cost money with every attempt.
 SUBMITS = {"WriteStory", "PaintAnchor", "PaintImage", "SpeakNarration", "StartClip"}
-NOT_ACCEPTED = {"NotAccepted", "Lambda.TooManyRequestsException"}
+
+# With these errors Lambda refuses an invocation: the function did not run, so that even a paid one
+# is tried again.
+REFUSED = TASKS["WriteStory"]["Retry"][0]
+LAMBDA = ServiceModel(Loader().load_service_model("lambda", "service-2"))
 
 # "25,000 events in a single execution", "256 KiB of input or output"; the latter is a limit to stay
 # far from, so that states can be read.
@@ -34,8 +40,8 @@ LARGEST_DOCUMENT = 10 * 1024
 
 
 def attempts(state: Json) -> int:
-    """How often a state may fail and be tried again."""
-    return sum(retrier["MaxAttempts"] for retrier in state["Retry"])
+    """How often a function may run and fail and be tried again."""
+    return sum(retrier["MaxAttempts"] for retrier in state["Retry"][1:])
 
 
 def home(name: str) -> Json:
@@ -99,8 +105,26 @@ def test_every_task_has_a_timeout_and_retries_by_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(SUBMITS))
 def test_paid_work_is_tried_again_only_when_certainly_not_accepted(name: str) -> None:
-    names = {error for retrier in TASKS[name]["Retry"] for error in retrier["ErrorEquals"]}
-    assert names <= NOT_ACCEPTED
+    refused, *others = TASKS[name]["Retry"]
+    assert refused == REFUSED
+    assert {error for retrier in others for error in retrier["ErrorEquals"]} == {"NotAccepted"}
+
+
+def test_every_task_is_tried_again_when_lambda_refused_the_invocation() -> None:
+    """The errors are Lambda's own, raised before the function runs, and pass by themselves."""
+    documented = {shape.name for shape in LAMBDA.operation_model("Invoke").error_shapes}
+    for state in TASKS.values():
+        refused, *others = state["Retry"]
+        assert refused == REFUSED
+        assert not any("TooManyRequests" in name for r in others for name in r["ErrorEquals"])
+    for name in REFUSED["ErrorEquals"]:
+        assert name.removeprefix("Lambda.") in documented
+    # Lambda may have run the function, and lost its answer.
+    assert not set(REFUSED["ErrorEquals"]) & {
+        "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException",
+        "Lambda.ClientExecutionTimeoutException", "Lambda.Unknown",
+    }  # fmt: skip
+    assert REFUSED["JitterStrategy"] == "FULL"
 
 
 def test_a_handler_that_pays_says_so() -> None:
@@ -178,10 +202,10 @@ def test_the_largest_run_fits_into_its_history(longest: str) -> None:
 def test_a_finished_clip_is_fetched_for_ten_minutes() -> None:
     """And never sooner than its provider may be asked again, so without jitter."""
     for name in ("CheckClip", "CollectClip"):
-        for retrier in TASKS[name]["Retry"]:
+        for retrier in TASKS[name]["Retry"][1:]:
             assert retrier["IntervalSeconds"] >= 6
             assert "JitterStrategy" not in retrier
-    retrier = TASKS["CollectClip"]["Retry"][0]
+    retrier = TASKS["CollectClip"]["Retry"][1]
     assert retrier["MaxAttempts"] >= MAX_COLLECTIONS
     pauses = [
         min(retrier["IntervalSeconds"] * retrier["BackoffRate"] ** n, retrier["MaxDelaySeconds"])
