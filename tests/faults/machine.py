@@ -86,7 +86,11 @@ class Machine:
 
     def run(self, given: Json) -> str:
         """Run one execution; return its status: SUCCEEDED or FAILED."""
-        return asyncio.run(self.execute(given)).status
+        return self.run_to_end(given).status
+
+    def run_to_end(self, given: Json) -> Ended:
+        """Run one execution; return how it ended."""
+        return asyncio.run(self.execute(given))
 
     async def execute(self, given: Json) -> Ended:
         """Run one execution."""
