@@ -1,6 +1,5 @@
 """Routes that lead to media without a header: the URL itself carries the right to read."""
 
-from email.utils import format_datetime
 from typing import Annotated
 
 from aws_lambda_powertools.event_handler import Response
@@ -36,7 +35,7 @@ Name = Annotated[str, Path(description="The object.")]
 # Other origins may show what a link leads to: whoever holds it may read it.
 _HEADERS = {"Cross-Origin-Resource-Policy": "cross-origin"}
 _READ = empty(404, 503, status=302, does="Leads to the object by a presigned URL of five minutes.")
-_ASK = empty(404, 503, status=200, does="What a GET of the object would answer, without it.")
+_ASK = empty(404, 503, status=302, does="Leads to the object's size and type, for five minutes.")
 
 router = group()
 
@@ -50,17 +49,11 @@ def _lead(kind: Shown, key: str, capability: str | None, *, download: bool) -> R
     return bodiless(302, {**_HEADERS, "Location": target})
 
 
-def _describe(kind: Shown, key: str, capability: str | None) -> Response[str]:
+def _lead_to_facts(kind: Shown, key: str, capability: str | None) -> Response[str]:
+    """Answer HEAD as GET: API Gateway renames a Content-Length that a function sends."""
     links().lead(kind, key, capability, "HEAD")
-    facts = store().describe(key)
-    headers = {
-        **_HEADERS,
-        "Accept-Ranges": "bytes",
-        "Content-Length": str(facts.size_bytes),
-        "ETag": facts.etag,
-        "Last-Modified": format_datetime(facts.changed_at, usegmt=True),
-    }
-    return bodiless(200, headers, facts.media_type)
+    target = store().link(key, seconds=STORE_SECONDS, method="HEAD")
+    return bodiless(302, {**_HEADERS, "Location": target})
 
 
 @router.get(
@@ -87,13 +80,14 @@ def read_image(
     "/api/proxy_s3_image/<user_id>/<request_id>/<folder>/<name>",
     summary="Ask after a picture by its link",
     responses=_ASK,
+    status_code=302,
     security=[],
 )
 def ask_image(
     user_id: UserId, request_id: RequestId, folder: Folder, name: Name, t: Capability = None
 ) -> Response[str]:
-    """200 with its size and type."""
-    return _describe("image", f"{user_id}/{request_id}/{folder}/{name}", t)
+    """302 to its size and type, by HEAD again."""
+    return _lead_to_facts("image", f"{user_id}/{request_id}/{folder}/{name}", t)
 
 
 @router.get(
@@ -120,10 +114,11 @@ def read_video(
     "/api/proxy_s3_video/<user_id>/<request_id>/<folder>/<name>",
     summary="Ask after a clip, a video or a sound by its link",
     responses=_ASK,
+    status_code=302,
     security=[],
 )
 def ask_video(
     user_id: UserId, request_id: RequestId, folder: Folder, name: Name, t: Capability = None
 ) -> Response[str]:
-    """200 with its size and type."""
-    return _describe("video", f"{user_id}/{request_id}/{folder}/{name}", t)
+    """302 to its size and type, by HEAD again."""
+    return _lead_to_facts("video", f"{user_id}/{request_id}/{folder}/{name}", t)

@@ -20,7 +20,7 @@ FileName = Annotated[str, StringConstraints(min_length=1, max_length=200), STORA
 class Located(BaseModel):
     """A file, and a link to it that works for `expiresIn` seconds, under each of its two names.
 
-    It is read without a key, by GET (302 to the store) and HEAD, until it expires or all links are
+    It is read without a key, by GET or HEAD (302 to the store), until it expires or all links are
     ended by `DELETE /v1/media/links`.
     """
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -235,13 +235,23 @@ class S3MediaStore:
         """Return the `s3://` address of a key, for AWS services that write there themselves."""
         return f"s3://{self._bucket}/{key}"
 
-    def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
-        """Return a presigned URL for GET. It dies with the role's session, if that is sooner."""
+    def link(
+        self,
+        key: str,
+        *,
+        seconds: int,
+        filename: str | None = None,
+        method: Literal["GET", "HEAD"] = "GET",
+    ) -> str:
+        """Return a presigned URL for the method, which is part of what is signed.
+
+        It dies with the role's session, if that is sooner.
+        """
         request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key}
         if filename:
             request["ResponseContentDisposition"] = disposition(filename)
         return aws.s3().generate_presigned_url(
-            "get_object", Params=dict(request), ExpiresIn=seconds
+            f"{method.lower()}_object", Params=dict(request), ExpiresIn=seconds
         )
 
 
