@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from common.providers import limits, models
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_USD = re.compile(r"[0-9]{1,7}(\.[0-9]{1,2})?")
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,8 @@ class Stage:
     cors_origins: tuple[str, ...] = ()
     availability_zones: tuple[str, ...] = ()  # empty: the first two of the region, by name
     alarm_email: str = ""  # who is told of alarms
+    hourly_alarm_usd: str = "25"  # what paid calls of one hour may cost before somebody is told
+    monthly_budget_usd: str = ""  # of the stage's resources on AWS; empty: no budget is made
     log_level: str = "INFO"
 
     @property
@@ -158,6 +161,8 @@ SETTABLE = (
     "cors_origins",
     "availability_zones",
     "alarm_email",
+    "hourly_alarm_usd",
+    "monthly_budget_usd",
     "log_level",
 )
 
@@ -194,6 +199,9 @@ def _check(changes: Mapping[str, str]) -> None:
         )
     if (email := changes.get("alarm_email", "")) and not _EMAIL.fullmatch(email):
         raise ValueError(f"alarm_email: {email!r} is not an email address.")
+    for name in ("hourly_alarm_usd", "monthly_budget_usd"):
+        if (amount := changes.get(name, "")) and not (_USD.fullmatch(amount) and float(amount)):
+            raise ValueError(f"{name}: {amount!r} is not an amount of US dollars, such as 50.")
     for kind in get_args(models.Kind):
         provider = changes.get(f"{kind}_provider")
         offered = {model.provider for model in models.models() if model.kind == kind}

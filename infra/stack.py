@@ -8,6 +8,7 @@ from constructs import Construct
 
 from infra.config import Stage
 from infra.constructs.api import Api
+from infra.constructs.budget import COST_TAG
 from infra.constructs.database import Database, migrations
 from infra.constructs.function import PipelineFunction, Surroundings
 from infra.constructs.grants import Grant, allow
@@ -284,7 +285,11 @@ class VideoStack(Stack):
 
     def _cost_tags(self) -> None:
         """Tag everything that can cost money; `component` is set where a part is made."""
-        tags = {"project": "ai-video-generator", "stage": self.stage.name}
+        tags = {
+            "project": "ai-video-generator",
+            "stage": self.stage.name,
+            COST_TAG: self.stage.stack_name,
+        }
         # CloudFormation takes no tags on this one, although the CDK offers them.
         untaggable = ["AWS::RDS::DBProxyTargetGroup"]
         for key, value in tags.items():

@@ -14,7 +14,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from constructs import Construct
 
 from infra.config import Stage
-from infra.constructs.dashboard import Dashboard, graph
+from infra.constructs.budget import MonthlyBudget
+from infra.constructs.dashboard import Dashboard, business_metric, graph
 
 _GIBIBYTE = 2**30
 _FIVE_MINUTES = Duration.minutes(5)
@@ -101,6 +102,23 @@ class Monitoring(Construct):
             below=True,
         )
         self._alarm("DatabaseProcessor", processor, 90, "The database is at its limit.", periods=3)
+        self._alarm(
+            "Spending",
+            # A sweep writes it every five minutes, not to the second.
+            business_metric(stage, "UsdLastHour", statistic="Maximum", period=Duration.minutes(10)),
+            float(stage.hourly_alarm_usd),
+            f"Paid calls of the last hour cost {stage.hourly_alarm_usd} USD or more. GET /v1/usage "
+            "says which key made them: revoke it, or lower its caps or daily_cap_usd.",
+        )
+        self._alarm(
+            "PossibleDuplicates",
+            business_metric(stage, "PossibleDuplicates"),
+            1,
+            "A paid call was made again while the outcome of the first is unknown, as its video "
+            "allows: compare the provider's bill with the table provider_jobs.",
+        )
+        if stage.monthly_budget_usd:
+            MonthlyBudget(self, "Budget", stage=stage, topic=self.topic)
         Dashboard(
             self,
             "Dashboard",

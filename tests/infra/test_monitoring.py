@@ -5,14 +5,18 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from common.database.runs import RunEvent
 from common.database.usage import ProviderSpend
 from common.video import Stage, Status
+from infra import config
+from infra.app import synthesize
 from tests.emf import metrics
-from tests.infra.template import Json, Template
+from tests.infra.template import Json, Template, as_list
+from tests.infra.test_template import lint
 
 # Written with the function as the service, by `common.waiting`.
 _BY_FUNCTION = {("StepWaits", frozenset({"service"}))}
@@ -81,3 +85,74 @@ def test_a_free_dashboard_is_enough(template: Template) -> None:
         if not isinstance(row[0], dict)
     ]
     assert len(rows) <= 40, "the search for error codes needs the rest"
+
+
+def test_dollars_and_possible_duplicates_raise_alarms(template: Template) -> None:
+    alarms = {
+        properties["MetricName"]: properties
+        for properties in template.of_type("AWS::CloudWatch::Alarm").values()
+        if properties.get("Namespace") == f"VideoGenerator-{template.stage}"
+    }
+    assert alarms.keys() == {"UsdLastHour", "PossibleDuplicates"}
+    for alarm in alarms.values():
+        assert alarm["Dimensions"] == [{"Name": "service", "Value": "runs"}]
+        assert alarm["TreatMissingData"] == "notBreaching", "nothing is written while idle"
+    assert (alarms["UsdLastHour"]["Statistic"], alarms["UsdLastHour"]["Threshold"]) == (
+        "Maximum",
+        25,
+    )
+    assert alarms["PossibleDuplicates"]["Threshold"] == 1
+
+
+@pytest.fixture(scope="module")
+def with_budget(layers: object, tmp_path_factory: pytest.TempPathFactory) -> Template:
+    changes = {
+        "alarm_email": "ops@example.com", "hourly_alarm_usd": "4.50", "monthly_budget_usd": "60",
+    }  # fmt: skip
+    return Template(
+        "dev", synthesize(config.stage("dev", changes), tmp_path_factory.mktemp("budget"))
+    )
+
+
+def test_a_budget_is_made_where_one_is_named(template: Template, with_budget: Template) -> None:
+    assert template.of_type("AWS::Budgets::Budget") == {}
+    budget = with_budget.only("AWS::Budgets::Budget")
+    data = budget["Budget"]
+    assert data["BudgetLimit"] == {"Amount": 60, "Unit": "USD"}
+    assert (data["TimeUnit"], data["BudgetType"]) == ("MONTHLY", "COST")
+    assert data["CostFilters"] == {"TagKeyValue": ["user:stack$VideoGenerator-dev"]}
+    topic = with_budget.only("AWS::SNS::Subscription")["TopicArn"]
+    warnings = budget["NotificationsWithSubscribers"]
+    assert {(w["Notification"]["NotificationType"], w["Notification"]["Threshold"])
+            for w in warnings} == {("ACTUAL", 80), ("FORECASTED", 100)}  # fmt: skip
+    for warning in warnings:
+        assert warning["Subscribers"] == [{"SubscriptionType": "SNS", "Address": topic}]
+    thresholds = {a["Threshold"] for a in with_budget.of_type("AWS::CloudWatch::Alarm").values()}
+    assert 4.5 in thresholds
+
+
+def test_the_topic_takes_what_alarms_and_budgets_send(
+    template: Template, with_budget: Template
+) -> None:
+    def senders(template: Template) -> set[str]:
+        statements = template.only("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
+        allowed = [s for s in statements if s["Effect"] == "Allow"]
+        for statement in allowed:
+            assert statement["Condition"]["StringEquals"].keys() == {"aws:SourceAccount"}
+        return {name for s in allowed for name in as_list(s["Principal"]["Service"])}
+
+    assert senders(template) == {"cloudwatch.amazonaws.com"}
+    assert senders(with_budget) == {"cloudwatch.amazonaws.com", "budgets.amazonaws.com"}
+
+
+def test_cfn_lint_finds_nothing_in_a_template_with_a_budget(with_budget: Template) -> None:
+    assert lint(with_budget.path) == []
+
+
+def test_the_operator_finds_every_alarm_in_the_documentation(template: Template) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    rows = re.findall(
+        r"^\| `(\w+)` \|", text.partition("\n## Alarms")[2].partition("\n## ")[0], re.M
+    )
+    alarms = template.of_type("AWS::CloudWatch::Alarm")
+    assert sorted(rows) == sorted(template.construct_paths[name].split("/")[-2] for name in alarms)

@@ -185,6 +185,10 @@ def test_alarms_reach_the_address_that_the_deployment_names(layers: object, tmp_
         ("availability_zones", "us-east-1a"),
         ("availability_zones", "us-east-1a,us-east-1a"),
         ("alarm_email", "ops"),
+        ("hourly_alarm_usd", "0"),
+        ("hourly_alarm_usd", "lots"),
+        ("monthly_budget_usd", "-5"),
+        ("monthly_budget_usd", "1e3"),
     ],
 )
 def test_settings_that_cannot_be_deployed_are_refused_by_name(name: str, value: str) -> None:

@@ -200,12 +200,13 @@ def test_every_resource_that_can_be_is_tagged_for_its_cost(template: Template) -
             tags = {tag["Key"]: tag["Value"] for tag in properties["Tags"]}
             assert tags["project"] == "ai-video-generator"
             assert tags["stage"] == template.stage
+            assert tags["stack"] == f"VideoGenerator-{template.stage}"
 
 
 def test_every_alarm_says_what_to_do_and_tells_somebody(template: Template) -> None:
     (topic,) = template.of_type("AWS::SNS::Topic")
     alarms = template.of_type("AWS::CloudWatch::Alarm")
-    assert len(alarms) == 8
+    assert len(alarms) == 10
     for alarm in alarms.values():
         assert alarm["AlarmDescription"]
         assert alarm["AlarmActions"] == [{"Ref": topic}]
