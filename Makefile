@@ -8,7 +8,7 @@ CASES ?= 20000
 export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST FILE
 
-.PHONY: demo drop up down deploy key test check format unit contract infra local e2e media faults faults-share fuzz aws-check first-use bench sizes layers lock openapi clean help
+.PHONY: demo drop up down deploy key test check format unit contract infra local e2e media faults faults-share fuzz aws-check first-use bench bench-share sizes layers lock openapi clean help
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -44,7 +44,7 @@ deploy: .venv/.installed ## Deploy changed code to the running local cloud
 key: .venv/.installed ## Mint an API key: STAGE= local, dev or prod, OPTIONS="--user ann --test" (or --help)
 	@$(BIN)/python -m infra.keys --stage $(STAGE) $(OPTIONS)
 
-test: check unit contract surface infra local e2e media faults-share ## Run every tier that needs no cloud account
+test: check unit contract surface infra local e2e media faults-share bench-share ## Run every tier that needs no cloud account
 
 check: .venv/.installed ## Format, lint and types
 	$(BIN)/ruff format --check .
@@ -77,6 +77,9 @@ aws-check: infra ## Check everything about AWS that needs no account
 
 first-use: .venv/.installed ## Make a first video in many environments, as root on Linux (an hour)
 	$(BIN)/python -m tests.local.first_use
+
+bench-share: .venv/.installed
+	$(BIN)/pytest -q tests/benchmarks
 
 bench: .venv/.installed ## Measure, as ratios in one run
 	$(BIN)/python -m tests.benchmarks

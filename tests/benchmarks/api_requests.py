@@ -17,7 +17,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from unittest import mock
 
@@ -33,7 +33,7 @@ from tests.contract.gateway import Context, event_of, quietly
 from tests.e2e.client import Backstage, Client
 
 WISH = {"prompt": "A benchmark", "scenes": 1, "seconds": 2}
-REQUESTS, CLIENTS = 200, 4
+REQUESTS, WARM_UP, CLIENTS = 200, 20, 4
 _FINISHED = {"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}}
 
 Ask = Callable[[], int]
@@ -41,9 +41,13 @@ Ask = Callable[[], int]
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of each request, one client after the other, and how many a second with several."""
+    """Seconds of each request, one client after the other, and how many a second with several.
+
+    `processor`: the seconds that this process's processors worked for each.
+    """
 
     seconds: list[float]
+    processor: list[float]
     per_second: float
 
     @property
@@ -62,53 +66,71 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with running_cloud(Path(folder) / "cloud", report=lambda _: None) as cloud:
-            link = cloud.connection
-            link.client("stepfunctions").update_state_machine(
-                stateMachineArn=link.outputs["StateMachineArn"], definition=json.dumps(_FINISHED)
-            )
-            key = keys.mint_key(link, "bench", per_minute=10_000, maxConcurrentRuns=1000)
-            client = Client(link.base_url, key)
-            video = client.create(**WISH)["id"]
-            bare_url = _deploy_bare(link)
-            _report(
-                f"Deployed local stack over HTTP; requests a second with {CLIENTS} clients",
-                measure(_over_http(client, video, bare_url), CLIENTS),
-            )
-            with _as_the_function(link):
-                alone = measure(_in_process(video), 1)
-            _report("Handlers alone, in one process", alone)
+            measure_on(cloud.connection)
 
 
-def measure(asks: dict[str, Ask], clients: int) -> dict[str, Measured]:
+def measure_on(link: Connection, *, smallest: bool = False) -> None:
+    """The same of a stack that is deployed already; it is left as it was."""
+    turns = (2, 1) if smallest else (REQUESTS, WARM_UP)
+    with _runs_that_end_at_once(link):
+        key = keys.mint_key(link, "bench", per_minute=10_000, maxConcurrentRuns=1000)
+        client = Client(link.base_url, key)
+        video = client.create(**WISH)["id"]
+        bare_url = _deploy_bare(link)
+        _report(
+            f"Deployed local stack over HTTP; requests a second with {CLIENTS} clients",
+            measure(_over_http(client, video, bare_url), CLIENTS, *turns),
+        )
+        with _as_the_function(link):
+            alone = measure(_in_process(video), 1, *turns)
+        _report("Handlers alone, in one process", alone)
+
+
+@contextmanager
+def _runs_that_end_at_once(link: Connection) -> Iterator[None]:
+    states, arn = link.client("stepfunctions"), link.outputs["StateMachineArn"]
+    before = states.describe_state_machine(stateMachineArn=arn)["definition"]
+    states.update_state_machine(stateMachineArn=arn, definition=json.dumps(_FINISHED))
+    try:
+        yield
+    finally:
+        states.update_state_machine(stateMachineArn=arn, definition=before)
+
+
+def measure(asks: dict[str, Ask], clients: int, requests: int, warm_up: int) -> dict[str, Measured]:
     """Ask in turns, so that a slow minute of the machine hits all; then with several clients."""
-    seconds: dict[str, list[float]] = {name: [] for name in asks}
-    for turn in range(REQUESTS + 20):
+    taken = {name: Measured([], [], 0) for name in asks}
+    for turn in range(warm_up + requests):
         for name, ask in asks.items():
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), time.process_time()
             _good(name, ask())
-            if turn >= 20:  # warm, as in use
-                seconds[name].append(time.perf_counter() - started)
+            if turn >= warm_up:  # as in use
+                taken[name].seconds.append(time.perf_counter() - started)
+                taken[name].processor.append(time.process_time() - worked)
     return {
-        name: Measured(
-            seconds[name],
-            1 / statistics.mean(seconds[name]) if clients == 1 else _crowd(name, ask, clients),
+        name: replace(
+            taken[name],
+            per_second=1 / statistics.mean(taken[name].seconds)
+            if clients == 1
+            else _crowd(name, ask, clients, requests),
         )
         for name, ask in asks.items()
     }
 
 
-def _crowd(name: str, ask: Ask, clients: int) -> float:
+def _crowd(name: str, ask: Ask, clients: int, requests: int) -> float:
     """How many requests a second that many clients get answered."""
+    each = max(1, requests // clients)
 
     def one(_: int) -> None:
-        for _ in range(REQUESTS // clients):
+        for _ in range(each):
             _good(name, ask())
 
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(one, range(clients)))  # as many warm environments
         started = time.perf_counter()
         list(pool.map(one, range(clients)))
-    return REQUESTS / (time.perf_counter() - started)
+    return each * clients / (time.perf_counter() - started)
 
 
 def _good(name: str, status: int) -> None:
@@ -183,10 +205,13 @@ def _as_the_function(link: Connection) -> Iterator[None]:
 
         # Powertools reads it when it is imported.
         metrics.namespace = environment["POWERTOOLS_METRICS_NAMESPACE"]
-        for handler in logger.handlers:
-            handler.setStream(nowhere)  # type: ignore[attr-defined]  # a StreamHandler
-        yield
-        database().close()
+        streams = [(handler, handler.setStream(nowhere)) for handler in logger.handlers]  # type: ignore[attr-defined]  # StreamHandlers
+        try:
+            yield
+        finally:
+            database().close()
+            for handler, stream in streams:
+                handler.setStream(stream)  # type: ignore[attr-defined]
 
 
 def _deploy_bare(link: Connection) -> str:
@@ -239,11 +264,12 @@ def _report(title: str, found: dict[str, Measured]) -> None:
     least = found["bare"]
     table(
         f"Requests: {title}",
-        ["", "per second", "p50 ms", "p99 ms", "p50 / bare", "p99 / bare"],
+        ["", "per second", "p50 ms", "p99 ms", "p50 / bare", "p99 / bare", "processor ms here"],
         [
             [
                 name, f"{one.per_second:.0f}", f"{one.p50:.1f}", f"{one.p99:.1f}",
                 f"{one.p50 / least.p50:.2f}", f"{one.p99 / least.p99:.2f}",
+                f"{statistics.median(one.processor) * 1000:.2f}",
             ]
             for name, one in found.items()
         ],

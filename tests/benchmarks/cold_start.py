@@ -33,8 +33,9 @@ from tests.stand_ins import secrets_manager
 
 LAYER = PROJECT / "build" / "layers" / "local" / "dependencies" / "python"
 RUNS = 9
-LIMITS = {"authorizer": 1.0, "api": 1.6}
-OTHERS = 1.3
+FIRST_REQUEST = "a first request: authorizer, api"
+GOALS = {"baseline": 1.0, "authorizer": 0.9, "api": 1.3, FIRST_REQUEST: 2.2}
+OTHERS = 1.15
 DATABASE_SECRET, KEYS_SECRET, PROVIDERS_SECRET = "arn:database", "arn:keys", "arn:providers"
 SECRET_KEY = "s" * 64
 
@@ -47,11 +48,13 @@ class Context:
     log_stream_name = log_group_name = function_version = "x"
     def get_remaining_time_in_millis(self): return 30000
 handler = importlib.import_module(sys.argv[1] + ".handler").handler
-print(json.dumps(handler(json.loads(sys.argv[2]), Context())))
+answer = handler(json.loads(sys.argv[2]), Context())
+if answer.get("statusCode", 200) >= 400:
+    sys.exit(answer["body"])
 """
 
 
-def main() -> None:
+def main(*, smallest: bool = False) -> None:
     """Print each function's cold start as a ratio to the baseline, with its asset's size."""
     if not LAYER.exists():
         subprocess.run([sys.executable, "-m", "layers", "local"], check=True, cwd=PROJECT)
@@ -60,12 +63,12 @@ def main() -> None:
         postgres = Postgres(State.open(Path(folder) / "state"))
         postgres.start()
         try:
-            _print(postgres, store)
+            _print(postgres, store, runs=1 if smallest else RUNS)
         finally:
             postgres.stop()
 
 
-def _print(postgres: Postgres, store: secrets_manager.SecretsManager) -> None:
+def _print(postgres: Postgres, store: secrets_manager.SecretsManager, runs: int) -> None:
     store.secrets[DATABASE_SECRET] = {"username": "postgres", "password": postgres.password}
     store.secrets[KEYS_SECRET] = {"SECRET_KEY": SECRET_KEY}
     store.secrets[PROVIDERS_SECRET] = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""}
@@ -86,16 +89,21 @@ def _print(postgres: Postgres, store: secrets_manager.SecretsManager) -> None:
     actions: dict[str, Callable[[], None]] = {"baseline": partial(fresh, BASELINE)}
     for name, event in events.items():
         actions[name] = partial(fresh, FIRST_EVENT, name, json.dumps(event))
-    timing = side_by_side(actions, RUNS)
-    rows = []
+    timing = side_by_side(actions, runs, warm_up=int(runs > 1))
+    timing[FIRST_REQUEST] = timing["authorizer"] + timing["api"]
+    baseline, rows = timing["baseline"], []
     for name, measured in timing.items():
-        ratio = measured.over(timing["baseline"])
-        goal = "" if name == "baseline" else f"{LIMITS.get(name, OTHERS):.1f}"
-        size = "" if name == "baseline" else f"{_asset_bytes(name) / 1024:.0f}"
-        rows.append([name, f"{measured.median * 1000:.0f}", f"{ratio:.2f}", goal, size])
+        rows.append(
+            [
+                *(name, f"{measured.median * 1000:.0f}", f"{measured.over(baseline):.2f}"),
+                f"{measured.processor_over(baseline):.2f}",
+                f"{GOALS.get(name, OTHERS):.2f}",
+                f"{_asset_bytes(name) / 1024:.0f}" if name in events else "",
+            ]
+        )
     table(
-        f"Cold start, median of {RUNS} fresh processes (baseline: {BASELINE})",
-        ["function", "ms", "ratio", "at most", "asset KiB"],
+        f"Cold start, median of {runs} fresh processes (baseline: {BASELINE})",
+        ["function", "ms", "ratio", "of processor time", "goal", "asset KiB"],
         rows,
     )
 
@@ -128,6 +136,7 @@ def _environment(postgres: Postgres, endpoint: str) -> dict[str, str]:
         "VIDEO_PROVIDER": "offline",
         "SPEECH_PROVIDER": "offline",
         "PROVIDERS_SECRET_ARN": PROVIDERS_SECRET,
+        "CLIP_FUNCTION_NAME": "clip",
         "STATE_MACHINE_ARN": "arn:aws:states:us-east-1:000000000000:stateMachine:video",
     }
 
@@ -154,7 +163,9 @@ def _events(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
         videos.insert_final(
             cursor,
             row.session_id,
-            Final(1, "alice/x/f.mp4", "alice/x/f.jpg", 3, "15", 360, 1, "0" * 64),
+            Final(
+                1, "alice/x/f.mp4", "alice/x/f.jpg", 3, "15", 360, 1, "0" * 64, output=row.output
+            ),  # with an output that is wished for, so that the merge has nothing to do
         )
     database.close()
     step = {"run_id": run_id, "video_id": row.session_id}

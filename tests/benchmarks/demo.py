@@ -6,6 +6,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from infra import keys
+from infra.local.api_client import Api
+from infra.local.connection import Connection
+from infra.local.demo import Order, make_video
 from infra.local.state import PROJECT
 from tests.benchmarks.report import table
 
@@ -44,6 +48,17 @@ def main() -> None:
             ["a later run", f"{again:.0f}", f"{again / whole:.2f}"],
         ],
     )
+
+
+def measure_on(link: Connection) -> None:
+    """Print how long the smallest demo takes on a stack that is deployed already."""
+    with tempfile.TemporaryDirectory() as folder:
+        api = Api(link.base_url, keys.mint_key(link, "bench"))
+        started = time.perf_counter()
+        if make_video(api, Order(scenes=1, seconds=2), Path(folder)) != 0:
+            raise RuntimeError("the demo made no video")
+        took = time.perf_counter() - started
+    table("The demo of 1 scene of 2 s", ["", "seconds"], [["a later run", f"{took:.0f}"]])
 
 
 def _run(*command: str, env: dict[str, str] | None = None) -> None:

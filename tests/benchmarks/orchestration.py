@@ -9,7 +9,10 @@ import io
 import tempfile
 import time
 import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from infra import keys
 from infra.local.cloud import running_cloud
@@ -20,6 +23,7 @@ from tests.benchmarks.report import table
 from tests.e2e.client import Client
 
 SCENES, SECONDS, GOAL = 6, 5, 1.25
+LATENCY, SHORT = timed.Latency(2, 5, 20), timed.Latency(0.1, 0.1, 1)
 _FUNCTIONS = ("api", "story", "image", "clip", "finish")
 
 
@@ -28,23 +32,26 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with running_cloud(Path(folder) / "cloud", report=lambda _: None) as cloud:
-            _install(cloud.connection)
-            client = Client(
-                cloud.connection.base_url, keys.mint_key(cloud.connection, "bench", per_minute=6000)
-            )
+            measure_on(cloud.connection)
+
+
+def measure_on(link: Connection, *, smallest: bool = False) -> None:
+    """The same of a stack that is deployed already; it is left as it was."""
+    count, latency = (1, SHORT) if smallest else (SCENES, LATENCY)
+    with _timed_providers(link, latency):
+        client = Client(link.base_url, keys.mint_key(link, "bench", per_minute=6000))
+        if not smallest:
             client.wait(_create(client, scenes=1), seconds=200)  # warm functions, as in use
-            started = time.perf_counter()
-            video = client.wait(_create(client, scenes=SCENES), seconds=300)
-            took = time.perf_counter() - started
+        started = time.perf_counter()
+        video = client.wait(_create(client, scenes=count), seconds=300)
+        took = time.perf_counter() - started
     if video["status"] != "succeeded":
         raise RuntimeError(f"the run failed: {video['error']}")
-    ideal = timed.STORY_SECONDS + timed.IMAGE_SECONDS * 2 + timed.CLIP_SECONDS
-    in_turn = (
-        timed.STORY_SECONDS + SCENES * (timed.IMAGE_SECONDS + timed.CLIP_SECONDS) + SCENES * SECONDS
-    )
+    ideal = latency.story + latency.image * min(count, 2) + latency.clip
+    in_turn = latency.story + count * (latency.image + latency.clip + SECONDS)
     table(
-        f"Orchestration: {SCENES} scenes, story {timed.STORY_SECONDS:.0f} s, "
-        f"picture {timed.IMAGE_SECONDS:.0f} s, clip {timed.CLIP_SECONDS:.0f} s",
+        f"Orchestration: {count} scenes, story {latency.story:g} s, "
+        f"picture {latency.image:g} s, clip {latency.clip} s",
         ["", "seconds", "run / this", "goal"],
         [
             ["run", f"{took:.1f}", "", ""],
@@ -60,25 +67,42 @@ def _create(client: Client, scenes: int) -> str:
     return video_id
 
 
-def _install(link: Connection) -> None:
-    """Add the timed providers to the deployed functions and choose them."""
+@contextmanager
+def _timed_providers(link: Connection, latency: timed.Latency) -> Iterator[None]:
+    """Add the timed providers to the deployed functions, choose them, and take them away again."""
     client = link.client("lambda")
     pages = client.get_paginator("list_functions").paginate()
-    for found in (entry for page in pages for entry in page["Functions"]):
-        variables = found.get("Environment", {}).get("Variables", {})
-        name = variables.get("POWERTOOLS_SERVICE_NAME")
-        if name not in _FUNCTIONS:
-            continue
-        chosen = {f"{kind}_PROVIDER": "timed" for kind in ("TEXT", "IMAGE", "VIDEO")}
-        client.update_function_code(FunctionName=found["FunctionName"], ZipFile=_code(name))
-        client.update_function_configuration(
-            FunctionName=found["FunctionName"],
-            Environment={"Variables": {**variables, **(chosen if name == "api" else {})}},
-        )
+    deployed = {
+        variables["POWERTOOLS_SERVICE_NAME"]: (entry["FunctionName"], variables)
+        for page in pages
+        for entry in page["Functions"]
+        if "POWERTOOLS_SERVICE_NAME" in (variables := _variables(entry))
+    }
+    chosen = {f"{kind}_PROVIDER": "timed" for kind in ("TEXT", "IMAGE", "VIDEO")}
+
+    def update(latency: timed.Latency | None, chosen: Mapping[str, str]) -> None:
+        for name in _FUNCTIONS:
+            function, variables = deployed[name]
+            client.update_function_code(FunctionName=function, ZipFile=_code(name, latency))
+            client.update_function_configuration(
+                FunctionName=function,
+                Environment={"Variables": {**variables, **(chosen if name == "api" else {})}},
+            )
+
+    update(latency, chosen)
+    try:
+        yield
+    finally:
+        update(None, {})
 
 
-def _code(name: str) -> bytes:
-    """Zip the function's folder and `common`, with the timed providers."""
+def _variables(function: Mapping[str, Any]) -> dict[str, str]:
+    variables: dict[str, str] = function.get("Environment", {}).get("Variables", {})
+    return variables
+
+
+def _code(name: str, latency: timed.Latency | None) -> bytes:
+    """Zip the function's folder and `common`, with the timed providers if there are any."""
     out = io.BytesIO()
     root = PROJECT / "functions"
     with zipfile.ZipFile(out, "w") as archive:
@@ -87,9 +111,9 @@ def _code(name: str) -> bytes:
                 if path.is_file() and "__pycache__" not in path.parts:
                     place = path.relative_to(root).as_posix()
                     text = path.read_bytes()
-                    if place == "common/providers/models.toml":
+                    if latency and place == "common/providers/models.toml":
                         text += timed.MODELS.encode()
                     archive.writestr(place, text)
-        for kind, source in (("text", timed.TEXT), ("image", timed.IMAGE), ("video", timed.VIDEO)):
+        for kind, source in (latency.modules() if latency else {}).items():
             archive.writestr(f"common/providers/{kind}/timed.py", source)
     return out.getvalue()

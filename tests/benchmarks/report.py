@@ -1,16 +1,18 @@
 """Timing side by side: runs alternate, so that a slow minute of the machine hits both sides."""
 
+import resource
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each run, in the order of the runs."""
+    """Seconds of each run, on the clock and of processors, in the order of the runs."""
 
     seconds: list[float]
+    processor: list[float]
 
     @property
     def median(self) -> float:
@@ -19,8 +21,28 @@ class Timing:
 
     def over(self, baseline: "Timing") -> float:
         """The median of the ratios of runs that stood side by side."""
-        pairs = zip(self.seconds, baseline.seconds, strict=True)
-        return statistics.median(mine / other for mine, other in pairs)
+        return _over(self.seconds, baseline.seconds)
+
+    def processor_over(self, baseline: "Timing") -> float:
+        """The same of processor-seconds, which a busy machine changes less."""
+        return _over(self.processor, baseline.processor)
+
+    def __add__(self, other: "Timing") -> "Timing":
+        """Return what both take, one after the other."""
+        return Timing(
+            [mine + its for mine, its in zip(self.seconds, other.seconds, strict=True)],
+            [mine + its for mine, its in zip(self.processor, other.processor, strict=True)],
+        )
+
+
+def _over(mine: Sequence[float], others: Sequence[float]) -> float:
+    return statistics.median(one / other for one, other in zip(mine, others, strict=True))
+
+
+def processor_seconds() -> float:
+    """Return what this process and its children that have ended took so far."""
+    usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
 
 def side_by_side(
@@ -34,15 +56,16 @@ def side_by_side(
 
     `before` is called before each of them, and its time is not measured.
     """
-    seconds: dict[str, list[float]] = {name: [] for name in actions}
+    timings = {name: Timing([], []) for name in actions}
     for turn in range(warm_up + runs):
         for name, action in actions.items():
             before()
-            started = time.perf_counter()
+            started, worked = time.perf_counter(), processor_seconds()
             action()
             if turn >= warm_up:
-                seconds[name].append(time.perf_counter() - started)
-    return {name: Timing(values) for name, values in seconds.items()}
+                timings[name].seconds.append(time.perf_counter() - started)
+                timings[name].processor.append(processor_seconds() - worked)
+    return timings
 
 
 def table(title: str, head: list[str], rows: list[list[str]]) -> None:

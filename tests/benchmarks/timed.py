@@ -1,21 +1,42 @@
 """A provider of each kind that takes a fixed time, as a module that is added to the functions.
 
-Stories take 2 s, pictures 5 s and clips 20 s. The results are those of the offline providers, made
-small, so that what is measured is the waiting and not the drawing.
+The results are those of the offline providers, made small, so that what is measured is the waiting
+and not the drawing.
 """
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How many seconds a story, a picture and a clip take."""
+
+    story: float
+    image: float
+    clip: int
+
+    def modules(self) -> Mapping[str, str]:
+        """Return the sources of the providers, by kind."""
+        return {
+            "text": _TEXT.format(seconds=self.story),
+            "image": _IMAGE.format(seconds=self.image),
+            "video": _VIDEO.format(seconds=self.clip),
+        }
+
 
 MODELS = """
 [[models]]
 kind = "text"
 provider = "timed"
-model = "two-seconds"
+model = "timed-story"
 default = true
 label = "Benchmark"
 
 [[models]]
 kind = "image"
 provider = "timed"
-model = "five-seconds"
+model = "timed-picture"
 default = true
 label = "Benchmark"
 ratios = ["1280:720"]
@@ -23,16 +44,14 @@ ratios = ["1280:720"]
 [[models]]
 kind = "video"
 provider = "timed"
-model = "twenty-seconds"
+model = "timed-clip"
 default = true
 label = "Benchmark"
 ratios = ["1280:720"]
 seconds = [5]
 """
 
-STORY_SECONDS, IMAGE_SECONDS, CLIP_SECONDS = 2.0, 5.0, 20.0
-
-TEXT = f"""
+_TEXT = """
 import time
 from common.providers.text import offline
 
@@ -43,11 +62,11 @@ class Timed:
     def __init__(self, real):
         self.real = real
     def write_story(self, request):
-        time.sleep({STORY_SECONDS})
+        time.sleep({seconds})
         return self.real.write_story(request)
 """
 
-IMAGE = f"""
+_IMAGE = """
 import io, time
 from PIL import Image
 from common.providers import ImageResult
@@ -58,13 +77,13 @@ def create(context):
 
 class Timed:
     def paint(self, request):
-        time.sleep({IMAGE_SECONDS})
+        time.sleep({seconds})
         out = io.BytesIO()
         Image.new("RGB", request.size, (40 * request.scene % 256, 90, 160)).save(out, "PNG")
         return ImageResult(Picture(out.getvalue()), FREE)
 """
 
-VIDEO = f"""
+_VIDEO = """
 import time
 from common import ffmpeg
 from common.providers import JobRef, JobState, JobStatus
@@ -76,9 +95,9 @@ class Timed:
     def submit(self, request):
         facts = {{"from": time.time(), "seconds": request.seconds}}
         return JobRef("timed", request.model, request.client_token, facts,
-                      wait_seconds={CLIP_SECONDS:.0f})
+                      wait_seconds={seconds})
     def poll(self, job):
-        done = time.time() - job.facts["from"] >= {CLIP_SECONDS} - 0.05
+        done = time.time() - job.facts["from"] >= {seconds} - 0.05
         return JobState(JobStatus.SUCCEEDED if done else JobStatus.RUNNING, wait_seconds=1)
     def fetch(self, job, state, target):
         ffmpeg.run(["-f", "lavfi", "-i", f"color=c=gray:s=1280x720:r=24:d={{job.facts['seconds']}}",
