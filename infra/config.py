@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from common.providers import limits, models
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_IMAGE = re.compile(r"ami-[0-9a-f]{8,17}")
 _USD = re.compile(r"[0-9]{1,7}(\.[0-9]{1,2})?")
 
 
@@ -81,6 +82,7 @@ class Stage:
     daily_cap_usd: str = "100"  # what all keys together may spend in a day
     cors_origins: tuple[str, ...] = ()
     availability_zones: tuple[str, ...] = ()  # empty: the first two of the region, by name
+    nat_image: str = ""  # of the NAT instance; empty: the newest when it is deployed
     alarm_email: str = ""  # who is told of alarms
     hourly_alarm_usd: str = "25"  # what paid calls of one hour may cost before somebody is told
     monthly_budget_usd: str = ""  # of the stage's resources on AWS; empty: no budget is made
@@ -160,6 +162,7 @@ SETTABLE = (
     "daily_cap_usd",
     "cors_origins",
     "availability_zones",
+    "nat_image",
     "alarm_email",
     "hourly_alarm_usd",
     "monthly_budget_usd",
@@ -199,6 +202,8 @@ def _check(changes: Mapping[str, str]) -> None:
         )
     if (email := changes.get("alarm_email", "")) and not _EMAIL.fullmatch(email):
         raise ValueError(f"alarm_email: {email!r} is not an email address.")
+    if (image := changes.get("nat_image", "")) and not _IMAGE.fullmatch(image):
+        raise ValueError(f"nat_image: {image!r} is not the id of an image, such as ami-0abc….")
     for name in ("hourly_alarm_usd", "monthly_budget_usd"):
         if (amount := changes.get(name, "")) and not (_USD.fullmatch(amount) and float(amount)):
             raise ValueError(f"{name}: {amount!r} is not an amount of US dollars, such as 50.")

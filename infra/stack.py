@@ -7,6 +7,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.config import Stage
+from infra.constructs import nat
 from infra.constructs.api import Api
 from infra.constructs.budget import COST_TAG
 from infra.constructs.database import Database, migrations
@@ -84,6 +85,8 @@ class VideoStack(Stack):
             database=self.database.instance,
             aside=self.inbox.aside,
         )
+        if self.network.nat is not None:
+            nat.watch(self.network.nat, self.monitoring.topic)
         self._outputs()
         self._cost_tags()
 

@@ -28,7 +28,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
             data = _migrate()
         except Exception as error:
             logger.exception("migration failed")
-            status, reason = "FAILED", f"{type(error).__name__}: {error}"[:1000]
+            status, reason = "FAILED", _reason(error)
     _answer(event, status, reason, data)
     return data
 
@@ -38,6 +38,17 @@ def _migrate() -> dict[str, str]:
     applied = migrations.apply(settings)
     roles.apply(settings)
     return {"Applied": str(applied)}
+
+
+def _reason(error: Exception) -> str:
+    """Say why the migration failed, and what is to be looked at when AWS cannot be reached."""
+    reason = f"{type(error).__name__}: {error}"[:1000]
+    if isinstance(error.__cause__, urllib3.exceptions.HTTPError):
+        reason += (
+            " The function's way out of the VPC does not work: look at the NAT instance or NAT "
+            "gateway of the stack, and at the routes of the subnets named Functions."
+        )
+    return reason
 
 
 def _answer(event: dict[str, Any], status: str, reason: str, data: dict[str, str]) -> None:

@@ -9,8 +9,8 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.config import Stage
+from infra.constructs import nat
 from infra.constructs.logs import retention
-from infra.constructs.nag import acknowledge
 
 HTTPS = ec2.Port.tcp(443)
 POSTGRESQL = ec2.Port.tcp(5432)
@@ -26,13 +26,13 @@ class Network(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
-        nat = None if stage.nat == "gateway" else _nat_instance()
+        nat_provider = None if stage.nat == "gateway" else nat.provider(stage)
         self.vpc = ec2.Vpc(
             self,
             "Vpc",
             **_zones(stage),
             nat_gateways=1,
-            nat_gateway_provider=nat,
+            nat_gateway_provider=nat_provider,
             # Done by a custom resource in Node, for a group that nothing here uses.
             restrict_default_security_group=False,
             subnet_configuration=[
@@ -63,8 +63,10 @@ class Network(Construct):
         self.proxy = self._closed_group("Proxy", "RDS Proxy") if stage.proxy else None
         self.database = self._closed_group("Database", "PostgreSQL")
         self._allow()
-        if nat is not None:
-            self._harden(nat)
+        self.nat = nat.finish(nat_provider) if nat_provider else None
+        if nat_provider is not None:
+            for group in (self.functions, self.migrate):
+                nat_provider.connections.allow_from(group, HTTPS, "On their way out")
 
     def delete_before(self, role: iam.Role) -> None:
         """Have CloudFormation delete the functions' security groups and subnets before the role.
@@ -86,19 +88,6 @@ class Network(Construct):
         # Past the proxy: an advisory lock would pin a connection of the pool.
         self.migrate.connections.allow_to(self.database, POSTGRESQL, "Migrations")
         # The pool's own way to the database is a rule that the CDK adds with the proxy.
-
-    def _harden(self, nat: ec2.NatInstanceProviderV2) -> None:
-        for group in (self.functions, self.migrate):
-            nat.connections.allow_from(group, HTTPS, "On their way out")
-        for instance in nat.gateway_instances:
-            resource = instance.node.default_child
-            assert isinstance(resource, ec2.CfnInstance)
-            resource.add_property_override(
-                "BlockDeviceMappings", [{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True}}]
-            )
-            acknowledge(instance, "EC26", "The disk is encrypted by a property override, set here.")
-            acknowledge(instance, "EC28", "Stage dev: its traffic is in the VPC's own metrics.")
-            acknowledge(instance, "EC29", "Stage dev: it holds nothing and goes with the stack.")
 
     def _closed_group(self, name: str, what: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(
@@ -123,12 +112,3 @@ def _zones(stage: Stage) -> _Zones:
     if stage.availability_zones:
         return {"availability_zones": list(stage.availability_zones)}
     return {"max_azs": 2}
-
-
-def _nat_instance() -> ec2.NatInstanceProviderV2:
-    # Its image is an SSM parameter that CloudFormation reads at deploy; nothing is looked up here.
-    return ec2.NatProvider.instance_v2(
-        instance_type=ec2.InstanceType("t4g.nano"),
-        default_allowed_traffic=ec2.NatTrafficDirection.OUTBOUND_ONLY,
-        associate_public_ip_address=True,
-    )

@@ -206,10 +206,10 @@ def test_every_resource_that_can_be_is_tagged_for_its_cost(template: Template) -
 def test_every_alarm_says_what_to_do_and_tells_somebody(template: Template) -> None:
     (topic,) = template.of_type("AWS::SNS::Topic")
     alarms = template.of_type("AWS::CloudWatch::Alarm")
-    assert len(alarms) == 10
+    assert len(alarms) == (12 if template.stage == "dev" else 10)  # two watch its NAT instance
     for alarm in alarms.values():
         assert alarm["AlarmDescription"]
-        assert alarm["AlarmActions"] == [{"Ref": topic}]
+        assert {"Ref": topic} in alarm["AlarmActions"]
 
 
 def test_the_sweeper_runs_on_a_schedule_and_after_bad_ends(template: Template) -> None:
