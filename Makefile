@@ -8,11 +8,11 @@ CASES ?= 20000
 export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST FILE
 
-.PHONY: demo drop up down deploy key test check format unit contract infra local e2e media faults faults-share fuzz aws-check first-use bench bench-share sizes layers lock openapi clean help
+.PHONY: demo drop up down doctor bootstrap deploy destroy key test check format unit contract infra local e2e media faults faults-share fuzz aws-check first-use bench bench-share sizes layers lock openapi clean help
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 # uv installs the whole lock in seconds; it comes from the same lock, checked by its hashes.
 .venv/.installed: requirements.lock
@@ -38,8 +38,17 @@ up: .venv/.installed ## Run the local cloud until Ctrl-C
 down: .venv/.installed ## Stop this clone's local cloud
 	@$(BIN)/python -m infra.local down
 
-deploy: .venv/.installed ## Deploy changed code to the running local cloud
-	@$(BIN)/python -m infra.local deploy
+doctor: .venv/.installed ## Look at everything that a stage needs: STAGE= local, dev or prod
+	@$(BIN)/python -m infra.operator doctor --stage $(STAGE) $(OPTIONS)
+
+bootstrap: .venv/.installed ## Prepare an AWS account and region for the CDK, once: STAGE=
+	@$(BIN)/python -m infra.operator bootstrap --stage $(STAGE)
+
+deploy: .venv/.installed ## Deploy a stage, or changed code to the running local cloud: STAGE=, OPTIONS="-c setting=value"
+	@$(BIN)/python -m $(if $(filter local,$(STAGE)),infra.local deploy,infra.operator deploy --stage $(STAGE) $(OPTIONS))
+
+destroy: .venv/.installed ## Delete a stage and, except of prod, its data: STAGE=, CONFIRM= (its name, instead of a question)
+	@$(BIN)/python -m infra.destroy --stage $(STAGE) $(if $(CONFIRM),--confirm $(CONFIRM))
 
 key: .venv/.installed ## Mint an API key: STAGE= local, dev or prod, OPTIONS="--user ann --test" (or --help)
 	@$(BIN)/python -m infra.keys --stage $(STAGE) $(OPTIONS)

@@ -2,7 +2,8 @@
 
 Under the CDK's command line (`npx aws-cdk@2 deploy -c stage=dev`), or alone:
 `python -m infra.app --stage local --out DIR`. Fields of `infra.config.SETTABLE` can be set with
-`-c text_provider=openai`, or `--set text_provider=openai`.
+`-c text_provider=openai`, or `--set text_provider=openai`; under the CDK's command line also in
+`cdk.context.json`, below the stage's name.
 """
 
 import argparse
@@ -51,13 +52,17 @@ def _flags() -> Mapping[str, Any]:
 
 
 def _from_command_line() -> None:
-    """Under the CDK's command line: everything comes as context."""
+    """Under the CDK's command line: everything comes as context.
+
+    A `-c` goes before what cdk.context.json says for the stage.
+    """
     context = App(context=dict(_flags())).node
+    name = context.try_get_context("stage") or "dev"
     changes = {
         key: value for key in config.SETTABLE if (value := context.try_get_context(key)) is not None
     }
-    stage = config.stage(context.try_get_context("stage") or "dev", changes)
-    synth(app(stage))
+    stored = config.settings(context.try_get_context(name))
+    synth(app(config.stage(name, {**stored, **changes})))
 
 
 def synth(made: App) -> CloudAssembly:

@@ -4,13 +4,17 @@
 (`tests/infra/test_stages.py`). `dev` is the cheap one: no RDS Proxy, and an instance for NAT.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 from typing import Literal, get_args
 
 from common.providers import limits, models
 
+# The CDK reads it by itself, as context: {"dev": {"alarm_email": "ops@example.com"}}.
+SETTINGS_FILE = Path(__file__).resolve().parent.parent / "cdk.context.json"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _IMAGE = re.compile(r"ami-[0-9a-f]{8,17}")
 _USD = re.compile(r"[0-9]{1,7}(\.[0-9]{1,2})?")
@@ -168,6 +172,40 @@ SETTABLE = (
     "monthly_budget_usd",
     "log_level",
 )
+
+
+def stored(name: str, file: Path = SETTINGS_FILE) -> dict[str, str]:
+    """Return what the file of settings says for a stage; nothing where there is no file.
+
+    Raises ValueError, naming the file, when it cannot be read.
+    """
+    try:
+        context = json.loads(file.read_text(encoding="utf-8"))
+        return settings(context.get(name))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{file.name}: {error}") from error
+
+
+def settings(values: object) -> dict[str, str]:
+    """Return settings as they are given on a command line; lists are joined by commas.
+
+    Raises ValueError for anything but an object of texts, numbers and lists of texts.
+    """
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        raise ValueError('the settings of a stage are an object, such as {"dev": {}}.')
+    found = {}
+    for key, value in values.items():
+        if isinstance(value, list) and all(isinstance(part, str) for part in value):
+            found[key] = ",".join(value)
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            found[key] = str(value)
+        else:
+            raise ValueError(f"{key} is neither a text, nor a number, nor a list of texts.")
+    return found
 
 
 def stage(name: str, changes: Mapping[str, str] | None = None) -> Stage:

@@ -1,4 +1,4 @@
-"""Takes a stage down: `python -m infra.destroy --stage dev`.
+"""Takes a stage down: `make destroy STAGE=dev`, or `python -m infra.destroy --stage dev`.
 
 Nothing in the stack deletes media, so the bucket of a stage that keeps no data is emptied here
 before CloudFormation deletes the stack. A stage that keeps data (`prod`) keeps its bucket and a
@@ -18,6 +18,7 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError, WaiterError
 
 from infra import config
+from infra.operator.errors import explain
 
 _BUCKET, _DATABASE = "AWS::S3::Bucket", "AWS::RDS::DBInstance"
 # Lambda needs up to 45 minutes to remove the network interfaces of deleted functions.
@@ -140,8 +141,8 @@ def destroy(stage: config.Stage, confirmed: str | None) -> None:
         else "every object in its bucket and its database are deleted for good"
     )
     sys.stdout.write(f"{stack.name} ({stack.status}) will be destroyed; {kept}.\n")
-    if (confirmed or input("Type its name to go on: ")) != stack.name:
-        raise SystemExit("That is not its name. Nothing was deleted.")
+    if (confirmed or _typed(stage.name)) != stage.name:
+        raise SystemExit(f"That is not {stage.name!r}. Nothing was deleted.")
     if stage.keep_data:
         for database in stack.resources.get(_DATABASE, []):
             unprotect(database)
@@ -153,18 +154,30 @@ def destroy(stage: config.Stage, confirmed: str | None) -> None:
         sys.stdout.write(f"Kept: {', '.join(buckets)}, and the last snapshot of the database.\n")
 
 
+def _typed(stage: str) -> str:
+    try:
+        return input(f"Type {stage} to go on: ")
+    except EOFError:
+        raise SystemExit(
+            f"\nNobody is there to ask. Run this with CONFIRM={stage}. Nothing was deleted."
+        ) from None
+
+
 def main() -> None:
     """Take a stage down, as the command line says."""
     parser = argparse.ArgumentParser(prog="python -m infra.destroy", description=__doc__)
-    parser.add_argument("--stage", required=True, choices=["dev", "prod"])
-    parser.add_argument("--confirm", metavar="STACK", help="the stack's name, instead of a prompt")
+    parser.add_argument("--stage", required=True)
+    parser.add_argument("--confirm", metavar="STAGE", help="the stage's name, instead of a prompt")
     arguments = parser.parse_args()
+    if arguments.stage == "local":
+        raise SystemExit("The local cloud is not in AWS: `make clean` stops and removes it.")
     try:
         destroy(config.stage(arguments.stage), arguments.confirm)
+    except ValueError as error:
+        raise SystemExit(str(error)) from error
     except (BotoCoreError, ClientError) as error:
         raise SystemExit(
-            f"AWS refused: {error}\nCheck the account and the region of your credentials, then "
-            "run this again; it goes on from where it stopped."
+            f"{explain(error)}\nThen run this again; it goes on from where it stopped."
         ) from error
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from layers import dependencies, ffmpeg, speech, tree
 from layers.lock import LOCK, PROJECT, ROOT
-from layers.platforms import Platform
+from layers.platforms import PLATFORMS, Platform
 
 OUTPUT = ROOT / "build" / "layers"
 LAYERS: dict[str, Callable[[Platform, Path], None]] = {
@@ -54,6 +54,13 @@ def inputs(target: Platform) -> str:
     for path in [LOCK, *sources]:
         whole.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return whole.hexdigest()
+
+
+def is_current(platform: str, layer: str, output: Path = OUTPUT) -> bool:
+    """Say whether the layer is built from the present sources and lock."""
+    stamp = read_stamp(platform, layer, output)
+    current = stamp is not None and stamp.inputs == inputs(PLATFORMS[platform]())
+    return current and folder(platform, layer, output).is_dir()
 
 
 def build(target: Platform, layer: str, *, output: Path = OUTPUT, force: bool = False) -> Stamp:

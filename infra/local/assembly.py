@@ -16,7 +16,6 @@ from infra import node
 from infra.local.errors import LocalCloudError
 from infra.local.state import PROJECT, State, write_atomically
 from layers import build as layer_build
-from layers.platforms import PLATFORMS
 
 OUTPUT = PROJECT / "cdk.out" / "local"
 INPUTS = ("infra", "functions", "layers", "statemachine", "cdk.json", "requirements.lock")
@@ -50,10 +49,7 @@ def build(state: State, changes: Mapping[str, str] | None = None) -> Path:
 
 def layers_are_current() -> bool:
     """Whether every layer is built for this machine from the present sources and lock."""
-    inputs = layer_build.inputs(PLATFORMS[PLATFORM]())
-    stamps = [layer_build.read_stamp(PLATFORM, name) for name in layer_build.LAYERS]
-    present = all(layer_build.folder(PLATFORM, name).is_dir() for name in layer_build.LAYERS)
-    return present and all(stamp is not None and stamp.inputs == inputs for stamp in stamps)
+    return all(layer_build.is_current(PLATFORM, layer) for layer in layer_build.LAYERS)
 
 
 def digest(names: Iterable[str], project: Path = PROJECT) -> str:

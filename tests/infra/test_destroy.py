@@ -1,5 +1,6 @@
 """`python -m infra.destroy`: from every state of the stack, and as often as needed."""
 
+import io
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -115,7 +116,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
 
 def run(monkeypatch: pytest.MonkeyPatch, stack: str, confirm: str | None = None) -> str | None:
     """Run the command and return the message with which it failed, if it did."""
-    arguments = ["--stage", stack.removeprefix("VideoGenerator-"), "--confirm", confirm or stack]
+    stage = stack.removeprefix("VideoGenerator-")
+    arguments = ["--stage", stage, "--confirm", confirm or stage]
     monkeypatch.setattr(sys, "argv", ["destroy", *arguments])
     try:
         destroy.main()
@@ -189,7 +191,7 @@ def test_prod_whose_database_is_gone_is_deleted(aws: Aws, monkeypatch: pytest.Mo
 
 def test_another_name_deletes_nothing(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.stack(DEV, "CREATE_COMPLETE", BUCKET)
-    assert "Nothing was deleted" in str(run(monkeypatch, DEV, confirm=PROD))
+    assert "Nothing was deleted" in str(run(monkeypatch, DEV, confirm="prod"))
 
 
 def test_object_that_cannot_be_deleted_leaves_the_stack(
@@ -202,7 +204,9 @@ def test_object_that_cannot_be_deleted_leaves_the_stack(
 
 def test_refused_call_is_explained(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     aws.stubs["cloudformation"].add_client_error("describe_stacks", "AccessDenied", "no")
-    assert "Check the account and the region" in str(run(monkeypatch, DEV))
+    message = str(run(monkeypatch, DEV))
+    assert "may not call DescribeStacks" in message
+    assert "run this again" in message
 
 
 def test_missing_region_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,10 +214,45 @@ def test_missing_region_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
         raise NoRegionError
 
     monkeypatch.setattr(destroy, "client", no_region)
-    assert "specify a region" in str(run(monkeypatch, DEV))
+    assert "Set AWS_REGION" in str(run(monkeypatch, DEV))
 
 
 def test_region_of_the_cdk_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
     monkeypatch.setenv("AWS_REGION", "eu-north-1")
     assert destroy.client("cloudformation").meta.region_name == "eu-north-1"
+
+
+def test_nobody_to_ask_deletes_nothing(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    aws.stack(PROD, "CREATE_COMPLETE", BUCKET)
+    monkeypatch.setattr(sys, "argv", ["destroy", "--stage", "prod"])
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    with pytest.raises(SystemExit, match="CONFIRM=prod"):
+        destroy.main()
+
+
+@pytest.mark.parametrize(
+    ("stage", "text"), [("dve", "There is no stage 'dve'"), ("local", "make clean")]
+)
+def test_stage_that_is_not_in_aws_is_explained(
+    monkeypatch: pytest.MonkeyPatch, stage: str, text: str
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["destroy", "--stage", stage])
+    with pytest.raises(SystemExit, match=text):
+        destroy.main()
+
+
+def test_first_deployment_that_failed_is_destroyed_in_two_attempts(
+    aws: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The deployment fails, its rollback fails, the deletion fails, and the second one ends."""
+    aws.stack(PROD, "ROLLBACK_FAILED", BUCKET, DATABASE)
+    aws.unprotected()
+    aws.deleted(PROD, ends="DELETE_FAILED")
+    aws.reason(PROD, "FunctionsSubnet1", "has dependencies and cannot be deleted")
+    assert "FunctionsSubnet1" in str(run(monkeypatch, PROD))
+    aws.stack(PROD, "DELETE_FAILED")
+    aws.deleted(PROD)
+    assert run(monkeypatch, PROD) is None
+    aws.no_stack(PROD)
+    assert run(monkeypatch, PROD) is None

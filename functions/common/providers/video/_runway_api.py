@@ -77,6 +77,14 @@ class RunwayApi:
         """
         return _generations(self._account(), model)
 
+    def credits(self) -> int | None:
+        """Return the credits that the account has left; None if untold.
+
+        Raises ProviderRefused if the key is not taken, TransientError if there is no answer.
+        """
+        left = _inside(self._account(), "creditBalance")
+        return left if isinstance(left, int) else None
+
     def upload(self, name: str, data: bytes, media_type: str) -> str:
         """Lend Runway a file for a day and return its `runway://` address.
 

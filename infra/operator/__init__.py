@@ -1,0 +1,1 @@
+"""What the operator of a stage types: look it over, deploy, try out."""

@@ -1,0 +1,95 @@
+"""`make bootstrap` and `make deploy`: the CDK's command line, and what comes before and after."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from infra import node
+from infra.operator import doctor, stack
+from infra.operator.aws import Aws
+from infra.operator.checks import Site
+from infra.operator.errors import OperatorError
+from infra.operator.stack import StackState
+
+OUTPUTS = node.PROJECT / "build" / "outputs"
+
+
+def bootstrap(site: Site, aws: Aws) -> None:
+    """Make the CDK's bucket and roles in the account and region; again is harmless."""
+    account = site.client("sts").get_caller_identity()["Account"]
+    if _cdk(aws, "bootstrap", f"aws://{account}/{site.region}"):
+        raise OperatorError("The bootstrap failed; its reason is above.")
+
+
+def deploy(site: Site, aws: Aws, changes: Mapping[str, str]) -> None:
+    """Deploy the stage after a look at what that needs, and print what is left to do.
+
+    `changes` go before the stage's stored settings. Raises OperatorError when something is missing
+    or the deployment fails.
+    """
+    if not doctor.report(doctor.before_deployment(site)):
+        raise OperatorError("Nothing was deployed. Correct what failed, then run this again.")
+    stage, name = site.stage.name, site.stage.stack_name
+    OUTPUTS.mkdir(parents=True, exist_ok=True)
+    outputs = OUTPUTS / f"{stage}.json"
+    settings = [f"--context={key}={value}" for key, value in {"stage": stage, **changes}.items()]
+    # Whoever cannot be asked has agreed by running this.
+    approval = [] if sys.stdin.isatty() else ["--require-approval=never"]
+    if _cdk(aws, "deploy", name, *settings, f"--outputs-file={outputs}", *approval):
+        raise OperatorError(failure(site))
+    found = json.loads(outputs.read_text(encoding="utf-8"))[name]
+    print(next_steps(site, found, outputs))
+
+
+def failure(site: Site) -> str:
+    """Return how a failed deployment left the stack, why, and what helps."""
+    cloudformation, name = site.client("cloudformation"), site.stage.stack_name
+    state = stack.find(cloudformation, name)
+    if state is None:
+        return "The deployment failed before CloudFormation began; nothing was changed."
+    lines = [f"The deployment failed; the stack {name} is {state.status}."]
+    if why := stack.reason(cloudformation, name):
+        lines.append(f"It began with {why}")
+    lines.append(_what_helps(state, site.stage.name))
+    return "\n".join(lines)
+
+
+def next_steps(site: Site, outputs: Mapping[str, str], file: Path) -> str:
+    """Return the steps that only a person can do, ready to paste."""
+    stage, arn = site.stage.name, outputs["ProvidersSecretArn"]
+    secret = site.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+    names = [name for name in json.loads(secret) if name.endswith("_API_KEY")]
+    keys = json.dumps(dict.fromkeys(names, "..."))
+    steps = [
+        f"Deployed: {outputs['ApiUrl']} (all outputs: {file.relative_to(node.PROJECT)})",
+        "",
+        "Two steps are left, where they are not done yet. The providers' keys, without which",
+        "videos are made offline, without AI:",
+        "",
+        f"  aws secretsmanager put-secret-value --region {site.region} \\",
+        f"    --secret-id {arn} \\",
+        f"    --secret-string '{keys}'",
+        "",
+        "And a key for whoever calls the API:",
+        "",
+        f'  make key STAGE={stage} OPTIONS="--user ann"',
+        "",
+        f"`make verify STAGE={stage}` tries the stage out, free of charge.",
+    ]
+    return "\n".join(steps)
+
+
+def _what_helps(state: StackState, stage: str) -> str:
+    if state.can_be_deployed:
+        return "The version before it runs on. Correct the cause, then deploy again."
+    return stack.way_out(state, stage)
+
+
+def _cdk(aws: Aws, *arguments: str) -> int:
+    """Run the pinned CDK command line and return its exit status; Ctrl-C ends it first."""
+    command: Sequence[str] = [*node.command("aws-cdk", "bin/cdk"), *arguments]
+    environment = aws.environment(node.environment(os.environ))
+    return subprocess.run(command, check=False, cwd=node.PROJECT, env=environment).returncode
