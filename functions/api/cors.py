@@ -26,6 +26,7 @@ EXPOSED = (
     "RateLimit-Policy",
     "Retry-After",
     "X-Request-Id",
+    "X-Trace-Id",
 )
 _MAX_AGE_SECONDS = 7200  # the longest that browsers keep it
 

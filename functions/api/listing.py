@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from api import present
+from api.console import Console
 from api.cursors import Cursors
 from api.schemas.listing import EventObject, EventPage
 from api.schemas.videos import VideoObject, VideoPage
@@ -22,7 +23,7 @@ class Listing:
     """The use cases, with what they work on."""
 
     database: Database
-    console: present.Console
+    console: Console
     cursors: Cursors
 
     def videos(

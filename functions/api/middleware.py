@@ -12,6 +12,7 @@ from common.caller import Caller
 from common.database import Database
 from common.errors import NotFound, Unauthorized
 from common.log import logger
+from common.settings import trace_id
 
 JSON = "application/json"
 USER_HEADER = "X-User-ID"
@@ -79,10 +80,12 @@ def exact_path(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[An
 
 def headers(app: APIGatewayRestResolver) -> dict[str, str]:
     """Return the headers that every answer carries, those for pages, and of the caller's limits."""
+    trace = trace_id()
     return {
         **SECURITY_HEADERS,
         **app.context.get("cors", {}),
         "X-Request-Id": app.current_event.request_context.request_id or "",
+        **({"X-Trace-Id": trace} if trace else {}),
         **app.context.get("limits", {}),
     }
 

@@ -1,12 +1,13 @@
 """From rows to the answers of the API."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
 
 from api import costs, finished
+from api.console import Console
 from api.finished import LinkTo, unlinked
 from api.schemas.output import Output
 from api.schemas.videos import (
@@ -58,14 +59,6 @@ class Rows:
             sum((charge.open_usd for charge in self.charges), Decimal(0)),
             sum((charge.possible_usd for charge in self.charges), Decimal(0)),
         )
-
-
-Console = Callable[[str], str | None]
-"""Where the run of that id is seen in the console of AWS, if anywhere."""
-
-
-def nowhere(_run_id: str) -> None:
-    """On one machine there is no console."""
 
 
 def full(
@@ -167,6 +160,7 @@ def _show(
             "metadata": video.metadata,
             "source": video.source_key or "api",
             "run_id": video.run_id,
+            "trace_id": video.trace_id,
             "created_at": video.created_at,
             "started_at": video.started_at,
             "completed_at": video.ended_at,
@@ -176,7 +170,8 @@ def _show(
                 resume=f"{here}/resume",
                 cancel=f"{here}/cancel",
                 events=f"{here}/events",
-                console=console(video.run_id),
+                console=console.run(video.run_id),
+                trace=console.trace(video.trace_id),
             ),
         }
     )

@@ -1,11 +1,12 @@
 """What the routes work with: settings, database, media store and use cases of the warm function."""
 
 from collections.abc import Mapping
-from functools import cache, partial
+from functools import cache
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from api.cancellation import Canceling
+from api.console import Console
 from api.cursors import Cursors
 from api.deletion import Deleting
 from api.files import Files
@@ -15,11 +16,10 @@ from api.links import address as address_of
 from api.listing import Listing
 from api.made import Outcomes
 from api.parts import Parts
-from api.present import Console, nowhere
 from api.scene_pictures import ScenePictures
 from api.uploads import Uploads
 from api.videos import Videos
-from common import pipeline, secrets
+from common import secrets
 from common.admission import Admission
 from common.database import Database
 from common.references import References
@@ -82,10 +82,8 @@ def listing() -> Listing:
 
 @cache
 def console() -> Console:
-    """Where a run is seen in the console; nowhere on one machine."""
-    if settings().stage == "local":
-        return nowhere
-    return partial(pipeline.console_url, settings().state_machine_arn)
+    """Where runs and traces are seen; nowhere on one machine."""
+    return Console(None if settings().stage == "local" else settings().state_machine_arn)
 
 
 @cache

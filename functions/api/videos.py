@@ -2,11 +2,12 @@
 
 import json
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from api import catalogue, present
 from api.answer import Answer
+from api.console import Console
 from api.idempotency import Once
 from api.links import Links, VideoLinks
 from api.schemas.models import Estimate
@@ -29,7 +30,7 @@ class Videos:
     admission: Admission
     database: Database
     links: Links
-    console: present.Console = present.nowhere
+    console: Console = field(default_factory=Console)
 
     def estimate(self, caller: Caller, wish: CreateVideo) -> Estimate:
         """Say what a video would cost; the wish is checked as if it were made."""

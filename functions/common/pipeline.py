@@ -8,17 +8,12 @@ from common import aws
 from common.errors import TransientError
 from common.video import Work
 
-_CONSOLES = {
-    "aws": "console.aws.amazon.com",
-    "aws-us-gov": "console.amazonaws-us-gov.com",
-    "aws-cn": "console.amazonaws.cn",
-}
-
 
 def start(state_machine_arn: str, run_id: str, video_id: str, work: Work) -> None:
     """Start the run's execution, once: the run's id is its name. Raises TransientError.
 
-    Starting it again while it is there, or after it ended, changes nothing.
+    Starting it again while it is there, or after it ended, changes nothing. The execution goes on
+    with the caller's trace: botocore sends its id (X-Amzn-Trace-Id).
     """
     given = {
         "run_id": run_id,
@@ -65,17 +60,6 @@ def stop(state_machine_arn: str, run_id: str, reason: str) -> None:
             raise _unavailable() from error
     except BotoCoreError as error:
         raise _unavailable() from error
-
-
-def console_url(state_machine_arn: str, run_id: str) -> str | None:
-    """Return where the run's execution is seen in the console; None in a partition without one."""
-    arn = execution_arn(state_machine_arn, run_id)
-    partition, region = arn.split(":")[1], arn.split(":")[3]
-    host = _CONSOLES.get(partition)
-    if host is None:
-        return None
-    place = f"https://{region}.{host}/states/home?region={region}"
-    return f"{place}#/v2/executions/details/{arn}"
 
 
 def execution_arn(state_machine_arn: str, run_id: str) -> str:

@@ -5,10 +5,13 @@ against each other. A field is the lower-case name of its environment variable.
 """
 
 import os
+import re
 from decimal import Decimal
 from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+_TRACE_ROOT = re.compile(r"\bRoot=(1-[0-9a-f]{8}-[0-9a-f]{24})\b")
 
 
 class SettingsError(RuntimeError):
@@ -162,6 +165,17 @@ class FunctionSettings(BaseModel):
 def function_memory() -> int:
     """The memory that the function has, in MiB."""
     return load(FunctionSettings).aws_lambda_function_memory_size
+
+
+def trace_id() -> str | None:
+    """The id of the X-Ray trace that this invocation is part of; None on one machine.
+
+    Lambda puts it into the environment anew for every invocation: `Root=1-…;Parent=…;Sampled=1`.
+    """
+    if os.environ.get("STAGE") == "local":
+        return None
+    found = _TRACE_ROOT.search(os.environ.get("_X_AMZN_TRACE_ID", ""))
+    return found[1] if found else None
 
 
 def name_user(name: str) -> None:

@@ -104,6 +104,8 @@ def _sweep(run: OpenRun) -> str:
     if status is None:
         # Never started, or the execution is lost: its finished steps answer at once.
         pipeline.start(settings().state_machine_arn, run.run_id, run.session_id, run.work)
+        with database().transaction() as cursor:
+            runs.restart_trace(cursor, run.run_id)
         return "started"
     if status == "RUNNING":
         return "left"

@@ -18,7 +18,7 @@ def add_to(api: apigateway.RestApi, origins: Sequence[str]) -> None:
     if len(origins) == 1:
         readable = {
             "Access-Control-Allow-Origin": origins[0],
-            "Access-Control-Expose-Headers": "Retry-After",
+            "Access-Control-Expose-Headers": "Retry-After, X-Trace-Id",
         }
     for error in ERRORS:
         headers = {**error.headers, **readable}
@@ -26,6 +26,9 @@ def add_to(api: apigateway.RestApi, origins: Sequence[str]) -> None:
             "".join(part.capitalize() for part in error.response_type.split("_")),
             type=apigateway.ResponseType.of(error.response_type),
             status_code=str(error.status),
-            response_headers={name: f"'{value}'" for name, value in headers.items()},
+            response_headers={
+                **{name: f"'{value}'" for name, value in headers.items()},
+                "X-Trace-Id": "context.xrayTraceId",
+            },
             templates={"application/json": json.dumps(error.body)},
         )

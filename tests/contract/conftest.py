@@ -1,10 +1,10 @@
 """A real PostgreSQL with the schema, and a stand-in for the secret that opens it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,7 +15,7 @@ from infra.local.postgres import Postgres
 from infra.local.state import State
 from migrate import migrations, roles
 from migrate.privileges import PRIVILEGES
-from tests.contract.gateway import Gateway, quietly
+from tests.contract.gateway import Context, Gateway, quietly
 from tests.stand_ins import runway, secrets_manager, step_functions
 from tests.stand_ins.process import StandIn
 from tests.stand_ins.secrets_manager import SecretsManager
@@ -219,3 +219,31 @@ def film(
     generation.database().close()
     for one in made:
         one.cache_clear()
+
+
+@pytest.fixture
+def sweep(
+    migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[dict[str, Any]], Any]]:
+    """The function `sweeper` under its own role, and no execution that it knows of."""
+    from common import aws
+    from sweeper import handler as function
+
+    environment = {
+        **as_role(migrated, "sweeper").model_dump(by_alias=True, mode="json"),
+        "MEDIA_BUCKET": "media",
+        "STATE_MACHINE_ARN": MACHINE,
+        "CLIP_FUNCTION_NAME": "clip",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, str(value))
+    kept = (function.settings, function.database, function.store, aws._client)
+    with step_functions.serve() as machine:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", machine.url)
+        for one in kept:
+            one.cache_clear()
+        yield lambda event: quietly(function.handler, event, Context())
+        function.database().close()
+        for one in kept:
+            one.cache_clear()

@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import pytest
 
-from common import pipeline, secrets
+from common import secrets
 from common.database import Database, runs, scenes
 from common.settings import DatabaseSettings
-from tests.contract.conftest import KEYS, MACHINE
+from tests.contract.conftest import KEYS
 from tests.contract.gateway import Gateway
 from tests.contract.rows import STORY, admit, tell
 from tests.stand_ins.secrets_manager import SecretsManager
@@ -160,22 +160,10 @@ def test_every_asset_has_a_link_and_the_list_has_none(gateway: Gateway, database
     assert "reference-frames/1.png?" in first["url"]
     assert (first["version"], second["url"]) == (1, None)
     assert video["links"]["events"] == f"/v1/videos/{video_id}/events"
-    assert video["links"]["console"] is None  # on one machine
+    assert video["links"]["console"] is video["links"]["trace"] is None  # on one machine
+    assert video["trace_id"] is None
     (listed,) = gateway.call("GET", "/v1/videos").json()["data"]
     assert listed["reference_url"] is None
-
-
-@pytest.mark.parametrize(
-    ("partition", "host"),
-    [("aws", "us-east-1.console.aws.amazon.com"), ("aws-cn", "us-east-1.console.amazonaws.cn")],
-)
-def test_a_run_is_found_in_the_console(partition: str, host: str) -> None:
-    machine = MACHINE.replace("arn:aws:", f"arn:{partition}:")
-    execution = f"{machine.replace('stateMachine', 'execution')}:run_1"
-    assert pipeline.console_url(machine, "run_1") == (
-        f"https://{host}/states/home?region=us-east-1#/v2/executions/details/{execution}"
-    )
-    assert pipeline.console_url(MACHINE.replace("aws", "aws-iso", 1), "run_1") is None
 
 
 def test_a_video_is_shown_as_of_one_moment(

@@ -11,12 +11,11 @@ from common.database.jobs import Step
 from common.errors import OutcomeUnknown, PermanentError
 from common.settings import DatabaseSettings
 from common.video import Stage
-from tests.contract.conftest import MACHINE, as_role
+from tests.contract.conftest import as_role
 from tests.contract.gateway import Context, Gateway, quietly
 from tests.contract.rows import admit, tell
 from tests.contract.test_paid import Bench
 from tests.emf import metrics
-from tests.stand_ins import step_functions
 
 WISH = {"prompt": "A paper boat", "scenes": 3, "seconds": 5}
 LAMBDA: Any = Context()
@@ -44,32 +43,6 @@ def finish(migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch) -> Itera
     function.database().close()
     for one in kept:
         one.cache_clear()
-
-
-@pytest.fixture
-def sweep(migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The function `sweeper` under its own role, and no execution that it knows of."""
-    from common import aws
-    from sweeper import handler as function
-
-    environment = {
-        **as_role(migrated, "sweeper").model_dump(by_alias=True, mode="json"),
-        "MEDIA_BUCKET": "media",
-        "STATE_MACHINE_ARN": MACHINE,
-        "CLIP_FUNCTION_NAME": "clip",
-        "AWS_DEFAULT_REGION": "us-east-1",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, str(value))
-    kept = (function.settings, function.database, function.store, aws._client)
-    with step_functions.serve() as machine:
-        monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", machine.url)
-        for one in kept:
-            one.cache_clear()
-        yield lambda event: quietly(function.handler, event, LAMBDA)
-        function.database().close()
-        for one in kept:
-            one.cache_clear()
 
 
 def test_a_canceled_run_is_counted_once(

@@ -101,7 +101,11 @@ def test_gateway_errors_have_the_shape_and_headers_of_the_functions(template: Te
         assert problem.retryable is ("Retry-After" in headers)
         for name in ("Retry-After", "Access-Control-Allow-Origin", "Access-Control-Expose-Headers"):
             headers.pop(name, None)
-        assert headers == {**HEADERS, "Content-Type": MEDIA_TYPE}
+        assert headers == {
+            **HEADERS,
+            "Content-Type": MEDIA_TYPE,
+            "X-Trace-Id": "context.xrayTraceId",  # for API Gateway to fill in
+        }
         assert not any("'" in value for value in headers.values())
 
 

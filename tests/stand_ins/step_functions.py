@@ -18,6 +18,7 @@ class StepFunctions:
     url: str = ""
     executions: dict[str, dict[str, Any]] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
+    traces: dict[str, str | None] = field(default_factory=dict)  # that each was started with
     down: bool = False
     lock: Lock = field(default_factory=Lock)
 
@@ -70,6 +71,8 @@ def serve() -> Iterator[StepFunctions]:
                     status, answer = 400, {"__type": "UnknownOperationException"}
                 else:
                     status, answer = call(body)
+                    if call == state.start:
+                        state.traces.setdefault(body["name"], self.headers["X-Amzn-Trace-Id"])
             payload = json.dumps(answer).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/x-amz-json-1.0")

@@ -133,6 +133,9 @@ class Links(BaseModel):
     cancel: str
     events: str
     console: str | None = Field(description="The run in the console of AWS; null on one machine.")
+    trace: str | None = Field(
+        description="The run's trace in the console of AWS, where it was sampled; null without one."
+    )
 
 
 class VideoObject(BaseModel):
@@ -170,6 +173,10 @@ class VideoObject(BaseModel):
     metadata: dict[str, str]
     source: str = Field(description="`api`, or the object in the inbox that asked for it.")
     run_id: str
+    trace_id: str | None = Field(
+        description="Of the run, in AWS X-Ray; that of the request that started it. Null on one "
+        "machine."
+    )
     created_at: datetime
     started_at: datetime | None
     completed_at: datetime | None

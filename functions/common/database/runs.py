@@ -10,6 +10,7 @@ from psycopg2.extras import Json
 
 from common.database import Cursor, budget, narrations, scenes, video_status
 from common.errors import NotFound, RunEnded
+from common.settings import trace_id
 from common.video import WHOLE, Part, Stage, Work
 
 
@@ -59,21 +60,22 @@ def insert(
 ) -> None:
     """Store a new run as queued, with what was reserved for it.
 
-    `request` is what an answer repeats of the request. The run counts for the key `key_id`, or for
-    the video's; whether that may have one more is for `limits.admit_run` to say, before.
+    `request` is what an answer repeats of the request, whose trace the run gets. It counts for the
+    key `key_id`, or for the video's; whether that may have one more is for `limits.admit_run` to
+    say, before.
     """
     cursor.execute(
         """
         INSERT INTO runs (run_id, session_id, kind, stage, reserved_usd, step, scenes, request,
-                          key_id)
+                          trace_id, key_id)
         VALUES (%(run)s, %(video)s, %(kind)s, %(stage)s, %(usd)s, %(step)s, %(scenes)s,
-                %(request)s,
+                %(request)s, %(trace)s,
                 COALESCE(%(key)s, (SELECT key_id FROM video_sessions WHERE session_id = %(video)s)))
         """,
         {
             "run": run_id, "video": session_id, "kind": kind, "stage": work.first_stage.value,
             "usd": reserved_usd, "step": work.part.value, "scenes": Json(dict(work.versions)),
-            "request": Json(dict(request or {})), "key": key_id,
+            "request": Json(dict(request or {})), "trace": trace_id(), "key": key_id,
         },
     )  # fmt: skip
     video_status.refresh(cursor, session_id)
@@ -149,6 +151,11 @@ def stage_of(cursor: Cursor, run_id: str) -> str:
         raise NotFound("There is no such run.")
     stage: str = row["stage"]
     return stage
+
+
+def restart_trace(cursor: Cursor, run_id: str) -> None:
+    """Give the run the trace of who starts it now; the request that asked for it did not."""
+    cursor.execute("UPDATE runs SET trace_id = %s WHERE run_id = %s", (trace_id(), run_id))
 
 
 def work(cursor: Cursor, run_id: str) -> Work:

@@ -63,6 +63,7 @@ class Video(Wish):
     updated_at: datetime | None = None
     run_id: str = ""
     run_status: str = "queued"
+    trace_id: str | None = None
     stage: str = "story"
     error: dict[str, Any] | None = None
     started_at: datetime | None = None
@@ -103,7 +104,7 @@ _SELECT = """
            s.key_id, s.max_cost_usd, s.on_unknown, s.metadata, s.output, s.speech_provider,
            s.speech_model, s.request_id, s.status,
            s.story_title, s.story_overview, s.created_at, s.updated_at,
-           r.run_id, r.status AS run_status, r.stage, r.started_at, r.ended_at,
+           r.run_id, r.status AS run_status, r.trace_id, r.stage, r.started_at, r.ended_at,
            CASE WHEN s.status = 'failed' THEN COALESCE(r.error, u.error) END AS error,
            CASE WHEN s.status = 'failed' AND r.error IS NULL AND u.step = 'all'
                 THEN COALESCE(scenes_without_clip(s.session_id), '{}') END AS missing, (
