@@ -12,6 +12,7 @@ from aws_lambda_powertools.event_handler.openapi.models import (
     HTTPBearer,
     License,
     Server,
+    Tag,
 )
 from pydantic import BaseModel
 
@@ -22,6 +23,18 @@ VERSION = "1.0.0"
 _REFERENCE = re.compile(r'"#/components/schemas/([^"]+)"')
 SERVER = "."  # relative to the document; the API answers with its whole address
 _FIRST_VERSION_WRONG = "The body is not JSON, or a field or parameter is wrong."  # one status
+_TAGS = {
+    "Videos": "Whole videos: made by one request, watched, resumed, canceled, deleted.",
+    "Media": "Everything that was made or uploaded.",
+    "Uploads": "Pictures, clips and music of the caller, sent straight to the store.",
+    "Models": "What can be chosen, and what it costs.",
+    "Usage": "Requests, runs and cost by day and key.",
+    "Steps": "One step at a time. Requests with the same `requestId` work on one video.",
+    "Files": "Single files, by form, as base64 or in parts.",
+    "Links": "Media by signed links, which need no API key.",
+    "API keys": "For the operator.",
+    "Health": "Whether the service is up.",
+}
 _MEANING = {
     400: "The body is not JSON.",
     401: "No API key, or not a valid one.",
@@ -86,6 +99,7 @@ def text(app: APIGatewayRestResolver) -> str:
             "apiKey": APIKey.model_validate({"name": "X-API-Key", "in": "header"}),
         },
         security=[{"bearer": []}, {"apiKey": []}],
+        tags=[Tag(name=name, description=text) for name, text in _TAGS.items()],
         servers=[Server(url=SERVER, description="Where this document lies: the API's stage.")],
     )
     document = json.loads(raw)

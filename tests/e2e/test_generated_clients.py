@@ -1,7 +1,6 @@
 """Clients that generators make of the OpenAPI document: one makes a video, one is type-checked."""
 
 import importlib
-import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+from openapi_python_client.strings import snake_case
 
 from tests import node
 from tests.answers import DOCUMENT
@@ -54,8 +54,8 @@ class Generated:
     def call(self, method: str, path: str, *arguments: Any, **options: Any) -> Any:
         """Call an operation; return the parsed answer."""
         operation = DOCUMENT["paths"][path][method]
-        name = re.sub("_+", "_", operation["operationId"])
-        tag = operation.get("tags", ["default"])[0]
+        name = snake_case(operation["operationId"])
+        tag = snake_case(operation["tags"][0])
         module = importlib.import_module(f"{self.package}.api.{tag}.{name}")
         answer = module.sync_detailed(*arguments, client=self.client, **options)
         assert answer.status_code < 300, answer.content

@@ -55,3 +55,15 @@ def test_what_an_answer_always_holds_is_required() -> None:
     assert {"success", "story"} <= set(SCHEMAS["StoryMade"]["required"])
     assert "object" in SCHEMAS["VideoObject"]["required"]
     assert set(SCHEMAS["CreateVideo"]["required"]) == {"prompt"}
+
+
+def test_operation_ids_are_unique_and_in_camel_case() -> None:
+    ids = [operation["operationId"] for operation in operations()]
+    assert len(ids) == len(set(ids))
+    assert [name for name in ids if not re.fullmatch(r"[a-z]+([A-Z0-9][a-z0-9]*)*", name)] == []
+
+
+def test_every_operation_has_one_declared_tag() -> None:
+    declared = {tag["name"] for tag in DOCUMENT["tags"]}
+    used = {tuple(operation["tags"]) for operation in operations()}
+    assert used == {(name,) for name in declared}

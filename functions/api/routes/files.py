@@ -46,6 +46,8 @@ router = group()
 
 @router.get(
     "/api/get_presigned_url",
+    operation_id="getPresignedUrl",
+    tags=["Files"],
     summary="Get fresh links to a media object",
     description="With an API key for the caller's own, by id or key; without one by the "
     "capability of a link, for as long as that is good.",
@@ -69,6 +71,8 @@ def get_presigned_url(
 
 @router.post(
     "/api/convert_s3_image_to_base64",
+    operation_id="convertImageToBase64",
+    tags=["Files"],
     summary="Read a picture as text",
     description="With an API key for the caller's own, or by the capability of a link.",
     responses=answers(200, Converted, 400, 404, 413, 415, 429, 503, authenticated=True),
@@ -97,13 +101,15 @@ _OF_IMAGE: dict[str, Any] = {
 }
 
 
-@router.post("/api/upload_image", **_OF_IMAGE)
+@router.post("/api/upload_image", operation_id="uploadImage", tags=["Files"], **_OF_IMAGE)
 def upload_image(wish: UploadImage, request_id: RequestId = None) -> ImageLocated:
     """The stored picture, and links to it."""
     return _upload_image(wish, request_id)
 
 
-@router.post("/api/public/upload-image", **_OF_IMAGE)
+@router.post(
+    "/api/public/upload-image", operation_id="uploadPublicImage", tags=["Files"], **_OF_IMAGE
+)
 def upload_public_image(wish: UploadImage, request_id: RequestId = None) -> ImageLocated:
     """The same under the path of the public endpoints."""
     return _upload_image(wish, request_id)
@@ -118,6 +124,8 @@ def _of_video() -> dict[int, Any]:
 
 @router.post(
     "/api/upload_video",
+    operation_id="uploadVideo",
+    tags=["Files"],
     summary="Upload a video",
     description="A small one whole, as JSON or as a form with a file; of a large one its "
     "`fileSize`: the answer says where its parts are put.",

@@ -27,6 +27,8 @@ router = group()
 
 @router.post(
     "/api/admin/api-keys",
+    operation_id="createApiKey",
+    tags=["API keys"],
     summary="Mint an API key",
     description="For the operator. The key is shown this once.",
     responses=answers(201, SecretAnswer, 400, 415, 422, 429, 503, authenticated=True),
@@ -41,6 +43,8 @@ def create_key(wish: CreateKey) -> Response[SecretAnswer]:
 
 @router.get(
     "/api/admin/api-keys",
+    operation_id="listApiKeys",
+    tags=["API keys"],
     summary="List API keys",
     description="For the operator. Newest first, revoked ones too; without their secrets.",
     responses=answers(200, KeyPage, 422, 429, 503, authenticated=True),
@@ -62,6 +66,8 @@ def list_keys(
 
 @router.get(
     "/api/admin/api-keys/<key_id>",
+    operation_id="getApiKey",
+    tags=["API keys"],
     summary="Show an API key",
     description="For the operator.",
     responses=answers(200, KeyAnswer, 404, 422, 429, 503, authenticated=True),
@@ -74,6 +80,8 @@ def get_key(key_id: KeyId) -> KeyAnswer:
 
 @router.patch(
     "/api/admin/api-keys/<key_id>",
+    operation_id="updateApiKey",
+    tags=["API keys"],
     summary="Change an API key",
     description="For the operator. Holds from the next request with the key on.",
     responses=answers(200, KeyAnswer, 400, 404, 409, 415, 422, 429, 503, authenticated=True),
@@ -86,6 +94,8 @@ def change_key(key_id: KeyId, wish: ChangeKey) -> KeyAnswer:
 
 @router.post(
     "/api/admin/api-keys/<key_id>/rotate",
+    operation_id="rotateApiKey",
+    tags=["API keys"],
     summary="Rotate an API key",
     description="For the operator. Gives the key a new secret, shown this once; the old one works "
     "for the grace period. Rotating again before that has ended replaces the newer secret.",
@@ -99,6 +109,8 @@ def rotate_key(key_id: KeyId, wish: Annotated[RotateKey | None, Body()] = None) 
 
 @router.delete(
     "/api/admin/api-keys/<key_id>",
+    operation_id="revokeApiKey",
+    tags=["API keys"],
     summary="Revoke an API key",
     description="For the operator. For good, from the next request on; what the key made stays.",
     responses=answers(200, KeyAnswer, 404, 422, 429, 503, authenticated=True),

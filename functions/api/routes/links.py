@@ -58,6 +58,8 @@ def _lead_to_facts(kind: Shown, key: str, capability: str | None) -> Response[st
 
 @router.get(
     "/api/proxy_s3_image/<user_id>/<request_id>/<folder>/<name>",
+    operation_id="readImage",
+    tags=["Links"],
     summary="Read a picture by its link",
     responses=_READ,
     status_code=302,
@@ -78,6 +80,8 @@ def read_image(
 
 @router.head(
     "/api/proxy_s3_image/<user_id>/<request_id>/<folder>/<name>",
+    operation_id="headImage",
+    tags=["Links"],
     summary="Ask after a picture by its link",
     responses=_ASK,
     status_code=302,
@@ -92,6 +96,8 @@ def ask_image(
 
 @router.get(
     "/api/proxy_s3_video/<user_id>/<request_id>/<folder>/<name>",
+    operation_id="readVideo",
+    tags=["Links"],
     summary="Read a clip, a video or a sound by its link",
     responses=_READ,
     status_code=302,
@@ -112,6 +118,8 @@ def read_video(
 
 @router.head(
     "/api/proxy_s3_video/<user_id>/<request_id>/<folder>/<name>",
+    operation_id="headVideo",
+    tags=["Links"],
     summary="Ask after a clip, a video or a sound by its link",
     responses=_ASK,
     status_code=302,

@@ -20,6 +20,8 @@ router = group()
 
 @router.get(
     "/v1/media",
+    operation_id="listMedia",
+    tags=["Media"],
     summary="List media",
     description="Pictures, clips, finished videos and uploads of the caller, newest first.",
     responses=answers(200, MediaPage, 422, 429, 503, authenticated=True),
@@ -52,6 +54,8 @@ def list_media(
 
 @router.get(
     "/v1/media/<media_id>",
+    operation_id="getMedia",
+    tags=["Media"],
     summary="Show a media object",
     responses=answers(200, MediaObject, 404, 422, 429, 503, authenticated=True),
     middlewares=ADMITTED,
@@ -63,6 +67,8 @@ def get_media(media_id: MediaId) -> MediaObject:
 
 @router.delete(
     "/v1/media/<media_id>",
+    operation_id="deleteMedia",
+    tags=["Media"],
     summary="Delete a media object",
     description="An upload, or a version that a newer one has replaced. What a video is made of "
     "as it is now goes with the video: `DELETE /v1/videos/{id}`.",
@@ -78,6 +84,8 @@ def delete_media(media_id: MediaId) -> Response[str]:
 
 @router.delete(
     "/v1/media/links",
+    operation_id="revokeMediaLinks",
+    tags=["Media"],
     summary="End all links",
     description="Every link to the caller's media that was given out so far stops working, "
     "whoever holds it. New ones can be made at once. Two things go on: what a link was opened for "

@@ -12,6 +12,8 @@ router = group()
 
 @router.post(
     "/v1/estimates",
+    operation_id="createEstimate",
+    tags=["Models"],
     summary="Estimate what a video would cost",
     description="Takes the body of `POST /v1/videos`. Nothing is stored or started.",
     responses=answers(200, Estimate, 400, 413, 415, 422, 429, 503, authenticated=True),
@@ -24,6 +26,8 @@ def estimate_video(wish: CreateVideo) -> Estimate:
 
 @router.get(
     "/v1/models",
+    operation_id="listModels",
+    tags=["Models"],
     summary="List models",
     description="Every provider and model: what it takes, what it costs, whether it can be used.",
     responses=answers(200, ModelList, 422, 429, 503, authenticated=True),

@@ -64,6 +64,8 @@ def _started(made: Any, refusals: tuple[int, ...] = _REFUSALS) -> dict[int, Any]
 
 @router.post(
     "/api/generate_story",
+    operation_id="generateStory",
+    tags=["Steps"],
     summary="Write a story",
     description=_WAITS,
     responses=_started(StoryMade),
@@ -81,6 +83,8 @@ def generate_story(
 
 @router.post(
     "/api/generate_single_image",
+    operation_id="generateSingleImage",
+    tags=["Steps"],
     summary="Paint the picture of a scene",
     description=_WAITS,
     responses=_started(ImageMade),
@@ -98,6 +102,8 @@ def generate_single_image(
 
 @router.post(
     "/api/generate_single_video_clip",
+    operation_id="generateSingleVideoClip",
+    tags=["Steps"],
     summary="Make the clip of a scene",
     description=_WAITS,
     responses=_started(ClipMade),
@@ -115,6 +121,8 @@ def generate_single_video_clip(
 
 @router.post(
     "/api/merge_video_clips",
+    operation_id="mergeVideoClips",
+    tags=["Steps"],
     summary="Join the clips of a video",
     description=_WAITS,
     responses=_started(MergeMade),
@@ -132,6 +140,8 @@ def merge_video_clips(
 
 @router.post(
     "/api/public/generate-images",
+    operation_id="generateImages",
+    tags=["Steps"],
     summary="Paint several pictures of a prompt",
     description=_WAITS,
     responses=_started(ImagesMade),
@@ -149,6 +159,8 @@ def generate_images(
 
 @router.post(
     "/api/public/generate-video",
+    operation_id="generateVideo",
+    tags=["Steps"],
     summary="Make a video of pictures",
     description=_WAITS,
     responses=_started(VideoMade),
@@ -166,6 +178,8 @@ def generate_video(
 
 @router.get(
     "/api/runs/<run_id>",
+    operation_id="getRun",
+    tags=["Steps"],
     summary="Ask after a part that is being made",
     description="Answers as the request that started it would have, had it waited.",
     responses=_started(Made, (400, 402, 404, 409, 429, 502, 503)),

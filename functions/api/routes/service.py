@@ -10,6 +10,8 @@ router = group()
 
 @router.get(
     "/v1/health",
+    operation_id="getHealth",
+    tags=["Health"],
     summary="Is the service up?",
     responses=answers(200, Health, 503),
     security=[],

@@ -15,6 +15,8 @@ router = group()
 
 @router.post(
     "/v1/uploads",
+    operation_id="createUpload",
+    tags=["Uploads"],
     summary="Upload a file",
     description="Announces a picture, a video or a sound, and answers where to send its bytes: "
     "by a form, or in parts. What arrives is looked at and measured; poll `links.self` until it "
@@ -32,6 +34,8 @@ def create_upload(wish: CreateUpload) -> Response[UploadObject]:
 
 @router.post(
     "/v1/uploads/<media_id>/complete",
+    operation_id="completeUpload",
+    tags=["Uploads"],
     summary="Complete an upload in parts",
     description="After the last part was sent.",
     responses=answers(202, MediaObject, 400, 404, 409, 415, 422, 429, 503, authenticated=True),
@@ -49,6 +53,8 @@ def complete_upload(media_id: MediaId, sent: CompleteUpload) -> Response[MediaOb
 
 @router.post(
     "/v1/uploads/<media_id>/abort",
+    operation_id="abortUpload",
+    tags=["Uploads"],
     summary="Abort an upload",
     description="Forgets it, and the parts that were sent.",
     responses=empty(404, 409, 422, 429, 503, authenticated=True),

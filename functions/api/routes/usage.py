@@ -28,6 +28,8 @@ router = group()
 
 @router.get(
     "/v1/usage",
+    operation_id="getUsage",
+    tags=["Usage"],
     summary="Show what was used",
     description="Requests, runs and cost by day (UTC) and key, newest first: of the caller's own "
     "keys, for the operator of all. The figures stay when videos are deleted.",

@@ -56,6 +56,8 @@ def _started(*refusals: int) -> dict[int, Any]:
 
 @router.post(
     "/v1/videos",
+    operation_id="createVideo",
+    tags=["Videos"],
     summary="Make a video",
     description="Accepts the wish and starts a run. Poll the answer's `links.self`.",
     responses=_started(400, 402, 409, 413, 415, 422, 429, 503),
@@ -88,6 +90,8 @@ def _created(who: Caller, wish: CreateVideo, request: Once, request_id: str | No
 
 @router.get(
     "/v1/videos",
+    operation_id="listVideos",
+    tags=["Videos"],
     summary="List videos",
     description="The caller's videos, newest first; those that meet every condition.",
     responses=answers(200, VideoPage, 422, 429, 503, authenticated=True),
@@ -126,6 +130,8 @@ def list_videos(
 
 @router.get(
     "/v1/videos/<video_id>",
+    operation_id="getVideo",
+    tags=["Videos"],
     summary="Show a video",
     responses=answers(200, VideoObject, 404, 422, 429, 503, authenticated=True),
     middlewares=ADMITTED,
@@ -137,6 +143,8 @@ def get_video(video_id: VideoId, prefer: Prefer = None) -> Response[str]:
 
 @router.delete(
     "/v1/videos/<video_id>",
+    operation_id="deleteVideo",
+    tags=["Videos"],
     summary="Delete a video",
     description="For good: its rows, and every version of its media. One that is being made is "
     "canceled first. What it cost stays counted.",
@@ -152,6 +160,8 @@ def delete_video(video_id: VideoId) -> Response[str]:
 
 @router.get(
     "/v1/videos/<video_id>/events",
+    operation_id="listVideoEvents",
+    tags=["Videos"],
     summary="Show what happened",
     description="The timeline of all runs of a video, oldest first.",
     responses=answers(200, EventPage, 404, 422, 429, 503, authenticated=True),
@@ -164,6 +174,8 @@ def list_events(video_id: VideoId, limit: Limit = 100, cursor: CursorText = None
 
 @router.get(
     "/v1/videos/<video_id>/download",
+    operation_id="getVideoDownload",
+    tags=["Videos"],
     summary="Get a fresh download link",
     responses=answers(200, Download, 404, 409, 422, 429, 503, authenticated=True),
     middlewares=ADMITTED,
@@ -175,6 +187,8 @@ def download_video(video_id: VideoId) -> Download:
 
 @router.post(
     "/v1/videos/<video_id>/resume",
+    operation_id="resumeVideo",
+    tags=["Videos"],
     summary="Resume a video that is not finished",
     description="Starts a new run that makes what the video lacks, whatever its last run was for; "
     "only that is paid for. Without a body, under the terms of before; with one, under those that "
@@ -199,6 +213,8 @@ def resume_video(
 
 @router.post(
     "/v1/videos/<video_id>/cancel",
+    operation_id="cancelVideo",
+    tags=["Videos"],
     summary="Cancel a video",
     description="Nothing new is started for it from now on. What the provider is at goes on, and "
     "is collected within minutes or when the video is resumed, unless it is canceled too: by "
