@@ -71,9 +71,12 @@ def user(link: Connection, name: str) -> Connection:
     return Connection(link.endpoint, key["AccessKeyId"], key["SecretAccessKey"])
 
 
-def behind_a_gateway(link: Connection, name: str, code: str, method: str) -> str:
+def behind_a_gateway(
+    link: Connection, name: str, code: str, method: str, *, milliseconds: int = 29_000,
+    **options: Any,
+) -> str:  # fmt: skip
     """Create a function and a REST API in front of it; return the address."""
-    function(link, name, code)
+    function(link, name, code, **options)
     gateway = link.client("apigateway")
     api = gateway.create_rest_api(name=name)["id"]
     (root,) = gateway.get_resources(restApiId=api)["items"]
@@ -83,6 +86,7 @@ def behind_a_gateway(link: Connection, name: str, code: str, method: str) -> str
     gateway.put_integration(
         **place,
         type="AWS_PROXY",
+        timeoutInMillis=milliseconds,
         integrationHttpMethod="POST",
         uri=f"arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{arn}/invocations",
     )
@@ -114,6 +118,77 @@ def statuses_of_sizes(link: Connection, name: str) -> dict[str, int]:
         what: requests.post(f"{url}/?n={answer}", data="x" * size, timeout=60).status_code
         for what, (size, answer) in sent.items()
     }
+
+
+HEADERS = """
+def handler(event, _):
+    facts = {"Content-Length": "1234", "Content-Type": "video/mp4", "ETag": '"a"'}
+    return {"statusCode": 200, "headers": facts, "body": ""}
+"""
+
+# Waits until a second is left: of its own time, or of the gateway's two.
+COLD = """
+import time
+time.sleep(1)
+def handler(event, context):
+    if event["queryStringParameters"]["clock"] == "function":
+        seconds = context.get_remaining_time_in_millis() / 1000
+    else:
+        seconds = event["requestContext"]["requestTimeEpoch"] / 1000 + 3 - time.time()
+    time.sleep(max(0, seconds - 1))
+    return {"statusCode": 200, "body": "in time"}
+"""
+
+
+def waited_for(link: Connection, name: str) -> dict[str, int]:
+    """What a cold function answers behind a REST API that waits for three seconds.
+
+    Its INIT takes one; by its own clock it may take three, which ends too late.
+    """
+    found = {}
+    for clock in ("function", "gateway"):
+        url = behind_a_gateway(link, f"{name}-{clock}", COLD, "GET", Timeout=3, milliseconds=3000)
+        found[clock] = requests.get(f"{url}/?clock={clock}", timeout=30).status_code
+    return found
+
+
+def refused(link: Connection, name: str) -> tuple[int, str]:
+    """What a REST API answers, and Step Functions calls it, when Lambda runs no function."""
+    url = behind_a_gateway(link, name, "def handler(event, _): return {}", "GET")
+    link.client("lambda").put_function_concurrency(
+        FunctionName=name, ReservedConcurrentExecutions=0
+    )
+    status = requests.get(f"{url}/", timeout=30).status_code
+    arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
+    task = {"Type": "Task", "Resource": arn, "End": True}
+    return status, executed(link, name, {"StartAt": "Call", "States": {"Call": task}})["error"]
+
+
+def executed(link: Connection, name: str, definition: dict[str, Any]) -> dict[str, Any]:
+    """Run a state machine to its end; describe the execution."""
+    states = link.client("stepfunctions")
+    machine = states.create_state_machine(
+        name=name, definition=json.dumps(definition), roleArn=ROLE
+    )["stateMachineArn"]
+    arn = states.start_execution(stateMachineArn=machine)["executionArn"]
+    for _ in range(400):
+        found: dict[str, Any] = dict(states.describe_execution(executionArn=arn))
+        if found["status"] != "RUNNING":
+            return found
+        time.sleep(0.05)
+    raise TimeoutError(name)
+
+
+def seconds_of_retries(link: Connection, name: str) -> float:
+    """How long an execution pauses between three attempts, with a second as the longest pause."""
+    function(link, name, "def handler(event, _): raise ValueError")
+    arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
+    retrier = {"ErrorEquals": ["ValueError", "Runtime.HandlerError"], "IntervalSeconds": 1,
+               "BackoffRate": 3, "MaxAttempts": 2, "MaxDelaySeconds": 1,
+               "JitterStrategy": "FULL"}  # fmt: skip
+    task = {"Type": "Task", "Resource": arn, "Retry": [retrier], "End": True}
+    found = executed(link, name, {"StartAt": "Call", "States": {"Call": task}})
+    return float((found["stopDate"] - found["startDate"]).total_seconds())
 
 
 def event_of_an_object(link: Connection, bucket: str) -> dict[str, Any]:
@@ -266,6 +341,19 @@ def handler(event, context):
     def test_object_version(self, stock: Connection) -> None:
         assert "version-id" not in event_of_an_object(stock, "stock-events")
 
+    def test_integration_timeout(self, stock: Connection) -> None:
+        assert waited_for(stock, "stock-cold")["function"] == 200
+
+    def test_remapped_headers(self, stock: Connection) -> None:
+        url = behind_a_gateway(stock, "stock-headers", HEADERS, "HEAD")
+        assert requests.head(f"{url}/", timeout=30).headers["Content-Length"] == "1234"
+
+    def test_refused_invocation(self, stock: Connection) -> None:
+        assert refused(stock, "stock-refused") == (429, "Lambda.Unknown")
+
+    def test_retry_pauses(self, stock: Connection) -> None:
+        assert seconds_of_retries(stock, "stock-retries") > 4
+
     def test_every_patch_has_its_gap_shown(self) -> None:
         names = {f"test_{patch.__name__.rsplit('.', 1)[-1]}" for patch in patches.ALL}
         assert names <= set(vars(TestGaps))
@@ -306,6 +394,22 @@ class TestClosed:
         assert statuses_of_sizes(small, "sizes") == {
             "request": 200, "large request": 413, "answer": 200, "large answer": 502,
         }  # fmt: skip
+
+    def test_integration_timeout(self, small: Connection) -> None:
+        assert waited_for(small, "small-cold") == {"function": 504, "gateway": 200}
+
+    def test_remapped_headers(self, small: Connection) -> None:
+        url = behind_a_gateway(small, "small-headers", HEADERS, "HEAD")
+        headers = requests.head(f"{url}/", timeout=30).headers
+        assert headers.get("Content-Length") in (None, "0")
+        assert headers["x-amzn-Remapped-Content-Length"] == "1234"
+        assert (headers["Content-Type"], headers["ETag"]) == ("video/mp4", '"a"')
+
+    def test_refused_invocation(self, small: Connection) -> None:
+        assert refused(small, "small-refused") == (504, "Lambda.TooManyRequestsException")
+
+    def test_retry_pauses(self, small: Connection) -> None:
+        assert seconds_of_retries(small, "small-retries") < 4
 
     def test_generated_secret_keeps_to_its_wishes(self) -> None:
         wanted = {

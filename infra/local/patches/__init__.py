@@ -14,11 +14,15 @@ from infra.local.patches import (
     called_address,
     custom_resource_failure,
     database_instance,
+    integration_timeout,
     metric_math_alarm,
     missing_resource_types,
     object_version,
     payload_limit,
     python_runtime,
+    refused_invocation,
+    remapped_headers,
+    retry_pauses,
     root_credential,
     secret_reference,
     secure_transport,
@@ -40,6 +44,10 @@ ALL = (
     called_address,
     object_version,
     payload_limit,
+    refused_invocation,
+    remapped_headers,
+    integration_timeout,
+    retry_pauses,
 )
 
 
