@@ -8,7 +8,7 @@ CASES ?= 20000
 export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST FILE
 
-.PHONY: demo drop up down doctor bootstrap deploy destroy key test check format unit contract infra local e2e media faults faults-share fuzz aws-check first-use bench bench-share sizes layers lock openapi clean help
+.PHONY: demo drop up down doctor bootstrap deploy destroy key test check format unit contract infra aws local e2e media faults faults-share fuzz aws-check first-use bench bench-share sizes layers lock openapi clean help
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -68,7 +68,7 @@ format: .venv/.installed ## Format the code
 unit contract surface infra e2e: .venv/.installed
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/$@
 
-local media: .venv/.installed
+local media aws: .venv/.installed
 	$(BIN)/pytest -q tests/$@
 
 faults-share: .venv/.installed
@@ -82,7 +82,7 @@ fuzz: .venv/.installed ## Send the API thousands of made-up requests: CASES=2000
 	$(BIN)/pytest -q tests/surface/test_fuzz.py tests/surface/test_abuse.py tests/e2e/test_fuzz.py --fuzz $(CASES)
 
 # Each check is a target of its own; those that take long are no part of `make test`.
-aws-check: infra ## Check everything about AWS that needs no account
+aws-check: infra aws ## Check everything about AWS that needs no account
 
 first-use: .venv/.installed ## Make a first video in many environments, as root on Linux (an hour)
 	$(BIN)/python -m tests.local.first_use
