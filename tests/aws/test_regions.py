@@ -16,8 +16,9 @@ REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "eu-north-1", "ap-south-1",
 
 def lint(region: str, *templates: Path) -> list[str]:
     """What cfn-lint finds in a region; the CDK writes each function's role down twice (W3005)."""
-    command = [Path(sys.executable).with_name("cfn-lint"), "--format", "json", "--ignore-checks",
-               "W3005", "--regions", region, "--", *templates]  # fmt: skip
+    program = Path(sys.executable).with_name("cfn-lint")
+    options = ["--format", "json", "--ignore-checks", "W3005", "--regions", region]
+    command = [str(program), *options, "--", *map(str, templates)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     return [f"{found['Rule']['Id']} {found['Message']}" for found in json.loads(done.stdout)]
