@@ -6,7 +6,7 @@ Keys travel in headers that a page sets itself, so credentials of the browser ar
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from api.middleware import SECURITY_HEADERS
+from api.middleware import SECURITY_HEADERS, trace_header
 
 METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 REQUEST_HEADERS = (
@@ -60,7 +60,7 @@ def preflight(allowed: Sequence[str], origin: str | None) -> dict[str, Any]:
         }
     return {
         "statusCode": 204,
-        "headers": {**SECURITY_HEADERS, **granted, "Vary": "Origin"},
+        "headers": {**SECURITY_HEADERS, **trace_header(), **granted, "Vary": "Origin"},
         "body": "",
         "isBase64Encoded": False,
     }

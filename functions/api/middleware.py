@@ -80,14 +80,19 @@ def exact_path(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[An
 
 def headers(app: APIGatewayRestResolver) -> dict[str, str]:
     """Return the headers that every answer carries, those for pages, and of the caller's limits."""
-    trace = trace_id()
     return {
         **SECURITY_HEADERS,
         **app.context.get("cors", {}),
         "X-Request-Id": app.current_event.request_context.request_id or "",
-        **({"X-Trace-Id": trace} if trace else {}),
+        **trace_header(),
         **app.context.get("limits", {}),
     }
+
+
+def trace_header() -> dict[str, str]:
+    """Return the header that names the trace of the request; none on one machine."""
+    trace = trace_id()
+    return {"X-Trace-Id": trace} if trace else {}
 
 
 def admitted(

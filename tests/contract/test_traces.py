@@ -49,7 +49,8 @@ def deployed(gateway: Gateway, begin: Begin) -> Iterator[Gateway]:
     ("method", "path", "body", "status"),
     [("GET", "/v1/videos", None, 200), ("POST", "/v1/videos", WISH, 202),
      ("POST", "/v1/videos", {}, 422), ("GET", "/v1/videos/vid_none", None, 404),
-     ("GET", "/nowhere", None, 404), ("GET", "/v1/health", None, 200)],
+     ("GET", "/nowhere", None, 404), ("GET", "/v1/health", None, 200),
+     ("OPTIONS", "/v1/videos", None, 204)],
 )  # fmt: skip
 def test_every_answer_names_its_trace(
     method: str, path: str, body: Any, status: int, deployed: Gateway
