@@ -8,7 +8,7 @@ CASES ?= 20000
 export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST FILE
 
-.PHONY: demo drop up down doctor bootstrap deploy destroy key test check format unit contract infra aws local e2e media faults faults-share fuzz aws-check first-use bench bench-share sizes layers lock openapi clean help
+.PHONY: demo drop up down doctor bootstrap deploy verify destroy key test check format unit contract infra aws local e2e media faults faults-share fuzz aws-check first-use bench bench-share sizes layers lock openapi clean help
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -46,6 +46,9 @@ bootstrap: .venv/.installed ## Prepare an AWS account and region for the CDK, on
 
 deploy: .venv/.installed ## Deploy a stage, or changed code to the running local cloud: STAGE=, OPTIONS="-c setting=value"
 	@$(BIN)/python -m $(if $(filter local,$(STAGE)),infra.local deploy,infra.operator deploy --stage $(STAGE) $(OPTIONS))
+
+verify: .venv/.installed ## Try out a deployed stage, free of charge: STAGE=; PAID=1 adds a paid video of at most MAX_COST=0.50 USD
+	@$(BIN)/python -m infra.operator verify --stage $(STAGE) $(if $(PAID),--max-cost $(or $(MAX_COST),0.50))
 
 destroy: .venv/.installed ## Delete a stage and, except of prod, its data: STAGE=, CONFIRM= (its name, instead of a question)
 	@$(BIN)/python -m infra.destroy --stage $(STAGE) $(if $(CONFIRM),--confirm $(CONFIRM))

@@ -19,6 +19,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from common import keys
 from infra.config import STAGES
+from infra.operator.aws import Aws
+from infra.operator.errors import explain
 
 
 class MintError(Exception):
@@ -58,11 +60,8 @@ class CloudDeployment:
 
     def client(self, service: str) -> Any:
         """A boto3 client of the service."""
-        import boto3
-
         with _explained("No client of AWS can be made"):
-            session: Any = boto3.Session()
-            return session.client(service)
+            return Aws().client(service)
 
 
 def mint_key(
@@ -121,7 +120,7 @@ def _explained(what: str) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise MintError(
-            f"{what}: {error}\nNo key was made. Check credentials, region and --stage."
+            f"{what}: {explain(error)}\nNo key was made. Check credentials, region and --stage."
         ) from error
 
 

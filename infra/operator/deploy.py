@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from infra import node
+from infra import config, kept_settings, node
 from infra.operator import doctor, stack
 from infra.operator.aws import Aws
 from infra.operator.checks import Site
@@ -27,7 +27,8 @@ def bootstrap(site: Site, aws: Aws) -> None:
 def deploy(site: Site, aws: Aws, changes: Mapping[str, str]) -> None:
     """Deploy the stage after a look at what that needs, and print what is left to do.
 
-    `changes` go before the stage's stored settings. Raises OperatorError when something is missing
+    `changes` go before the stage's stored settings, and these before what the deployed stack keeps
+    (the image of its NAT instance). Raises OperatorError when something is missing
     or the deployment fails.
     """
     if not doctor.report(doctor.before_deployment(site)):
@@ -35,10 +36,14 @@ def deploy(site: Site, aws: Aws, changes: Mapping[str, str]) -> None:
     stage, name = site.stage.name, site.stage.stack_name
     OUTPUTS.mkdir(parents=True, exist_ok=True)
     outputs = OUTPUTS / f"{stage}.json"
-    settings = [f"--context={key}={value}" for key, value in {"stage": stage, **changes}.items()]
+    kept = kept_settings.of(
+        name, cloudformation=site.client("cloudformation"), ec2=site.client("ec2")
+    )
+    settings = {"stage": stage, **_without(kept, config.stored(stage)), **changes}
+    context = [f"--context={key}={value}" for key, value in settings.items()]
     # Whoever cannot be asked has agreed by running this.
     approval = [] if sys.stdin.isatty() else ["--require-approval=never"]
-    if _cdk(aws, "deploy", name, *settings, f"--outputs-file={outputs}", *approval):
+    if _cdk(aws, "deploy", name, *context, f"--outputs-file={outputs}", *approval):
         raise OperatorError(failure(site))
     found = json.loads(outputs.read_text(encoding="utf-8"))[name]
     print(next_steps(site, found, outputs))
@@ -80,6 +85,10 @@ def next_steps(site: Site, outputs: Mapping[str, str], file: Path) -> str:
         f"`make verify STAGE={stage}` tries the stage out, free of charge.",
     ]
     return "\n".join(steps)
+
+
+def _without(settings: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in settings.items() if key not in others}
 
 
 def _what_helps(state: StackState, stage: str) -> str:

@@ -50,7 +50,7 @@ class Client:
         video: dict[str, Any] = response.json()
         return video
 
-    def wait(self, video_id: str, seconds: float = 120) -> dict[str, Any]:
+    def wait(self, video_id: str, seconds: float = 300) -> dict[str, Any]:
         """Return the video once it has ended."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -1,4 +1,8 @@
-"""The deployed stack: the local cloud, started once for all tests of this tier."""
+"""The deployed stack: the local cloud, started once for all tests of this tier.
+
+Tests that are marked `deployed` also run on a stage in AWS (`make verify`), whose API is the only
+way in: there is no look behind it, and what they made is removed at the end.
+"""
 
 import json
 import os
@@ -12,6 +16,9 @@ from infra.local.cloud import Cloud, running_cloud
 from infra.local.connection import Connection
 from tests.answers import OPERATIONS
 from tests.e2e.client import SEEN, Backstage, Client
+from tests.e2e.stage import Stage
+
+STAGE = Stage.from_environment()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,6 +48,8 @@ def every_operation_answers_well(
 @pytest.fixture(scope="session")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """The local cloud with the stack."""
+    if STAGE is not None:
+        pytest.fail("marked `deployed`, and looks behind the API, which no stage in AWS allows")
     root = tmp_path_factory.mktemp("cloud")
     for parent in (root, *root.parents[:2]):
         parent.chmod(0o755)  # PostgreSQL does not run as root; pytest's folders are private
@@ -55,15 +64,29 @@ def link(cloud: Cloud) -> Connection:
 
 
 @pytest.fixture(scope="session")
-def as_user(link: Connection) -> Callable[[str], Client]:
+def base_url(request: pytest.FixtureRequest) -> str:
+    """Where the deployed API answers."""
+    if STAGE is not None:
+        return STAGE.base_url
+    link: Connection = request.getfixturevalue("link")
+    return link.base_url
+
+
+@pytest.fixture(scope="session")
+def as_user(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Client]]:
     """Make a client with a new key of that user."""
+    if STAGE is not None:
+        yield STAGE.client
+        STAGE.leave_nothing_behind()
+        return
+    link: Connection = request.getfixturevalue("link")
 
     def client(user_id: str) -> Client:
         # Limits that no test meets by accident; those of limits mint keys of their own.
         key = keys.mint_key(link, "test", user_id=user_id, per_minute=6000, maxConcurrentRuns=500)
         return Client(link.base_url, key)
 
-    return client
+    yield client
 
 
 @pytest.fixture(scope="session")

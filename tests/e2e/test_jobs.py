@@ -24,6 +24,7 @@ def key() -> dict[str, str]:
     return {"Idempotency-Key": uuid.uuid4().hex}
 
 
+@pytest.mark.deployed
 def test_who_waits_gets_the_finished_video(alice: Client) -> None:
     started = time.monotonic()
     answer = alice.call("POST", "/v1/videos", SMALL, headers={"Prefer": "wait=25"})
@@ -160,6 +161,7 @@ def test_a_deleted_video_leaves_nothing_and_a_late_object_is_erased(
     assert versions() == []
 
 
+@pytest.mark.deployed
 def test_lists_names_and_the_timeline(as_user: Any) -> None:
     client = as_user("lister")
     made = client.call(

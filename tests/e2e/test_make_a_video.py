@@ -51,6 +51,7 @@ def file(alice: Client, video: dict[str, Any], tmp_path_factory: pytest.TempPath
     return path
 
 
+@pytest.mark.deployed
 def test_the_file_is_the_video(file: Path, video: dict[str, Any]) -> None:
     facts = ffmpeg.decode(file)
     assert (facts.codec, facts.width, facts.height) == ("h264", 960, 960)
@@ -60,6 +61,7 @@ def test_the_file_is_the_video(file: Path, video: dict[str, Any]) -> None:
     assert ffmpeg.starts_at_once(file)
 
 
+@pytest.mark.deployed
 def test_the_scenes_move_and_differ(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "tiny"
     ffmpeg.run(
@@ -77,6 +79,7 @@ def test_the_scenes_move_and_differ(file: Path, tmp_path: Path) -> None:
     assert min(apart(24, 72), apart(72, 120), apart(24, 120)) > 4, "two scenes are the same"
 
 
+@pytest.mark.deployed
 def test_the_object_tells_the_story(video: dict[str, Any]) -> None:
     assert (video["progress"], video["stage"], video["error"]) == (100, "finish", None)
     assert video["prompt"] == PROMPT
@@ -113,6 +116,7 @@ def test_everything_lies_under_the_owners_folder(
     assert expected <= names
 
 
+@pytest.mark.deployed
 def test_the_poster_is_a_picture_of_the_video(video: dict[str, Any]) -> None:
     data = requests.get(video["output"]["poster_url"], timeout=30).content
     with Image.open(io.BytesIO(data)) as poster:
@@ -138,6 +142,7 @@ def test_the_ledger_has_one_call_for_each_step(video: dict[str, Any], backstage:
     assert {call["state"] for call in calls} == {"succeeded"}
 
 
+@pytest.mark.deployed
 def test_the_link_reads_ranges_and_cannot_be_changed(video: dict[str, Any]) -> None:
     url = video["output"]["url"]
     part = requests.get(url, headers={"Range": "bytes=4-7"}, timeout=30)

@@ -48,6 +48,7 @@ def follow(url: str, method: str = "GET", **options: Any) -> requests.Response:
     return Client(start, None).call(method, f"/api/{path}", **options)
 
 
+@pytest.mark.deployed
 def test_the_library_shows_what_was_made(media: list[dict[str, Any]]) -> None:
     assert sorted(item["kind"] for item in media) == ["clip", "clip", "image", "image", "video"]
     assert {item["status"] for item in media} == {"ready"}
@@ -61,6 +62,7 @@ def test_the_library_shows_what_was_made(media: list[dict[str, Any]]) -> None:
     )
 
 
+@pytest.mark.deployed
 def test_the_library_is_searched_and_paged(maker: Client, media: list[dict[str, Any]]) -> None:
     def ids_of(query: str) -> list[str]:
         response = maker.call("GET", f"/v1/media{query}")
@@ -85,6 +87,7 @@ def test_the_library_is_searched_and_paged(maker: Client, media: list[dict[str, 
     assert seen == everything
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize(
     "query",
     ["?kind=poem", "?video=x", "?limit=0", "?limit=101", "?cursor=abc", "?created_after=yesterday",
@@ -95,6 +98,7 @@ def test_wrong_filters_are_named(maker: Client, query: str) -> None:
     assert problem["errors"][0]["pointer"] == "/" + query[1:].partition("=")[0]
 
 
+@pytest.mark.deployed
 def test_media_of_another_owner_do_not_exist(stranger: Client, media: list[dict[str, Any]]) -> None:
     assert stranger.call("GET", "/v1/media").json() == {"data": [], "next_cursor": None}
     for item in media:
@@ -104,6 +108,7 @@ def test_media_of_another_owner_do_not_exist(stranger: Client, media: list[dict[
     assert_problem(stranger.call("GET", "/v1/media/med_1"), 422)
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize("kind", ["image", "clip", "video"])
 def test_what_a_video_is_made_of_is_not_deleted(
     maker: Client, media: list[dict[str, Any]], kind: str
@@ -134,6 +139,7 @@ def test_a_replaced_version_is_deleted_with_its_object(
         cursor.execute("DELETE FROM final_videos WHERE version = 2 AND video_key LIKE 'maker/%'")
 
 
+@pytest.mark.deployed
 def test_a_link_leads_to_the_object_without_a_header(media: list[dict[str, Any]]) -> None:
     picture = one(media, "image")
     response = follow(picture["url"], allow_redirects=False)
@@ -147,6 +153,7 @@ def test_a_link_leads_to_the_object_without_a_header(media: list[dict[str, Any]]
         assert image.size == (picture["width"], picture["height"])
 
 
+@pytest.mark.deployed
 def test_ranges_and_head_work(media: list[dict[str, Any]]) -> None:
     clip = one(media, "clip")
     whole = follow(clip["url"]).content
@@ -162,6 +169,7 @@ def test_ranges_and_head_work(media: list[dict[str, Any]]) -> None:
     assert (picture.status_code, picture.headers["Content-Type"]) == (200, "image/png")
 
 
+@pytest.mark.deployed
 def test_without_its_capability_a_link_leads_nowhere(media: list[dict[str, Any]]) -> None:
     url = one(media, "image")["url"]
     plain, _, token = url.partition("?t=")
@@ -191,6 +199,7 @@ def test_a_capability_opens_its_own_object_only(
         assert follow(url, allow_redirects=False).status_code in (302, 404), url
 
 
+@pytest.mark.deployed
 def test_all_links_end_at_once(
     maker: Client, stranger: Client, media: list[dict[str, Any]]
 ) -> None:

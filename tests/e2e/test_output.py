@@ -74,6 +74,7 @@ def rms(samples: list[int], start: float, end: float) -> float:
     return math.sqrt(sum(value * value for value in part) / len(part))
 
 
+@pytest.mark.deployed
 def test_both_shapes_are_whole_and_as_long_as_planned(files: dict[tuple[str, str], Path]) -> None:
     for key in (("video", "320x320"), ("rendition", "180x320")):
         facts = ffmpeg.decode(files[key])
@@ -83,6 +84,7 @@ def test_both_shapes_are_whole_and_as_long_as_planned(files: dict[tuple[str, str
         assert facts.seconds == pytest.approx(LENGTH, abs=0.05)
 
 
+@pytest.mark.deployed
 def test_in_every_scene_somebody_speaks_to_the_end_of_the_video(
     video: dict[str, Any], files: dict[tuple[str, str], Path]
 ) -> None:
@@ -93,6 +95,7 @@ def test_in_every_scene_somebody_speaks_to_the_end_of_the_video(
     assert rms(samples, 0, 0.15) < 50, "a breath before"
 
 
+@pytest.mark.deployed
 def test_captions_are_drawn_and_lie_beside_it(
     video: dict[str, Any], files: dict[tuple[str, str], Path], tmp_path: Path
 ) -> None:
@@ -114,6 +117,7 @@ def test_captions_are_drawn_and_lie_beside_it(
     assert dark > 100, "and their edges"
 
 
+@pytest.mark.deployed
 def test_stills_and_preview_are_linked(video: dict[str, Any]) -> None:
     output = video["output"]
     urls = [output["poster_url"], output["preview_url"]]

@@ -142,6 +142,7 @@ def test_a_clip_of_a_picture_from_elsewhere_is_fitted_whole(
     assert merged["totalClips"] == 1
 
 
+@pytest.mark.deployed
 def test_the_public_endpoints_make_pictures_and_a_video_of_pictures(carol: Client) -> None:
     made = done(
         carol, "/api/public/generate-images",
@@ -177,6 +178,7 @@ def test_a_repeated_request_makes_one_run(carol: Client, backstage: Backstage) -
     assert len(backstage.rows("SELECT 1 FROM runs WHERE session_id = %s", video["id"])) == 1
 
 
+@pytest.mark.deployed
 def test_who_does_not_wait_looks_later(carol: Client) -> None:
     response = carol.call(
         "POST", "/api/generate_story", {"prompt": "A kite", "frameCount": 1},
@@ -193,6 +195,7 @@ def test_who_does_not_wait_looks_later(carol: Client) -> None:
     assert later.json()["story"]["scenes"][0]["frame_number"] == 1
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [
@@ -226,6 +229,7 @@ def test_what_is_wrong_is_400_and_names_the_field(
     assert field in [fault["pointer"] for fault in problem["errors"]], problem
 
 
+@pytest.mark.deployed
 def test_what_is_missing_is_said(carol: Client) -> None:
     nothing = carol.call("POST", "/api/merge_video_clips", {"requestId": "never-made"})
     assert (nothing.status_code, nothing.json()["code"]) == (404, "not_found")

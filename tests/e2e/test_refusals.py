@@ -11,7 +11,6 @@ import requests
 from PIL import Image
 
 from common import keys
-from infra.local.connection import Connection
 from tests.e2e.client import Backstage, Client
 
 JSON = {"Content-Type": "application/json"}
@@ -83,6 +82,7 @@ def test_bad_input_names_the_field_and_stores_nothing(
     assert backstage.objects(f"{user}/") == []
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize(
     ("field", "value", "allowed"),
     [("style", "Baroque", "Pixel art"), ("mood", "Hangry", "Melancholic"), ("seconds", 11, 10)],
@@ -94,6 +94,7 @@ def test_the_allowed_values_are_listed(
     assert allowed in problem["errors"][0]["allowed"]
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize("text", ["", "{", "[1,", "nonsense", '{"prompt": NaN}', "[" * 100_000])
 def test_a_body_that_is_not_json_is_400(text: str, alice: Client) -> None:
     response = alice.call("POST", "/v1/videos", data=text.encode(), headers=JSON)
@@ -101,12 +102,14 @@ def test_a_body_that_is_not_json_is_400(text: str, alice: Client) -> None:
     assert_problem(response, response.status_code)
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize("text", ["[]", "7", '"text"', "null", "true"])
 def test_json_that_is_no_object_is_422(text: str, alice: Client) -> None:
     response = alice.call("POST", "/v1/videos", data=text.encode(), headers=JSON)
     assert_problem(response, 422)
 
 
+@pytest.mark.deployed
 def test_another_content_type_is_415(alice: Client) -> None:
     xml = {"Content-Type": "application/xml"}
     response = alice.call("POST", "/v1/videos", data="<prompt>x</prompt>", headers=xml)
@@ -121,16 +124,18 @@ WRONG_KEYS = {
 }
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize("name", WRONG_KEYS)
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/v1/videos"), ("POST", "/v1/videos"), ("POST", "/api/admin/api-keys")],
 )
-def test_without_a_valid_key_it_is_401(name: str, method: str, path: str, link: Connection) -> None:
-    client = Client(link.base_url, WRONG_KEYS[name])
+def test_without_a_valid_key_it_is_401(name: str, method: str, path: str, base_url: str) -> None:
+    client = Client(base_url, WRONG_KEYS[name])
     assert_problem(client.call(method, path), 401, "auth.unauthorized")
 
 
+@pytest.mark.deployed
 def test_either_header_carries_the_key_but_not_two_that_differ(alice: Client) -> None:
     nobody = Client(alice.base_url, None)
     assert nobody.call("GET", "/v1/videos", headers={"x-api-key": alice.key}).status_code == 200
@@ -149,6 +154,7 @@ def test_a_key_for_some_endpoints_is_403_at_others(operator: Client) -> None:
     assert_problem(reader.call("POST", "/v1/videos", {"prompt": "x"}), 403, "auth.forbidden")
 
 
+@pytest.mark.deployed
 def test_only_the_operator_mints_keys(alice: Client) -> None:
     body = {"name": "mine", "userId": "bob"}
     assert_problem(alice.call("POST", "/api/admin/api-keys", body), 403, "auth.forbidden")
@@ -170,6 +176,7 @@ def test_over_the_limit_it_is_429_and_says_when(operator: Client) -> None:
     assert '"minute";r=2' in answers[0].headers["RateLimit"]
 
 
+@pytest.mark.deployed
 def test_anothers_video_is_404_like_none_at_all(
     alice: Client, as_user: Callable[[str], Client]
 ) -> None:
@@ -182,6 +189,7 @@ def test_anothers_video_is_404_like_none_at_all(
     alice.wait(video["id"])
 
 
+@pytest.mark.deployed
 def test_a_video_that_is_not_finished_cannot_be_downloaded(alice: Client) -> None:
     video = alice.create(prompt="Soon", scenes=1, seconds=2, ratio="960:960")
     response = alice.call("GET", f"/v1/videos/{video['id']}/download")
@@ -191,6 +199,7 @@ def test_a_video_that_is_not_finished_cannot_be_downloaded(alice: Client) -> Non
     assert alice.call("GET", f"/v1/videos/{video['id']}/download").status_code == 200
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize(
     "path",
     [
@@ -206,17 +215,19 @@ def test_bad_parameters_are_422(path: str, alice: Client) -> None:
     assert_problem(alice.call("GET", path), 422)
 
 
+@pytest.mark.deployed
 def test_an_unknown_path_is_404_in_our_shape(alice: Client) -> None:
     assert_problem(alice.call("GET", "/v1/nothing"), 404)
 
 
-def test_health_and_document_need_no_key(link: Connection) -> None:
-    nobody = Client(link.base_url, None)
+@pytest.mark.deployed
+def test_health_and_document_need_no_key(base_url: str) -> None:
+    nobody = Client(base_url, None)
     health = nobody.call("GET", "/v1/health")
     assert (health.status_code, health.json()["status"]) == (200, "ok")
     document = nobody.call("GET", "/openapi.json").json()
     assert "/v1/videos" in document["paths"]
-    assert document["servers"] == [{"url": link.base_url}]
+    assert document["servers"] == [{"url": base_url}]
     page = nobody.call("GET", "/docs")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "style-src 'sha256-" in page.headers["Content-Security-Policy"]

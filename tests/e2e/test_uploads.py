@@ -100,6 +100,7 @@ def test_a_picture_is_registered_without_its_metadata(
     assert backstage.objects(item["s3_key"]) == []
 
 
+@pytest.mark.deployed
 def test_a_video_is_sent_in_parts_and_measured(sender: Client, movie: bytes) -> None:
     made = announce(sender, "video/mp4", len(movie), in_parts=True)
     (url,) = made["parts"]["urls"]
@@ -145,6 +146,7 @@ def test_the_form_takes_exactly_what_was_announced(sender: Client, backstage: Ba
         assert backstage.objects(key) == []
 
 
+@pytest.mark.deployed
 def test_an_upload_is_aborted(sender: Client, stranger: Client) -> None:
     made = announce(sender, "audio/mpeg", 100, in_parts=True)
     assert_problem(stranger.call("POST", made["links"]["abort"]), 404)
@@ -156,12 +158,14 @@ def test_an_upload_is_aborted(sender: Client, stranger: Client) -> None:
     assert late.status_code in (403, 404)
 
 
+@pytest.mark.deployed
 def test_a_form_is_not_completed(sender: Client) -> None:
     made = announce(sender, "image/png", 100)
     path = f"/v1/uploads/{made['id']}/complete"
     assert_problem(sender.call("POST", path, {"etags": ["a"]}), 409, "upload.no_parts")
 
 
+@pytest.mark.deployed
 def test_the_store_takes_a_part_of_its_exact_size_only(sender: Client, movie: bytes) -> None:
     made = announce(sender, "video/mp4", len(movie), in_parts=True)
     (url,) = made["parts"]["urls"]
@@ -172,12 +176,14 @@ def test_the_store_takes_a_part_of_its_exact_size_only(sender: Client, movie: by
     assert settled(sender, made["id"])["status"] == "ready"
 
 
+@pytest.mark.deployed
 def test_large_files_come_in_parts(sender: Client) -> None:
     made = announce(sender, "video/mp4", 100 * 1024 * 1024)
     assert made["form"] is None
     assert len(made["parts"]["urls"]) == 7
 
 
+@pytest.mark.deployed
 @pytest.mark.parametrize(
     ("wish", "pointer"),
     [

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore import exceptions
 
-from infra import config, node
+from infra import config, kept_settings, node
 from infra.operator import deploy, doctor
 from infra.operator.aws import Aws
 from infra.operator.checks import Finding, Level, Site
@@ -21,6 +21,7 @@ from tests.infra.stubs import StubbedAws
 DEV = "VideoGenerator-dev"
 ARN = "arn:aws:secretsmanager:us-east-1:1:secret:Providers"
 OUTPUTS = {"ApiUrl": "https://api.example/live/", "ProvidersSecretArn": ARN}
+KEPT = {"nat_image": "ami-0123456789abcdef0"}
 # In the place of the CDK's command line: keeps what it was called with, and writes the outputs.
 CDK = """
 import json, os, sys
@@ -62,6 +63,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
     monkeypatch.setattr(deploy, "OUTPUTS", tmp_path / "outputs")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     healthy(monkeypatch)
+    monkeypatch.setattr(kept_settings, "of", lambda name, **_: dict(KEPT))
     return made
 
 
@@ -103,7 +105,10 @@ def test_deployment_ends_with_the_steps_that_are_left(
     deploy.deploy(site, Aws(), {"log_level": "DEBUG"})
     assert cli.called is not None
     assert cli.called["arguments"][:2] == ["deploy", DEV]
-    assert {"--context=stage=dev", "--context=log_level=DEBUG"} <= {*cli.called["arguments"]}
+    context = {"stage": "dev", "log_level": "DEBUG", **KEPT}
+    assert {f"--context={key}={value}" for key, value in context.items()} <= {
+        *cli.called["arguments"]
+    }
     assert {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}.items() <= cli.called[
         "environment"
     ].items()
@@ -112,6 +117,17 @@ def test_deployment_ends_with_the_steps_that_are_left(
     assert '{"OPENAI_API_KEY": "...", "RUNWAY_API_KEY": "..."}' in said
     assert "make key STAGE=dev" in said
     assert "UNUSED" not in said
+
+
+def test_setting_that_is_given_goes_before_the_one_that_the_stack_keeps(
+    cli: Cli, aws: StubbedAws, site: Site
+) -> None:
+    secret = {"SecretString": "{}"}
+    aws.answer("secretsmanager", "get_secret_value", secret)
+    deploy.deploy(site, Aws(), {"nat_image": ""})  # the newest, for once
+    assert cli.called is not None
+    assert "--context=nat_image=" in cli.called["arguments"]
+    assert f"--context=nat_image={KEPT['nat_image']}" not in cli.called["arguments"]
 
 
 def test_nothing_is_deployed_while_something_fails(
