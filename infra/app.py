@@ -1,6 +1,6 @@
 """Synthesize the stack of a stage; no network, no AWS account and no Docker are needed.
 
-Under the CDK's command line (`npx aws-cdk@2 deploy -c stage=dev`), or alone:
+Under the CDK's command line (`make deploy STAGE=dev`), or alone:
 `python -m infra.app --stage local --out DIR`. Fields of `infra.config.SETTABLE` can be set with
 `-c text_provider=openai`, or `--set text_provider=openai`; under the CDK's command line also in
 `cdk.context.json`, below the stage's name.

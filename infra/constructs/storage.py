@@ -25,7 +25,7 @@ class Storage(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
-        # Nothing in the stack may delete media by itself: `python -m infra.destroy` empties the
+        # Nothing in the stack may delete media by itself: `make destroy` empties the
         # bucket of a stage that keeps no data, before CloudFormation removes it.
         # A bucket whose creation is rolled back holds nothing and is deleted in any stage.
         kept = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE

@@ -188,6 +188,39 @@ def test_bootstrap_is_for_the_account_and_region(cli: Cli, aws: StubbedAws, site
     assert cli.called["arguments"] == ["bootstrap", "aws://123456789012/us-east-1"]
 
 
+# -- settings --------------------------------------------------------------------------------------
+def test_settings_of_a_stage_are_stored_in_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "cdk.context.json"
+    assert config.stored("dev", file) == {}
+    context = {
+        "dev": {"cors_origins": ["https://a.example", "https://b.example"], "daily_cap_usd": 20},
+        "prod": {"alarm_email": "ops@example.com"},
+    }
+    file.write_text(json.dumps(context))
+    stage = config.stage("dev", config.stored("dev", file))
+    assert stage.cors_origins == ("https://a.example", "https://b.example")
+    assert stage.daily_cap_usd == "20"
+    assert stage.alarm_email == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "cdk.context.json: "),
+        ("[]", "cdk.context.json: "),
+        ('{"dev": []}', "the settings of a stage are an object"),
+        ('{"dev": {"alarm_email": null}}', "alarm_email is neither a text"),
+    ],
+)
+def test_file_of_settings_that_cannot_be_read_is_named(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "cdk.context.json"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=said):
+        config.stored("dev", file)
+
+
 # -- mistakes --------------------------------------------------------------------------------------
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command as in a shell of its own, without credentials."""

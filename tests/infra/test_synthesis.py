@@ -29,16 +29,22 @@ def offline() -> list[str]:
 
 @pytest.mark.usefixtures("layers")
 def test_the_cdk_command_line_needs_no_network_and_no_account(tmp_path: Path) -> None:
-    """What `npx aws-cdk@2 synth -c stage=dev` starts, with what it passes to it."""
+    """What `cdk synth -c stage=dev -c text_provider=openai` starts, with what it passes to it.
+
+    A `-c` goes before what cdk.context.json says for the stage.
+    """
     prefix = offline()
     if not prefix:
         pytest.skip("this system lets nobody start a process without network")
     flags = json.loads((ROOT / "cdk.json").read_text())["context"]
+    stored = {"text_provider": "offline", "availability_zones": ["us-east-1b", "us-east-1c"]}
     environment = {
         "PATH": os.environ["PATH"],
         "HOME": os.environ["HOME"],  # jsii unpacks the CDK there, once
         "CDK_OUTDIR": str(tmp_path / "out"),
-        "CDK_CONTEXT_JSON": json.dumps({**flags, "stage": "dev", "text_provider": "openai"}),
+        "CDK_CONTEXT_JSON": json.dumps(
+            {**flags, "stage": "dev", "text_provider": "openai", "dev": stored, "prod": {"x": 1}}
+        ),
     }
     done = subprocess.run(
         [*prefix, sys.executable, "-m", "infra.app"],
@@ -48,7 +54,9 @@ def test_the_cdk_command_line_needs_no_network_and_no_account(tmp_path: Path) ->
     template = Template("dev", tmp_path / "out" / "VideoGenerator-dev.template.json")
     variables = template.functions["story"]["Environment"]["Variables"]
     assert variables["TEXT_PROVIDER"] == "openai"
-    assert not list(ROOT.glob("cdk.context.json")), "nothing is looked up, so nothing is kept"
+    subnets = template.of_type("AWS::EC2::Subnet").values()
+    zones = {subnet["AvailabilityZone"] for subnet in subnets}
+    assert zones == {"us-east-1b", "us-east-1c"}
 
 
 def test_no_docker_and_no_lookup(templates: Mapping[str, Template]) -> None:
