@@ -80,7 +80,7 @@ def report(findings: Iterator[tuple[str, Finding]]) -> bool:
         print(f"{finding.level:4}  {name:11}  {finding.text}", flush=True)
         if finding.todo:
             print(f"{'':19}{finding.todo}", flush=True)
-    print(f"{count[Level.FAIL]} failures, {count[Level.WARN]} warnings.")
+    print(f"Failures: {count[Level.FAIL]}. Warnings: {count[Level.WARN]}.")
     return not count[Level.FAIL]
 
 

@@ -377,7 +377,7 @@ def test_report_prints_what_to_do_and_counts(capsys: pytest.CaptureFixture[str])
     assert not doctor.report(iter([("one", fine), ("two", bad)]))
     said = capsys.readouterr().out
     assert "fail  two          Not fine.\n                   Do something.\n" in said
-    assert said.endswith("1 failures, 0 warnings.\n")
+    assert said.endswith("Failures: 1. Warnings: 0.\n")
 
 
 def test_without_credentials_nothing_more_is_asked(aws: StubbedAws, site: Site) -> None:
