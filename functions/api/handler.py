@@ -17,26 +17,40 @@ from common.log import logger
 from common.observability import metrics, tracer
 from common.strict import read_json
 
-app = APIGatewayRestResolver(
-    enable_validation=True, json_body_deserializer=read_json, strip_prefixes=[]
-)
-app.use(
-    middlewares=[
-        middleware.with_headers,
-        middleware.absolute_location(address),
-        middleware.exact_path,
-    ]
-)
-validation.install(app)
-errors.register(app)
-for routes in (videos, parts, media, uploads, files, links, models, keys, usage, service):
-    app.include_router(routes.router)
+
+def application() -> APIGatewayRestResolver:
+    """Return an application with all routes that are documented."""
+    app = APIGatewayRestResolver(
+        enable_validation=True, json_body_deserializer=read_json, strip_prefixes=[]
+    )
+    app.use(
+        middlewares=[
+            middleware.with_headers,
+            middleware.absolute_location(address),
+            middleware.exact_path,
+        ]
+    )
+    validation.install(app)
+    errors.register(app)
+    for routes in (videos, parts, media, uploads, files, links, models, keys, usage, service):
+        app.include_router(routes.router)
+    return app
+
+
+app = application()
+document.set_answers_aside(app)
+
+
+@cache
+def described() -> APIGatewayRestResolver:
+    """Return another application, with its answers, for the document."""
+    return application()
 
 
 @app.get("/openapi.json", include_in_schema=False)
 def openapi() -> Response[str]:
     """The OpenAPI document of this API."""
-    body = document.served(app, address(app.current_event))
+    body = document.served(described(), address(app.current_event))
     return Response(status_code=200, content_type=middleware.JSON, body=body)
 
 
@@ -54,7 +68,7 @@ def docs() -> Response[str]:
 @cache
 def page() -> str:
     """The page, made when somebody first asks for it."""
-    return render(json.loads(document.text(app)))
+    return render(json.loads(document.text(described())))
 
 
 @metrics.log_metrics

@@ -7,16 +7,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from common.errors import InvalidInput, VideoError
+from common.model import Model
 
 MAX_FAULTS = 20
 """Faults that one refusal shows; its `detail` counts the others."""
 _QUOTED = re.compile(r"'([^']*)'")
 
 
-class Fault(BaseModel):
+class Fault(Model):
     """One field at fault. `pointer` is a JSON pointer into the request (RFC 6901)."""
 
     pointer: str
@@ -24,7 +25,7 @@ class Fault(BaseModel):
     allowed: Any = None
 
 
-class Refusal(BaseModel):
+class Refusal(Model):
     """Why a request was refused. `code` is stable; the texts are for people."""
 
     model_config = ConfigDict(json_schema_extra={"description": "RFC 9457 problem details."})

@@ -11,6 +11,8 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from common.model import Model
+
 _TRACE_ROOT = re.compile(r"\bRoot=(1-[0-9a-f]{8}-[0-9a-f]{24})\b")
 
 
@@ -18,7 +20,7 @@ class SettingsError(RuntimeError):
     """The function was deployed with settings missing or wrong; names each of them."""
 
 
-class Settings(BaseModel):
+class Settings(Model):
     """What every function has."""
 
     model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
@@ -137,7 +139,7 @@ BY_FUNCTION: dict[str, type[Settings]] = {
 }
 
 
-class AwsSettings(BaseModel):
+class AwsSettings(Model):
     """What the Lambda service itself puts into the environment."""
 
     model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
@@ -154,7 +156,7 @@ def aws_region() -> str:
     return load(AwsSettings).aws_region
 
 
-class FunctionSettings(BaseModel):
+class FunctionSettings(Model):
     """What the Lambda service says of the function's size; elsewhere it is that of the merge."""
 
     model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")

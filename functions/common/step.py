@@ -11,7 +11,7 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
 
 from common import advice, run_metrics
 from common.database import Database, narrations, runs, scenes
@@ -25,6 +25,7 @@ from common.errors import (
     as_step_error,
 )
 from common.log import logger
+from common.model import Model
 from common.observability import MetricUnit, metrics, tracer
 from common.video import Stage, Status
 
@@ -35,7 +36,7 @@ _NOBODY_GETS_PAST = frozenset(
 Handler = Callable[[dict[str, Any], LambdaContext], dict[str, Any]]
 
 
-class RunEvent(BaseModel):
+class RunEvent(Model):
     """Input of a step that works on the whole video."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
+from pydantic import AfterValidator, ConfigDict, StringConstraints, model_validator
 
 from common.errors import Malformed
+from common.model import Model
 
 
 def _storable(text: str) -> str:
@@ -41,7 +42,7 @@ SLUG = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 
 
-class Request(BaseModel):
+class Request(Model):
     """Base of what clients send: no unknown fields, no silent conversion.
 
     A field that is null counts as left out, because Jackson, Go and C# write nulls for fields that

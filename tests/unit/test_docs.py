@@ -11,7 +11,7 @@ from typing import TypeGuard
 from api import document
 
 # When it is imported, X-Ray's recorder opens its socket: before the network is switched off.
-from api.handler import app
+from api.handler import described
 from common import advice, errors
 from common.errors import VideoError
 from common.providers.outcome import MEANINGS
@@ -136,7 +136,7 @@ def test_a_request_may_be_tried_again_when_the_document_says_so() -> None:
 
 def test_the_openapi_document_is_the_one_of_the_routes() -> None:
     written = (PROJECT / "docs" / "openapi.json").read_text()
-    assert written == document.text(app) + "\n", "run `make openapi`"
+    assert written == document.text(described()) + "\n", "run `make openapi`"
 
 
 def test_every_decision_is_listed() -> None:

@@ -6,10 +6,10 @@ import json
 import re
 
 from api import document, page
-from api.handler import app
+from api.handler import described
 from api.handler import page as made
 
-DOCUMENT = json.loads(document.text(app))
+DOCUMENT = json.loads(document.text(described()))
 
 
 def test_everything_of_the_document_is_on_it() -> None:

@@ -2,17 +2,19 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from common.model import Model
 
 
-class Money(BaseModel):
+class Money(Model):
     """US dollars as decimal text."""
 
     amount: str
     currency: Literal["USD"] = "USD"
 
 
-class CostBreakdown(BaseModel):
+class CostBreakdown(Model):
     """US dollars as decimal text, beside what is charged for certain."""
 
     open: str = Field(description="Calls under way or not settled yet, at their estimate.")

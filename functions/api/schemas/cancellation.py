@@ -2,11 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api.schemas.base import Money
 from api.schemas.videos import VideoObject
 from common.errors import InvalidInput
+from common.model import Model
 from common.strict import Request
 
 PROVIDER_TOO = (
@@ -28,7 +29,7 @@ class CancelVideo(Request):
         return bool(self.provider or query)
 
 
-class SceneBilling(BaseModel):
+class SceneBilling(Model):
     """Whether the provider bills a scene's picture, clip and narration."""
 
     scene: int
@@ -46,7 +47,7 @@ class Billing(Money):
     scenes: list[SceneBilling]
 
 
-class Cancellation(BaseModel):
+class Cancellation(Model):
     """A canceled video."""
 
     video: VideoObject

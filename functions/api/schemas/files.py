@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from common.capabilities import DEFAULT_SECONDS, MAX_SECONDS
+from common.model import Model
 from common.strict import STORABLE, Request, Slug, Text
 from common.uploads import MOST_BYTES, standard
 
@@ -17,7 +18,7 @@ VideoType = Annotated[
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=200), STORABLE]
 
 
-class Located(BaseModel):
+class Located(Model):
     """A file, and a link to it that works for `expiresIn` seconds, under each of its two names.
 
     It is read without a key, by GET or HEAD (302 to the store), until it expires or all links are
@@ -51,7 +52,7 @@ class LinkMade(Located):
     url: str
 
 
-class VideoAwaited(BaseModel):
+class VideoAwaited(Model):
     """A video that is to be sent in parts, or that was sent and is looked at."""
 
     success: Literal[True] = True
@@ -65,7 +66,7 @@ class VideoAwaited(BaseModel):
     completeUrl: str | None = Field(None, description="Post the ETags there after the last part.")
 
 
-class Converted(BaseModel):
+class Converted(Model):
     """A picture as text. `image` is a data URI."""
 
     success: Literal[True] = True

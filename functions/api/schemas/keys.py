@@ -4,8 +4,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
+from common.model import Model
 from common.strict import STORABLE, Request
 
 # `METHOD /path`, where a * stands for anything; or * alone, for all. Number and length keep the
@@ -110,14 +111,14 @@ class RotateKey(Request):
     ] = 24 * 3600
 
 
-class RateLimitObject(BaseModel):
+class RateLimitObject(Model):
     """How many requests a key may make; the operator may have stored more than can be asked for."""
 
     requestsPerMinute: int
     requestsPerHour: int
 
 
-class KeyObject(BaseModel):
+class KeyObject(Model):
     """An API key, without its secret. `prefix` are the secret's first characters."""
 
     id: str
@@ -148,21 +149,21 @@ class KeyWithSecret(KeyObject):
     key: str
 
 
-class KeyAnswer(BaseModel):
+class KeyAnswer(Model):
     """One API key."""
 
     success: Literal[True] = True
     apiKey: KeyObject
 
 
-class SecretAnswer(BaseModel):
+class SecretAnswer(Model):
     """One API key with its new secret, which is shown this once."""
 
     success: Literal[True] = True
     apiKey: KeyWithSecret
 
 
-class KeyPage(BaseModel):
+class KeyPage(Model):
     """API keys, newest first."""
 
     success: Literal[True] = True

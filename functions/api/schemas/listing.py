@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from common.model import Model
 
 
-class EventObject(BaseModel):
+class EventObject(Model):
     """One thing that happened: `run.queued`, `story.succeeded`, `clip.failed`, `run.canceled`, …"""
 
     id: str
@@ -17,7 +19,7 @@ class EventObject(BaseModel):
     facts: dict[str, Any] = Field(description="Of a failure its code, stage and words.")
 
 
-class EventPage(BaseModel):
+class EventPage(Model):
     """The timeline, oldest first. `next_cursor` leads on; null on the last page.
 
     Scenes are made side by side, so what has just happened may appear before something that began

@@ -3,26 +3,28 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from common.model import Model
 
 Kind = Literal["image", "clip", "video", "upload"]
 
 
-class MediaError(BaseModel):
+class MediaError(Model):
     """Why an upload was refused; nothing of it is kept."""
 
     code: str
     detail: str
 
 
-class MediaLinks(BaseModel):
+class MediaLinks(Model):
     """Where to go from here, relative to the API's address."""
 
     self: str
     video: str | None = Field(description="The video that it is a part of.")
 
 
-class MediaObject(BaseModel):
+class MediaObject(Model):
     """A picture, a clip, a finished video, or an upload. What was not measured is null."""
 
     id: str
@@ -46,7 +48,7 @@ class MediaObject(BaseModel):
     links: MediaLinks
 
 
-class MediaPage(BaseModel):
+class MediaPage(Model):
     """Media, newest first. `next_cursor` leads to older ones; null on the last page."""
 
     data: list[MediaObject]

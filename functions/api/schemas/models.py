@@ -3,12 +3,13 @@
 from datetime import date
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api.schemas.videos import Origin, Units
+from common.model import Model
 
 
-class ModelObject(BaseModel):
+class ModelObject(Model):
     """A model: what it takes, what it costs, and whether it can be used with the keys set."""
 
     kind: Literal["text", "image", "video", "speech"]
@@ -27,13 +28,13 @@ class ModelObject(BaseModel):
     shutdown: date | None
 
 
-class ModelList(BaseModel):
+class ModelList(Model):
     """All models of all providers."""
 
     data: list[ModelObject]
 
 
-class SceneEstimate(BaseModel):
+class SceneEstimate(Model):
     """US dollars for one scene."""
 
     scene: int
@@ -43,7 +44,7 @@ class SceneEstimate(BaseModel):
     narration: str
 
 
-class Estimate(BaseModel):
+class Estimate(Model):
     """What a video would cost, by step and scene, in US dollars. Nothing is stored or started."""
 
     total: str

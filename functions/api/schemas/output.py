@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
+
+from common.model import Model
 
 
-class FileObject(BaseModel):
+class FileObject(Model):
     """One file that was made of the video. The link is read without a key, for an hour."""
 
     kind: Literal["video", "rendition", "poster", "thumbnail", "preview", "captions"]
@@ -23,7 +25,7 @@ class FileObject(BaseModel):
     url: str | None
 
 
-class PartObject(BaseModel):
+class PartObject(Model):
     """What was done with a scene's clip, and where the scene lies in the video, in seconds."""
 
     scene: int
@@ -33,7 +35,7 @@ class PartObject(BaseModel):
     seconds: float
 
 
-class Output(BaseModel):
+class Output(Model):
     """The finished video. The links are read without a key, until they expire or are ended."""
 
     duration_seconds: float

@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, JsonValue, model_validator
+from pydantic import Field, JsonValue, model_validator
 
 from api.schemas.output import Output
+from common.model import Model
 from common.output_wish import CutWish
 from common.strict import Request, Slug, Text
 from common.styles import moods, styles
@@ -152,7 +153,7 @@ class VideoRequest(Look):
     )
 
 
-class Part(BaseModel):
+class Part(Model):
     """What all answers say."""
 
     success: Literal[True] = True
@@ -169,7 +170,7 @@ class Pending(Part):
     statusUrl: str
 
 
-class StoryScene(BaseModel):
+class StoryScene(Model):
     """A scene of a story. `frame_number` counts from 1."""
 
     frame_number: int
@@ -178,7 +179,7 @@ class StoryScene(BaseModel):
     prompt: str
 
 
-class Story(BaseModel):
+class Story(Model):
     """A story."""
 
     title: str
@@ -192,7 +193,7 @@ class StoryMade(Part):
     story: Story
 
 
-class ImageLinks(BaseModel):
+class ImageLinks(Model):
     """A picture. `imageUrl` and `proxyUrl` are the same link, which is read without a key."""
 
     imageUrl: str

@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from pydantic import BaseModel
+from common.model import Model
 
 
-class Health(BaseModel):
+class Health(Model):
     """The service answers, and its database does."""
 
     status: Literal["ok"] = "ok"

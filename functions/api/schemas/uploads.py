@@ -3,8 +3,9 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, Field, JsonValue, StringConstraints
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
+from common.model import Model
 from common.strict import STORABLE, Request, Text
 from common.uploads import MOST_BYTES, PART_BYTES, SUFFIXES, standard
 
@@ -34,14 +35,14 @@ class CreateUpload(Request):
     )
 
 
-class UploadForm(BaseModel):
+class UploadForm(Model):
     """Post these fields as multipart/form-data, and after them the file as `file`."""
 
     url: str
     fields: dict[str, str]
 
 
-class UploadParts(BaseModel):
+class UploadParts(Model):
     """Put one part after the other to its URL; keep the ETag that each answer carries."""
 
     size_bytes: int = Field(
@@ -52,7 +53,7 @@ class UploadParts(BaseModel):
     urls: list[str]
 
 
-class UploadLinks(BaseModel):
+class UploadLinks(Model):
     """Where to go from here, relative to the API's address."""
 
     self: str
@@ -60,7 +61,7 @@ class UploadLinks(BaseModel):
     abort: str
 
 
-class UploadObject(BaseModel):
+class UploadObject(Model):
     """How to send the file: by `form`, or in `parts`. What became of it is at `links.self`."""
 
     id: str

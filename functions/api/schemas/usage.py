@@ -2,9 +2,10 @@
 
 from datetime import date
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from api.schemas.base import CostBreakdown
+from common.model import Model
 
 
 class UsageCost(CostBreakdown):
@@ -17,7 +18,7 @@ class UsageCost(CostBreakdown):
     reserved: str = Field(description="For runs that have not ended, at their estimate.")
 
 
-class UsageFigures(BaseModel):
+class UsageFigures(Model):
     """How much was used."""
 
     requests: int
@@ -35,7 +36,7 @@ class UsageDay(UsageFigures):
     user_id: str | None
 
 
-class UsagePage(BaseModel):
+class UsagePage(Model):
     """Usage by day and key, newest first. `total` is over all pages."""
 
     from_: date = Field(alias="from")

@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from api.schemas.base import CostBreakdown, Money
 from api.schemas.output import Output
 from common import advice
 from common.advice import NextAction
+from common.model import Model
 from common.output_wish import OutputWish
 
 
@@ -18,7 +19,7 @@ class Equivalent(Money):
     models: list[str]
 
 
-class Units(BaseModel):
+class Units(Model):
     """An amount in a provider's own units."""
 
     amount: str
@@ -44,7 +45,7 @@ class Costs(CostBreakdown):
     equivalent: Equivalent
 
 
-class Origin(BaseModel):
+class Origin(Model):
     """Which model made it, and what that is in plain words."""
 
     provider: str
@@ -52,7 +53,7 @@ class Origin(BaseModel):
     label: str
 
 
-class RunError(BaseModel):
+class RunError(Model):
     """Why a step failed, and what to do (docs/errors.md).
 
     `retryable`: a resume without changes can succeed. `billed`: null if unknown.
@@ -75,7 +76,7 @@ class RunError(BaseModel):
         return data
 
 
-class Waiting(BaseModel):
+class Waiting(Model):
     """What a run waits for at a provider. Scenes that do not wait go on meanwhile."""
 
     code: str
@@ -88,7 +89,7 @@ class Waiting(BaseModel):
     until: datetime = Field(description="When the first of them tries again.")
 
 
-class Asset(BaseModel):
+class Asset(Model):
     """A picture or clip of a scene."""
 
     status: str
@@ -98,7 +99,7 @@ class Asset(BaseModel):
     error: RunError | None
 
 
-class NarrationObject(BaseModel):
+class NarrationObject(Model):
     """What is said in a scene. `seconds` is how long it takes as spoken."""
 
     status: str
@@ -109,7 +110,7 @@ class NarrationObject(BaseModel):
     error: RunError | None
 
 
-class SceneObject(BaseModel):
+class SceneObject(Model):
     """One scene: its text, its picture and its clip."""
 
     index: int = Field(description="Counts from 1.")
@@ -124,7 +125,7 @@ class SceneObject(BaseModel):
     thumbnail_url: str | None = Field(description="Once the video is finished.")
 
 
-class Links(BaseModel):
+class Links(Model):
     """Where to go from here, relative to the API's address."""
 
     self: str
@@ -138,7 +139,7 @@ class Links(BaseModel):
     )
 
 
-class VideoObject(BaseModel):
+class VideoObject(Model):
     """A video."""
 
     id: str
@@ -183,14 +184,14 @@ class VideoObject(BaseModel):
     links: Links
 
 
-class VideoPage(BaseModel):
+class VideoPage(Model):
     """Videos, newest first. `next_cursor` leads to older ones; null on the last page."""
 
     data: list[VideoObject]
     next_cursor: str | None
 
 
-class Download(BaseModel):
+class Download(Model):
     """A fresh link to the finished video."""
 
     url: str
