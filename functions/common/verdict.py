@@ -12,6 +12,15 @@ from common.video import Part, Stage, Work
 
 _OUT_OF_TIME = frozenset({"States.Timeout", "Sandbox.Timedout", "TIMED_OUT"})
 _STOPPED = frozenset({"ABORTED"})
+# With these Lambda refused to run the step, again and again (`statemachine/video.asl.json`).
+REFUSED = frozenset(
+    f"Lambda.{name}Exception"
+    for name in (
+        *("TooManyRequests", "EC2Throttled", "EC2Unexpected", "ENILimitReached", "ENINotReady"),
+        *("SubnetIPAddressLimitReached", "ResourceNotReady", "ResourceConflict"),
+        "CodeArtifactUserPending",
+    )
+)
 
 
 def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: str) -> None:
@@ -54,7 +63,15 @@ def _open_stage(cursor: Cursor, video_id: str, scene: int, work: Work) -> Stage:
 
 
 def _unsaid(error: str, stage: Stage, scene: int | None) -> dict[str, Any]:
-    if error in _OUT_OF_TIME:
+    billed: bool | None = None
+    if error in REFUSED:
+        code, detail = (
+            "functions.unavailable",
+            "Lambda had no room for the step, and did not run it.",
+        )
+        # The job of a clip may have been started by a step before it.
+        billed = None if stage is Stage.CLIP else False
+    elif error in _OUT_OF_TIME:
         code, detail = "step.timeout", "The step ran out of time."
     elif error in _STOPPED:
         code, detail = "run.stopped", "The execution was stopped from outside."
@@ -65,6 +82,6 @@ def _unsaid(error: str, stage: Stage, scene: int | None) -> dict[str, Any]:
         "stage": stage.value,
         "scene": scene,
         "detail": detail,
-        "billed": None,
+        "billed": billed,
     }
     return advice.final(facts)

@@ -190,6 +190,21 @@ def test_a_killed_step_is_named_by_what_was_open(database: Database) -> None:
     assert (error["code"], error["stage"], error["scene"]) == ("step.timeout", "clip", 2)
 
 
+def test_a_step_that_lambda_refused_to_run_was_not_charged(database: Database) -> None:
+    video_id, run_id = admit(database)
+    tell(database, video_id)
+    with database.transaction() as cursor:
+        runs.enter_stage(cursor, run_id, "image")
+        verdict.fail_scene(cursor, run_id, video_id, 2, "Lambda.TooManyRequestsException")
+        verdict.fail_run(cursor, run_id, "SceneFailed")
+        error = videos.get(cursor, video_id).error
+    assert error
+    assert (error["code"], error["stage"], error["billed"]) == (
+        "functions.unavailable", "image", False,
+    )  # fmt: skip
+    assert error["next_action"] == "resume_later"
+
+
 def test_a_narration_that_was_killed_is_named(database: Database) -> None:
     video_id, run_id = admit(database)
     told = tuple(replace(scene, narration="It sails.") for scene in STORY.scenes)

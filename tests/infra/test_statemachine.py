@@ -11,7 +11,7 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
 from clip.work import MAX_COLLECTIONS, MAX_POLLS
-from common import errors
+from common import errors, verdict
 from common.providers import models
 from common.video import MAX_SCENES, Part
 from common.waiting import MOST_ROUNDS
@@ -117,6 +117,7 @@ def test_every_task_is_tried_again_when_lambda_refused_the_invocation() -> None:
         refused, *others = state["Retry"]
         assert refused == REFUSED
         assert not any("TooManyRequests" in name for r in others for name in r["ErrorEquals"])
+    assert set(REFUSED["ErrorEquals"]) == verdict.REFUSED
     for name in REFUSED["ErrorEquals"]:
         assert name.removeprefix("Lambda.") in documented
     # Lambda may have run the function, and lost its answer.
