@@ -263,6 +263,7 @@ def _calls(calls: list[dict[str, Any]]) -> list[tuple[tuple[str, int, int], dict
 
 def _faults_of(stage: Rehearsal, state: State, snapshot: Snapshot, told: str) -> Iterator[str]:
     """Hold what the API and the ledger say against what is there."""
+    stage.restore(snapshot)  # the state may have been met before, on another search's way
     video = stage.gateway.call("GET", f"/v1/videos/{_name(snapshot)}").json()
     status, has_whole = state[0], state[1]
     if has_whole and status == "succeeded" and video["output"] is None:
