@@ -44,11 +44,11 @@ class Rows:
     """A video with everything that was made of it."""
 
     video: Video
-    frames: Sequence[Frame]
-    clips: Sequence[Clip]
-    final: Final | None
-    charges: Sequence[StepCharges]
-    waits: Sequence[Wait]
+    frames: Sequence[Frame] = ()
+    clips: Sequence[Clip] = ()
+    final: Final | None = None
+    charges: Sequence[StepCharges] = ()
+    waits: Sequence[Wait] = ()
     narrations: Mapping[int, Narration] = field(default_factory=dict)
 
     @property

@@ -17,7 +17,7 @@ from common.caller import Caller
 from common.database import Cursor, Database, jobs, narrations, scenes, videos, waits
 from common.database.videos import Video
 from common.errors import Conflict
-from common.video import TERMINAL
+from common.video import TERMINAL, Status
 from common.wishes import CreateVideo, ResumeVideo
 
 POLL_SECONDS = 2
@@ -43,7 +43,8 @@ class Videos:
             if kept := once.claim(cursor):
                 return kept
             self.admission.keep(cursor, caller, order)
-            answer = self._accepted(cursor, order.row.session_id, once)
+            made = present.Rows(videos.get(cursor, order.row.session_id))  # nothing more yet
+            answer = self._accepted(cursor, made, once)
         self.admission.start(order.run_id, order.row.session_id)
         return answer
 
@@ -54,7 +55,8 @@ class Videos:
             if kept := once.claim(cursor):
                 return kept
             reopened = self.admission.reopen(cursor, caller, video_id, run_id, terms)
-            answer = self._accepted(cursor, reopened.video_id, once)
+            made = _rows(cursor, videos.get(cursor, reopened.video_id))
+            answer = self._accepted(cursor, made, once)
         self.admission.start(run_id, reopened.video_id, reopened.work)
         return answer
 
@@ -105,16 +107,15 @@ class Videos:
     def _links(self, cursor: Cursor, video_id: str, user_id: str, address: str) -> VideoLinks:
         return self.links.of_video(cursor, address, video_id=video_id, user_id=user_id)
 
-    def _accepted(self, cursor: Cursor, video_id: str, once: Once) -> Answer:
+    def _accepted(self, cursor: Cursor, rows: present.Rows, once: Once) -> Answer:
         """Answer that a run was accepted, and keep the answer with what was stored.
 
         It has the keys of files in place of links: what is kept opens nothing, and a repetition
         gets links that are fresh.
         """
-        rows = _rows(cursor, videos.get(cursor, video_id))
         video = present.full(rows, _key_itself, self.console)
         headers = {"Location": video.links.self, "Retry-After": str(POLL_SECONDS)}
-        answer = Answer(202, video.model_dump_json(), headers, video_id)
+        answer = Answer(202, video.model_dump_json(), headers, rows.video.session_id)
         once.keep(cursor, answer)
         return answer
 
@@ -126,7 +127,7 @@ def _rows(cursor: Cursor, video: Video) -> present.Rows:
         clips=scenes.clips(cursor, video.session_id),
         final=videos.final(cursor, video.session_id),
         charges=jobs.by_step(cursor, video.session_id),
-        waits=waits.of_run(cursor, video.run_id),
+        waits=waits.of_run(cursor, video.run_id) if video.status == Status.RUNNING else (),
         narrations=narrations.of_video(cursor, video.session_id),
     )
 

@@ -41,3 +41,20 @@ def test_who_has_no_key_costs_no_statement(service: Service, wire: Tap) -> None:
     for key in (None, "rubbish", operator()[:-1] + "~"):
         assert service.call("GET", "/v1/models", key=key).status == 401
     assert wire.take() == []
+
+
+def test_so_often_a_request_for_a_video_goes_to_the_database(
+    service: Service, rows: Database, wire: Tap
+) -> None:
+    """Each statement is one way there and back, and so are BEGIN and COMMIT."""
+    _, key = mint(rows, "ann")
+    wish = {"prompt": "A paper boat"}
+    video = service.call("POST", "/v1/videos", wish, key=key).json()["id"]  # connects
+    wire.take()
+    assert service.call("POST", "/v1/videos", wish, key=key).status == 202
+    create = wire.take()
+    assert service.call("GET", f"/v1/videos/{video}", key=key).status == 200
+    get = wire.take()
+    of_the_authorizer = 1
+    assert len(create) == of_the_authorizer + 14
+    assert len(get) == of_the_authorizer + 12
