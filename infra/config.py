@@ -16,7 +16,11 @@ from common.providers import limits, models
 # The CDK reads it by itself, as context: {"dev": {"alarm_email": "ops@example.com"}}.
 SETTINGS_FILE = Path(__file__).resolve().parent.parent / "cdk.context.json"
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _IMAGE = re.compile(r"ami-[0-9a-f]{8,17}")
+_SNAPSHOT = re.compile(
+    r"(arn:aws:rds:[a-z0-9-]+:\d{12}:snapshot:)?(rds:|awsbackup:)?[A-Za-z][A-Za-z0-9-]*"
+)
 _USD = re.compile(r"[0-9]{1,7}(\.[0-9]{1,2})?")
 
 
@@ -67,7 +71,9 @@ class Stage:
     functions: Mapping[str, FunctionSize] = field(default_factory=lambda: SIZES)
 
     # Retention
-    keep_data: bool = False  # what `cdk destroy` leaves: the bucket, and a snapshot of the database
+    # What `cdk destroy` leaves: the bucket, a snapshot of the database, and the secrets that cannot
+    # be made again.
+    keep_data: bool = False
     log_days: int = 14
     backup_days: int = 1
     old_version_days: int = 1  # of media that were overwritten
@@ -86,6 +92,8 @@ class Stage:
     daily_cap_usd: str = "100"  # what all keys together may spend in a day
     cors_origins: tuple[str, ...] = ()
     availability_zones: tuple[str, ...] = ()  # empty: the first two of the region, by name
+    snapshot: str = ""  # of the database that this one starts as
+    media_bucket: str = ""  # a bucket that a destroyed stack kept, to be taken over
     nat_image: str = ""  # of the NAT instance; empty: the newest when it is deployed
     alarm_email: str = ""  # who is told of alarms
     hourly_alarm_usd: str = "25"  # what paid calls of one hour may cost before somebody is told
@@ -167,6 +175,8 @@ SETTABLE = (
     "cors_origins",
     "availability_zones",
     "nat_image",
+    "snapshot",
+    "media_bucket",
     "alarm_email",
     "hourly_alarm_usd",
     "monthly_budget_usd",
@@ -226,11 +236,11 @@ def stage(name: str, changes: Mapping[str, str] | None = None) -> Stage:
         key: tuple(part for part in text.split(",") if part) if key in lists else text
         for key, text in changes.items()
     }
-    _check(changes)
+    _check(STAGES[name], changes)
     return replace(STAGES[name], **values)  # type: ignore[arg-type] # checked names, str or tuple
 
 
-def _check(changes: Mapping[str, str]) -> None:
+def _check(stage: Stage, changes: Mapping[str, str]) -> None:
     """Refuse values that the deployment or the functions would fail on; raises ValueError."""
     limits.read(changes.get("provider_limits", ""))
     zones = [zone for zone in changes.get("availability_zones", "").split(",") if zone]
@@ -242,6 +252,14 @@ def _check(changes: Mapping[str, str]) -> None:
         raise ValueError(f"alarm_email: {email!r} is not an email address.")
     if (image := changes.get("nat_image", "")) and not _IMAGE.fullmatch(image):
         raise ValueError(f"nat_image: {image!r} is not the id of an image, such as ami-0abc….")
+    if (snapshot := changes.get("snapshot", "")) and not _SNAPSHOT.fullmatch(snapshot):
+        raise ValueError(f"snapshot: {snapshot!r} is neither the name nor the ARN of a snapshot.")
+    if bucket := changes.get("media_bucket", ""):
+        if not _BUCKET.fullmatch(bucket):
+            raise ValueError(f"media_bucket: {bucket!r} is not the name of a bucket.")
+        if not stage.keep_data:
+            # `infra.destroy` empties the bucket of such a stage.
+            raise ValueError(f"media_bucket: stage {stage.name} keeps no media; prod does.")
     for name in ("hourly_alarm_usd", "monthly_budget_usd"):
         if (amount := changes.get(name, "")) and not (_USD.fullmatch(amount) and float(amount)):
             raise ValueError(f"{name}: {amount!r} is not an amount of US dollars, such as 50.")

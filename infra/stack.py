@@ -260,7 +260,13 @@ class VideoStack(Stack):
             ],
             group=self.network.migrate,
         )
-        applied = migrations(self, migrate=migrate, network=self.network, database=self.database)
+        applied = migrations(
+            self,
+            stage=self.stage,
+            migrate=migrate,
+            network=self.network,
+            database=self.database,
+        )
         for made in self.functions.values():
             made.function.node.add_dependency(applied)
         for function in (migrate, *self.functions.values()):

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aws_cdk import CustomResource, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
@@ -18,8 +19,10 @@ from infra.constructs.network import Network
 from migrate import privileges
 from migrate.privileges import PRIVILEGES
 
-# The current major version of RDS, and of the local PostgreSQL. Minor versions come by themselves.
+# The major version of the local PostgreSQL, whose wheel decides: RDS offers later ones, too. Minor
+# versions come by themselves.
 ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_18)
+Instance = rds.DatabaseInstance | rds.DatabaseInstanceFromSnapshot
 NAME = "video"
 USER = "video"
 
@@ -36,42 +39,66 @@ class Database(Construct):
         self, scope: Construct, construct_id: str, *, stage: Stage, network: Network
     ) -> None:
         super().__init__(scope, construct_id)
-        self.instance = rds.DatabaseInstance(
-            self,
-            "Instance",
-            engine=ENGINE,
-            parameter_group=rds.ParameterGroup(
-                self,
-                "Parameters",
-                engine=ENGINE,
-                description="TLS or nothing",
-                parameters={"rds.force_ssl": "1"},
-            ),
-            instance_type=ec2.InstanceType(stage.database_instance),
-            multi_az=stage.multi_az,
-            allocated_storage=stage.database_storage,
-            max_allocated_storage=stage.database_storage_limit,
-            storage_type=rds.StorageType.GP3,
-            storage_encrypted=True,
-            ca_certificate=rds.CaCertificate.RDS_CA_RSA2048_G1,
-            database_name=NAME,
-            credentials=rds.Credentials.from_generated_secret(USER),
-            vpc=network.vpc,
-            vpc_subnets=network.database_subnets,
-            security_groups=[network.database],
-            publicly_accessible=False,
-            auto_minor_version_upgrade=True,
-            backup_retention=Duration.days(stage.backup_days),
-            delete_automated_backups=not stage.keep_data,
-            copy_tags_to_snapshot=True,
-            deletion_protection=stage.keep_data,
-            removal_policy=(RemovalPolicy.SNAPSHOT if stage.keep_data else RemovalPolicy.DESTROY),
-        )
+        self.instance = self._instance(stage, network)
         # A secret for each function's role, which `migrate` makes (functions/migrate/roles.py).
         self.role_secrets = {function: self._role_secret(function) for function in PRIVILEGES}
         self.proxy = self._proxy(network) if stage.proxy else None
         self._tls = stage.database_tls
         self._acknowledge(stage)
+
+    def _instance(self, stage: Stage, network: Network) -> Instance:
+        """Make the instance, empty or as a snapshot holds it; its owner has a new password."""
+        parameters = rds.ParameterGroup(
+            self,
+            "Parameters",
+            engine=ENGINE,
+            description="TLS or nothing",
+            parameters={"rds.force_ssl": "1"},
+        )
+        settings: dict[str, Any] = {
+            "engine": ENGINE,
+            "parameter_group": parameters,
+            "instance_type": ec2.InstanceType(stage.database_instance),
+            "multi_az": stage.multi_az,
+            "max_allocated_storage": stage.database_storage_limit,
+            "storage_type": rds.StorageType.GP3,
+            "ca_certificate": rds.CaCertificate.RDS_CA_RSA2048_G1,
+            "vpc": network.vpc,
+            "vpc_subnets": network.database_subnets,
+            "security_groups": [network.database],
+            "publicly_accessible": False,
+            "auto_minor_version_upgrade": True,
+            "backup_retention": Duration.days(stage.backup_days),
+            "delete_automated_backups": not stage.keep_data,
+            "copy_tags_to_snapshot": True,
+            "deletion_protection": stage.keep_data,
+            "removal_policy": (
+                RemovalPolicy.SNAPSHOT if stage.keep_data else RemovalPolicy.DESTROY
+            ),
+        }
+        if not stage.snapshot:
+            return rds.DatabaseInstance(
+                self,
+                "Instance",
+                **settings,
+                allocated_storage=stage.database_storage,
+                storage_encrypted=True,
+                database_name=NAME,
+                credentials=rds.Credentials.from_generated_secret(USER),
+            )
+        instance = rds.DatabaseInstanceFromSnapshot(
+            self,
+            "Instance",
+            **settings,
+            snapshot_identifier=stage.snapshot,
+            credentials=rds.SnapshotCredentials.from_generated_secret(USER),
+        )
+        resource = instance.node.default_child
+        assert isinstance(resource, rds.CfnDBInstance)
+        # The snapshot's, which may have grown; RDS refuses less.
+        resource.add_property_deletion_override("AllocatedStorage")
+        acknowledge(instance, "RDS2", "A snapshot of an encrypted database makes an encrypted one.")
+        return instance
 
     @property
     def secret(self) -> secretsmanager.ISecret:
@@ -146,9 +173,14 @@ class Database(Construct):
 
 
 def migrations(
-    scope: Construct, *, migrate: PipelineFunction, network: Network, database: Database
+    scope: Construct,
+    *,
+    stage: Stage,
+    migrate: PipelineFunction,
+    network: Network,
+    database: Database,
 ) -> CustomResource:
-    """Apply the migrations on deploy, and again whenever one is added.
+    """Apply the migrations on deploy, and again whenever one is added or a snapshot restored.
 
     CloudFormation invokes the function and waits for its answer: a failed migration fails the
     deployment with its message, before any other function gets new code.
@@ -159,7 +191,11 @@ def migrations(
         resource_type="Custom::DatabaseMigrations",
         service_token=migrate.function.function_arn,
         service_timeout=Duration.minutes(15),
-        properties={"Digest": _digest()},
+        properties={
+            "Digest": _digest(),
+            # It may hold an older schema, and other passwords of the roles.
+            **({"Snapshot": stage.snapshot} if stage.snapshot else {}),
+        },
     )
     # The function needs the way to Secrets Manager, and the rules that let it in.
     resource.node.add_dependency(network, database)

@@ -34,7 +34,7 @@ class Monitoring(Construct):
         api: apigateway.RestApi,
         sweeper: lambda_.Function,
         register: lambda_.Function,
-        database: rds.DatabaseInstance,
+        database: rds.IDatabaseInstance,
         aside: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)

@@ -15,11 +15,14 @@ class Secrets(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
+        # Kept with the data: nobody can make their values again. Passwords of the database can be.
+        kept = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+        policy = kept if stage.keep_data else RemovalPolicy.DESTROY
         self.keys = secretsmanager.Secret(
             self,
             "Keys",
             description=f"{stage.stack_name}: the operator's API key is derived from SECRET_KEY",
-            removal_policy=RemovalPolicy.DESTROY,
+            removal_policy=policy,
             generate_secret_string=secretsmanager.SecretStringGenerator(
                 secret_string_template=json.dumps({}),
                 generate_string_key="SECRET_KEY",
@@ -33,7 +36,7 @@ class Secrets(Construct):
             self,
             "Providers",
             description=f"{stage.stack_name}: API keys of the providers; empty until put",
-            removal_policy=RemovalPolicy.DESTROY,
+            removal_policy=policy,
             generate_secret_string=secretsmanager.SecretStringGenerator(
                 secret_string_template=json.dumps({"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""}),
                 generate_string_key="UNUSED",

@@ -33,7 +33,10 @@ class Storage(Construct):
         self.bucket = s3.Bucket(
             self,
             "Media",
-            removal_policy=policy,
+            # A bucket that is there already is imported by its name (`cdk deploy
+            # --import-existing-resources`), and not deleted when that is rolled back.
+            bucket_name=stage.media_bucket or None,
+            removal_policy=RemovalPolicy.RETAIN if stage.media_bucket else policy,
             encryption=s3.BucketEncryption.S3_MANAGED,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,

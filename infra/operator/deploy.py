@@ -43,7 +43,9 @@ def deploy(site: Site, aws: Aws, changes: Mapping[str, str]) -> None:
     context = [f"--context={key}={value}" for key, value in settings.items()]
     # Whoever cannot be asked has agreed by running this.
     approval = [] if sys.stdin.isatty() else ["--require-approval=never"]
-    if _cdk(aws, "deploy", name, *context, f"--outputs-file={outputs}", *approval):
+    # A bucket that a destroyed stack kept is taken over, not made.
+    adopt = ["--import-existing-resources"] if settings.get("media_bucket") else []
+    if _cdk(aws, "deploy", name, *context, f"--outputs-file={outputs}", *approval, *adopt):
         raise OperatorError(failure(site))
     found = json.loads(outputs.read_text(encoding="utf-8"))[name]
     print(next_steps(site, found, outputs))

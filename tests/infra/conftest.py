@@ -11,6 +11,8 @@ from layers import build
 from layers.platforms import PLATFORMS
 from tests.infra.template import Template
 
+RESTORED = {"snapshot": "rds:video-2026-11-30", "media_bucket": "media-of-before"}
+
 
 @pytest.fixture(scope="session")
 def layers() -> Mapping[tuple[str, str], build.Stamp]:
@@ -49,3 +51,12 @@ def prod(templates: Mapping[str, Template]) -> Template:
 def assembly(prod: Template) -> Path:
     """The cloud assembly of stage `prod`."""
     return prod.path.parent
+
+
+@pytest.fixture(scope="session")
+def restored(
+    layers: Mapping[tuple[str, str], build.Stamp], tmp_path_factory: pytest.TempPathFactory
+) -> Template:
+    """The template of stage `prod` that takes over what a destroyed one left."""
+    stage = config.stage("prod", RESTORED)
+    return Template("prod", synthesize(stage, tmp_path_factory.mktemp("restored") / "prod"))

@@ -1,6 +1,7 @@
 """What the next deployment has to repeat is read from the deployed stack."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import botocore.session
@@ -9,6 +10,8 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from infra import config, kept_settings
+from tests.infra.conftest import RESTORED
+from tests.infra.template import Json, Template
 
 STACK, INSTANCE, IMAGE = "VideoGenerator-dev", "i-0123456789abcdef0", "ami-0123456789abcdef0"
 
@@ -25,20 +28,21 @@ class Aws:
         }
         self.stubs = {name: Stubber(client) for name, client in self.clients.items()}
 
-    def resources(self, **types: tuple[str, str]) -> None:
-        """The stack has these resources: physical id, then type and status."""
-        summaries = [
-            {
-                "LogicalResourceId": "One",
-                "PhysicalResourceId": physical_id.replace("_", "-"),
-                "ResourceType": kind,
-                "ResourceStatus": status,
-                "LastUpdatedTimestamp": "2026-01-01",
-            }
-            for physical_id, (kind, status) in types.items()
-        ]
+    def deployed(self, template: Json) -> None:
         self.stubs["cloudformation"].add_response(
-            "list_stack_resources", {"StackResourceSummaries": summaries}, {"StackName": STACK}
+            "get_template", {"TemplateBody": json.dumps(template)}, {"StackName": STACK}
+        )
+
+    def instance(self, physical_id: str | None) -> None:
+        detail = {
+            "LogicalResourceId": "Nat",
+            "ResourceType": "AWS::EC2::Instance",
+            "ResourceStatus": "UPDATE_COMPLETE",
+            "LastUpdatedTimestamp": "2026-01-01",
+            **({"PhysicalResourceId": physical_id} if physical_id else {}),
+        }
+        self.stubs["cloudformation"].add_response(
+            "describe_stack_resource", {"StackResourceDetail": detail}
         )
 
     def image(self, image: str) -> None:
@@ -64,36 +68,51 @@ def aws() -> Iterator[Aws]:
         stub.assert_no_pending_responses()
 
 
-RUNNING = {"i_0123456789abcdef0": ("AWS::EC2::Instance", "UPDATE_COMPLETE")}
+NAT = {"Resources": {"Nat": {"Type": "AWS::EC2::Instance", "Properties": {}}}}
 
 
-def test_image_of_the_running_instance_is_kept(aws: Aws) -> None:
-    aws.resources(media=("AWS::S3::Bucket", "CREATE_COMPLETE"), **RUNNING)
+def test_image_of_the_running_instance_is_kept(aws: Aws, templates: Mapping[str, Template]) -> None:
+    aws.deployed(templates["dev"].document)
+    aws.instance(INSTANCE)
     aws.image(IMAGE)
     kept = aws.settings()
     assert kept == {"nat_image": IMAGE}
     assert config.stage("dev", kept).nat_image == IMAGE
 
 
-def test_stack_without_an_instance_keeps_nothing(aws: Aws) -> None:
-    aws.resources(i_old=("AWS::EC2::Instance", "DELETE_COMPLETE"))
+def test_restored_stack_keeps_its_snapshot_and_bucket(aws: Aws, restored: Template) -> None:
+    aws.deployed(restored.document)
+    kept = aws.settings()
+    assert kept == RESTORED
+    assert config.stage("prod", kept).snapshot == RESTORED["snapshot"]
+
+
+def test_stack_that_nothing_was_restored_into_keeps_nothing(aws: Aws, prod: Template) -> None:
+    aws.deployed(prod.document)
+    assert aws.settings() == {}
+
+
+def test_instance_that_was_never_made_is_made_of_the_newest_image(aws: Aws) -> None:
+    aws.deployed(NAT)
+    aws.instance(None)
     assert aws.settings() == {}
 
 
 def test_instance_that_somebody_terminated_is_made_of_the_newest_image(aws: Aws) -> None:
-    aws.resources(**RUNNING)
+    aws.deployed(NAT)
+    aws.instance(INSTANCE)
     aws.stubs["ec2"].add_client_error("describe_instances", "InvalidInstanceID.NotFound")
     assert aws.settings() == {}
 
 
 def test_first_deployment_keeps_nothing(aws: Aws) -> None:
     aws.stubs["cloudformation"].add_client_error(
-        "list_stack_resources", "ValidationError", f"Stack with id {STACK} does not exist"
+        "get_template", "ValidationError", f"Stack with id {STACK} does not exist"
     )
     assert aws.settings() == {}
 
 
 def test_refused_call_is_no_first_deployment(aws: Aws) -> None:
-    aws.stubs["cloudformation"].add_client_error("list_stack_resources", "AccessDenied", "no")
+    aws.stubs["cloudformation"].add_client_error("get_template", "AccessDenied", "no")
     with pytest.raises(ClientError, match="AccessDenied"):
         aws.settings()

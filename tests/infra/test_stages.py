@@ -38,6 +38,8 @@ ALLOWED = {
     ("AWS::S3::Bucket", f"{_RULES}.2.NoncurrentVersionExpiration.NoncurrentDays"),
     ("AWS::S3::Bucket", "@DeletionPolicy"),
     ("AWS::S3::Bucket", "@UpdateReplacePolicy"),
+    ("AWS::SecretsManager::Secret", "@DeletionPolicy"),
+    ("AWS::SecretsManager::Secret", "@UpdateReplacePolicy"),
     # Endpoints
     ("AWS::Lambda::Function", "Environment.Variables.STAGE"),
     ("AWS::Lambda::Function", "Environment.Variables.DATABASE_TLS"),

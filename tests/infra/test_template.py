@@ -278,4 +278,4 @@ def test_what_destroy_leaves(templates: Mapping[str, Template], stage: str, kept
     }
     # The account's logging role costs nothing, and other APIs of the account may use it.
     free = {"AWS::ApiGateway::Account", "AWS::IAM::Role"}
-    assert left - free == ({"AWS::S3::Bucket"} if kept else set())
+    assert left - free == ({"AWS::S3::Bucket", "AWS::SecretsManager::Secret"} if kept else set())
