@@ -5,7 +5,6 @@ from contextlib import closing
 
 import pytest
 
-from common import secrets
 from common.database import Database
 from common.database import roles as database_roles
 from common.errors import PermanentError
@@ -13,8 +12,7 @@ from common.settings import DatabaseSettings
 from infra.local.postgres import Postgres
 from migrate import roles
 from migrate.privileges import PRIVILEGES
-from tests.contract.conftest import NAME, ROLES, as_role, owner
-from tests.stand_ins.secrets_manager import SecretsManager
+from tests.contract.conftest import NAME, as_role, owner
 
 KINDS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN")
 OF_THE_OWNER = (
@@ -138,24 +136,6 @@ def test_a_database_of_before_gets_exactly_the_privileges(
                 assert found == roles.privileges(function)
 
 
-def test_a_password_can_be_changed_while_functions_work(
-    roles_again: DatabaseSettings, secret_store: SecretsManager, postgres: Postgres
-) -> None:
-    settings = as_role(roles_again, "register")
-    with closing(Database(settings)) as working, closing(Database(settings)) as late:
-        assert count_uploads(working) == 0
-        secrets.read(settings.database_secret_arn)  # what a warm function remembers
-        secret_store.secrets[ROLES["register"]]["password"] = "another"
-        roles.apply(owner(roles_again))
-        assert count_uploads(working) == 0, "an open connection goes on"
-        secrets._kept[settings.database_secret_arn] = (
-            secrets._kept[settings.database_secret_arn][0],
-            {"username": "video_register", "password": "password of register"},
-        )
-        assert count_uploads(late) == 0, "a new one reads the secret again"
-    secret_store.secrets[ROLES["register"]]["password"] = "password of register"
-
-
 def test_no_password_reaches_the_servers_log(
     roles_again: DatabaseSettings, postgres: Postgres
 ) -> None:
@@ -172,9 +152,3 @@ def test_no_password_reaches_the_servers_log(
     text = log.read_text()
     assert "SCRAM-SHA-256$" in text
     assert "password of" not in text
-
-
-def count_uploads(database: Database) -> int:
-    with database.transaction() as cursor:
-        cursor.execute("SELECT count(*) AS n FROM uploads")
-        return int(cursor.fetchall()[0]["n"])

@@ -60,7 +60,7 @@ def _accept(listener: socket.socket, server_port: int, state: Tap) -> None:
 
 def _forward(client: socket.socket, server: socket.socket, state: Tap) -> None:
     """Pass the client's messages on, one by one: a type, a length, a content."""
-    with _both(client, server), client.makefile("rb") as stream:
+    with both(client, server), client.makefile("rb") as stream:
         length = stream.read(4)  # the first message has no type
         server.sendall(length + stream.read(int.from_bytes(length) - 4))
         while kind := stream.read(1):
@@ -73,13 +73,13 @@ def _forward(client: socket.socket, server: socket.socket, state: Tap) -> None:
 
 
 def _pass_on(server: socket.socket, client: socket.socket) -> None:
-    with _both(client, server):
+    with both(client, server):
         while data := server.recv(65536):
             client.sendall(data)
 
 
 @contextmanager
-def _both(client: socket.socket, server: socket.socket) -> Iterator[None]:
+def both(client: socket.socket, server: socket.socket) -> Iterator[None]:
     """When one side is gone, so is the other."""
     try:
         with suppress(OSError):

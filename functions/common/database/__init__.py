@@ -43,6 +43,9 @@ _VALUE = "22"  # data exceptions: a number or time out of range, a character tha
 _CONFLICT = ("40001", "40P01", "55P03")
 _NO_PRIVILEGE = "42501"
 
+# RDS Proxy, at a statement for which it got no connection to the server in time. Nothing was run.
+# Its SQLSTATE is not documented (RDS user guide, "Troubleshooting for RDS Proxy").
+_PROXY_IS_BUSY = "Timed-out waiting to acquire database connection"
 # A refused connect has no SQLSTATE; these are 53300 in words.
 _FULL = ("too many clients", "remaining connection slots", "too many connections")
 _WAIT_SECONDS = 5.0
@@ -101,9 +104,19 @@ class Database:
 
         Raises as `transaction`.
         """
-        with self.transaction() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            yield cursor
+        connection = self._connected()
+        try:
+            with self._own_errors(connection), connection.cursor(cursor_factory=Cursor) as cursor:
+                # Said with BEGIN: after a SET, RDS Proxy keeps the server's connection for this
+                # client alone ("pinning").
+                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                try:
+                    yield cursor
+                finally:
+                    if not connection.closed:
+                        cursor.execute("ROLLBACK")  # there is nothing to commit
+        finally:
+            self._give_back()
 
     def alone(self, statement: Callable[[Cursor], Result]) -> Result:
         """Run one statement without BEGIN and COMMIT: one way to the database and back.
@@ -251,8 +264,10 @@ def _not_storable() -> InvalidInput:
 
 
 def _own(error: psycopg2.Error) -> VideoError:
-    """Turn psycopg2's error into the project's own, by SQLSTATE."""
+    """Turn psycopg2's error into the project's own, by SQLSTATE; RDS Proxy's by its words."""
     state = error.pgcode
+    if _PROXY_IS_BUSY in str(error):
+        return _unavailable()
     if state is not None and state.startswith(_VALUE):
         logger.error("value refused", extra={"sqlstate": state})
         return _not_storable()

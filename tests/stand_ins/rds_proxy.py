@@ -1,0 +1,91 @@
+"""A stand-in for RDS Proxy: passes PostgreSQL's messages on, and speaks of failures in its words.
+
+The words are those of the RDS user guide, "Troubleshooting for RDS Proxy". It knows no TLS.
+"""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from io import BufferedReader
+from threading import Thread
+
+from tests.stand_ins.postgres_tap import both
+
+WRONG_PASSWORD = "The password that was provided for the role {role} is wrong."
+BUSY = "Timed-out waiting to acquire database connection"
+_QUERY, _ERROR = b"Q", b"E"
+_INVALID_PASSWORD = b"C28P01"
+_UNDOCUMENTED = "XX000"  # an SQLSTATE that decides nothing
+
+
+@dataclass
+class RdsProxy:
+    """The port to connect to; how many statements get no connection; the words that were said."""
+
+    port: int
+    busy: int = 0
+    said: list[str] = field(default_factory=list)
+
+    def error(self, sqlstate: str, text: str) -> bytes:
+        """Return an ErrorResponse with the text, and write it down."""
+        self.said.append(text)
+        fields = (f"SFATAL\0VFATAL\0C{sqlstate}\0M{text}\0\0").encode()
+        return _ERROR + (len(fields) + 4).to_bytes(4) + fields
+
+
+@contextmanager
+def serve(server_port: int) -> Iterator[RdsProxy]:
+    """Serve on a free port in front of the server, until the end of the block."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        proxy = RdsProxy(listener.getsockname()[1])
+        thread = Thread(target=_accept, args=(listener, server_port, proxy), daemon=True)
+        thread.start()
+        try:
+            yield proxy
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
+            thread.join()
+
+
+def _accept(listener: socket.socket, server_port: int, proxy: RdsProxy) -> None:
+    with suppress(OSError):  # shut down at the end of the block
+        while True:
+            client, _ = listener.accept()
+            server = socket.create_connection(("127.0.0.1", server_port))
+            stream = client.makefile("rb")
+            startup = _content(stream)
+            # Parameters as name, value, name, value, ... after the protocol's version.
+            role = startup[8:].split(b"user\0")[1].split(b"\0")[0].decode()
+            server.sendall(startup)
+            Thread(target=_to_server, args=(client, stream, server, proxy), daemon=True).start()
+            Thread(target=_to_client, args=(server, client, role, proxy), daemon=True).start()
+
+
+def _content(stream: BufferedReader) -> bytes:
+    """Read a length and as much as it says; return both."""
+    length = stream.read(4)
+    return length + stream.read(int.from_bytes(length) - 4)
+
+
+def _to_server(
+    client: socket.socket, stream: BufferedReader, server: socket.socket, proxy: RdsProxy
+) -> None:
+    with both(client, server), stream:
+        while kind := stream.read(1):
+            content = _content(stream)
+            if kind == _QUERY and proxy.busy:
+                proxy.busy -= 1
+                client.sendall(proxy.error(_UNDOCUMENTED, BUSY) + b"Z\0\0\0\x05I")
+            else:
+                server.sendall(kind + content)
+
+
+def _to_client(server: socket.socket, client: socket.socket, role: str, proxy: RdsProxy) -> None:
+    with both(client, server), server.makefile("rb") as stream:
+        while kind := stream.read(1):
+            content = _content(stream)
+            if kind == _ERROR and _INVALID_PASSWORD in content:
+                client.sendall(proxy.error("28000", WRONG_PASSWORD.format(role=role)))
+            else:
+                client.sendall(kind + content)
