@@ -15,13 +15,21 @@ from common.providers import limits, models
 
 # The CDK reads it by itself, as context: {"dev": {"alarm_email": "ops@example.com"}}.
 SETTINGS_FILE = Path(__file__).resolve().parent.parent / "cdk.context.json"
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_IMAGE = re.compile(r"ami-[0-9a-f]{8,17}")
-_SNAPSHOT = re.compile(
-    r"(arn:aws:rds:[a-z0-9-]+:\d{12}:snapshot:)?(rds:|awsbackup:)?[A-Za-z][A-Za-z0-9-]*"
-)
-_USD = re.compile(r"[0-9]{1,7}(\.[0-9]{1,2})?")
+_USD = (re.compile(r"(?=.*[1-9])[0-9]{1,7}(\.[0-9]{1,2})?"), "an amount of US dollars, such as 50")
+# What the text of a setting must look like, and how that is called.
+_PATTERNS = {
+    "alarm_email": (re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"), "an email address"),
+    "hourly_alarm_usd": _USD,
+    "media_bucket": (re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"), "the name of a bucket"),
+    "monthly_budget_usd": _USD,
+    "nat_image": (re.compile(r"ami-[0-9a-f]{8,17}"), "the id of an image, such as ami-0abc…"),
+    "snapshot": (
+        re.compile(
+            r"(arn:aws:rds:[a-z0-9-]+:\d{12}:snapshot:)?(rds:|awsbackup:)?[A-Za-z][A-Za-z0-9-]*"
+        ),
+        "the name or ARN of a snapshot",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -248,21 +256,12 @@ def _check(stage: Stage, changes: Mapping[str, str]) -> None:
         raise ValueError(
             "availability_zones: name at least two different zones, such as us-east-1b,us-east-1c."
         )
-    if (email := changes.get("alarm_email", "")) and not _EMAIL.fullmatch(email):
-        raise ValueError(f"alarm_email: {email!r} is not an email address.")
-    if (image := changes.get("nat_image", "")) and not _IMAGE.fullmatch(image):
-        raise ValueError(f"nat_image: {image!r} is not the id of an image, such as ami-0abc….")
-    if (snapshot := changes.get("snapshot", "")) and not _SNAPSHOT.fullmatch(snapshot):
-        raise ValueError(f"snapshot: {snapshot!r} is neither the name nor the ARN of a snapshot.")
-    if bucket := changes.get("media_bucket", ""):
-        if not _BUCKET.fullmatch(bucket):
-            raise ValueError(f"media_bucket: {bucket!r} is not the name of a bucket.")
-        if not stage.keep_data:
-            # `infra.destroy` empties the bucket of such a stage.
-            raise ValueError(f"media_bucket: stage {stage.name} keeps no media; prod does.")
-    for name in ("hourly_alarm_usd", "monthly_budget_usd"):
-        if (amount := changes.get(name, "")) and not (_USD.fullmatch(amount) and float(amount)):
-            raise ValueError(f"{name}: {amount!r} is not an amount of US dollars, such as 50.")
+    for name, (pattern, kind_of_value) in _PATTERNS.items():
+        if (text := changes.get(name, "")) and not pattern.fullmatch(text):
+            raise ValueError(f"{name}: {text!r} is not {kind_of_value}.")
+    if changes.get("media_bucket") and not stage.keep_data:
+        # `infra.destroy` empties the bucket of such a stage.
+        raise ValueError(f"media_bucket: stage {stage.name} keeps no media; prod does.")
     for kind in get_args(models.Kind):
         provider = changes.get(f"{kind}_provider")
         offered = {model.provider for model in models.models() if model.kind == kind}

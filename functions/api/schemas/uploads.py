@@ -71,7 +71,10 @@ class UploadObject(Model):
     size_bytes: int
     form: UploadForm | None
     parts: UploadParts | None
-    expires_at: datetime
+    expires_at: datetime = Field(
+        description="When form or URLs end, at the latest: they also end with the credentials that "
+        "signed them. If the store says that they expired, announce the file again."
+    )
     links: UploadLinks
 
 
