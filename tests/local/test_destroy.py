@@ -1,0 +1,45 @@
+"""`make destroy` against CloudFormation and S3 of the emulator, where its tests have stubs."""
+
+import json
+
+import pytest
+
+from infra import config, destroy
+from infra.local.connection import Connection
+
+STAGE = config.stage("local")
+TEMPLATE = {
+    "Resources": {
+        "Media": {
+            "Type": "AWS::S3::Bucket",
+            "Properties": {"VersioningConfiguration": {"Status": "Enabled"}},
+        },
+        "Alarms": {"Type": "AWS::SNS::Topic"},
+    }
+}
+
+
+def test_stack_with_media_is_emptied_deleted_and_then_gone(
+    small: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(destroy, "client", small.client)
+    cloudformation, s3 = small.client("cloudformation"), small.client("s3")
+    cloudformation.create_stack(StackName=STAGE.stack_name, TemplateBody=json.dumps(TEMPLATE))
+    cloudformation.get_waiter("stack_create_complete").wait(
+        StackName=STAGE.stack_name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    found = destroy.deployed(STAGE.stack_name)
+    assert found is not None
+    (bucket,) = found.resources["AWS::S3::Bucket"]
+    for body in (b"first", b"second"):
+        s3.put_object(Bucket=bucket, Key="ann/video.mp4", Body=body)
+    s3.delete_object(Bucket=bucket, Key="ann/video.mp4")
+
+    destroy.destroy(STAGE, "local")
+    said = capsys.readouterr().out
+    assert f"3 objects of {bucket} deleted." in said
+    assert f"{STAGE.stack_name} is deleted." in said
+    assert bucket not in {one["Name"] for one in s3.list_buckets()["Buckets"]}
+
+    destroy.destroy(STAGE, "local")
+    assert "There is no stack" in capsys.readouterr().out
