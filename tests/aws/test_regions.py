@@ -3,10 +3,8 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import pytest
 
 from tests.infra.template import Template
 
@@ -14,19 +12,18 @@ REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "eu-north-1", "ap-south-1",
            "il-central-1", "ap-southeast-5")  # fmt: skip
 
 
-def lint(region: str, *templates: Path) -> list[str]:
-    """What cfn-lint finds in a region; the CDK writes each function's role down twice (W3005)."""
+def lint(*templates: Path, regions: Sequence[str] = REGIONS) -> list[str]:
+    """What cfn-lint finds; the CDK writes each function's role down twice (W3005)."""
     program = Path(sys.executable).with_name("cfn-lint")
-    options = ["--format", "json", "--ignore-checks", "W3005", "--regions", region]
+    options = ["--format", "json", "--ignore-checks", "W3005", "--regions", *regions]
     command = [str(program), *options, "--", *map(str, templates)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
     return [f"{found['Rule']['Id']} {found['Message']}" for found in json.loads(done.stdout)]
 
 
-@pytest.mark.parametrize("region", REGIONS)
-def test_cfn_lint_finds_nothing_in_a_region(templates: Mapping[str, Template], region: str) -> None:
-    assert lint(region, templates["dev"].path, templates["prod"].path) == []
+def test_cfn_lint_finds_nothing_in_any_region(templates: Mapping[str, Template]) -> None:
+    assert lint(templates["dev"].path, templates["prod"].path) == []
 
 
 def test_cfn_lint_knows_the_regions(tmp_path: Path) -> None:
@@ -36,4 +33,4 @@ def test_cfn_lint_knows_the_regions(tmp_path: Path) -> None:
     resource = {"Type": "AWS::RDS::DBInstance", "Properties": instance, "DeletionPolicy": "Delete",
                 "UpdateReplacePolicy": "Delete"}  # fmt: skip
     template.write_text(json.dumps({"Resources": {"Database": resource}}))
-    assert lint("il-central-1", template)
+    assert lint(template, regions=["il-central-1"])
