@@ -4,7 +4,7 @@ import argparse
 import time
 
 from layers import build
-from layers.platforms import PLATFORMS
+from layers.platforms import PLATFORMS, Platform, fetch_interpreter, interpreter
 from layers.sizes import table
 
 
@@ -21,6 +21,7 @@ def main() -> None:
         print(table())
         return
     for name in PLATFORMS if arguments.what == "all" else [arguments.what]:
+        ensure_interpreter(PLATFORMS[name]())
         for layer in build.LAYERS:
             started = time.monotonic()
             stamp = build.build(PLATFORMS[name](), layer, force=arguments.force)
@@ -28,6 +29,21 @@ def main() -> None:
                 f"{name}/{layer}: {stamp.size / 2**20:.1f} MiB, "
                 f"digest {stamp.digest[:12]}, {time.monotonic() - started:.1f} s"
             )
+
+
+def ensure_interpreter(target: Platform) -> None:
+    """Fetch a Python that compiles the target's sources, if there is none; warn if that fails."""
+    if interpreter(target):
+        return
+    print(f"{target.name}: fetching Python {target.python} to compile its sources")
+    if reason := fetch_interpreter(target):
+        print(
+            f"warning: there is no Python {target.python} here, and none could be fetched "
+            f"({reason}). The layers for {target.name} carry no bytecode: every cold start "
+            "compiles what it imports and takes almost three times as long. Everything else "
+            f"works. Put a Python {target.python} on the PATH, or build where there is a network; "
+            "`make layers` then compiles what was not."
+        )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from layers import dependencies, ffmpeg, speech, tree
 from layers.lock import LOCK, PROJECT, ROOT
-from layers.platforms import PLATFORMS, Platform
+from layers.platforms import PLATFORMS, Platform, interpreter
 
 OUTPUT = ROOT / "build" / "layers"
 LAYERS: dict[str, Callable[[Platform, Path], None]] = {
@@ -30,6 +30,7 @@ class Stamp:
     inputs: str  # digest of everything that decides the outcome
     digest: str  # digest of the outcome
     size: int  # bytes, unpacked
+    compiled: bool = False  # whether its Python sources, if it has any, have their bytecode
 
 
 def folder(platform: str, layer: str, output: Path = OUTPUT) -> Path:
@@ -70,19 +71,31 @@ def build(target: Platform, layer: str, *, output: Path = OUTPUT, force: bool = 
     with _alone(home.with_suffix(".lock")):
         stamp = read_stamp(target.name, layer, output)
         wanted = inputs(target)
-        if stamp and stamp.inputs == wanted and home.is_dir() and not force:
+        if (
+            stamp
+            and stamp.inputs == wanted
+            and home.is_dir()
+            and not force
+            # What had no Python to compile it is built again where there is one.
+            and (stamp.compiled or interpreter(target) is None)
+        ):
             return stamp
         with tempfile.TemporaryDirectory(dir=home.parent, prefix=f".{layer}-") as workspace:
             fresh = Path(workspace) / "new"
             fresh.mkdir()
             LAYERS[layer](target, fresh)
             tree.normalise(fresh)
-            stamp = Stamp(wanted, tree.digest(fresh), tree.size(fresh))
+            stamp = Stamp(wanted, tree.digest(fresh), tree.size(fresh), _compiled(fresh))
             _exchange(home, fresh, Path(workspace) / "old", target, layer, output)
         _stamp_file(target.name, layer, output).write_text(
             json.dumps(asdict(stamp), indent=2) + "\n", encoding="utf-8"
         )
         return stamp
+
+
+def _compiled(home: Path) -> bool:
+    suffixes = {path.suffix for path in tree.files(home)}
+    return ".pyc" in suffixes or ".py" not in suffixes
 
 
 def _exchange(

@@ -1,11 +1,16 @@
 """Where the code of a layer runs."""
 
+import os
 import platform
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 from uv import find_uv_bin
+
+# Pythons that were fetched to compile layers; `make clean` removes them.
+_FETCHED = Path(__file__).resolve().parent.parent / "build" / "python"
 
 
 @dataclass(frozen=True)
@@ -47,8 +52,7 @@ def uv(*arguments: str) -> str:
 
     Raises SystemExit with uv's own message when it fails.
     """
-    command = [find_uv_bin(), *arguments, "--no-python-downloads"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = _run(*arguments, "--no-python-downloads")
     if done.returncode != 0:
         raise SystemExit(
             f"uv {' '.join(arguments[:2])} failed; the layers built before are untouched.\n"
@@ -61,7 +65,28 @@ def interpreter(target: Platform) -> str | None:
     """Return a Python of the target's minor version on this machine, or None."""
     if target.name == "local":
         return sys.executable
-    try:
-        return uv("python", "find", target.python, "--no-project").strip()
-    except SystemExit:
-        return None
+    find = ("python", "find", target.python, "--no-project", "--no-python-downloads")
+    for found in (_run(*find), _run(*find, home=_FETCHED)):
+        if found.returncode == 0:
+            return found.stdout.strip()
+    return None
+
+
+def fetch_interpreter(target: Platform) -> str:
+    """Fetch a Python of the target's minor version, for this clone alone.
+
+    Returns nothing, or the reason why it could not be had, in uv's words.
+    """
+    fetched = _run("python", "install", target.python, "--no-bin", home=_FETCHED)
+    if fetched.returncode == 0:
+        return ""
+    lines = [line.strip() for line in fetched.stderr.splitlines() if line.strip()]
+    return lines[-1].removeprefix("cause: ") if lines else f"uv ended with {fetched.returncode}"
+
+
+def _run(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """Run uv; `home` is where Pythons that it manages lie, if not in the user's own folder."""
+    environment = {**os.environ, **({"UV_PYTHON_INSTALL_DIR": str(home)} if home else {})}
+    return subprocess.run(
+        [find_uv_bin(), *arguments], capture_output=True, text=True, check=False, env=environment
+    )

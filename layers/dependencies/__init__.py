@@ -19,12 +19,7 @@ def build(target: Platform, into: Path) -> None:
     packages.mkdir()
     install.wheels(lock.runtime(target), target, packages)
     _trim(packages)
-    if not install.bytecode(packages, target, "/opt/python"):
-        print(
-            f"note: no Python {target.python} here, so the layer for {target.name} carries no "
-            "bytecode and its cold starts compile their imports. Install that Python "
-            f"(`uv python install {target.python}`) and build again with --force."
-        )
+    install.bytecode(packages, target, "/opt/python")
 
 
 def _trim(packages: Path) -> None:

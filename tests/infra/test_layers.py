@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from common.providers.speech._espeak import program
-from layers import build, lock, sizes, tree
+from layers import build, install, lock, sizes, tree
+from layers.__main__ import ensure_interpreter
 from layers.platforms import PLATFORMS, Platform, interpreter
 
 Stamps = Mapping[tuple[str, str], build.Stamp]
@@ -17,6 +18,7 @@ Stamps = Mapping[tuple[str, str], build.Stamp]
 LAYERS = [(platform, layer) for platform in PLATFORMS for layer in build.LAYERS]
 # What AWS's Python 3.13 runtime has: Amazon Linux 2023.
 LAMBDA_GLIBC = (2, 34)
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 @pytest.mark.parametrize(("platform", "layer"), LAYERS)
@@ -124,12 +126,58 @@ def test_bytecode_is_for_the_python_that_runs_it(platform: str) -> None:
 
 
 def test_a_python_of_the_targets_version_is_found() -> None:
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
-    found = interpreter(Platform(name="elsewhere", python=here, resolver=(), identity=""))
+    found = interpreter(elsewhere(HERE))
     assert found is not None
     done = subprocess.run([found, "--version"], capture_output=True, text=True, check=True)
-    assert done.stdout.startswith(f"Python {here}.")
-    assert interpreter(Platform(name="elsewhere", python="3.99", resolver=(), identity="")) is None
+    assert done.stdout.startswith(f"Python {HERE}.")
+    assert interpreter(elsewhere("3.99")) is None
+
+
+def elsewhere(python: str) -> Platform:
+    return Platform(name="elsewhere", python=python, resolver=(), identity="")
+
+
+def test_python_that_cannot_be_had_is_a_warning_with_what_is_lost(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    ensure_interpreter(elsewhere("3.99"))
+    said = capsys.readouterr().out
+    assert "warning: there is no Python 3.99 here, and none could be fetched (" in said
+    assert "almost three times as long" in said
+    assert "make layers" in said
+
+
+def test_python_that_is_there_is_not_fetched(capsys: pytest.CaptureFixture[str]) -> None:
+    ensure_interpreter(elsewhere(HERE))
+    assert capsys.readouterr().out == ""
+
+
+def test_layer_without_bytecode_is_built_again_where_there_is_a_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = elsewhere(HERE)
+
+    def tiny(target: Platform, into: Path) -> None:
+        (into / "python").mkdir()
+        (into / "python" / "tiny.py").write_text("SIZE = 'small'\n")
+        install.bytecode(into / "python", target, "/opt/python")
+
+    monkeypatch.setitem(build.LAYERS, "tiny", tiny)
+    with monkeypatch.context() as without:
+        for module in (build, install):
+            without.setattr(module, "interpreter", lambda target: None)
+        stamp = build.build(target, "tiny", output=tmp_path)
+        assert not stamp.compiled
+        assert build.build(target, "tiny", output=tmp_path) == stamp, "and not built in vain"
+    assert build.build(target, "tiny", output=tmp_path).compiled
+    home = build.folder("elsewhere", "tiny", tmp_path) / "python"
+    (home / "tiny.py").write_text("SIZE = 'changed'\n")  # trusted unchecked: the source is not read
+    code = "import tiny; print(tiny.SIZE)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(home)}, capture_output=True, check=True
+    )
+    assert done.stdout.split() == [b"small"]
 
 
 def test_only_what_the_lock_holds_is_installed() -> None:
