@@ -119,6 +119,14 @@ def test_deployment_ends_with_the_steps_that_are_left(
     assert "UNUSED" not in said
 
 
+def test_bucket_that_was_kept_is_taken_over(cli: Cli, aws: StubbedAws, site: Site) -> None:
+    for changes, expected in (({}, False), ({"media_bucket": "media-of-before"}, True)):
+        aws.answer("secretsmanager", "get_secret_value", {"SecretString": "{}"})
+        deploy.deploy(site, Aws(), changes)
+        assert cli.called is not None
+        assert ("--import-existing-resources" in cli.called["arguments"]) is expected
+
+
 def test_setting_that_is_given_goes_before_the_one_that_the_stack_keeps(
     cli: Cli, aws: StubbedAws, site: Site
 ) -> None:
