@@ -37,9 +37,15 @@ def small(root: Path) -> Iterator[Connection]:
 
 
 @pytest.fixture(scope="session")
-def stock(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Connection]:
+def stock_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State directory of `stock`."""
+    return tmp_path_factory.mktemp("stock") / ".local"
+
+
+@pytest.fixture(scope="session")
+def stock(stock_root: Path) -> Iterator[Connection]:
     """MiniStack as it comes, with the same settings."""
-    state = State.open(tmp_path_factory.mktemp("stock") / ".local")
+    state = State.open(stock_root)
     emulator = Emulator(state, patched=False)
     emulator.start("")
     try:

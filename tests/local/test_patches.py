@@ -8,8 +8,10 @@ import json
 import time
 import zipfile
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import requests
 from botocore.exceptions import ClientError
@@ -212,6 +214,51 @@ def event_of_an_object(link: Connection, bucket: str) -> dict[str, Any]:
     return found
 
 
+def deleted_without_the_right(link: Connection, bucket: str) -> list[str]:
+    """The keys of four versions that DeleteObjects deleted for who may delete versions alone."""
+    s3, iam = link.client("s3"), link.client("iam")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    objects = [
+        {"Key": key, "VersionId": s3.put_object(Bucket=bucket, Key=key, Body=b"x")["VersionId"]}
+        for key in ("granted", "b", "c", "d")
+    ]
+    iam.create_user(UserName=bucket)
+    arn = f"arn:aws:s3:::{bucket}"
+    statements = [
+        {"Effect": "Allow", "Action": "s3:DeleteObjectVersion", "Resource": f"{arn}/*"},
+        {"Effect": "Allow", "Action": "s3:DeleteObject", "Resource": f"{arn}/granted"},
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.put_user_policy(UserName=bucket, PolicyName="s3", PolicyDocument=policy)
+    key = iam.create_access_key(UserName=bucket)["AccessKey"]
+    eraser = Connection(link.endpoint, key["AccessKeyId"], key["SecretAccessKey"]).client("s3")
+    try:
+        answer = eraser.delete_objects(Bucket=bucket, Delete={"Objects": objects})
+    except ClientError:
+        return []
+    return [one["Key"] for one in answer.get("Deleted", [])]
+
+
+def list_buckets_as_a_role(link: Connection, name: str) -> None:
+    """Ask S3 in the name of a role that may do nothing."""
+    trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = link.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]
+    session = link.client("sts").assume_role(RoleArn=role["Arn"], RoleSessionName="test")
+    credentials = session["Credentials"]
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=link.endpoint,
+        region_name="us-east-1",
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.list_buckets()
+
+
 class TestGaps:
     """What MiniStack does without our patches."""
 
@@ -354,6 +401,13 @@ def handler(event, context):
     def test_retry_pauses(self, stock: Connection) -> None:
         assert seconds_of_retries(stock, "stock-retries") > 4
 
+    def test_delete_objects(self, stock: Connection) -> None:
+        assert deleted_without_the_right(stock, "stock-erasing") == ["granted", "b", "c", "d"]
+
+    def test_decision_log(self, stock_root: Path, stock: Connection) -> None:
+        list_buckets_as_a_role(stock, "logged")
+        assert not (stock_root / "log" / "iam.jsonl").exists()
+
     def test_every_patch_has_its_gap_shown(self) -> None:
         names = {f"test_{patch.__name__.rsplit('.', 1)[-1]}" for patch in patches.ALL}
         assert names <= set(vars(TestGaps))
@@ -376,6 +430,16 @@ class TestClosed:
 
     def test_object_version(self, small: Connection) -> None:
         assert event_of_an_object(small, "small-events")["version-id"]
+
+    def test_delete_objects(self, small: Connection) -> None:
+        assert deleted_without_the_right(small, "small-erasing") == []
+
+    def test_decision_log(self, root: Path, small: Connection) -> None:
+        list_buckets_as_a_role(small, "logged")
+        last = (root / "log" / "iam.jsonl").read_text().splitlines()[-1]
+        assert json.loads(last) == {
+            "role": "logged", "action": "s3:ListAllMyBuckets", "resource": "*", "allowed": False,
+        }  # fmt: skip
 
     @pytest.mark.parametrize("key", ["test", "000000000000", "AKIAIOSFODNN7EXAMPLE"])
     def test_root_credential(self, small: Connection, key: str) -> None:

@@ -14,6 +14,8 @@ from infra.local.patches import (
     called_address,
     custom_resource_failure,
     database_instance,
+    decision_log,
+    delete_objects,
     integration_timeout,
     metric_math_alarm,
     missing_resource_types,
@@ -48,6 +50,8 @@ ALL = (
     remapped_headers,
     integration_timeout,
     retry_pauses,
+    delete_objects,
+    decision_log,
 )
 
 

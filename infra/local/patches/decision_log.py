@@ -1,0 +1,43 @@
+"""Gap: nothing says which rights the functions' requests asked for; on AWS, CloudTrail does.
+
+Each decision about a role's request is a line of JSON in `log/iam.jsonl`: the role's name, the
+action, the resource, and whether it was allowed. `make iam` learns from it which rights are used.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from infra.local.launcher import LauncherSettings
+from infra.local.patches import _ministack
+
+
+def apply(settings: LauncherSettings) -> None:
+    """Write down what the evaluator decides about requests of assumed roles."""
+    evaluator, sts = _ministack.module("core.iam_evaluator"), _ministack.module("services.sts")
+    decide = evaluator.enforce
+    log = Path(settings.root, "log", "iam.jsonl")
+    file = log.open("w", buffering=1)
+
+    def enforce(
+        access_key_id: str,
+        iam_action: str,
+        service: str,
+        region: str,
+        resource_arn: str = "*",
+        service_context: dict[str, Any] | None = None,
+    ) -> Any:
+        denied = decide(access_key_id, iam_action, service, region, resource_arn, service_context)
+        session = sts._sessions.get(access_key_id) or {}
+        _, found, name = session.get("Arn", "").partition(":assumed-role/")
+        if found:
+            decision = {
+                "role": name.partition("/")[0],
+                "action": iam_action,
+                "resource": resource_arn,
+                "allowed": denied is None,
+            }
+            file.write(json.dumps(decision) + "\n")
+        return denied
+
+    evaluator.enforce = enforce
