@@ -111,7 +111,7 @@ class VideoStack(Stack):
             providers,
             [
                 keys,
-                storage.may_get(_NARRATIONS, _RECEIPTS),
+                storage.may_get(_RECEIPTS),
                 storage.may_put(_NARRATIONS, _RECEIPTS),
             ],
             speech=True,
@@ -171,7 +171,6 @@ class VideoStack(Stack):
                 storage.may_put(_UPLOADS),
                 # For the forms and links by which clients send files.
                 storage.may_put(_ARRIVALS, in_parts=True),
-                storage.may_delete(_CLIPS, _IMAGES, _UPLOADS),
                 storage.may_find_versions(),
                 storage.may_erase(*_OF_A_VIDEO, together=True),
                 pipeline.may_start(),

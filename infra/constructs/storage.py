@@ -85,10 +85,6 @@ class Storage(Construct):
         parts = ["s3:AbortMultipartUpload"] if in_parts else []
         return self._allow(["s3:PutObject", *parts], patterns)
 
-    def may_delete(self, *patterns: str) -> Grant:
-        """Allow deleting objects whose keys match; older versions go by the rule on them."""
-        return self._allow(["s3:DeleteObject"], patterns)
-
     def may_take(self) -> Grant:
         """Allow reading what was dropped into the inbox, in the version that an event names."""
         return self._allow(["s3:GetObject", "s3:GetObjectVersion"], ["inbox/*"])

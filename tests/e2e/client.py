@@ -9,9 +9,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg2
+import pytest
 import requests
 
 from common.database import Cursor
+from infra.local.cloud import Cloud
 from infra.local.connection import Connection
 from tests import answers
 from tests.answers import Seen
@@ -19,6 +21,8 @@ from tests.answers import Seen
 TIMEOUT = 60
 SEEN: set[Seen] = set()
 """Which documented answers the deployed API gave to this process."""
+RUNNING = pytest.StashKey[Cloud]()
+"""In pytest's configuration: a cloud that runs already, for the tests to use."""
 
 
 @dataclass(frozen=True)

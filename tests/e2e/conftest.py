@@ -15,7 +15,7 @@ from infra import keys
 from infra.local.cloud import Cloud, running_cloud
 from infra.local.connection import Connection
 from tests.answers import OPERATIONS
-from tests.e2e.client import SEEN, Backstage, Client
+from tests.e2e.client import RUNNING, SEEN, Backstage, Client
 from tests.e2e.stage import Stage
 
 STAGE = Stage.from_environment()
@@ -46,8 +46,13 @@ def every_operation_answers_well(
 
 
 @pytest.fixture(scope="session")
-def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def cloud(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cloud]:
     """The local cloud with the stack."""
+    if RUNNING in request.config.stash:
+        yield request.config.stash[RUNNING]
+        return
     if STAGE is not None:
         pytest.fail("marked `deployed`, and looks behind the API, which no stage in AWS allows")
     root = tmp_path_factory.mktemp("cloud")

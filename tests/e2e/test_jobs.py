@@ -17,6 +17,11 @@ from tests.e2e.client import Backstage, Client
 from tests.e2e.test_refusals import assert_problem
 from tests.e2e.vendors import PAID, Vendors
 
+KINDS = (
+    *("user-uploads", "reference-frames", "video-clips"),
+    *("narrations", "provenance", "receipts"),
+)
+"""The folders of a video's media."""
 SMALL = {"prompt": "A paper boat", "scenes": 1, "seconds": 2, "ratio": "960:960"}
 
 
@@ -137,14 +142,20 @@ def test_a_deleted_video_leaves_nothing_and_a_late_object_is_erased(
     video = client.wait(client.create(**SMALL)["id"])
     bucket, s3 = link.outputs["MediaBucketName"], link.client("s3")
     folder = f"eraser/{video['id']}/"
+
+    def leave(name: str) -> None:
+        for kind in KINDS:
+            s3.put_object(Bucket=bucket, Key=f"{folder}{kind}/{name}", Body=b"left")
+
     # An object that was overwritten has an older version too.
-    s3.put_object(Bucket=bucket, Key=f"{folder}video-clips/final_video_1.mp4", Body=b"again")
+    leave("twice")
+    leave("twice")
 
     def versions() -> list[Any]:
         found = s3.list_object_versions(Bucket=bucket, Prefix=folder)
         return [*found.get("Versions", []), *found.get("DeleteMarkers", [])]
 
-    assert len(versions()) >= 6
+    assert len(versions()) >= 6 + 2 * len(KINDS)
     gone = client.call("DELETE", video["links"]["self"])
     assert gone.status_code == 204, gone.text
     assert gone.text == ""
@@ -152,9 +163,9 @@ def test_a_deleted_video_leaves_nothing_and_a_late_object_is_erased(
     assert_problem(client.call("GET", video["links"]["self"]), 404, "not_found")
     assert_problem(client.call("DELETE", video["links"]["self"]), 404, "not_found")
     # A worker that was at it leaves something behind; when it is dead, that goes too.
-    s3.put_object(Bucket=bucket, Key=f"{folder}video-clips/late.mp4", Body=b"late")
+    leave("late")
     backstage.sweep()
-    assert len(versions()) == 1
+    assert len(versions()) == len(KINDS)
     with backstage.database() as cursor:
         cursor.execute("UPDATE deleted_videos SET deleted_at = now() - interval '21 minutes'")
     backstage.sweep()
