@@ -99,11 +99,14 @@ bench: .venv/.installed ## Measure, as ratios in one run
 layers: .venv/.installed ## Build the layers for this machine and for Lambda
 	$(BIN)/python -m layers all
 
-# A part of `aws-check`.
-.PHONY: arm64
-aws-check: arm64
+# Parts of `aws-check`.
+.PHONY: arm64 iam
+aws-check: arm64 iam
 arm64: .venv/.installed ## Try the cloud's layers on their own processor, by emulation (Debian)
 	$(BIN)/python -m tests.arm64
+
+iam: .venv/.installed ## Take each right away from each role; a test must fail (an hour)
+	$(BIN)/python -m tests.iam $(OPTIONS)
 
 sizes: .venv/.installed ## Print the size of each function with its layers
 	$(BIN)/python -m layers sizes

@@ -1,0 +1,162 @@
+"""`make iam`: take each right away from each role in turn, and see a test of tests/e2e fail.
+
+First all of tests/e2e runs with all rights; IAM's decisions during each test say which rights it
+uses. Then each right that is not in `exceptions.toml` is taken out of the role's policy, in place,
+and the shortest tests that used it run, until one fails and the right was refused meanwhile.
+`python -m tests.iam ROLE ...` tries the rights of these roles alone.
+"""
+
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from infra.local.cloud import Cloud, running_cloud
+from layers.lock import ROOT
+from tests.e2e.client import RUNNING
+from tests.iam.rights import Grant, Right, Roles, as_list, complaints, decisions, unnoticed, unused
+
+TIER = ROOT / "tests" / "e2e"
+LOG = ROOT / "build" / "iam.log"
+TRIES = 4  # tests that may pass without a right before it counts as not needed
+
+
+@dataclass
+class Tests:
+    """A pytest plug-in: puts the running cloud behind tests/e2e, and notes what each test used."""
+
+    cloud: Cloud
+    roles: Roles
+    used: dict[str, set[Right]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def log(self) -> Path:
+        """The emulator's log of IAM's decisions."""
+        return self.cloud.logs / "iam.jsonl"
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.stash[RUNNING] = self.cloud
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
+        start, began = self.log.stat().st_size, time.monotonic()
+        result = yield
+        self.used[item.nodeid] = self.roles.used(decisions(self.log, start))
+        self.seconds[item.nodeid] = time.monotonic() - began
+        return result
+
+    def run(self, *which: str) -> bool:
+        """Run these tests; whether all passed. What pytest prints goes to a file."""
+        options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
+        with LOG.open("a") as log, contextlib.redirect_stdout(log):
+            code = pytest.main([*options, *which], plugins=[self])
+        if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+            raise RuntimeError(f"pytest ended with {code!r}; see {LOG}")
+        return code == pytest.ExitCode.OK
+
+    def users(self, right: Right) -> list[str]:
+        """The tests that used a right, the shortest first."""
+        return sorted(
+            (test for test, used in self.used.items() if right in used),
+            key=self.seconds.__getitem__,
+        )
+
+
+@contextlib.contextmanager
+def without(roles: Roles, right: Right) -> Iterator[list[Grant]]:
+    """Take a right away for the length of the block; yields where it stood."""
+    grants = [grant for grant in roles.grants if grant.right == right]
+    places = {(grant.role_name, grant.policy_name) for grant in grants}
+    before = {place: roles.document(*place) for place in places}
+    for (role, policy), document in before.items():
+        patterns = {grant.pattern for grant in grants}
+        statements = [
+            rest
+            for statement in document["Statement"]
+            for rest in _reduced(statement, right.action, patterns)
+        ]
+        roles.put(role, policy, {**document, "Statement": statements})
+    try:
+        _end_warm_ones(roles, right.role)
+        yield grants
+    finally:
+        for place, document in before.items():
+            roles.put(*place, document)
+        _end_warm_ones(roles, right.role)
+
+
+def _reduced(statement: dict[str, object], action: str, patterns: set[str]) -> list[object]:
+    """A statement without an action on some resources, as up to two statements."""
+    actions, resources = as_list(statement["Action"]), as_list(statement["Resource"])
+    if statement["Effect"] != "Allow" or action not in actions:
+        return [statement]
+    parts = (
+        ([one for one in actions if one != action], resources),
+        ([action], [one for one in resources if one not in patterns]),
+    )
+    return [{**statement, "Action": a, "Resource": r} for a, r in parts if a and r]
+
+
+def _end_warm_ones(roles: Roles, function: str) -> None:
+    """A warm process remembers secrets; another description makes Lambda start new ones."""
+    roles.link.client("lambda").update_function_configuration(
+        FunctionName=f"{roles.link.stack}-{function}", Description=f"Since {time.time()}"
+    )
+
+
+def needed(tests: Tests, right: Right) -> str:
+    """What happened without a right; it begins with `needed` if a test failed for lack of it."""
+    passed = []
+    for test in tests.users(right)[:TRIES]:
+        with without(tests.roles, right) as grants:
+            start = tests.log.stat().st_size
+            failed = not tests.run("-x", test)
+            refused = any(
+                grant.covers(decision) and not decision["allowed"]
+                for decision in decisions(tests.log, start)
+                for grant in grants
+            )
+        name = test.removeprefix("tests/e2e/")
+        if failed and refused:
+            return f"needed by {name}"
+        passed.append(f"{name}: {'failed, not refused' if failed else 'passed'}")
+    return f"NOT NEEDED; {'; '.join(passed) or 'no test used it'}"
+
+
+def main() -> int:
+    """Try all rights; return the exit code."""
+    LOG.parent.mkdir(exist_ok=True)
+    LOG.unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # PostgreSQL does not run as root
+        with running_cloud(Path(folder, "cloud")) as cloud:
+            roles = Roles(cloud.connection)
+            tests = Tests(cloud, roles)
+            granted = {grant.right for grant in roles.grants}
+            if not tests.run(str(TIER)):
+                print(f"A test fails with all rights; see {LOG}.")
+                return 1
+            wrong = complaints(granted, roles.used(decisions(tests.log)))
+            print("\n".join(wrong))
+            tried = [
+                right
+                for right in sorted(granted)
+                if not any(entry.covers(right) for entry in unused() + unnoticed())
+                and right.role in (sys.argv[1:] or [right.role])
+            ]
+            for number, right in enumerate(tried, 1):
+                outcome = needed(tests, right)
+                wrong += [] if outcome.startswith("needed") else [str(right)]
+                print(f"{number} of {len(tried)} {right}: {outcome}", flush=True)
+    print(f"{len(tried)} rights tried, {len(wrong)} complaints.")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
