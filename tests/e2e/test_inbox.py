@@ -1,5 +1,6 @@
 """Files that are dropped into the bucket become videos, once, and are answered there."""
 
+import base64
 import io
 import json
 import random
@@ -217,6 +218,21 @@ def test_a_picture_and_the_json_beside_it_are_one_job(
         "SELECT reference_key FROM video_sessions WHERE session_id = %s", answer["video_id"]
     )
     assert row[0]["reference_key"]
+
+
+def test_a_job_may_name_a_picture_that_is_there(
+    box: Inbox, as_user: Callable[[str], Client]
+) -> None:
+    client = as_user(box.user_id)
+    sent = {"image": base64.b64encode(picture()).decode()}
+    assert client.call("POST", "/api/upload_image", sent).status_code == 200
+    assert client.wait(client.create(prompt="A cat", **QUICK)["id"])["status"] == "succeeded"
+    media = client.call("GET", "/v1/media").json()["data"]
+    for kind in ("upload", "image"):
+        (found,) = [one for one in media if one["kind"] == kind]
+        box.drop(f"{kind}.json", {"prompt": "A cat", "image_id": found["id"], **QUICK})
+        answer = box.answer(f"{kind}.json")
+        assert answer["status"] == "succeeded", answer
 
 
 def test_a_picture_that_comes_too_late_or_alone_is_told_so(box: Inbox) -> None:

@@ -27,6 +27,7 @@ WISH: dict[str, Any] = {
     "captions": {"burn": True},
     "narration": {"voice": "male"},
     "preview": "webp",
+    "on_broken": "still",
 }
 
 
@@ -93,6 +94,14 @@ def test_in_every_scene_somebody_speaks_to_the_end_of_the_video(
     for part in video["output"]["scenes"]:
         assert rms(samples, part["start"] + 0.6, part["start"] + 1.4) > 500
     assert rms(samples, 0, 0.15) < 50, "a breath before"
+
+
+@pytest.mark.deployed
+def test_a_narration_can_be_heard_by_itself(video: dict[str, Any]) -> None:
+    for scene in video["scenes"]:
+        answer = requests.get(scene["narration"]["url"], timeout=30)
+        assert answer.headers["Content-Type"] == "audio/wav"
+        assert answer.content[:4] == b"RIFF"
 
 
 @pytest.mark.deployed

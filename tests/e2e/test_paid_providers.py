@@ -67,6 +67,18 @@ def test_a_paid_video_costs_what_the_vendors_book_says(
     assert (text.leaks(), film.leaks()) == ([], [])
 
 
+def test_a_paid_narration_costs_what_the_vendors_book_says(
+    vendors: tuple[StandIn, StandIn], as_user: Callable[[str], Client]
+) -> None:
+    text, _ = vendors
+    before = len(text.charges())
+    models = {**PAID, "speech": {"provider": "openai"}}
+    video = make(as_user("teller"), models=models, scenes=1, seconds=5, output={"narration": {}})
+    assert video["status"] == "succeeded", video["error"]
+    assert len(text.charges()) - before == 3  # the story, the picture, the narration
+    assert requests.get(video["scenes"][0]["narration"]["url"], timeout=60).status_code == 200
+
+
 def test_no_credit_stops_the_run_and_resuming_pays_for_what_is_missing(
     vendors: tuple[StandIn, StandIn], as_user: Callable[[str], Client]
 ) -> None:
