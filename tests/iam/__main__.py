@@ -48,8 +48,9 @@ class Tests:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         start, began = self.log.stat().st_size, time.monotonic()
         result = yield
-        self.used[item.nodeid] = self.roles.used(decisions(self.log, start))
-        self.seconds[item.nodeid] = time.monotonic() - began
+        if item.nodeid not in self.used:  # with all rights, not in a later run without one
+            self.used[item.nodeid] = self.roles.used(decisions(self.log, start))
+            self.seconds[item.nodeid] = time.monotonic() - began
         return result
 
     def run(self, *which: str) -> bool:
