@@ -63,11 +63,18 @@ class Tests:
         return code == pytest.ExitCode.OK
 
     def users(self, right: Right) -> list[str]:
-        """The tests that used a right, the shortest first."""
-        return sorted(
-            (test for test, used in self.used.items() if right in used),
-            key=self.seconds.__getitem__,
-        )
+        """The tests that may fail without a right: those that used it, the shortest first.
+
+        Then those that used another right of the role: a function asks for a secret when it starts,
+        in whichever test that is, and without it fails in all of them.
+        """
+        direct = {test for test, used in self.used.items() if right in used}
+        others = {
+            test
+            for test, used in self.used.items()
+            if direct and any(one.role == right.role for one in used)
+        }
+        return sorted(others, key=lambda test: (test not in direct, self.seconds[test]))
 
 
 @contextlib.contextmanager
