@@ -30,7 +30,7 @@ def test_without_a_region_or_credentials_it_says_so() -> None:
 
 def test_region_of_the_cdk_is_enough() -> None:
     done = mint("--stage", "dev", AWS_REGION="eu-north-1")
-    assert "Unable to locate credentials" in done.stderr
+    assert "There are no AWS credentials" in done.stderr
 
 
 def test_an_unknown_stage_or_option_names_those_that_are_known() -> None:
