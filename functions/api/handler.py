@@ -17,6 +17,8 @@ from common.log import logger
 from common.observability import metrics, tracer
 from common.strict import read_json
 
+_ROUTES = (videos, parts, media, uploads, files, links, models, keys, usage, service)
+
 
 def application() -> APIGatewayRestResolver:
     """Return an application with all routes that are documented."""
@@ -32,7 +34,7 @@ def application() -> APIGatewayRestResolver:
     )
     validation.install(app)
     errors.register(app)
-    for routes in (videos, parts, media, uploads, files, links, models, keys, usage, service):
+    for routes in _ROUTES:
         app.include_router(routes.router)
     return app
 
@@ -44,7 +46,10 @@ document.set_answers_aside(app)
 @cache
 def described() -> APIGatewayRestResolver:
     """Return another application, with its answers, for the document."""
-    return application()
+    other = application()
+    for routes in _ROUTES:  # Powertools points a router at the application that includes it last
+        routes.router.context, routes.router.api_resolver = app.context, app
+    return other
 
 
 @app.get("/openapi.json", include_in_schema=False)

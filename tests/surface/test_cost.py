@@ -57,4 +57,4 @@ def test_so_often_a_request_for_a_video_goes_to_the_database(
     get = wire.take()
     of_the_authorizer = 1
     assert len(create) == of_the_authorizer + 14
-    assert len(get) == of_the_authorizer + 12
+    assert len(get) == of_the_authorizer + 11

@@ -80,3 +80,11 @@ def test_a_link_works_with_what_other_sites_add_to_it(service: Service, alice: O
         assert request.send(service, None).status in (200, 302, 404), operation
     for page in ("/docs", "/openapi.json"):
         assert service.call("GET", f"{page}?fbclid=a").status == 200
+
+
+def test_requests_are_answered_as_before_once_somebody_read_the_document(
+    service: Service, alice: Owner
+) -> None:
+    """The document is made by an application of its own, over the same routes."""
+    assert service.call("GET", "/openapi.json").status == 200
+    assert service.call("GET", "/v1/videos", key=alice.key).status == 200
