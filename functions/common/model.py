@@ -6,8 +6,7 @@ from pydantic import BaseModel, ConfigDict
 class Model(BaseModel):
     """A model whose validator is built when it is first used.
 
-    A function declares many models and needs few of them for one event; building all of them is a
-    third of the cold start of `api` (`make bench`).
+    A function declares many models, and needs few of them for one event.
     """
 
     model_config = ConfigDict(defer_build=True)
