@@ -247,7 +247,6 @@ def test_a_job_that_shows_up_again_is_waited_for(
     policy: str, scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("common.providers.video.runway._APPEARS_WITHIN_SECONDS", 0)
-    monkeypatch.setattr("common.providers.video.runway._MISSED_TIMES", 1)
     scene.order("late", seconds=500, work=900)
     scene.later(200)
     error = scene.fails("check")

@@ -1,7 +1,6 @@
 """Tasks of Runway, from the first question to the clip, with a stand-in's own clock and book."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,18 +83,7 @@ def test_a_failed_question_is_asked_again(mode: str, visit: Visit, camera: Runwa
     assert camera.poll(job).status is JobStatus.QUEUED
 
 
-def test_one_404_does_not_end_a_task(
-    visit: Visit, camera: Runway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(adapter, "_MISSED_SECONDS", 0)
-    job = camera.submit(vendors.clip_request())
-    old = replace(job, facts={**job.facts, "submitted_at": 0})
-    visit.vendor.fault("tasks.get", "404", times=2)
-    assert camera.poll(old).status is JobStatus.QUEUED
-
-
-def test_a_task_that_stays_unknown_is_gone(camera: Runway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(adapter, "_MISSED_SECONDS", 0)
+def test_a_task_that_stays_unknown_is_gone(camera: Runway) -> None:
     job = JobRef("runway", "gen4_turbo", "17f20503-6c24-4c16-946b-35dbbce2af2f")
     state = camera.poll(job)
     assert state.status is JobStatus.FAILED

@@ -180,10 +180,7 @@ def test_to_a_submit(vector: str, submit: Call) -> None:
 
 
 @pytest.mark.parametrize("vector", POLL)
-def test_to_a_question_after_a_task(
-    vector: str, stand_ins: dict[str, StandIn], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("common.providers.video.runway._MISSED_SECONDS", 0)
+def test_to_a_question_after_a_task(vector: str, stand_ins: dict[str, StandIn]) -> None:
     vendor = stand_ins["runway"]
     Visit(vendor)
     vendor.fault("tasks.get", f"vector:{vector}")

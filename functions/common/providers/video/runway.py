@@ -29,8 +29,6 @@ _MOST_CLIP_BYTES = 256 * 1024 * 1024
 _DOWNLOAD_SECONDS = 150.0
 # For a moment after it was made a task is not found.
 _APPEARS_WITHIN_SECONDS = 120
-# Later, one 404 proves nothing about a task that is paid: it is gone when it is missed repeatedly.
-_MISSED_TIMES, _MISSED_SECONDS = 3, 6
 _SEEDS = 2**32
 _NO_TYPE = ("", "application/octet-stream", "binary/octet-stream")
 
@@ -77,18 +75,13 @@ class Runway:
         )
 
     def poll(self, job: JobRef) -> JobState:
-        """Return how the task is doing; one that is not found is asked for again."""
-        for missed in range(_MISSED_TIMES):
-            if missed:
-                time.sleep(_MISSED_SECONDS)
-            task = self._api.task(job.id)
-            if task is not None:
-                price = models.find("video", "runway", job.model).usd_per_unit
-                return tasks.state(task, price)
-            age = time.time() - float(job.facts.get("submitted_at", 0))
-            if age < _APPEARS_WITHIN_SECONDS:
-                return tasks.waiting()
-        return tasks.gone()
+        """Ask once how the task is doing."""
+        task = self._api.task(job.id)
+        if task is not None:
+            price = models.find("video", "runway", job.model).usd_per_unit
+            return tasks.state(task, price)
+        age = time.time() - float(job.facts.get("submitted_at", 0))
+        return tasks.waiting() if age < _APPEARS_WITHIN_SECONDS else tasks.gone()
 
     def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
         """Download the clip from the link that a poll named; links expire, and polls name new ones.
