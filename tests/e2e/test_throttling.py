@@ -56,5 +56,4 @@ def test_six_scenes_are_made_as_lambda_has_room(link: Connection, alice: Client)
         video = alice.create(prompt="Six herons", scenes=6, seconds=2, ratio="960:960")
         video = alice.wait(video["id"], seconds=300)
     assert video["status"] == "succeeded", video["error"]
-    assert throttles(link, "image") > 3
-    assert throttles(link, "clip") > 3
+    assert throttles(link, "image") > 3  # clips come one after the other then, mostly
