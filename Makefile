@@ -8,7 +8,7 @@ CASES ?= 20000
 export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST FILE
 
-.PHONY: demo drop up down doctor bootstrap deploy verify destroy key test check format unit contract infra aws local e2e media faults faults-share fuzz aws-check first-use bench bench-share sizes layers lock openapi clean help
+.PHONY: demo drop up down doctor bootstrap deploy verify destroy key test check format unit contract infra aws local e2e media faults faults-share fuzz aws-check first-use bench bench-share sizes layers lock openapi clean help arm64 iam
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -51,7 +51,7 @@ verify: .venv/.installed ## Try out a deployed stage, free of charge: STAGE=; PA
 	@$(BIN)/python -m infra.operator verify --stage $(STAGE) $(if $(PAID),--max-cost $(or $(MAX_COST),0.50))
 
 destroy: .venv/.installed ## Delete a stage and, except of prod, its data: STAGE=, CONFIRM= (its name, instead of a question)
-	@$(BIN)/python -m infra.destroy --stage $(STAGE) $(if $(CONFIRM),--confirm $(CONFIRM))
+	@$(BIN)/python -m infra.operator destroy --stage $(STAGE) $(if $(CONFIRM),--confirm $(CONFIRM))
 
 key: .venv/.installed ## Mint an API key: STAGE= local, dev or prod, OPTIONS="--user ann --test" (or --help)
 	@$(BIN)/python -m infra.keys --stage $(STAGE) $(OPTIONS)
@@ -84,8 +84,14 @@ faults: .venv/.installed ## Strike a run at every point and in every way; print 
 fuzz: .venv/.installed ## Send the API thousands of made-up requests: CASES=20000
 	$(BIN)/pytest -q tests/surface/test_fuzz.py tests/surface/test_abuse.py tests/e2e/test_fuzz.py --fuzz $(CASES)
 
-# Each check is a target of its own; those that take long are no part of `make test`.
-aws-check: infra aws ## Check everything about AWS that needs no account
+# `infra` is a part of `make test`; the others take too long for that.
+aws-check: infra aws arm64 iam ## Check everything about AWS that needs no account (over an hour)
+
+arm64: .venv/.installed ## Try the cloud's layers on their own processor, by emulation (Debian)
+	$(BIN)/python -m tests.arm64
+
+iam: .venv/.installed ## Take each right away from each role; a test must fail (an hour)
+	$(BIN)/python -m tests.iam $(OPTIONS)
 
 first-use: .venv/.installed ## Make a first video in many environments, as root on Linux (an hour)
 	$(BIN)/python -m tests.local.first_use
@@ -98,15 +104,6 @@ bench: .venv/.installed ## Measure, as ratios in one run
 
 layers: .venv/.installed ## Build the layers for this machine and for Lambda
 	$(BIN)/python -m layers all
-
-# Parts of `aws-check`.
-.PHONY: arm64 iam
-aws-check: arm64 iam
-arm64: .venv/.installed ## Try the cloud's layers on their own processor, by emulation (Debian)
-	$(BIN)/python -m tests.arm64
-
-iam: .venv/.installed ## Take each right away from each role; a test must fail (an hour)
-	$(BIN)/python -m tests.iam $(OPTIONS)
 
 sizes: .venv/.installed ## Print the size of each function with its layers
 	$(BIN)/python -m layers sizes

@@ -260,7 +260,7 @@ def _check(stage: Stage, changes: Mapping[str, str]) -> None:
         if (text := changes.get(name, "")) and not pattern.fullmatch(text):
             raise ValueError(f"{name}: {text!r} is not {kind_of_value}.")
     if changes.get("media_bucket") and not stage.keep_data:
-        # `infra.destroy` empties the bucket of such a stage.
+        # `make destroy` empties the bucket of such a stage.
         raise ValueError(f"media_bucket: stage {stage.name} keeps no media; prod does.")
     for kind in get_args(models.Kind):
         provider = changes.get(f"{kind}_provider")

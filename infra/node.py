@@ -37,7 +37,7 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
 
 
 def is_installed(package: str) -> bool:
-    """Say whether the package is installed in the version of the lock."""
+    """Return whether the locked version of the package is installed."""
     name = f"node_modules/{package}"
     try:
         installed = json.loads((PROJECT / name / "package.json").read_text(encoding="utf-8"))

@@ -41,12 +41,12 @@ def _migrate() -> dict[str, str]:
 
 
 def _reason(error: Exception) -> str:
-    """Say why the migration failed, and what is to be looked at when AWS cannot be reached."""
+    """Return the error for CloudFormation, with a hint when the function cannot reach AWS."""
     reason = f"{type(error).__name__}: {error}"[:1000]
     if isinstance(error.__cause__, urllib3.exceptions.HTTPError):
         reason += (
-            " The function's way out of the VPC does not work: look at the NAT instance or NAT "
-            "gateway of the stack, and at the routes of the subnets named Functions."
+            " The function cannot reach AWS from its VPC. Check the stack's NAT instance or NAT "
+            "gateway, and the routes of the Functions subnets."
         )
     return reason
 

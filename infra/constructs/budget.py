@@ -1,4 +1,4 @@
-"""What the stage's resources on AWS may cost in a month; providers send bills of their own."""
+"""Monthly AWS budget of a stage. It does not include what the AI providers bill."""
 
 from aws_cdk import Aws, Stack
 from aws_cdk import aws_budgets as budgets
@@ -30,7 +30,7 @@ class MonthlyBudget(Construct):
                 conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
             )
         )
-        told = budgets.CfnBudget.SubscriberProperty(
+        subscriber = budgets.CfnBudget.SubscriberProperty(
             subscription_type="SNS", address=topic.topic_arn
         )
         budget = budgets.CfnBudget(
@@ -53,7 +53,7 @@ class MonthlyBudget(Construct):
                         threshold=percent,
                         threshold_type="PERCENTAGE",
                     ),
-                    subscribers=[told],
+                    subscribers=[subscriber],
                 )
                 for kind, percent in _WARNINGS
             ],

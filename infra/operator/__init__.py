@@ -1,1 +1,1 @@
-"""What the operator of a stage types: look it over, deploy, try out."""
+"""Commands for the operator of a stage: doctor, bootstrap, deploy, verify and destroy."""

@@ -1,4 +1,4 @@
-"""`python -m infra.operator doctor|bootstrap|deploy|verify --stage dev`: see `make help`."""
+"""The command line of the operator's commands: `python -m infra.operator doctor --stage dev`."""
 
 import argparse
 import sys
@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from infra import config, keys, node
 from infra.local import connection, settings
 from infra.local.errors import LocalCloudError
-from infra.operator import deploy, doctor, verify
+from infra.operator import deploy, destroy, doctor, verify
 from infra.operator.aws import Aws
 from infra.operator.checks import Site
 from infra.operator.errors import OperatorError, explain
@@ -19,6 +19,12 @@ _COMMANDS = {
     "bootstrap": "prepare the account and region for the CDK",
     "deploy": "deploy the stage",
     "verify": "try out the deployed stage",
+    "destroy": "delete the stage and, except of prod, its data",
+}
+_LOCALLY = {
+    "bootstrap": "The local cloud needs no bootstrap: `make up`.",
+    "deploy": "The local cloud is deployed by `make up` and `make deploy`.",
+    "destroy": "The local cloud is not in AWS: `make clean` stops and removes it.",
 }
 
 
@@ -32,9 +38,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="goes before what cdk.context.json says",
     )  # fmt: skip
     parser.add_argument("--max-cost", metavar="USD", help="verify: make one paid video too")
+    parser.add_argument("--confirm", metavar="STAGE", help="destroy: the name, instead of a prompt")
     chosen = parser.parse_args(arguments)
     try:
-        return _run(chosen.command, chosen.stage, _changes(chosen.context), chosen.max_cost)
+        return _run(chosen)
     except (OperatorError, node.NodeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
@@ -45,19 +52,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
-def _run(command: str, name: str, changes: Mapping[str, str], max_cost: str | None) -> int:
+def _run(chosen: argparse.Namespace) -> int:
+    command, name, changes = chosen.command, chosen.stage, _changes(chosen.context)
+    if name == "local" and command in _LOCALLY:
+        raise OperatorError(_LOCALLY[command])
     site = _local(changes) if name == "local" else _cloud(name, changes)
     if command == "doctor":
         return 0 if doctor.report(doctor.whole(site)) else 1
     if command == "verify":
-        verify.verify(_deployment(site), max_cost=max_cost)
-        return 0
-    if not isinstance(site.clients, Aws):
-        raise OperatorError("The local cloud is deployed by `make up` and `make deploy`.")
-    if command == "bootstrap":
-        deploy.bootstrap(site, site.clients)
+        verify.verify(_deployment(site), max_cost=chosen.max_cost)
+    elif command == "bootstrap":
+        deploy.bootstrap(site)
+    elif command == "deploy":
+        deploy.deploy(site, changes)
     else:
-        deploy.deploy(site, site.clients, changes)
+        destroy.destroy(site, chosen.confirm)
     return 0
 
 

@@ -1,7 +1,6 @@
 """Clients of the account that the environment's credentials belong to."""
 
 import os
-from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -30,7 +29,3 @@ class Aws:
     def client(self, service: str) -> Any:
         """Return a client of the service; raises BotoCoreError without a region."""
         return self.session.client(service, config=_CONFIG)
-
-    def environment(self, base: Mapping[str, str]) -> dict[str, str]:
-        """Return `base` with the region under both names, so that every program takes it."""
-        return {**base, "AWS_REGION": self.region, "AWS_DEFAULT_REGION": self.region}

@@ -1,15 +1,14 @@
-"""`make bootstrap` and `make deploy`: the CDK's command line, and what comes before and after."""
+"""`make bootstrap` and `make deploy`: run the CDK, with checks before and next steps after."""
 
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from infra import config, kept_settings, node
 from infra.operator import doctor, stack
-from infra.operator.aws import Aws
 from infra.operator.checks import Site
 from infra.operator.errors import OperatorError
 from infra.operator.stack import StackState
@@ -17,14 +16,14 @@ from infra.operator.stack import StackState
 OUTPUTS = node.PROJECT / "build" / "outputs"
 
 
-def bootstrap(site: Site, aws: Aws) -> None:
+def bootstrap(site: Site) -> None:
     """Make the CDK's bucket and roles in the account and region; again is harmless."""
     account = site.client("sts").get_caller_identity()["Account"]
-    if _cdk(aws, "bootstrap", f"aws://{account}/{site.region}"):
+    if _cdk(site, "bootstrap", f"aws://{account}/{site.region}"):
         raise OperatorError("The bootstrap failed; its reason is above.")
 
 
-def deploy(site: Site, aws: Aws, changes: Mapping[str, str]) -> None:
+def deploy(site: Site, changes: Mapping[str, str]) -> None:
     """Deploy the stage after a look at what that needs, and print what is left to do.
 
     `changes` go before the stage's stored settings, and these before what the deployed stack keeps
@@ -41,11 +40,11 @@ def deploy(site: Site, aws: Aws, changes: Mapping[str, str]) -> None:
     )
     settings = {"stage": stage, **_without(kept, config.stored(stage)), **changes}
     context = [f"--context={key}={value}" for key, value in settings.items()]
-    # Whoever cannot be asked has agreed by running this.
+    # Without a terminal there is nobody who could approve.
     approval = [] if sys.stdin.isatty() else ["--require-approval=never"]
     # A bucket that a destroyed stack kept is taken over, not made.
     adopt = ["--import-existing-resources"] if settings.get("media_bucket") else []
-    if _cdk(aws, "deploy", name, *context, f"--outputs-file={outputs}", *approval, *adopt):
+    if _cdk(site, "deploy", name, *context, f"--outputs-file={outputs}", *approval, *adopt):
         raise OperatorError(failure(site))
     found = json.loads(outputs.read_text(encoding="utf-8"))[name]
     print(next_steps(site, found, outputs))
@@ -99,8 +98,9 @@ def _what_helps(state: StackState, stage: str) -> str:
     return stack.way_out(state, stage)
 
 
-def _cdk(aws: Aws, *arguments: str) -> int:
-    """Run the pinned CDK command line and return its exit status; Ctrl-C ends it first."""
-    command: Sequence[str] = [*node.command("aws-cdk", "bin/cdk"), *arguments]
-    environment = aws.environment(node.environment(os.environ))
+def _cdk(site: Site, *arguments: str) -> int:
+    """Run the pinned CDK command line in the site's region and return its exit status."""
+    command = [*node.command("aws-cdk", "bin/cdk"), *arguments]
+    region = {"AWS_REGION": site.region, "AWS_DEFAULT_REGION": site.region}  # for every program
+    environment = {**node.environment(os.environ), **region}
     return subprocess.run(command, check=False, cwd=node.PROJECT, env=environment).returncode

@@ -1,4 +1,4 @@
-"""`make doctor`: looks at everything that a stage needs, changes nothing, and says what to do."""
+"""`make doctor`: check everything that a stage needs, without changing anything."""
 
 from collections.abc import Iterator, Mapping
 
@@ -78,8 +78,8 @@ def report(findings: Iterator[tuple[str, Finding]]) -> bool:
     for name, finding in findings:
         count[finding.level] += 1
         print(f"{finding.level:4}  {name:11}  {finding.text}", flush=True)
-        if finding.todo:
-            print(f"{'':19}{finding.todo}", flush=True)
+        if finding.remedy:
+            print(f"{'':19}{finding.remedy}", flush=True)
     print(f"Failures: {count[Level.FAIL]}. Warnings: {count[Level.WARN]}.")
     return not count[Level.FAIL]
 

@@ -1,4 +1,4 @@
-"""Words for the operator, also for what AWS or the way to it answers with."""
+"""Error messages for the operator, including those for errors of AWS and the network."""
 
 from botocore import exceptions as aws
 
@@ -21,11 +21,11 @@ _DENIED = {
 
 
 class OperatorError(Exception):
-    """A command could not do what it is for; the text says why and what helps."""
+    """A command failed; the text says why and how to fix it."""
 
 
 def explain(error: aws.BotoCoreError | aws.ClientError) -> str:
-    """Return in a sentence or two what the failure means, and what to do about it."""
+    """Return what the error means and how to fix it, in one or two sentences."""
     if isinstance(error, aws.ClientError):
         return _answered(error)
     if isinstance(error, aws.NoCredentialsError | aws.PartialCredentialsError):
@@ -54,7 +54,7 @@ def explain(error: aws.BotoCoreError | aws.ClientError) -> str:
             f"{where} cannot be reached. Check the network, the proxy, and that AWS_REGION names a "
             "region that exists."
         )
-    return f"AWS cannot be asked: {error}"
+    return f"The call to AWS failed: {error}"
 
 
 def _answered(error: aws.ClientError) -> str:

@@ -1,4 +1,4 @@
-"""How a stage's stack stands in CloudFormation, and what that means for the next deployment."""
+"""The status of a stage's stack in CloudFormation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ _READY = {
     "UPDATE_FAILED",
 }
 _AT_WORK = "_IN_PROGRESS"
+_BEGINNINGS = {"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"}
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,12 @@ class StackState:
 
     @property
     def can_be_deployed(self) -> bool:
-        """Say whether CloudFormation takes another deployment."""
+        """Whether CloudFormation accepts another deployment."""
         return self.status in _READY
 
     @property
     def is_deployed(self) -> bool:
-        """Say whether a deployment was finished once, so that the stack serves requests."""
+        """Whether a deployment has succeeded once, so that the stack serves requests."""
         return "ApiUrl" in self.outputs
 
 
@@ -56,7 +57,7 @@ def find(cloudformation: Any, name: str) -> StackState | None:
 
 
 def way_out(state: StackState, stage: str) -> str:
-    """Return what leads from a status in which nothing can be deployed to one where it can."""
+    """Return how to make a stack deployable again that is not."""
     if state.status == "UPDATE_ROLLBACK_FAILED":
         return (
             "Correct what the stack's events name, then "
@@ -65,7 +66,7 @@ def way_out(state: StackState, stage: str) -> str:
         )
     if state.status.endswith(_AT_WORK):
         return "Wait until CloudFormation has finished, then run this again."
-    # Only a first deployment, or a deletion, ends in one of the others.
+    # The other statuses follow a failed first deployment or a failed deletion.
     return f"`make destroy STAGE={stage}`, then deploy again."
 
 
@@ -75,8 +76,8 @@ def reason(cloudformation: Any, name: str) -> str:
     first = ""
     for event in (event for page in pages for event in page["StackEvents"]):
         is_stack = event.get("PhysicalResourceId") == event.get("StackId")
-        if is_stack and event["ResourceStatus"] in ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS"):
-            break  # where the last deployment began; events come newest first
+        if is_stack and event["ResourceStatus"] in _BEGINNINGS:
+            break  # events come newest first
         why = event.get("ResourceStatusReason", "")
         if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in why and not is_stack:
             first = f"{event['LogicalResourceId']} ({event['ResourceType']}): {why}"

@@ -1,14 +1,16 @@
 """Each stage is synthesized once per session, on layers that are built if they are not yet."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from infra import config
 from infra.app import synthesize
+from infra.operator.checks import Site
 from layers import build
 from layers.platforms import PLATFORMS
+from tests.infra.stubs import StubbedAws
 from tests.infra.template import Template
 
 RESTORED = {"snapshot": "rds:video-2026-11-30", "media_bucket": "media-of-before"}
@@ -60,3 +62,17 @@ def restored(
     """The template of stage `prod` that takes over what a destroyed one left."""
     stage = config.stage("prod", RESTORED)
     return Template("prod", synthesize(stage, tmp_path_factory.mktemp("restored") / "prod"))
+
+
+@pytest.fixture
+def aws() -> Iterator[StubbedAws]:
+    """Stubbed clients of an account; each announced call has to be made."""
+    stubbed = StubbedAws()
+    yield stubbed
+    stubbed.assert_all_asked()
+
+
+@pytest.fixture
+def site(aws: StubbedAws) -> Site:
+    """Stage `dev` in the stubbed account."""
+    return Site(config.stage("dev"), aws, aws.region)

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -29,20 +28,8 @@ DEPLOYED = {
 ZONES = {"us-east-1a": "use1-az3", "us-east-1b": "use1-az1", "us-east-1c": "use1-az2"}
 
 
-@pytest.fixture
-def aws() -> Iterator[StubbedAws]:
-    stubbed = StubbedAws()
-    yield stubbed
-    stubbed.assert_all_asked()
-
-
-@pytest.fixture
-def site(aws: StubbedAws) -> Site:
-    return Site(config.stage("dev"), aws, aws.region)
-
-
 def said(finding: Finding) -> tuple[Level, str]:
-    return finding.level, f"{finding.text} {finding.todo}"
+    return finding.level, f"{finding.text} {finding.remedy}"
 
 
 # -- machine ---------------------------------------------------------------------------------------
@@ -69,7 +56,7 @@ def test_missing_python_of_the_layers_is_a_warning(
     monkeypatch.setattr(machine, "interpreter", lambda target: None)
     level, text = said(machine.python(site))
     assert level is Level.WARN
-    assert "uv python install 3.13" in text
+    assert "make layers" in text
 
 
 @pytest.mark.parametrize(
@@ -167,7 +154,7 @@ def test_database_is_offered(aws: StubbedAws, site: Site, version: str, level: L
 
 
 @pytest.mark.parametrize(
-    ("status", "level", "todo"),
+    ("status", "level", "remedy"),
     [
         ("CREATE_COMPLETE", Level.OK, ""),
         ("UPDATE_COMPLETE", Level.OK, ""),
@@ -181,11 +168,11 @@ def test_database_is_offered(aws: StubbedAws, site: Site, version: str, level: L
         ("DELETE_FAILED", Level.FAIL, "make destroy STAGE=dev"),
     ],
 )
-def test_stack_status(aws: StubbedAws, site: Site, status: str, level: Level, todo: str) -> None:
+def test_stack_status(aws: StubbedAws, site: Site, status: str, level: Level, remedy: str) -> None:
     aws.stack(DEV, status)
     found = account.state(site)
     assert found.level is level
-    assert todo in found.todo
+    assert remedy in found.remedy
 
 
 def test_stack_is_not_there_yet(aws: StubbedAws, site: Site) -> None:
@@ -203,7 +190,7 @@ def test_concurrency(aws: StubbedAws, site: Site, value: int, level: Level) -> N
     quota(aws, value)
     found = quotas.concurrency(site)
     assert found.level is level
-    assert level is Level.OK or "--quota-code L-B99A9384 --desired-value 1000" in found.todo
+    assert level is Level.OK or "--quota-code L-B99A9384 --desired-value 1000" in found.remedy
 
 
 def test_account_without_a_quota_of_its_own_has_that_of_aws(aws: StubbedAws, site: Site) -> None:
@@ -225,7 +212,7 @@ def test_room_for_a_first_deployment(aws: StubbedAws, site: Site, vpcs: int, lev
     found = quotas.room(site)
     assert found.level is level
     assert level is Level.OK or "VPCs (5 of 5 used, 1 needed)" in found.text
-    assert level is Level.OK or "--quota-code L-F678F1CE --desired-value 6" in found.todo
+    assert level is Level.OK or "--quota-code L-F678F1CE --desired-value 6" in found.remedy
 
 
 def test_deployed_stack_needs_no_room(aws: StubbedAws, site: Site) -> None:
@@ -249,15 +236,15 @@ def test_missing_key_is_a_warning_only_where_it_is_taken(aws: StubbedAws, site: 
 
 def test_key_that_no_header_can_hold_fails(aws: StubbedAws, site: Site) -> None:
     keys(aws, RUNWAY_API_KEY="key_…")
-    assert "RUNWAY_API_KEY has letters" in providers.runway(site).text
+    assert "RUNWAY_API_KEY contains characters" in providers.runway(site).text
 
 
 @pytest.mark.parametrize(
     ("credits_", "key", "level", "text"),
     [
-        (5000, None, Level.OK, "5000 credits, 50.00 USD are left"),
-        (20, None, Level.WARN, "only 20 credits, 0.20 USD"),
-        (5000, "key_other", Level.FAIL, "refuses the key"),
+        (5000, None, Level.OK, "5000 credits (50.00 USD) are left"),
+        (20, None, Level.WARN, "only 20 credits (0.20 USD)"),
+        (5000, "key_other", Level.FAIL, "rejects the key"),
     ],
 )
 def test_runway_is_asked_for_the_balance(
@@ -280,7 +267,7 @@ def test_vendor_that_does_not_answer_says_nothing_about_its_key(aws: StubbedAws)
     site = Site(stage, aws, "us-east-1")
     assert said(providers.runway(site))[0] is Level.WARN
     keys(aws, OPENAI_API_KEY="sk-1")
-    assert "does not answer" in providers.openai(Site(stage, aws, "us-east-1")).text
+    assert "does not respond" in providers.openai(Site(stage, aws, "us-east-1")).text
 
 
 def test_model_is_named_within_60_days_of_its_shutdown(

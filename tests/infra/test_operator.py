@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ from botocore import exceptions
 
 from infra import config, kept_settings, node
 from infra.operator import deploy, doctor
-from infra.operator.aws import Aws
 from infra.operator.checks import Finding, Level, Site
 from infra.operator.errors import OperatorError, explain
 from tests.infra.stubs import StubbedAws
@@ -67,18 +65,6 @@ def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
     return made
 
 
-@pytest.fixture
-def aws() -> Iterator[StubbedAws]:
-    stubbed = StubbedAws()
-    yield stubbed
-    stubbed.assert_all_asked()
-
-
-@pytest.fixture
-def site(aws: StubbedAws) -> Site:
-    return Site(config.stage("dev"), aws, aws.region)
-
-
 def healthy(monkeypatch: pytest.MonkeyPatch, level: Level = Level.OK) -> None:
     findings = [("all", Finding(level, "As it is."))]
     monkeypatch.setattr(doctor, "before_deployment", lambda site: iter(findings))
@@ -102,7 +88,7 @@ def test_deployment_ends_with_the_steps_that_are_left(
         {"SecretString": json.dumps(secret)},
         {"SecretId": ARN},
     )
-    deploy.deploy(site, Aws(), {"log_level": "DEBUG"})
+    deploy.deploy(site, {"log_level": "DEBUG"})
     assert cli.called is not None
     assert cli.called["arguments"][:2] == ["deploy", DEV]
     context = {"stage": "dev", "log_level": "DEBUG", **KEPT}
@@ -122,7 +108,7 @@ def test_deployment_ends_with_the_steps_that_are_left(
 def test_bucket_that_was_kept_is_taken_over(cli: Cli, aws: StubbedAws, site: Site) -> None:
     for changes, expected in (({}, False), ({"media_bucket": "media-of-before"}, True)):
         aws.answer("secretsmanager", "get_secret_value", {"SecretString": "{}"})
-        deploy.deploy(site, Aws(), changes)
+        deploy.deploy(site, changes)
         assert cli.called is not None
         assert ("--import-existing-resources" in cli.called["arguments"]) is expected
 
@@ -132,7 +118,7 @@ def test_setting_that_is_given_goes_before_the_one_that_the_stack_keeps(
 ) -> None:
     secret = {"SecretString": "{}"}
     aws.answer("secretsmanager", "get_secret_value", secret)
-    deploy.deploy(site, Aws(), {"nat_image": ""})  # the newest, for once
+    deploy.deploy(site, {"nat_image": ""})  # the newest, for once
     assert cli.called is not None
     assert "--context=nat_image=" in cli.called["arguments"]
     assert f"--context=nat_image={KEPT['nat_image']}" not in cli.called["arguments"]
@@ -143,7 +129,7 @@ def test_nothing_is_deployed_while_something_fails(
 ) -> None:
     healthy(monkeypatch, Level.FAIL)
     with pytest.raises(OperatorError, match="Nothing was deployed"):
-        deploy.deploy(site, Aws(), {})
+        deploy.deploy(site, {})
     assert cli.called is None
 
 
@@ -173,7 +159,7 @@ def test_failed_deployment_says_why_and_what_helps(
     ]
     aws.answer("cloudformation", "describe_stack_events", {"StackEvents": events})
     with pytest.raises(OperatorError) as failed:
-        deploy.deploy(site, Aws(), {})
+        deploy.deploy(site, {})
     text = str(failed.value)
     assert f"{DEV} is {status}" in text
     assert "Nat (AWS::EC2::Instance): t4g.nano is not supported" in text
@@ -186,12 +172,12 @@ def test_failure_before_cloudformation_changed_nothing(
     cli.status = 1
     aws.no_stack(DEV)
     with pytest.raises(OperatorError, match="nothing was changed"):
-        deploy.deploy(site, Aws(), {})
+        deploy.deploy(site, {})
 
 
 def test_bootstrap_is_for_the_account_and_region(cli: Cli, aws: StubbedAws, site: Site) -> None:
     aws.answer("sts", "get_caller_identity", {"Account": "123456789012"})
-    deploy.bootstrap(site, Aws())
+    deploy.bootstrap(site)
     assert cli.called is not None
     assert cli.called["arguments"] == ["bootstrap", "aws://123456789012/us-east-1"]
 

@@ -107,7 +107,7 @@ def test_snapshot_is_a_name_or_an_arn(snapshot: str) -> None:
     [
         ("prod", {"snapshot": "latest please"}),
         ("prod", {"media_bucket": "Not_A_Bucket"}),
-        ("dev", {"media_bucket": "media-of-before"}),  # `infra.destroy` empties it
+        ("dev", {"media_bucket": "media-of-before"}),  # `make destroy` empties it
     ],
 )
 def test_what_cannot_be_restored_is_refused(stage: str, changes: dict[str, str]) -> None:

@@ -4,8 +4,10 @@ import json
 
 import pytest
 
-from infra import config, destroy
+from infra import config
 from infra.local.connection import Connection
+from infra.operator.checks import Site
+from infra.operator.destroy import destroy
 
 STAGE = config.stage("local")
 TEMPLATE = {
@@ -20,26 +22,25 @@ TEMPLATE = {
 
 
 def test_stack_with_media_is_emptied_deleted_and_then_gone(
-    small: Connection, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(destroy, "client", small.client)
     cloudformation, s3 = small.client("cloudformation"), small.client("s3")
     cloudformation.create_stack(StackName=STAGE.stack_name, TemplateBody=json.dumps(TEMPLATE))
     cloudformation.get_waiter("stack_create_complete").wait(
         StackName=STAGE.stack_name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
-    found = destroy.deployed(STAGE.stack_name)
-    assert found is not None
-    (bucket,) = found.resources["AWS::S3::Bucket"]
+    bucket = cloudformation.describe_stack_resource(
+        StackName=STAGE.stack_name, LogicalResourceId="Media"
+    )["StackResourceDetail"]["PhysicalResourceId"]
     for body in (b"first", b"second"):
         s3.put_object(Bucket=bucket, Key="ann/video.mp4", Body=body)
     s3.delete_object(Bucket=bucket, Key="ann/video.mp4")
 
-    destroy.destroy(STAGE, "local")
+    destroy(Site(STAGE, small), "local")
     said = capsys.readouterr().out
     assert f"3 objects of {bucket} deleted." in said
     assert f"{STAGE.stack_name} is deleted." in said
     assert bucket not in {one["Name"] for one in s3.list_buckets()["Buckets"]}
 
-    destroy.destroy(STAGE, "local")
+    destroy(Site(STAGE, small), "local")
     assert "There is no stack" in capsys.readouterr().out

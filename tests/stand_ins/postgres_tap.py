@@ -6,9 +6,11 @@ the client's library believes that it sent.
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import Lock, Thread
+
+from tests.stand_ins.wiretap import both, listen
 
 _QUERY, _PARSE = b"Q", b"P"
 
@@ -17,7 +19,7 @@ _QUERY, _PARSE = b"Q", b"P"
 class Tap:
     """The port to connect to, and the statements that were sent, in their order."""
 
-    port: int
+    port: int = 0
     statements: list[str] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
@@ -36,26 +38,14 @@ class Tap:
 @contextmanager
 def tap(server_port: int) -> Iterator[Tap]:
     """Listen on a free port and pass everything on to the server, until the end of the block."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        state = Tap(listener.getsockname()[1])
-        thread = Thread(target=_accept, args=(listener, server_port, state), daemon=True)
-        thread.start()
-        try:
-            yield state
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
-            thread.join()
+    state = Tap()
 
+    def connected(client: socket.socket, server: socket.socket) -> None:
+        Thread(target=_pass_on, args=(server, client), daemon=True).start()
+        _forward(client, server, state)
 
-def _accept(listener: socket.socket, server_port: int, state: Tap) -> None:
-    with suppress(OSError):  # shut down at the end of the block
-        while True:
-            client, _ = listener.accept()
-            server = socket.create_connection(("127.0.0.1", server_port))
-            for one in (client, server):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            Thread(target=_forward, args=(client, server, state), daemon=True).start()
-            Thread(target=_pass_on, args=(server, client), daemon=True).start()
+    with listen(server_port, connected) as state.port:
+        yield state
 
 
 def _forward(client: socket.socket, server: socket.socket, state: Tap) -> None:
@@ -76,16 +66,3 @@ def _pass_on(server: socket.socket, client: socket.socket) -> None:
     with both(client, server):
         while data := server.recv(65536):
             client.sendall(data)
-
-
-@contextmanager
-def both(client: socket.socket, server: socket.socket) -> Iterator[None]:
-    """When one side is gone, so is the other."""
-    try:
-        with suppress(OSError):
-            yield
-    finally:
-        for one in (client, server):
-            with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-            one.close()

@@ -5,12 +5,12 @@ The words are those of the RDS user guide, "Troubleshooting for RDS Proxy". It k
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BufferedReader
 from threading import Thread
 
-from tests.stand_ins.postgres_tap import both
+from tests.stand_ins.wiretap import both, listen
 
 WRONG_PASSWORD = "The password that was provided for the role {role} is wrong."
 BUSY = "Timed-out waiting to acquire database connection"
@@ -23,7 +23,7 @@ _UNDOCUMENTED = "XX000"  # an SQLSTATE that decides nothing
 class RdsProxy:
     """The port to connect to; how many statements get no connection; the words that were said."""
 
-    port: int
+    port: int = 0
     busy: int = 0
     said: list[str] = field(default_factory=list)
 
@@ -37,29 +37,19 @@ class RdsProxy:
 @contextmanager
 def serve(server_port: int) -> Iterator[RdsProxy]:
     """Serve on a free port in front of the server, until the end of the block."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        proxy = RdsProxy(listener.getsockname()[1])
-        thread = Thread(target=_accept, args=(listener, server_port, proxy), daemon=True)
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)  # wakes the thread
-            thread.join()
+    proxy = RdsProxy()
 
+    def connected(client: socket.socket, server: socket.socket) -> None:
+        stream = client.makefile("rb")
+        startup = _content(stream)
+        # Parameters as name, value, name, value, ... after the protocol's version.
+        role = startup[8:].split(b"user\0")[1].split(b"\0")[0].decode()
+        server.sendall(startup)
+        Thread(target=_to_client, args=(server, client, role, proxy), daemon=True).start()
+        _to_server(client, stream, server, proxy)
 
-def _accept(listener: socket.socket, server_port: int, proxy: RdsProxy) -> None:
-    with suppress(OSError):  # shut down at the end of the block
-        while True:
-            client, _ = listener.accept()
-            server = socket.create_connection(("127.0.0.1", server_port))
-            stream = client.makefile("rb")
-            startup = _content(stream)
-            # Parameters as name, value, name, value, ... after the protocol's version.
-            role = startup[8:].split(b"user\0")[1].split(b"\0")[0].decode()
-            server.sendall(startup)
-            Thread(target=_to_server, args=(client, stream, server, proxy), daemon=True).start()
-            Thread(target=_to_client, args=(server, client, role, proxy), daemon=True).start()
+    with listen(server_port, connected) as proxy.port:
+        yield proxy
 
 
 def _content(stream: BufferedReader) -> bytes:

@@ -113,7 +113,7 @@ def _values(which: Which) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class ProviderSpend:
-    """What calls to a paid provider cost, or may cost, by the time at which they were made."""
+    """Spend at one provider, including charges that are open or only possible."""
 
     provider: str
     today_usd: Decimal  # since midnight UTC

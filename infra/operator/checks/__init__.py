@@ -1,4 +1,4 @@
-"""What `make doctor` looks at. One function is one check, and answers with one finding."""
+"""Checks of `make doctor`. Each check is a function that takes a site and returns a finding."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from infra.operator.stack import StackState
 
 
 class Level(StrEnum):
-    """How much a finding matters: a failure stops what it is about, a warning does not."""
+    """Severity of a finding. Only a failure makes `make doctor` exit with 1."""
 
     OK = "ok"
     WARN = "warn"
@@ -22,26 +22,26 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found: one sentence, and what to do about it."""
+    """Result of a check: one sentence, and how to fix it."""
 
     level: Level
     text: str
-    todo: str = ""
+    remedy: str = ""
 
 
 def ok(text: str) -> Finding:
-    """Return that all is well."""
+    """Return a finding without a problem."""
     return Finding(Level.OK, text)
 
 
-def warn(text: str, todo: str = "") -> Finding:
-    """Return what will work less well, or not for long."""
-    return Finding(Level.WARN, text, todo)
+def warn(text: str, remedy: str = "") -> Finding:
+    """Return a problem that does not stop the stage from working."""
+    return Finding(Level.WARN, text, remedy)
 
 
-def fail(text: str, todo: str = "") -> Finding:
-    """Return what does not work."""
-    return Finding(Level.FAIL, text, todo)
+def fail(text: str, remedy: str = "") -> Finding:
+    """Return a problem that stops the stage, or part of it, from working."""
+    return Finding(Level.FAIL, text, remedy)
 
 
 class Clients(Protocol):
@@ -52,7 +52,7 @@ class Clients(Protocol):
 
 @dataclass(frozen=True)
 class Site:
-    """A stage with its settings, and the account and region, or local cloud, that it is for."""
+    """A stage with its settings, and the account and region, or local cloud, that it belongs to."""
 
     stage: Stage
     clients: Clients
@@ -69,7 +69,7 @@ class Site:
 
     @cached_property
     def now(self) -> datetime:
-        """The time at which all checks look."""
+        """The current time, the same for all checks."""
         return datetime.now(UTC)
 
 

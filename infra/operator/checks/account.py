@@ -1,4 +1,4 @@
-"""What the AWS account and region must offer before anything can be deployed."""
+"""Checks of the AWS account and region, before a deployment."""
 
 import base64
 import difflib
@@ -46,15 +46,15 @@ def region(site: Site) -> Finding:
 
 def bootstrap(site: Site) -> Finding:
     """The CDK has its bucket and roles in this account and region."""
-    todo = f"`make bootstrap STAGE={site.stage.name}`, once for an account and region."
+    remedy = f"`make bootstrap STAGE={site.stage.name}`, once for an account and region."
     try:
         found = site.client("ssm").get_parameter(Name=BOOTSTRAP_PARAMETER)["Parameter"]["Value"]
     except ClientError as error:
         if error.response["Error"]["Code"] != "ParameterNotFound":
             raise
-        return fail("The CDK is not bootstrapped in this account and region.", todo)
+        return fail("The CDK is not bootstrapped in this account and region.", remedy)
     if int(found) < BOOTSTRAP_VERSION:
-        return fail(f"The CDK's bootstrap is version {found}, not {BOOTSTRAP_VERSION}.", todo)
+        return fail(f"The CDK's bootstrap is version {found}, not {BOOTSTRAP_VERSION}.", remedy)
     return ok(f"The CDK's bootstrap is version {found}.")
 
 

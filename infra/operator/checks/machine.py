@@ -1,4 +1,4 @@
-"""What the machine that deploys needs."""
+"""Checks of the machine that deploys."""
 
 import os
 
@@ -26,7 +26,7 @@ def python(site: Site) -> Finding:
         return warn(
             f"There is no Python {target.python} to compile the layers with: cold starts take "
             "almost three times as long.",
-            f"`.venv/bin/uv python install {target.python}`, then `make layers`.",
+            "`make layers` downloads one; run it where the internet can be reached.",
         )
     return ok(f"Python {target.python} compiles the layers.")
 

@@ -1,8 +1,7 @@
-"""Which providers a stage takes, whether their keys work, and how long their models will."""
+"""Checks of provider keys, balances, regions and model shutdowns."""
 
 import json
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import TYPE_CHECKING, cast, get_args
 
 from common.errors import VideoError
@@ -17,17 +16,16 @@ if TYPE_CHECKING:
 
 NEAR_DAYS = 60
 _FREE_SECONDS = 15.0
-# What six scenes of five seconds cost; with less there will soon be no video.
-_FEW_CREDITS = 150
+_SCENES, _SECONDS = 6, 5  # of a usual video
 
 
 def openai(site: Site) -> Finding:
-    """OpenAI takes the stage's key."""
+    """OpenAI accepts the stage's key."""
     return _asked(site, "OpenAI", _openai.KEY, _ask_openai)
 
 
 def runway(site: Site) -> Finding:
-    """Runway takes the stage's key, and there are credits left."""
+    """Runway accepts the stage's key, and has credits left for a video."""
     return _asked(site, "Runway", RUNWAY_KEY, _ask_runway)
 
 
@@ -70,41 +68,43 @@ def _ask_openai(context: ProviderContext) -> Finding:
     _openai.Client(context, "models").call(
         _FREE_SECONDS, lambda sdk: sdk.models.with_raw_response.list()
     )
-    return ok("OpenAI takes the key. It tells no balance; its console does.")
+    return ok("OpenAI accepts the key. Its API has no balance; see its console.")
 
 
 def _ask_runway(context: ProviderContext) -> Finding:
     credits_ = RunwayApi(context).credits()
     if credits_ is None:
-        return ok("Runway takes the key, and told no balance.")
-    worth = f"{credits_} credits, {Decimal(credits_) / 100:.2f} USD"
-    if credits_ < _FEW_CREDITS:
+        return ok("Runway accepts the key, but does not say how many credits are left.")
+    model = models.find("video", "runway")
+    left_usd, video_usd = credits_ * model.usd_per_unit, _SCENES * model.clip_usd(_SECONDS)
+    left = f"{credits_} credits ({left_usd:.2f} USD)"
+    if left_usd < video_usd:
         return warn(
-            f"Runway takes the key, but only {worth} are left: less than six scenes of five "
-            "seconds cost.",
+            f"Runway accepts the key, but only {left} are left. A video of {_SCENES} scenes of "
+            f"{_SECONDS} seconds costs {video_usd:.2f} USD.",
             "Buy credits in Runway's developer portal.",
         )
-    return ok(f"Runway takes the key; {worth} are left.")
+    return ok(f"Runway accepts the key; {left} are left.")
 
 
 def _asked(
     site: Site, vendor: str, name: str, ask: Callable[[ProviderContext], Finding]
 ) -> Finding:
-    """Look at the key in the stage's secret, and ask the vendor something that costs nothing."""
+    """Check the key in the stage's secret by a free call to the vendor."""
     stack, stage = site.stack, site.stage
     if stack is None or "ProvidersSecretArn" not in stack.outputs:
         return ok(f"After the deployment a key of {vendor} can be put into the stage's secret.")
     arn = stack.outputs["ProvidersSecretArn"]
     secret = site.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
     keys: Mapping[str, str] = json.loads(secret)
-    todo = f"Put {name} into the secret {arn}."
+    remedy = f"Put {name} into the secret {arn}."
     if not keys.get(name, "").strip():
         if not _takes(stage, vendor.lower()):
-            return ok(f"The stage takes nothing from {vendor}.")
-        return warn(f"There is no key of {vendor}: its part is made offline, without AI.", todo)
+            return ok(f"The stage does not use {vendor}.")
+        return warn(f"There is no key of {vendor}: its part is made offline, without AI.", remedy)
     key = key_in(keys, name)
     if key is None:
-        return fail(f"{name} has letters that no key can have.", todo)
+        return fail(f"{name} contains characters that no key has.", remedy)
     addresses = {"openai": stage.openai_base_url, "runway": stage.runway_base_url}
     context = ProviderContext(
         cast("MediaStore", None),  # a look at an account stores nothing
@@ -115,12 +115,12 @@ def _asked(
         return ask(context)
     except VideoError as error:
         if error.error_code in ("provider.key", "provider.forbidden"):
-            return fail(f"{vendor} refuses the key in the stage's secret.", todo)
-        return warn(f"{vendor} does not answer; nothing is known about its key.", "Try again.")
+            return fail(f"{vendor} rejects the key in the stage's secret.", remedy)
+        return warn(f"{vendor} does not respond, so its key could not be checked.", "Try again.")
 
 
 def _takes(stage: Stage, vendor: str) -> bool:
-    """Say whether the stage may take the vendor for some kind of work."""
+    """Return whether the stage uses the vendor for any kind of work."""
     for kind in get_args(models.Kind):
         provider = getattr(stage, f"{kind}_provider")
         offered = {model.provider for model in models.models() if model.kind == kind}

@@ -1,4 +1,4 @@
-"""Quotas of the account that a deployment, or the first video, runs into."""
+"""Checks of the account's service quotas."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _LEAST = 5
 
 @dataclass(frozen=True)
 class _Quota:
-    """A quota, how much of it a first deployment takes, and how much is taken already."""
+    """A quota, how much of it a first deployment needs, and how much is in use."""
 
     service: str
     code: str
@@ -70,19 +70,21 @@ _QUOTAS = (
 
 
 def concurrency(site: Site) -> Finding:
-    """Lambda runs enough functions at a time."""
+    """The account has enough concurrent Lambda executions."""
     code = "L-B99A9384"
     value = _value(site, "lambda", code)
-    todo = f"Ask for more: {_request('lambda', code, 1000)}"
+    remedy = f"Ask for more: {_request('lambda', code, 1000)}"
     if value < _LEAST:
-        return fail(f"Lambda runs {value} functions at a time here, too few for a video.", todo)
+        return fail(
+            f"The account has {value} concurrent Lambda executions, too few for a video.", remedy
+        )
     if value < _COMFORTABLE:
         return warn(
-            f"Lambda runs only {value} functions at a time here: videos are made, but one after "
-            "the other, and requests are refused while many wait.",
-            todo,
+            f"The account has only {value} concurrent Lambda executions: videos are made scene by "
+            "scene, and requests get 503 while many clients wait.",
+            remedy,
         )
-    return ok(f"Lambda runs {value} functions at a time.")
+    return ok(f"The account has {value} concurrent Lambda executions.")
 
 
 def room(site: Site) -> Finding:
@@ -99,8 +101,8 @@ def room(site: Site) -> Finding:
             short.append(f"{quota.name} ({used} of {allowed} used, {needed} needed)")
             asks.append(_request(quota.service, quota.code, used + needed))
     if short:
-        todo = "Remove what is not needed, or ask for more: " + "; ".join(asks)
-        return fail(f"The account has no room for the stack: {', '.join(short)}.", todo)
+        remedy = "Remove what is not needed, or ask for more: " + "; ".join(asks)
+        return fail(f"The account has no room for the stack: {', '.join(short)}.", remedy)
     return ok("The account has room for the stack.")
 
 

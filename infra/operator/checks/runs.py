@@ -1,4 +1,4 @@
-"""Whether runs go on and end, as far as it can be seen from outside the VPC."""
+"""Checks of runs and of the sweeper, by what can be read from outside the VPC."""
 
 from datetime import datetime, timedelta
 
@@ -38,16 +38,16 @@ def sweeps(site: Site) -> Finding:
     stack = site.stack
     if stack is None or not stack.is_deployed:
         return ok("There are no sweeps before the first deployment.")
-    todo = "Look at the log of `sweeper`, and at its rule in EventBridge."
+    remedy = "Look at the log of `sweeper`, and at its rule in EventBridge."
     last, _ = _metric(site, "Invocations")
     if last is None or site.now - last > _SWEPT:
         if site.now - stack.created < _SWEPT:
             return ok("The stack is too young to have been swept.")
         since = f"since {last:%H:%M} UTC" if last else f"for {_WINDOW.seconds // 3600} hours"
-        return fail(f"The sweeper has not run {since}; it should every five minutes.", todo)
+        return fail(f"The sweeper has not run {since}; it should every five minutes.", remedy)
     failed, errors = _metric(site, "Errors")
     if failed is not None:
-        return warn(f"The sweeper failed {errors:.0f} times, last at {failed:%H:%M} UTC.", todo)
+        return warn(f"The sweeper failed {errors:.0f} times, last at {failed:%H:%M} UTC.", remedy)
     return ok(f"The last sweep was at {last:%H:%M} UTC.")
 
 
