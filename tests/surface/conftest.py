@@ -94,6 +94,8 @@ def service(
         monkeypatch.setenv(name, value)
     # Keys that open nothing: paid models can be chosen, and nothing is ever made with them.
     secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "none", "RUNWAY_API_KEY": "none"}
+    # Nothing registers uploads here, so requests would wait for it in vain.
+    monkeypatch.setattr("api.files._WAIT_SECONDS", 0.2)
     again()
     yield Service()
     authorizer.database().close()
