@@ -74,7 +74,7 @@ def test_way_out_that_does_not_work_is_named(
     (answer,) = answered.answers
     assert answer["Status"] == "FAILED"
     assert "Secrets Manager cannot be reached" in answer["Reason"]
-    assert "look at the NAT instance" in answer["Reason"]
+    assert "Check the stack's NAT instance" in answer["Reason"]
 
 
 def test_secret_that_is_refused_is_not_blamed_on_the_way_out(
