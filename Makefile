@@ -110,7 +110,7 @@ sizes: .venv/.installed ## Print the size of each function with its layers
 
 openapi: .venv/.installed ## Write docs/openapi.json from the routes
 	@mkdir -p build
-	$(BIN)/python -m api.document > build/openapi.json && cp build/openapi.json docs/openapi.json
+	$(BIN)/python -m api.openapi.export > build/openapi.json && cp build/openapi.json docs/openapi.json
 
 lock: .venv/.installed ## Resolve requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group infra --group local --group dev pyproject.toml -o requirements.lock

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from common.providers import limits, models
+from common.domain import models, provider_limits
 
 # The CDK reads it by itself, as context: {"dev": {"alarm_email": "ops@example.com"}}.
 SETTINGS_FILE = Path(__file__).resolve().parent.parent / "cdk.context.json"
@@ -95,7 +95,7 @@ class Stage:
     speech_provider: str = models.BY_KEY
     openai_base_url: str = ""
     runway_base_url: str = ""
-    provider_limits: str = ""  # changes of the registry's limits (common.providers.limits)
+    provider_limits: str = ""  # changes of the registry's limits (common.domain.provider_limits)
     operator_user_id: str = "operator"
     daily_cap_usd: str = "100"  # what all keys together may spend in a day
     cors_origins: tuple[str, ...] = ()
@@ -250,7 +250,7 @@ def stage(name: str, changes: Mapping[str, str] | None = None) -> Stage:
 
 def _check(stage: Stage, changes: Mapping[str, str]) -> None:
     """Refuse values that the deployment or the functions would fail on; raises ValueError."""
-    limits.read(changes.get("provider_limits", ""))
+    provider_limits.read(changes.get("provider_limits", ""))
     zones = [zone for zone in changes.get("availability_zones", "").split(",") if zone]
     if zones and len(set(zones)) < 2:
         raise ValueError(

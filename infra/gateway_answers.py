@@ -2,8 +2,8 @@
 
 They have the shape that the project's own errors have.
 
-Shape, headers, codes and titles are those of `functions/api/problems.py`, `middleware.py` and
-`common/errors.py`; a test compares them (`tests/infra/test_api.py`).
+Shape, headers, codes and titles are those of `functions/api/http/problems.py`, `middleware.py` and
+`common/domain/errors.py`; a test compares them (`tests/infra/test_api.py`).
 """
 
 from dataclasses import dataclass
@@ -60,11 +60,17 @@ class GatewayError:
 
 ERRORS = (
     GatewayError(
-        "UNAUTHORIZED", 401, "Unauthorized", "auth.unauthorized",
+        "UNAUTHORIZED",
+        401,
+        "Unauthorized",
+        "auth.unauthorized",
         "No valid API key was sent. Send one as `Authorization: Bearer` or as `X-API-Key`.",
     ),
     GatewayError(
-        "ACCESS_DENIED", 403, "Forbidden", "auth.forbidden",
+        "ACCESS_DENIED",
+        403,
+        "Forbidden",
+        "auth.forbidden",
         "This API key may not use this endpoint.",
     ),
     # Two names of API Gateway for a route that does not exist: without and with an Authorization
@@ -73,36 +79,59 @@ ERRORS = (
     GatewayError("INVALID_SIGNATURE", 404, "Not found", "not_found", _UNKNOWN),
     GatewayError("RESOURCE_NOT_FOUND", 404, "Not found", "not_found", _UNKNOWN),
     GatewayError(
-        "REQUEST_TOO_LARGE", 413, "Payload too large", "request.too_large",
+        "REQUEST_TOO_LARGE",
+        413,
+        "Payload too large",
+        "request.too_large",
         "The request is too large; nothing was stored. Send files by POST /v1/uploads.",
     ),
     GatewayError(
-        "UNSUPPORTED_MEDIA_TYPE", 415, "Unsupported media type", "request.media_type",
+        "UNSUPPORTED_MEDIA_TYPE",
+        415,
+        "Unsupported media type",
+        "request.media_type",
         "Send the body as application/json.",
     ),
     GatewayError(
-        "THROTTLED", 429, "Too many requests", "rate.service",
+        "THROTTLED",
+        429,
+        "Too many requests",
+        "rate.service",
         "The service has more requests than it takes at a time; nothing was stored. Try again.",
         retry_after=1,
     ),
     GatewayError(
-        "QUOTA_EXCEEDED", 429, "Too many requests", "rate.service",
+        "QUOTA_EXCEEDED",
+        429,
+        "Too many requests",
+        "rate.service",
         "The service has more requests than it takes at a time; nothing was stored. Try again.",
         retry_after=1,
     ),
     # The authorizer fails closed: without the database nobody gets in. API Gateway calls an
     # authorizer that throws, times out or is throttled a configuration error (serverless#829).
     GatewayError(
-        "AUTHORIZER_FAILURE", 503, "Temporarily unavailable", "auth.unavailable",
-        _UNCHECKED_KEY, retry_after=5,
+        "AUTHORIZER_FAILURE",
+        503,
+        "Temporarily unavailable",
+        "auth.unavailable",
+        _UNCHECKED_KEY,
+        retry_after=5,
     ),
     GatewayError(
-        "AUTHORIZER_CONFIGURATION_ERROR", 503, "Temporarily unavailable", "auth.unavailable",
-        _UNCHECKED_KEY, retry_after=5,
+        "AUTHORIZER_CONFIGURATION_ERROR",
+        503,
+        "Temporarily unavailable",
+        "auth.unavailable",
+        _UNCHECKED_KEY,
+        retry_after=5,
     ),
     # The function was throttled, most often, and did not run; but API Gateway does not say so.
     GatewayError(
-        "INTEGRATION_FAILURE", 503, "Temporarily unavailable", "service.unavailable",
+        "INTEGRATION_FAILURE",
+        503,
+        "Temporarily unavailable",
+        "service.unavailable",
         "The service did not answer; the request may have been carried out. Send it again with "
         "the same Idempotency-Key.",
         retry_after=5,
@@ -110,19 +139,31 @@ ERRORS = (
     # A web ACL that the deployer attached. Without a response of its own it would get the status
     # of DEFAULT_4XX.
     GatewayError(
-        "WAF_FILTERED", 403, "Forbidden", "auth.forbidden",
+        "WAF_FILTERED",
+        403,
+        "Forbidden",
+        "auth.forbidden",
         "The service's firewall refused the request; nothing was stored.",
     ),
     GatewayError(
-        "INTEGRATION_TIMEOUT", 504, "Timeout", "service.timeout",
+        "INTEGRATION_TIMEOUT",
+        504,
+        "Timeout",
+        "service.timeout",
         "The service did not answer in time; the request may have been carried out.",
     ),
     GatewayError(
-        "DEFAULT_4XX", 400, "Malformed request", "request.malformed",
+        "DEFAULT_4XX",
+        400,
+        "Malformed request",
+        "request.malformed",
         "The request cannot be read; nothing was stored.",
     ),
     GatewayError(
-        "DEFAULT_5XX", 500, "Internal error", "internal",
+        "DEFAULT_5XX",
+        500,
+        "Internal error",
+        "internal",
         "The service failed; the request may have been carried out.",
     ),
-)  # fmt: skip
+)

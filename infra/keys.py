@@ -17,7 +17,7 @@ from typing import Any, Protocol
 import requests
 from botocore.exceptions import BotoCoreError, ClientError
 
-from common import keys
+from common.domain import api_keys
 from infra.config import STAGES
 from infra.operator.aws import Aws
 from infra.operator.errors import explain
@@ -110,7 +110,7 @@ def operator_key(deployment: Deployment) -> str:
     with _explained("The operator's secret cannot be read"):
         secret = deployment.client("secretsmanager").get_secret_value(SecretId=arn)
     secret_key = json.loads(secret["SecretString"])["SECRET_KEY"]
-    return keys.operator_key(secret_key, deployment.outputs["OperatorUserId"])
+    return api_keys.operator_key(secret_key, deployment.outputs["OperatorUserId"])
 
 
 @contextmanager

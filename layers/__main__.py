@@ -12,9 +12,12 @@ def main() -> None:
     """Build what was asked for, or print the sizes of what is built."""
     parser = argparse.ArgumentParser(prog="python -m layers", description=__doc__)
     parser.add_argument(
-        "what", nargs="?", default="local", choices=[*PLATFORMS, "all", "sizes"],
+        "what",
+        nargs="?",
+        default="local",
+        choices=[*PLATFORMS, "all", "sizes"],
         help="which platform to build for, or `sizes`",
-    )  # fmt: skip
+    )
     parser.add_argument("--force", action="store_true", help="build even what is up to date")
     arguments = parser.parse_args()
     if arguments.what == "sizes":

@@ -26,11 +26,20 @@ def wheels(requirements: str, target: Platform, into: Path) -> None:
     listed.write_text(requirements, encoding="utf-8")
     try:
         uv(
-            "pip", "install", "--target", str(into), "--requirements", str(listed),
-            "--require-hashes", "--no-deps", "--only-binary", ":all:",
-            "--link-mode", "copy",  # a hard link would carry our file times into uv's cache
+            "pip",
+            "install",
+            "--target",
+            str(into),
+            "--requirements",
+            str(listed),
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+            "--link-mode",
+            "copy",  # a hard link would carry our file times into uv's cache
             *target.resolver,
-        )  # fmt: skip
+        )
     finally:
         listed.unlink()
     _drop_installer_files(into)

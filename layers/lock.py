@@ -27,9 +27,18 @@ def runtime(target: Platform) -> str:
     packages this target needs; it may choose nothing that the lock does not hold.
     """
     resolved = uv(
-        "pip", "compile", str(PROJECT), "--constraint", str(LOCK), *target.resolver,
-        "--only-binary", ":all:", "--no-header", "--no-annotate", "--no-strip-markers",
-    )  # fmt: skip
+        "pip",
+        "compile",
+        str(PROJECT),
+        "--constraint",
+        str(LOCK),
+        *target.resolver,
+        "--only-binary",
+        ":all:",
+        "--no-header",
+        "--no-annotate",
+        "--no-strip-markers",
+    )
     pins = [line.partition(";")[0].strip() for line in resolved.splitlines() if "==" in line]
     return "".join(_locked(pin) for pin in pins)
 

@@ -1,31 +1,19 @@
 """How large each function is with its layers, against what AWS Lambda allows."""
 
-from layers import build, tree
-from layers.lock import ROOT
+from infra.function_sources import files, function_names
+from layers import build
 from layers.platforms import PLATFORMS
 
 # "250 MB unzipped, layers included", which Lambda counts in units of 2**20 bytes.
 LIMIT = 250 * 2**20
-FUNCTIONS = ROOT / "functions"
 # Only what starts ffmpeg carries it; the template test holds infra to this.
 FFMPEG_USERS = frozenset({"clip", "merge", "register"})
 SPEECH_USERS = frozenset({"speech"})  # only what speaks carries the offline voice
 
 
-def function_names() -> list[str]:
-    """Return the folders that are functions: those with a handler."""
-    return sorted(path.parent.name for path in FUNCTIONS.glob("*/handler.py"))
-
-
 def own_size(function: str) -> int:
-    """Return the bytes of a function's own asset: its folder and `common`."""
-    folders = [FUNCTIONS / function, FUNCTIONS / "common"]
-    return sum(
-        path.stat().st_size
-        for folder in folders
-        for path in tree.files(folder)
-        if "__pycache__" not in path.parts
-    )
+    """Return the bytes of a function's own asset."""
+    return sum(path.stat().st_size for path in files(function))
 
 
 def total(function: str, platform: str) -> int:

@@ -18,9 +18,13 @@ def run(*arguments: str | Path, cwd: Path, given: str = "") -> str:
     path = f"{_NODE / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [_NODE / "bin" / "node", *arguments],
-        cwd=cwd, env={**os.environ, "PATH": path}, input=given,
-        capture_output=True, text=True, timeout=_SECONDS,
-    )  # fmt: skip
+        cwd=cwd,
+        env={**os.environ, "PATH": path},
+        input=given,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -33,8 +37,16 @@ def install(folder: Path) -> Path:
     if not kept.exists() or kept.read_bytes() != lock.read_bytes():
         installed.mkdir(parents=True, exist_ok=True)
         shutil.copytree(folder, installed, dirs_exist_ok=True)
-        run(_NPM, "ci", "--cache", BUILD / "npm-cache", "--ignore-scripts", "--no-audit",
-            "--no-fund", cwd=installed)  # fmt: skip
+        run(
+            _NPM,
+            "ci",
+            "--cache",
+            BUILD / "npm-cache",
+            "--ignore-scripts",
+            "--no-audit",
+            "--no-fund",
+            cwd=installed,
+        )
         shutil.copy(lock, kept)
     shutil.copytree(folder, installed, dirs_exist_ok=True)
     return installed

@@ -1,4 +1,4 @@
-"""The REST API. Its routes are in `api.routes`; what a refusal looks like is in `api.errors`."""
+"""The REST API: routes in `api.routes`, errors in `api.http.errors`."""
 
 import json
 from functools import cache
@@ -8,16 +8,17 @@ from aws_lambda_powertools.event_handler import APIGatewayRestResolver, Response
 from aws_lambda_powertools.logging import correlation_paths
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from api import cors, document, errors, middleware, validation
-from api.page import POLICY as PAGE_POLICY
-from api.page import render
-from api.resources import address, settings
-from api.routes import files, keys, links, media, models, parts, service, uploads, usage, videos
-from common.log import logger
-from common.observability import metrics, tracer
-from common.strict import read_json
+from api.dependencies import address, settings
+from api.http import cors, errors, middleware, validation
+from api.openapi import document
+from api.openapi.page import POLICY as PAGE_POLICY
+from api.openapi.page import render
+from api.routes import files, keys, links, media, models, service, steps, uploads, usage, videos
+from common.aws.log import logger
+from common.aws.tracing import metrics, tracer
+from common.schemas.base import read_json
 
-_ROUTES = (videos, parts, media, uploads, files, links, models, keys, usage, service)
+_ROUTES = (videos, steps, media, uploads, files, links, models, keys, usage, service)
 
 
 def application() -> APIGatewayRestResolver:

@@ -10,12 +10,13 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from common import keys, secrets
-from common.capabilities import WITHOUT_A_KEY
+from common.aws import secrets
+from common.aws.log import logger
 from common.database import Database
 from common.database.keys import ApiKey, find
-from common.errors import VideoError
-from common.log import logger
+from common.domain import api_keys
+from common.domain.errors import VideoError
+from common.domain.signed_links import WITHOUT_A_KEY
 from common.settings import AuthorizerSettings, load
 
 
@@ -45,7 +46,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     if _opens_by_a_link(event["methodArn"]) and not _carries_a_key(headers):
         return _nobody(event["methodArn"])
     presented = _presented(headers)
-    if presented is None or not keys.is_well_formed(presented):
+    if presented is None or not api_keys.is_well_formed(presented):
         raise UnauthorizedError
     try:
         owner = _operator(presented) or _managed(presented)
@@ -87,23 +88,23 @@ def _presented(headers: dict[str, str]) -> str | None:
 
 def _operator(presented: str) -> ApiKey | None:
     secret_key = secrets.read(settings().keys_secret_arn)["SECRET_KEY"]
-    if not keys.same(presented, keys.operator_key(secret_key, settings().operator_user_id)):
+    if not api_keys.same(presented, api_keys.operator_key(secret_key, settings().operator_user_id)):
         return None
     return ApiKey(
-        key_id=keys.OPERATOR_KEY_ID,
+        key_id=api_keys.OPERATOR_KEY_ID,
         user_id=settings().operator_user_id,
         name="Operator",
         live=True,
         scopes=["admin", "act_as"],
         endpoints=["*"],
-        per_minute=keys.OPERATOR_PER_MINUTE,
-        per_hour=keys.OPERATOR_PER_HOUR,
-        max_concurrent_runs=keys.OPERATOR_CONCURRENT_RUNS,
+        per_minute=api_keys.OPERATOR_PER_MINUTE,
+        per_hour=api_keys.OPERATOR_PER_HOUR,
+        max_concurrent_runs=api_keys.OPERATOR_CONCURRENT_RUNS,
     )
 
 
 def _managed(presented: str) -> ApiKey | None:
-    return database().alone(lambda cursor: find(cursor, keys.digest(presented)))
+    return database().alone(lambda cursor: find(cursor, api_keys.digest(presented)))
 
 
 def _policy(owner: ApiKey, method_arn: str) -> dict[str, Any]:

@@ -10,8 +10,8 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from clip import adopting, ending, keeping, polling
-from clip.work import (
+from clip import adoption, collection, failure, polling
+from clip.job import (
     MAX_COLLECTIONS,
     MAX_POLLS,
     ClipEvent,
@@ -23,15 +23,16 @@ from clip.work import (
     version_of,
 )
 from common import providers
-from common.database import Cursor, budget, jobs, polls, runs, scenes, videos
-from common.database.jobs import Attempt
-from common.errors import MediaError, PermanentError, TransientError, VideoError
-from common.generation import charge, context, database, ledger, store
-from common.paid import Facts
-from common.providers import ClipRequest, JobState, JobStatus, Trace, models
-from common.step import step, whole_seconds
-from common.styles import mood
-from common.video import RATIOS, Picture, Stage
+from common.application.billing.paid_calls import Facts
+from common.application.pipeline_step import step, whole_seconds
+from common.database import Cursor, attempts, budget, polls, runs, scenes, videos
+from common.database.attempts import Attempt
+from common.domain import models
+from common.domain.errors import MediaError, PermanentError, TransientError, VideoError
+from common.domain.styles import mood
+from common.domain.video import RATIOS, Picture, Stage
+from common.providers import ClipRequest, JobState, JobStatus, Trace
+from common.runtime import charge, context, database, ledger, store
 
 _POLL_GROWTH = 1.26
 _LONGEST_WAIT_SECONDS = 300
@@ -51,13 +52,13 @@ def _start(event: ClipEvent) -> dict[str, Any]:
         frame = scenes.finished_frames(cursor, event.video_id).get(event.scene)
         clip = scenes.clip(cursor, event.video_id, event.scene, version_of(cursor, event))
         # The job before the scene, in the order in which those that collect it hold them.
-        open_job = jobs.latest(cursor, step_of(event, clip))
+        open_job = attempts.latest(cursor, step_of(event, clip))
         scenes.start(cursor, "clip", event.video_id, event.scene, clip.version)
-        failed = jobs.failed(cursor, step_of(event, clip))
+        failed = attempts.failed(cursor, step_of(event, clip))
     if clip.status == "succeeded":
         return _answer(JobStatus.SUCCEEDED, 0)
     # A job of an earlier run over this video is paid for.
-    adopted = adopting.adopt(event, video, clip, open_job) if open_job else None
+    adopted = adoption.adopt(event, video, clip, open_job) if open_job else None
     if adopted:
         return _answer(adopted.status, adopted.wait_seconds)
     if frame is None or frame.image_key is None:
@@ -93,7 +94,7 @@ def _start(event: ClipEvent) -> dict[str, Any]:
         return ordered_from.trace(ordered, attempt.age_seconds)
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
-        jobs.submitted(cursor, attempt, dict(facts))
+        attempts.submitted(cursor, attempt, dict(facts))
 
     usd = model.clip_usd(seconds)
     cost = charge(event.run_id, video, step_of(event, clip), model, usd, _LEASE_SECONDS)
@@ -122,16 +123,16 @@ def _check(event: ClipEvent) -> dict[str, Any]:
         asked = polls.of_run(cursor, step_of(event, clip), event.run_id)
         wait_seconds = _wait_seconds(state, silent, asked)
         hold_seconds = None if state.status in _ENDED else wait_seconds + _SLOT_GRACE_SECONDS
-        jobs.count_poll(cursor, attempt, hold_seconds)
+        attempts.count_poll(cursor, attempt, hold_seconds)
         if state.status is JobStatus.SUCCEEDED and state.cost:
-            jobs.charged(cursor, attempt, state.cost)
+            attempts.charged(cursor, attempt, state.cost)
     if state.status in (JobStatus.FAILED, JobStatus.CANCELED):
-        wait_seconds = ending.failed(event, clip, attempt, state)
+        wait_seconds = failure.failed(event, clip, attempt, state)
         return {"status": "waiting", "wait_seconds": whole_seconds(wait_seconds)}
     if state.status is not JobStatus.SUCCEEDED and asked + 1 >= MAX_POLLS:
         if silent:
-            raise ending.unreachable(silent)
-        raise ending.too_late(event, attempt, provider_of(job).cancel(job, state))
+            raise failure.unreachable(silent)
+        raise failure.too_late(event, attempt, provider_of(job).cancel(job, state))
     return _answer(state.status, wait_seconds)
 
 
@@ -153,11 +154,11 @@ def _collect(event: ClipEvent) -> dict[str, Any]:
             if state.status not in _ENDED:  # for a moment, for CheckClip has seen it
                 raise TransientError("The provider does not show the finished clip.", code=_HIDDEN)
             if state.status is JobStatus.SUCCEEDED:
-                keeping.keep(event, video, clip, attempt, state)
-            elif state.failure and state.failure.code == ending.GONE:
-                raise TransientError(state.failure.detail, code=ending.GONE)
+                collection.keep(event, video, clip, attempt, state)
+            elif state.failure and state.failure.code == failure.GONE:
+                raise TransientError(state.failure.detail, code=failure.GONE)
             else:
-                ending.failed(event, clip, attempt, state)
+                failure.failed(event, clip, attempt, state)
         except (MediaError, TransientError) as error:
             raise _not_collected(event, attempt, error) from None
     return {
@@ -177,11 +178,11 @@ def _not_collected(event: ClipEvent, attempt: Attempt, error: VideoError) -> Vid
         tried = polls.not_collected(cursor, attempt)
     if tried < MAX_COLLECTIONS:
         return TransientError(error.detail, code=error.error_code)
-    if error.error_code == ending.GONE:
-        return ending.in_doubt(event, attempt, ending.GONE, error.detail)
+    if error.error_code == failure.GONE:
+        return failure.in_doubt(event, attempt, failure.GONE, error.detail)
     if isinstance(error, TransientError):
-        return ending.unreachable(error)
-    ending.end(event, attempt, job_of(attempt)[1].estimated, error.error_code)
+        return failure.unreachable(error)
+    failure.end(event, attempt, job_of(attempt)[1].estimated, error.error_code)
     return MediaError(
         f"{error.detail} A resumed video asks for it once more, which is free, and then orders "
         "another one.",
@@ -202,7 +203,7 @@ def _recover(event: ClipEvent) -> dict[str, Any]:
     if attempt is None:
         return {"status": None}
     try:
-        return {"status": adopting.recover(event, video, clip, attempt)}
+        return {"status": adoption.recover(event, video, clip, attempt)}
     finally:
         with database().transaction() as cursor:
             polls.give_back(cursor, attempt)
@@ -237,16 +238,16 @@ def _cancel_job(event: ClipEvent) -> JobStatus | None:
     job = job_of(attempt)[1]
     time.sleep(polling.pause_seconds(attempt, job))
     with database().transaction() as cursor:
-        now = jobs.latest(cursor, step_of(event, clip))
+        now = attempts.latest(cursor, step_of(event, clip))
         if now is None or now.id != attempt.id or now.state != "submitted":
             return None
         if now.run_id and runs.is_open(cursor, now.run_id):
             return None  # adopted by a run that began after the cancellation
     state = polling.poll(attempt, job)
     if state.status is JobStatus.SUCCEEDED:
-        keeping.keep(event, video, clip, attempt, state)
+        collection.keep(event, video, clip, attempt, state)
         return state.status
-    if state.failure and state.failure.code == ending.GONE:
+    if state.failure and state.failure.code == failure.GONE:
         return state.status
     if state.status not in _ENDED:
         state = provider_of(job).cancel(job, state)
@@ -254,7 +255,7 @@ def _cancel_job(event: ClipEvent) -> JobStatus | None:
         if state.status in (JobStatus.CANCELED, JobStatus.FAILED):
             # What a canceled job cost is not always said; then it counts with its estimate.
             unsaid = job.estimated if state.status is JobStatus.CANCELED else None
-            jobs.ended(cursor, attempt, "failed", "clip.canceled", state.cost or unsaid)
+            attempts.ended(cursor, attempt, "failed", "clip.canceled", state.cost or unsaid)
             budget.settle_late(cursor, event.run_id)
             runs.add_event(cursor, event.run_id, "clip.canceled", event.scene)
         else:
@@ -264,6 +265,6 @@ def _cancel_job(event: ClipEvent) -> JobStatus | None:
 
 def _fitted(picture: Picture, ratio: str) -> Picture:
     # Imported here: Pillow would be part of every cold start, also of those that only ask.
-    from common import pictures
+    from common.media import images
 
-    return pictures.fit(picture, RATIOS[ratio])
+    return images.fit(picture, RATIOS[ratio])

@@ -2,13 +2,13 @@
 
 import math
 
-from clip.work import provider_of
+from clip.job import provider_of
 from common.database import polls
-from common.database.jobs import Attempt
-from common.errors import TransientError
-from common.generation import database
+from common.database.attempts import Attempt
+from common.domain.errors import TransientError
+from common.domain.video import Cost
 from common.providers import JobRef, JobState, JobStatus
-from common.video import Cost
+from common.runtime import database
 
 # Runway asks for at least 5 s between two polls of a task (docs.dev.runwayml.com/api). The waits of
 # the state machine are longer; others look here before they ask.

@@ -11,7 +11,7 @@ from typing import Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from common.model import Model
+from common.schemas.base import Schema
 
 _TRACE_ROOT = re.compile(r"\bRoot=(1-[0-9a-f]{8}-[0-9a-f]{24})\b")
 
@@ -20,7 +20,7 @@ class SettingsError(RuntimeError):
     """The function was deployed with settings missing or wrong; names each of them."""
 
 
-class Settings(Model):
+class Settings(Schema):
     """What every function has."""
 
     model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
@@ -60,7 +60,7 @@ class ProviderSettings(StorageSettings):
     providers_secret_arn: str
     openai_base_url: str | None = None
     runway_base_url: str | None = None
-    provider_limits: str = ""  # changes of what models.toml says (common.providers.limits)
+    provider_limits: str = ""  # changes of what models.toml says (common.domain.provider_limits)
 
 
 class SecretKeySettings(Settings):
@@ -139,7 +139,7 @@ BY_FUNCTION: dict[str, type[Settings]] = {
 }
 
 
-class AwsSettings(Model):
+class AwsSettings(Schema):
     """What the Lambda service itself puts into the environment."""
 
     model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
@@ -156,7 +156,7 @@ def aws_region() -> str:
     return load(AwsSettings).aws_region
 
 
-class FunctionSettings(Model):
+class FunctionSettings(Schema):
     """What the Lambda service says of the function's size; elsewhere it is that of the merge."""
 
     model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")

@@ -4,15 +4,15 @@ import json
 from functools import cache
 from typing import Any, Literal
 
-from common import outbox, run_metrics, verdict
-from common.database import Database, jobs, narrations, runs, scenes, videos
-from common.database.jobs import Charges
-from common.errors import PermanentError
+from common.application import failure_records, inbox_results, run_metrics
+from common.application.pipeline_step import RunEvent, SceneEvent, step
+from common.database import Database, attempts, narrations, runs, scenes, videos
+from common.database.attempts import Charges
+from common.domain.errors import PermanentError
+from common.domain.video import Part, Stage, Status
 from common.settings import AssemblySettings, load
-from common.step import RunEvent, SceneEvent, step
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
-from common.video import Part, Stage, Status
 from finish.provenance import manifest
 
 _WITH_VIDEO = frozenset({Part.ALL, Part.VIDEO, Part.MERGE})
@@ -60,7 +60,7 @@ def store() -> S3MediaStore:
 def _finish(event: FinishEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
         makes_video = runs.work(cursor, event.run_id).part in _WITH_VIDEO
-        cost = jobs.charges(cursor, event.video_id)
+        cost = attempts.charges(cursor, event.video_id)
     if makes_video:
         _keep_record(event.video_id, cost)
     with database().transaction() as cursor:
@@ -69,7 +69,7 @@ def _finish(event: FinishEvent) -> dict[str, Any]:
     if ended:
         run_metrics.run_ended(Status.SUCCEEDED)
         run_metrics.stages_took(timeline)
-    outbox.answer_for(database(), store(), event.run_id)
+    inbox_results.answer_for(database(), store(), event.run_id)
     return {"status": "succeeded", "usd": str(cost.charged_usd)}
 
 
@@ -91,17 +91,17 @@ def _keep_record(video_id: str, cost: Charges) -> None:
 @step(None, SceneFailureEvent, database)
 def _fail_scene(event: SceneFailureEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
-        verdict.fail_scene(cursor, event.run_id, event.video_id, event.scene, event.error)
+        failure_records.fail_scene(cursor, event.run_id, event.video_id, event.scene, event.error)
     return {"recorded": True}
 
 
 @step(None, FailureEvent, database)
 def _fail(event: FailureEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
-        code = verdict.fail_run(cursor, event.run_id, event.error)
+        code = failure_records.fail_run(cursor, event.run_id, event.error)
     if code is not None:
         run_metrics.run_ended(Status.FAILED, code)
-    outbox.answer_for(database(), store(), event.run_id)
+    inbox_results.answer_for(database(), store(), event.run_id)
     return {"recorded": code is not None}
 
 

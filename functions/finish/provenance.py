@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from common.database.jobs import Charges
+from common.database.attempts import Charges
 from common.database.narrations import Narration
 from common.database.scenes import Clip, Frame
 from common.database.videos import Final, Video
-from common.providers import models
-from common.providers.models import Model
+from common.domain import models
+from common.domain.models import Model
 
 
 def manifest(

@@ -2,17 +2,19 @@
 
 from typing import Any
 
-from common import paid, providers
-from common.database import Cursor, jobs, runs, scenes, videos
-from common.database.jobs import Attempt, Step
+from common import providers
+from common.application.billing import paid_calls
+from common.application.billing.paid_calls import Facts
+from common.application.pipeline_step import SceneEvent, step
+from common.database import Cursor, attempts, runs, scenes, videos
+from common.database.attempts import Attempt, Step
 from common.database.scenes import Frame
 from common.database.videos import Video
-from common.generation import charge, context, database, folder, ledger, store
-from common.paid import Facts
-from common.providers import ImageRequest, models
-from common.step import SceneEvent, step
-from common.styles import mood, style
-from common.video import RATIOS, Cost, Part, Picture, Stage
+from common.domain import models
+from common.domain.styles import mood, style
+from common.domain.video import RATIOS, Cost, Part, Picture, Stage
+from common.providers import ImageRequest
+from common.runtime import charge, context, database, folder, ledger, store
 
 _ANCHOR_SCENE = 1
 # The state gives up after 360 s, the function before it.
@@ -72,16 +74,21 @@ def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) 
     def make(_token: str) -> Facts:
         result = painter.paint(request)
         picture = result.picture
-        paid.keep(lambda: store().put(key, picture.data, picture.media_type), result.cost)
+        paid_calls.keep(lambda: store().put(key, picture.data, picture.media_type), result.cost)
         return {"cost": result.cost.as_json()}
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
         cost = Cost.from_json(facts["cost"])
-        jobs.succeeded(cursor, attempt, cost)
+        attempts.succeeded(cursor, attempt, cost)
         scenes.finish_image(
-            cursor, event.video_id, event.scene, frame.version,
-            key=key, usd=cost.usd, size=request.size,
-        )  # fmt: skip
+            cursor,
+            event.video_id,
+            event.scene,
+            frame.version,
+            key=key,
+            usd=cost.usd,
+            size=request.size,
+        )
         runs.add_event(cursor, event.run_id, "image.succeeded", event.scene)
 
     model = models.find("image", video.image_provider, video.image_model)

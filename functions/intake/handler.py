@@ -10,14 +10,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from common.admission import Admission
+from common.application.admission import Admission
+from common.aws.log import logger
+from common.aws.tracing import MetricUnit, metrics, tracer
 from common.database import Database
-from common.log import logger
-from common.observability import MetricUnit, metrics, tracer
 from common.settings import IntakeSettings, load
-from common.storage.dropped import Dropped
+from common.storage.inbox_keys import Dropped
 from common.storage.s3 import S3MediaStore
-from intake.receiving import Intake
+from intake.reception import Intake
 
 
 @cache

@@ -11,12 +11,13 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from common import narration
-from common.output import Size
-from merge import glyphs, speech
-from merge.cut import Part
-from merge.placing import window
-from merge.speech import Speech
+from common.domain import narration
+from common.domain.output import Size
+from merge import font_coverage
+from merge.audio import narration_timing
+from merge.audio.narration_timing import Speech
+from merge.models import Part
+from merge.scene_windows import window
 
 # As broadcasters do: two lines, each as long as an eye takes in at once.
 _LINE, _LINES = 42, 2
@@ -83,7 +84,9 @@ def cues(
     return made
 
 
-def _shared(pieces: Sequence[tuple[str, ...]], start: float, end: float) -> list[speech.Span]:
+def _shared(
+    pieces: Sequence[tuple[str, ...]], start: float, end: float
+) -> list[narration_timing.Span]:
     """Share the time from `start` to `end` by the letters of the pieces."""
     whole = sum(_width(" ".join(lines)) for lines in pieces)
     spans, shown = [], 0
@@ -96,9 +99,9 @@ def _shared(pieces: Sequence[tuple[str, ...]], start: float, end: float) -> list
 
 def _while_heard(
     pieces: Sequence[tuple[str, ...]], spoken: Speech, end: float
-) -> list[speech.Span]:
+) -> list[narration_timing.Span]:
     """Return when the pieces are heard, each held for a moment if there is time."""
-    spans = speech.timed([" ".join(lines) for lines in pieces], spoken)
+    spans = narration_timing.timed([" ".join(lines) for lines in pieces], spoken)
     held = []
     for (begin, stop), (following, _) in zip(spans, [*spans[1:], (end, end)], strict=True):
         longest = max(stop + _HOLD_SECONDS, begin + _READ_SECONDS)
@@ -161,7 +164,7 @@ def ass(captions: Iterable[Cue], size: Size) -> str:
     )
     return head + "".join(
         f"Dialogue: 0,{_ass_time(cue.start)},{_ass_time(cue.end)},Caption,,0,0,0,,"
-        f"{glyphs.drawable(' '.join(cue.lines)).translate(_ASS)}\n"
+        f"{font_coverage.drawable(' '.join(cue.lines)).translate(_ASS)}\n"
         for cue in captions
     )
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from common.ffmpeg import Look
-from common.output import BLUR, Fit, Output, Size, Transition
+from common.domain.output import BLUR, Fit, Output, Size, Transition
+from common.media.ffmpeg import Look
 
 _UNKNOWN = "unknown"
 _HIGH_DYNAMIC = {"smpte2084", "arib-std-b67"}

@@ -8,25 +8,25 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from common import music
+from common.application import music
+from common.application.pipeline_step import RunEvent, step
 from common.database import Database, narrations, runs, scenes, videos
 from common.database.narrations import Narration
 from common.database.scenes import Frame
 from common.database.videos import Final, Video
-from common.errors import MediaError, NotFound
-from common.output import Output, Shape
-from common.output_wish import Music as MusicWish
-from common.output_wish import OutputWish
-from common.scratch import scratch
+from common.domain.errors import MediaError, NotFound
+from common.domain.output import Output, Shape
+from common.domain.video import RATIOS, File, Stage
+from common.media.scratch import scratch
+from common.schemas.output import Music as MusicWish
+from common.schemas.output import OutputWish
 from common.settings import AssemblySettings, load
-from common.step import RunEvent, step
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
-from common.video import RATIOS, File, Stage
-from merge import production
-from merge.cut import Clip
-from merge.production import Made, Order, Product
-from merge.soundtrack import Music, Track
+from merge import deliverables
+from merge.audio.mix import Music, Track
+from merge.deliverables import Made, Order, Product
+from merge.models import Clip
 
 _TRANSFERS = 8
 
@@ -71,7 +71,7 @@ def handler(event: RunEvent) -> dict[str, Any]:
         version = final.version + 1 if final else 1
         with scratch("merge") as room:
             order = _order(Rows(video, frames, clips, said, tune), room)
-            product = production.produce(order, room)
+            product = deliverables.produce(order, room)
             files = _publish(product, MediaFolder(video.user_id, video.session_id), version)
         final = _final(product, files, version, list(keys.values()), video.output, said)
         with database().transaction() as cursor:

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from common import ffmpeg, ffmpeg_process
-from merge import glances
-from merge.cut import How, Part
-from merge.placing import window
+from common.media import ffmpeg, ffmpeg_process
+from merge import poster_frames
+from merge.models import How, Part
+from merge.scene_windows import window
 
 THUMBNAIL_WIDTH = 320
 _WORKERS = 4
@@ -28,21 +28,38 @@ def posters(video: Path, parts: Sequence[Part], scratch: Path) -> dict[str, Path
         stream = f"0:{ffmpeg.video_index(video)}"
         ffmpeg.run(
             [
-                "-ss", f"{seconds:.6f}", *ffmpeg.source(video),
-                "-map", stream, "-frames:v", "1", "-q:v", "3", "-y", str(jpeg),
-                "-map", stream, "-frames:v", "1", "-c:v", "libwebp", "-quality", "80",
-                "-y", str(webp),
+                "-ss",
+                f"{seconds:.6f}",
+                *ffmpeg.source(video),
+                "-map",
+                stream,
+                "-frames:v",
+                "1",
+                "-q:v",
+                "3",
+                "-y",
+                str(jpeg),
+                "-map",
+                stream,
+                "-frames:v",
+                "1",
+                "-c:v",
+                "libwebp",
+                "-quality",
+                "80",
+                "-y",
+                str(webp),
             ],
             timeout=_SECONDS,
             memory=ffmpeg_process.LARGE,
-        )  # fmt: skip
+        )
 
-    if not glances.at(video, 0, scratch).is_blank:
+    if not poster_frames.at(video, 0, scratch).is_blank:
         write(0)
         return {"jpg": jpeg, "webp": webp}
-    most, seconds = glances.Contrast(-1, -1, is_blank=True), 0.0
-    for part in glances.shown(parts):
-        found, moment = glances.best(video, part, parts, scratch)
+    most, seconds = poster_frames.Contrast(-1, -1, is_blank=True), 0.0
+    for part in poster_frames.shown(parts):
+        found, moment = poster_frames.best(video, part, parts, scratch)
         if found > most:
             most, seconds = found, moment
         if not found.is_blank:
@@ -58,7 +75,7 @@ def thumbnails(video: Path, parts: Sequence[Part], scratch: Path) -> Mapping[int
     one pass takes them all: on the way to the middle lie hundreds. Else it is the middle one. If
     that is blank, it is the best one of the scene.
     """
-    shown = glances.shown(parts)
+    shown = poster_frames.shown(parts)
     targets = {part.scene: scratch / f"thumbnail_{part.scene:03d}.jpg" for part in shown}
     copied = [part for part in shown if part.how is How.COPIED]
     first = _first_pictures(video, copied, scratch) if copied else []
@@ -71,19 +88,29 @@ def thumbnails(video: Path, parts: Sequence[Part], scratch: Path) -> Mapping[int
     def make(part: Part) -> None:
         before = max(0.0, part.start - part.seconds / part.frames / 2)
         moment = before if part.how is How.COPIED else sum(window(part, parts)) / 2
-        usual = glances.at(video, moment, scratch)
+        usual = poster_frames.at(video, moment, scratch)
         if usual.is_blank:
-            found, better = glances.best(video, part, parts, scratch)
+            found, better = poster_frames.best(video, part, parts, scratch)
             moment = better if found > usual else moment
         ffmpeg.run(
             [
-                "-ss", f"{moment:.6f}", *ffmpeg.source(video),
-                "-map", f"0:{ffmpeg.video_index(video)}", "-frames:v", "1",
-                "-vf", f"scale={THUMBNAIL_WIDTH}:-2", "-q:v", "4", "-y", str(targets[part.scene]),
+                "-ss",
+                f"{moment:.6f}",
+                *ffmpeg.source(video),
+                "-map",
+                f"0:{ffmpeg.video_index(video)}",
+                "-frames:v",
+                "1",
+                "-vf",
+                f"scale={THUMBNAIL_WIDTH}:-2",
+                "-q:v",
+                "4",
+                "-y",
+                str(targets[part.scene]),
             ],
             timeout=_SECONDS,
             memory=ffmpeg_process.LARGE,
-        )  # fmt: skip
+        )
 
     with ThreadPoolExecutor(_WORKERS) as pool:
         for done in [pool.submit(make, part) for part in shown]:
@@ -93,7 +120,7 @@ def thumbnails(video: Path, parts: Sequence[Part], scratch: Path) -> Mapping[int
 
 def _first_pictures(
     video: Path, parts: Sequence[Part], scratch: Path
-) -> list[tuple[Path, glances.Contrast]]:
+) -> list[tuple[Path, poster_frames.Contrast]]:
     """Write the first picture of each of these scenes, and judge it.
 
     No others than key pictures are decoded.
@@ -104,19 +131,38 @@ def _first_pictures(
     grids = scratch / "first.gray"
     graph = (
         f"[0:{ffmpeg.video_index(video)}]select='{times}',split[a][b];"
-        f"[a]scale={THUMBNAIL_WIDTH}:-2[small];[b]{glances.GRID}[grid]"
+        f"[a]scale={THUMBNAIL_WIDTH}:-2[small];[b]{poster_frames.GRID}[grid]"
     )
     ffmpeg.run(
         [
-            "-skip_frame", "nokey", *ffmpeg.source(video), "-filter_complex", graph,
-            "-map", "[small]", "-fps_mode", "passthrough",
-            "-q:v", "4", "-f", "image2", "-y", str(scratch / "first_%03d.jpg"),
-            "-map", "[grid]", "-fps_mode", "passthrough", "-f", "rawvideo", "-y", str(grids),
+            "-skip_frame",
+            "nokey",
+            *ffmpeg.source(video),
+            "-filter_complex",
+            graph,
+            "-map",
+            "[small]",
+            "-fps_mode",
+            "passthrough",
+            "-q:v",
+            "4",
+            "-f",
+            "image2",
+            "-y",
+            str(scratch / "first_%03d.jpg"),
+            "-map",
+            "[grid]",
+            "-fps_mode",
+            "passthrough",
+            "-f",
+            "rawvideo",
+            "-y",
+            str(grids),
         ],
         timeout=_SECONDS,
         memory=ffmpeg_process.LARGE,
-    )  # fmt: skip
-    judged = [glances.contrast(grid) for grid in glances.grids(grids)]
+    )
+    judged = [poster_frames.contrast(grid) for grid in poster_frames.grids(grids)]
     return list(zip(sorted(scratch.glob("first_*.jpg")), judged, strict=True))
 
 
@@ -125,15 +171,15 @@ def preview(video: Path, parts: Sequence[Part], suffix: str, scratch: Path) -> P
 
     It begins with a picture that is not blank, if there is one.
     """
-    shown = glances.shown(parts)
+    shown = poster_frames.shown(parts)
     step = max(1.0, len(shown) / _PREVIEW_SCENES)
     chosen = [shown[int(number * step)] for number in range(min(len(shown), _PREVIEW_SCENES))]
     pieces = [_piece(part, parts) for part in chosen]
     for number, part in enumerate(chosen):
-        if not glances.at(video, pieces[number][0], scratch).is_blank:
+        if not poster_frames.at(video, pieces[number][0], scratch).is_blank:
             pieces = pieces[number:]
             break
-        found, begin = glances.best(video, part, parts, scratch)
+        found, begin = poster_frames.best(video, part, parts, scratch)
         if not found.is_blank:
             end = window(part, parts)[1]
             pieces = [(begin, min(_PREVIEW_SECONDS, end - begin)), *pieces[number + 1 :]]

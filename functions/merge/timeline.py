@@ -10,18 +10,27 @@ from enum import Enum
 from fractions import Fraction
 from pathlib import Path
 
-from common.errors import MediaError
-from common.mp4 import entry
-from common.mp4.movie import Movie
-from common.mp4.splice import together
-from common.output import MOST_FPS, Format, Output, Size, Transition
+from common.domain.errors import MediaError
+from common.domain.output import MOST_FPS, Format, Output, Size, Transition
+from common.media.mp4 import sample_entry
+from common.media.mp4.concat import together
+from common.media.mp4.movie import Movie
 
 # Rates at which pictures are shown; a rate that was measured is one of them.
 _RATES = (
     *(Fraction(n) for n in (1, 2, 5, 6, 8, 10, 12, 15)),
-    Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30),
-    Fraction(48), Fraction(50), Fraction(60000, 1001), Fraction(60), Fraction(100), Fraction(120),
-)  # fmt: skip
+    Fraction(24000, 1001),
+    Fraction(24),
+    Fraction(25),
+    Fraction(30000, 1001),
+    Fraction(30),
+    Fraction(48),
+    Fraction(50),
+    Fraction(60000, 1001),
+    Fraction(60),
+    Fraction(100),
+    Fraction(120),
+)
 _JITTER = Fraction(2, 100)
 
 
@@ -81,7 +90,7 @@ class Plan:
     scale: int
     shots: tuple[Shot, ...]
     sound: SoundPlan
-    model: entry.Visual | None
+    model: sample_entry.Visual | None
 
     @property
     def frames(self) -> int:
@@ -252,8 +261,8 @@ def _agreeing(movies: dict[int, Movie]) -> dict[int, Movie]:
     return kept
 
 
-def _together(movies: Iterable[Movie]) -> entry.Visual | None:
-    joined: entry.Visual | None = None
+def _together(movies: Iterable[Movie]) -> sample_entry.Visual | None:
+    joined: sample_entry.Visual | None = None
     for movie in movies:
         joined = together(joined or movie.pictures.entry, movie.pictures.entry)
     return joined

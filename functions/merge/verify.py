@@ -11,12 +11,12 @@ one track, the first picture of each scene is decoded, since that depends on the
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import ffmpeg
-from common.errors import MediaError
-from common.mp4 import movie
-from common.mp4.boxes import Unreadable
-from common.mp4.movie import AAC_SAMPLES, Movie
-from common.mp4.splice import Splice
+from common.domain.errors import MediaError
+from common.media import ffmpeg
+from common.media.mp4 import movie
+from common.media.mp4.boxes import Unreadable
+from common.media.mp4.concat import Splice
+from common.media.mp4.movie import AAC_SAMPLES, Movie
 from merge.timeline import Plan
 
 SOUND_SECONDS = 0.025  # what sound may be longer or shorter than the pictures

@@ -10,7 +10,7 @@ from typing import Any
 import urllib3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from common.log import logger
+from common.aws.log import logger
 from common.settings import MigrateSettings, load
 from migrate import migrations, roles
 

@@ -1,4 +1,4 @@
-"""Applies the numbered SQL files of `common/database/migrations`, each in one transaction."""
+"""Applies the numbered SQL files of `migrate/versions`, each in one transaction."""
 
 from pathlib import Path
 from typing import Any
@@ -6,11 +6,11 @@ from urllib.parse import quote, urlencode
 
 import yoyo
 
-import common.database
-from common import secrets
+from common.aws import secrets
+from common.database import CA_BUNDLE
 from common.settings import DatabaseSettings, name_user
 
-FOLDER = Path(common.database.__file__).parent / "migrations"
+FOLDER = Path(__file__).parent / "versions"
 # Any number that nothing else in the database uses: one deployment migrates at a time.
 _ADVISORY_LOCK = 7_239_401
 
@@ -44,7 +44,7 @@ def _address(settings: DatabaseSettings) -> str:
     user, password = (quote(secret[part], safe="") for part in ("username", "password"))
     options: dict[str, str] = {"sslmode": settings.database_tls}
     if settings.database_tls == "verify-full":
-        options["sslrootcert"] = str(common.database.CA_BUNDLE)
+        options["sslrootcert"] = str(CA_BUNDLE)
     place = f"{settings.database_host}:{settings.database_port}/{settings.database_name}"
     return f"postgresql://{user}:{password}@{place}?{urlencode(options)}"
 

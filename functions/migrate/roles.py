@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from common import secrets
+from common.aws import secrets
 from common.database import Database, roles
 from common.settings import MigrateSettings
 from migrate.privileges import PRIVILEGES

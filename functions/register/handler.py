@@ -9,17 +9,17 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from common.aws.log import logger
+from common.aws.tracing import MetricUnit, metrics, tracer
 from common.database import Database, uploads
 from common.database.uploads import Upload
-from common.errors import InvalidInput, MediaError, NotFound
-from common.log import logger
-from common.observability import MetricUnit, metrics, tracer
-from common.scratch import scratch
+from common.domain.errors import InvalidInput, MediaError, NotFound
+from common.domain.uploads import MOST_BYTES
+from common.media.scratch import scratch
 from common.settings import AssemblySettings, load
 from common.storage import Described, sender_of
 from common.storage.s3 import S3MediaStore
-from common.uploads import MOST_BYTES
-from register.measuring import measure
+from register.inspection import measure
 
 
 @cache

@@ -2,21 +2,23 @@
 
 from typing import Any
 
-from common import paid, providers
-from common.database import Cursor, jobs, narrations, runs, videos
-from common.database.jobs import Attempt, Step
+from common import providers
+from common.application.billing import paid_calls
+from common.application.billing.paid_calls import Facts
+from common.application.pipeline_step import SceneEvent, step
+from common.database import Cursor, attempts, narrations, runs, videos
+from common.database.attempts import Attempt, Step
 from common.database.narrations import Narration
 from common.database.videos import Video
-from common.errors import PermanentError
-from common.generation import charge, context, database, folder, ledger, store
-from common.narration import NOTICED
-from common.output_wish import OutputWish
-from common.paid import Facts
-from common.providers import SpeechRequest, models
-from common.providers.models import Model
-from common.step import SceneEvent, step
-from common.styles import mood
-from common.video import Cost, Stage
+from common.domain import models
+from common.domain.errors import PermanentError
+from common.domain.models import Model
+from common.domain.narration import NOTICED
+from common.domain.styles import mood
+from common.domain.video import Cost, Stage
+from common.providers import SpeechRequest
+from common.runtime import charge, context, database, folder, ledger, store
+from common.schemas.output import OutputWish
 
 _VERSION = 1
 # The state gives up after 120 s, the function before it.
@@ -62,7 +64,7 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
     def make(_token: str) -> Facts:
         result = speaker.speak(request)
         data = result.sound.as_wav()
-        paid.keep(lambda: store().put(key, data, "audio/wav"), result.cost)
+        paid_calls.keep(lambda: store().put(key, data, "audio/wav"), result.cost)
         return {
             "cost": result.cost.as_json(),
             "seconds": result.sound.seconds,
@@ -75,12 +77,17 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
         cost = Cost.from_json(facts["cost"])
-        jobs.succeeded(cursor, attempt, cost)
+        attempts.succeeded(cursor, attempt, cost)
         narrations.finish(
-            cursor, event.video_id, event.scene, key=key, seconds=facts["seconds"], usd=cost.usd,
+            cursor,
+            event.video_id,
+            event.scene,
+            key=key,
+            seconds=facts["seconds"],
+            usd=cost.usd,
             # Facts of an earlier release have none.
             warnings=facts.get("warnings", ()),
-        )  # fmt: skip
+        )
         runs.add_event(cursor, event.run_id, "speech.succeeded", event.scene)
 
     usd = model.narration_usd(video.clip_seconds)

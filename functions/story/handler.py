@@ -4,16 +4,17 @@ from dataclasses import asdict
 from typing import Any
 
 from common import providers
-from common.database import Cursor, jobs, runs, scenes, videos
-from common.database.jobs import Attempt, Step
+from common.application.billing.paid_calls import Facts
+from common.application.pipeline_step import RunEvent, step
+from common.database import Cursor, attempts, runs, scenes, videos
+from common.database.attempts import Attempt, Step
 from common.database.videos import Video
-from common.generation import charge, context, database, ledger
-from common.output_wish import OutputWish
-from common.paid import Facts
-from common.providers import StoryRequest, models
-from common.step import RunEvent, step
-from common.styles import mood, style
-from common.video import Cost, Scene, Stage, Story
+from common.domain import models
+from common.domain.styles import mood, style
+from common.domain.video import Cost, Scene, Stage, Story
+from common.providers import StoryRequest
+from common.runtime import charge, context, database, ledger
+from common.schemas.output import OutputWish
 
 # The state gives up after 240 s, the function before it.
 _LEASE_SECONDS = 240
@@ -49,7 +50,7 @@ def _write(event: RunEvent, video: Video) -> None:
         return {"story": asdict(result.story), "cost": result.cost.as_json()}
 
     def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
-        jobs.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+        attempts.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
         scenes.insert_story(cursor, event.video_id, _story(facts["story"]), video.style, video.mood)
         runs.add_event(cursor, event.run_id, "story.succeeded")
 

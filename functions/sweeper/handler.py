@@ -13,17 +13,18 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from common import functions, outbox, pipeline, run_metrics, verdict
+from common.application import failure_records, inbox_results, run_metrics
+from common.aws import executions, lambda_invoke
+from common.aws.log import logger
+from common.aws.tracing import MetricUnit, metrics, tracer
 from common.database import Database, deletions, idempotency, polls, runs, uploads, usage
 from common.database.deletions import Deleted
 from common.database.runs import OpenRun
-from common.errors import VideoError
-from common.log import logger
-from common.observability import MetricUnit, metrics, tracer
+from common.domain.errors import VideoError
+from common.domain.video import Status
 from common.settings import SweeperSettings, load
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
-from common.video import Status
 
 # Admission starts the execution in its own request; what is older than this was left unstarted.
 _UNSTARTED_SECONDS = 15
@@ -88,7 +89,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     if not ended:
         done["jobs"] = _collect_left_behind()
         _write_costs()
-    outbox.answer_all(database(), store())
+    inbox_results.answer_all(database(), store())
     for name, count in (
         ("RunsLeftUnstarted", done["started"]),
         ("RunsLeftOpen", done["ended"]),
@@ -100,10 +101,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
 
 
 def _sweep(run: OpenRun) -> str:
-    status = pipeline.status(settings().state_machine_arn, run.run_id)
+    status = executions.status(settings().state_machine_arn, run.run_id)
     if status is None:
         # Never started, or the execution is lost: its finished steps answer at once.
-        pipeline.start(settings().state_machine_arn, run.run_id, run.session_id, run.work)
+        executions.start(settings().state_machine_arn, run.run_id, run.session_id, run.work)
         with database().transaction() as cursor:
             runs.restart_trace(cursor, run.run_id)
         return "started"
@@ -113,7 +114,7 @@ def _sweep(run: OpenRun) -> str:
         if status == "SUCCEEDED":
             code, ended = None, runs.succeed(cursor, run.run_id)
         else:
-            code = verdict.fail_run(cursor, run.run_id, status)
+            code = failure_records.fail_run(cursor, run.run_id, status)
             ended = code is not None
     if ended:
         run_metrics.run_ended(Status.FAILED if code else Status.SUCCEEDED, code)
@@ -145,7 +146,7 @@ def _collect_left_behind() -> int:
             "version": job.version,
         }
         try:
-            functions.send(settings().clip_function_name, event)
+            lambda_invoke.send(settings().clip_function_name, event)
         except VideoError as error:  # its lease ends, and another sweep sends it
             logger.warning("jobs left", extra={"code": error.error_code})
             return number

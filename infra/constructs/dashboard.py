@@ -1,7 +1,7 @@
 """The dashboard of a stage: how runs do and what they cost, then what they run on.
 
-The names and dimensions of business metrics are those of `common.run_metrics`, which a test
-compares (`tests/infra/test_monitoring.py`).
+The names and dimensions of business metrics are those of `common.application.run_metrics`; a test
+compares them (`tests/infra/test_monitoring.py`).
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from aws_cdk import Aws, Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
-from common.providers import models
+from common.domain import models
 from infra.config import Stage
 
 _PAID_STAGES = ("story", "image", "speech", "clip")  # those that wait for a provider

@@ -13,9 +13,10 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra.config import Stage
-from infra.constructs.function import SOURCES, PipelineFunction
+from infra.constructs.function import PipelineFunction
 from infra.constructs.nag import acknowledge
 from infra.constructs.network import Network
+from infra.function_sources import FUNCTIONS
 from migrate import privileges
 from migrate.privileges import PRIVILEGES
 
@@ -205,7 +206,7 @@ def migrations(
 def _digest() -> str:
     """Change with every migration and with every privilege."""
     whole = hashlib.sha256()
-    migrations_folder = SOURCES / "common" / "database" / "migrations"
-    for path in [*sorted(migrations_folder.glob("*.sql")), Path(privileges.__file__)]:
+    versions = FUNCTIONS / "migrate" / "versions"
+    for path in [*sorted(versions.glob("*.sql")), Path(privileges.__file__)]:
         whole.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return whole.hexdigest()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from aws_cdk import ArnFormat, Duration, IgnoreMode, RemovalPolicy, Size, Stack, Tags
 from aws_cdk import aws_ec2 as ec2
@@ -11,14 +10,14 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from infra import function_sources
 from infra.config import Stage
 from infra.constructs.grants import Grant, allow
 from infra.constructs.layers import ARCHITECTURE, RUNTIME, Layers
 from infra.constructs.logs import retention
 from infra.constructs.nag import acknowledge
 from infra.constructs.network import Network
-
-SOURCES = Path(__file__).resolve().parents[2] / "functions"
+from infra.function_sources import FUNCTIONS
 
 _INTERFACE_ACTIONS = [
     "ec2:AssignPrivateIpAddresses",
@@ -40,7 +39,7 @@ class Surroundings:
 
 
 class PipelineFunction(Construct):
-    """The function of one folder: its sources and `common`, its log, its role, its settings."""
+    """A Lambda function with its asset, log group, role and settings."""
 
     def __init__(
         self,
@@ -157,18 +156,11 @@ class PipelineFunction(Construct):
 
 
 def _sources(folder: str) -> lambda_.AssetCode:
-    """Slice the asset out of `functions/`: a change of one folder deploys that function alone."""
+    """Return the function's asset: exactly what its handler imports."""
+    kept = {path.relative_to(FUNCTIONS) for path in function_sources.files(folder)}
+    folders = {parent for path in kept for parent in path.parents[:-1]}
     return lambda_.Code.from_asset(
-        str(SOURCES),
-        exclude=[
-            "*",
-            f"!{folder}",
-            f"!{folder}/**",
-            "!common",
-            "!common/**",
-            "**/__pycache__",
-            "**/*.pyc",
-            "**/.DS_Store",
-        ],
+        str(FUNCTIONS),
+        exclude=["*", *(f"!{path.as_posix()}" for path in sorted(folders | kept))],
         ignore_mode=IgnoreMode.GIT,
     )

@@ -20,9 +20,13 @@ STOP_SECONDS = 60.0
 def run(name: str) -> int:
     """Run one command; its exit status. Raises LocalCloudError, OSError, KeyboardInterrupt."""
     commands = {
-        "up": up, "demo": make_demo, "drop": drop_file, "deploy": deploy, "down": down,
+        "up": up,
+        "demo": make_demo,
+        "drop": drop_file,
+        "deploy": deploy,
+        "down": down,
         "clean": clean,
-    }  # fmt: skip
+    }
     try:
         return commands[name]()
     except (ClientError, BotoCoreError) as error:

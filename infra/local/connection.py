@@ -11,7 +11,7 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
-from infra.local.launcher import REGION
+from infra.local.launcher_settings import REGION
 from infra.local.state import PROJECT, Lock, write_atomically
 
 STATE_DIRECTORY = PROJECT / ".local"

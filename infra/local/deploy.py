@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from infra.local.connection import Connection
 from infra.local.errors import LocalCloudError
-from infra.local.launcher import ACCOUNT, REGION
+from infra.local.launcher_settings import ACCOUNT, REGION
 
 BOOTSTRAP_PARAMETER = "/cdk-bootstrap/hnb659fds/version"
 BOOTSTRAP_VERSION = "30"

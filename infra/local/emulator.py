@@ -11,7 +11,7 @@ from pathlib import Path
 
 from infra.local import runtime
 from infra.local.errors import LocalCloudError
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.state import PROJECT, State
 
 START_SECONDS = 180.0

@@ -6,7 +6,6 @@ input closes, which the kernel does when the starter dies.
 """
 
 import asyncio
-import json
 import logging
 import os
 import shutil
@@ -15,39 +14,12 @@ import socket
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from infra.local.guard import App, Message, Receive, Scope, Send, guarded
+from infra.local.launcher_settings import ACCOUNT, REGION, LauncherSettings
 
-ACCOUNT = "000000000000"
-REGION = "us-east-1"
 END_SECONDS = 0.3
-
-
-@dataclass(frozen=True)
-class LauncherSettings:
-    """What the emulator's process must know; travels as one JSON line on standard input."""
-
-    root: str  # the clone's state directory
-    port: int | None  # preferred port, or None for any free one
-    access_key_id: str
-    secret_access_key: str
-    seed: str  # of the stable names and generated secrets
-    postgres_password: str  # of its superuser; the port is in the state directory
-    runtime: str  # directory with the Lambda runtime client
-    interpreter: str  # Python that runs the functions
-    isolate: bool  # give each function process its own /opt and /tmp (Linux, root)
-    patched: bool = True  # False only in the tests that show what the patches are for
-
-    def dumps(self) -> str:
-        """One line of JSON."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def loads(cls, line: str) -> "LauncherSettings":
-        """The inverse of `dumps`."""
-        return cls(**json.loads(line))
 
 
 def main() -> None:

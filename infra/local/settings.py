@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.providers import models
+from common.domain import models
 from infra import config
 from infra.local.connection import Connection
 from infra.local.errors import LocalCloudError

@@ -34,9 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("command", choices=_COMMANDS, metavar="command", help=_help())
     parser.add_argument("--stage", required=True)
     parser.add_argument(
-        "-c", "--context", action="append", default=[], metavar="SETTING=VALUE",
+        "-c",
+        "--context",
+        action="append",
+        default=[],
+        metavar="SETTING=VALUE",
         help="goes before what cdk.context.json says",
-    )  # fmt: skip
+    )
     parser.add_argument("--max-cost", metavar="USD", help="verify: make one paid video too")
     parser.add_argument("--confirm", metavar="STAGE", help="destroy: the name, instead of a prompt")
     chosen = parser.parse_args(arguments)

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from infra.function_sources import function_names
 from infra.local.errors import LocalCloudError
 from infra.local.postgres import SUPERUSER, Postgres
 from infra.local.state import State
-from layers import build, sizes
+from layers import build
 from layers.lock import ROOT
 from layers.platforms import PLATFORMS
 from tests.arm64 import system
@@ -61,9 +62,13 @@ class Machine:
     def probe(self, name: str, *arguments: str, **environment: str) -> str:
         """Run a probe; return what it found. Raises Failed."""
         done = self._system.run(
-            self._python, str(Path(__file__).with_name("probe.py")), name, *arguments,
-            environment={**self._environment, **environment}, seconds=SECONDS,
-        )  # fmt: skip
+            self._python,
+            str(Path(__file__).with_name("probe.py")),
+            name,
+            *arguments,
+            environment={**self._environment, **environment},
+            seconds=SECONDS,
+        )
         if done.returncode != 0:
             raise Failed(done.stderr.strip() or f"exit code {done.returncode}")
         return done.stdout.strip()
@@ -71,7 +76,7 @@ class Machine:
 
 def handlers(machine: Machine, scratch: Path) -> str:
     """All functions can be imported."""
-    return machine.probe("handlers", *sizes.function_names())
+    return machine.probe("handlers", *function_names())
 
 
 def pictures(machine: Machine, scratch: Path) -> str:
@@ -95,9 +100,13 @@ def database(machine: Machine, scratch: Path) -> str:
     """A connection with a password to PostgreSQL, over TCP."""
     with _postgres(scratch) as server:
         return machine.probe(
-            "database", "127.0.0.1", str(server.port), "postgres", SUPERUSER,
+            "database",
+            "127.0.0.1",
+            str(server.port),
+            "postgres",
+            SUPERUSER,
             PASSWORD=server.password,
-        )  # fmt: skip
+        )
 
 
 def speech(machine: Machine, scratch: Path) -> str:

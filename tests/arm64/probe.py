@@ -23,7 +23,7 @@ def pictures() -> str:
     """Read a picture of each kind that users send, as `api` does, and write it in that kind."""
     from PIL import Image
 
-    from common import pictures as product
+    from common.media import images as product
 
     orange = (230, 120, 20)
     for kind in ("PNG", "JPEG", "WEBP", "AVIF"):
@@ -39,10 +39,10 @@ def pictures() -> str:
 
 def merge(folder: str) -> str:
     """Make a video of the clips in a folder, as `merge` does, one of them encoded anew."""
-    from common.output import Output
-    from merge.cut import Clip
-    from merge.production import Order, produce
-    from merge.soundtrack import Track
+    from common.domain.output import Output
+    from merge.audio.mix import Track
+    from merge.deliverables import Order, produce
+    from merge.models import Clip
 
     paths = sorted(Path(folder).glob("clip_*"))
     clips = {scene: Clip(path) for scene, path in enumerate(paths, 1)}
@@ -71,7 +71,7 @@ def database(host: str, port: str, name: str, user: str) -> str:
 
 def speech() -> str:
     """Speak a sentence with the offline voice, as `speech` does."""
-    from common.providers.speech._espeak import program
+    from offline.tts import program
 
     sys.executable = os.environ["EMULATED_PYTHON"]  # what the product starts as a child
     sound = program.speak("A paper boat.", "en-us+f2", 160)

@@ -51,8 +51,12 @@ class System:
         """Run an arm64 program with exactly this environment."""
         return subprocess.run(
             self.command(program, *arguments),
-            env=dict(environment), capture_output=True, text=True, check=False, timeout=seconds,
-        )  # fmt: skip
+            env=dict(environment),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=seconds,
+        )
 
 
 def prepare(folder: Path = FOLDER) -> System:

@@ -8,8 +8,16 @@ from pathlib import Path
 
 from tests.infra.template import Template
 
-REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "eu-north-1", "ap-south-1", "me-central-1",
-           "il-central-1", "ap-southeast-5")  # fmt: skip
+REGIONS = (
+    "us-east-1",
+    "us-west-2",
+    "eu-central-1",
+    "eu-north-1",
+    "ap-south-1",
+    "me-central-1",
+    "il-central-1",
+    "ap-southeast-5",
+)
 
 
 def lint(*templates: Path, regions: Sequence[str] = REGIONS) -> list[str]:
@@ -28,9 +36,18 @@ def test_cfn_lint_finds_nothing_in_any_region(templates: Mapping[str, Template])
 
 def test_cfn_lint_knows_the_regions(tmp_path: Path) -> None:
     template = tmp_path / "old.template.json"
-    instance = {"Engine": "postgres", "DBInstanceClass": "db.m1.small", "AllocatedStorage": "20",
-                "ManageMasterUserPassword": True, "MasterUsername": "master"}  # fmt: skip
-    resource = {"Type": "AWS::RDS::DBInstance", "Properties": instance, "DeletionPolicy": "Delete",
-                "UpdateReplacePolicy": "Delete"}  # fmt: skip
+    instance = {
+        "Engine": "postgres",
+        "DBInstanceClass": "db.m1.small",
+        "AllocatedStorage": "20",
+        "ManageMasterUserPassword": True,
+        "MasterUsername": "master",
+    }
+    resource = {
+        "Type": "AWS::RDS::DBInstance",
+        "Properties": instance,
+        "DeletionPolicy": "Delete",
+        "UpdateReplacePolicy": "Delete",
+    }
     template.write_text(json.dumps({"Resources": {"Database": resource}}))
     assert lint(template, regions=["il-central-1"])

@@ -26,7 +26,7 @@ import requests
 from infra import keys
 from infra.local.cloud import running_cloud
 from infra.local.connection import Connection, local_url
-from infra.local.launcher import REGION
+from infra.local.launcher_settings import REGION
 from tests.benchmarks import bare
 from tests.benchmarks.report import table
 from tests.contract.gateway import Context, event_of, quietly
@@ -160,9 +160,16 @@ def _in_process(video: str) -> dict[str, Ask]:
     from api.handler import handler
 
     who = {
-        "key_id": "bench", "user_id": "demo", "live": "true", "scopes": "", "per_minute": "1000000",
-        "per_hour": "1000000", "max_runs": "1000000", "daily_cap_usd": "", "monthly_cap_usd": "",
-    }  # fmt: skip
+        "key_id": "bench",
+        "user_id": "demo",
+        "live": "true",
+        "scopes": "",
+        "per_minute": "1000000",
+        "per_hour": "1000000",
+        "max_runs": "1000000",
+        "daily_cap_usd": "",
+        "monthly_cap_usd": "",
+    }
     json_headers = {"Content-Type": "application/json"}
 
     def ask(method: str, path: str, function: Callable[..., dict[str, object]], **said: str) -> Ask:
@@ -199,9 +206,9 @@ def _as_the_function(link: Connection) -> Iterator[None]:
         Path(os.devnull).open("w") as nowhere,
         redirect_stdout(nowhere),  # metrics
     ):
-        from api.resources import database
-        from common.log import logger
-        from common.observability import metrics
+        from api.dependencies import database
+        from common.aws.log import logger
+        from common.aws.tracing import metrics
 
         # Powertools reads it when it is imported.
         metrics.namespace = environment["POWERTOOLS_METRICS_NAMESPACE"]
@@ -247,9 +254,11 @@ def _deploy_bare(link: Connection) -> str:
     )
     gateway.create_deployment(restApiId=made, stageName="live")
     functions.add_permission(
-        FunctionName=name, StatementId="gateway", Action="lambda:InvokeFunction",
+        FunctionName=name,
+        StatementId="gateway",
+        Action="lambda:InvokeFunction",
         Principal="apigateway.amazonaws.com",
-    )  # fmt: skip
+    )
     return local_url(f"https://{made}.execute-api.{REGION}.amazonaws.com/live", link.endpoint)
 
 
@@ -267,10 +276,14 @@ def _report(title: str, found: dict[str, Measured]) -> None:
         ["", "per second", "p50 ms", "p99 ms", "p50 / bare", "p99 / bare", "processor ms here"],
         [
             [
-                name, f"{one.per_second:.0f}", f"{one.p50:.1f}", f"{one.p99:.1f}",
-                f"{one.p50 / least.p50:.2f}", f"{one.p99 / least.p99:.2f}",
+                name,
+                f"{one.per_second:.0f}",
+                f"{one.p50:.1f}",
+                f"{one.p99:.1f}",
+                f"{one.p50 / least.p50:.2f}",
+                f"{one.p99 / least.p99:.2f}",
                 f"{statistics.median(one.processor) * 1000:.2f}",
             ]
             for name, one in found.items()
         ],
-    )  # fmt: skip
+    )

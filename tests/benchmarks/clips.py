@@ -6,7 +6,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from merge.cut import Clip
+from merge.models import Clip
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 SECONDS, FPS = 5, 24

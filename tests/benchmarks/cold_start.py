@@ -17,13 +17,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from common import ids, keys
 from common.database import Database, runs, scenes, videos
 from common.database.keys import ApiKey
 from common.database.keys import insert as insert_key
 from common.database.videos import Final
+from common.domain import api_keys, ids
+from common.domain.video import FREE
 from common.settings import DatabaseSettings
-from common.video import FREE
+from infra import function_sources
 from infra.local.postgres import Postgres
 from infra.local.state import PROJECT, State
 from migrate import migrations
@@ -147,10 +148,10 @@ def _events(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
     settings = DatabaseSettings.model_validate(environment)
     migrations.apply(settings)
     database, row, run_id = Database(settings), wish(), ids.new("run")
-    key = keys.mint(live=True)
+    key = api_keys.mint(live=True)
     with database.transaction() as cursor:
         owner = ApiKey("key_1", "alice", "bench", True, [], ["*"], 10_000, 100_000, 100)
-        insert_key(cursor, owner, digest=keys.digest(key), prefix=key[:12], expires_at=None)
+        insert_key(cursor, owner, digest=api_keys.digest(key), prefix=key[:12], expires_at=None)
         videos.insert(cursor, row)
         runs.insert(cursor, run_id, row.session_id, "create", Decimal(0))
         # Of tomorrow, so that the sweeper has nothing to do about it.
@@ -217,10 +218,4 @@ def _request(method: str, path: str) -> dict[str, Any]:
 
 
 def _asset_bytes(name: str) -> int:
-    functions = PROJECT / "functions"
-    return sum(
-        path.stat().st_size
-        for folder in (functions / name, functions / "common")
-        for path in folder.rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    )
+    return sum(path.stat().st_size for path in function_sources.files(name))

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from common.output import Format, Loudness, Output
-from common.providers.speech._espeak import program
-from merge import production
-from merge.cut import Clip
-from merge.production import Order, Product
-from merge.soundtrack import Music, Track
+from common.domain.output import Format, Loudness, Output
+from merge import deliverables
+from merge.audio.mix import Music, Track
+from merge.deliverables import Order, Product
+from merge.models import Clip
+from offline.tts import program
 from tests.benchmarks.report import table
 from tests.media import coded
 from tests.media.coded import FFMPEG, PLAIN, Make
@@ -49,13 +49,11 @@ CASES: Mapping[str, Case] = {
     "music alone": Case([SILENT], (), music_db=-20),
     "quiet clips": Case([_tone("volume=-20dB")] * 2),
     "loud clips": Case([_tone("volume=8dB")] * 2),
-    "stereo, then mono": Case(
-        [_tone("volume=3.0103dB"), _tone("anull", "r=48000:cl=mono")]
-    ),
+    "stereo, then mono": Case([_tone("volume=3.0103dB"), _tone("anull", "r=48000:cl=mono")]),
     "stereo, then 5.1": Case(
         [_tone("volume=3.0103dB"), _tone("pan=5.1|FL=FC|FR=FC", "r=48000:cl=5.1")]
     ),
-}  # fmt: skip
+}
 
 
 def main(*, smallest: bool = False) -> None:
@@ -86,7 +84,7 @@ def _produced(case: Case, folder: Path) -> Product:
         subprocess.run([*command, str(tune.path)], check=True)
     texts = dict(enumerate(case.texts, 1))
     output = Output(format=case.container, loudness=Loudness.NORMALIZED)
-    return production.produce(Order(clips, output, texts, Track(said, tune)), folder)
+    return deliverables.produce(Order(clips, output, texts, Track(said, tune)), folder)
 
 
 def _measured(made: Product, case: Case) -> list[str]:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from PIL import Image, ImageStat
 
-from common.errors import VideoError
-from common.output import PLAIN
-from merge import assembly, production
-from merge.cut import Clip
-from merge.production import Order
-from merge.soundtrack import Track
+from common.domain.errors import VideoError
+from common.domain.output import PLAIN
+from merge import assemble, deliverables
+from merge.audio.mix import Track
+from merge.deliverables import Order
+from merge.models import Clip
 from tests.benchmarks.report import table
 from tests.media import patches
 from tests.media.test_foreign import jittering
@@ -68,7 +68,7 @@ def _colours(folder: Path, coding: str) -> str:
     own = tempfile.mkdtemp(dir=folder)
     source = patches.clip(Path(own) / "own.mp4", coding)
     try:
-        found = patches.shown(assembly.join({1: Clip(source)}, PLAIN, Path(own)).path)
+        found = patches.shown(assemble.join({1: Clip(source)}, PLAIN, Path(own)).path)
     except VideoError as error:
         return error.detail[:40]
     return " ".join("/".join(map(str, dict.fromkeys(found[name]))) for name in _SHOWN)
@@ -77,7 +77,7 @@ def _colours(folder: Path, coding: str) -> str:
 def _poster(folder: Path, scene: str) -> str:
     own = Path(tempfile.mkdtemp(dir=folder))
     order = Order({1: clip(own, 1, scene)}, PLAIN, {}, Track({}))
-    product = production.produce(order, own)
+    product = deliverables.produce(order, own)
     path = next(made.path for made in product.files if made.kind == "poster")
     with Image.open(path) as image:
         measured = ImageStat.Stat(image.convert("L"))
@@ -86,5 +86,5 @@ def _poster(folder: Path, scene: str) -> str:
 
 def _rate(folder: Path, rate: float) -> str:
     own = Path(tempfile.mkdtemp(dir=folder))
-    cut = assembly.join({1: Clip(jittering(own, rate))}, PLAIN, own)
+    cut = assemble.join({1: Clip(jittering(own, rate))}, PLAIN, own)
     return f"{float(cut.fps):g}"

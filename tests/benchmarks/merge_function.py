@@ -11,14 +11,14 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
-from common.output import PLAIN
+from common.domain.output import PLAIN
 from common.storage.s3 import S3MediaStore
 from infra.local.connection import Connection
 from infra.local.emulator import Emulator
 from infra.local.state import State
-from merge import assembly, production
-from merge.production import Order
-from merge.soundtrack import Track
+from merge import assemble, deliverables
+from merge.audio.mix import Track
+from merge.deliverables import Order
 from tests.benchmarks.clips import SECONDS, collected, make
 from tests.benchmarks.report import table
 
@@ -73,7 +73,7 @@ def _measure(clip: Path, count: int, folder: Path) -> list[str]:
     times.append(time.perf_counter())
     texts = {n: f"What is told in scene {n}." for n in paths}
     order = Order(collected(paths), PLAIN, texts, Track({}))
-    product = production.produce(order, folder)
+    product = deliverables.produce(order, folder)
     times.append(time.perf_counter())
     with ThreadPoolExecutor(_TRANSFERS) as pool:
         for sent in [
@@ -84,7 +84,7 @@ def _measure(clip: Path, count: int, folder: Path) -> list[str]:
     times.append(time.perf_counter())
     alone = folder / "alone"
     alone.mkdir()
-    cut = assembly.join(collected(paths), PLAIN, alone)
+    cut = assemble.join(collected(paths), PLAIN, alone)
     joined = time.perf_counter() - times[-1]
     assert cut.seconds == count * SECONDS
     parts = [after - before for before, after in pairwise(times)]

@@ -1,4 +1,4 @@
-"""What admission says that a merge needs (`common.merge_needs`), and what it takes.
+"""What admission says that a merge needs (`common.domain.merge_estimate`), and what it takes.
 
 Every request has narration, music and normalized sound, which is the most. `MERGE_LIMIT=whole` runs
 the heaviest ones that are admitted to their end, which takes a quarter of an hour each on two
@@ -13,14 +13,14 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from common.merge_needs import MOST_PROCESSOR_SECONDS, Merge
-from common.output import BLUR, Format, Loudness, Output, Shape, Transition
-from common.providers.speech._espeak import program
-from common.video import MAX_SCENES
+from common.domain.merge_estimate import MOST_PROCESSOR_SECONDS, Merge
+from common.domain.output import BLUR, Format, Loudness, Output, Shape, Transition
+from common.domain.video import MAX_SCENES
 from infra.config import SIZES
-from merge import production
-from merge.production import Order
-from merge.soundtrack import Music, Track
+from merge import deliverables
+from merge.audio.mix import Music, Track
+from merge.deliverables import Order
+from offline.tts import program
 from tests.benchmarks.clips import FFMPEG, FPS, collected, copies, make
 from tests.benchmarks.footprint import Footprint, measure
 from tests.benchmarks.report import table
@@ -115,4 +115,4 @@ def _measure(run: Merge) -> Footprint:
             Music(music, volume=0.3, fade_in=1, fade_out=1, loop=True, duck=True),
         )
         order = Order(clips, run.output, dict.fromkeys(clips, _TEXT), track)
-        return measure(lambda: production.produce(order, folder), folder, cores=2)
+        return measure(lambda: deliverables.produce(order, folder), folder, cores=2)

@@ -6,9 +6,9 @@ Lambda gives a function processors in proportion to its memory, and charges for 
 import tempfile
 from pathlib import Path
 
-from common.output import BLUR, PLAIN, Format, Output, Shape, Transition
+from common.domain.output import BLUR, PLAIN, Format, Output, Shape, Transition
 from infra.config import SIZES
-from merge import assembly
+from merge import assemble
 from tests.benchmarks.clips import FPS, collected, copies, make
 from tests.benchmarks.footprint import Footprint, measure
 from tests.benchmarks.report import table
@@ -20,15 +20,24 @@ _TALL = Shape("9:16")
 _CASES: dict[str, tuple[int, int, str, Output]] = {
     "60 clips of 10 s at 8 Mbit/s, joined": (60, 10, "8000k", PLAIN),
     "12 of 2 s, crossfades, and 9:16 beside it": (
-        12, 2, "8000k", Output(transition=Transition.CROSSFADE, renditions=(_TALL,)),
+        12,
+        2,
+        "8000k",
+        Output(transition=Transition.CROSSFADE, renditions=(_TALL,)),
     ),
     "6 of 2 s, WebM in 9:16 on a blur": (
-        6, 2, "8000k", Output(format=Format.WEBM, shape=_TALL, background=BLUR),
+        6,
+        2,
+        "8000k",
+        Output(format=Format.WEBM, shape=_TALL, background=BLUR),
     ),
     "6 of 2 s at 1920x1080, through black": (
-        6, 2, "8000k", Output(shape=Shape(size=(1920, 1080)), transition=Transition.FADE),
+        6,
+        2,
+        "8000k",
+        Output(shape=Shape(size=(1920, 1080)), transition=Transition.FADE),
     ),
-}  # fmt: skip
+}
 _SMALLEST = {"1 clip of 1 s, joined": (1, 1, "1000k", PLAIN)}
 
 
@@ -58,4 +67,4 @@ def _measure(count: int, seconds: int, bits: str, output: Output, cores: int) ->
         room = Path(name) / "room"
         clip = make(Path(name) / "clip.mp4", sound=True, seconds=seconds, bits=bits)
         clips = collected(copies(clip, count, room), seconds * FPS)
-        return measure(lambda: assembly.join(clips, output, room), room, cores=cores)
+        return measure(lambda: assemble.join(clips, output, room), room, cores=cores)

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from common.output import PLAIN, Loudness
-from merge import assembly, loudness
+from common.domain.output import PLAIN, Loudness
+from merge import assemble
+from merge.audio import loudness
 from tests.benchmarks import rivals
 from tests.benchmarks.clips import FFMPEG, SECONDS, collected, copies, make
 from tests.benchmarks.report import table
@@ -43,8 +44,8 @@ def _measure(folder: Path, kind: str, off: float, count: int, runs: int) -> list
     actions: list[Callable[[], object]] = [
         lambda: rivals.cat(paths, home / "cat"),
         lambda: rivals.concat(paths, home / "concat.mp4"),
-        lambda: assembly.join(collected(clips), PLAIN, home),
-        lambda: assembly.join(collected(clips), _NORMALIZED, home),
+        lambda: assemble.join(collected(clips), PLAIN, home),
+        lambda: assemble.join(collected(clips), _NORMALIZED, home),
     ]
     taken: list[list[float]] = [[] for _ in actions]
     for _ in range(runs):

@@ -14,10 +14,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra import keys
+from infra import function_sources, keys
 from infra.local.cloud import running_cloud
 from infra.local.connection import Connection
-from infra.local.state import PROJECT
 from tests.benchmarks import timed
 from tests.benchmarks.report import table
 from tests.e2e.client import Client
@@ -102,18 +101,15 @@ def _variables(function: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _code(name: str, latency: timed.Latency | None) -> bytes:
-    """Zip the function's folder and `common`, with the timed providers if there are any."""
+    """Zip the function's sources, with the timed providers if there are any."""
     out = io.BytesIO()
-    root = PROJECT / "functions"
     with zipfile.ZipFile(out, "w") as archive:
-        for folder in (root / name, root / "common"):
-            for path in folder.rglob("*"):
-                if path.is_file() and "__pycache__" not in path.parts:
-                    place = path.relative_to(root).as_posix()
-                    text = path.read_bytes()
-                    if latency and place == "common/providers/models.toml":
-                        text += timed.MODELS.encode()
-                    archive.writestr(place, text)
+        for path in function_sources.files(name):
+            target = path.relative_to(function_sources.FUNCTIONS).as_posix()
+            content = path.read_bytes()
+            if latency and target == "common/domain/models.toml":
+                content += timed.MODELS.encode()
+            archive.writestr(target, content)
         for kind, source in (latency.modules() if latency else {}).items():
             archive.writestr(f"common/providers/{kind}/timed.py", source)
     return out.getvalue()

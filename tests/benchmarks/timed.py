@@ -70,7 +70,7 @@ _IMAGE = """
 import io, time
 from PIL import Image
 from common.providers import ImageResult
-from common.video import FREE, Picture
+from common.domain.video import FREE, Picture
 
 def create(context):
     return Timed()

@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from common.database import Database, runs, scenes
-from common.providers import models
+from common.domain import models
 from common.storage import MediaFolder
 from tests.contract.gateway import quietly
 from tests.contract.rows import STORY, admit
@@ -16,9 +16,13 @@ def start_clips(database: Database, shelf: Shelf, count: int = 2) -> tuple[str, 
 
     model = models.paid().video
     video_id, run_id = admit(
-        database, frame_count=3, clip_seconds=5, video_provider=model.provider,
-        video_model=model.model, estimated_usd=Decimal(1),
-    )  # fmt: skip
+        database,
+        frame_count=3,
+        clip_seconds=5,
+        video_provider=model.provider,
+        video_model=model.model,
+        estimated_usd=Decimal(1),
+    )
     with database.transaction() as cursor:
         scenes.insert_story(cursor, video_id, STORY, "Cinematic", "Calm")
         runs.enter_stage(cursor, run_id, "clip")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from common import secrets
+from common.aws import secrets
 from common.database import Database
 from common.settings import ApiSettings, DatabaseSettings, MigrateSettings
 from infra.local.postgres import Postgres
@@ -152,8 +152,8 @@ def gateway(
     migrated: DatabaseSettings, secret_store: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Gateway]:
     """The API's function with a database of its own, offline providers, and nothing started."""
-    from api import resources
-    from common import aws  # late: Powertools reads its settings when it is imported
+    from api import dependencies
+    from common.aws import clients  # late: Powertools reads its settings when it is imported
 
     secret_store.secrets[KEYS] = {"SECRET_KEY": "s" * 64}
     secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""}
@@ -169,14 +169,14 @@ def gateway(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, str(value))
-    warm = [kept for kept in vars(resources).values() if hasattr(kept, "cache_clear")]
-    warm += [aws._client, aws.s3]
+    warm = [kept for kept in vars(dependencies).values() if hasattr(kept, "cache_clear")]
+    warm += [clients._client, clients.s3]
     with step_functions.serve() as machine:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", machine.url)
         for kept in warm:
             kept.cache_clear()
         yield Gateway(machine)
-        resources.database().close()
+        dependencies.database().close()
         for kept in warm:
             kept.cache_clear()
 
@@ -198,25 +198,26 @@ def film(
     """Runway, the media store, and the function `clip` where the API finds it."""
     # Late: Powertools reads its settings when it is imported.
     from clip.handler import handler
-    from common import functions, generation
+    from common import runtime
+    from common.aws import lambda_invoke
     from tests.contract.vendors import Shelf, Visit
 
     shelf = Shelf()
     monkeypatch.setenv("RUNWAY_BASE_URL", runway_vendor.base_url)
     keys = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": runway_vendor.api_key}
     secret_store.secrets[PROVIDERS] = keys
-    monkeypatch.setattr(generation, "S3MediaStore", lambda _bucket: shelf)
-    made = (generation.settings, generation.database, generation.store, generation.ledger)
+    monkeypatch.setattr(runtime, "S3MediaStore", lambda _bucket: shelf)
+    made = (runtime.settings, runtime.database, runtime.store, runtime.ledger)
     for one in made:
         one.cache_clear()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DATABASE_SECRET_ARN", ROLES["clip"])
-        generation.settings()  # kept, as in an environment of the function's own
+        runtime.settings()  # kept, as in an environment of the function's own
     monkeypatch.setattr(
-        functions, "send", lambda name, event: quietly(handler, event, gateway.context)
+        lambda_invoke, "send", lambda name, event: quietly(handler, event, gateway.context)
     )
     yield Visit(runway_vendor), shelf
-    generation.database().close()
+    runtime.database().close()
     for one in made:
         one.cache_clear()
 
@@ -226,7 +227,7 @@ def sweep(
     migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[dict[str, Any]], Any]]:
     """The function `sweeper` under its own role, and no execution that it knows of."""
-    from common import aws
+    from common.aws import clients
     from sweeper import handler as function
 
     environment = {
@@ -238,7 +239,7 @@ def sweep(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, str(value))
-    kept = (function.settings, function.database, function.store, aws._client)
+    kept = (function.settings, function.database, function.store, clients._client)
     with step_functions.serve() as machine:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", machine.url)
         for one in kept:

@@ -2,7 +2,13 @@
 
 from collections.abc import Mapping
 
-from common.errors import MediaError, NotAccepted, OutcomeUnknown, ProviderRefused, VideoError
+from common.domain.errors import (
+    MediaError,
+    NotAccepted,
+    OutcomeUnknown,
+    ProviderRefused,
+    VideoError,
+)
 from common.providers import JobStatus, Retry
 
 # A refused or unknown call: the class, our code, and the seconds to wait if the vendor names them.

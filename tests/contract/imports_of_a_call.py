@@ -13,8 +13,8 @@ import time
 import warnings
 from typing import Any
 
-from common import generation
-from common.database import jobs
+from common import runtime
+from common.database import attempts
 from tests.contract.gateway import Context
 from tests.contract.vendors import Shelf, picture
 
@@ -43,7 +43,7 @@ class Watch:
 def main(function: str, port: str, event: str) -> None:
     """Run the step."""
     watch, shelf = Watch(int(port)), _AnyPicture()
-    insert, put = jobs.insert, shelf.put
+    insert, put = attempts.insert, shelf.put
 
     def watched_insert(*arguments: Any, **more: Any) -> Any:
         attempt = insert(*arguments, **more)
@@ -54,8 +54,8 @@ def main(function: str, port: str, event: str) -> None:
         put(key, data, media_type)
         watch.is_over = True
 
-    vars(jobs)["insert"], vars(shelf)["put"] = watched_insert, watched_put
-    vars(generation)["S3MediaStore"] = lambda _bucket: shelf
+    vars(attempts)["insert"], vars(shelf)["put"] = watched_insert, watched_put
+    vars(runtime)["S3MediaStore"] = lambda _bucket: shelf
     handler = importlib.import_module(f"{function}.handler").handler
     sys.addaudithook(watch.hook)
     warnings.filterwarnings("ignore", "No application metrics")

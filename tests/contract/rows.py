@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from common import ids
 from common.database import Database, runs, scenes, videos
 from common.database.videos import Wish
-from common.video import Scene, Story
+from common.domain import ids
+from common.domain.video import Scene, Story
 
 
 def wish(**changes: Any) -> Wish:

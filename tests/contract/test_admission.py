@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from common.database import Database
-from common.strict import MAX_DEPTH, MAX_VALUES
+from common.schemas.base import MAX_DEPTH, MAX_VALUES
 from tests.contract.gateway import Gateway, Reply
 
 JSON = {"Content-Type": "application/json"}
@@ -90,10 +90,14 @@ def test_a_body_that_is_no_text_is_400(gateway: Gateway) -> None:
 @pytest.mark.parametrize(
     "media_type",
     [
-        "application/x-www-form-urlencoded", "multipart/form-data", "text/plain",
-        "multipart/form-data; boundary=x", "application/json-patch+json", "application/jsonp",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "text/plain",
+        "multipart/form-data; boundary=x",
+        "application/json-patch+json",
+        "application/jsonp",
     ],
-)  # fmt: skip
+)
 def test_only_json_is_taken_for_json(media_type: str, gateway: Gateway) -> None:
     reply = post(gateway, "prompt=x", **{"Content-Type": media_type})
     assert (reply.status, reply.json()["code"]) == (415, "request.media_type")

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from common import advice, verdict
+from common.application import failure_records
+from common.application.pipeline_step import failure
 from common.database import Database, runs
-from common.errors import PermanentError, TransientError
-from common.providers import outcome
-from common.step import failure
-from common.video import Stage
+from common.domain import advice
+from common.domain.errors import PermanentError, TransientError
+from common.domain.video import Stage
+from common.providers import vendor_errors
 from tests.contract.gateway import Gateway
 
 STORY = {"prompt": "A kite", "frameCount": 2}
@@ -29,20 +30,40 @@ def end(database: Database, run_id: str, code: str) -> None:
         (402, ["provider.credits", "provider.quota", "budget.exceeded"]),
         (
             502,
-            ["provider.key", "provider.forbidden", "provider.internal", "provider.model",
-             "provider.outcome_unknown", "provider.accepted_id_lost", "provider.request",
-             "provider.refused", "provider.output", "provider.failed", "story.invalid",
-             "image.unusable", "clip.timeout", "clip.bad_output", "media.invalid",
-             "speech.not_the_text"],
+            [
+                "provider.key",
+                "provider.forbidden",
+                "provider.internal",
+                "provider.model",
+                "provider.outcome_unknown",
+                "provider.accepted_id_lost",
+                "provider.request",
+                "provider.refused",
+                "provider.output",
+                "provider.failed",
+                "story.invalid",
+                "image.unusable",
+                "clip.timeout",
+                "clip.bad_output",
+                "media.invalid",
+                "speech.not_the_text",
+            ],
         ),
         (
             503,
-            ["provider.unavailable", "provider.unreachable", "provider.not_accepted",
-             "provider.limit", "database.unavailable", "storage.unavailable", "step.busy"],
+            [
+                "provider.unavailable",
+                "provider.unreachable",
+                "provider.not_accepted",
+                "provider.limit",
+                "database.unavailable",
+                "storage.unavailable",
+                "step.busy",
+            ],
         ),
         (500, ["internal", "finish.nothing", "run.stopped", "merge.index"]),
     ],
-)  # fmt: skip
+)
 def test_a_step_endpoint_says_whose_fault_it_is(
     status: int, codes: list[str], gateway: Gateway, database: Database
 ) -> None:
@@ -77,7 +98,11 @@ def test_every_error_of_a_video_says_what_to_do(
 
 @pytest.mark.parametrize(
     "error",
-    [outcome.transient("Runway"), outcome.not_accepted("OpenAI"), TransientError("S3 is busy.")],
+    [
+        vendor_errors.transient("Runway"),
+        vendor_errors.not_accepted("OpenAI"),
+        TransientError("S3 is busy."),
+    ],
 )
 def test_what_was_retried_in_vain_does_not_announce_another_retry(
     error: Any, gateway: Gateway, database: Database
@@ -87,7 +112,7 @@ def test_what_was_retried_in_vain_does_not_announce_another_retry(
         runs.add_event(
             cursor, made["run_id"], "story.retried", None, failure(error, Stage.STORY, None)
         )
-        verdict.fail_run(cursor, made["run_id"], type(error).__name__)
+        failure_records.fail_run(cursor, made["run_id"], type(error).__name__)
     shown = gateway.call("GET", made["links"]["self"]).json()["error"]
     assert shown["detail"].startswith(error.detail)
     assert shown["detail"].endswith(advice.of(error.error_code).sentence)

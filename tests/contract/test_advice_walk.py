@@ -22,9 +22,14 @@ from tests.stand_ins.secrets_manager import SecretsManager
 
 ALL = os.environ.get("ADVICE") == "all"
 SHARE = (
-    "safety.output", "provider.outcome_unknown", "provider.model", "merge.broken_clip",
-    "provider.credits", "image.unusable", "merge.music",
-)  # fmt: skip
+    "safety.output",
+    "provider.outcome_unknown",
+    "provider.model",
+    "merge.broken_clip",
+    "provider.credits",
+    "image.unusable",
+    "merge.music",
+)
 
 
 @pytest.fixture(scope="module")
@@ -95,8 +100,8 @@ def walk(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Walk]:
     """The walk over the functions in this process, with a media store in memory."""
-    from api import resources
-    from common import generation
+    from api import dependencies
+    from common import runtime
     from finish import handler as finish
     from merge import handler as merge
 
@@ -108,22 +113,26 @@ def walk(
     monkeypatch.setenv("RUNWAY_BASE_URL", film.base_url)
     monkeypatch.setenv("PROVIDER_LIMITS", "openai.images_per_minute=0,runway.jobs_at_once=0")
     secret_store.secrets[PROVIDERS] = {
-        "OPENAI_API_KEY": text.api_key, "RUNWAY_API_KEY": film.api_key,
-    }  # fmt: skip
-    for module in (resources, generation, finish, merge):
+        "OPENAI_API_KEY": text.api_key,
+        "RUNWAY_API_KEY": film.api_key,
+    }
+    for module in (dependencies, runtime, finish, merge):
         monkeypatch.setattr(module, "S3MediaStore", lambda _bucket: shelf)
     kept = [
         one
-        for module in (resources, generation, finish, merge)
+        for module in (dependencies, runtime, finish, merge)
         for one in vars(module).values()
         if hasattr(one, "cache_clear")
     ]
     for one in kept:
         one.cache_clear()
     yield Walk(
-        lambda user: Client(gateway, user, film), text, film, database.transaction,
+        lambda user: Client(gateway, user, film),
+        text,
+        film,
+        database.transaction,
         lambda key, data: shelf.put(key, data, "video/mp4"),
-    )  # fmt: skip
+    )
     for one in kept:
         one.cache_clear()
 

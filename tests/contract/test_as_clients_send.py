@@ -10,17 +10,37 @@ from tests.contract.gateway import Gateway
 
 WISH = {"prompt": "A paper boat", "scenes": 1, "seconds": 2}
 NULLS: dict[str, Any] = dict.fromkeys(
-    ("style", "mood", "ratio", "image", "image_id", "image_url", "models", "output", "max_cost",
-     "on_unknown", "seed", "userId", "requestId", "metadata")
-)  # fmt: skip
+    (
+        "style",
+        "mood",
+        "ratio",
+        "image",
+        "image_id",
+        "image_url",
+        "models",
+        "output",
+        "max_cost",
+        "on_unknown",
+        "seed",
+        "userId",
+        "requestId",
+        "metadata",
+    )
+)
 DEEP_NULLS = {
     "models": {"text": None, "image": {"provider": "offline", "model": None}},
     "output": {
-        "format": None, "fit": None, "captions": {"burn": None}, "music": None, "fps": None,
-        "narration": {"voice": None, "language": None}, "renditions": None, "preview": None,
+        "format": None,
+        "fit": None,
+        "captions": {"burn": None},
+        "music": None,
+        "fps": None,
+        "narration": {"voice": None, "language": None},
+        "renditions": None,
+        "preview": None,
     },
     "metadata": {"order": "4711", "note": None},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("nulls", [NULLS, DEEP_NULLS], ids=["all", "deep"])
@@ -34,8 +54,14 @@ def test_a_null_counts_as_left_out(nulls: dict[str, Any], gateway: Gateway) -> N
 
 
 def test_nulls_count_as_left_out_everywhere(gateway: Gateway) -> None:
-    body = {"prompt": "A kite", "frameCount": None, "duration": None, "style": None,
-            "expiresIn": None, "frameAspectRatio": None}  # fmt: skip
+    body = {
+        "prompt": "A kite",
+        "frameCount": None,
+        "duration": None,
+        "style": None,
+        "expiresIn": None,
+        "frameAspectRatio": None,
+    }
     assert gateway.call("POST", "/api/generate_story", body, {"Prefer": "wait=0"}).status == 202
     assert gateway.call("POST", "/v1/estimates", {**WISH, "scenes": None}).status == 200
     here = gateway.call("POST", "/v1/videos", WISH).json()["links"]["self"]
@@ -59,9 +85,16 @@ def test_a_byte_order_mark_is_no_part_of_the_json(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     "media_type",
-    ["application/json", "application/json;charset=UTF-8", 'Application/JSON; charset="utf-8"',
-     "application/vnd.api+json", "text/json", "application/json; charset=us-ascii", ""],
-)  # fmt: skip
+    [
+        "application/json",
+        "application/json;charset=UTF-8",
+        'Application/JSON; charset="utf-8"',
+        "application/vnd.api+json",
+        "text/json",
+        "application/json; charset=us-ascii",
+        "",
+    ],
+)
 def test_json_has_several_media_types(media_type: str, gateway: Gateway) -> None:
     sent = {"Content-Type": media_type} if media_type else {}
     assert gateway.call("POST", "/v1/videos", text=json.dumps(WISH), headers=sent).status == 202
@@ -105,9 +138,13 @@ def test_text_of_another_charset_is_not_made_a_prompt(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["status[]=failed&status[]=queued", "status%5B%5D=failed&status%5B%5D=queued",
-     "status[0]=failed&status[1]=queued", "status=failed&status[]=queued"],
-)  # fmt: skip
+    [
+        "status[]=failed&status[]=queued",
+        "status%5B%5D=failed&status%5B%5D=queued",
+        "status[0]=failed&status[1]=queued",
+        "status=failed&status[]=queued",
+    ],
+)
 def test_lists_are_read_as_axios_and_php_write_them(query: str, gateway: Gateway) -> None:
     gateway.call("POST", "/v1/videos", WISH)
     assert len(gateway.call("GET", f"/v1/videos?{query}").json()["data"]) == 1
@@ -143,9 +180,13 @@ def test_a_whole_number_may_be_written_as_any_json_number(number: str, gateway: 
 @pytest.mark.parametrize("path", ["/v1/videos", "/v1/media"])
 def test_a_plus_that_came_as_a_space_is_one(path: str, gateway: Gateway) -> None:
     gateway.call("POST", "/v1/videos", WISH)
-    for moment in ("2020-01-01T05:00:00+01:00", "2020-01-01T05:00:00.123+01:00",
-                   "2020-01-01T05:00+0100", "2020-01-01T05:00:00%2B01:00",
-                   "2020-01-01T05:00:00Z"):  # fmt: skip
+    for moment in (
+        "2020-01-01T05:00:00+01:00",
+        "2020-01-01T05:00:00.123+01:00",
+        "2020-01-01T05:00+0100",
+        "2020-01-01T05:00:00%2B01:00",
+        "2020-01-01T05:00:00Z",
+    ):
         found = gateway.call("GET", f"{path}?created_after={moment}")
         assert found.status == 200, found.text
     hour = "2020-01-01T05:00:00+01:00"

@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 
-from common import ids
-from common.admission import Admission, Order
-from common.caller import Caller
-from common.database import Cursor, Database, budget, jobs, runs, videos
+from common.application.admission import Admission, Order
+from common.database import Cursor, Database, attempts, budget, runs, videos
+from common.database.attempts import Attempt
 from common.database.budget import Caps
-from common.database.jobs import Attempt
-from common.errors import BudgetExceeded
-from common.providers import models
+from common.domain import ids, models
+from common.domain.caller import Caller
+from common.domain.errors import BudgetExceeded
+from common.domain.video import Cost
+from common.schemas.requests import ResumeVideo
 from common.settings import ApiSettings, DatabaseSettings, load
 from common.storage.s3 import S3MediaStore
-from common.video import Cost
-from common.wishes import ResumeVideo
 from tests.contract.gateway import Gateway
 from tests.contract.rows import wish
 
@@ -110,9 +109,9 @@ def admit(database: Database, usd: str, **changes: Any) -> tuple[str, str]:
 
 
 def attempt(cursor: Cursor, video_id: str, scene: int) -> Attempt:
-    made = jobs.insert(
+    made = attempts.insert(
         cursor,
-        jobs.Step(video_id, "clip", scene, 1),
+        attempts.Step(video_id, "clip", scene, 1),
         attempt=1,
         token=ids.new("att"),
         provider="runway",
@@ -127,7 +126,7 @@ def attempt(cursor: Cursor, video_id: str, scene: int) -> Attempt:
 
 def charge(database: Database, video_id: str, scene: int, usd: str) -> None:
     with database.transaction() as cursor:
-        jobs.succeeded(cursor, attempt(cursor, video_id, scene), Cost(usd=Decimal(usd)))
+        attempts.succeeded(cursor, attempt(cursor, video_id, scene), Cost(usd=Decimal(usd)))
 
 
 def test_a_run_that_ends_gives_back_what_it_did_not_spend(database: Database) -> None:
@@ -157,9 +156,9 @@ def test_a_call_under_way_counts_with_its_estimate(database: Database) -> None:
     video_id, _ = admit(database, "1")
     charge(database, video_id, 1, "0.3")
     with database.transaction() as cursor:
-        jobs.insert(
+        attempts.insert(
             cursor,
-            jobs.Step(video_id, "clip", 2, 1),
+            attempts.Step(video_id, "clip", 2, 1),
             attempt=1,
             token=ids.new("att"),
             provider="runway",
@@ -169,7 +168,7 @@ def test_a_call_under_way_counts_with_its_estimate(database: Database) -> None:
             possible_duplicate=False,
         )
         assert budget.committed_usd(cursor, video_id) == Decimal("0.55")
-        assert jobs.charges(cursor, video_id).charged_usd == Decimal("0.3")
+        assert attempts.charges(cursor, video_id).charged_usd == Decimal("0.3")
 
 
 def test_money_goes_back_to_the_key_that_started_the_run(database: Database) -> None:
@@ -192,10 +191,10 @@ def test_a_resume_is_held_to_the_caps_with_all_that_it_buys_again(
     video_id, run_id = admit(database, "0.50", **form)
     with database.transaction() as cursor:
         cost = Cost(usd, Decimal(25), "credits")
-        jobs.succeeded(cursor, attempt(cursor, video_id, 1), cost)
-        jobs.ended(cursor, attempt(cursor, video_id, 2), "failed", "safety.output", cost)
+        attempts.succeeded(cursor, attempt(cursor, video_id, 1), cost)
+        attempts.ended(cursor, attempt(cursor, video_id, 2), "failed", "safety.output", cost)
         runs.fail(cursor, run_id, {"code": "safety.output", "stage": "clip"})
-        settled = [(c.scene, c.charged_usd, c.units) for c in jobs.by_step(cursor, video_id)]
+        settled = [(c.scene, c.charged_usd, c.units) for c in attempts.by_step(cursor, video_id)]
     assert settled == [(1, usd, Decimal(25)), (2, usd, Decimal(25))]
     admission = Admission(load(ApiSettings), database, S3MediaStore("media"))
     again = ids.new("run")

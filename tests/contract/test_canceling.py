@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from common import verdict
-from common.database import Database, budget, jobs, runs, scenes, videos
+from common.application import failure_records
+from common.application.billing.charge import Charge
+from common.application.billing.paid_calls import Facts, Ledger
+from common.database import Database, attempts, budget, runs, scenes, videos
+from common.database.attempts import Attempt, Step
 from common.database.budget import Caps
-from common.database.jobs import Attempt, Step
-from common.errors import PermanentError, RunEnded
-from common.paid import Charge, Facts, Ledger
-from common.providers import models
+from common.domain import models
+from common.domain.errors import PermanentError, RunEnded
+from common.domain.video import Cost, Part, Work
 from common.settings import DatabaseSettings
 from common.storage import MediaFolder
-from common.video import Cost, Part, Work
 from tests.contract.clips import start_clips
 from tests.contract.gateway import Gateway
 from tests.contract.rows import admit, tell
@@ -91,17 +92,29 @@ def test_what_has_ended_cannot_be_canceled(end: str, gateway: Gateway, database:
 
 
 FAILURE = {
-    "code": "x", "stage": "story", "scene": None, "detail": "no", "retryable": True, "billed": None,
-}  # fmt: skip
+    "code": "x",
+    "stage": "story",
+    "scene": None,
+    "detail": "no",
+    "retryable": True,
+    "billed": None,
+}
 
 
 @pytest.mark.parametrize(
     ("query", "body", "said"),
-    [("", None, False), ("", {}, False), ("", {"provider": None}, False),
-     ("", {"provider": True}, True), ("", {"provider": False}, False),
-     ("?provider=true", None, True), ("?provider=true", {}, True),
-     ("?provider=true", {"provider": True}, True), ("?provider=false", None, False)],
-)  # fmt: skip
+    [
+        ("", None, False),
+        ("", {}, False),
+        ("", {"provider": None}, False),
+        ("", {"provider": True}, True),
+        ("", {"provider": False}, False),
+        ("?provider=true", None, True),
+        ("?provider=true", {}, True),
+        ("?provider=true", {"provider": True}, True),
+        ("?provider=false", None, False),
+    ],
+)
 def test_body_or_query_says_how_far_it_goes(
     query: str, body: Any, said: bool, gateway: Gateway
 ) -> None:
@@ -112,10 +125,13 @@ def test_body_or_query_says_how_far_it_goes(
 
 @pytest.mark.parametrize(
     ("query", "body", "pointer"),
-    [("?provider=true", {"provider": False}, "/provider"),
-     ("?provider=false", {"provider": True}, "/provider"),
-     ("", {"provider": "true"}, "/provider"), ("", {"provder": True}, "/provder")],
-)  # fmt: skip
+    [
+        ("?provider=true", {"provider": False}, "/provider"),
+        ("?provider=false", {"provider": True}, "/provider"),
+        ("", {"provider": "true"}, "/provider"),
+        ("", {"provder": True}, "/provder"),
+    ],
+)
 def test_a_body_that_is_not_understood_cancels_nothing(
     query: str, body: Any, pointer: str, gateway: Gateway, database: Database
 ) -> None:
@@ -140,8 +156,8 @@ def test_nothing_that_comes_late_overwrites_it(database: Database) -> None:
         assert not runs.succeed(cursor, run_id)
         assert not runs.fail(cursor, run_id, FAILURE)
         assert runs.cancel(cursor, video_id, jobs=False) == []
-        verdict.fail_scene(cursor, run_id, video_id, 2, "States.Timeout")
-        assert not verdict.fail_run(cursor, run_id, "ABORTED")
+        failure_records.fail_scene(cursor, run_id, video_id, 2, "States.Timeout")
+        assert not failure_records.fail_run(cursor, run_id, "ABORTED")
         assert runs.still_open(cursor, run_id=run_id) == []
         assert scenes.frame(cursor, video_id, 2).status == "canceled"
         assert scenes.frame(cursor, video_id, 2).error is None
@@ -224,7 +240,7 @@ def charge(video_id: str, run_id: str, scene: int) -> Charge:
 
 
 def record(cursor: Any, attempt: Attempt, facts: Facts) -> None:
-    jobs.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+    attempts.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
 
 
 def test_no_call_is_made_that_the_cancellation_did_not_see(
@@ -261,7 +277,7 @@ def test_no_call_is_made_that_the_cancellation_did_not_see(
             time.sleep(max(0, lead))
             with own.transaction() as cursor:
                 runs.cancel(cursor, video_id, jobs=False)
-                seen.append(any(bill.kind == "clip" for bill in jobs.by_step(cursor, video_id)))
+                seen.append(any(bill.kind == "clip" for bill in attempts.by_step(cursor, video_id)))
         own.close()
         return seen
 
@@ -342,8 +358,10 @@ def test_without_the_provider_its_jobs_go_on(
     assert answer["billing"]["amount"] == "0.0000"
     assert answer["billing"]["at_most"] == "0.5000"
     assert [scene["steps"]["clip"] for scene in answer["billing"]["scenes"]] == [
-        "maybe", "maybe", "not",
-    ]  # fmt: skip
+        "maybe",
+        "maybe",
+        "not",
+    ]
 
 
 def test_with_the_provider_a_finished_clip_is_kept_and_the_others_end(
@@ -389,8 +407,8 @@ def test_a_job_that_was_accepted_during_the_cancellation_is_canceled_too(
     video_id, _ = start_clips(database, shelf, count=1)
     assert answers == [200]
     with database.transaction() as cursor:
-        assert [bill.charged_usd for bill in jobs.by_step(cursor, video_id)] == [0]
-        assert jobs.open_clips(cursor, video_id) == []
+        assert [bill.charged_usd for bill in attempts.by_step(cursor, video_id)] == [0]
+        assert attempts.open_clips(cursor, video_id) == []
     assert visit.calls("tasks.delete") == 1
     assert state(database, video_id) == ("canceled", "canceled")
 

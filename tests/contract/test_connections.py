@@ -10,7 +10,7 @@ import pg8000.exceptions
 import pytest
 
 from common.database import Database
-from common.errors import DatabaseUnavailable
+from common.domain.errors import DatabaseUnavailable
 from common.settings import DatabaseSettings
 from infra.local.postgres import Postgres
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from api import cors
+from api.http import cors
 from tests.contract.gateway import Gateway
 
 MINE, OTHER = "https://app.example", "https://studio.example"
@@ -10,10 +10,10 @@ MINE, OTHER = "https://app.example", "https://studio.example"
 
 @pytest.fixture
 def sites(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> Gateway:
-    from api import resources
+    from api import dependencies
 
     monkeypatch.setenv("CORS_ORIGINS", f"{MINE},{OTHER}")
-    resources.settings.cache_clear()
+    dependencies.settings.cache_clear()
     return gateway
 
 
@@ -32,10 +32,17 @@ def test_a_page_of_an_allowed_site_reads_answers_and_refusals(origin: str, sites
 
 
 FOREIGN = [
-    "https://evil.example", "https://app.example.evil.example", "http://app.example",
-    "https://app.example:8443", "https://APP.example", f"{MINE},{OTHER}", f"{MINE}/", "null", "*",
+    "https://evil.example",
+    "https://app.example.evil.example",
+    "http://app.example",
+    "https://app.example:8443",
+    "https://APP.example",
+    f"{MINE},{OTHER}",
+    f"{MINE}/",
+    "null",
+    "*",
     "",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("origin", FOREIGN)

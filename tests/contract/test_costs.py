@@ -8,19 +8,24 @@ from typing import Any
 
 import pytest
 
-from common.database import Database, budget, deletions, jobs, runs, scenes
+from common.database import Database, attempts, budget, deletions, runs, scenes
+from common.database.attempts import Step
 from common.database.budget import Caps
-from common.database.jobs import Step
-from common.errors import TransientError, VideoError
-from common.video import Cost
+from common.domain.errors import TransientError, VideoError
+from common.domain.video import Cost
 from tests.contract.clips import start_clips
 from tests.contract.gateway import Gateway, quietly
 from tests.contract.vendors import Shelf, Visit
 
 CLIP = "0.2500"
 FAILURE = {
-    "code": "x", "stage": "clip", "scene": 1, "detail": "no", "retryable": True, "billed": None,
-}  # fmt: skip
+    "code": "x",
+    "stage": "clip",
+    "scene": 1,
+    "detail": "no",
+    "retryable": True,
+    "billed": None,
+}
 
 
 def clips(database: Database, shelf: Shelf, visit: Visit, count: int = 2) -> tuple[str, str]:
@@ -139,9 +144,9 @@ def test_a_failure_without_a_bill_is_possible_and_one_with_a_bill_is_charged(
     video_id, run_id = clips(database, shelf, visit)
     with database.transaction() as cursor:
         for scene, cost in ((1, None), (2, Cost(Decimal("0.05"), Decimal(5), "credit"))):
-            attempt = jobs.latest(cursor, Step(video_id, "clip", scene, 1))
+            attempt = attempts.latest(cursor, Step(video_id, "clip", scene, 1))
             assert attempt
-            jobs.ended(cursor, attempt, "failed", "safety.output", cost)
+            attempts.ended(cursor, attempt, "failed", "safety.output", cost)
     fail(database, run_id)
     assert costs(gateway, video_id) == ("0.0500", "0.0000", CLIP, "0.3000")
 
@@ -153,13 +158,15 @@ def test_a_job_that_is_adopted_again_counts_once(
     video_id, run_id = clips(database, shelf, visit, count=1)
     step = Step(video_id, "clip", 1, 1)
     with database.transaction() as cursor:
-        attempt = jobs.latest(cursor, step)
+        attempt = attempts.latest(cursor, step)
         assert attempt
         assert attempt.job
-        jobs.ended(cursor, attempt, "unknown", "provider.job_gone", Cost(Decimal("0.1")))
-        assert jobs.charges(cursor, video_id).at_most_usd == Decimal("0.35"), "known and possible"
+        attempts.ended(cursor, attempt, "unknown", "provider.job_gone", Cost(Decimal("0.1")))
+        assert attempts.charges(cursor, video_id).at_most_usd == Decimal("0.35"), (
+            "known and possible"
+        )
         dearer = {**attempt.job, "estimated": Cost(Decimal("0.3")).as_json()}
-        jobs.submitted(cursor, attempt, dearer)
+        attempts.submitted(cursor, attempt, dearer)
     fail(database, run_id)
     assert costs(gateway, video_id) == ("0.0000", "0.3000", "0.0000", "0.3000")
 

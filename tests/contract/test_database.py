@@ -8,9 +8,10 @@ from threading import Barrier
 import pytest
 from psycopg2.extras import Json
 
-from common import ids, verdict
-from common.database import Database, jobs, limits, narrations, runs, scenes, videos
-from common.errors import DatabaseUnavailable, InvalidInput, NotFound, PermanentError
+from common.application import failure_records
+from common.database import Database, attempts, limits, narrations, runs, scenes, videos
+from common.domain import ids
+from common.domain.errors import DatabaseUnavailable, InvalidInput, NotFound, PermanentError
 from common.settings import DatabaseSettings
 from infra.local.postgres import Postgres
 from tests.contract.rows import STORY, admit, tell
@@ -69,7 +70,7 @@ def test_a_rotated_password_is_read_again(
     right, secret["password"] = secret["password"], "old"
     database = Database(migrated)
     secret_store.asked.clear()
-    from common import secrets
+    from common.aws import secrets
 
     secrets.read(migrated.database_secret_arn, fresh=True)
     secret["password"] = right
@@ -183,8 +184,8 @@ def test_a_killed_step_is_named_by_what_was_open(database: Database) -> None:
     with database.transaction() as cursor:
         runs.enter_stage(cursor, run_id, "clip")
         scenes.finish_image(cursor, video_id, 2, 1, key="k", usd=Decimal(0))
-        verdict.fail_scene(cursor, run_id, video_id, 2, "Sandbox.Timedout")
-        verdict.fail_run(cursor, run_id, "SceneFailed")
+        failure_records.fail_scene(cursor, run_id, video_id, 2, "Sandbox.Timedout")
+        failure_records.fail_run(cursor, run_id, "SceneFailed")
         error = videos.get(cursor, video_id).error
     assert error
     assert (error["code"], error["stage"], error["scene"]) == ("step.timeout", "clip", 2)
@@ -195,13 +196,15 @@ def test_a_step_that_lambda_refused_to_run_was_not_charged(database: Database) -
     tell(database, video_id)
     with database.transaction() as cursor:
         runs.enter_stage(cursor, run_id, "image")
-        verdict.fail_scene(cursor, run_id, video_id, 2, "Lambda.TooManyRequestsException")
-        verdict.fail_run(cursor, run_id, "SceneFailed")
+        failure_records.fail_scene(cursor, run_id, video_id, 2, "Lambda.TooManyRequestsException")
+        failure_records.fail_run(cursor, run_id, "SceneFailed")
         error = videos.get(cursor, video_id).error
     assert error
     assert (error["code"], error["stage"], error["billed"]) == (
-        "functions.unavailable", "image", False,
-    )  # fmt: skip
+        "functions.unavailable",
+        "image",
+        False,
+    )
     assert error["next_action"] == "resume_later"
 
 
@@ -212,9 +215,9 @@ def test_a_narration_that_was_killed_is_named(database: Database) -> None:
         scenes.insert_story(cursor, video_id, replace(STORY, scenes=told), "Cinematic", "Calm")
         scenes.finish_image(cursor, video_id, 2, 1, key="k", usd=Decimal(0))
         narrations.start(cursor, video_id, 2)
-        verdict.fail_scene(cursor, run_id, video_id, 2, "States.Timeout")
+        failure_records.fail_scene(cursor, run_id, video_id, 2, "States.Timeout")
         assert narrations.of_scene(cursor, video_id, 2).status == "failed"
-        verdict.fail_run(cursor, run_id, "SceneFailed")
+        failure_records.fail_run(cursor, run_id, "SceneFailed")
         error = videos.get(cursor, video_id).error
     assert error
     assert (error["code"], error["stage"], error["scene"]) == ("step.timeout", "speech", 2)
@@ -226,7 +229,7 @@ def test_what_the_step_wrote_down_wins(database: Database) -> None:
         runs.add_event(
             cursor, run_id, "image.failed", 1, {"code": "safety.input", "detail": "Declined."}
         )
-        verdict.fail_run(cursor, run_id, "PermanentError")
+        failure_records.fail_run(cursor, run_id, "PermanentError")
         error = videos.get(cursor, video_id).error
     assert error
     assert error["code"] == "safety.input"
@@ -244,10 +247,10 @@ def test_deleting_a_video_takes_everything_with_it(database: Database) -> None:
 
 def test_one_of_two_workers_gets_the_attempt(database: Database) -> None:
     video_id, _ = admit(database)
-    step = jobs.Step(video_id, "image", 1, 1)
+    step = attempts.Step(video_id, "image", 1, 1)
     with database.transaction() as cursor:
         first, second = (
-            jobs.insert(
+            attempts.insert(
                 cursor,
                 step,
                 attempt=1,

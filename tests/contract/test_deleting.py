@@ -6,16 +6,17 @@ from typing import Any
 
 import pytest
 
-from common.database import Database, budget, deletions, jobs, runs, scenes
+from common.application.billing.charge import Charge
+from common.application.billing.paid_calls import Facts, Ledger
+from common.database import Database, attempts, budget, deletions, runs, scenes
+from common.database.attempts import Attempt, Step
 from common.database.budget import Caps
-from common.database.jobs import Attempt, Step
-from common.errors import PermanentError, TransientError, VideoError
-from common.paid import Charge, Facts, Ledger
-from common.providers import models
+from common.domain import models
+from common.domain.errors import PermanentError, TransientError, VideoError
+from common.domain.video import Cost
 from common.settings import DatabaseSettings
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
-from common.video import Cost
 from tests.contract.gateway import Gateway
 from tests.contract.rows import STORY, admit, tell
 from tests.contract.vendors import Shelf
@@ -121,7 +122,7 @@ def pay(database: Database, video_id: str, run_id: str, during: Any) -> None:
         return {"cost": Cost(usd=Decimal("0.2")).as_json()}
 
     def record(cursor: Any, attempt: Attempt, facts: Facts) -> None:
-        jobs.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+        attempts.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
         scenes.finish_clip(cursor, video_id, 1, 1, key="k", frames=1, usd=Decimal("0.2"))
         runs.add_event(cursor, run_id, "clip.succeeded", 1)
 
@@ -158,7 +159,7 @@ def test_what_was_paid_stays_counted(database: Database) -> None:
     remove(database, video_id)
     assert spend(database) == {(Decimal(0), Decimal("0.2"))}
     with database.transaction() as cursor:
-        assert jobs.charges(cursor, video_id).charged_usd == Decimal("0.2")
+        assert attempts.charges(cursor, video_id).charged_usd == Decimal("0.2")
         deletions.erased(cursor, video_id)
     assert spend(database) == {(Decimal(0), Decimal("0.2"))}
 
@@ -191,12 +192,19 @@ def test_what_a_late_call_cost_is_counted_when_it_is_looked_after(database: Data
     video_id, _ = admit_paid(database)
     remove(database, video_id)
     with database.transaction() as cursor:
-        attempt = jobs.insert(
-            cursor, Step(video_id, "image", 1, 1), attempt=1, token="t", provider="openai",
-            model="m", estimated_usd=Decimal("0.1"), lease_seconds=1, possible_duplicate=False,
-        )  # fmt: skip
+        attempt = attempts.insert(
+            cursor,
+            Step(video_id, "image", 1, 1),
+            attempt=1,
+            token="t",
+            provider="openai",
+            model="m",
+            estimated_usd=Decimal("0.1"),
+            lease_seconds=1,
+            possible_duplicate=False,
+        )
         assert attempt
-        jobs.succeeded(cursor, attempt, Cost(usd=Decimal("0.07")))
+        attempts.succeeded(cursor, attempt, Cost(usd=Decimal("0.07")))
     for _ in range(2):
         with database.transaction() as cursor:
             deletions.erased(cursor, video_id)

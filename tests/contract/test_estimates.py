@@ -10,6 +10,9 @@ from decimal import Decimal
 
 import pytest
 
+from common.domain.models import Choice, find
+from common.domain.styles import mood, style
+from common.domain.video import RATIOS
 from common.providers import (
     ImageRequest,
     SpeechRequest,
@@ -18,9 +21,6 @@ from common.providers import (
     text_provider,
     video_provider,
 )
-from common.providers.models import Choice, find
-from common.styles import mood, style
-from common.video import RATIOS
 from tests.contract import vendors
 from tests.contract.vendors import Visit
 from tests.stand_ins import openai, runway
@@ -85,16 +85,27 @@ def bill(video: Video, running: tuple[StandIn, StandIn]) -> Decimal:
     anchor = None
     for scene in story.scenes:
         wished = ImageRequest(
-            prompt=scene.image_prompt, size=RATIOS[video.ratio], scene=scene.number,
-            scenes=video.scenes, style=request.style, mood=request.mood, model=video.image, seed=1,
-            reference=vendors.picture("832:1104") if video.reference else None, anchor=anchor,
-        )  # fmt: skip
+            prompt=scene.image_prompt,
+            size=RATIOS[video.ratio],
+            scene=scene.number,
+            scenes=video.scenes,
+            style=request.style,
+            mood=request.mood,
+            model=video.image,
+            seed=1,
+            reference=vendors.picture("832:1104") if video.reference else None,
+            anchor=anchor,
+        )
         picture = painter.paint(wished).picture
         anchor = anchor or picture
         order = vendors.clip_request(
-            ratio=video.ratio, seconds=video.seconds, model=video.video, image=picture,
-            prompt=scene.motion_prompt, token=vendors.fresh_token(),
-        )  # fmt: skip
+            ratio=video.ratio,
+            seconds=video.seconds,
+            model=video.video,
+            image=picture,
+            prompt=scene.motion_prompt,
+            token=vendors.fresh_token(),
+        )
         animator.submit(order)
         if video.speech:
             spoken = SpeechRequest(scene.narration or "", video.seconds, mood("Calm"), video.speech)
@@ -104,16 +115,25 @@ def bill(video: Video, running: tuple[StandIn, StandIn]) -> Decimal:
 
 LONG = "A long tale of the sea. " * 80
 VIDEOS = [
-    Video(1, 5), Video(3, 5), Video(6, 2), Video(12, 2), Video(6, 10),
-    Video(6, 2, reference=True), Video(3, 5, reference=True),
+    Video(1, 5),
+    Video(3, 5),
+    Video(6, 2),
+    Video(12, 2),
+    Video(6, 10),
+    Video(6, 2, reference=True),
+    Video(3, 5, reference=True),
     *(Video(6, 2, ratio) for ratio in ("720:1280", "960:960", "1584:672", "832:1104")),
-    Video(6, 5, video="gen4.5"), Video(6, 4, video="veo3.1_fast"),
+    Video(6, 5, video="gen4.5"),
+    Video(6, 4, video="veo3.1_fast"),
     Video(6, 5, text="gpt-6-astra", image="gpt-image-2"),
     Video(6, 5, text="gpt-6.1-sol", image="gpt-image-2.5-flare"),
     Video(3, 5, text="gpt-5.4-nano"),
-    Video(3, 5, speech="gpt-audio-1.5"), Video(6, 2, speech="gpt-audio-1.5"),
-    Video(3, 5, speech="gpt-4o-mini-tts"), Video(3, 5, prompt="x"), Video(3, 5, prompt=LONG),
-]  # fmt: skip
+    Video(3, 5, speech="gpt-audio-1.5"),
+    Video(6, 2, speech="gpt-audio-1.5"),
+    Video(3, 5, speech="gpt-4o-mini-tts"),
+    Video(3, 5, prompt="x"),
+    Video(3, 5, prompt=LONG),
+]
 
 
 # The model decides how much it writes and thinks. With the dearest text model the story is a

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.errors import InvalidInput
-from common.foreign.addresses import is_public
-from common.foreign.https import Place
+from common.domain.errors import InvalidInput
+from common.fetch.addresses import is_public
+from common.fetch.https import Place
 from tests.contract.ssrf import ADDRESSES, WRITTEN
 from tests.stand_ins.foreign_host import PUBLIC, ForeignHost, Page, serve
 

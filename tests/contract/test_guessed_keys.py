@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from authorizer import handler as authorizer
-from common import keys
 from common.database import Database
+from common.domain import api_keys
 from tests.contract.test_keys import ARN, store, wire
 from tests.stand_ins.postgres_tap import Tap
 
@@ -58,7 +58,7 @@ def let_in(guesses: Iterator[str]) -> int:
 def test_a_million_guesses(database: Database, wire: Tap) -> None:
     guess = random.Random(20261124)
     real, _ = store(database)
-    operator = keys.operator_key("s" * 64, "root")
+    operator = api_keys.operator_key("s" * 64, "root")
     assert let_in(iter((real, operator))) == 2
     wire.take()
     assert let_in(f"vg_live_{text}" for text in letters(guess, 42, RANDOM)) == 0
@@ -66,7 +66,7 @@ def test_a_million_guesses(database: Database, wire: Tap) -> None:
         assert let_in(near(guess, known, NEAR // 2)) == 0
     assert wire.take() == []
     # With a right checksum a guess costs one look-up, and is as wrong.
-    forged = (keys._complete(f"vg_live_{text}") for text in letters(guess, 36, FORGED))
+    forged = (api_keys._complete(f"vg_live_{text}") for text in letters(guess, 36, FORGED))
     assert let_in(forged) == 0
     statements = wire.take()
     assert len(statements) == FORGED

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 import pytest
 from PIL import Image
 
-from common.providers import ImageProvider, ImageRequest, image_provider, models, names
-from common.styles import mood, style
-from common.video import RATIOS, Picture
+from common.domain import models
+from common.domain.styles import mood, style
+from common.domain.video import RATIOS, Picture
+from common.providers import ImageProvider, ImageRequest, image_provider, names
 from tests.contract import vendors
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn

@@ -28,12 +28,16 @@ from tests.stand_ins.secrets_manager import SecretsManager
 
 PROJECT = Path(__file__).parents[2]
 PAID = {
-    "text_provider": "openai", "text_model": "gpt-6-luna",
-    "image_provider": "openai", "image_model": "gpt-image-2.5-sunburst",
-    "video_provider": "runway", "video_model": "gen4_turbo",
-    "speech_provider": "openai", "speech_model": "gpt-audio-1.5",
+    "text_provider": "openai",
+    "text_model": "gpt-6-luna",
+    "image_provider": "openai",
+    "image_model": "gpt-image-2.5-sunburst",
+    "video_provider": "runway",
+    "video_model": "gen4_turbo",
+    "speech_provider": "openai",
+    "speech_model": "gpt-audio-1.5",
     "output": {"narration": {}},
-}  # fmt: skip
+}
 KINDS = ("TEXT", "IMAGE", "VIDEO", "SPEECH")
 LUMA = {"video_provider": "luma", "video_model": "luma.ray-v2:0"}
 OLD_VOICE = {"speech_model": "gpt-4o-mini-tts"}
@@ -96,10 +100,20 @@ def test_nothing_is_imported_around_a_paid_call(
     }
     port = str(urlsplit(vendors[vendor].base_url).port)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.contract.imports_of_a_call", function, port,
-         json.dumps(event)],
-        env=environment, cwd=PROJECT, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "tests.contract.imports_of_a_call",
+            function,
+            port,
+            json.dumps(event),
+        ],
+        env=environment,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout.splitlines()[-1])
     print(f"{function} {vendor}: {seen['seconds'] * 1000:.0f} ms from the row to the call")

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from authorizer import handler as authorizer
-from common import keys, secrets
-from common.caller import Caller
+from common.aws import secrets
 from common.database import Database
 from common.database import keys as rows
 from common.database.keys import ApiKey
-from common.errors import Conflict, NotFound
+from common.domain import api_keys
+from common.domain.caller import Caller
+from common.domain.errors import Conflict, NotFound
 from common.settings import DatabaseSettings
 from infra.local.postgres import Postgres
 from tests.stand_ins.postgres_tap import Tap, tap
@@ -71,13 +72,17 @@ def wire(
 
 def store(database: Database, **changes: Any) -> tuple[str, str]:
     """Store a key; return its secret and its id."""
-    secret = keys.mint(live=True)
+    secret = api_keys.mint(live=True)
     lives = changes.pop("expires_at", None)
     row = ApiKey("key_1", "alice", "n", True, ["act_as"], ["*"], 60, 1000, 10)
     key = ApiKey(**{**{name: getattr(row, name) for name in row.__slots__}, **changes})
     with database.transaction() as cursor:
         rows.insert(
-            cursor, key, digest=keys.digest(secret), prefix=keys.prefix(secret), expires_at=lives
+            cursor,
+            key,
+            digest=api_keys.digest(secret),
+            prefix=api_keys.prefix(secret),
+            expires_at=lives,
         )
     return secret, key.key_id
 
@@ -86,13 +91,19 @@ def test_a_key_is_found_while_it_lives(database: Database, wire: Tap) -> None:
     secret, _ = store(database)
     answer = ask(secret)
     assert answer["context"] == {
-        "key_id": "key_1", "user_id": "alice", "live": "true", "scopes": "act_as",
-        "per_minute": "60", "per_hour": "1000", "max_runs": "10",
-        "daily_cap_usd": "", "monthly_cap_usd": "",
-    }  # fmt: skip
+        "key_id": "key_1",
+        "user_id": "alice",
+        "live": "true",
+        "scopes": "act_as",
+        "per_minute": "60",
+        "per_hour": "1000",
+        "max_runs": "10",
+        "daily_cap_usd": "",
+        "monthly_cap_usd": "",
+    }
     assert answer["policyDocument"]["Statement"][0]["Resource"] == [f"{ARN.rsplit('/', 3)[0]}/*"]
     assert ask(f"Bearer {secret}", "authorization") == answer
-    assert refused(keys.mint(live=True))
+    assert refused(api_keys.mint(live=True))
     assert refused(None)
 
 
@@ -114,7 +125,7 @@ def test_a_look_up_is_one_statement(database: Database, wire: Tap) -> None:
 def test_neither_the_operator_nor_a_wrong_checksum_reaches_the_database(
     database: Database, wire: Tap
 ) -> None:
-    operator = keys.operator_key("s" * 64, "root")
+    operator = api_keys.operator_key("s" * 64, "root")
     assert ask(operator)["context"]["scopes"] == "admin act_as"
     wrong = operator[:-1] + ("0" if operator[-1] != "0" else "1")
     assert all(refused(key) for key in (wrong, "rubbish", "vg_live_" + "a" * 42))
@@ -135,13 +146,13 @@ def test_a_key_that_is_inactive_or_expired_is_refused(
 
 
 def rotate(database: Database, key_id: str, grace: int) -> str:
-    secret = keys.mint(live=True)
+    secret = api_keys.mint(live=True)
     with database.transaction() as cursor:
         rows.rotate(
             cursor,
             key_id,
-            digest=keys.digest(secret),
-            prefix=keys.prefix(secret),
+            digest=api_keys.digest(secret),
+            prefix=api_keys.prefix(secret),
             grace_seconds=grace,
         )
     return secret
@@ -153,7 +164,7 @@ def test_after_a_rotation_two_secrets_live_for_a_while(database: Database, wire:
     assert ask(old)["context"] == ask(new)["context"]
     with database.transaction() as cursor:
         record = rows.get(cursor, key_id)
-        assert record.prefix == keys.prefix(new)
+        assert record.prefix == api_keys.prefix(new)
         assert record.old_expires_at
         assert timedelta(0) < record.old_expires_at - datetime.now(UTC) <= timedelta(minutes=2)
         cursor.execute("UPDATE api_keys SET old_expires_at = now() - interval '1 second'")
@@ -257,4 +268,4 @@ def test_without_the_secrets_nobody_gets_in(wire: Tap, secret_store: SecretsMana
     del secret_store.secrets[KEYS_SECRET]
     secrets._kept.clear()
     with pytest.raises(RuntimeError, match=r"^The key could not be checked\.$"):
-        ask(keys.mint(live=True))
+        ask(api_keys.mint(live=True))

@@ -7,9 +7,10 @@ from threading import Barrier
 
 import pytest
 
-from common import ids
 from common.database import Database, limits, runs, videos
-from common.errors import TooManyRequests
+from common.domain import ids
+from common.domain.caller import RateWindow
+from common.domain.errors import TooManyRequests
 from common.settings import DatabaseSettings
 from tests.contract.rows import wish
 from tests.stand_ins.postgres_tap import tap
@@ -17,7 +18,7 @@ from tests.stand_ins.postgres_tap import tap
 LIMITS = {"minute": 60, "hour": 1000}
 
 
-def count(database: Database, key: str = "key", **changes: int) -> list[limits.Window]:
+def count(database: Database, key: str = "key", **changes: int) -> list[RateWindow]:
     return database.alone(lambda sql: limits.count_request(sql, key, {**LIMITS, **changes}))
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from api.forms import _fields
+from api.http.forms import _fields
 from api.schemas.files import UploadVideo
 from authorizer import handler as authorizer
-from common.capabilities import WITHOUT_A_KEY
-from common.errors import Malformed
+from common.domain.errors import Malformed
+from common.domain.signed_links import WITHOUT_A_KEY
 from tests.answers import DOCUMENT, OPERATIONS
 from tests.contract.gateway import Context, Gateway
 
@@ -33,9 +33,15 @@ def test_nobody_may_call_this_one_endpoint(endpoint: str) -> None:
 
 @pytest.mark.parametrize(
     "endpoint",
-    ["GET /v1/media", "POST /api/get_presigned_url", "GET /api/get_presigned_url/x",
-     "POST /api/upload_image", "GET /api/convert_s3_image_to_base64", "DELETE /v1/media/links"],
-)  # fmt: skip
+    [
+        "GET /v1/media",
+        "POST /api/get_presigned_url",
+        "GET /api/get_presigned_url/x",
+        "POST /api/upload_image",
+        "GET /api/convert_s3_image_to_base64",
+        "DELETE /v1/media/links",
+    ],
+)
 def test_nobody_may_call_any_other(endpoint: str) -> None:
     with pytest.raises(authorizer.UnauthorizedError):
         policy(endpoint, {})
@@ -43,9 +49,14 @@ def test_nobody_may_call_any_other(endpoint: str) -> None:
 
 @pytest.mark.parametrize(
     "headers",
-    [{"Authorization": ""}, {"Authorization": "Bearer x"}, {"authorization": "Basic eDp5"},
-     {"X-API-Key": "x"}, {"x-api-key": ""}],
-)  # fmt: skip
+    [
+        {"Authorization": ""},
+        {"Authorization": "Bearer x"},
+        {"authorization": "Basic eDp5"},
+        {"X-API-Key": "x"},
+        {"x-api-key": ""},
+    ],
+)
 def test_whoever_sends_a_key_sends_a_good_one(headers: dict[str, str]) -> None:
     for endpoint in WITHOUT_A_KEY:
         with pytest.raises(authorizer.UnauthorizedError):

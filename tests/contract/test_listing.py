@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from common import secrets
+from common.aws import secrets
 from common.database import Database, runs, scenes
 from common.settings import DatabaseSettings
 from tests.contract.conftest import KEYS
@@ -16,8 +16,13 @@ from tests.contract.rows import STORY, admit, tell
 from tests.stand_ins.secrets_manager import SecretsManager
 
 FAILURE = {
-    "code": "x", "stage": "story", "scene": None, "detail": "no", "retryable": True, "billed": None,
-}  # fmt: skip
+    "code": "x",
+    "stage": "story",
+    "scene": None,
+    "detail": "no",
+    "retryable": True,
+    "billed": None,
+}
 
 
 @pytest.fixture
@@ -87,10 +92,20 @@ def test_every_condition_holds(
 
 @pytest.mark.parametrize(
     "query",
-    ["status=happy", "style=Baroque", "created_after=soon", "metadata=order", "q=" + "x" * 201,
-     "cursor=!!", "limit=0", "q=%00", "metadata=%00:1",
-     "created_after=0001-01-01T00:00:00%2B02:00", "created_before=9999-12-31T23:59:00-02:00"],
-)  # fmt: skip
+    [
+        "status=happy",
+        "style=Baroque",
+        "created_after=soon",
+        "metadata=order",
+        "q=" + "x" * 201,
+        "cursor=!!",
+        "limit=0",
+        "q=%00",
+        "metadata=%00:1",
+        "created_after=0001-01-01T00:00:00%2B02:00",
+        "created_before=9999-12-31T23:59:00-02:00",
+    ],
+)
 def test_a_wrong_condition_is_named(query: str, gateway: Gateway) -> None:
     answer = gateway.call("GET", f"/v1/videos?{query}")
     assert (answer.status, answer.json()["code"]) == (422, "request.invalid")
@@ -141,8 +156,12 @@ def test_the_timeline_holds_all_runs_in_pages(gateway: Gateway, database: Databa
             break
         behind = f"&cursor={page['next_cursor']}"
     assert [event["type"] for event in seen] == [
-        "run.queued", "image.succeeded", "image.succeeded", "run.canceled", "run.queued",
-    ]  # fmt: skip
+        "run.queued",
+        "image.succeeded",
+        "image.succeeded",
+        "run.canceled",
+        "run.queued",
+    ]
     assert [event["scene"] for event in seen] == [None, 1, 2, None, None]
     assert len({event["run_id"] for event in seen}) == 2
     assert len({event["id"] for event in seen}) == 5
@@ -201,8 +220,9 @@ def test_a_cursor_opens_in_its_own_list_only_and_tells_nothing(
     video_id, run_id = admit(database)
     with database.transaction() as sql:
         runs.add_event(sql, run_id, "image.succeeded", 1)
-        sql.execute("SELECT max(id) AS video, (SELECT max(id) FROM run_events) AS event "
-                    "FROM video_sessions")  # fmt: skip
+        sql.execute(
+            "SELECT max(id) AS video, (SELECT max(id) FROM run_events) AS event FROM video_sessions"
+        )
         numbers = set((sql.fetchone() or {}).values())
     events = gateway.call("GET", f"/v1/videos/{video_id}/events?limit=1").json()
     told = [mine["next_cursor"], theirs["next_cursor"], events["next_cursor"]]

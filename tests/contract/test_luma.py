@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from common import ffmpeg
-from common.errors import (
+from common.domain import models
+from common.domain.errors import (
     InvalidInput,
     NotAccepted,
     OutcomeUnknown,
@@ -16,9 +16,10 @@ from common.errors import (
     TransientError,
     VideoError,
 )
-from common.providers import ClipRequest, JobRef, JobStatus, ProviderContext, models, video_provider
+from common.domain.video import RATIOS
+from common.media import ffmpeg
+from common.providers import ClipRequest, JobRef, JobStatus, ProviderContext, video_provider
 from common.providers.video.luma import Luma
-from common.video import RATIOS
 from tests.contract import vendors
 from tests.contract.vendors import Shelf, Visit
 from tests.stand_ins import bedrock

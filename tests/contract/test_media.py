@@ -6,12 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from common import ids
 from common.database import Database, media, scenes, versions, videos
 from common.database.media import Media, Search
 from common.database.scenes import StepKind
 from common.database.videos import Final
-from common.errors import Conflict, NotFound
+from common.domain import ids
+from common.domain.errors import Conflict, NotFound
 from tests.contract.rows import admit, tell
 
 EVERYTHING = Search()
@@ -29,17 +29,31 @@ def finished(database: Database, **changes: str) -> str:
             )
             # As its provider made it, which is not quite as it was asked for.
             scenes.finish_clip(
-                cursor, video_id, n, 1, key=f"{key}/{n}.mp4", frames=120, usd=Decimal(0),
-                size=(1168, 864), seconds=5.0417,
-            )  # fmt: skip
+                cursor,
+                video_id,
+                n,
+                1,
+                key=f"{key}/{n}.mp4",
+                frames=120,
+                usd=Decimal(0),
+                size=(1168, 864),
+                seconds=5.0417,
+            )
         cut = Final(
-            1, f"{key}/f.mp4", f"{key}/f.jpg", 3, "15.000", 360, 4711, "0" * 64,
+            1,
+            f"{key}/f.mp4",
+            f"{key}/f.jpg",
+            3,
+            "15.000",
+            360,
+            4711,
+            "0" * 64,
             files=[
                 {"key": f"{key}/f.mp4", "width": 1920, "height": 1080},
                 {"key": f"{key}/f.jpg", "width": 640, "height": 360},
                 {"key": f"{key}/f.srt", "width": None, "height": None},
             ],
-        )  # fmt: skip
+        )
         videos.insert_final(cursor, video_id, cut)
     return video_id
 

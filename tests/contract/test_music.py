@@ -4,14 +4,15 @@ from decimal import Decimal
 
 import pytest
 
-from common import ids, music
+from common.application import music
 from common.database import Database, media, scenes, uploads, videos
 from common.database.media import Search
 from common.database.uploads import Upload
 from common.database.videos import Final
-from common.errors import InvalidInput
-from common.output_wish import Music
-from common.uploads import Found
+from common.domain import ids
+from common.domain.errors import InvalidInput
+from common.domain.uploads import Found
+from common.schemas.output import Music
 from tests.contract.rows import admit, tell
 
 
@@ -20,14 +21,18 @@ def tunes(database: Database, has_sound: bool | None) -> list[str]:
     video_id, _ = admit(database)
     tell(database, video_id)
     sent = Upload(ids.new("med"), "alice", "video", "video/mp4", 3)
-    cut = Final(
-        1, "alice/f.mp4", "alice/f.jpg", 1, "5", 120, 9, "0" * 64, has_sound=has_sound
-    )  # fmt: skip
+    cut = Final(1, "alice/f.mp4", "alice/f.jpg", 1, "5", 120, 9, "0" * 64, has_sound=has_sound)
     with database.transaction() as cursor:
         scenes.finish_clip(
-            cursor, video_id, 1, 1, key="alice/c.mp4", frames=120, usd=Decimal(0),
+            cursor,
+            video_id,
+            1,
+            1,
+            key="alice/c.mp4",
+            frames=120,
+            usd=Decimal(0),
             has_sound=has_sound,
-        )  # fmt: skip
+        )
         videos.insert_final(cursor, video_id, cut)
         kept = videos.final(cursor, video_id)
         assert kept is not None

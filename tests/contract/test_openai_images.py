@@ -6,9 +6,16 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from common.errors import InvalidInput, MediaError, OutcomeUnknown, PermanentError, ProviderRefused
-from common.providers import ImageProvider, image_provider, models
-from common.video import RATIOS, Picture
+from common.domain import models
+from common.domain.errors import (
+    InvalidInput,
+    MediaError,
+    OutcomeUnknown,
+    PermanentError,
+    ProviderRefused,
+)
+from common.domain.video import RATIOS, Picture
+from common.providers import ImageProvider, image_provider
 from tests.contract import vendors
 from tests.contract.vendors import Visit
 from tests.stand_ins import openai

@@ -4,8 +4,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from common.errors import InvalidInput, MediaError, OutcomeUnknown, PermanentError, ProviderRefused
-from common.providers import SpeechProvider, models, speech_provider
+from common.domain import models
+from common.domain.errors import (
+    InvalidInput,
+    MediaError,
+    OutcomeUnknown,
+    PermanentError,
+    ProviderRefused,
+)
+from common.providers import SpeechProvider, speech_provider
 from tests.contract import vendors
 from tests.contract.vendors import CANARY, Visit
 from tests.stand_ins import openai

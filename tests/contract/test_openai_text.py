@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from common.errors import OutcomeUnknown, ProviderRefused, VideoError
+from common.domain.errors import OutcomeUnknown, ProviderRefused, VideoError
 from common.providers import TextProvider, text_provider
 from common.providers.text import openai as adapter
 from tests.contract import vendors

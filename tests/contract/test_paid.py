@@ -13,10 +13,15 @@ from threading import Barrier
 
 import pytest
 
-from common import ids, paid, remaining
-from common.database import Cursor, Database, jobs, runs, videos
-from common.database.jobs import Attempt, Step
-from common.errors import (
+from common.application import remaining_work
+from common.application.billing import paid_calls
+from common.application.billing.charge import Charge
+from common.application.billing.paid_calls import Facts, Ledger, Tracer
+from common.application.remaining_work import Estimate
+from common.database import Cursor, Database, attempts, runs, videos
+from common.database.attempts import Attempt, Step
+from common.domain import ids, models
+from common.domain.errors import (
     BudgetExceeded,
     DatabaseUnavailable,
     NotAccepted,
@@ -26,12 +31,10 @@ from common.errors import (
     ProviderRefused,
     TransientError,
 )
-from common.paid import Charge, Facts, Ledger, Tracer
-from common.providers import JobRef, Trace, models
-from common.remaining import Estimate
+from common.domain.video import WHOLE, Cost
+from common.providers import JobRef, Trace
 from common.settings import DatabaseSettings
 from common.storage import MediaFolder
-from common.video import WHOLE, Cost
 from tests.contract.rows import admit
 
 PRICE = Cost(usd=Decimal("0.25"))
@@ -119,9 +122,9 @@ class Bench:
         if self.crash_in_record:
             raise self.crash_in_record
         if "cost" in facts:
-            jobs.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+            attempts.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
         else:
-            jobs.submitted(cursor, attempt, dict(facts))
+            attempts.submitted(cursor, attempt, dict(facts))
 
     def resume(self) -> None:
         """The run fails, and another goes on over the same rows."""
@@ -168,15 +171,15 @@ def test_who_comes_after_another_has_paid_does_not_pay(bench: Bench) -> None:
 def test_who_is_overtaken_after_the_look_does_not_pay(
     bench: Bench, migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, other = jobs.latest, replace(bench, database=Database(migrated))
+    look, other = attempts.latest, replace(bench, database=Database(migrated))
 
     def overtaken(cursor: Cursor, step: Step, *, paid: bool = False) -> Attempt | None:
         seen = look(cursor, step, paid=paid)
-        monkeypatch.setattr(jobs, "latest", look)
+        monkeypatch.setattr(attempts, "latest", look)
         other.work()
         return seen
 
-    monkeypatch.setattr(jobs, "latest", overtaken)
+    monkeypatch.setattr(attempts, "latest", overtaken)
     with pytest.raises(NotAccepted) as caught:
         bench.work()
     other.database.close()
@@ -285,7 +288,7 @@ def test_media_that_cannot_be_kept_are_lost_and_billed(bench: Bench) -> None:
         raise PermanentError("S3 refused", code="storage.refused")
 
     with pytest.raises(PermanentError, match="once more") as lost:
-        paid.keep(broken, PRICE)
+        paid_calls.keep(broken, PRICE)
     assert (lost.value.error_code, lost.value.billed) == ("storage.refused", True)
     assert lost.value.cost == PRICE
 
@@ -396,8 +399,10 @@ def test_a_refusal_in_between_settles_nothing_of_what_is_in_doubt(bench: Bench) 
     bench.may_resubmit, bench.book.after = True, None
     bench.work()
     assert [(state, flagged) for state, _, flagged in bench.ledger()] == [
-        ("unknown", False), ("refused", True), ("succeeded", True),
-    ]  # fmt: skip
+        ("unknown", False),
+        ("refused", True),
+        ("succeeded", True),
+    ]
 
 
 def test_a_step_that_was_tried_often_leaves_the_others_to_be_bought(bench: Bench) -> None:
@@ -410,7 +415,7 @@ def test_a_step_that_was_tried_often_leaves_the_others_to_be_bought(bench: Bench
     with bench.database.transaction() as cursor:
         video = videos.get(cursor, bench.video_id)
         for again, left in ((False, 2), (True, 3)):
-            estimate = remaining.estimate(cursor, video, WHOLE, choice, again=again)
+            estimate = remaining_work.estimate(cursor, video, WHOLE, choice, again=again)
             assert estimate == Estimate(PRICE.usd * left, PRICE.usd * 3)
 
 
@@ -428,7 +433,7 @@ def test_a_worker_killed_before_recording_loses_nothing(bench: Bench) -> None:
 def test_a_database_that_stays_away_loses_nothing(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("common.paid._SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr("common.application.billing.paid_calls._SETTLE_SECONDS", 0.2)
     bench.crash_in_record = DatabaseUnavailable("gone")
     with pytest.raises(OutcomeUnknown) as caught:
         bench.work()
@@ -443,7 +448,7 @@ def test_a_database_that_stays_away_loses_nothing(
 def test_without_any_durable_place_it_is_unknown_and_not_paid_twice(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("common.paid._SETTLE_SECONDS", 0.2)
+    monkeypatch.setattr("common.application.billing.paid_calls._SETTLE_SECONDS", 0.2)
     bench.crash_in_record = DatabaseUnavailable("gone")
     bench.shelf.broken = DatabaseUnavailable("gone too")
     with pytest.raises(OutcomeUnknown):
@@ -527,11 +532,17 @@ def test_a_count_proves_nothing_while_another_call_is_under_way(bench: Bench) ->
     with pytest.raises(OutcomeUnknown):
         bench.work()
     with bench.database.transaction() as cursor:
-        jobs.insert(
-            cursor, Step(bench.video_id, "clip", 2, 1), attempt=1, token="other",
-            provider=bench.model.provider, model=bench.model.model, estimated_usd=PRICE.usd,
-            lease_seconds=60, possible_duplicate=False,
-        )  # fmt: skip
+        attempts.insert(
+            cursor,
+            Step(bench.video_id, "clip", 2, 1),
+            attempt=1,
+            token="other",
+            provider=bench.model.provider,
+            model=bench.model.model,
+            estimated_usd=PRICE.usd,
+            lease_seconds=60,
+            possible_duplicate=False,
+        )
     bench.trace = lambda _: Trace(counted=2)
     with pytest.raises(OutcomeUnknown) as caught:
         bench.work()

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from common import aws
-from common.errors import NotAccepted, OutcomeUnknown, ProviderRefused, VideoError
+from common.aws import clients
+from common.domain.errors import NotAccepted, OutcomeUnknown, ProviderRefused, VideoError
 from common.providers import image_provider, speech_provider, text_provider, video_provider
 from common.providers.image import openai as image_adapter
 from common.providers.speech import _openai_chat, _openai_speech
@@ -89,7 +89,7 @@ def paid(
         (_openai_chat, "_SECONDS"),
         (_openai_speech, "_SECONDS"),
         (_runway_api, "_PAID_SECONDS"),
-        (aws, "_BEDROCK_SECONDS"),
+        (clients, "_BEDROCK_SECONDS"),
     ):
         monkeypatch.setattr(module, name, HANG_SECONDS)
     still = vendors.picture()

@@ -4,10 +4,11 @@ from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from threading import Barrier
 
-from common import ids, verdict
+from common.application import failure_records
 from common.database import Cursor, Database, runs, scenes, versions, videos
+from common.domain import ids
+from common.domain.video import Part, Work
 from common.settings import DatabaseSettings
-from common.video import Part, Work
 from tests.contract.gateway import Gateway
 from tests.contract.rows import admit, tell, wish
 
@@ -92,7 +93,7 @@ def test_what_was_begun_is_asked_for_again_as_another_version(database: Database
         assert (first, second) == (1, 2)
         assert scenes.frame(cursor, video_id, 1, first).prompt == "A gate"
         # A failure is the failure of the version that was made.
-        verdict.fail_scene(cursor, run_id, video_id, 1, "Lambda.Unknown")
+        failure_records.fail_scene(cursor, run_id, video_id, 1, "Lambda.Unknown")
         assert scenes.frame(cursor, video_id, 1, first).status == "failed"
         assert scenes.frame(cursor, video_id, 1, second).status == "queued"
         # A clip's runs are not those of its picture.

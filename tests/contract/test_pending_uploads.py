@@ -6,9 +6,9 @@ import pytest
 
 from common.database import Database, uploads
 from common.database.uploads import Upload
-from common.errors import TooManyRequests
+from common.domain.errors import TooManyRequests
+from common.domain.uploads import MOST_PENDING, MOST_PENDING_BYTES
 from common.settings import DatabaseSettings
-from common.uploads import MOST_PENDING, MOST_PENDING_BYTES
 from tests.contract.gateway import Gateway, Reply
 
 GIB = 1024**3

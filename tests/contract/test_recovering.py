@@ -10,14 +10,15 @@ from typing import Any
 
 import pytest
 
-from common import ids, step
-from common.database import Cursor, Database, jobs, runs, scenes, waits
-from common.database.jobs import Attempt, Step
-from common.errors import PermanentError, ProviderRefused, TransientError
+from common.application import pipeline_step
+from common.application.pipeline_step import SceneEvent
+from common.database import Cursor, Database, attempts, provider_queue, runs, scenes
+from common.database.attempts import Attempt, Step
+from common.domain import ids
+from common.domain.errors import PermanentError, ProviderRefused, TransientError
+from common.domain.video import Stage
 from common.settings import DatabaseSettings
-from common.step import SceneEvent
 from common.storage import MediaFolder
-from common.video import Stage
 from tests.contract.clips import start_clips
 from tests.contract.gateway import Gateway, quietly
 from tests.contract.vendors import Shelf, Visit
@@ -80,7 +81,7 @@ class Scene:
 
     def attempt(self) -> Attempt:
         with self.database.transaction() as cursor:
-            found = jobs.latest(cursor, Step(self.video_id, "clip", 1, 1))
+            found = attempts.latest(cursor, Step(self.video_id, "clip", 1, 1))
         assert found is not None
         return found
 
@@ -127,7 +128,7 @@ def test_a_provider_that_says_when_to_come_back_is_asked_then(scene: Scene) -> N
 
 
 def test_a_run_that_is_never_answered_leaves_the_job_to_the_next(scene: Scene) -> None:
-    from clip.work import MAX_POLLS
+    from clip.job import MAX_POLLS
 
     scene.order()
     scene.visit.vendor.fault("tasks.get", "503", times=MAX_POLLS)
@@ -162,7 +163,7 @@ BAD = {"404": "clip.output_lost", "expired": "clip.output_lost", "corrupt": "med
 
 def collect_in_vain(scene: Scene, mode: str, times: int | None = None) -> None:
     """Fetch a clip that is no good, as often as a run does."""
-    from clip.work import MAX_COLLECTIONS
+    from clip.job import MAX_COLLECTIONS
 
     scene.order()
     scene.later(10)
@@ -296,12 +297,19 @@ def test_a_free_attempt_in_between_does_not_settle_a_call_in_doubt(scene: Scene)
     scene.fails("start")
     step_of_clip = Step(scene.video_id, "clip", 1, 1)
     with scene.database.transaction() as cursor:
-        free = jobs.insert(
-            cursor, step_of_clip, attempt=2, token=ids.new("att"), provider="offline",
-            model="camera", estimated_usd=Decimal(0), lease_seconds=0, possible_duplicate=False,
-        )  # fmt: skip
+        free = attempts.insert(
+            cursor,
+            step_of_clip,
+            attempt=2,
+            token=ids.new("att"),
+            provider="offline",
+            model="camera",
+            estimated_usd=Decimal(0),
+            lease_seconds=0,
+            possible_duplicate=False,
+        )
         assert free
-        jobs.ended(cursor, free, "failed", "internal")
+        attempts.ended(cursor, free, "failed", "internal")
     scene.fail_and_resume()
     error = scene.fails("start")
     assert isinstance(error, PermanentError)
@@ -310,7 +318,7 @@ def test_a_free_attempt_in_between_does_not_settle_a_call_in_doubt(scene: Scene)
 
 
 def test_a_job_at_work_is_left_when_time_is_over_and_waited_for(scene: Scene) -> None:
-    from clip.work import MAX_POLLS
+    from clip.job import MAX_POLLS
 
     scene.order("stuck_running")
     for _ in range(MAX_POLLS - 1):
@@ -348,7 +356,7 @@ def test_a_job_that_failed_for_free_is_ordered_again_so_often(
         assert answer["status"] == "waiting"
         assert answer["wait_seconds"] in range(15 * tried, 46 * tried)
         with scene.database.transaction() as cursor:
-            (shown,) = waits.of_run(cursor, scene.run_id)
+            (shown,) = provider_queue.of_run(cursor, scene.run_id)
         assert "ordered again" in shown.detail
         assert scene.act("start")["status"] == "queued"
     scene.later(10)
@@ -504,7 +512,7 @@ def test_a_start_and_a_collector_do_not_block_each_other(
     scene.order()
     with closing(Database(migrated)) as other, ThreadPoolExecutor(1) as pool:
         with other.transaction() as cursor:
-            assert jobs.latest(cursor, Step(scene.video_id, "clip", 1, 1))
+            assert attempts.latest(cursor, Step(scene.video_id, "clip", 1, 1))
             start = pool.submit(scene.act, "start")
             until_blocked(other)
             scenes.finish_clip(cursor, scene.video_id, 1, 1, key="k", frames=1, usd=Decimal(0))
@@ -520,7 +528,9 @@ def test_a_step_that_ends_its_run_and_a_cancel_do_not_block_each_other(
     with closing(Database(migrated)) as other, ThreadPoolExecutor(1) as pool:
         with other.transaction() as cursor:
             runs.lock(cursor, scene.run_id)
-            failing = pool.submit(step._write_down, scene.database, event, Stage.CLIP, 1, no_key)
+            failing = pool.submit(
+                pipeline_step._write_down, scene.database, event, Stage.CLIP, 1, no_key
+            )
             until_blocked(other)
             scenes.cancel(cursor, scene.video_id)
         failing.result(30)

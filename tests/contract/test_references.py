@@ -10,14 +10,15 @@ from decimal import Decimal
 import pytest
 from PIL import Image
 
-from common import ids, pictures
+from common.application.image_inputs import References
 from common.database import Database, media, scenes, uploads
 from common.database.media import Search
 from common.database.uploads import Upload
-from common.errors import InvalidInput, NotFound, PayloadTooLarge
-from common.references import References
-from common.uploads import Found
-from common.wishes import CreateVideo
+from common.domain import ids
+from common.domain.errors import InvalidInput, NotFound, PayloadTooLarge
+from common.domain.uploads import Found
+from common.media import images
+from common.schemas.requests import CreateVideo
 from tests.contract.gateway import Gateway
 from tests.contract.rows import admit, tell
 from tests.contract.ssrf import ADDRESSES, WRITTEN
@@ -73,7 +74,7 @@ def painted(database: Database) -> str:
 
 
 def test_a_picture_is_taken_by_its_id(references: References, database: Database) -> None:
-    assert wished(references, image_id=painted(database)) == pictures.clean(png()).data
+    assert wished(references, image_id=painted(database)) == images.clean(png()).data
 
 
 def test_a_picture_is_taken_from_a_url_and_cleaned(
@@ -97,7 +98,7 @@ def test_a_picture_is_taken_from_a_url_and_cleaned(
 def test_a_link_of_our_own_is_looked_up_and_never_visited(
     references: References, host: ForeignHost, url: str
 ) -> None:
-    assert wished(references, image_url=url) == pictures.clean(png()).data
+    assert wished(references, image_url=url) == images.clean(png()).data
     with pytest.raises(InvalidInput) as caught:
         wished(references, "bob", image_url=url)
     assert (caught.value.field, caught.value.error_code) == ("image_url", "request.invalid")
@@ -179,7 +180,7 @@ def test_pictures_are_fetched_side_by_side(references: References, host: Foreign
     begun = time.monotonic()
     found = references.read_all("alice", texts, (320, 240))
     assert time.monotonic() - begun < 6
-    assert [pictures.size(source.picture) for source in found] == [(320, 240)] * 10
+    assert [images.size(source.picture) for source in found] == [(320, 240)] * 10
     host.pages["/3.png"] = Page(b"no picture")
     with pytest.raises(InvalidInput) as refused:
         references.read_all("alice", texts)
@@ -188,10 +189,14 @@ def test_pictures_are_fetched_side_by_side(references: References, host: Foreign
 
 @pytest.mark.parametrize(
     "name",
-    ["user-uploads/reference_image_1.png", "user-uploads/reference_image_2_1.png",
-     "video-clips/final_video_1.jpg", "video-clips/final_video_1.webp",
-     "video-clips/thumbnail_2_1.jpg"],
-)  # fmt: skip
+    [
+        "user-uploads/reference_image_1.png",
+        "user-uploads/reference_image_2_1.png",
+        "video-clips/final_video_1.jpg",
+        "video-clips/final_video_1.webp",
+        "video-clips/thumbnail_2_1.jpg",
+    ],
+)
 def test_every_link_to_a_picture_that_the_api_gave_out_is_taken(
     name: str, references: References, database: Database
 ) -> None:
@@ -199,15 +204,21 @@ def test_every_link_to_a_picture_that_the_api_gave_out_is_taken(
     key = f"alice/{video_id}/{name}"
     references.store.put(key, png((32, 16)), "image/png")
     url = f"https://h.example/live/api/proxy_s3_image/{key}?t=capability"
-    assert wished(references, image_url=url) == pictures.clean(png((32, 16))).data
+    assert wished(references, image_url=url) == images.clean(png((32, 16))).data
     with pytest.raises(InvalidInput):
         wished(references, "bob", image_url=url)
 
 
 @pytest.mark.parametrize(
-    "name", ["receipts/x.json", "video-clips/final_video_1.mp4", "provenance/manifest_1.json",
-             "video-clips/delivered/x", "user-uploads/../receipts/a.png"],
-)  # fmt: skip
+    "name",
+    [
+        "receipts/x.json",
+        "video-clips/final_video_1.mp4",
+        "provenance/manifest_1.json",
+        "video-clips/delivered/x",
+        "user-uploads/../receipts/a.png",
+    ],
+)
 def test_other_files_of_a_video_are_not_read_as_pictures(
     name: str, references: References, database: Database
 ) -> None:

@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from api.answer import Answer
-from api.idempotency import Once
-from api.links import Links
-from api.videos import Videos
-from common import secrets
-from common.admission import Admission
-from common.caller import Caller
+from api.http.idempotency import Once
+from api.http.response import Answer
+from api.services.links import Links
+from api.services.videos import Videos
+from common.application.admission import Admission
+from common.aws import secrets
 from common.database import Cursor, Database, idempotency, runs
-from common.errors import Conflict, DatabaseUnavailable, VideoError
+from common.domain.caller import Caller
+from common.domain.errors import Conflict, DatabaseUnavailable, VideoError
+from common.schemas.requests import CreateVideo
 from common.settings import ApiSettings, load
 from common.storage.s3 import S3MediaStore
-from common.wishes import CreateVideo
 from infra.local.postgres import Postgres
 from tests.contract.conftest import NAME, ROLES
 from tests.contract.gateway import Gateway

@@ -5,17 +5,22 @@ from typing import Any
 
 import pytest
 
-from common.database import Database, jobs, runs, videos
-from common.errors import PermanentError
-from common.providers import models
+from common.database import Database, attempts, runs, videos
+from common.domain import models
+from common.domain.errors import PermanentError
 from tests.contract.clips import start_clips
 from tests.contract.gateway import Gateway, Reply, quietly
 from tests.contract.rows import admit
 from tests.contract.vendors import Shelf, Visit
 
 FAILURE = {
-    "code": "x", "stage": "clip", "scene": 1, "detail": "no", "retryable": True, "billed": None,
-}  # fmt: skip
+    "code": "x",
+    "stage": "clip",
+    "scene": 1,
+    "detail": "no",
+    "retryable": True,
+    "billed": None,
+}
 
 
 _CLIPS = models.paid().video
@@ -71,7 +76,7 @@ def test_a_call_that_nobody_knows_of_is_got_past_by_saying_so(
     goes_on({"on_unknown": "resubmit_once"})
     assert len(visit.charges()) == 2
     with database.transaction() as cursor:
-        assert len(jobs.open_clips(cursor, video_id)) == 1
+        assert len(attempts.open_clips(cursor, video_id)) == 1
     clip = gateway.call("GET", f"/v1/videos/{video_id}").json()["scenes"][0]["clip"]
     assert clip["cost"]["possible_duplicate"] is True
     assert clip["cost"]["possible"] == clip["cost"]["open"] == clip["cost"]["estimated"]

@@ -7,7 +7,7 @@ import pytest
 
 from common.database import Database
 from common.database import roles as database_roles
-from common.errors import PermanentError
+from common.domain.errors import PermanentError
 from common.settings import DatabaseSettings
 from infra.local.postgres import Postgres
 from migrate import roles

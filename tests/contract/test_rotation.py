@@ -7,9 +7,9 @@ from secrets import token_hex
 
 import pytest
 
-from common import secrets
+from common.aws import secrets
 from common.database import Database
-from common.errors import DatabaseUnavailable
+from common.domain.errors import DatabaseUnavailable
 from common.settings import DatabaseSettings
 from migrate import roles
 from migrate.privileges import PRIVILEGES

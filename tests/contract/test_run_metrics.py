@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from common.database import Database, jobs, runs
-from common.database.jobs import Step
-from common.errors import OutcomeUnknown, PermanentError
+from common.database import Database, attempts, runs
+from common.database.attempts import Step
+from common.domain.errors import OutcomeUnknown, PermanentError
+from common.domain.video import Stage
 from common.settings import DatabaseSettings
-from common.video import Stage
 from tests.contract.conftest import as_role
 from tests.contract.gateway import Context, Gateway, quietly
 from tests.contract.rows import admit, tell
@@ -117,7 +117,7 @@ def test_a_finished_run_says_how_long_its_stages_took(
 def test_a_run_that_no_other_can_get_past_is_counted_by_the_step_that_met_it(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from common.step import SceneEvent, step
+    from common.application.pipeline_step import SceneEvent, step
 
     video_id, run_id = admit(database)
     tell(database, video_id)
@@ -151,10 +151,17 @@ def test_a_call_that_is_made_again_in_doubt_is_counted(
 def pay(database: Database, provider: str, usd: str, hours_ago: float = 0) -> None:
     video_id, _ = admit(database)
     with database.transaction() as cursor:
-        jobs.insert(
-            cursor, Step(video_id, "clip", 1, 1), attempt=1, token=video_id, provider=provider,
-            model="model", estimated_usd=Decimal(usd), lease_seconds=60, possible_duplicate=False,
-        )  # fmt: skip
+        attempts.insert(
+            cursor,
+            Step(video_id, "clip", 1, 1),
+            attempt=1,
+            token=video_id,
+            provider=provider,
+            model="model",
+            estimated_usd=Decimal(usd),
+            lease_seconds=60,
+            possible_duplicate=False,
+        )
         cursor.execute(
             "UPDATE provider_jobs SET created_at = now() - %s * interval '1 hour' WHERE token = %s",
             (hours_ago, video_id),
@@ -186,13 +193,15 @@ def test_an_idle_sweep_writes_no_metric(
 
 
 def test_a_run_that_the_sweeper_ends_is_counted(
-    database: Database, sweep: Any, monkeypatch: pytest.MonkeyPatch,
+    database: Database,
+    sweep: Any,
+    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    from common import pipeline
+) -> None:
+    from common.aws import executions
 
     states = iter(["TIMED_OUT", "SUCCEEDED"])
-    monkeypatch.setattr(pipeline, "status", lambda _machine, _run: next(states))
+    monkeypatch.setattr(executions, "status", lambda _machine, _run: next(states))
     for _ in range(2):
         _, run_id = admit(database)
         assert sweep({"detail": {"name": run_id}})["ended"] == 1

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from common import ffmpeg
-from common.errors import MediaError, PermanentError, TransientError
-from common.providers import JobRef, JobStatus, Retry, models, video_provider
+from common.domain import models
+from common.domain.errors import MediaError, PermanentError, TransientError
+from common.domain.video import RATIOS
+from common.media import ffmpeg
+from common.providers import JobRef, JobStatus, Retry, video_provider
 from common.providers.video import runway as adapter
 from common.providers.video.runway import Runway
-from common.video import RATIOS
 from tests.contract import vendors
 from tests.contract.vendors import Visit
 from tests.stand_ins import runway

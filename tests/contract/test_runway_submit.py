@@ -6,17 +6,13 @@ from collections.abc import Iterator
 import pytest
 from PIL import Image
 
-from common.errors import (
-    InvalidInput,
-    NotAccepted,
-    OutcomeUnknown,
-    ProviderRefused,
-)
-from common.providers import ClipRequest, JobRef, models, video_provider
+from common.domain import models
+from common.domain.errors import InvalidInput, NotAccepted, OutcomeUnknown, ProviderRefused
+from common.domain.video import RATIOS, Picture
+from common.providers import ClipRequest, JobRef, video_provider
 from common.providers.video import _runway_api
 from common.providers.video._runway_picture import within_ratio
 from common.providers.video.runway import Runway
-from common.video import RATIOS, Picture
 from tests.contract import vendors
 from tests.contract.vendors import Visit
 from tests.stand_ins import runway

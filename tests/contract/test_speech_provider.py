@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from common.errors import InvalidInput
-from common.narration import FASTEST, fit, room
-from common.providers import SpeechProvider, SpeechRequest, models, names, speech_provider
-from common.providers.models import Model
-from common.sound import read_wav
-from common.styles import mood
+from common.domain import models
+from common.domain.errors import InvalidInput
+from common.domain.models import Model
+from common.domain.narration import FASTEST, fit, room
+from common.domain.styles import mood
+from common.media.wav import read_wav
+from common.providers import SpeechProvider, SpeechRequest, names, speech_provider
 from tests.contract import vendors
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from common import generation
-from common.database import Database, jobs, narrations, scenes
-from common.errors import PermanentError
+from common import runtime
+from common.database import Database, attempts, narrations, scenes
+from common.domain.errors import PermanentError
+from common.media.wav import read_wav
 from common.settings import DatabaseSettings
-from common.sound import read_wav
 from common.storage import MediaFolder
 from speech.handler import handler
 from tests.contract.conftest import as_role
@@ -65,12 +65,12 @@ def shelf(
         "OPENAI_BASE_URL": running.base_url,
     }.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(generation, "S3MediaStore", lambda _bucket: shelf)
-    made = (generation.settings, generation.database, generation.store, generation.ledger)
+    monkeypatch.setattr(runtime, "S3MediaStore", lambda _bucket: shelf)
+    made = (runtime.settings, runtime.database, runtime.store, runtime.ledger)
     for one in made:
         one.cache_clear()
     yield shelf
-    generation.database().close()
+    runtime.database().close()
     for one in made:
         one.cache_clear()
 
@@ -109,9 +109,7 @@ def billed(visit: Visit) -> Decimal:
 def test_a_narration_is_spoken_once_kept_and_billed(
     shelf: Shelf, database: Database, ids: dict[str, str], visit: Visit
 ) -> None:
-    said = {
-        "status": "succeeded", "scene": 2, "provider": "openai", "model": "gpt-audio-1.5"
-    }  # fmt: skip
+    said = {"status": "succeeded", "scene": 2, "provider": "openai", "model": "gpt-audio-1.5"}
     assert speak(ids) == said
     assert speak(ids) == said  # a repeated run
     assert visit.calls(ENDPOINT) == 1
@@ -121,7 +119,7 @@ def test_a_narration_is_spoken_once_kept_and_billed(
     assert row.audio_key == key
     assert read_wav(shelf.get(key)).seconds == pytest.approx(float(row.seconds or 0), abs=0.001)
     with database.transaction() as cursor:
-        (charge,) = jobs.by_step(cursor, ids["video_id"])
+        (charge,) = attempts.by_step(cursor, ids["video_id"])
     assert (charge.kind, charge.scene, charge.charged_usd) == ("speech", 2, row.cost_usd)
     assert row.cost_usd == billed(visit)
 
@@ -205,7 +203,7 @@ def test_a_voice_that_cannot_be_used_is_paid_and_may_be_tried_again(
     assert (row.error["retryable"], row.error["billed"]) == (True, True)
     speak(ids)  # of a resumed run
     with database.transaction() as cursor:
-        (charge,) = jobs.by_step(cursor, ids["video_id"])
+        (charge,) = attempts.by_step(cursor, ids["video_id"])
     assert charge.charged_usd == billed(visit)
 
 

@@ -10,7 +10,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
-from common import ffmpeg
+from common.media import ffmpeg
 from tests.stand_ins import bedrock, pictures
 from tests.stand_ins.process import StandIn
 from tests.stand_ins.wire import Answer, Request, Server

@@ -7,7 +7,7 @@ from typing import Any
 import openai
 import pytest
 
-from common.sound import read_wav
+from common.media.wav import read_wav
 from tests.stand_ins import openai as openai_stand_in
 from tests.stand_ins.process import StandIn
 

@@ -9,7 +9,7 @@ import pytest
 import requests
 import runwayml
 
-from common import ffmpeg
+from common.media import ffmpeg
 from tests.stand_ins import pictures, runway, vectors
 from tests.stand_ins.process import StandIn
 

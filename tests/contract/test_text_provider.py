@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from common import narration
-from common.providers import StoryRequest, TextProvider, models, names, text_provider
-from common.styles import mood, style
+from common.domain import models, narration
+from common.domain.styles import mood, style
+from common.providers import StoryRequest, TextProvider, names, text_provider
 from tests.contract import vendors
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn

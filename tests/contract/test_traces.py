@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from api.console import Console
+from api.presenters.console import Console
 from common import settings
 from common.database import Database
 from tests.contract.conftest import MACHINE
@@ -34,9 +34,9 @@ def begin(monkeypatch: pytest.MonkeyPatch) -> Begin:
 @pytest.fixture
 def deployed(gateway: Gateway, begin: Begin) -> Iterator[Gateway]:
     """The API of a stage on AWS."""
-    from api import resources
+    from api import dependencies
 
-    kept = (resources.settings, resources.console, resources.videos, resources.listing)
+    kept = (dependencies.settings, dependencies.console, dependencies.videos, dependencies.listing)
     begin(FIRST)
     for one in kept:
         one.cache_clear()
@@ -47,11 +47,16 @@ def deployed(gateway: Gateway, begin: Begin) -> Iterator[Gateway]:
 
 @pytest.mark.parametrize(
     ("method", "path", "body", "status"),
-    [("GET", "/v1/videos", None, 200), ("POST", "/v1/videos", WISH, 202),
-     ("POST", "/v1/videos", {}, 422), ("GET", "/v1/videos/vid_none", None, 404),
-     ("GET", "/nowhere", None, 404), ("GET", "/v1/health", None, 200),
-     ("OPTIONS", "/v1/videos", None, 204)],
-)  # fmt: skip
+    [
+        ("GET", "/v1/videos", None, 200),
+        ("POST", "/v1/videos", WISH, 202),
+        ("POST", "/v1/videos", {}, 422),
+        ("GET", "/v1/videos/vid_none", None, 404),
+        ("GET", "/nowhere", None, 404),
+        ("GET", "/v1/health", None, 200),
+        ("OPTIONS", "/v1/videos", None, 204),
+    ],
+)
 def test_every_answer_names_its_trace(
     method: str, path: str, body: Any, status: int, deployed: Gateway
 ) -> None:
@@ -99,7 +104,7 @@ def test_a_run_goes_on_with_the_trace_of_its_request(deployed: Gateway, begin: B
 
 def test_a_run_that_the_sweeper_starts_has_the_trace_of_the_sweep(
     database: Database, sweep: Any, begin: Begin
-) -> None:  # fmt: skip
+) -> None:
     begin(FIRST)
     _, run_id = admit(database)
     begin(SECOND)

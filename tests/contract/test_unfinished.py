@@ -5,12 +5,11 @@ from typing import Any
 
 import pytest
 
-from common import ids
-from common.database import Database, jobs, narrations, runs, scenes, versions, videos
-from common.database.jobs import Step
+from common.database import Database, attempts, narrations, runs, scenes, versions, videos
+from common.database.attempts import Step
 from common.database.videos import Final
-from common.providers import models
-from common.video import Cost, Part, Work
+from common.domain import ids, models
+from common.domain.video import Cost, Part, Work
 from tests.contract.clips import start_clips
 from tests.contract.gateway import Gateway, Reply, quietly
 from tests.contract.rows import admit, tell
@@ -19,14 +18,21 @@ from tests.contract.vendors import Shelf, Visit
 
 _PAID = models.paid()
 PAID = {
-    "text_provider": _PAID.text.provider, "text_model": _PAID.text.model,
-    "image_provider": _PAID.image.provider, "image_model": _PAID.image.model,
-    "video_provider": _PAID.video.provider, "video_model": _PAID.video.model,
-}  # fmt: skip
+    "text_provider": _PAID.text.provider,
+    "text_model": _PAID.text.model,
+    "image_provider": _PAID.image.provider,
+    "image_model": _PAID.image.model,
+    "video_provider": _PAID.video.provider,
+    "video_model": _PAID.video.model,
+}
 DECLINED = {
-    "code": "safety.input", "stage": "image", "scene": 2, "detail": "Declined.",
-    "retryable": False, "billed": False,
-}  # fmt: skip
+    "code": "safety.input",
+    "stage": "image",
+    "scene": 2,
+    "detail": "Declined.",
+    "retryable": False,
+    "billed": False,
+}
 NO_WAIT = {"Prefer": "wait=0"}
 
 
@@ -85,17 +91,24 @@ def of_run(database: Database, run_id: str) -> Work:
 def attempt(database: Database, step: Step, state: str, usd: str = "0.25", number: int = 1) -> None:
     """Write a call for the step into the ledger, as it ended."""
     with database.transaction() as cursor:
-        made = jobs.insert(
-            cursor, step, attempt=number, token=ids.new("att"), provider="x", model="y",
-            estimated_usd=Decimal(usd), lease_seconds=0, possible_duplicate=False,
-        )  # fmt: skip
+        made = attempts.insert(
+            cursor,
+            step,
+            attempt=number,
+            token=ids.new("att"),
+            provider="x",
+            model="y",
+            estimated_usd=Decimal(usd),
+            lease_seconds=0,
+            possible_duplicate=False,
+        )
         assert made
         if state == "submitted":
-            jobs.submitted(cursor, made, {})
+            attempts.submitted(cursor, made, {})
         elif state == "succeeded":
-            jobs.succeeded(cursor, made, Cost(Decimal(usd)))
+            attempts.succeeded(cursor, made, Cost(Decimal(usd)))
         else:
-            jobs.ended(cursor, made, state, "x")
+            attempts.ended(cursor, made, state, "x")
 
 
 # -- the status ------------------------------------------------------------------------------------
@@ -315,8 +328,11 @@ def test_a_change_that_cannot_be_made_is_refused_by_name_and_stores_nothing(
     body: dict[str, Any], pointer: str, video_id: str, gateway: Gateway, database: Database
 ) -> None:
     good = {"scenes": {"1": {"prompt": "changed"}}}
-    both = {**good, **body, "scenes": {**good["scenes"], **body["scenes"]}} if isinstance(
-        body.get("scenes"), dict) else {**good, **body}  # fmt: skip
+    both = (
+        {**good, **body, "scenes": {**good["scenes"], **body["scenes"]}}
+        if isinstance(body.get("scenes"), dict)
+        else {**good, **body}
+    )
     before = prompts(database, video_id, 1)
     refused = resume(gateway, video_id, both)
     pointers = [fault["pointer"].removesuffix("/[key]") for fault in refused.json()["errors"]]

@@ -66,13 +66,21 @@ def test_requests_runs_and_cost_stay_when_the_video_goes(
         cursor.execute("DELETE FROM video_sessions")
     (day,) = usage(owned, A)["data"]
     assert day == {
-        "day": today, "key_id": A, "key_name": "key 0", "user_id": "ann",
-        "requests": 5, "refused": 0, "runs": 1,
+        "day": today,
+        "key_id": A,
+        "key_name": "key 0",
+        "user_id": "ann",
+        "requests": 5,
+        "refused": 0,
+        "runs": 1,
         "cost": {
-            **nothing, "amount": "0.5000", "at_most": "0.5000", "reserved": "0.0000",
+            **nothing,
+            "amount": "0.5000",
+            "at_most": "0.5000",
+            "reserved": "0.0000",
             "currency": "USD",
         },
-    }  # fmt: skip
+    }
 
 
 def test_an_owner_sees_their_keys_and_the_operator_all(owned: Gateway) -> None:
@@ -124,11 +132,17 @@ def test_days_are_chosen_and_paged_without_gap_or_double(
 @pytest.mark.parametrize(
     "query",
     [
-        "?from=2024-03-02&to=2024-03-01", "?from=2020-01-01&to=2024-01-01", "?from=1700000000",
-        "?from=yesterday", "?to=0000-01-01", "?limit=0", "?cursor=x", "?key_id=*",
+        "?from=2024-03-02&to=2024-03-01",
+        "?from=2020-01-01&to=2024-01-01",
+        "?from=1700000000",
+        "?from=yesterday",
+        "?to=0000-01-01",
+        "?limit=0",
+        "?cursor=x",
+        "?key_id=*",
         "?cursor=2024-99-99.operator",
     ],
-)  # fmt: skip
+)
 def test_wrong_questions_are_422(query: str, owned: Gateway) -> None:
     owned.key_id, owned.user_id = A, "ann"
     assert owned.call("GET", f"/v1/usage{query}").json()["code"] == "request.invalid"

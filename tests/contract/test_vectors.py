@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from common.errors import NotAccepted, OutcomeUnknown
+from common.domain import models
+from common.domain.errors import NotAccepted, OutcomeUnknown
 from common.providers import (
     JobRef,
     JobState,
     JobStatus,
     Retry,
     image_provider,
-    models,
-    outcome,
     speech_provider,
     text_provider,
+    vendor_errors,
     video_provider,
 )
 from tests.contract import vendors
@@ -137,7 +137,7 @@ def test_what_its_vector_lets_us_repeat_is_no_refusal(vector: str) -> None:
 def test_what_its_vector_calls_retryable_is_so(vector: str) -> None:
     made = PAID[vector]
     assert isinstance(made, tuple)
-    assert made[0] is NotAccepted or outcome.MEANINGS[made[1]].helps_unchanged
+    assert made[0] is NotAccepted or vendor_errors.MEANINGS[made[1]].helps_unchanged
 
 
 def test_some_vectors_say_that_something_may_be_repeated() -> None:

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from common import ffmpeg
+from common.domain import models
+from common.domain.video import RATIOS
+from common.media import ffmpeg
 from common.providers import (
     ClipRequest,
     JobRef,
     JobState,
     JobStatus,
     VideoProvider,
-    models,
     names,
     video_provider,
 )
-from common.video import RATIOS
 from tests.contract import vendors
 from tests.contract.vendors import Shelf
 from tests.stand_ins import bedrock, runway

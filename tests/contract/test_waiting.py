@@ -7,16 +7,17 @@ from typing import Any
 
 import pytest
 
-from common.database import Cursor, Database, jobs, runs, waits
-from common.database.jobs import Attempt, Step
-from common.errors import NotAccepted, OutcomeUnknown, ProviderRefused, Waiting
-from common.paid import Charge, Facts, Ledger
-from common.providers import models
-from common.providers.limits import Limit
+from common.application.billing.charge import Charge
+from common.application.billing.paid_calls import Facts, Ledger
+from common.application.billing.provider_queue import MOST_ROUNDS
+from common.database import Cursor, Database, attempts, provider_queue, runs
+from common.database.attempts import Attempt, Step
+from common.domain import models
+from common.domain.errors import NotAccepted, OutcomeUnknown, ProviderRefused, Waiting
+from common.domain.provider_limits import Limit
+from common.domain.video import Cost
 from common.settings import DatabaseSettings
 from common.storage import MediaFolder
-from common.video import Cost
-from common.waiting import MOST_ROUNDS
 from tests.contract.rows import admit
 from tests.contract.test_paid import Shelf
 
@@ -92,17 +93,17 @@ class Bench:
     def end(self, scene: int) -> None:
         """The provider has finished the clip."""
         with self.database.transaction() as cursor:
-            attempt = jobs.latest(cursor, Step(self.video_id, "clip", scene, 1))
+            attempt = attempts.latest(cursor, Step(self.video_id, "clip", scene, 1))
             assert attempt
-            jobs.succeeded(cursor, attempt, PRICE)
+            attempts.succeeded(cursor, attempt, PRICE)
 
     @staticmethod
     def _record_job(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
-        jobs.submitted(cursor, attempt, {"id": "task"})
+        attempts.submitted(cursor, attempt, {"id": "task"})
 
     @staticmethod
     def _record_picture(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
-        jobs.succeeded(cursor, attempt, PRICE)
+        attempts.succeeded(cursor, attempt, PRICE)
 
 
 @pytest.fixture
@@ -180,9 +181,9 @@ def test_a_crash_leaks_no_place(bench: Bench) -> None:
     bench.start(1)
     bench.start(2)
     with bench.database.transaction() as cursor:
-        attempt = jobs.latest(cursor, Step(bench.video_id, "clip", 1, 1))
+        attempt = attempts.latest(cursor, Step(bench.video_id, "clip", 1, 1))
         assert attempt
-        jobs.count_poll(cursor, attempt, 300)
+        attempts.count_poll(cursor, attempt, 300)
     bench.later(61)
     bench.start(3)  # the place of scene 2 was not renewed
     bench.waits(4)
@@ -287,7 +288,7 @@ def test_it_is_shown_why_and_since_when(bench: Bench) -> None:
     bench.later(60)
     bench.waits(1)
     with bench.database.transaction() as cursor:
-        (shown,) = waits.of_run(cursor, bench.run_id)
+        (shown,) = provider_queue.of_run(cursor, bench.run_id)
         events = [e for e in runs.events(cursor, bench.run_id) if e.type == "clip.waiting"]
     assert (shown.code, shown.detail) == ("waiting.provider_busy", "Runway is busy.")
     assert shown.since < shown.back_at
@@ -296,7 +297,7 @@ def test_it_is_shown_why_and_since_when(bench: Bench) -> None:
     bench.later(60)
     bench.start(1)
     with bench.database.transaction() as cursor:
-        assert waits.of_run(cursor, bench.run_id) == []
+        assert provider_queue.of_run(cursor, bench.run_id) == []
 
 
 def test_waiting_grows_and_ends_with_a_reason(bench: Bench) -> None:
@@ -320,8 +321,9 @@ def test_waiting_grows_and_ends_with_a_reason(bench: Bench) -> None:
     # Another run over the same video is as patient again.
     bench.run_id = bench.execute(
         "INSERT INTO runs (run_id, session_id, kind) VALUES ('run_2', %s, 'resume') "
-        "RETURNING run_id", bench.video_id
-    )[0]["run_id"]  # fmt: skip
+        "RETURNING run_id",
+        bench.video_id,
+    )[0]["run_id"]
     assert bench.waits(1).retry_after in range(5, 8)
 
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from api import waiting
+from api.http import prefer_wait
 from common.database import Database, runs
 from infra.local.postgres import Postgres
 from tests.contract.conftest import NAME
@@ -36,14 +36,24 @@ WISH = {"prompt": "A paper boat", "scenes": 2, "seconds": 2}
     ],
 )
 def test_what_a_client_prefers(prefer: str | None, seconds: int | None) -> None:
-    assert waiting.asked(prefer) == seconds
+    assert prefer_wait.asked(prefer) == seconds
 
 
 def end(database: Database, run_id: str) -> None:
     time.sleep(0.7)
     with database.transaction() as cursor:
-        runs.fail(cursor, run_id, {"code": "x", "stage": "story", "scene": None, "detail": "no",
-                                   "retryable": True, "billed": None})  # fmt: skip
+        runs.fail(
+            cursor,
+            run_id,
+            {
+                "code": "x",
+                "stage": "story",
+                "scene": None,
+                "detail": "no",
+                "retryable": True,
+                "billed": None,
+            },
+        )
 
 
 def test_who_waits_long_enough_gets_the_end(gateway: Gateway, database: Database) -> None:

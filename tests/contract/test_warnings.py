@@ -3,11 +3,11 @@
 import json
 from decimal import Decimal
 
-from common import outbox
+from common.application import inbox_results
 from common.database import Database, inbox, narrations, runs, scenes, videos
 from common.database.inbox import Taken
 from common.database.videos import Final
-from common.video import Scene, Story
+from common.domain.video import Scene, Story
 from tests.contract.gateway import Gateway
 from tests.contract.rows import admit
 from tests.contract.vendors import Shelf
@@ -60,6 +60,6 @@ def test_warnings_are_in_the_result_beside_the_inbox(database: Database) -> None
         videos.insert_final(cursor, video_id, CUT)
         runs.succeed(cursor, run_id)
     shelf = Shelf()
-    outbox.answer_for(database, shelf, run_id)
+    inbox_results.answer_for(database, shelf, run_id)
     (data,) = shelf.objects.values()
     assert json.loads(data)["warnings"] == [SHORTENED, SPOKEN, DRAWN]

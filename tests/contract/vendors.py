@@ -15,9 +15,11 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from common import aws as common_aws
-from common import ids
-from common.errors import NotFound, VideoError
+from common.aws import clients as common_aws
+from common.domain import ids
+from common.domain.errors import NotFound, VideoError
+from common.domain.styles import mood, style
+from common.domain.video import RATIOS, Picture
 from common.providers import (
     ClipRequest,
     ImageRequest,
@@ -25,8 +27,6 @@ from common.providers import (
     SpeechRequest,
     StoryRequest,
 )
-from common.styles import mood, style
-from common.video import RATIOS, Picture
 from tests.stand_ins.charge_book import Charge
 from tests.stand_ins.process import StandIn
 

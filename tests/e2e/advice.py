@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Protocol
 
-from common import advice
+from common.domain import advice
 from infra import keys
 from infra.local.cloud import running_cloud
 from infra.local.connection import Connection
@@ -209,9 +209,12 @@ class Walk:
         name = f"walker{number:04d}"
         seed = 7_000_000 + number * 100
         wish: dict[str, Any] = {
-            "prompt": f"The {name} sails at dawn", "scenes": 1, "seconds": 2, "seed": seed,
+            "prompt": f"The {name} sails at dawn",
+            "scenes": 1,
+            "seconds": 2,
+            "seed": seed,
             **case.wish,
-        }  # fmt: skip
+        }
         if case.faults:
             wish["models"] = (
                 {**PAID, "speech": {"provider": "openai"}} if "output" in wish else PAID
@@ -238,9 +241,14 @@ class Walk:
     def _undo(self, video: Mapping[str, Any], case: Case) -> None:
         """Take away the finished file, and let the run have failed with the code."""
         facts = advice.final(
-            {"code": case.code, "stage": case.stage, "scene": 1, "detail": "It failed.",
-             "billed": None}
-        )  # fmt: skip
+            {
+                "code": case.code,
+                "stage": case.stage,
+                "scene": 1,
+                "detail": "It failed.",
+                "billed": None,
+            }
+        )
         with self.database() as cursor:
             cursor.execute("DELETE FROM final_videos WHERE session_id = %s", (video["id"],))
             cursor.execute(

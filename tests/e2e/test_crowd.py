@@ -58,9 +58,12 @@ def test_on_few_connections_all_are_accepted_or_told_when_to_come_back_and_all_e
     def ask(_: int) -> Any:
         headers = {"Idempotency-Key": str(uuid.uuid4()), "Prefer": "wait=0"}
         return insistently(
-            alice, "POST", "/api/generate_story",
-            body={"prompt": "A heron and a fox"}, headers=headers,
-        )  # fmt: skip
+            alice,
+            "POST",
+            "/api/generate_story",
+            body={"prompt": "A heron and a fox"},
+            headers=headers,
+        )
 
     def end(answer: Any) -> str:
         # One that was accepted and then refused an answer may have ended when it is asked again.

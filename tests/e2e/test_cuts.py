@@ -12,7 +12,7 @@ import pytest
 import requests
 from PIL import Image
 
-from common import ffmpeg
+from common.media import ffmpeg
 from tests.e2e.client import Backstage, Client, done
 from tests.e2e.test_uploads import announce, send, settled
 from tests.media import judge
@@ -38,10 +38,16 @@ def png(colour: str) -> str:
 def folder(dora: Client) -> str:
     """Where the objects of a video of three pictures lie; it is joined plainly."""
     made = done(
-        dora, "/api/public/generate-video",
-        {"prompt": "Waves", "duration": SECONDS, "frameAspectRatio": "960:960",
-         "images": [png(colour) for colour in ("red", "green", "blue")], "requestId": NAME},
-    )  # fmt: skip
+        dora,
+        "/api/public/generate-video",
+        {
+            "prompt": "Waves",
+            "duration": SECONDS,
+            "frameAspectRatio": "960:960",
+            "images": [png(colour) for colour in ("red", "green", "blue")],
+            "requestId": NAME,
+        },
+    )
     assert [part["done"] for part in made["output"]["scenes"]] == ["copied"] * SCENES
     return str(made["s3Key"].rpartition("/video-clips/")[0])
 
@@ -109,10 +115,15 @@ def test_its_picture_is_held_in_a_cut_with_everything(
 ) -> None:
     """Crossfades, captions, music, a preview and another shape, over two broken clips of three."""
     wish = {
-        "on_broken": "still", "size": "320x320", "transition": "crossfade",
-        "transition_seconds": OVERLAP, "renditions": [{"size": "180x320"}],
-        "captions": {"burn": True}, "preview": "gif", "music": {"media": tune, "volume": 1},
-    }  # fmt: skip
+        "on_broken": "still",
+        "size": "320x320",
+        "transition": "crossfade",
+        "transition_seconds": OVERLAP,
+        "renditions": [{"size": "180x320"}],
+        "captions": {"burn": True},
+        "preview": "gif",
+        "music": {"media": tune, "volume": 1},
+    }
     asked = {"requestId": NAME, "output": wish}
     begun = dora.call("POST", MERGE, asked, headers={"Prefer": "wait=0"}).json()
     other = dora.call("POST", MERGE, {"requestId": NAME, "output": {"format": "webm"}})
@@ -125,8 +136,13 @@ def test_its_picture_is_held_in_a_cut_with_everything(
     found = files(made["output"], tmp_path)
     kinds = {kind: len(paths) for kind, paths in found.items()}
     assert kinds == {
-        "video": 1, "rendition": 1, "poster": 2, "thumbnail": 3, "preview": 1, "captions": 2
-    }  # fmt: skip
+        "video": 1,
+        "rendition": 1,
+        "poster": 2,
+        "thumbnail": 3,
+        "preview": 1,
+        "captions": 2,
+    }
     seconds = SCENES * SECONDS - 2 * OVERLAP
     for path, size in ((found["video"][0], (320, 320)), (found["rendition"][0], (180, 320))):
         facts = ffmpeg.decode(path)

@@ -4,8 +4,8 @@ import time
 from decimal import Decimal
 from typing import Any
 
-from common import ids
 from common.database import runs, videos
+from common.domain import ids
 from infra.local.cloud import sweep
 from infra.local.connection import Connection
 from tests.contract.rows import wish

@@ -11,7 +11,7 @@ import pytest
 import requests
 from PIL import Image
 
-from common import ids
+from common.domain import ids
 from tests.e2e.client import TIMEOUT, Backstage, Client
 from tests.e2e.test_refusals import assert_problem
 from tests.e2e.test_uploads import jpeg, settled
@@ -170,8 +170,11 @@ def test_an_owner_gets_fresh_links_by_id_or_key(keeper: Client, picture: dict[st
             assert requests.get(url, timeout=TIMEOUT).status_code == 200
     for query in ("", f"?id={picture['id']}&key={picture['s3Key']}"):
         assert_problem(keeper.call("GET", PRESIGNED + query), 400)
-    for query in ("?id=med_1", f"?id={picture['id']}&expiresIn=0",
-                  f"?id={picture['id']}&expiresIn=86401"):  # fmt: skip
+    for query in (
+        "?id=med_1",
+        f"?id={picture['id']}&expiresIn=0",
+        f"?id={picture['id']}&expiresIn=86401",
+    ):
         assert_problem(keeper.call("GET", PRESIGNED + query), 400)
 
 
@@ -234,8 +237,11 @@ def test_a_wrong_key_is_refused_also_where_none_is_needed(
 
 
 def test_a_video_is_not_converted(keeper: Client) -> None:
-    videos = [item for item in keeper.call("GET", "/v1/media").json()["data"]
-              if item["media_type"] == "video/mp4" and item["status"] == "ready"]  # fmt: skip
+    videos = [
+        item
+        for item in keeper.call("GET", "/v1/media").json()["data"]
+        if item["media_type"] == "video/mp4" and item["status"] == "ready"
+    ]
     for item in videos[:1]:
         problem = keeper.call("POST", CONVERT, {"id": item["id"]})
         assert_problem(problem, 400, "media.not_a_picture")

@@ -28,8 +28,15 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("python")
     (folder / "config.yaml").write_text("post_hooks: []\n")
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"]
-    files = ["--path", str(PROJECT / "docs" / "openapi.json"), "--config", "config.yaml",
-             "--output-path", "generated_client", "--fail-on-warning"]  # fmt: skip
+    files = [
+        "--path",
+        str(PROJECT / "docs" / "openapi.json"),
+        "--config",
+        "config.yaml",
+        "--output-path",
+        "generated_client",
+        "--fail-on-warning",
+    ]
     done = subprocess.run(
         [*command, *files], cwd=folder, capture_output=True, text=True, timeout=DOWNLOADED
     )
@@ -115,12 +122,24 @@ def modules() -> Path:
 def test_the_types_of_a_typescript_client_fit(modules: Path, tmp_path: Path) -> None:
     shutil.copy(TYPESCRIPT / "client.ts", tmp_path)
     node.run(
-        modules / "openapi-typescript" / "bin" / "cli.js", PROJECT / "docs" / "openapi.json",
+        modules / "openapi-typescript" / "bin" / "cli.js",
+        PROJECT / "docs" / "openapi.json",
         # By default a field with a default value must be sent.
-        "--output", tmp_path / "api.ts", "--default-non-nullable", "false",
+        "--output",
+        tmp_path / "api.ts",
+        "--default-non-nullable",
+        "false",
         cwd=tmp_path,
-    )  # fmt: skip
+    )
     tsc = modules / "typescript" / "bin" / "tsc"
-    options = ("--noEmit", "--strict", "--target", "es2022", "--module", "esnext",
-               "--moduleResolution", "bundler")  # fmt: skip
+    options = (
+        "--noEmit",
+        "--strict",
+        "--target",
+        "es2022",
+        "--module",
+        "esnext",
+        "--moduleResolution",
+        "bundler",
+    )
     node.run(tsc, *options, "client.ts", cwd=tmp_path)

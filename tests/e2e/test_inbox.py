@@ -187,8 +187,9 @@ def test_a_batch_over_a_cap_starts_nothing(box: Inbox, link: Connection) -> None
 
 
 def test_a_picture_with_its_prompt_is_a_job(box: Inbox) -> None:
-    box.drop("cat.png", picture(), prompt="A cat in a hat", scenes="1", seconds="2",
-             ratio="960:960")  # fmt: skip
+    box.drop(
+        "cat.png", picture(), prompt="A cat in a hat", scenes="1", seconds="2", ratio="960:960"
+    )
     answer = box.answer("cat.png")
     assert answer["status"] == "succeeded", answer
     reference = f"{box.user_id}/{answer['video_id']}/user-uploads/reference_image_1.png"
@@ -328,8 +329,12 @@ def test_nothing_that_runs_here_can_write_into_the_inbox(
 ) -> None:
     """The functions' own roles try it, on the deployed stack; so nothing can start itself."""
     iam = link.client("iam")
-    names = [role["RoleName"] for page in iam.get_paginator("list_roles").paginate()
-             for role in page["Roles"] if "Function" in role["RoleName"]]  # fmt: skip
+    names = [
+        role["RoleName"]
+        for page in iam.get_paginator("list_roles").paginate()
+        for role in page["Roles"]
+        if "Function" in role["RoleName"]
+    ]
     assert len(names) >= 10
     for name in names:
         statements = [

@@ -60,8 +60,9 @@ def test_many_at_once_with_one_key_make_one_run(alice: Client, backstage: Backst
     assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
     found = backstage.rows(
         "SELECT r.run_id FROM runs r JOIN video_sessions USING (session_id) "
-        "WHERE original_prompt = %s", own["prompt"],
-    )  # fmt: skip
+        "WHERE original_prompt = %s",
+        own["prompt"],
+    )
     assert len(found) == 1
     other = alice.call("POST", "/v1/videos", SMALL, headers=headers)
     assert_problem(other, 422, "idempotency.other_request")

@@ -54,23 +54,41 @@ def works(operator: Client, secret: str) -> bool:
 
 def test_a_key_is_what_was_asked_for(operator: Client, owner: str, backstage: Backstage) -> None:
     made = mint(
-        operator, owner, name=" web ", test=True, scopes=["act_as"],
-        allowedEndpoints=["GET /v1/*"], rateLimit={"requestsPerMinute": 7},
-        maxConcurrentRuns=3, dailyCapUsd="1.50", monthlyCapUsd=20, expiresIn=3600,
-    )  # fmt: skip
+        operator,
+        owner,
+        name=" web ",
+        test=True,
+        scopes=["act_as"],
+        allowedEndpoints=["GET /v1/*"],
+        rateLimit={"requestsPerMinute": 7},
+        maxConcurrentRuns=3,
+        dailyCapUsd="1.50",
+        monthlyCapUsd=20,
+        expiresIn=3600,
+    )
     secret = made.pop("key")
     assert secret.startswith("vg_test_")
     assert secret.startswith(made["prefix"])
     shown = operator.call("GET", f"{KEYS}/{made['id']}").json()["apiKey"]
     assert shown == made
     assert {name: made[name] for name in made if name not in ("id", "prefix")} == {
-        "name": "web", "userId": owner, "test": True, "scopes": ["act_as"],
-        "allowedEndpoints": ["GET /v1/*"], "isActive": True,
+        "name": "web",
+        "userId": owner,
+        "test": True,
+        "scopes": ["act_as"],
+        "allowedEndpoints": ["GET /v1/*"],
+        "isActive": True,
         "rateLimit": {"requestsPerMinute": 7, "requestsPerHour": 1000},
-        "maxConcurrentRuns": 3, "dailyCapUsd": "1.5", "monthlyCapUsd": "20",
-        "createdAt": made["createdAt"], "expiresAt": made["expiresAt"], "lastUsedAt": None,
-        "rotatedAt": None, "oldSecretEndsAt": None, "revokedAt": None,
-    }  # fmt: skip
+        "maxConcurrentRuns": 3,
+        "dailyCapUsd": "1.5",
+        "monthlyCapUsd": "20",
+        "createdAt": made["createdAt"],
+        "expiresAt": made["expiresAt"],
+        "lastUsedAt": None,
+        "rotatedAt": None,
+        "oldSecretEndsAt": None,
+        "revokedAt": None,
+    }
     stored = backstage.rows("SELECT * FROM api_keys WHERE key_id = %s", made["id"])
     assert secret not in str(stored)
 
@@ -100,9 +118,15 @@ def test_a_change_holds_from_the_next_request_on(operator: Client, owner: str) -
     made = mint(operator, owner, dailyCapUsd="5", expiresIn=3600)
     client = with_key(operator, made["key"])
     changed = change(
-        operator, made, name="renamed", allowedEndpoints=["GET /v1/videos*"], dailyCapUsd=None,
-        expiresIn=None, rateLimit={"requestsPerMinute": 9}, maxConcurrentRuns=2,
-    )  # fmt: skip
+        operator,
+        made,
+        name="renamed",
+        allowedEndpoints=["GET /v1/videos*"],
+        dailyCapUsd=None,
+        expiresIn=None,
+        rateLimit={"requestsPerMinute": 9},
+        maxConcurrentRuns=2,
+    )
     assert (changed["name"], changed["dailyCapUsd"], changed["expiresAt"]) == (
         "renamed",
         None,

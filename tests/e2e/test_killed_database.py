@@ -44,8 +44,10 @@ def wait_for_call(backstage: Backstage, video_id: str, kind: str, scene: int) ->
         if backstage.rows(
             "SELECT 1 FROM provider_jobs WHERE session_id = %s AND kind = %s AND scene = %s "
             "AND state = 'submitting'",
-            video_id, kind, scene,
-        ):  # fmt: skip
+            video_id,
+            kind,
+            scene,
+        ):
             return
         time.sleep(0.1)
     raise AssertionError(f"no call for the {kind} of scene {scene}")

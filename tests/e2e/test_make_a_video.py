@@ -11,7 +11,7 @@ import pytest
 import requests
 from PIL import Image
 
-from common import ffmpeg
+from common.media import ffmpeg
 from infra.local import demo
 from infra.local.api_client import Api
 from infra.local.connection import Connection
@@ -30,9 +30,16 @@ def picture() -> str:
 def video(alice: Client) -> dict[str, Any]:
     """A finished video of three scenes, made with a reference picture."""
     accepted = alice.create(
-        prompt=PROMPT, scenes=3, seconds=2, ratio="960:960", style="watercolor",
-        mood="Calm", image=picture(), seed=7, metadata={"order": "4711"},
-    )  # fmt: skip
+        prompt=PROMPT,
+        scenes=3,
+        seconds=2,
+        ratio="960:960",
+        style="watercolor",
+        mood="Calm",
+        image=picture(),
+        seed=7,
+        metadata={"order": "4711"},
+    )
     assert accepted["status"] in ("queued", "running")
     assert accepted["links"]["self"] == f"/v1/videos/{accepted['id']}"
     ended = alice.wait(accepted["id"])
@@ -98,8 +105,11 @@ def test_the_console_shows_one_small_execution(video: dict[str, Any], backstage:
     execution = backstage.execution(video["run_id"])
     assert execution["status"] == "SUCCEEDED"
     assert json.loads(execution["input"]) == {
-        "run_id": video["run_id"], "video_id": video["id"], "step": "all", "story": {"scenes": []}
-    }  # fmt: skip
+        "run_id": video["run_id"],
+        "video_id": video["id"],
+        "step": "all",
+        "story": {"scenes": []},
+    }
     assert len(execution["output"]) < 10 * 1024
     for secret in (PROMPT, "http", "alice"):
         assert secret not in execution["output"]

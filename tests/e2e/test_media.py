@@ -9,7 +9,7 @@ import pytest
 import requests
 from PIL import Image
 
-from common import ids
+from common.domain import ids
 from tests.e2e.client import Backstage, Client
 from tests.e2e.test_refusals import assert_problem
 
@@ -90,9 +90,17 @@ def test_the_library_is_searched_and_paged(maker: Client, media: list[dict[str, 
 @pytest.mark.deployed
 @pytest.mark.parametrize(
     "query",
-    ["?kind=poem", "?video=x", "?limit=0", "?limit=101", "?cursor=abc", "?created_after=yesterday",
-     "?q=" + "x" * 201, "?q=%00"],
-)  # fmt: skip
+    [
+        "?kind=poem",
+        "?video=x",
+        "?limit=0",
+        "?limit=101",
+        "?cursor=abc",
+        "?created_after=yesterday",
+        "?q=" + "x" * 201,
+        "?q=%00",
+    ],
+)
 def test_wrong_filters_are_named(maker: Client, query: str) -> None:
     problem = assert_problem(maker.call("GET", f"/v1/media{query}"), 422, "request.invalid")
     assert problem["errors"][0]["pointer"] == "/" + query[1:].partition("=")[0]

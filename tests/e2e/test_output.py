@@ -12,7 +12,7 @@ import pytest
 import requests
 from PIL import Image
 
-from common import ffmpeg
+from common.media import ffmpeg
 from tests.e2e.client import Backstage, Client
 
 RATE = 16_000
@@ -35,9 +35,13 @@ WISH: dict[str, Any] = {
 def video(alice: Client) -> dict[str, Any]:
     """A finished video with everything that can be wished for."""
     accepted = alice.create(
-        prompt="A red kite flies over the dunes", scenes=SCENES, seconds=SECONDS,
-        ratio="960:960", seed=7, output=WISH,
-    )  # fmt: skip
+        prompt="A red kite flies over the dunes",
+        scenes=SCENES,
+        seconds=SECONDS,
+        ratio="960:960",
+        seed=7,
+        output=WISH,
+    )
     ended = alice.wait(accepted["id"])
     assert ended["status"] == "succeeded", ended["error"]
     return ended
@@ -64,9 +68,21 @@ def files(
 def heard(path: Path) -> list[int]:
     out = path.with_suffix(".pcm")
     ffmpeg.run(
-        [*ffmpeg.source(path), "-map", "0:a:0", "-ac", "1", "-ar", str(RATE), "-f", "s16le", "-y",
-         str(out)], timeout=60,
-    )  # fmt: skip
+        [
+            *ffmpeg.source(path),
+            "-map",
+            "0:a:0",
+            "-ac",
+            "1",
+            "-ar",
+            str(RATE),
+            "-f",
+            "s16le",
+            "-y",
+            str(out),
+        ],
+        timeout=60,
+    )
     return list(array.array("h", out.read_bytes()))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from common import ffmpeg
+from common.media import ffmpeg
 from infra.local.connection import Connection
 from tests.e2e.client import Backstage, Client
 from tests.e2e.vendors import PAID, serve
@@ -39,9 +39,10 @@ def test_a_paid_video_costs_what_the_vendors_book_says(
     text, film = vendors
     client = as_user("payer")
     usable = {
-        (m["kind"], m["provider"]) for m in client.call("GET", "/v1/models").json()["data"]
+        (m["kind"], m["provider"])
+        for m in client.call("GET", "/v1/models").json()["data"]
         if m["usable"]
-    }  # fmt: skip
+    }
     assert {("text", "openai"), ("image", "openai"), ("video", "runway")} <= usable
 
     video = make(client)

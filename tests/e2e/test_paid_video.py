@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from common import ffmpeg
+from common.media import ffmpeg
 from tests.e2e.client import Client
 from tests.e2e.conftest import STAGE
 from tests.e2e.vendors import PAID, serve

@@ -10,7 +10,7 @@ import pytest
 import requests
 from PIL import Image
 
-from common import ffmpeg
+from common.media import ffmpeg
 from tests.e2e.client import Backstage, Client, done
 
 FORM = {"frameAspectRatio": "960:960"}
@@ -33,9 +33,13 @@ def test_the_first_versions_client_makes_a_video_step_by_step(
     """Story, pictures by frameIndex, clips by clipIndex, one made anew, and the merge."""
     session = {"requestId": "req-abc123", "expiresIn": 1800}
     asked = {
-        "prompt": "A day in the life of a busy city", "frameCount": 2, "duration": 4,
-        "style": "Anime", "mood": "Energetic", **FORM,
-    }  # fmt: skip
+        "prompt": "A day in the life of a busy city",
+        "frameCount": 2,
+        "duration": 4,
+        "style": "Anime",
+        "mood": "Energetic",
+        **FORM,
+    }
     told = done(carol, "/api/generate_story", {**asked, **session})
     assert told.keys() == {"success", "story", "userId", "requestId", "expiresIn"}
     scenes = told["story"]["scenes"]
@@ -47,17 +51,28 @@ def test_the_first_versions_client_makes_a_video_step_by_step(
     pictures = []
     for index, scene in enumerate(scenes):
         body = {
-            "prompt": scene["prompt"], "frameIndex": index, "totalFrames": 2,
-            "isFirstFrame": index == 0, "style": "Anime", "mood": "Energetic", **session,
-        }  # fmt: skip
+            "prompt": scene["prompt"],
+            "frameIndex": index,
+            "totalFrames": 2,
+            "isFirstFrame": index == 0,
+            "style": "Anime",
+            "mood": "Energetic",
+            **session,
+        }
         if index == 0:
             body["image"] = picture()
         made = done(carol, "/api/generate_single_image", body)
         assert made == {
-            "success": True, "imageUrl": made["imageUrl"], "proxyUrl": made["proxyUrl"],
-            "s3Key": made["s3Key"], "userId": "carol", "requestId": "req-abc123",
-            "frameIndex": index, "totalFrames": 2, "expiresIn": 1800,
-        }  # fmt: skip
+            "success": True,
+            "imageUrl": made["imageUrl"],
+            "proxyUrl": made["proxyUrl"],
+            "s3Key": made["s3Key"],
+            "userId": "carol",
+            "requestId": "req-abc123",
+            "frameIndex": index,
+            "totalFrames": 2,
+            "expiresIn": 1800,
+        }
         assert made["s3Key"].endswith(f"/reference-frames/generated_frame_{index + 1}_1.png")
         with Image.open(io.BytesIO(requests.get(made["imageUrl"], timeout=30).content)) as image:
             assert image.size == (960, 960)
@@ -66,24 +81,37 @@ def test_the_first_versions_client_makes_a_video_step_by_step(
         pictures.append(made)
 
     again = done(
-        carol, "/api/generate_single_image",
+        carol,
+        "/api/generate_single_image",
         {"prompt": "The same street at night", "frameIndex": 1, "totalFrames": 2, **session},
-    )  # fmt: skip
+    )
     assert again["s3Key"].endswith("generated_frame_2_2.png")
     assert backstage.read(again["s3Key"]) != backstage.read(pictures[1]["s3Key"])
 
     # A picture as a link to the store, through the API, and as a key: all are the caller's own.
     for index, start in enumerate([pictures[0]["imageUrl"], again["proxyUrl"]]):
         body = {
-            "startImage": start, "prompt": "Birds fly overhead", "clipIndex": index,
-            "totalClips": 2, "duration": 2, **FORM, **session,
-        }  # fmt: skip
+            "startImage": start,
+            "prompt": "Birds fly overhead",
+            "clipIndex": index,
+            "totalClips": 2,
+            "duration": 2,
+            **FORM,
+            **session,
+        }
         made = done(carol, "/api/generate_single_video_clip", body)
         assert made == {
-            "success": True, "userId": "carol", "requestId": "req-abc123", "clipIndex": index,
-            "totalClips": 2, "duration": 2, "s3Key": made["s3Key"], "proxyUrl": made["proxyUrl"],
-            "videoUrl": made["videoUrl"], "expiresIn": 1800,
-        }  # fmt: skip
+            "success": True,
+            "userId": "carol",
+            "requestId": "req-abc123",
+            "clipIndex": index,
+            "totalClips": 2,
+            "duration": 2,
+            "s3Key": made["s3Key"],
+            "proxyUrl": made["proxyUrl"],
+            "videoUrl": made["videoUrl"],
+            "expiresIn": 1800,
+        }
         assert requests.get(made["videoUrl"], timeout=30).content[4:8] == b"ftyp"
         assert requests.get(made["proxyUrl"], timeout=30).content[4:8] == b"ftyp"
 
@@ -102,8 +130,14 @@ def test_the_first_versions_client_makes_a_video_step_by_step(
         video["id"],
     )
     assert [run["step"] for run in runs] == [
-        "story", "image", "image", "image", "clip", "clip", "merge"
-    ]  # fmt: skip
+        "story",
+        "image",
+        "image",
+        "image",
+        "clip",
+        "clip",
+        "merge",
+    ]
     assert {run["kind"] for run in runs} == {"step"}
     assert {backstage.execution(run["run_id"])["status"] for run in runs} == {"SUCCEEDED"}
     frames = backstage.rows(
@@ -124,10 +158,15 @@ def test_a_clip_of_a_picture_from_elsewhere_is_fitted_whole(
     carol: Client, backstage: Backstage
 ) -> None:
     made = done(
-        carol, "/api/generate_single_video_clip",
-        {"startImage": f"data:image/png;base64,{picture((400, 100))}", "prompt": "It turns",
-         "duration": 2, **FORM},
-    )  # fmt: skip
+        carol,
+        "/api/generate_single_video_clip",
+        {
+            "startImage": f"data:image/png;base64,{picture((400, 100))}",
+            "prompt": "It turns",
+            "duration": 2,
+            **FORM,
+        },
+    )
     video_id = made["requestId"]
     assert video_id.startswith("vid_")
     (frame,) = backstage.rows(
@@ -145,17 +184,23 @@ def test_a_clip_of_a_picture_from_elsewhere_is_fitted_whole(
 @pytest.mark.deployed
 def test_the_public_endpoints_make_pictures_and_a_video_of_pictures(carol: Client) -> None:
     made = done(
-        carol, "/api/public/generate-images",
+        carol,
+        "/api/public/generate-images",
         {"prompt": "A lighthouse", "numImages": 2, "image": picture(), **FORM},
-    )  # fmt: skip
+    )
     assert (made["generatedCount"], made["requestedCount"], made["errors"]) == (2, 2, [])
     assert len({requests.get(url, timeout=30).content for url in made["imageUrls"]}) == 2
     assert [one["frameIndex"] for one in made["images"]] == [0, 1]
     video = done(
-        carol, "/api/public/generate-video",
-        {"prompt": "Waves", "duration": 2, **FORM,
-         "images": [made["images"][0]["s3Key"], made["images"][1]["proxyUrl"], picture()]},
-    )  # fmt: skip
+        carol,
+        "/api/public/generate-video",
+        {
+            "prompt": "Waves",
+            "duration": 2,
+            **FORM,
+            "images": [made["images"][0]["s3Key"], made["images"][1]["proxyUrl"], picture()],
+        },
+    )
     assert (video["frameCount"], video["duration"], video["prompt"]) == (3, 6.0, "Waves")
     assert requests.get(video["videoUrl"], timeout=60).content[4:8] == b"ftyp"
 
@@ -170,9 +215,11 @@ def test_a_repeated_request_makes_one_run(carol: Client, backstage: Backstage) -
     assert again.headers["Idempotent-Replayed"] == "true"
     assert again.json()["s3Key"] == first["s3Key"]
     other = carol.call(
-        "POST", "/api/generate_single_image", {**body, "prompt": "Another"},
+        "POST",
+        "/api/generate_single_image",
+        {**body, "prompt": "Another"},
         headers={"Idempotency-Key": "k1"},
-    )  # fmt: skip
+    )
     assert other.status_code == 400
     video = carol.call("GET", "/v1/videos/once").json()
     assert len(backstage.rows("SELECT 1 FROM runs WHERE session_id = %s", video["id"])) == 1
@@ -181,9 +228,11 @@ def test_a_repeated_request_makes_one_run(carol: Client, backstage: Backstage) -
 @pytest.mark.deployed
 def test_who_does_not_wait_looks_later(carol: Client) -> None:
     response = carol.call(
-        "POST", "/api/generate_story", {"prompt": "A kite", "frameCount": 1},
+        "POST",
+        "/api/generate_story",
+        {"prompt": "A kite", "frameCount": 1},
         headers={"Prefer": "wait=0"},
-    )  # fmt: skip
+    )
     assert response.status_code == 202, response.text
     pending = response.json()
     assert (pending["success"], pending["status"]) == (True, "queued")
@@ -207,17 +256,26 @@ def test_who_does_not_wait_looks_later(carol: Client) -> None:
         ("/api/generate_single_image", {"prompt": "x", "image": "nonsense!"}, "/image"),
         ("/api/generate_single_image", {"prompt": "x", "expiresIn": 1}, "/expiresIn"),
         ("/api/generate_single_image", {"prompt": "x", "requestId": "../etc"}, "/requestId"),
-        ("/api/generate_single_video_clip",
-         {"prompt": "x", "startImage": "http://169.254.169.254/latest"}, "/startImage"),
-        ("/api/generate_single_video_clip",
-         {"prompt": "x", "startImage": "https://localhost/x.png"}, "/startImage"),
-        ("/api/generate_single_video_clip",
-         {"prompt": "x", "startImage": picture(), "duration": 59}, "/seconds"),
+        (
+            "/api/generate_single_video_clip",
+            {"prompt": "x", "startImage": "http://169.254.169.254/latest"},
+            "/startImage",
+        ),
+        (
+            "/api/generate_single_video_clip",
+            {"prompt": "x", "startImage": "https://localhost/x.png"},
+            "/startImage",
+        ),
+        (
+            "/api/generate_single_video_clip",
+            {"prompt": "x", "startImage": picture(), "duration": 59},
+            "/seconds",
+        ),
         ("/api/merge_video_clips", {}, "/requestId"),
         ("/api/public/generate-images", {"prompt": "x", "numImages": 11}, "/numImages"),
         ("/api/public/generate-video", {"prompt": "x", "images": []}, "/images"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_is_400_and_names_the_field(
     carol: Client, path: str, body: dict[str, Any], field: str
 ) -> None:
@@ -242,17 +300,20 @@ def test_what_is_missing_is_said(carol: Client) -> None:
     )
     assert (clip.status_code, clip.json()["code"]) == (409, "clip.no_picture")
     other = carol.call(
-        "POST", "/api/generate_single_image",
+        "POST",
+        "/api/generate_single_image",
         {"prompt": "x", "requestId": "bare", "frameAspectRatio": "720:1280"},
-    )  # fmt: skip
+    )
     assert (other.status_code, other.json()["errors"][0]["allowed"]) == (400, ["1280:720"])
 
 
 def test_a_run_that_failed_answers_with_its_reason(carol: Client, backstage: Backstage) -> None:
     response = carol.call(
-        "POST", "/api/generate_single_image", {"prompt": "A kite", "requestId": "fails", **FORM},
+        "POST",
+        "/api/generate_single_image",
+        {"prompt": "A kite", "requestId": "fails", **FORM},
         headers={"Prefer": "wait=0"},
-    )  # fmt: skip
+    )
     run_id = response.json()["runId"]
     machine = backstage.link.client("stepfunctions")
     machine.stop_execution(executionArn=backstage.execution(run_id)["executionArn"])

@@ -10,7 +10,7 @@ import pytest
 import requests
 from PIL import Image
 
-from common import keys
+from common.domain import api_keys
 from tests.e2e.client import Backstage, Client
 
 JSON = {"Content-Type": "application/json"}
@@ -120,7 +120,7 @@ WRONG_KEYS = {
     "none": None,
     "rubbish": "rubbish",
     "wrong checksum": "vg_live_" + "a" * 42,
-    "well formed": keys.mint(live=True),
+    "well formed": api_keys.mint(live=True),
 }
 
 
@@ -139,15 +139,16 @@ def test_without_a_valid_key_it_is_401(name: str, method: str, path: str, base_u
 def test_either_header_carries_the_key_but_not_two_that_differ(alice: Client) -> None:
     nobody = Client(alice.base_url, None)
     assert nobody.call("GET", "/v1/videos", headers={"x-api-key": alice.key}).status_code == 200
-    other = keys.mint(live=True)
+    other = api_keys.mint(live=True)
     assert_problem(alice.call("GET", "/v1/videos", headers={"X-API-Key": other}), 401)
 
 
 def test_a_key_for_some_endpoints_is_403_at_others(operator: Client) -> None:
     made = operator.call(
-        "POST", "/api/admin/api-keys",
+        "POST",
+        "/api/admin/api-keys",
         {"name": "reader", "userId": "alice", "allowedEndpoints": ["GET /v1/videos*"]},
-    )  # fmt: skip
+    )
     assert made.status_code == 201
     reader = Client(operator.base_url, made.json()["apiKey"]["key"])
     assert reader.call("GET", "/v1/videos").status_code == 200
@@ -162,9 +163,10 @@ def test_only_the_operator_mints_keys(alice: Client) -> None:
 
 def test_over_the_limit_it_is_429_and_says_when(operator: Client) -> None:
     made = operator.call(
-        "POST", "/api/admin/api-keys",
+        "POST",
+        "/api/admin/api-keys",
         {"name": "slow", "userId": "slow", "rateLimit": {"requestsPerMinute": 3}},
-    )  # fmt: skip
+    )
     slow = Client(operator.base_url, made.json()["apiKey"]["key"])
     answers = [slow.call("GET", "/v1/videos") for _ in range(8)]
     refused = [answer for answer in answers if answer.status_code == 429]

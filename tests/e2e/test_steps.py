@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from common import ids
 from common.database import runs, versions, videos
-from common.video import Part, Work
+from common.domain import ids
+from common.domain.video import Part, Work
 from tests.contract.rows import wish
 from tests.e2e.client import Backstage
 
@@ -62,8 +62,10 @@ def test_parts_are_made_one_by_one(backstage: Backstage, video_id: str) -> None:
     (told,) = backstage.rows("SELECT * FROM video_sessions WHERE session_id = %s", video_id)
     assert told["story_title"]
     assert made(backstage, video_id) == {
-        "video_frames": nothing, "video_clips": nothing, "final_videos": nothing
-    }  # fmt: skip
+        "video_frames": nothing,
+        "video_clips": nothing,
+        "final_videos": nothing,
+    }
 
     assert run(backstage, video_id, Work(Part.IMAGE, {2: 1}))["stage"] == "finish"
     assert made(backstage, video_id)["video_frames"] == [(2, 1)]
@@ -71,8 +73,10 @@ def test_parts_are_made_one_by_one(backstage: Backstage, video_id: str) -> None:
 
     assert run(backstage, video_id, Work(Part.CLIP, {1: 1, 2: 1}))["status"] == "succeeded"
     assert made(backstage, video_id) == {
-        "video_frames": [(1, 1), (2, 1)], "video_clips": [(1, 1), (2, 1)], "final_videos": nothing
-    }  # fmt: skip
+        "video_frames": [(1, 1), (2, 1)],
+        "video_clips": [(1, 1), (2, 1)],
+        "final_videos": nothing,
+    }
 
     assert run(backstage, video_id, Work(Part.MERGE))["status"] == "succeeded"
     assert made(backstage, video_id)["final_videos"] == [(1, 2)]

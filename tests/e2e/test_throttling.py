@@ -43,10 +43,14 @@ def throttles(link: Connection, function: str) -> float:
     """How often Lambda has refused to run the function today."""
     now = datetime.now(UTC)
     found = link.client("cloudwatch").get_metric_statistics(
-        Namespace="AWS/Lambda", MetricName="Throttles", Statistics=["Sum"], Period=86_400,
+        Namespace="AWS/Lambda",
+        MetricName="Throttles",
+        Statistics=["Sum"],
+        Period=86_400,
         Dimensions=[{"Name": "FunctionName", "Value": f"VideoGenerator-local-{function}"}],
-        StartTime=now - timedelta(hours=12), EndTime=now + timedelta(minutes=1),
-    )  # fmt: skip
+        StartTime=now - timedelta(hours=12),
+        EndTime=now + timedelta(minutes=1),
+    )
     return float(sum(point["Sum"] for point in found["Datapoints"]))
 
 

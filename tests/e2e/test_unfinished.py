@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import requests
 
-from common import ffmpeg
+from common.media import ffmpeg
 from infra.local.connection import Connection
 from tests.e2e.client import Backstage, Client
 from tests.e2e.vendors import PAID, Vendors, serve
@@ -35,9 +35,13 @@ def declined(client: Client, vendors: Vendors, times: int = 1) -> str:
     """Return a video of two scenes, of which the second one's picture was declined."""
     vendors.openai.fault("images.edits", "moderation_input", times=times)
     video = client.create(
-        prompt="A heron sails at dawn", scenes=2, seconds=2, models=PAID, style="Watercolor",
+        prompt="A heron sails at dawn",
+        scenes=2,
+        seconds=2,
+        models=PAID,
+        style="Watercolor",
         mood="Calm",
-    )  # fmt: skip
+    )
     failed = client.wait(video["id"])
     assert (failed["status"], failed["error"]["code"]) == ("failed", "safety.input")
     assert failed["error"]["scene"] == 2

@@ -12,7 +12,7 @@ import pytest
 import requests
 from PIL import Image
 
-from common import ids
+from common.domain import ids
 from tests.e2e.client import TIMEOUT, Backstage, Client
 from tests.e2e.test_refusals import assert_problem
 from tests.media.coded import FFMPEG
@@ -224,8 +224,13 @@ def test_a_video_is_made_after_an_uploaded_picture_which_may_then_go(
 
 def test_a_url_into_the_neighbourhood_is_refused(sender: Client, backstage: Backstage) -> None:
     endpoint = backstage.link.endpoint
-    for url in (endpoint, "https://127.0.0.1/", "https://169.254.169.254/latest/meta-data/",
-                "https://localhost/", "https://nobody.invalid/a.png"):  # fmt: skip
+    for url in (
+        endpoint,
+        "https://127.0.0.1/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://localhost/",
+        "https://nobody.invalid/a.png",
+    ):
         response = sender.call("POST", "/v1/videos", {"prompt": "x", "image_url": url})
         problem = assert_problem(response, 422)
         assert problem["code"] in {"url.invalid", "url.not_public"}

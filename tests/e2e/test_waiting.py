@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from common.providers import models
+from common.domain import models
 from infra.local.connection import Connection
 from tests.e2e.client import Backstage, Client
 from tests.e2e.vendors import PAID, Vendors, serve
@@ -97,9 +97,7 @@ def test_runs_share_what_the_providers_allow(
     story = next(w for video, w in shown if video == ended[1]["id"] and w["stage"] == "story")
     assert story["provider"] == "openai"
     assert story["since"] < story["until"]
-    events = backstage.rows(
-        "SELECT type FROM run_events WHERE run_id = %s", ended[1]["run_id"]
-    )  # fmt: skip
+    events = backstage.rows("SELECT type FROM run_events WHERE run_id = %s", ended[1]["run_id"])
     assert "story.waiting" in {event["type"] for event in events}
 
     # The vendors never saw more than they allow, and were paid for each step once.
@@ -111,6 +109,7 @@ def test_runs_share_what_the_providers_allow(
     assert all(b - a >= JOB_SECONDS for a, b in pairwise(clips))
     calls = backstage.rows(
         "SELECT state, count(*) FROM provider_jobs WHERE scene < 90 AND session_id IN (%s, %s) "
-        "GROUP BY state", *(video["id"] for video in videos)
-    )  # fmt: skip
+        "GROUP BY state",
+        *(video["id"] for video in videos),
+    )
     assert {call["state"]: call["count"] for call in calls} == {"succeeded": 8, "refused": 1}

@@ -48,10 +48,21 @@ def begins() -> Iterator[Action]:
 
 
 _FAULTS = (
-    "ok", "story refused", "story unknown", "image refused", "image unknown",
-    "image charged and held back", "clip refused", "clip unknown", "clip failed", "clip gone",
-    "merge failed", "canceled at once", "canceled at clip", "canceled at vendor",
-)  # fmt: skip
+    "ok",
+    "story refused",
+    "story unknown",
+    "image refused",
+    "image unknown",
+    "image charged and held back",
+    "clip refused",
+    "clip unknown",
+    "clip failed",
+    "clip gone",
+    "merge failed",
+    "canceled at once",
+    "canceled at clip",
+    "canceled at vendor",
+)
 
 
 def resumes(video_id: str) -> Iterator[Action]:

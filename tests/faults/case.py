@@ -22,13 +22,13 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
-from common import ids, remaining
-from common.choosing import chosen
+from common.application import remaining_work
+from common.application.model_selection import chosen
 from common.database import Cursor, budget, narrations, runs, scenes, videos
 from common.database.budget import Caps
-from common.providers import models
+from common.domain import ids, models
+from common.domain.video import WHOLE
 from common.storage import MediaFolder
-from common.video import WHOLE
 from tests.contract.rows import wish
 from tests.faults.machine import Machine, TaskFailed
 from tests.faults.ports import Strike
@@ -186,7 +186,7 @@ class Case:
             video = videos.get(cursor, self.video_id)
             assert runs.left_undone(cursor, self.video_id) == (WHOLE, {})
             again = video.on_unknown == "resubmit_once"
-            left = remaining.estimate(cursor, video, WHOLE, chosen(video), again=again)
+            left = remaining_work.estimate(cursor, video, WHOLE, chosen(video), again=again)
             self._insert_run(cursor, "resume", left.missing_usd)
         return self.execute(*strikes)
 

@@ -16,7 +16,7 @@ import socket
 import sys
 from pathlib import Path
 
-from common import aws
+from common.aws import clients
 from tests.faults import worker
 
 
@@ -47,7 +47,7 @@ def warm_up() -> None:
     from PIL import Image
 
     Image.init()
-    aws.s3()
+    clients.s3()
     with openai.OpenAI(api_key="none") as client:
         _ = client.responses, client.images
     gc.collect()

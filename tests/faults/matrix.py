@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from clip.work import MAX_COLLECTIONS
+from clip.job import MAX_COLLECTIONS
 from tests.faults.ports import Strike
 
 DONE, PARKED = "succeeded", "failed provider.outcome_unknown"
@@ -135,9 +135,19 @@ _WORDS = {"truncated": "cut body", "html": "HTML in 200", "empty": "empty 200"}
 def cells() -> list[Cell]:
     """Return every cell, in the order of the table."""
     made = [
-        *_paid(), *_status(), *_correction(), *_credit(), *_story(), *_picture(), *_task(),
-        *_poll(), *_download(), *_s3(), *_sql(), *_gone(),
-    ]  # fmt: skip
+        *_paid(),
+        *_status(),
+        *_correction(),
+        *_credit(),
+        *_story(),
+        *_picture(),
+        *_task(),
+        *_poll(),
+        *_download(),
+        *_s3(),
+        *_sql(),
+        *_gone(),
+    ]
     # Where a call is in doubt, the other policy makes it once more, and flags it.
     return [one for cell in made for one in (cell, *_resubmitted(cell))]
 
@@ -432,11 +442,18 @@ def _s3() -> Iterator[Cell]:
         return Cell(f"S3 {fault}", step, required, strikes=(strike,))
 
     places = (
-        ("picture", "PUT reference"), ("picture", "PUT receipts"), ("story", "PUT receipts"),
-        ("edit", "GET reference"), ("edit", "PUT reference"), ("submit", "GET reference"),
-        ("submit", "PUT receipts"), ("download", "PUT"), ("merge", "GET"), ("merge", "PUT"),
+        ("picture", "PUT reference"),
+        ("picture", "PUT receipts"),
+        ("story", "PUT receipts"),
+        ("edit", "GET reference"),
+        ("edit", "PUT reference"),
+        ("submit", "GET reference"),
+        ("submit", "PUT receipts"),
+        ("download", "PUT"),
+        ("merge", "GET"),
+        ("merge", "PUT"),
         ("finish", "PUT"),  # of the record: the video is there already, so it stays finished
-    )  # fmt: skip
+    )
     gone, broken = delayed("storage.not_found"), delayed("merge.broken_clip")
     no = delayed("storage.refused")
     for step, name in places:

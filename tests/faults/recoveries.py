@@ -13,7 +13,7 @@ sweep         a run ended with a finished clip that nobody fetched, and the swee
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from clip.work import MAX_COLLECTIONS
+from clip.job import MAX_COLLECTIONS
 from tests.faults.case import Case
 from tests.faults.crash_points import BREAKS, DONE, KILLS, PARKED, Point, Verdict, resumed
 from tests.faults.matrix import Script

@@ -22,7 +22,7 @@ import psycopg2
 import pytest
 from psycopg2.extras import Json
 
-from common.errors import MediaError, NotFound
+from common.domain.errors import MediaError, NotFound
 from infra.local.postgres import Postgres
 from infra.local.state import State
 from migrate import migrations
@@ -148,20 +148,25 @@ def rehearsal(root: Path) -> Iterator[Rehearsal]:
         vault = cleanup.enter_context(secrets_manager.serve())
         machine = cleanup.enter_context(step_functions.serve())
         vault.secrets[_ARN.format("database")] = {
-            "username": "postgres", "password": postgres.password,
-        }  # fmt: skip
+            "username": "postgres",
+            "password": postgres.password,
+        }
         vault.secrets[_ARN.format("providers")] = {
-            "OPENAI_API_KEY": "sk-x", "RUNWAY_API_KEY": "key_x",
-        }  # fmt: skip
+            "OPENAI_API_KEY": "sk-x",
+            "RUNWAY_API_KEY": "key_x",
+        }
         vault.secrets[_ARN.format("keys")] = {"SECRET_KEY": "s" * 64}
         for name, value in _environment(postgres.port, vault.url, machine.url).items():
             environment.setenv(name, value)
         vendors = Vendors()
         handlers = _product(environment, vendors, cleanup)
         connection = psycopg2.connect(
-            host="127.0.0.1", port=postgres.port, user="postgres", password=postgres.password,
+            host="127.0.0.1",
+            port=postgres.port,
+            user="postgres",
+            password=postgres.password,
             dbname="postgres",
-        )  # fmt: skip
+        )
         cleanup.callback(connection.close)
         connection.autocommit = True
         with connection.cursor() as cursor:
@@ -173,20 +178,34 @@ def rehearsal(root: Path) -> Iterator[Rehearsal]:
 
 def _environment(port: int, vault_url: str, machine_url: str) -> dict[str, str]:
     return {
-        "STAGE": "local", "DATABASE_HOST": "127.0.0.1", "DATABASE_PORT": str(port),
-        "DATABASE_NAME": "postgres", "DATABASE_SECRET_ARN": _ARN.format("database"),
-        "DATABASE_TLS": "disable", "MEDIA_BUCKET": "media", "TEXT_PROVIDER": "openai",
-        "IMAGE_PROVIDER": "openai", "VIDEO_PROVIDER": "runway", "SPEECH_PROVIDER": "openai",
-        "PROVIDERS_SECRET_ARN": _ARN.format("providers"), "KEYS_SECRET_ARN": _ARN.format("keys"),
-        "STATE_MACHINE_ARN": _MACHINE, "CLIP_FUNCTION_NAME": "clip",
+        "STAGE": "local",
+        "DATABASE_HOST": "127.0.0.1",
+        "DATABASE_PORT": str(port),
+        "DATABASE_NAME": "postgres",
+        "DATABASE_SECRET_ARN": _ARN.format("database"),
+        "DATABASE_TLS": "disable",
+        "MEDIA_BUCKET": "media",
+        "TEXT_PROVIDER": "openai",
+        "IMAGE_PROVIDER": "openai",
+        "VIDEO_PROVIDER": "runway",
+        "SPEECH_PROVIDER": "openai",
+        "PROVIDERS_SECRET_ARN": _ARN.format("providers"),
+        "KEYS_SECRET_ARN": _ARN.format("keys"),
+        "STATE_MACHINE_ARN": _MACHINE,
+        "CLIP_FUNCTION_NAME": "clip",
         "PROVIDER_LIMITS": "openai.images_per_minute=0,runway.jobs_at_once=0",
-        "AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_ENDPOINT_URL": vault_url, "AWS_ENDPOINT_URL_SFN": machine_url,
-        "POWERTOOLS_TRACE_DISABLED": "true", "POWERTOOLS_LOG_LEVEL": "CRITICAL",
-        "POWERTOOLS_SERVICE_NAME": "rehearsal", "POWERTOOLS_METRICS_NAMESPACE": "rehearsal",
+        "AWS_REGION": "us-east-1",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "AKIATEST",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ENDPOINT_URL": vault_url,
+        "AWS_ENDPOINT_URL_SFN": machine_url,
+        "POWERTOOLS_TRACE_DISABLED": "true",
+        "POWERTOOLS_LOG_LEVEL": "CRITICAL",
+        "POWERTOOLS_SERVICE_NAME": "rehearsal",
+        "POWERTOOLS_METRICS_NAMESPACE": "rehearsal",
         "POWERTOOLS_METRICS_DISABLED": "true",
-    }  # fmt: skip
+    }
 
 
 def _product(
@@ -194,21 +213,24 @@ def _product(
 ) -> dict[str, Any]:
     """Put the vendors and the store into the functions; return their handlers."""
     # Late: Powertools reads its settings when it is imported.
-    from api import resources
+    from api import dependencies
     from clip import handler as clip
-    from common import aws, containers, ffmpeg, functions, generation, outbox, providers, secrets
-    from common.log import logger
+    from common import providers, runtime
+    from common.application import inbox_results
+    from common.aws import clients, lambda_invoke, secrets
+    from common.aws.log import logger
+    from common.media import demuxers, ffmpeg
     from common.settings import DatabaseSettings
     from finish import handler as finish
     from image import handler as image
+    from merge import deliverables
     from merge import handler as merge
-    from merge import production
     from story import handler as story
 
     shelf = Shelf()
-    modules = (resources, generation, merge, finish)
+    modules = (dependencies, runtime, merge, finish)
     caches = [kept for m in modules for kept in vars(m).values() if hasattr(kept, "cache_clear")]
-    caches += [aws._client, aws.s3]
+    caches += [clients._client, clients.s3]
     for kept in caches:
         kept.cache_clear()
         cleanup.callback(kept.cache_clear)
@@ -225,15 +247,18 @@ def _product(
     environment.setattr(providers, "image_provider", lambda *_: vendors)
     environment.setattr(providers, "video_provider", lambda *_: Camera(vendors))
     environment.setattr(ffmpeg, "decode", lambda _path, **_: _facts())
-    environment.setattr(containers, "video_type", lambda *_: "video/mp4")
-    environment.setattr(production, "produce", lambda _order, room: _product_of(vendors, room))
-    environment.setattr(outbox, "answer_for", lambda *_: None)
-    environment.setattr(functions, "send", lambda _name, event: clip.handler(event, Context()))
+    environment.setattr(demuxers, "video_type", lambda *_: "video/mp4")
+    environment.setattr(deliverables, "produce", lambda _order, room: _product_of(vendors, room))
+    environment.setattr(inbox_results, "answer_for", lambda *_: None)
+    environment.setattr(lambda_invoke, "send", lambda _name, event: clip.handler(event, Context()))
     migrations.apply(DatabaseSettings.model_validate(dict(os.environ)))
     return {
-        "story": story.handler, "image": image.handler, "clip": clip.handler,
-        "merge": merge.handler, "finish": finish.handler,
-    }  # fmt: skip
+        "story": story.handler,
+        "image": image.handler,
+        "clip": clip.handler,
+        "merge": merge.handler,
+        "finish": finish.handler,
+    }
 
 
 def _close(module: Any) -> None:
@@ -249,8 +274,8 @@ def _facts() -> SimpleNamespace:
 
 def _product_of(vendors: Vendors, room: Path) -> Any:
     """Stand for the joined clips: what they look like is not the question here."""
-    from merge.cut import Cut
-    from merge.production import Made, Product
+    from merge.deliverables import Made, Product
+    from merge.models import Cut
 
     if vendors.strikes("merge failed"):
         raise MediaError("A clip cannot be read.", code="merge.broken_clip")

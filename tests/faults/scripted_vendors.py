@@ -13,7 +13,8 @@ from typing import Any
 
 from PIL import Image as Pillow
 
-from common.errors import OutcomeUnknown, ProviderRefused
+from common.domain.errors import OutcomeUnknown, ProviderRefused
+from common.domain.video import Cost, Picture, Scene, Story
 from common.providers import (
     ClipRequest,
     ImageRequest,
@@ -27,7 +28,6 @@ from common.providers import (
     StoryResult,
     Trace,
 )
-from common.video import Cost, Picture, Scene, Story
 
 SCENES, SCENE = 2, 2  # so many scenes; the faults strike this one
 DECLINED_STORY, DECLINED_IMAGE, DECLINED_MOTION = "[story]", "[image]", "[motion]"
@@ -61,7 +61,9 @@ class Vendors:
                 "Overview",
                 tuple(
                     Scene(
-                        n, (n - 1) * request.seconds, f"scene {n}",
+                        n,
+                        (n - 1) * request.seconds,
+                        f"scene {n}",
                         f"paint {n} {image if n == SCENE else ''}",
                         f"move {n} {motion if n == SCENE else ''}",
                     )
@@ -69,7 +71,7 @@ class Vendors:
                 ),
             ),
             _PRICE,
-        )  # fmt: skip
+        )
 
     def paint(self, request: ImageRequest) -> ImageResult:
         """Paint a picture of one colour."""

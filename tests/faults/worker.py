@@ -20,9 +20,12 @@ from functools import partial
 from typing import Any
 
 from clip import handler as clip
-from common import functions, ids, paid, pipeline
-from common.database import jobs
-from common.paid import Charge, Ledger
+from common.application.billing import paid_calls
+from common.application.billing.charge import Charge
+from common.application.billing.paid_calls import Ledger
+from common.aws import executions, lambda_invoke
+from common.database import attempts
+from common.domain import ids
 from finish import handler as finish
 from image import handler as image
 from merge import handler as merge
@@ -85,12 +88,12 @@ def serve(connection: socket.socket, owners: dict[str, str]) -> None:
     if options["naive"]:
         forget_the_protocol()
     # The sweeper's call of another function, which Lambda would hand over.
-    functions.send = _send
+    lambda_invoke.send = _send
     for line in stream:
         task = json.loads(line)
         clock.ahead, ports.state, start = task["ahead"], task["state"], len(ports.passed)
         # The machine that runs the states plays Step Functions for the sweeper too.
-        pipeline.status = partial(_told, task["execution"])
+        executions.status = partial(_told, task["execution"])
         try:
             said = {"answer": HANDLERS[task["function"]](task["event"], Context())}
         except Exception as error:
@@ -111,10 +114,10 @@ def forget_the_protocol() -> None:
 
     def pay(self: Ledger, charge: Charge, make: Any, record: Any, trace: Any = None) -> None:
         with self.database.transaction() as cursor:
-            attempt = jobs.insert(
+            attempt = attempts.insert(
                 cursor,
                 charge.step,
-                attempt=jobs.next_attempt(cursor, charge.step),
+                attempt=attempts.next_attempt(cursor, charge.step),
                 token=ids.new("att"),
                 provider=charge.model.provider,
                 model=charge.model.model,
@@ -126,4 +129,4 @@ def forget_the_protocol() -> None:
         with self.database.transaction() as cursor:
             record(cursor, attempt, facts)
 
-    paid.Ledger.pay = pay  # type: ignore[method-assign]  # the control
+    paid_calls.Ledger.pay = pay  # type: ignore[method-assign]  # the control

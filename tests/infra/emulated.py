@@ -27,9 +27,14 @@ def walk(definition: Json, case: Json) -> Walked:
     machine, execution = "arn:machine", "arn:execution"
     engine._state_machines[machine] = {"name": "machine", "definition": json.dumps(definition)}
     record: Json = {
-        "stateMachineArn": machine, "name": "run_1", "startDate": "", "status": "RUNNING",
-        "input": json.dumps(case["input"]), "events": [], "sync": True,
-    }  # fmt: skip
+        "stateMachineArn": machine,
+        "name": "run_1",
+        "startDate": "",
+        "status": "RUNNING",
+        "input": json.dumps(case["input"]),
+        "events": [],
+        "sync": True,
+    }
     engine._executions[execution] = record
     kept = engine._call_lambda, engine._SFN_WAIT_SCALE, engine.time.sleep
     engine._call_lambda, engine._SFN_WAIT_SCALE = call, 0

@@ -3,17 +3,26 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from common.video import Part
+from common.domain.video import Part
 from tests.faults.machine import Ended, Machine, TaskFailed, deployed
 from tests.infra.history import states
 from tests.infra.template import Json
 
 TASKS = {name: state for name, state in states(deployed()) if state["Type"] == "Task"}
 # What a run has to make so that the task is reached, and what else has to happen.
-STEP = {"WriteStory": Part.STORY, "PaintAnchor": Part.ALL, "PaintImage": Part.IMAGE,
-        "StartClip": Part.CLIP, "CheckClip": Part.CLIP, "CollectClip": Part.CLIP,
-        "SpeakNarration": Part.ALL, "MergeClips": Part.MERGE, "Finish": Part.MERGE,
-        "RecordSceneFailure": Part.IMAGE, "RecordFailure": Part.MERGE}  # fmt: skip
+STEP = {
+    "WriteStory": Part.STORY,
+    "PaintAnchor": Part.ALL,
+    "PaintImage": Part.IMAGE,
+    "StartClip": Part.CLIP,
+    "CheckClip": Part.CLIP,
+    "CollectClip": Part.CLIP,
+    "SpeakNarration": Part.ALL,
+    "MergeClips": Part.MERGE,
+    "Finish": Part.MERGE,
+    "RecordSceneFailure": Part.IMAGE,
+    "RecordFailure": Part.MERGE,
+}
 BEFORE = {"RecordSceneFailure": "PaintImage", "RecordFailure": "MergeClips"}
 DONE: Json = {"status": "succeeded", "wait_seconds": 1, "narrated": False}
 
@@ -83,8 +92,14 @@ def paths() -> Iterator[Path]:
     narrated = {"PaintImage": [{**DONE, "narrated": True}]}
     yield Path("narrated", "all", narrated, scenes=2)
     waiting = {"status": "waiting", "wait_seconds": 7}
-    for name in ("WriteStory", "PaintAnchor", "PaintImage", "SpeakNarration", "StartClip",
-                 "CheckClip"):  # fmt: skip
+    for name in (
+        "WriteStory",
+        "PaintAnchor",
+        "PaintImage",
+        "SpeakNarration",
+        "StartClip",
+        "CheckClip",
+    ):
         made = {**DONE, "narrated": True, "scenes": [1]}
         answers = {**narrated, name: [waiting, waiting, made]}
         yield Path(f"{name} waits twice", "all", answers)

@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 
 from api.handler import app
-from api.middleware import SECURITY_HEADERS
-from api.problems import MEDIA_TYPE, Problem
-from common import errors
-from common.capabilities import WITHOUT_A_KEY
+from api.http.middleware import SECURITY_HEADERS
+from api.http.problems import MEDIA_TYPE, Problem
+from common.domain import errors
+from common.domain.signed_links import WITHOUT_A_KEY
 from infra import config
 from tests.infra.template import Template
 

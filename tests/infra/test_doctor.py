@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from common.providers import models
+from common.domain import models
 from infra import config, node
 from infra.operator import doctor
 from infra.operator.checks import Finding, Level, Site, account, machine, providers, quotas, runs
@@ -123,12 +123,12 @@ def test_bootstrap_version_is_the_one_that_the_stack_asks_for(assembly: Path) ->
 @pytest.mark.parametrize(
     ("chosen", "level", "text"),
     [
-        ((), Level.FAIL, 'us-east-1a (use1-az3) has neither RDS Proxy nor Graviton'),
+        ((), Level.FAIL, "us-east-1a (use1-az3) has neither RDS Proxy nor Graviton"),
         ((), Level.FAIL, 'Set availability_zones, such as "us-east-1b,us-east-1c"'),
         (("us-east-1b", "us-east-1c"), Level.OK, "us-east-1b (use1-az1)"),
         (("us-east-1b", "us-east-1g"), Level.FAIL, "There is no zone us-east-1g"),
     ],
-)  # fmt: skip
+)
 def test_zones(
     aws: StubbedAws, site: Site, chosen: tuple[str, ...], level: Level, text: str
 ) -> None:
@@ -303,11 +303,14 @@ def running(aws: StubbedAws, *hours: float) -> None:
     aws.stack(DEV, "UPDATE_COMPLETE", **DEPLOYED)
     executions = [
         {
-            "executionArn": "arn", "stateMachineArn": "arn", "name": f"run-{hour}",
-            "status": "RUNNING", "startDate": NOW - timedelta(hours=hour),
+            "executionArn": "arn",
+            "stateMachineArn": "arn",
+            "name": f"run-{hour}",
+            "status": "RUNNING",
+            "startDate": NOW - timedelta(hours=hour),
         }
         for hour in hours
-    ]  # fmt: skip
+    ]
     aws.answer("stepfunctions", "list_executions", {"executions": executions})
 
 

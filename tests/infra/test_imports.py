@@ -9,16 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from layers.sizes import function_names
+from infra.function_sources import function_names
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 
 # Settings, logs, the database and the signer that reads its secret.
 EVERYBODY = {
-    "annotated_types", "aws_lambda_powertools", "botocore", "certifi", "dateutil", "jmespath",
-    "psycopg2", "pydantic", "pydantic_core", "six", "typing_extensions", "typing_inspection",
+    "annotated_types",
+    "aws_lambda_powertools",
+    "botocore",
+    "certifi",
+    "dateutil",
+    "jmespath",
+    "psycopg2",
+    "pydantic",
+    "pydantic_core",
+    "six",
+    "typing_extensions",
+    "typing_inspection",
     "urllib3",
-}  # fmt: skip
+}
 TRACED = EVERYBODY | {"aws_xray_sdk", "wrapt"}
 PAYING = TRACED | {"tenacity"}  # patience with what was paid for
 
@@ -65,13 +75,16 @@ def imported(module: str) -> frozenset[str]:
     }
     done = subprocess.run(
         [sys.executable, "-c", _LIST, module],
-        env=environment, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return frozenset(json.loads(done.stdout))
 
 
 def packages(folder: str) -> set[str]:
-    own = {"common", folder}
+    own = {"common", "offline", folder}
     roots = {name.split(".")[0] for name in imported(f"{folder}.handler")}
     foreign = {root for root in roots if root not in sys.stdlib_module_names and root not in own}
     return {root for root in foreign if not root.startswith("_")}  # parts of the wheels above
@@ -99,4 +112,4 @@ def test_nobody_imports_a_vendor_or_a_painter_at_start(folder: str) -> None:
 
 
 def test_the_list_sees_an_import() -> None:
-    assert "PIL" in imported("common.pictures")
+    assert "PIL" in imported("common.media.images")

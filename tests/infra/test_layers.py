@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from common.providers.speech._espeak import program
+from infra.function_sources import function_names
 from layers import build, install, lock, sizes, tree
 from layers.__main__ import ensure_interpreter
 from layers.platforms import PLATFORMS, Platform, interpreter
+from offline.tts import program
 
 Stamps = Mapping[tuple[str, str], build.Stamp]
 
@@ -37,14 +38,14 @@ def test_what_is_up_to_date_is_left_alone(layers: Stamps, platform: str, layer: 
 
 
 @pytest.mark.usefixtures("layers")
-@pytest.mark.parametrize("function", sizes.function_names())
+@pytest.mark.parametrize("function", function_names())
 def test_a_function_with_its_layers_is_small_enough(function: str) -> None:
     assert 0 < sizes.total(function, "lambda-arm64") < sizes.LIMIT
 
 
 @pytest.mark.usefixtures("layers")
 def test_the_table_names_every_function() -> None:
-    assert all(name in sizes.table() for name in sizes.function_names())
+    assert all(name in sizes.table() for name in function_names())
 
 
 @pytest.mark.usefixtures("layers")
@@ -95,8 +96,10 @@ def test_the_offline_voice_speaks_from_its_layer() -> None:
     command = [sys.executable, "-I", "-S", str(program.CHILD), str(home / "libespeak-ng.so")]
     done = subprocess.run(
         [*command, str(home / "espeak-ng-data"), "en-us+f2", "160"],
-        input=b"A paper boat.", capture_output=True, check=True,
-    )  # fmt: skip
+        input=b"A paper boat.",
+        capture_output=True,
+        check=True,
+    )
     assert len(done.stdout) > 2 * 22_050 * 0.5
 
 
@@ -109,8 +112,10 @@ def test_the_layer_alone_carries_the_functions() -> None:
     done = subprocess.run(
         [sys.executable, "-S", "-c", code],
         env={"PYTHONPATH": str(packages), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert "stepfunctions" in done.stdout
 
 

@@ -11,14 +11,14 @@ import pytest
 
 from common.database.runs import RunEvent
 from common.database.usage import ProviderSpend
-from common.video import Stage, Status
+from common.domain.video import Stage, Status
 from infra import config
 from infra.app import synthesize
 from tests.emf import metrics
 from tests.infra.template import Json, Template, as_list
 from tests.infra.test_template import lint
 
-# Written with the function as the service, by `common.waiting`.
+# Written with the function as the service, by `common.application.billing.provider_queue`.
 _BY_FUNCTION = {("StepWaits", frozenset({"service"}))}
 Watched = set[tuple[str, frozenset[str]]]
 
@@ -26,7 +26,9 @@ Watched = set[tuple[str, frozenset[str]]]
 @pytest.fixture
 def written(capsys: pytest.CaptureFixture[str]) -> Watched:
     """Names and dimensions of what functions write, each metric once."""
-    from common import run_metrics  # late: Powertools reads its settings when it is imported
+    from common.application import (
+        run_metrics,  # late: Powertools reads its settings when it is imported
+    )
 
     for outcome in (Status.SUCCEEDED, Status.FAILED, Status.CANCELED):
         run_metrics.run_ended(outcome, "internal" if outcome is Status.FAILED else None)
@@ -107,8 +109,10 @@ def test_dollars_and_possible_duplicates_raise_alarms(template: Template) -> Non
 @pytest.fixture(scope="module")
 def with_budget(layers: object, tmp_path_factory: pytest.TempPathFactory) -> Template:
     changes = {
-        "alarm_email": "ops@example.com", "hourly_alarm_usd": "4.50", "monthly_budget_usd": "60",
-    }  # fmt: skip
+        "alarm_email": "ops@example.com",
+        "hourly_alarm_usd": "4.50",
+        "monthly_budget_usd": "60",
+    }
     return Template(
         "dev", synthesize(config.stage("dev", changes), tmp_path_factory.mktemp("budget"))
     )
@@ -123,8 +127,9 @@ def test_a_budget_is_made_where_one_is_named(template: Template, with_budget: Te
     assert data["CostFilters"] == {"TagKeyValue": ["user:stack$VideoGenerator-dev"]}
     topic = with_budget.only("AWS::SNS::Subscription")["TopicArn"]
     warnings = budget["NotificationsWithSubscribers"]
-    assert {(w["Notification"]["NotificationType"], w["Notification"]["Threshold"])
-            for w in warnings} == {("ACTUAL", 80), ("FORECASTED", 100)}  # fmt: skip
+    assert {
+        (w["Notification"]["NotificationType"], w["Notification"]["Threshold"]) for w in warnings
+    } == {("ACTUAL", 80), ("FORECASTED", 100)}
     for warning in warnings:
         assert warning["Subscribers"] == [{"SubscriptionType": "SNS", "Address": topic}]
     thresholds = {a["Threshold"] for a in with_budget.of_type("AWS::CloudWatch::Alarm").values()}

@@ -72,10 +72,17 @@ def healthy(monkeypatch: pytest.MonkeyPatch, level: Level = Level.OK) -> None:
 
 def event(name: str, status: str, reason: str = "", **more: str) -> dict[str, Any]:
     return {
-        "StackId": "stack", "EventId": "1", "StackName": DEV, "LogicalResourceId": name,
-        "PhysicalResourceId": name, "ResourceType": "AWS::EC2::Instance", "ResourceStatus": status,
-        "ResourceStatusReason": reason, "Timestamp": "2026-01-01", **more,
-    }  # fmt: skip
+        "StackId": "stack",
+        "EventId": "1",
+        "StackName": DEV,
+        "LogicalResourceId": name,
+        "PhysicalResourceId": name,
+        "ResourceType": "AWS::EC2::Instance",
+        "ResourceStatus": status,
+        "ResourceStatusReason": reason,
+        "Timestamp": "2026-01-01",
+        **more,
+    }
 
 
 def test_deployment_ends_with_the_steps_that_are_left(

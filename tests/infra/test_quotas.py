@@ -10,14 +10,19 @@ from typing import Any
 
 import pytest
 
-from common import ids
+from common.domain import ids
 from infra import config
 from tests.infra.template import Json, Template
 
 # The longest values of what only the deployment knows.
-PSEUDO = {"AWS::Region": "ap-southeast-5", "AWS::AccountId": "1" * 12, "AWS::Partition": "aws",
-          "AWS::URLSuffix": "amazonaws.com", "AWS::StackName": "VideoGenerator-local",
-          "AWS::NoValue": ""}  # fmt: skip
+PSEUDO = {
+    "AWS::Region": "ap-southeast-5",
+    "AWS::AccountId": "1" * 12,
+    "AWS::Partition": "aws",
+    "AWS::URLSuffix": "amazonaws.com",
+    "AWS::StackName": "VideoGenerator-local",
+    "AWS::NoValue": "",
+}
 UNKNOWN = "x" * 200  # an ARN, an endpoint or an address of another resource
 
 # Names that are chosen here; CloudFormation shortens those that it makes.

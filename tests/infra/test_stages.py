@@ -55,7 +55,7 @@ ALLOWED = {
     ),
     # The same packages of the lock file, as wheels for the machine that runs them
     ("AWS::Lambda::LayerVersion", "Content.S3Key"),
-}  # fmt: skip
+}
 
 
 def resources(template: Template) -> dict[str, Json]:

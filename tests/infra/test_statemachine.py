@@ -1,22 +1,21 @@
 """The state machine: every run ends, says why, pays once, and fits into its history."""
 
-import inspect
 import json
 import re
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from clip.work import MAX_COLLECTIONS, MAX_POLLS
-from common import errors, verdict
-from common.providers import models
-from common.video import MAX_SCENES, Part
-from common.waiting import MOST_ROUNDS
+from clip.job import MAX_COLLECTIONS, MAX_POLLS
+from common.application import failure_records
+from common.application.billing.provider_queue import MOST_ROUNDS
+from common.domain import errors, models
+from common.domain.video import MAX_SCENES, Part
 from infra import config
 from infra.constructs.pipeline import DEFINITION, placeholder
+from infra.function_sources import FUNCTIONS
 from tests.infra.history import Run, documents, events, size, states
 from tests.infra.template import Json, Template
 
@@ -117,21 +116,24 @@ def test_every_task_is_tried_again_when_lambda_refused_the_invocation() -> None:
         refused, *others = state["Retry"]
         assert refused == REFUSED
         assert not any("TooManyRequests" in name for r in others for name in r["ErrorEquals"])
-    assert set(REFUSED["ErrorEquals"]) == verdict.REFUSED
+    assert set(REFUSED["ErrorEquals"]) == failure_records.REFUSED
     for name in REFUSED["ErrorEquals"]:
         assert name.removeprefix("Lambda.") in documented
     # Lambda may have run the function, and lost its answer.
     assert not set(REFUSED["ErrorEquals"]) & {
-        "Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException",
-        "Lambda.ClientExecutionTimeoutException", "Lambda.Unknown",
-    }  # fmt: skip
+        "Lambda.ServiceException",
+        "Lambda.AWSLambdaException",
+        "Lambda.SdkClientException",
+        "Lambda.ClientExecutionTimeoutException",
+        "Lambda.Unknown",
+    }
     assert REFUSED["JitterStrategy"] == "FULL"
 
 
 def test_a_handler_that_pays_says_so() -> None:
     """`submits=True` is what turns a TransientError into the only error that is tried again."""
     for folder, marks in {"story": 1, "image": 1, "speech": 1, "clip": 1}.items():
-        source = Path(inspect.getfile(errors)).parents[1] / folder / "handler.py"
+        source = FUNCTIONS / folder / "handler.py"
         assert source.read_text(encoding="utf-8").count("submits=True") == marks
 
 
@@ -288,8 +290,12 @@ def test_what_states_carry_stays_small() -> None:
     assert max(seen.values()) < LARGEST_DOCUMENT
     reached = {name for name, largest in seen.items() if largest}
     assert STATES.keys() - reached == {
-        "RecordSceneFailure", "SceneFailed", "RecordFailure", "Fail", "WholeVideo"
-    }  # fmt: skip
+        "RecordSceneFailure",
+        "SceneFailed",
+        "RecordFailure",
+        "Fail",
+        "WholeVideo",
+    }
 
 
 @pytest.mark.parametrize(
@@ -323,9 +329,7 @@ def test_a_part_passes_the_states_that_make_it(part: Part, tasks: list[str]) -> 
 
 def test_ids_alone_make_the_whole() -> None:
     first, whole = STATES["WhichStep"], STATES["WholeVideo"]
-    assert first["Choices"][0] == {
-        "Variable": "$.step", "IsPresent": False, "Next": "WholeVideo"
-    }  # fmt: skip
+    assert first["Choices"][0] == {"Variable": "$.step", "IsPresent": False, "Next": "WholeVideo"}
     assert (whole["Result"], whole["ResultPath"]) == (Part.ALL.value, "$.step")
     assert whole["Next"] == first["Default"] == "WriteStory"
 

@@ -3,18 +3,21 @@
 import json
 import os
 import shutil
+import site
 import subprocess
 import sys
 from collections.abc import Mapping
+from modulefinder import ModuleFinder
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk import App, Stack
 from aws_cdk.aws_s3_assets import Asset
 
 from infra.app import ROOT, synth
+from infra.function_sources import FUNCTIONS, PROVIDERS, files, function_names
 from layers import build
-from layers.sizes import function_names
 from tests.infra.template import Template
 
 
@@ -48,8 +51,12 @@ def test_the_cdk_command_line_needs_no_network_and_no_account(tmp_path: Path) ->
     }
     done = subprocess.run(
         [*prefix, sys.executable, "-m", "infra.app"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     template = Template("dev", tmp_path / "out" / "VideoGenerator-dev.template.json")
     variables = template.functions["story"]["Environment"]["Variables"]
@@ -69,23 +76,97 @@ def test_no_docker_and_no_lookup(templates: Mapping[str, Template]) -> None:
         assert not assets["dockerImages"]
 
 
-def contents(template: Template, properties: Mapping[str, object]) -> set[str]:
-    """Files of an asset that the template names."""
+def asset(template: Template, properties: Mapping[str, object]) -> Path:
+    """Return the folder of an asset that the template names."""
     code = properties.get("Code") or properties["Content"]
     assert isinstance(code, dict)
-    folder = template.path.parent / f"asset.{code['S3Key'].removesuffix('.zip')}"
+    return template.path.parent / f"asset.{code['S3Key'].removesuffix('.zip')}"
+
+
+def contents(template: Template, properties: Mapping[str, object]) -> set[str]:
+    """Return the files of an asset that the template names."""
+    folder = asset(template, properties)
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
 
+_IMPORT_ALL = """
+import importlib, json, sys
+for name in json.loads(sys.argv[1]):
+    importlib.import_module(name)
+print(json.dumps([m.__file__ for m in sys.modules.values() if getattr(m, "__file__", None)]))
+"""
+
+
 @pytest.mark.parametrize("function", function_names())
-def test_an_asset_is_the_function_and_common(prod: Template, function: str) -> None:
-    expected = {
-        path.relative_to(ROOT / "functions").as_posix()
-        for folder in (function, "common")
-        for path in (ROOT / "functions" / folder).rglob("*")
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+def test_asset_contains_the_import_closure(prod: Template, function: str) -> None:
+    expected = {p.relative_to(FUNCTIONS).as_posix() for p in files(function)}
     assert contents(prod, prod.functions[function]) == expected
+
+
+@pytest.mark.parametrize("function", function_names())
+def test_every_module_of_an_asset_can_be_imported_from_it(prod: Template, function: str) -> None:
+    folder = asset(prod, prod.functions[function])
+    names = sorted(
+        ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
+        for path in folder.rglob("*.py")
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-B", "-c", _IMPORT_ALL, json.dumps(names)],
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join([str(folder), *site.getsitepackages()]),
+            "POWERTOOLS_SERVICE_NAME": "test",
+            "POWERTOOLS_METRICS_NAMESPACE": "test",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert not [file for file in json.loads(done.stdout) if file.startswith(f"{FUNCTIONS}/")]
+
+
+class Finder(ModuleFinder):
+    """The standard library's ModuleFinder, for folders without `__init__.py`, where it breaks."""
+
+    def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
+        try:
+            return super().find_module(name, path, parent)
+        except AttributeError:
+            raise ImportError(name) from None
+
+
+@pytest.mark.parametrize("function", function_names())
+def test_asset_contains_no_module_that_nothing_imports(prod: Template, function: str) -> None:
+    """ModuleFinder, which reads bytecode, is the second opinion."""
+    folder = asset(prod, prod.functions[function])
+    finder = Finder(path=[str(folder)])
+    finder.import_hook(f"{function}.handler")
+    if function in PROVIDERS:
+        finder.import_hook(f"offline.{PROVIDERS[function]}")
+        for path in (folder / "common" / "providers" / PROVIDERS[function]).glob("*.py"):
+            finder.import_hook(f"common.providers.{PROVIDERS[function]}.{path.stem}")
+    found = {getattr(module, "__file__", None) for module in finder.modules.values()}
+    present = {str(path) for path in folder.rglob("*.py")}
+    run_as_a_program = {str(folder / "offline" / "tts" / "child.py")}
+    assert present - found - run_as_a_program == set()
+
+
+@pytest.mark.parametrize(
+    ("changed", "redeployed"),
+    [
+        ("offline/painter/swimmers.py", {"image"}),
+        ("offline/animator/film.py", {"clip"}),
+        ("offline/storyteller/arc.toml", {"story"}),
+        ("common/media/mp4/moov.py", {"merge"}),
+        ("common/media/mp4/movie.py", {"merge", "clip"}),
+        ("migrate/versions/0001_initial.sql", {"migrate"}),
+    ],
+)
+def test_change_redeploys_only_the_functions_that_use_it(
+    changed: str, redeployed: set[str]
+) -> None:
+    assert {name for name in function_names() if FUNCTIONS / changed in files(name)} == redeployed
 
 
 def test_layers_arrive_whole_and_programs_can_be_run(prod: Template) -> None:

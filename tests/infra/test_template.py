@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from layers.sizes import FFMPEG_USERS, SPEECH_USERS, function_names
+from infra.function_sources import function_names
+from layers.sizes import FFMPEG_USERS, SPEECH_USERS
 from tests.infra.template import Json, Template
 
 # "Dependency already enforced": the CDK writes each function's role down twice.

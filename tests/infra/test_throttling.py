@@ -12,8 +12,8 @@ from random import Random
 
 import pytest
 
-from clip.work import MAX_POLLS
-from common.video import MAX_SCENES
+from clip.job import MAX_POLLS
+from common.domain.video import MAX_SCENES
 from infra import config
 from tests.faults.machine import Ended, Machine, TaskFailed, deployed
 from tests.infra import virtual_time
@@ -24,9 +24,18 @@ CONCURRENCY = 10
 THROTTLED = "Lambda.TooManyRequestsException"
 SCENES_AT_A_TIME = config.STAGES["prod"].scene_concurrency
 # How long a state's function runs: a paid picture takes a minute, and up to six.
-SECONDS = {"WriteStory": 40, "PaintAnchor": 70, "PaintImage": 70, "StartClip": 8, "CheckClip": 1,
-           "CollectClip": 10, "MergeClips": 60, "Finish": 1, "RecordSceneFailure": 1,
-           "RecordFailure": 1}  # fmt: skip
+SECONDS = {
+    "WriteStory": 40,
+    "PaintAnchor": 70,
+    "PaintImage": 70,
+    "StartClip": 8,
+    "CheckClip": 1,
+    "CollectClip": 10,
+    "MergeClips": 60,
+    "Finish": 1,
+    "RecordSceneFailure": 1,
+    "RecordFailure": 1,
+}
 MOST_EVENTS = 25_000
 
 
@@ -64,8 +73,12 @@ class Account:
 
         async def invoke(state: str, _function: str, event: Json) -> Json:
             await self.invoke(state, SECONDS[state])
-            answer: Json = {"status": "succeeded", "scenes": list(range(1, scenes + 1)),
-                            "narrated": False, "wait_seconds": 30}  # fmt: skip
+            answer: Json = {
+                "status": "succeeded",
+                "scenes": list(range(1, scenes + 1)),
+                "narrated": False,
+                "wait_seconds": 30,
+            }
             if state == "CheckClip":
                 polled[event["scene"]] += 1
                 if polled[event["scene"]] < polls:

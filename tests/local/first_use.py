@@ -60,9 +60,7 @@ ENVIRONMENTS = (
     Environment("dollar in the path", clone="a $HOME", refused="'$'"),
     Environment("TMPDIR that does not exist", variables={"TMPDIR": "/not/there"}),
     Environment("TMPDIR with odd letters", variables={"TMPDIR": "{base}/t m'p ü"}),
-    Environment(
-        "/tmp noexec", user=True, run='mount -t tmpfs -o noexec,mode=1777 none /tmp; "$@"'
-    ),
+    Environment("/tmp noexec", user=True, run='mount -t tmpfs -o noexec,mode=1777 none /tmp; "$@"'),
     Environment(
         "home read-only",
         user=True,
@@ -77,8 +75,10 @@ ENVIRONMENTS = (
         run='ip link set lo up; sysctl -qw net.ipv6.conf.all.disable_ipv6=1; "$@"',
     ),
     Environment("no git", run='mount --bind /bin/false "$(command -v git)"; rm -rf .git; "$@"'),
-    Environment("user id without a name", run='chown -R 4711:4711 "$base"; '
-        'setpriv --reuid=4711 --regid=4711 --clear-groups "$@"'),
+    Environment(
+        "user id without a name",
+        run='chown -R 4711:4711 "$base"; setpriv --reuid=4711 --regid=4711 --clear-groups "$@"',
+    ),
     Environment("root without capabilities", run=WITHOUT_CAPABILITIES),
     Environment(
         "the same, without user namespaces",
@@ -105,7 +105,7 @@ ENVIRONMENTS = (
     Environment("Python 3.12", python="3.12"),
     Environment("Python 3.13", python="3.13"),
     Environment("Python 3.14", python="3.14"),
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,13 @@ def run(
     namespaces = [*environment.namespaces.split(), "--propagation", "private"]
     return subprocess.run(
         ["unshare", *namespaces, "sh", "-c", script, "sh", str(directory), str(base), *whole],
-        check=False, capture_output=True, text=True, errors="replace",
-        env=variables, timeout=TIMEOUT_SECONDS,
-    )  # fmt: skip
+        check=False,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env=variables,
+        timeout=TIMEOUT_SECONDS,
+    )
 
 
 def _clone(environment: Environment, base: Path, source: Path) -> Path:

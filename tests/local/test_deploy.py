@@ -121,9 +121,11 @@ def test_keys_are_found_in_both_and_shown_in_neither(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("line", "words"),
-    [("VIDEO_PROVIDER=sora", "'sora' is none of luma, offline, runway"),
-     ("PROVIDER_LIMITS=runway=5", "'runway=5' is no limit")],
-)  # fmt: skip
+    [
+        ("VIDEO_PROVIDER=sora", "'sora' is none of luma, offline, runway"),
+        ("PROVIDER_LIMITS=runway=5", "'runway=5' is no limit"),
+    ],
+)
 def test_a_wrong_setting_is_said_before_anything_starts(
     line: str, words: str, tmp_path: Path
 ) -> None:

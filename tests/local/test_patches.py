@@ -74,9 +74,14 @@ def user(link: Connection, name: str) -> Connection:
 
 
 def behind_a_gateway(
-    link: Connection, name: str, code: str, method: str, *, milliseconds: int = 29_000,
+    link: Connection,
+    name: str,
+    code: str,
+    method: str,
+    *,
+    milliseconds: int = 29_000,
     **options: Any,
-) -> str:  # fmt: skip
+) -> str:
     """Create a function and a REST API in front of it; return the address."""
     function(link, name, code, **options)
     gateway = link.client("apigateway")
@@ -114,8 +119,12 @@ def statuses_of_sizes(link: Connection, name: str) -> dict[str, int]:
     )
     url = behind_a_gateway(link, name, code, "POST")
     most = 6 * 1024 * 1024
-    sent = {"request": (most - 1000, 0), "large request": (most + 1, 0),
-            "answer": (1, most - 1000), "large answer": (1, most + 1)}  # fmt: skip
+    sent = {
+        "request": (most - 1000, 0),
+        "large request": (most + 1, 0),
+        "answer": (1, most - 1000),
+        "large answer": (1, most + 1),
+    }
     return {
         what: requests.post(f"{url}/?n={answer}", data="x" * size, timeout=60).status_code
         for what, (size, answer) in sent.items()
@@ -185,9 +194,14 @@ def seconds_of_retries(link: Connection, name: str) -> float:
     """How long an execution pauses between three attempts, with a second as the longest pause."""
     function(link, name, "def handler(event, _): raise ValueError")
     arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
-    retrier = {"ErrorEquals": ["ValueError", "Runtime.HandlerError"], "IntervalSeconds": 1,
-               "BackoffRate": 3, "MaxAttempts": 2, "MaxDelaySeconds": 1,
-               "JitterStrategy": "FULL"}  # fmt: skip
+    retrier = {
+        "ErrorEquals": ["ValueError", "Runtime.HandlerError"],
+        "IntervalSeconds": 1,
+        "BackoffRate": 3,
+        "MaxAttempts": 2,
+        "MaxDelaySeconds": 1,
+        "JitterStrategy": "FULL",
+    }
     task = {"Type": "Task", "Resource": arn, "Retry": [retrier], "End": True}
     found = executed(link, name, {"StartAt": "Call", "States": {"Call": task}})
     return float((found["stopDate"] - found["startDate"]).total_seconds())
@@ -438,8 +452,11 @@ class TestClosed:
         list_buckets_as_a_role(small, "logged")
         last = (root / "log" / "iam.jsonl").read_text().splitlines()[-1]
         assert json.loads(last) == {
-            "role": "logged", "action": "s3:ListAllMyBuckets", "resource": "*", "allowed": False,
-        }  # fmt: skip
+            "role": "logged",
+            "action": "s3:ListAllMyBuckets",
+            "resource": "*",
+            "allowed": False,
+        }
 
     @pytest.mark.parametrize("key", ["test", "000000000000", "AKIAIOSFODNN7EXAMPLE"])
     def test_root_credential(self, small: Connection, key: str) -> None:
@@ -456,8 +473,11 @@ class TestClosed:
 
     def test_payload_limit(self, small: Connection) -> None:
         assert statuses_of_sizes(small, "sizes") == {
-            "request": 200, "large request": 413, "answer": 200, "large answer": 502,
-        }  # fmt: skip
+            "request": 200,
+            "large request": 413,
+            "answer": 200,
+            "large answer": 502,
+        }
 
     def test_integration_timeout(self, small: Connection) -> None:
         assert waited_for(small, "small-cold") == {"function": 504, "gateway": 200}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from common import aws
+from common.aws import clients
 from common.storage.s3 import S3MediaStore
 from infra.local.connection import Connection
 
@@ -26,7 +26,7 @@ def store(stock: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Medi
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    caches = (aws.s3, aws._client, aws._session)
+    caches = (clients.s3, clients._client, clients._session)
     for kept in caches:
         kept.cache_clear()
     yield S3MediaStore(BUCKET)
@@ -47,7 +47,7 @@ def test_every_part_goes_with_its_sha256(size: int, store: S3MediaStore, tmp_pat
             sums.append(request.headers.get("x-amz-trailer"))
             sent.append(" ".join(_text(value) for value in sums if value))
 
-    aws.s3().meta.events.register("before-send.s3", note)
+    clients.s3().meta.events.register("before-send.s3", note)
     store.put_file("u/v/clip.mp4", path, "video/mp4")
     parts = [data[start : start + PART] for start in range(0, size, PART)]
     digests = [base64.b64encode(hashlib.sha256(part).digest()).decode() for part in parts]

@@ -204,7 +204,12 @@ HOSTILE: Mapping[str, Maker] = {
     "no clock": lambda b: patched(b.clean, b"mdhd", 12, bytes(4)),
     "two indexes": lambda b: b.clean + b.clean[: b.clean.index(b"mdat") - 4],
     "8,192 pixels in fragments": lambda b: made(
-        "-vf", "scale=8192:8192:flags=neighbor", "-frames:v", "1", "-c:v", "mjpeg",
+        "-vf",
+        "scale=8192:8192:flags=neighbor",
+        "-frames:v",
+        "1",
+        "-c:v",
+        "mjpeg",
     ),
     "240 pictures a second in fragments": lambda b: made(
         "-r", "240", "-c:v", "libx264", "-preset", "ultrafast"
@@ -212,4 +217,4 @@ HOSTILE: Mapping[str, Maker] = {
     "an hour in matroska": lambda b: made(
         "-vf", "setpts=N*300/TB", "-fps_mode", "passthrough", "-c:v", "libx264", form="matroska"
     ),
-}  # fmt: skip
+}

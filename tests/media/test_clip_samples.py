@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from common.output import PLAIN as AUTO
-from common.output import Format, Loudness, Output, Transition
-from merge import assembly, clip_samples, survey, timeline
-from merge.cut import Clip
+from common.domain.output import PLAIN as AUTO
+from common.domain.output import Format, Loudness, Output, Transition
+from merge import assemble, probe, timeline
+from merge.audio import decode
+from merge.models import Clip
 from tests.media import coded
 from tests.media.coded import AAC, FFMPEG, PLAIN, Make
 
@@ -52,15 +53,15 @@ def test_every_clip_sounds_as_if_it_were_decoded_by_itself(
     makes: list[Make], tmp_path: Path
 ) -> None:
     paths = coded.clips(tmp_path, *makes)
-    facts = [survey.survey(n, Clip(path), tmp_path) for n, path in paths.items()]
+    facts = [probe.survey(n, Clip(path), tmp_path) for n, path in paths.items()]
     plan = timeline.plan(facts, Output(format=Format.WEBM))
     with ThreadPoolExecutor(2) as pool:
-        found = array("h", clip_samples.lay(plan, tmp_path / "all.pcm", pool).read_bytes())
-    assert len(found) == 2 * clip_samples.samples(plan, plan.frames)
+        found = array("h", decode.lay(plan, tmp_path / "all.pcm", pool).read_bytes())
+    assert len(found) == 2 * decode.samples(plan, plan.frames)
     fade = 2 * RATE // 200
     for shot, make in zip(plan.shots, makes, strict=True):
-        begin = 2 * clip_samples.samples(plan, shot.start)
-        end = 2 * clip_samples.samples(plan, shot.start + shot.frames)
+        begin = 2 * decode.samples(plan, shot.start)
+        end = 2 * decode.samples(plan, shot.start + shot.frames)
         own = found[begin + fade : end - fade]
         if make.sound is None:
             assert not any(own)
@@ -94,7 +95,7 @@ def test_normalizing_more_clips_does_not_start_more_programs(
         folder.mkdir()
         paths = coded.clips(folder, *[own] * number)
         starts.unlink(missing_ok=True)
-        assembly.join({n: Clip(path, own.frames) for n, path in paths.items()}, NORMALIZED, folder)
+        assemble.join({n: Clip(path, own.frames) for n, path in paths.items()}, NORMALIZED, folder)
         counts.append(len(starts.read_text().splitlines()))
         shutil.rmtree(folder)
     assert counts[0] == counts[1]
@@ -105,7 +106,7 @@ def test_scenes_that_overlap_are_faded_into_each_other(tmp_path: Path) -> None:
     loud = replace(PLAIN, frames=48)
     paths = coded.clips(tmp_path, loud, loud)
     output = Output(transition=Transition.CROSSFADE, loudness=Loudness.ORIGINAL)
-    cut = assembly.join({n: Clip(path) for n, path in paths.items()}, output, tmp_path)
+    cut = assemble.join({n: Clip(path) for n, path in paths.items()}, output, tmp_path)
     sound, alone = _alone(cut.path), _alone(paths[1])
     second = next(part for part in cut.parts if part.scene == 2)
     assert second.start == pytest.approx(1.5, abs=0.01)

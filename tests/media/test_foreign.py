@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from common import ffmpeg
-from common.errors import MediaError
-from common.output import PLAIN, OnBroken, Output
-from merge import assembly
-from merge.cut import Clip, Cut, How
-from register.measuring import measure
+from common.domain.errors import MediaError
+from common.domain.output import PLAIN, OnBroken, Output
+from common.media import ffmpeg
+from merge import assemble
+from merge.models import Clip, Cut, How
+from register.inspection import measure
 from tests.media import coded, judge
 from tests.media.coded import FFMPEG
 from tests.media.test_uploads import upload
@@ -35,7 +35,7 @@ def scene(number: int, first: int = 0, frames: int = 36, *, heard: bool = True) 
 def joined(tmp_path: Path, plain: dict[int, Path], odd: Path) -> Cut:
     """The odd clip as scene 2 between two plain ones, as it is collected and merged."""
     frames = ffmpeg.decode(odd).frames
-    return assembly.join(
+    return assemble.join(
         {1: Clip(plain[1], 36), 2: Clip(odd, frames), 3: Clip(plain[3], 36)}, PLAIN, tmp_path
     )
 
@@ -68,16 +68,52 @@ def with_extras(kind: str, folder: Path) -> Path:
             run("-i", clip, *both, "-map", "0:a", *keep)
             apac(path, 0)
         case "dts behind":
-            run("-i", clip, *both, "-map", "0:a", "-c", "copy", "-c:a:1", "dca",
-                "-strict", "-2", "-y", path)  # fmt: skip
+            run(
+                "-i",
+                clip,
+                *both,
+                "-map",
+                "0:a",
+                "-c",
+                "copy",
+                "-c:a:1",
+                "dca",
+                "-strict",
+                "-2",
+                "-y",
+                path,
+            )
         case "subtitles":
-            run("-i", clip, "-i", text, *both, "-map", "1", "-c:s", "mov_text", *keep[:-1],
-                "-c:s", "mov_text", path)  # fmt: skip
+            run(
+                "-i",
+                clip,
+                "-i",
+                text,
+                *both,
+                "-map",
+                "1",
+                "-c:s",
+                "mov_text",
+                *keep[:-1],
+                "-c:s",
+                "mov_text",
+                path,
+            )
         case "timecode":
             run("-i", clip, *both, "-timecode", "01:00:00:00", *keep)
         case "cover":
-            run("-i", clip, "-i", still, *both, "-map", "1", "-disposition:v:1", "attached_pic",
-                *keep)  # fmt: skip
+            run(
+                "-i",
+                clip,
+                "-i",
+                still,
+                *both,
+                "-map",
+                "1",
+                "-disposition:v:1",
+                "attached_pic",
+                *keep,
+            )
         case "twelve tracks":
             run("-i", clip, *both, *("-map", "0:a") * 10, *keep)
         case "second video":
@@ -87,8 +123,17 @@ def with_extras(kind: str, folder: Path) -> Path:
     return path
 
 
-EXTRAS = ["apac behind", "apac in front", "dts behind", "subtitles", "timecode", "cover",
-          "twelve tracks", "second video", "attachment"]  # fmt: skip
+EXTRAS = [
+    "apac behind",
+    "apac in front",
+    "dts behind",
+    "subtitles",
+    "timecode",
+    "cover",
+    "twelve tracks",
+    "second video",
+    "attachment",
+]
 
 
 @pytest.mark.parametrize("kind", EXTRAS)
@@ -111,10 +156,22 @@ def test_sound_in_an_unknown_codec_alone_is_refused_by_name(tmp_path: Path) -> N
         ffmpeg.decode(apac(coded.clip(tmp_path, 2), 0))
 
 
-HEVC_OPEN = ("-c:v", "libx265", "-preset", "fast", "-x265-params",
-             "log-level=none:open-gop=1:keyint=24:min-keyint=24:scenecut=0")  # fmt: skip
-H264_OPEN = ("-c:v", "libx264", "-preset", "medium", "-x264-params",
-             "open-gop=1:keyint=24:min-keyint=24:scenecut=0")  # fmt: skip
+HEVC_OPEN = (
+    "-c:v",
+    "libx265",
+    "-preset",
+    "fast",
+    "-x265-params",
+    "log-level=none:open-gop=1:keyint=24:min-keyint=24:scenecut=0",
+)
+H264_OPEN = (
+    "-c:v",
+    "libx264",
+    "-preset",
+    "medium",
+    "-x264-params",
+    "open-gop=1:keyint=24:min-keyint=24:scenecut=0",
+)
 TRIMMED = {
     "beginning": (coded.H264, ("-ss", "1"), 24, 72),
     "both ends": (coded.MAIN, ("-ss", "1", "-t", "1.5"), 24, 38),
@@ -165,7 +222,7 @@ def test_a_varying_rate_becomes_the_usual_rate_that_is_meant(
     rate: float, dropped: list[int], usual: Fraction, tmp_path: Path
 ) -> None:
     odd = jittering(tmp_path, rate, dropped)
-    cut = assembly.join({1: Clip(odd)}, PLAIN, tmp_path)
+    cut = assemble.join({1: Clip(odd)}, PLAIN, tmp_path)
     assert cut.fps == usual
     stamps = judge.stamps(cut.path)
     assert [b - a for a, b in itertools.pairwise(stamps)] == [1 / usual] * (len(stamps) - 1)
@@ -179,8 +236,20 @@ def changing(folder: Path, first: str, second: str, pixels: str = "yuv420p") -> 
     paths = []
     for number, (size, form) in enumerate([(first, "yuv420p"), (second, pixels)]):
         paths.append(folder / f"half_{number}.ts")
-        run("-f", "lavfi", "-i", f"testsrc2=s={size}:r=24:d=1", "-c:v", "libx264", "-g", "12",
-            "-pix_fmt", form, "-y", paths[-1])  # fmt: skip
+        run(
+            "-f",
+            "lavfi",
+            "-i",
+            f"testsrc2=s={size}:r=24:d=1",
+            "-c:v",
+            "libx264",
+            "-g",
+            "12",
+            "-pix_fmt",
+            form,
+            "-y",
+            paths[-1],
+        )
     both, path = folder / "both.ts", folder / "changing.mp4"
     both.write_bytes(b"".join(half.read_bytes() for half in paths))
     run("-fflags", "+genpts", "-i", f"concat:{paths[0]}|{paths[1]}", "-c", "copy", "-y", path)
@@ -210,10 +279,10 @@ def test_a_scene_that_fails_while_it_is_encoded_counts_as_broken(
     odd = changing(tmp_path, "320x180", "180x320")
     clips = {1: Clip(plain[1], 36), 2: Clip(odd, ffmpeg.inspect(odd).frames), 3: Clip(plain[3], 36)}
     with pytest.raises(MediaError, match="scene 2"):
-        assembly.join(clips, PLAIN, tmp_path)
+        assemble.join(clips, PLAIN, tmp_path)
     again = tmp_path / "again"
     again.mkdir()
-    cut = assembly.join(clips, Output(on_broken=OnBroken.SKIP), again)
+    cut = assemble.join(clips, Output(on_broken=OnBroken.SKIP), again)
     assert [part.how for part in cut.parts] == [How.COPIED, How.SKIPPED, How.COPIED]
     (warning,) = cut.warnings
     assert warning.startswith("Scene 2 is left out with its sound and captions, because its clip")

@@ -11,12 +11,12 @@ from threading import Event, Thread
 
 import pytest
 
-from common.errors import MediaError
-from common.output import PLAIN, OnBroken, Output
-from common.scratch import scratch
+from common.domain.errors import MediaError
+from common.domain.output import PLAIN, OnBroken, Output
+from common.media.scratch import scratch
 from infra.config import SIZES
-from merge import assembly
-from merge.cut import Clip
+from merge import assemble
+from merge.models import Clip
 from tests.media import coded, hostile
 from tests.media.hostile import HOSTILE, Bait
 
@@ -87,7 +87,7 @@ def refuse(data: bytes, plain: dict[int, Path]) -> None:
         path.write_bytes(data)
         clean = coded.PLAIN.frames
         clips = {1: Clip(plain[1], clean), 2: Clip(path), 3: Clip(plain[3], clean)}
-        assembly.join(clips, PLAIN, room)
+        assemble.join(clips, PLAIN, room)
 
 
 def test_no_picture_of_the_host_is_ever_shown(
@@ -102,13 +102,24 @@ def test_no_picture_of_the_host_is_ever_shown(
         assert name
     room = tmp_path / "room"
     room.mkdir()
-    cut = assembly.join(clips, Output(on_broken=OnBroken.SKIP), room)
+    cut = assemble.join(clips, Output(on_broken=OnBroken.SKIP), room)
     assert cut.frames == coded.PLAIN.frames
     raw = subprocess.run(
-        [coded.FFMPEG, "-v", "error", "-i", str(cut.path), "-vf", "scale=1:1,format=yuv444p",
-         "-f", "rawvideo", "pipe:1"],
-        capture_output=True, check=True,
-    ).stdout  # fmt: skip
+        [
+            coded.FFMPEG,
+            "-v",
+            "error",
+            "-i",
+            str(cut.path),
+            "-vf",
+            "scale=1:1,format=yuv444p",
+            "-f",
+            "rawvideo",
+            "pipe:1",
+        ],
+        capture_output=True,
+        check=True,
+    ).stdout
     pictures = [raw[place : place + 3] for place in range(0, len(raw), 3)]
     assert len(pictures) == coded.PLAIN.frames
     assert all(abs(picture[2] - RED[2]) > 60 for picture in pictures)
@@ -119,8 +130,21 @@ def test_the_bait_can_be_seen(bait: Bait) -> None:
     path = bait.secret.with_name("list.m3u8")
     path.write_bytes(hostile.playlist(bait))
     done = subprocess.run(
-        [coded.FFMPEG, "-v", "error", "-i", str(path), "-frames:v", "1",
-         "-vf", "scale=1:1,format=yuv444p", "-f", "rawvideo", "pipe:1"],
-        capture_output=True, check=True,
-    )  # fmt: skip
+        [
+            coded.FFMPEG,
+            "-v",
+            "error",
+            "-i",
+            str(path),
+            "-frames:v",
+            "1",
+            "-vf",
+            "scale=1:1,format=yuv444p",
+            "-f",
+            "rawvideo",
+            "pipe:1",
+        ],
+        capture_output=True,
+        check=True,
+    )
     assert abs(done.stdout[2] - RED[2]) < 10

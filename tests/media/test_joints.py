@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from common.mp4 import aac
-from common.output import PLAIN
-from merge import assembly, joints
-from merge.coder import Coder
-from merge.cut import Clip
+from common.domain.output import PLAIN
+from common.media.mp4 import aac
+from merge import assemble
+from merge.audio import joins
+from merge.audio.aac_codec import Coder
+from merge.models import Clip
 from tests.media import judge
 
 _RATE = 3  # 48 kHz
@@ -26,7 +27,7 @@ def test_a_packet_of_silence_is_silent(channels: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "is_kept"),
     [
-        ("_NEAR", joints._NEAR, True),
+        ("_NEAR", joins._NEAR, True),
         ("_NEAR", 3, True),  # too few to exchange any: it is done with more
         ("_FAINT", -100_000, False),  # every change is too sharp
     ],
@@ -39,8 +40,8 @@ def test_sound_is_kept_or_else_encoded_as_a_whole(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(joints, name, value)
-    cut = assembly.join({n: Clip(path) for n, path in plain.items()}, PLAIN, tmp_path)
+    monkeypatch.setattr(joins, name, value)
+    cut = assemble.join({n: Clip(path) for n, path in plain.items()}, PLAIN, tmp_path)
     assert (tmp_path / "sound.aac").exists() != is_kept
     sound = judge.samples(cut.path)
     assert abs(len(sound) - cut.frames * 2000) <= judge.SYNC_SECONDS * judge.HERTZ

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from common.output import PLAIN
-from merge import assembly
-from merge.cut import Clip
+from common.domain.output import PLAIN
+from merge import assemble
+from merge.models import Clip
 from tests.media import coded, judge
 from tests.media.judge import Scene
 
@@ -20,7 +20,7 @@ EXPECTED = [Scene(number, range(coded.PLAIN.frames), SIZE) for number in (1, 2, 
 
 def joined(clips: dict[int, Path], folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
-    return assembly.join({n: Clip(path) for n, path in clips.items()}, PLAIN, folder).path
+    return assemble.join({n: Clip(path) for n, path in clips.items()}, PLAIN, folder).path
 
 
 def changed(path: Path, *arguments: str) -> Path:
@@ -79,8 +79,11 @@ WRONG: dict[str, tuple[Spoil, str]] = {
     ),
     "a picture lost and another doubled": (
         lambda clips, room: changed(
-            joined(clips, room), "-vf", "select='not(eq(n,50))',tpad=stop=1:stop_mode=clone,"
-            "setpts=N/24/TB", "-c:a", "copy",
+            joined(clips, room),
+            "-vf",
+            "select='not(eq(n,50))',tpad=stop=1:stop_mode=clone,setpts=N/24/TB",
+            "-c:a",
+            "copy",
         ),
         "is number",
     ),
@@ -96,7 +99,7 @@ WRONG: dict[str, tuple[Spoil, str]] = {
         lambda clips, room: changed(joined(clips, room), "-af", "apad=pad_dur=0.04"),
         "s of sound",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", WRONG)

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from common import ffmpeg
-from common.output import Format, Loudness, Output, Shape
-from common.providers.speech._espeak import program
-from common.sound import Sound
-from merge import production
-from merge.cut import Clip
-from merge.production import Order, Product
-from merge.soundtrack import Music, Track
+from common.domain.output import Format, Loudness, Output, Shape
+from common.media import ffmpeg
+from common.media.wav import Sound
+from merge import deliverables
+from merge.audio.mix import Music, Track
+from merge.deliverables import Order, Product
+from merge.models import Clip
+from offline.tts import program
 from tests.media import coded
 from tests.media.coded import FFMPEG, PLAIN, Make
 
@@ -38,7 +38,7 @@ def sounding(volume: str, form: str = "r=48000:cl=stereo") -> Make:
 
 def produced(makes: list[Make], tmp_path: Path, output: Output, track: Track) -> Product:
     clips = {n: Clip(path) for n, path in coded.clips(tmp_path, *makes).items()}
-    return production.produce(Order(clips, output, dict.fromkeys(clips, TEXT), track), tmp_path)
+    return deliverables.produce(Order(clips, output, dict.fromkeys(clips, TEXT), track), tmp_path)
 
 
 def narration(tmp_path: Path) -> dict[int, Path]:
@@ -75,9 +75,7 @@ PEAKS = sounding("volume='if(lt(mod(t,1),0.02),1.2,0.12)':eval=frame")
 def test_every_finished_video_has_one_loudness(
     makes: list[Make], voice: bool, tune: str | None, container: Format, tmp_path: Path
 ) -> None:
-    track = Track(
-        narration(tmp_path) if voice else {}, music(tmp_path, tune) if tune else None
-    )  # fmt: skip
+    track = Track(narration(tmp_path) if voice else {}, music(tmp_path, tune) if tune else None)
     output = replace(NORMALIZED, format=container, renditions=(Shape("1:1"),))
     made = produced(makes, tmp_path, output, track)
     for file in made.files[:2]:

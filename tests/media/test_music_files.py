@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import MediaError
-from merge import soundtrack
-from merge.cut import How, Part
-from merge.soundtrack import Music, Track
-from register.measuring import measure
+from common.domain.errors import MediaError
+from merge.audio import mix
+from merge.audio.mix import Music, Track
+from merge.models import How, Part
+from register.inspection import measure
 from tests.media.coded import FFMPEG
 from tests.media.test_uploads import upload, written
 
@@ -50,7 +50,8 @@ FILES: dict[str, tuple[str, Callable[[Path], bytes]]] = {
     "leading zeros": ("audio/mpeg", lambda at: bytes(700) + sound(at, "mp3", *TONE, *MP3)),
     "many leading zeros": ("audio/mpeg", lambda at: bytes(90_000) + sound(at, "mp3", *TONE, *MP3)),
     "zeros, then a tag": (
-        "audio/mpeg", lambda at: bytes(5000) + id3(50) + sound(at, "mp3", *TONE, *MP3)
+        "audio/mpeg",
+        lambda at: bytes(5000) + id3(50) + sound(at, "mp3", *TONE, *MP3),
     ),
     "trailing zeros": ("audio/mpeg", lambda at: sound(at, "mp3", *TONE, *MP3) + bytes(9000)),
     "two tags": ("audio/mpeg", lambda at: 2 * id3(80) + sound(at, "mp3", *TONE, *MP3)),
@@ -62,7 +63,7 @@ FILES: dict[str, tuple[str, Callable[[Path], bytes]]] = {
         "audio/mp4",
         lambda at: sound(at, "m4a", *TONE, *TONE, "-map", "0", "-map", "1", "-c:a", "aac"),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", FILES)
@@ -73,7 +74,7 @@ def test_a_music_file_is_taken_and_heard_whatever_else_is_in_it(kind: str, tmp_p
     assert found.seconds == pytest.approx(2, abs=0.15)
     parts = (Part(1, How.COPIED, "", 0, 1.5, 36),)
     tune = Music(path, volume=1, fade_in=0, fade_out=0, loop=False, duck=False)
-    mixed = soundtrack.mix(Track({}, tune), None, parts, 1.5, tmp_path)
+    mixed = mix.mix(Track({}, tune), None, parts, 1.5, tmp_path)
     assert max(array.array("h", mixed.read_bytes())) > 2000
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageStat
 
-from common.output import PLAIN, Output, Shape, Transition
-from merge import production
-from merge.cut import Clip, How
-from merge.production import Order, Product
-from merge.soundtrack import Track
+from common.domain.output import PLAIN, Output, Shape, Transition
+from merge import deliverables
+from merge.audio.mix import Track
+from merge.deliverables import Order, Product
+from merge.models import Clip, How
 from tests.media.coded import FFMPEG
 
 SECONDS = 2
@@ -36,7 +36,7 @@ def clip(folder: Path, scene: int, name: str) -> Clip:
 def produce(folder: Path, output: Output, *names: str) -> Product:
     clips = {scene: clip(folder, scene, name) for scene, name in enumerate(names, 1)}
     order = Order(clips, output, {}, Track({}), preview="gif")
-    return production.produce(order, folder)
+    return deliverables.produce(order, folder)
 
 
 def is_seen(path: Path) -> bool:

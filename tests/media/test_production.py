@@ -13,17 +13,18 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from common import ffmpeg
-from common.errors import MediaError
-from common.output import Format, OnBroken, Output, Shape, Transition
-from common.providers.speech._espeak import program
-from common.sound import Sound
-from common.video import MAX_SCENES
-from merge import assembly, captions, filters, glyphs, previews, production, soundtrack
+from common.domain.errors import MediaError
+from common.domain.output import Format, OnBroken, Output, Shape, Transition
+from common.domain.video import MAX_SCENES
+from common.media import ffmpeg
+from common.media.wav import Sound
+from merge import assemble, captions, deliverables, filters, font_coverage, previews
+from merge.audio import mix
+from merge.audio.mix import RATE, Music, Track
 from merge.captions import Cue
-from merge.cut import Clip, How, Part
-from merge.production import Order, Product
-from merge.soundtrack import RATE, Music, Track
+from merge.deliverables import Order, Product
+from merge.models import Clip, How, Part
+from offline.tts import program
 from tests.media import coded, judge
 from tests.unit.clips import make
 
@@ -92,17 +93,28 @@ def product(clips: dict[int, Clip], said: dict[int, Path], music: Path, folder: 
     order = Order(clips, output, TEXTS, Track(said, under(music)), preview="gif")
     scratch = folder / "scratch"
     scratch.mkdir()
-    return production.produce(order, scratch)
+    return deliverables.produce(order, scratch)
 
 
 def heard(path: Path) -> "array.array[int]":
     """Decode the sound to one channel of 48 kHz."""
     out = path.with_suffix(".heard")
     ffmpeg.run(
-        [*ffmpeg.source(path), "-map", "0:a:0", "-ac", "1", "-ar", str(RATE), "-f", "s16le",
-         "-y", str(out)],
+        [
+            *ffmpeg.source(path),
+            "-map",
+            "0:a:0",
+            "-ac",
+            "1",
+            "-ar",
+            str(RATE),
+            "-f",
+            "s16le",
+            "-y",
+            str(out),
+        ],
         timeout=60,
-    )  # fmt: skip
+    )
     return array.array("h", out.read_bytes())
 
 
@@ -121,16 +133,23 @@ def tone(samples: "array.array[int]", start: float, end: float, hertz: float = 4
     return math.sqrt(max(0.0, one * one + two * two - turn * one * two)) / len(part)
 
 
-def of_kind(product: Product, kind: str) -> list[production.Made]:
+def of_kind(product: Product, kind: str) -> list[deliverables.Made]:
     return [made for made in product.files if made.kind == kind]
 
 
 def test_every_file_is_what_is_said_of_it(product: Product) -> None:
     kinds = [made.kind for made in product.files]
     assert kinds == [
-        "video", "rendition", "poster", "poster", "thumbnail", "thumbnail", "preview",
-        "captions", "captions",
-    ]  # fmt: skip
+        "video",
+        "rendition",
+        "poster",
+        "poster",
+        "thumbnail",
+        "thumbnail",
+        "preview",
+        "captions",
+        "captions",
+    ]
     for made in product.files:
         data = made.path.read_bytes()
         assert (made.size_bytes, made.sha256) == (len(data), hashlib.sha256(data).hexdigest())
@@ -163,7 +182,7 @@ def test_a_narration_begins_in_its_own_scene_and_ends_in_it(
 ) -> None:
     """Without music there is silence around the words: a breath before, and one after."""
     parts = (Part(1, How.COPIED, "", 0, 2.0, 48), Part(2, How.COPIED, "", 2.0, 2.0, 48))
-    path = soundtrack.mix(Track({2: said[2]}), None, parts, 4.0, tmp_path)
+    path = mix.mix(Track({2: said[2]}), None, parts, 4.0, tmp_path)
     samples = array.array("h", path.read_bytes())[::2]
     assert len(samples) == 4 * RATE
     loud = [place / RATE for place, value in enumerate(samples) if abs(value) > 300]
@@ -181,7 +200,7 @@ def test_as_many_narrations_as_a_video_has_scenes_are_mixed_each_in_its_place(
         for scene in range(1, MAX_SCENES + 1)
     )
     track = Track({part.scene: said[1] for part in parts if part.scene not in silent})
-    path = soundtrack.mix(track, None, parts, 2.0 * MAX_SCENES, tmp_path)
+    path = mix.mix(track, None, parts, 2.0 * MAX_SCENES, tmp_path)
     samples = array.array("h", path.read_bytes())[::2]
     assert len(samples) == 2 * MAX_SCENES * RATE
     for part in parts:
@@ -199,10 +218,13 @@ def test_the_music_goes_down_while_somebody_speaks(
     parts = (Part(1, How.COPIED, "", 0, 4.0, 96),)
     levels = {}
     for ducks in (True, False):
-        path = soundtrack.mix(
+        path = mix.mix(
             Track({1: whisper}, under(music, volume=1.0, duck=ducks, fade_in=0, fade_out=0)),
-            None, parts, 4.0, tmp_path,
-        )  # fmt: skip
+            None,
+            parts,
+            4.0,
+            tmp_path,
+        )
         stereo = array.array("h", path.read_bytes())
         assert len(stereo) == 2 * 4 * RATE
         samples = stereo[::2]
@@ -216,7 +238,7 @@ def test_music_is_looped_faded_and_as_loud_as_was_asked(music: Path, tmp_path: P
     parts = (Part(1, How.COPIED, "", 0, 3.0, 72),)
 
     def level(start: float, end: float, **wish: object) -> float:
-        path = soundtrack.mix(Track({}, under(music, **wish)), None, parts, 3.0, tmp_path)
+        path = mix.mix(Track({}, under(music, **wish)), None, parts, 3.0, tmp_path)
         return rms(array.array("h", path.read_bytes())[::2], start, end)
 
     assert level(2.0, 2.5) > 1000
@@ -231,7 +253,7 @@ def test_nothing_clips(music: Path, tmp_path: Path) -> None:
     full = array.array("h", [32767 if n // 24 % 2 else -32768 for n in range(24_000)])
     loud.write_bytes(Sound(24_000, full.tobytes()).as_wav())
     parts = (Part(1, How.COPIED, "", 0, 2.0, 48),)
-    mixed = soundtrack.mix(
+    mixed = mix.mix(
         Track({1: loud}, under(music, volume=1.0, duck=False)), None, parts, 2.0, tmp_path
     )
     samples = array.array("h", mixed.read_bytes())
@@ -243,12 +265,10 @@ def test_what_is_no_music_is_refused(content: bytes, tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     bad.write_bytes(content)
     with pytest.raises(MediaError):
-        soundtrack.mix(
-            Track({}, under(bad)), None, (Part(1, How.COPIED, "", 0, 1.0, 24),), 1.0, tmp_path
-        )
+        mix.mix(Track({}, under(bad)), None, (Part(1, How.COPIED, "", 0, 1.0, 24),), 1.0, tmp_path)
 
 
-def area(made: production.Made, at: float, tmp_path: Path) -> tuple[int, int]:
+def area(made: deliverables.Made, at: float, tmp_path: Path) -> tuple[int, int]:
     """Return the brightest pixels of the caption's area, and of the picture above it."""
     out = tmp_path / "frame.png"
     ffmpeg.run(
@@ -274,7 +294,7 @@ def test_captions_are_drawn_at_the_foot_in_every_scene_and_shape(
 
 def test_without_the_wish_nothing_is_drawn(clips: dict[int, Clip], tmp_path: Path) -> None:
     order = Order(clips, Output(), {1: "Hello", 2: "Hello"}, Track({}))
-    made = production.produce(order, tmp_path)
+    made = deliverables.produce(order, tmp_path)
     assert not made.files[0].captioned
     assert area(made.files[0], 0.7, tmp_path)[0] < 180
     assert "Hello" in of_kind(made, "captions")[0].path.read_text()
@@ -286,7 +306,7 @@ def test_captions_that_no_font_has_are_missing_in_their_scene_only_and_that_is_t
     clips: dict[int, Clip], tmp_path: Path
 ) -> None:
     texts = {1: "It is 25 °C 🚀.", 2: "She meets 李明 at the harbour."}
-    made = production.produce(
+    made = deliverables.produce(
         Order(clips, Output(captions_burned=True), texts, Track({})), tmp_path
     )
     assert made.files[0].captioned
@@ -305,7 +325,7 @@ def test_captions_that_no_font_has_in_any_scene_leave_the_clips_as_they_came(
     clips: dict[int, Clip], tmp_path: Path
 ) -> None:
     order = Order(clips, Output(captions_burned=True), {1: "おはよう", 2: "صباح"}, Track({}))
-    made = production.produce(order, tmp_path)
+    made = deliverables.produce(order, tmp_path)
     assert not made.files[0].captioned
     assert [part.how for part in made.cut.parts] == [How.COPIED] * 2
     assert len(made.warnings) == 2
@@ -315,7 +335,7 @@ def test_captions_for_which_a_scene_is_too_short_are_told(
     clips: dict[int, Clip], tmp_path: Path
 ) -> None:
     texts = {1: "One. " * 40, 2: "Two."}
-    made = production.produce(Order(clips, Output(), texts, Track({})), tmp_path)
+    made = deliverables.produce(Order(clips, Output(), texts, Track({})), tmp_path)
     assert of_kind(made, "captions")[0].path.read_text().count("One.") < 40
     (warning,) = made.warnings
     assert "Scene 1" in warning
@@ -333,7 +353,7 @@ def test_a_broken_clip_is_told(on_broken: OnBroken, clips: dict[int, Clip], tmp_
         {1: "One.", 2: "船"},
         Track({}),
     )
-    made = production.produce(order, tmp_path)
+    made = deliverables.produce(order, tmp_path)
     assert "Scene 2" in made.warnings[0]
     assert "broken" in made.warnings[0]
     assert len(made.warnings) == (1 if on_broken is OnBroken.SKIP else 2), "and its captions"
@@ -346,7 +366,7 @@ def test_a_narration_that_was_quickened_or_cut_off_is_told(
     for scene, text in {1: "The boat leaves the quay. " * 2, 2: "The boat leaves. " * 12}.items():
         said[scene] = tmp_path / f"said_{scene}.wav"
         said[scene].write_bytes(program.speak(text, "en-us+f2", 160).as_wav())
-    made = production.produce(Order(clips, Output(), {}, Track(said)), tmp_path)
+    made = deliverables.produce(Order(clips, Output(), {}, Track(said)), tmp_path)
     hurried, cut_off = made.warnings
     assert "Scene 1" in hurried
     assert "as fast" in hurried
@@ -359,13 +379,29 @@ def drawn(text: str, tmp_path: Path) -> bytes:
     """Draw a caption onto grey and return the picture."""
     subtitles = tmp_path / "drawn.ass"
     subtitles.write_text(captions.ass([Cue(0, 1, (text,))], (640, 360)), encoding="utf-8")
-    graph = f"[0:v]{filters.captioned(subtitles, glyphs.FONTS, Fraction(0))},format=gray[out]"
+    graph = (
+        f"[0:v]{filters.captioned(subtitles, font_coverage.FONTS, Fraction(0))},format=gray[out]"
+    )
     target = tmp_path / "drawn.raw"
     ffmpeg.run(
-        ["-f", "lavfi", "-i", "color=c=gray:s=640x360:d=0.1", "-filter_complex", graph,
-         "-map", "[out]", "-frames:v", "1", "-f", "rawvideo", "-y", str(target)],
+        [
+            "-f",
+            "lavfi",
+            "-i",
+            "color=c=gray:s=640x360:d=0.1",
+            "-filter_complex",
+            graph,
+            "-map",
+            "[out]",
+            "-frames:v",
+            "1",
+            "-f",
+            "rawvideo",
+            "-y",
+            str(target),
+        ],
         timeout=30,
-    )  # fmt: skip
+    )
     return target.read_bytes()
 
 
@@ -407,15 +443,22 @@ def test_captions_are_in_time_with_the_voice(tmp_path: Path) -> None:
         clips[scene] = Clip(make(tmp_path / f"c{scene}.mp4", seconds=8, grey=60))
         said[scene] = tmp_path / f"said_{scene}.wav"
         said[scene].write_bytes(program.speak(text, "en-us+f2", 160).as_wav())
-    made = production.produce(Order(clips, Output(), texts, Track(said)), tmp_path)
+    made = deliverables.produce(Order(clips, Output(), texts, Track(said)), tmp_path)
     voice = pauses(made.files[0].path)
     srt = of_kind(made, "captions")[0].path.read_text()
     shown = [
-        tuple(sum(float(part) * unit for part, unit in zip(
-            moment.replace(",", ".").split(":"), (3600, 60, 1), strict=True
-        )) for moment in line.split(" --> "))
-        for line in srt.splitlines() if "-->" in line
-    ]  # fmt: skip
+        tuple(
+            sum(
+                float(part) * unit
+                for part, unit in zip(
+                    moment.replace(",", ".").split(":"), (3600, 60, 1), strict=True
+                )
+            )
+            for moment in line.split(" --> ")
+        )
+        for line in srt.splitlines()
+        if "-->" in line
+    ]
     assert len(shown) == 4
     assert len(voice) == 4
     for (start, end), (first, last) in zip(shown, voice, strict=True):
@@ -427,7 +470,7 @@ def test_captions_are_in_time_with_the_voice(tmp_path: Path) -> None:
 def test_scene_text_is_never_a_filter(clips: dict[int, Clip], tmp_path: Path) -> None:
     text = "':fontsdir=/etc[x];movie=/etc/passwd,{\\p1}m 0 0 l 900 0 900 900{\\an8}\\N%{pts}"
     order = Order(clips, Output(captions_burned=True), {1: text, 2: text}, Track({}))
-    made = production.produce(order, tmp_path)
+    made = deliverables.produce(order, tmp_path)
     foot, head = area(made.files[0], 0.7, tmp_path)
     assert foot > 220
     assert head < 180
@@ -450,7 +493,7 @@ def test_thumbnails_of_copied_and_encoded_scenes_show_them(
 ) -> None:
     """The first picture of what was copied, the middle one of what was not."""
     clips = plain | {2: coded.clip(tmp_path, 2, coded.KINDS["hevc"])}
-    cut = assembly.join({n: Clip(path) for n, path in clips.items()}, Output(), tmp_path)
+    cut = assemble.join({n: Clip(path) for n, path in clips.items()}, Output(), tmp_path)
     for scene, path in previews.thumbnails(cut.path, cut.parts, tmp_path).items():
         with Image.open(path) as image:
             found = judge.read(image.convert("L").tobytes(), cut.size, (320, 180))

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from common import ids
 from common.database.uploads import Upload
-from common.errors import InvalidInput, MediaError, NotFound
+from common.domain import ids
+from common.domain.errors import InvalidInput, MediaError, NotFound
+from common.domain.uploads import SUFFIXES, Kind, kind_of
 from common.storage import MediaFolder, arrival, sender_of
-from common.uploads import SUFFIXES, Kind, kind_of
-from register.measuring import measure
+from register.inspection import measure
 from tests.media.coded import FFMPEG
 from tests.media.hostile import HOSTILE, Bait
 

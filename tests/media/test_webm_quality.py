@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from common import ffmpeg
-from common.output import Format, Output
-from merge import assembly
-from merge.cut import Clip
+from common.domain.output import Format, Output
+from common.media import ffmpeg
+from merge import assemble
+from merge.models import Clip
 from tests.media.coded import FFMPEG
 from tests.unit import offline
 
@@ -63,7 +63,7 @@ def test_webm_is_as_like_the_clip_as_mp4(scene: str, tmp_path: Path) -> None:
     found = {}
     for form in (Format.MP4, Format.WEBM):
         (folder := tmp_path / form.value).mkdir()
-        cut = assembly.join({1: Clip(clip)}, Output(format=form), folder)
+        cut = assemble.join({1: Clip(clip)}, Output(format=form), folder)
         found[form] = _likeness(cut.path, clip)
     assert found[Format.WEBM] > found[Format.MP4] - MARGIN
     assert found[Format.WEBM] > 0.9

@@ -17,7 +17,7 @@ from typing import Any
 import trustme
 from urllib3.connection import HTTPSConnection
 
-from common.foreign.https import ForeignHttps
+from common.fetch.https import ForeignHttps
 
 PUBLIC = "93.184.215.14"
 

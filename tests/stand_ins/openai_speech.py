@@ -245,6 +245,18 @@ def _data(text: str, seconds: float, mode: str) -> bytes:
     unknown = 0xFFFFFFFF
     head = struct.pack(
         "<4sI4s4sIHHIIHH4sI",
-        b"RIFF", unknown, b"WAVE", b"fmt ", 16, 1, 1, RATE, RATE * 2, 2, 16, b"data", unknown,
-    )  # fmt: skip
+        b"RIFF",
+        unknown,
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        1,
+        RATE,
+        RATE * 2,
+        2,
+        16,
+        b"data",
+        unknown,
+    )
     return head + samples.tobytes()

@@ -29,7 +29,7 @@ from tests.stand_ins.secrets_manager import SecretsManager
 from tests.surface.service import Service
 
 if TYPE_CHECKING:
-    from intake.receiving import Intake
+    from intake.reception import Intake
 
 __all__ = ["database", "gateway", "migrated", "postgres", "schema", "secret_store"]
 
@@ -60,11 +60,11 @@ def storage(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
 @pytest.fixture
 def again() -> Callable[[], None]:
     """Let the functions read their settings anew, as new environments of theirs do."""
-    from api import resources
+    from api import dependencies
     from authorizer import handler as authorizer
 
     def forget() -> None:
-        kept = [*vars(resources).values(), authorizer.settings, authorizer.database]
+        kept = [*vars(dependencies).values(), authorizer.settings, authorizer.database]
         for one in kept:
             if hasattr(one, "cache_clear"):
                 one.cache_clear()
@@ -95,7 +95,7 @@ def service(
     # Keys that open nothing: paid models can be chosen, and nothing is ever made with them.
     secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "none", "RUNWAY_API_KEY": "none"}
     # Nothing registers uploads here, so requests would wait for it in vain.
-    monkeypatch.setattr("api.files._WAIT_SECONDS", 0.2)
+    monkeypatch.setattr("api.services.files._WAIT_SECONDS", 0.2)
     again()
     yield Service()
     authorizer.database().close()
@@ -104,12 +104,12 @@ def service(
 @pytest.fixture
 def receiver(service: Service, migrated: DatabaseSettings) -> "Iterator[Intake]":
     """The inbox beside the API, with the database role of the function `intake`."""
-    from api import resources
-    from intake.receiving import Intake  # late: Powertools reads its settings when it is imported
+    from api import dependencies
+    from intake.reception import Intake  # late: Powertools reads its settings when it is imported
 
     database = Database(as_role(migrated, "intake"))
-    admission = replace(resources.admission(), database=database)
-    yield Intake(admission, database, resources.store())
+    admission = replace(dependencies.admission(), database=database)
+    yield Intake(admission, database, dependencies.store())
     database.close()
 
 

@@ -24,9 +24,16 @@ JSON = {"Content-Type": "application/json"}
 CONVERT = "/api/convert_s3_image_to_base64"
 UPLOADS = ("/api/upload_image", "/api/public/upload-image", "/api/upload_video")
 BODIED = (
-    "/v1/videos", "/v1/estimates", "/v1/uploads", "/v1/videos/none/resume", CONVERT,
-    "/api/generate_story", "/api/generate_single_image", "/api/public/generate-video", *UPLOADS,
-)  # fmt: skip
+    "/v1/videos",
+    "/v1/estimates",
+    "/v1/uploads",
+    "/v1/videos/none/resume",
+    CONVERT,
+    "/api/generate_story",
+    "/api/generate_single_image",
+    "/api/public/generate-video",
+    *UPLOADS,
+)
 # One at a time, and ten in one request.
 IMAGES_GO_TO = ("/api/upload_image", "/api/public/generate-video")
 NUL = "https://e.example/api/proxy_s3_image/a%00b"
@@ -118,29 +125,44 @@ def images() -> dict[str, bytes]:
 
 
 URLS = (
-    NUL, NUL.replace("%00", "%ED%A0%80%00"), "https://e.example/\0", "https://[::1/a",
-    "https://" + "a" * 64 + ".example/", "https://" + "a." * 1000 + "example/",
-    "https://b\u00fccher.example/", "https://\ud800.example/", "https://e.example/" + "%" * 2000,
-    "https://e.example:99999999999/", "https://e.example/" + "/api/proxy_s3_image/" * 90,
-    "https://media.s3/%00", "http://", "https:///", "://", "https://xn--a.example/",
+    NUL,
+    NUL.replace("%00", "%ED%A0%80%00"),
+    "https://e.example/\0",
+    "https://[::1/a",
+    "https://" + "a" * 64 + ".example/",
+    "https://" + "a." * 1000 + "example/",
+    "https://b\u00fccher.example/",
+    "https://\ud800.example/",
+    "https://e.example/" + "%" * 2000,
+    "https://e.example:99999999999/",
+    "https://e.example/" + "/api/proxy_s3_image/" * 90,
+    "https://media.s3/%00",
+    "http://",
+    "https:///",
+    "://",
+    "https://xn--a.example/",
     "https://media.s3.amazonaws.com/alice/v/user-uploads/a%00.png",
     "//e.example/api/proxy_s3_image/x",
     "https://e.example/api/proxy_s3_image/a?" + "t=1&" * 400,
-)  # fmt: skip
+)
 HEADERS: dict[str, tuple[str, ...]] = {
     "X-User-ID": ("bad id!", "\0", "a" * 8000, "\u00e9", ""),
     "X-Request-ID": ("\0", "a" * 8000, "\u00e9", "../x", "a#1"),
     "Prefer": ("wait=" + "9" * 5000, "wait=\u0663", ",".join(["wait=x"] * 900), "wait=-1"),
     "Idempotency-Key": ("\0", "a" * 8000, "\u00e9", " "),
     "Content-Type": (
-        "application/json; charset=" + "a" * 5000, "application/json; charset=idna", "\u00e9",
-        "multipart/form-data; boundary=" + "(" * 5000, ";" * 5000, "application/json;" * 400,
+        "application/json; charset=" + "a" * 5000,
+        "application/json; charset=idna",
+        "\u00e9",
+        "multipart/form-data; boundary=" + "(" * 5000,
+        ";" * 5000,
+        "application/json;" * 400,
     ),
     "Content-Encoding": ("gzip", "\0"),
     "Origin": ("\0", "a" * 8000),
     "Cookie": ("a=b;" * 2000,),
     "Range": ("bytes=" + "0-," * 2000,),
-}  # fmt: skip
+}
 
 
 def fixed(*, everywhere: bool) -> Iterator[Hostile]:
@@ -171,13 +193,19 @@ def _forms() -> Iterator[Hostile]:
             yield Hostile(f"form: {name}", "POST", path, {"Content-Type": kind}, raw)
     digits = part(b'Content-Disposition: form-data; name="expiresIn"', b"9" * 5000)
     yield Hostile(
-        "form: a number of 5,000 digits", "POST", UPLOADS[0], {"Content-Type": KIND},
+        "form: a number of 5,000 digits",
+        "POST",
+        UPLOADS[0],
+        {"Content-Type": KIND},
         digits + FILE + END,
-    )  # fmt: skip
+    )
     yield Hostile(
-        "form: 1 MB of line feeds", "POST", UPLOADS[0], {"Content-Type": KIND},
+        "form: 1 MB of line feeds",
+        "POST",
+        UPLOADS[0],
+        {"Content-Type": KIND},
         named(b"", b"\n" * MOST_BYTES) + END,
-    )  # fmt: skip
+    )
 
 
 def _jsons(paths: Sequence[str]) -> Iterator[Hostile]:
@@ -229,10 +257,16 @@ def _form(rng: random.Random) -> Hostile:
 
 def _json(rng: random.Random) -> Hostile:
     wish = {
-        "prompt": "A kite", "scenes": 2, "seconds": 5, "style": "Anime", "max_cost": "1.5",
-        "seed": 1, "metadata": {"a": "b"}, "models": {"text": {"provider": "offline"}},
+        "prompt": "A kite",
+        "scenes": 2,
+        "seconds": 5,
+        "style": "Anime",
+        "max_cost": "1.5",
+        "seed": 1,
+        "metadata": {"a": "b"},
+        "models": {"text": {"provider": "offline"}},
         "output": {"captions": {"burn": True}, "music": {"media": "med_" + "0" * 26}},
-    }  # fmt: skip
+    }
     values: tuple[Any, ...] = (
         "\\u0000",
         "\\ud83d",

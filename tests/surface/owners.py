@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from common import ids, keys
 from common.database import Database, runs, scenes, videos
 from common.database import keys as key_rows
 from common.database.keys import ApiKey
 from common.database.videos import Final
-from common.video import Part, Scene, Story
+from common.domain import api_keys, ids
+from common.domain.video import Part, Scene, Story
 from tests.contract.rows import wish
 from tests.surface.service import Service
 
@@ -44,23 +44,29 @@ class Owner:
 
 def operator() -> str:
     """The operator's key of the surroundings."""
-    return keys.operator_key("s" * 64, "root")
+    return api_keys.operator_key("s" * 64, "root")
 
 
 def mint(rows: Database, user_id: str, **changes: Any) -> tuple[str, str]:
     """Store a key with wide limits; return its id and its secret."""
-    secret, key_id = keys.mint(live=True), ids.new("key")
+    secret, key_id = api_keys.mint(live=True), ids.new("key")
     values: dict[str, Any] = {
-        "key_id": key_id, "user_id": user_id, "name": f"key of {user_id}", "live": True,
-        "scopes": [], "endpoints": ["*"], "per_minute": 1_000_000, "per_hour": 1_000_000,
+        "key_id": key_id,
+        "user_id": user_id,
+        "name": f"key of {user_id}",
+        "live": True,
+        "scopes": [],
+        "endpoints": ["*"],
+        "per_minute": 1_000_000,
+        "per_hour": 1_000_000,
         "max_concurrent_runs": 1_000,
-    }  # fmt: skip
+    }
     with rows.transaction() as cursor:
         key_rows.insert(
             cursor,
             ApiKey(**{**values, **changes}),
-            digest=keys.digest(secret),
-            prefix=keys.prefix(secret),
+            digest=api_keys.digest(secret),
+            prefix=api_keys.prefix(secret),
             expires_at=None,
         )
     return key_id, secret
@@ -69,9 +75,13 @@ def mint(rows: Database, user_id: str, **changes: Any) -> tuple[str, str]:
 def video(rows: Database, user_id: str, key_id: str, status: str, **changes: Any) -> str:
     """Store a video of one scene as a run leaves it that ended so, or `queued`; return its id."""
     row = wish(
-        user_id=user_id, key_id=key_id, frame_count=1, original_prompt=f"prompt of {user_id}",
-        metadata={"of": user_id}, **changes,
-    )  # fmt: skip
+        user_id=user_id,
+        key_id=key_id,
+        frame_count=1,
+        original_prompt=f"prompt of {user_id}",
+        metadata={"of": user_id},
+        **changes,
+    )
     run_id = ids.new("run")
     folder = f"{user_id}/{row.session_id}"
     with rows.transaction() as cursor:
@@ -81,9 +91,13 @@ def video(rows: Database, user_id: str, key_id: str, status: str, **changes: Any
             return row.session_id
         scenes.insert_story(cursor, row.session_id, _story(user_id), row.style, row.mood)
         scenes.finish_image(
-            cursor, row.session_id, 1, 1, usd=Decimal(0),
+            cursor,
+            row.session_id,
+            1,
+            1,
+            usd=Decimal(0),
             key=f"{folder}/reference-frames/generated_frame_1_1.png",
-        )  # fmt: skip
+        )
         if status == "failed":
             runs.fail(cursor, run_id, failure(user_id))
             return row.session_id
@@ -97,9 +111,13 @@ def video(rows: Database, user_id: str, key_id: str, status: str, **changes: Any
 def failure(user_id: str) -> dict[str, Any]:
     """What the record of a failed run says."""
     return {
-        "code": "provider.failed", "stage": "clip", "scene": 1, "detail": f"of {user_id}",
-        "retryable": True, "billed": False,
-    }  # fmt: skip
+        "code": "provider.failed",
+        "stage": "clip",
+        "scene": 1,
+        "detail": f"of {user_id}",
+        "retryable": True,
+        "billed": False,
+    }
 
 
 def make(rows: Database, run_id: str, owner: Owner) -> None:
@@ -149,11 +167,20 @@ def settle(service: Service, rows: Database, name: str) -> Owner:
     listed = service.call("GET", "/v1/media?limit=100", key=key).json()["data"]
     shown = [item for item in listed if item["url"]]
     return Owner(
-        user_id, canary, key, key_id, finished, failed, still_open, named, started["runId"], upload,
+        user_id,
+        canary,
+        key,
+        key_id,
+        finished,
+        failed,
+        still_open,
+        named,
+        started["runId"],
+        upload,
         media=tuple(item["id"] for item in listed),
         objects=tuple(item["s3_key"] for item in shown),
         capabilities=tuple(item["url"].partition("?t=")[2] for item in shown),
-    )  # fmt: skip
+    )
 
 
 def everything_of(rows: Database, owner: Owner) -> dict[str, list[str]]:

@@ -1,4 +1,4 @@
-"""No request of 1 MB costs more than 2 s of a processor, returns 64 KB, or breaks the service."""
+"""No request costs more than 2 s of processor time per MB, returns 64 KB, or breaks the service."""
 
 import random
 import time
@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import pytest
 
 from common.database import Database
-from common.foreign import ForeignHttps
+from common.fetch import ForeignHttps
 from tests.surface import hostile
 from tests.surface.hostile import Hostile
 from tests.surface.owners import mint
 from tests.surface.service import Service
 
-MOST_SECONDS = 2.0  # of process time
+MOST_SECONDS = 2.0  # of process time, for each MB sent, and for a request of less
+REPEATS = 3  # of a request over the limit; the least time counts, since a busy machine adds to it
 MOST_BYTES = 64 * 1024
 MADE_UP = 100
 SHOWN = 12
@@ -29,6 +30,11 @@ class Cost:
     seconds: float
     sent: int
     returned: int
+
+    @property
+    def is_too_high(self) -> bool:
+        """Return whether the request takes more time than its size allows."""
+        return self.seconds > MOST_SECONDS * max(1.0, self.sent / 1_000_000)
 
     def __str__(self) -> str:
         return (
@@ -49,6 +55,16 @@ def key(service: Service, rows: Database, monkeypatch: pytest.MonkeyPatch) -> st
 
 
 def measure(service: Service, request: Hostile, key: str) -> Cost:
+    """Send the request, again where it took too long, and return the least cost."""
+    cost = send(service, request, key)
+    for _ in range(REPEATS - 1):
+        if not cost.is_too_high:
+            break
+        cost = min(cost, send(service, request, key), key=lambda cost: cost.seconds)
+    return cost
+
+
+def send(service: Service, request: Hostile, key: str) -> Cost:
     headers = {"Prefer": "wait=0", **request.headers}
     if not request.keyless:
         headers["X-API-Key"] = key
@@ -76,6 +92,5 @@ def test_no_request_costs_or_returns_much_or_fails(
         print(told)
     failed = [cost for cost in costs if cost.status >= 500]
     assert not failed, "\n".join(map(str, failed))
-    limit = max(cost.seconds for cost in costs)
-    assert limit <= MOST_SECONDS, table
+    assert not any(cost.is_too_high for cost in costs), table
     assert max(cost.returned for cost in costs) <= MOST_BYTES, table

@@ -15,10 +15,10 @@ import boto3
 import pytest
 import requests
 
-from api.idempotency import Once
+from api.http.idempotency import Once
 from common.database import Database, runs, uploads
-from common.providers import models
-from common.uploads import Found
+from common.domain import models
+from common.domain.uploads import Found
 from tests import answers
 from tests.answers import DOCUMENTED, OPERATIONS, Operation
 from tests.contract.gateway import Reply
@@ -111,7 +111,7 @@ def outages(
         raise ZeroDivisionError(CANARY)
 
     with monkeypatch.context() as patch:
-        patch.setattr("api.validation.JsonRequests.handler", fail)
+        patch.setattr("api.http.validation.JsonRequests.handler", fail)
         for operation in OPERATIONS:
             reply = good(operation, alice).send(service, operator())
             assert reply.status == 500, operation
@@ -125,10 +125,14 @@ def of_keys(service: Service, alice: Owner) -> None:
     made = service.call("POST", path, {"name": "n", "userId": "u"}, key=operator()).json()
     one = f"{path}/{made['apiKey']['id']}"
     for method, at, body in (
-        ("GET", path, None), ("GET", one, None), ("PATCH", one, {"name": "m"}),
-        ("POST", f"{one}/rotate", {}), ("DELETE", one, None), ("PATCH", one, {"name": "o"}),
+        ("GET", path, None),
+        ("GET", one, None),
+        ("PATCH", one, {"name": "m"}),
         ("POST", f"{one}/rotate", {}),
-    ):  # fmt: skip
+        ("DELETE", one, None),
+        ("PATCH", one, {"name": "o"}),
+        ("POST", f"{one}/rotate", {}),
+    ):
         service.call(method, at, body, key=operator())
     service.call("GET", "/v1/usage", key=alice.key)
 
@@ -230,8 +234,9 @@ def of_parts(service: Service, rows: Database, alice: Owner) -> None:
                 owners.make(rows, run_id, alice)
             assert ask(f"part-{number}").status == status, operation
             assert service.call("GET", f"/api/runs/{run_id}", key=alice.key).status == status
-    begun = service.call("POST", "/api/generate_story", {"prompt": "x"}, key=alice.key,
-                         headers={"Prefer": "wait=0"}).json()  # fmt: skip
+    begun = service.call(
+        "POST", "/api/generate_story", {"prompt": "x"}, key=alice.key, headers={"Prefer": "wait=0"}
+    ).json()
     with rows.transaction() as cursor:
         video_id = runs.get(cursor, begun["runId"], alice.user_id).session_id
     assert service.call("POST", f"/v1/videos/{video_id}/cancel", key=alice.key).status == 200

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from common.database import Database
-from common.errors import DatabaseUnavailable
-from common.storage.dropped import Dropped
-from intake.receiving import Intake
+from common.domain.errors import DatabaseUnavailable
+from common.storage.inbox_keys import Dropped
+from intake.reception import Intake
 from tests.surface.conftest import BUCKET
 from tests.surface.owners import mint
 
@@ -53,17 +53,20 @@ def png() -> bytes:
 WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
 
 
-@pytest.mark.parametrize("wish", [
-    {**WISH, "image_url": NUL},
-    {**WISH, "image_url": NUL.replace("%00", "%ED%A0%80")},
-    {**WISH, "image_url": "https://x\u0000.example/a.png"},
-    {**WISH, "image_url": "https://[::1/a.png"},
-    {**WISH, "image_url": "https://" + "a" * 64 + ".example/a.png"},
-    {**WISH, "metadata": {"a\u0000": "b"}},
-    {**WISH, "style": "\ud800"},
-    {**WISH, "seed": 10**30},
-    {**WISH, "max_cost": "sNaN"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {**WISH, "image_url": NUL},
+        {**WISH, "image_url": NUL.replace("%00", "%ED%A0%80")},
+        {**WISH, "image_url": "https://x\u0000.example/a.png"},
+        {**WISH, "image_url": "https://[::1/a.png"},
+        {**WISH, "image_url": "https://" + "a" * 64 + ".example/a.png"},
+        {**WISH, "metadata": {"a\u0000": "b"}},
+        {**WISH, "style": "\ud800"},
+        {**WISH, "seed": 10**30},
+        {**WISH, "max_cost": "sNaN"},
+    ],
+)
 def test_a_job_that_no_column_holds_is_refused_the_first_time(
     intake: Intake, wish: dict[str, Any]
 ) -> None:
@@ -74,10 +77,20 @@ def test_a_job_that_no_column_holds_is_refused_the_first_time(
     assert all(fault["pointer"].startswith("/2") for fault in error_of("x.jsonl")["errors"])
 
 
-@pytest.mark.parametrize("text", [
-    "=?idna?q?xn--a?=", "=?undefined?q?a?=", "=?\u00e9?q?a?=", "=?utf-8?b?!?=", "=?utf-8?q?=00?=",
-    "=?utf-7?q?+2AA-?=", "=?hex?q?zz?=", "=?zlib?b?AAAA?=", "=?punycode?q?a-\u00ff?=",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "=?idna?q?xn--a?=",
+        "=?undefined?q?a?=",
+        "=?\u00e9?q?a?=",
+        "=?utf-8?b?!?=",
+        "=?utf-8?q?=00?=",
+        "=?utf-7?q?+2AA-?=",
+        "=?hex?q?zz?=",
+        "=?zlib?b?AAAA?=",
+        "=?punycode?q?a-\u00ff?=",
+    ],
+)
 def test_metadata_in_any_encoding_is_read_or_refused(
     intake: Intake, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -99,7 +112,7 @@ def test_a_mistake_of_the_program_is_answered_the_last_time(
     def broken(*_: object) -> None:
         raise error("secret-canary")
 
-    monkeypatch.setattr("intake.reading.job", broken)
+    monkeypatch.setattr("intake.parsing.job", broken)
     dropped = drop("broken.json", json.dumps(WISH).encode())
     with pytest.raises(error):
         intake.receive(dropped, last=False)

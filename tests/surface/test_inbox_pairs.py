@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from common.database import Database
-from common.storage.dropped import Dropped
-from intake.receiving import Intake
+from common.storage.inbox_keys import Dropped
+from intake.reception import Intake
 from tests.surface.conftest import BUCKET
 from tests.surface.owners import mint
 
@@ -75,9 +75,14 @@ def png() -> bytes:
 
 
 PAIRS = [
-    ("a.Jpg", "a.json"), ("A.JPG", "A.JSON"), ("a.jpeg", "a.Json"), ("a.PnG", "a.json"),
-    ("a b.c.WEBP", "a b.c.json"), ("ä.jpe", "ä.json"), ("a.AVIF", "a.json"),
-]  # fmt: skip
+    ("a.Jpg", "a.json"),
+    ("A.JPG", "A.JSON"),
+    ("a.jpeg", "a.Json"),
+    ("a.PnG", "a.json"),
+    ("a b.c.WEBP", "a b.c.json"),
+    ("ä.jpe", "ä.json"),
+    ("a.AVIF", "a.json"),
+]
 
 
 @pytest.mark.parametrize("first", ["picture", "json"])
@@ -146,7 +151,7 @@ def test_a_corrected_file_loses_its_old_error(intake: Intake, drop: Drop) -> Non
 def test_an_older_version_takes_no_newer_answer_away(
     intake: Intake, rows: Database, drop: Drop
 ) -> None:
-    from common import outbox
+    from common.application import inbox_results
 
     good = drop("fix.json", WISH)
     assert intake.receive(good, last=False) == "started"
@@ -158,7 +163,7 @@ def test_an_older_version_takes_no_newer_answer_away(
             "(SELECT run_id FROM inbox_jobs WHERE object_id = %s)",
             (good.object_id,),
         )
-    outbox.answer(rows, intake.store, good.object_id)
+    inbox_results.answer(rows, intake.store, good.object_id)
     ended, refused = answer(good, "result"), answer(bad, "error")
     assert ended is not None
     assert ended["version_id"] == good.version_id

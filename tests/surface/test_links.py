@@ -11,9 +11,9 @@ import boto3
 import pytest
 import requests
 
-from common import ids
 from common.database import Database
-from common.video import File
+from common.domain import ids
+from common.domain.video import File
 from tests.contract.gateway import Reply
 from tests.surface.conftest import BUCKET
 from tests.surface.owners import make, mint, video
@@ -41,15 +41,25 @@ class Owner:
         self.folder = f"{user_id}/{self.video_id}"
         reference = f"{self.folder}/user-uploads/reference_image_1.png"
         video(
-            rows, user_id, self.key_id, "succeeded", session_id=self.video_id,
+            rows,
+            user_id,
+            self.key_id,
+            "succeeded",
+            session_id=self.video_id,
             reference_key=reference,
-        )  # fmt: skip
+        )
         narration = f"{self.folder}/narrations/narration_1_1.wav"
         files = [
-            File(kind, f"{self.folder}/video-clips/{name}", media_type, 1, "0" * 64,
-                 scene=1 if kind == "thumbnail" else None)
+            File(
+                kind,
+                f"{self.folder}/video-clips/{name}",
+                media_type,
+                1,
+                "0" * 64,
+                scene=1 if kind == "thumbnail" else None,
+            )
             for kind, name, media_type in FILES
-        ]  # fmt: skip
+        ]
         with rows.transaction() as cursor:
             cursor.execute(
                 "UPDATE final_videos SET files = %s WHERE session_id = %s",
@@ -122,9 +132,11 @@ def every_link(owner: Owner, rows: Database) -> list[str]:
         asked.append(owner.call("GET", f"/api/get_presigned_url?{query}"))
         asked.append(owner.call("GET", f"/v1/media/{item['id']}"))
     started = owner.call(
-        "POST", "/api/generate_single_image", {"prompt": "A kite", "expiresIn": 86_400},
+        "POST",
+        "/api/generate_single_image",
+        {"prompt": "A kite", "expiresIn": 86_400},
         Prefer="wait=0",
-    )  # fmt: skip
+    )
     _, run_id = started.json()["statusUrl"].rsplit("/", 1)
     make(rows, run_id, owner)  # type: ignore[arg-type]  # what it needs of an owner
     asked.append(owner.call("GET", f"/api/runs/{run_id}"))

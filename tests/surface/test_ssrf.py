@@ -14,10 +14,10 @@ import boto3
 import pytest
 
 from common.database import Database
-from common.foreign.https import ForeignHttps
-from common.problem import MAX_FAULTS
-from common.storage.dropped import Dropped
-from intake.receiving import Intake
+from common.fetch.https import ForeignHttps
+from common.schemas.problem import MAX_FAULTS
+from common.storage.inbox_keys import Dropped
+from intake.reception import Intake
 from tests.answers import OPERATIONS
 from tests.contract.ssrf import ADDRESSES, WRITTEN
 from tests.stand_ins.foreign_host import PUBLIC, ForeignHost, Page, serve
@@ -147,7 +147,7 @@ def test_a_batch_of_too_many_pictures_is_refused_whole(
     monkeypatch: pytest.MonkeyPatch,
     limit: str,
 ) -> None:
-    monkeypatch.setattr(f"intake.receiving.{limit}", 0)
+    monkeypatch.setattr(f"intake.reception.{limit}", 0)
     problem = answered(receiver, rows, alice, [GOOD, GOOD])
     assert problem is not None
     assert problem["code"] == "inbox.pictures"
@@ -174,8 +174,9 @@ def answered(
     dropped = Dropped(BUCKET, key, stored["VersionId"])
     receiver.receive(dropped, last=True)
     with rows.transaction() as cursor:
-        cursor.execute("SELECT problem FROM inbox_objects WHERE version_id = %s",
-                       (dropped.version_id,))  # fmt: skip
+        cursor.execute(
+            "SELECT problem FROM inbox_objects WHERE version_id = %s", (dropped.version_id,)
+        )
         (row,) = cursor.fetchall()
     problem: dict[str, Any] | None = row["problem"]
     return problem

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from common import ffmpeg
+from common.media import ffmpeg
 
 
 def make(

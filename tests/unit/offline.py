@@ -7,8 +7,10 @@ from pathlib import Path
 
 from PIL import Image, ImageStat
 
-from common import ffmpeg
-from common.errors import NotFound
+from common.domain.errors import NotFound
+from common.domain.styles import Mood, Style, mood, style
+from common.domain.video import Picture, Story
+from common.media import ffmpeg
 from common.providers import (
     ClipRequest,
     ImageRequest,
@@ -17,11 +19,9 @@ from common.providers import (
     ProviderContext,
     StoryRequest,
 )
-from common.providers.image.offline import OfflinePainter
-from common.providers.text.offline import OfflineStoryteller
-from common.providers.video.offline import OfflineCamera
-from common.styles import Mood, Style, mood, style
-from common.video import Picture, Story
+from offline.image import OfflinePainter
+from offline.text import OfflineStoryteller
+from offline.video import OfflineCamera
 
 FOX = "A red fox crosses a snowy forest to find her friend"
 

@@ -1,55 +1,62 @@
-"""Who may import whom: the rules of the house (docs/architecture.md), held against the source."""
+"""Who may import whom: the layers of docs/architecture.md, checked against the source."""
 
 import ast
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
-FOLDERS = sorted(p.name for p in FUNCTIONS.iterdir() if p.is_dir() and (p / "__init__.py").exists())
-LAMBDAS = [name for name in FOLDERS if name != "common"]
+PROJECT = FUNCTIONS.parent
 SOURCES = sorted(FUNCTIONS.rglob("*.py"))
+LAMBDAS = [
+    *("api", "authorizer", "clip", "finish", "image", "intake", "merge", "migrate", "register"),
+    *("speech", "story", "sweeper"),
+]
 
-# What only one room may touch, and which room that is.
+LAYERS = [
+    {"common.domain"},
+    {"common.schemas"},
+    {"common.settings"},
+    {"common.aws"},
+    {"common.media"},
+    {"common.fetch", "common.storage", "common.database"},
+    {"common.providers"},
+    {"common.application", "offline"},
+    {"common.runtime"},
+    set(LAMBDAS),
+]
+"""From the lowest. A package imports itself and the layers below, never its neighbours."""
+
+# Libraries that only some packages may import.
 RESERVED = {
     "psycopg2": ("common/database/",),
     "yoyo": ("migrate/",),
-    "botocore": (
-        "common/aws.py",
-        "common/secrets.py",
-        "common/functions.py",
-        "common/pipeline.py",
-        "common/storage/",
-        "common/providers/video/luma.py",
-    ),
+    "botocore": ("common/aws/", "common/storage/", "common/providers/video/luma.py"),
     "boto3": (),
     "s3transfer": ("common/storage/",),
     "openai": ("common/providers/",),
     "requests": ("common/providers/",),
-    "urllib3": ("common/secrets.py", "common/foreign/", "common/providers/", "migrate/"),
-    "socket": ("common/foreign/",),
-    "PIL": ("common/providers/", "common/pictures.py", "common/srgb.py"),
-    "subprocess": (
-        "common/ffmpeg_process.py",
-        "common/providers/video/",
-        "common/providers/speech/",
-    ),
+    "urllib3": ("common/aws/secrets.py", "common/fetch/", "common/providers/", "migrate/"),
+    "socket": ("common/fetch/",),
+    "PIL": ("common/providers/", "common/media/images.py", "common/media/srgb.py", "offline/"),
+    "subprocess": ("common/media/ffmpeg_process.py", "offline/"),
 }
-# The nouns and plans, which touch nothing outside.
-PURE = ["common/video.py", "common/errors.py", "common/ids.py", "common/keys.py",
-        "common/advice.py", "common/caller.py", "common/sound.py", "common/narration.py",
-        "common/output.py",
-        "common/capabilities.py", "common/magic.py", "common/framecrc.py",
-        "common/ffmpeg_errors.py", "common/foreign/addresses.py",
-        "merge/timeline.py", "merge/cut.py", "merge/captions.py", "merge/placing.py",
-        "finish/provenance.py"]  # fmt: skip
+# Modules without I/O. All of `common/domain` belongs to them.
+PURE = [
+    *sorted(p.relative_to(FUNCTIONS).as_posix() for p in FUNCTIONS.glob("common/domain/*.py")),
+    *("common/media/wav.py", "common/media/mime.py", "common/media/framecrc.py"),
+    *("common/media/ffmpeg_errors.py", "common/fetch/addresses.py"),
+    *("merge/timeline.py", "merge/models.py", "merge/captions.py", "merge/scene_windows.py"),
+    "finish/provenance.py",
+]
 EFFECTS = {"os", "socket", "subprocess", "urllib", "http", "requests", "botocore", "psycopg2"}
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module that the file imports, wherever in it."""
+    """Return every module that the file imports, also inside functions and for type checking."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -61,39 +68,87 @@ def place(path: Path) -> str:
     return path.relative_to(FUNCTIONS).as_posix()
 
 
-def test_the_functions_are_those_of_the_house() -> None:
-    assert (
-        sorted(
-            [
-                "api",
-                "authorizer",
-                "clip",
-                "finish",
-                "image",
-                "intake",
-                "merge",
-                "migrate",
-                "register",
-                "speech",
-                "story",
-                "sweeper",
-            ]
-        )
-        == LAMBDAS
-    )
-    assert all((FUNCTIONS / name / "handler.py").exists() for name in LAMBDAS)
+def module_name(path: Path, root: Path = FUNCTIONS) -> str:
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(path: Path, modules: dict[str, Path]) -> set[str]:
+    """Return the project's own modules that the file imports, by their full names."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names} & modules.keys()
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}"
+                found |= {full if full in modules else node.module} & modules.keys()
+    return found
+
+
+def layer_of(module: str) -> tuple[int, str] | None:
+    """Return rank and package of a module; None for the bare package `common`."""
+    for rank, packages in enumerate(LAYERS):
+        for package in packages:
+            if module == package or module.startswith(f"{package}."):
+                return rank, package
+    return None
+
+
+def cycles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """Return the groups of modules that import each other (Tarjan's algorithm)."""
+    index: dict[str, int] = {}
+    low: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[set[str]] = []
+
+    def visit(module: str) -> None:
+        index[module] = low[module] = len(index)
+        stack.append(module)
+        for other in graph[module]:
+            if other not in index:
+                visit(other)
+                low[module] = min(low[module], low[other])
+            elif other in stack:
+                low[module] = min(low[module], index[other])
+        if low[module] == index[module]:
+            place = stack.index(module)
+            group, stack[place:] = set(stack[place:]), []
+            if len(group) > 1:
+                found.append(group)
+
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 10 * len(graph)))
+    for module in graph:
+        if module not in index:
+            visit(module)
+    return found
+
+
+def test_every_function_has_a_handler() -> None:
+    assert sorted(path.parent.name for path in FUNCTIONS.glob("*/handler.py")) == sorted(LAMBDAS)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=place)
-def test_a_function_imports_itself_and_common_only(path: Path) -> None:
-    home = place(path).split("/")[0]
-    roots = {name.split(".")[0] for name in imports(path)}
-    strangers = roots & set(LAMBDAS) - {home}
-    assert not strangers, f"{place(path)} reaches sideways into {strangers}"
+def test_module_imports_only_lower_layers(path: Path) -> None:
+    modules = {module_name(source): source for source in SOURCES}
+    own = layer_of(module_name(path))
+    if own is None:
+        return
+    for other in imported_modules(path, modules):
+        layer = layer_of(other)
+        assert layer is None or layer == own or layer[0] < own[0], f"{place(path)} imports {other}"
+
+
+@pytest.mark.parametrize("tree", ["functions", "infra", "layers"])
+def test_no_module_imports_itself_through_others(tree: str) -> None:
+    root = FUNCTIONS if tree == "functions" else PROJECT
+    sources = SOURCES if tree == "functions" else sorted((PROJECT / tree).rglob("*.py"))
+    modules = {module_name(source, root): source for source in sources}
+    graph = {name: imported_modules(path, modules) - {name} for name, path in modules.items()}
+    assert cycles(graph) == []
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=place)
-def test_a_vendor_is_imported_in_its_own_room_only(path: Path) -> None:
+def test_library_is_imported_only_where_reserved(path: Path) -> None:
     roots = {name.split(".")[0] for name in imports(path)}
     for vendor in roots & RESERVED.keys():
         assert place(path).startswith(RESERVED[vendor]), f"{vendor} in {place(path)}"
@@ -109,13 +164,13 @@ def test_only_settings_reads_the_environment(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PURE)
-def test_nouns_and_plans_touch_nothing(name: str) -> None:
+def test_pure_module_imports_no_io(name: str) -> None:
     roots = {module.split(".")[0] for module in imports(FUNCTIONS / name)}
     assert not roots & EFFECTS
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=place)
-def test_sql_stands_in_the_database_room_only(path: Path) -> None:
+def test_sql_is_only_in_the_database_package(path: Path) -> None:
     if place(path).startswith("common/database/"):
         return
     for node in ast.walk(ast.parse(path.read_text())):
@@ -127,8 +182,12 @@ def test_sql_stands_in_the_database_room_only(path: Path) -> None:
             )
 
 
-def test_the_rules_can_fail(tmp_path: os.PathLike[str]) -> None:
+def test_rules_see_imports_inside_functions(tmp_path: os.PathLike[str]) -> None:
     """The parser sees imports inside functions too, where a rule is easiest to break."""
     path = Path(tmp_path) / "sample.py"
     path.write_text("def late():\n    from image import handler\n    import psycopg2.extras\n")
     assert set(imports(path)) == {"image", "psycopg2.extras"}
+
+
+def test_cycles_are_found() -> None:
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == [{"b", "c"}]

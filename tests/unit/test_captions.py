@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import ffmpeg
-from merge import captions, glyphs
+from common.media import ffmpeg
+from merge import captions, font_coverage
 from merge.captions import Cue
-from merge.cut import How, Part
-from merge.placing import window
+from merge.models import How, Part
+from merge.scene_windows import window
 
 
 def part(scene: int, start: float, seconds: float, how: How = How.COPIED) -> Part:
@@ -67,8 +67,11 @@ def test_every_sentence_begins_a_caption() -> None:
         {1: 'He said "Go." Mr. Bo left at 3.5 km! 船开了。夜深了。'}, (part(1, 0, 9),)
     )
     assert [" ".join(cue.lines) for cue in made] == [
-        'He said "Go."', "Mr. Bo left at 3.5 km!", "船开了。", "夜深了。",
-    ]  # fmt: skip
+        'He said "Go."',
+        "Mr. Bo left at 3.5 km!",
+        "船开了。",
+        "夜深了。",
+    ]
 
 
 def test_scripts_without_spaces_are_broken_too() -> None:
@@ -136,9 +139,9 @@ def test_whatever_is_said_there_are_as_many_blocks_as_cues(one: str, other: str)
     ],
 )
 def test_what_the_font_lacks_is_known(text: str, letters: str, signs: str, drawn: str) -> None:
-    assert glyphs.missing_letters(text) == letters
-    assert glyphs.missing_signs(text) == signs
-    assert glyphs.drawable(text) == drawn
+    assert font_coverage.missing_letters(text) == letters
+    assert font_coverage.missing_signs(text) == signs
+    assert font_coverage.drawable(text) == drawn
 
 
 def test_tall_pictures_have_larger_letters_above_the_controls_of_apps() -> None:

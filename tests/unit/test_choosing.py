@@ -7,14 +7,14 @@ from typing import Any, get_args
 
 import pytest
 
-from api import catalogue
-from common import choosing
-from common.caller import Caller
-from common.errors import InvalidInput
-from common.providers import models
-from common.providers.models import Choice
+from api.services import models as models_service
+from common.application import model_selection
+from common.domain import models
+from common.domain.caller import Caller
+from common.domain.errors import InvalidInput
+from common.domain.models import Choice
+from common.schemas.requests import CreateVideo
 from common.settings import ProviderSettings
-from common.wishes import CreateVideo
 from infra import config
 
 KINDS = get_args(models.Kind)
@@ -55,7 +55,7 @@ def choose(
     **wish: Any,
 ) -> Choice:
     caller = Caller("key_1", "alice", live, frozenset(), {}, 5, None, None)
-    return choosing.choose(settings, keys, caller, wished(**wish))
+    return model_selection.choose(settings, keys, caller, wished(**wish))
 
 
 def wished(**wish: Any) -> CreateVideo:
@@ -147,7 +147,7 @@ def test_who_takes_a_model_that_ends_soon_is_warned(
 ) -> None:
     shut_down(monkeypatch, days)
     wish: dict[str, Any] = {"models": {"text": {"provider": "openai", "model": ENDING}}}
-    estimate = catalogue.estimate(choose(**wish), wished(**wish))
+    estimate = models_service.estimate(choose(**wish), wished(**wish))
     assert [ENDING in words for words in estimate.warnings] == ([True] if warned else [])
     assert ("model ends soon" in caplog.text) is warned
 
@@ -190,7 +190,7 @@ def test_in_the_cloud_a_key_in_the_secret_makes_its_provider_the_one_that_is_tak
     choice = choose(keys, AS_DEPLOYED, **NARRATED)
     assert [model.provider for model in choice.all()] == expected
     caller = Caller("key_1", "alice", True, frozenset(), {}, 5, None, None)
-    assert choosing.lengths(AS_DEPLOYED, keys, caller) == choice.video.seconds
+    assert model_selection.lengths(AS_DEPLOYED, keys, caller) == choice.video.seconds
 
 
 def test_on_one_machine_a_key_alone_takes_no_provider() -> None:
@@ -208,7 +208,7 @@ def test_what_a_request_or_the_stage_names_goes_before_the_keys() -> None:
 
 def test_an_estimate_is_in_dollars_and_in_the_providers_units() -> None:
     wish: dict[str, Any] = {"models": {"video": {"provider": "runway"}}}
-    estimate = catalogue.estimate(choose(**wish), wished(**wish))
+    estimate = models_service.estimate(choose(**wish), wished(**wish))
     scene = estimate.scenes[0]
     assert scene.clip == "0.2500"
     assert scene.clip_units

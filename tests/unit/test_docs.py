@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeGuard
 
-from api import document
-
 # When it is imported, X-Ray's recorder opens its socket: before the network is switched off.
 from api.handler import described
-from common import advice, errors
-from common.errors import VideoError
-from common.providers.outcome import MEANINGS
+from api.openapi import document
+from common.domain import advice, errors
+from common.domain.errors import VideoError
+from common.providers.vendor_errors import MEANINGS
 
 PROJECT = Path(__file__).parents[2]
 CODE = re.compile(r'\bcode(?:: ClassVar\[str\])? ?= ?"([a-z_]+(?:\.[a-z_]+)*)"')
@@ -103,8 +102,12 @@ def test_the_next_action_of_every_code_is_documented() -> None:
 
 # Of those that a step can raise: no run ends with them.
 NO_END = {"run.ended", "upload.type", "upload.size"}
-STEPS = ("story", "image", "speech", "clip", "merge", "finish", "common/providers")
-SHARED = ("paid", "waiting", "step", "verdict", "ffmpeg", "generation", "pictures", "secrets")
+STEPS = (
+    *("story", "image", "speech", "clip", "merge", "finish", "offline"),
+    *("common/providers", "common/media", "common/application/billing"),
+)
+
+SHARED = ("application/pipeline_step", "application/failure_records", "runtime", "aws/secrets")
 
 
 def test_every_code_that_a_step_can_raise_has_an_advice() -> None:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.errors import InvalidInput
+from common.domain.errors import InvalidInput
 from common.storage import MediaFolder
-from common.storage.dropped import Dropped, answer_key
+from common.storage.inbox_keys import Dropped, answer_key
 
 OURS = re.compile(r"outbox/alice/[A-Za-z0-9._~%/-]{1,1000}\.(result|error)\.json")
 
@@ -34,10 +34,21 @@ def test_it_is_answered_under_the_same_name(key: str, answer: str) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["inbox/", "inbox/x.json", "inbox/alice/", "inbox/alice/may/", "inbox//x.json",
-     "inbox/../x.json", "inbox/al ice/x.json", "inbox/inbox/x.json", "inbox/outbox/x.json",
-     "outbox/alice/x.json", "alice/vid_1/x.json", "inboxes/alice/x.json"],
-)  # fmt: skip
+    [
+        "inbox/",
+        "inbox/x.json",
+        "inbox/alice/",
+        "inbox/alice/may/",
+        "inbox//x.json",
+        "inbox/../x.json",
+        "inbox/al ice/x.json",
+        "inbox/inbox/x.json",
+        "inbox/outbox/x.json",
+        "outbox/alice/x.json",
+        "alice/vid_1/x.json",
+        "inboxes/alice/x.json",
+    ],
+)
 def test_what_is_nobodys_file_is_left_alone(key: str) -> None:
     assert not dropped(key).is_ours
 
@@ -62,8 +73,11 @@ def test_a_name_that_is_too_long_becomes_its_digest() -> None:
 def test_the_identity_is_of_bucket_key_and_version() -> None:
     one = Dropped("media", "inbox/alice/x.json", "v1")
     assert one.object_id == Dropped("media", "inbox/alice/x.json", "v1").object_id
-    others = [Dropped("media", "inbox/alice/x.json", "v2"), Dropped("other", one.key, "v1"),
-              Dropped("media", "inbox/alice/x.jso", "nv1")]  # fmt: skip
+    others = [
+        Dropped("media", "inbox/alice/x.json", "v2"),
+        Dropped("other", one.key, "v1"),
+        Dropped("media", "inbox/alice/x.jso", "nv1"),
+    ]
     assert len({one.object_id, *(other.object_id for other in others)}) == 4
 
 
@@ -93,8 +107,13 @@ def test_files_that_belong_together_find_each_other(picture: str, job: str) -> N
 
 
 def test_files_of_other_names_stay_apart() -> None:
-    for picture, job in (("cat.jpg", "cat.jpg.b.json"), ("cat.jpg", "cats.json"), ("cat", "c.json"),
-                         ("b/cat.jpg", "cat.json"), ("cat.b.jpg", "cat.json")):  # fmt: skip
+    for picture, job in (
+        ("cat.jpg", "cat.jpg.b.json"),
+        ("cat.jpg", "cats.json"),
+        ("cat", "c.json"),
+        ("b/cat.jpg", "cat.json"),
+        ("cat.b.jpg", "cat.json"),
+    ):
         one, other = dropped(f"inbox/alice/{picture}"), dropped(f"inbox/alice/{job}")
         assert one.ends_beside([other.key]) == other.ends_beside([one.key]) == {}
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common import errors
-from common.errors import PermanentError, TransientError, VideoError, as_step_error
+from common.domain import errors
+from common.domain.errors import PermanentError, TransientError, VideoError, as_step_error
 
 MACHINE = Path(__file__).parents[2] / "statemachine" / "video.asl.json"
 LEAVES = [

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from common import ffmpeg
-from common.errors import MediaError, PermanentError
+from common.domain.errors import MediaError, PermanentError
+from common.media import ffmpeg
 from tests.unit import clips
 
 

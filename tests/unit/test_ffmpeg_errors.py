@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from common import ffmpeg_errors
-from common.errors import MediaError
-from common.providers.speech._espeak import program
-from common.providers.video._camera import film
+from common.domain.errors import MediaError
+from common.media import ffmpeg_errors
+from offline.animator import film
+from offline.tts import program
 
 # What ffmpeg 7 prints, as found in logs, and words of the reason that users read.
 LOGS = {

@@ -5,8 +5,8 @@ import time
 
 import pytest
 
-from api.forms import _fields
-from common.errors import Malformed, UnsupportedMediaType, VideoError
+from api.http.forms import _fields
+from common.domain.errors import Malformed, UnsupportedMediaType, VideoError
 
 KIND = "multipart/form-data; boundary=b"
 FILE = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.png"\r\n\r\nPNG\r\n'

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from intake import reading
-from intake.reading import Unreadable
+from intake import parsing
+from intake.parsing import Unreadable
 
 
 def faults(refused: pytest.ExceptionInfo[Unreadable]) -> dict[str, str]:
@@ -13,7 +13,7 @@ def faults(refused: pytest.ExceptionInfo[Unreadable]) -> dict[str, str]:
 
 
 def test_a_job_is_the_body_of_a_request() -> None:
-    wish = reading.job(b'\xef\xbb\xbf{"prompt": " A kite ", "scenes": 2, "max_cost": "1.5"}')
+    wish = parsing.job(b'\xef\xbb\xbf{"prompt": " A kite ", "scenes": 2, "max_cost": "1.5"}')
     assert (wish.prompt, wish.scenes, str(wish.max_cost)) == ("A kite", 2, "1.5")
 
 
@@ -36,43 +36,51 @@ def test_a_job_is_the_body_of_a_request() -> None:
 )
 def test_what_is_no_job_says_what_is_wrong(data: bytes, code: str) -> None:
     with pytest.raises(Unreadable) as refused:
-        reading.job(data)
+        parsing.job(data)
     assert refused.value.refusal.code == code
     assert "pydantic" not in refused.value.refusal.model_dump_json()
 
 
 def test_faults_are_named_and_their_values_are_not() -> None:
     with pytest.raises(Unreadable) as refused:
-        reading.job(b'{"prompt": "A kite", "scenes": 0, "secret": "canary-4711"}')
+        parsing.job(b'{"prompt": "A kite", "scenes": 0, "secret": "canary-4711"}')
     assert faults(refused).keys() == {"/scenes", "/secret"}
     assert "canary-4711" not in refused.value.refusal.model_dump_json()
 
 
 def test_a_batch_has_a_job_a_line() -> None:
     lines = ['{"prompt": "One"}', "", '  {"prompt": "Two"}  ', '{"prompt": "a\u2028b"}\r', ""]
-    wishes = reading.batch("\n".join(lines).encode())
+    wishes = parsing.batch("\n".join(lines).encode())
     assert {n: wish.prompt for n, wish in wishes.items()} == {1: "One", 3: "Two", 4: "a\u2028b"}
 
 
 def test_a_batch_names_everything_that_is_wrong_in_it() -> None:
     lines = ['{"prompt": "One"}', '{"prompt": ""}', "nonsense", '{"prompt": "x", "scenes": 99}']
     with pytest.raises(Unreadable) as refused:
-        reading.batch("\n".join(lines).encode())
+        parsing.batch("\n".join(lines).encode())
     assert faults(refused).keys() == {"/2/prompt", "/3", "/4/scenes"}
 
 
-@pytest.mark.parametrize("count", [0, reading.MOST_LINES + 1])
+@pytest.mark.parametrize("count", [0, parsing.MOST_LINES + 1])
 def test_a_batch_has_a_number_of_jobs_that_can_be_taken_at_once(count: int) -> None:
     with pytest.raises(Unreadable, match=f"has {count} jobs"):
-        reading.batch(b'{"prompt": "One"}\n' * count)
-    assert len(reading.batch(b'{"prompt": "One"}\n' * reading.MOST_LINES)) == reading.MOST_LINES
+        parsing.batch(b'{"prompt": "One"}\n' * count)
+    assert len(parsing.batch(b'{"prompt": "One"}\n' * parsing.MOST_LINES)) == parsing.MOST_LINES
 
 
 def test_a_picture_can_say_it_all_itself() -> None:
-    wish = reading.of_metadata(
-        {"Prompt": "A kite", "scenes": "3", "ratio": "960:960", "style": "Anime", "seed": "7",
-         "max_cost": "0.5", "s3cmd-attrs": "uid:0", "mtime": "1234"}
-    )  # fmt: skip
+    wish = parsing.of_metadata(
+        {
+            "Prompt": "A kite",
+            "scenes": "3",
+            "ratio": "960:960",
+            "style": "Anime",
+            "seed": "7",
+            "max_cost": "0.5",
+            "s3cmd-attrs": "uid:0",
+            "mtime": "1234",
+        }
+    )
     assert wish is not None
     assert (wish.prompt, wish.scenes, wish.ratio, wish.style) == ("A kite", 3, "960:960", "Anime")
     assert (wish.seed, str(wish.max_cost)) == (7, "0.5")
@@ -80,22 +88,22 @@ def test_a_picture_can_say_it_all_itself() -> None:
 
 def test_metadata_beyond_ascii_comes_as_encoded_words() -> None:
     encoded = "=?UTF-8?Q?Ein_Drachen_=C3=BCber_den_D=C3=BCnen?="
-    wish = reading.of_metadata({"prompt": encoded})
+    wish = parsing.of_metadata({"prompt": encoded})
     assert wish is not None
     assert wish.prompt == "Ein Drachen über den Dünen"
     # What looks like it and is not stays as it is.
-    wish = reading.of_metadata({"prompt": "=?nonsense?Q?x?="})
+    wish = parsing.of_metadata({"prompt": "=?nonsense?Q?x?="})
     assert wish is not None
     assert wish.prompt == "=?nonsense?Q?x?="
 
 
 def test_a_picture_without_a_prompt_says_nothing() -> None:
-    assert reading.of_metadata({"scenes": "3"}) is None
+    assert parsing.of_metadata({"scenes": "3"}) is None
 
 
 def test_wrong_metadata_is_named() -> None:
     with pytest.raises(Unreadable) as refused:
-        reading.of_metadata({"prompt": "A kite", "scenes": "many", "ratio": "4:3"})
+        parsing.of_metadata({"prompt": "A kite", "scenes": "many", "ratio": "4:3"})
     assert faults(refused).keys() == {"/metadata/scenes", "/metadata/ratio"}
     json.loads(refused.value.refusal.model_dump_json())
 
@@ -113,16 +121,16 @@ def test_wrong_metadata_is_named() -> None:
 )
 def test_a_file_is_called_a_file(data: bytes, words: str) -> None:
     with pytest.raises(Unreadable) as refused:
-        reading.job(data)
+        parsing.job(data)
     assert words in refused.value.refusal.detail
 
 
 def test_a_refusal_ends_its_sentences_once() -> None:
     with pytest.raises(Unreadable) as refused:
-        reading.batch(b"{")
+        parsing.batch(b"{")
     assert ".." not in refused.value.refusal.detail
 
 
 def test_nulls_of_a_job_count_as_left_out() -> None:
-    wish = reading.job(b'{"prompt": "A kite", "scenes": null, "output": null, "metadata": null}')
+    wish = parsing.job(b'{"prompt": "A kite", "scenes": null, "output": null, "metadata": null}')
     assert (wish.scenes, wish.metadata) == (6, {})

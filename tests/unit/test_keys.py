@@ -5,43 +5,43 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import keys
+from common.domain import api_keys
 
 
 def test_a_minted_key_is_well_formed_and_says_what_it_is() -> None:
     for live, start in ((True, "vg_live_"), (False, "vg_test_")):
-        key = keys.mint(live=live)
+        key = api_keys.mint(live=live)
         assert key.startswith(start)
-        assert keys.is_well_formed(key)
+        assert api_keys.is_well_formed(key)
         assert len(key) == len(start) + 42
 
 
 def test_two_keys_differ() -> None:
-    assert keys.mint(live=True) != keys.mint(live=True)
+    assert api_keys.mint(live=True) != api_keys.mint(live=True)
 
 
 def test_the_operator_key_depends_on_secret_and_user() -> None:
-    one = keys.operator_key("secret", "operator")
-    assert keys.is_well_formed(one)
-    assert one == keys.operator_key("secret", "operator")
-    assert one != keys.operator_key("secret2", "operator")
-    assert one != keys.operator_key("secret", "operator2")
+    one = api_keys.operator_key("secret", "operator")
+    assert api_keys.is_well_formed(one)
+    assert one == api_keys.operator_key("secret", "operator")
+    assert one != api_keys.operator_key("secret2", "operator")
+    assert one != api_keys.operator_key("secret", "operator2")
 
 
 @given(st.integers(8, 49), st.sampled_from("0aZ9_-é"))
 def test_one_wrong_character_is_noticed(place: int, character: str) -> None:
-    key = keys.operator_key("secret", "operator")
+    key = api_keys.operator_key("secret", "operator")
     changed = key[:place] + character + key[place + 1 :]
-    assert keys.is_well_formed(changed) == (changed == key)
+    assert api_keys.is_well_formed(changed) == (changed == key)
 
 
 def test_guesses_of_the_right_form_lack_the_checksum() -> None:
     guess = random.Random(7)
     alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
     guesses = ("vg_live_" + "".join(guess.choices(alphabet, k=42)) for _ in range(20_000))
-    assert not any(keys.is_well_formed(key) for key in guesses)
+    assert not any(api_keys.is_well_formed(key) for key in guesses)
 
 
 @given(st.text())
 def test_any_text_is_refused_without_an_error(text: str) -> None:
-    assert not keys.is_well_formed(text)
+    assert not api_keys.is_well_formed(text)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from common import languages
-from common.output_wish import Narration
-from common.providers.speech._espeak import language, program
+from common.domain import languages
+from common.schemas.output import Narration
+from offline.tts import language, program
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,18 @@
 
 import pytest
 
-from common.providers import limits, models
-from common.providers.limits import Limit, Place, seconds_until_free
+from common.domain import models, provider_limits
+from common.domain.provider_limits import Limit, Place, seconds_until_free
 from infra import config
 
 IMAGE, VIDEO = models.paid().image, models.paid().video
 
 
 def test_the_registrys_limits_are_those_of_the_smallest_account() -> None:
-    assert limits.of(IMAGE, "") == (Limit("images_per_minute", 5),)
-    assert limits.of(VIDEO, "") == (Limit("jobs_at_once", 2),)
+    assert provider_limits.of(IMAGE, "") == (Limit("images_per_minute", 5),)
+    assert provider_limits.of(VIDEO, "") == (Limit("jobs_at_once", 2),)
     for model in models.models():
-        assert model.is_paid or not limits.of(model, "")
+        assert model.is_paid or not provider_limits.of(model, "")
 
 
 @pytest.mark.parametrize(
@@ -27,21 +27,28 @@ def test_the_registrys_limits_are_those_of_the_smallest_account() -> None:
     ],
 )
 def test_a_stage_changes_them_for_a_provider_or_one_model(changes: str, most: int) -> None:
-    assert limits.of(IMAGE, changes) == (Limit("images_per_minute", most),)
+    assert provider_limits.of(IMAGE, changes) == (Limit("images_per_minute", most),)
 
 
 def test_zero_is_no_limit_and_a_limit_may_be_new() -> None:
-    assert limits.of(IMAGE, "openai.images_per_minute=0") == ()
-    assert limits.of(IMAGE, "openai.images_per_minute=0,openai.calls_per_minute=3") == (
+    assert provider_limits.of(IMAGE, "openai.images_per_minute=0") == ()
+    assert provider_limits.of(IMAGE, "openai.images_per_minute=0,openai.calls_per_minute=3") == (
         Limit("calls_per_minute", 3),
     )
 
 
 @pytest.mark.parametrize(
     "changes",
-    ["openai=5", "openai.pictures=5", "sora.jobs_at_once=5", "openai/x.images_per_minute=5",
-     "openai.images_per_minute=many", "openai.images_per_minute=-1", "openai.images_per_minute"],
-)  # fmt: skip
+    [
+        "openai=5",
+        "openai.pictures=5",
+        "sora.jobs_at_once=5",
+        "openai/x.images_per_minute=5",
+        "openai.images_per_minute=many",
+        "openai.images_per_minute=-1",
+        "openai.images_per_minute",
+    ],
+)
 def test_what_changes_nothing_is_refused_before_it_is_deployed(changes: str) -> None:
     with pytest.raises(ValueError, match="is no limit; write PROVIDER"):
         config.stage("dev", {"provider_limits": changes})

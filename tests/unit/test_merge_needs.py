@@ -5,11 +5,11 @@ from fractions import Fraction
 
 import pytest
 
-from common import merge_needs
-from common.errors import InvalidInput
-from common.merge_needs import MOST_PROCESSOR_SECONDS, Merge
-from common.output import PLAIN, Format, Output, Shape, Transition
-from common.video import MAX_SCENES, RATIOS
+from common.domain import merge_estimate
+from common.domain.errors import InvalidInput
+from common.domain.merge_estimate import MOST_PROCESSOR_SECONDS, Merge
+from common.domain.output import PLAIN, Format, Output, Shape, Transition
+from common.domain.video import MAX_SCENES, RATIOS
 
 TALL, LARGE = Shape("9:16"), Shape(size=(3840, 2160))
 FADES = Output(transition=Transition.CROSSFADE)
@@ -22,7 +22,7 @@ def merge(output: Output, scenes: int = MAX_SCENES, seconds: float = 10) -> Merg
 @pytest.mark.parametrize("ratio", RATIOS)
 @pytest.mark.parametrize("output", [PLAIN, FADES, Output(format=Format.WEBM)])
 def test_the_longest_video_in_its_own_size_is_taken(ratio: str, output: Output) -> None:
-    merge_needs.check(Merge(output, RATIOS[ratio], MAX_SCENES, 10))
+    merge_estimate.check(Merge(output, RATIOS[ratio], MAX_SCENES, 10))
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_what_is_too_much_is_refused_and_what_helps_is_named(
     output: Output, help_with: str
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        merge_needs.check(merge(output))
+        merge_estimate.check(merge(output))
     assert (caught.value.error_code, caught.value.field) == ("output.too_heavy", "output")
     assert isinstance(caught.value.allowed, list)
     assert any(text.startswith(help_with) for text in caught.value.allowed)
@@ -48,12 +48,12 @@ def test_what_is_too_much_is_refused_and_what_helps_is_named(
 def test_as_many_scenes_as_are_named_are_taken_and_more_are_not() -> None:
     output = replace(FADES, shape=LARGE)
     with pytest.raises(InvalidInput) as caught:
-        merge_needs.check(merge(output))
+        merge_estimate.check(merge(output))
     assert isinstance(caught.value.allowed, list)
     named = int(caught.value.allowed[-1].split("about ")[1].split()[0])
-    merge_needs.check(merge(output, named))
+    merge_estimate.check(merge(output, named))
     with pytest.raises(InvalidInput):
-        merge_needs.check(merge(output, named + 2))
+        merge_estimate.check(merge(output, named + 2))
 
 
 def test_every_further_rendition_scene_and_second_needs_more() -> None:

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from common import providers
-from common.errors import InvalidInput
-from common.providers import models
+from common.domain import models
+from common.domain.errors import InvalidInput
 
 
 def test_there_is_exactly_one_default_for_each_kind_and_provider() -> None:
@@ -29,11 +29,18 @@ def test_a_picture_costs_what_openais_table_says(ratio: str, usd: str) -> None:
 @pytest.mark.parametrize(
     ("size", "tokens"),
     [
-        ((1280, 720), 920), ((720, 1280), 920), ((960, 960), 1024), ((1584, 672), 1050),
-        ((512, 512), 1024), ((100, 100), 49), ((2048, 2048), 1536), ((3000, 100), 1536),
-        ((1024, 64), 352), ((1, 1), 1),
+        ((1280, 720), 920),
+        ((720, 1280), 920),
+        ((960, 960), 1024),
+        ((1584, 672), 1050),
+        ((512, 512), 1024),
+        ((100, 100), 49),
+        ((2048, 2048), 1536),
+        ((3000, 100), 1536),
+        ((1024, 64), 352),
+        ((1, 1), 1),
     ],
-)  # fmt: skip
+)
 def test_an_input_picture_counts_by_its_patches(size: tuple[int, int], tokens: int) -> None:
     assert models.input_picture_tokens(*size) == tokens
 

@@ -5,8 +5,9 @@ import struct
 
 import pytest
 
-from common import inline, magic
-from common.uploads import SUFFIXES, kind_of, standard
+from common.domain.uploads import SUFFIXES, kind_of, standard
+from common.media import mime
+from common.schemas import data_uri
 
 DATA = bytes(range(256)) * 3 + b"\xfb\xef\xbe?"
 PLAIN = base64.b64encode(DATA).decode()
@@ -15,17 +16,25 @@ PLAIN = base64.b64encode(DATA).decode()
 @pytest.mark.parametrize(
     ("sent", "meant"),
     [
-        ("audio/x-wav", "audio/wav"), ("audio/wave", "audio/wav"), ("audio/vnd.wave", "audio/wav"),
-        ("audio/x-m4a", "audio/mp4"), ("audio/m4a", "audio/mp4"), ("audio/mp3", "audio/mpeg"),
-        ("audio/x-flac", "audio/flac"), ("audio/ogg; codecs=opus", "audio/ogg"),
-        ("application/ogg", "audio/ogg"), ("image/jpg", "image/jpeg"),
+        ("audio/x-wav", "audio/wav"),
+        ("audio/wave", "audio/wav"),
+        ("audio/vnd.wave", "audio/wav"),
+        ("audio/x-m4a", "audio/mp4"),
+        ("audio/m4a", "audio/mp4"),
+        ("audio/mp3", "audio/mpeg"),
+        ("audio/x-flac", "audio/flac"),
+        ("audio/ogg; codecs=opus", "audio/ogg"),
+        ("application/ogg", "audio/ogg"),
+        ("image/jpg", "image/jpeg"),
         ("AUDIO/MPEG", "audio/mpeg"),
-        ("Image/X-PNG", "image/png"), ("video/x-m4v", "video/mp4"),
+        ("Image/X-PNG", "image/png"),
+        ("video/x-m4v", "video/mp4"),
         ("video/mov", "video/quicktime"),
-        (' video/mp4 ;codecs="avc1.42E01E, mp4a.40.2"', "video/mp4"), ("video/webm", "video/webm"),
+        (' video/mp4 ;codecs="avc1.42E01E, mp4a.40.2"', "video/mp4"),
+        ("video/webm", "video/webm"),
         ("audio/webm;codecs=opus", "audio/webm"),
     ],
-)  # fmt: skip
+)
 def test_media_types_have_many_names(sent: str, meant: str) -> None:
     assert standard(sent) == meant
     assert kind_of(standard(sent)) == meant.split("/")[0]
@@ -59,20 +68,20 @@ WRITTEN = {
 @pytest.mark.parametrize("name", WRITTEN)
 def test_base64_is_read_as_tools_write_it(name: str) -> None:
     wanted = DATA[:-1] if name == "without padding" else DATA
-    assert inline.decode(WRITTEN[name]) == wanted
+    assert data_uri.decode(WRITTEN[name]) == wanted
 
 
 @pytest.mark.parametrize("text", ["not base64!", "data:image/svg+xml,%3Csvg%3E", "ABCDE", "AB=CD="])
 def test_text_that_is_not_base64_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
-        inline.decode(text)
+        data_uri.decode(text)
 
 
 def test_line_breaks_do_not_count_as_bytes() -> None:
-    whole = base64.encodebytes(bytes(inline.MOST_BYTES)).decode()
-    assert len(inline.decode(whole)) == inline.MOST_BYTES
-    with pytest.raises(inline.Oversize):
-        inline.decode("A" * (inline.MOST_BYTES * 4 // 3 + 8))
+    whole = base64.encodebytes(bytes(data_uri.MOST_BYTES)).decode()
+    assert len(data_uri.decode(whole)) == data_uri.MOST_BYTES
+    with pytest.raises(data_uri.Oversize):
+        data_uri.decode("A" * (data_uri.MOST_BYTES * 4 // 3 + 8))
 
 
 def ftyp(first: bytes, *others: bytes) -> bytes:
@@ -106,4 +115,4 @@ def ftyp(first: bytes, *others: bytes) -> bytes:
     ],
 )
 def test_a_file_is_known_by_its_bytes(head: bytes, media_type: str | None) -> None:
-    assert magic.media_type(head) == media_type
+    assert mime.media_type(head) == media_type

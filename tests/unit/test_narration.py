@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common import narration
-from common.errors import MediaError
-from common.sound import Sound, read_wav
+from common.domain import narration
+from common.domain.errors import MediaError
+from common.media.wav import Sound, read_wav
 
 TEXT = "The boat leaves the quay. It crosses the whole city in the rain. Lanterns are lit."
 
@@ -31,15 +31,14 @@ def test_a_first_sentence_that_is_a_little_too_long_is_kept_whole() -> None:
         ("It crosses the whole city in the pouring rain", "It crosses the whole city."),
         ("Look at the old keeper and the deep blue sea", "Look at the old keeper."),
         ("They leave at dawn, for the sea and the far islands", "They leave at dawn."),
-        ("Ein kleiner Fuchs geht durch die Stadt und dann in den Wald",
-         "Ein kleiner Fuchs geht."),
+        ("Ein kleiner Fuchs geht durch die Stadt und dann in den Wald", "Ein kleiner Fuchs geht."),
         ("在雨中的城市里，一只小狐狸慢慢地穿过桥遇见了一位朋友", "在雨中的城市里。"),
         ("一只小狐狸慢慢地穿过桥遇见了一位朋友", "一只小狐狸慢慢地穿过。"),
         ("एक छोटी लोमड़ी और उसका दोस्त जंगल में चलते हैं", "एक छोटी लोमड़ी और उसका दोस्त जंगल।"),
         ("ثعلب صغير يمشي في المدينة القديمة تحت المطر", "ثعلب صغير يمشي في المدينة."),
         ("สุนัขจิ้งจอกตัวน้อยเดินผ่านเมืองในสายฝนยามเช้า", "สุนัขจิ้งจอกตัวน้อยเดินผ่านเมืองในสายฝนยาม"),
     ],
-)  # fmt: skip
+)
 def test_a_sentence_that_is_far_too_long_ends_where_it_can(text: str, kept: str) -> None:
     """Never after an article or a conjunction, and with the stop of its script."""
     assert narration.fit(text, 2) == kept
@@ -48,9 +47,17 @@ def test_a_sentence_that_is_far_too_long_ends_where_it_can(text: str, kept: str)
 def test_sentences_end_at_the_stops_of_their_script_only() -> None:
     text = "Mr. Bo saw 3.5 km. „Go!“ e.g. this. 船。夜！ एक। दो॥ هل؟ نعم. U.S. ship"
     assert narration.sentences(text) == [
-        "Mr. Bo saw 3.5 km.", "„Go!“", "e.g. this.", "船。", "夜！", "एक।", "दो॥", "هل؟", "نعم.",
+        "Mr. Bo saw 3.5 km.",
+        "„Go!“",
+        "e.g. this.",
+        "船。",
+        "夜！",
+        "एक।",
+        "दो॥",
+        "هل؟",
+        "نعم.",
         "U.S. ship",
-    ]  # fmt: skip
+    ]
 
 
 @pytest.mark.parametrize("text", ["船" * 200, "дом " * 200, "Wort" * 200, "a. " * 200])

@@ -11,14 +11,14 @@ import pytest
 from PIL import Image, ImageDraw, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
-from common import ffmpeg
-from common.errors import MediaError, NotFound, PermanentError
+from common.domain.errors import MediaError, NotFound, PermanentError
+from common.domain.styles import mood
+from common.domain.video import Picture
+from common.media import ffmpeg
 from common.providers import JobRef, JobStatus, ProviderContext
-from common.providers.image import _depth
-from common.providers.video._camera import film, layers, living, moves
-from common.providers.video.offline import OfflineCamera
-from common.styles import mood
-from common.video import Picture
+from offline import depth_map
+from offline.animator import film, layers, living, moves
+from offline.video import OfflineCamera
 from tests.unit import offline
 from tests.unit.offline import KEY, Shelf, clip_request, image_request, paint
 
@@ -116,7 +116,9 @@ def marked(*, layered: bool) -> Picture:
     if layered:
         labels = Image.new("L", MARK)
         ImageDraw.Draw(labels).rectangle((270, 140, 354, 224), fill=2)
-        _depth.add(info, _depth.Depth(labels, {"parallax": [0.0, 0.3, 1.0], "place": "space"}))
+        depth_map.add(
+            info, depth_map.Depth(labels, {"parallax": [0.0, 0.3, 1.0], "place": "space"})
+        )
     out = io.BytesIO()
     image.save(out, "PNG", pnginfo=info)
     return Picture(out.getvalue())
@@ -178,7 +180,7 @@ def test_near_layers_move_farther_than_far_ones(tmp_path: Path) -> None:
             (box[0] - 8, box[1] - 8, box[2] + 8, box[3] + 8), fill=band
         )
     info, out = PngInfo(), io.BytesIO()
-    _depth.add(info, _depth.Depth(labels, {"parallax": [0.0, 0.1, 1.0]}))
+    depth_map.add(info, depth_map.Depth(labels, {"parallax": [0.0, 0.1, 1.0]}))
     image.save(out, "PNG", pnginfo=info)
     offline.film(Picture(out.getvalue()), tmp_path / "clip.mp4", "pan right")
     greys = offline.greys(tmp_path / "clip.mp4", MARK)
@@ -212,7 +214,7 @@ def test_no_edge_of_the_still_comes_into_view(tmp_path: Path) -> None:
     labels = Image.linear_gradient("L").resize(SIZE).point([v * 7 // 256 for v in range(256)])
     info, out = PngInfo(), io.BytesIO()
     parallax = [0.0, 0.04, 0.12, 0.28, 0.46, 0.7, 1.0]
-    _depth.add(info, _depth.Depth(labels, {"parallax": parallax}))
+    depth_map.add(info, depth_map.Depth(labels, {"parallax": parallax}))
     Image.new("RGB", SIZE, (200, 120, 60)).save(out, "PNG", pnginfo=info)
     for move in ("pan left", "rise", "orbit", "push in"):
         offline.film(Picture(out.getvalue()), tmp_path / "clip.mp4", move)
@@ -387,7 +389,7 @@ def test_an_error_while_drawing_stops_ffmpeg_and_leaves_nothing(
 def test_strange_facts_in_the_file_do_no_harm(strange: dict[str, object], tmp_path: Path) -> None:
     labels = Image.linear_gradient("L").resize(SIZE)
     info, out = PngInfo(), io.BytesIO()
-    _depth.add(info, _depth.Depth(labels, strange))
+    depth_map.add(info, depth_map.Depth(labels, strange))
     Image.new("RGB", SIZE, (90, 90, 120)).save(out, "PNG", pnginfo=info)
     offline.film(Picture(out.getvalue()), tmp_path / "clip.mp4")
     assert ffmpeg.decode(tmp_path / "clip.mp4").frames == 48
@@ -395,7 +397,7 @@ def test_strange_facts_in_the_file_do_no_harm(strange: dict[str, object], tmp_pa
 
 def test_a_depth_of_another_size_is_not_used(tmp_path: Path, picture: Picture) -> None:
     info, out = PngInfo(), io.BytesIO()
-    _depth.add(info, _depth.Depth(Image.new("L", (8, 8)), {"parallax": [0.0, 1.0]}))
+    depth_map.add(info, depth_map.Depth(Image.new("L", (8, 8)), {"parallax": [0.0, 1.0]}))
     offline.opened(picture).save(out, "PNG", pnginfo=info)
     offline.film(Picture(out.getvalue()), tmp_path / "clip.mp4")
     assert ffmpeg.decode(tmp_path / "clip.mp4").frames == 48

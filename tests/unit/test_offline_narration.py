@@ -2,11 +2,11 @@
 
 import pytest
 
-from common.narration import room, seconds_to_say
+from common.domain.narration import room, seconds_to_say
+from common.domain.styles import mood, style
+from common.domain.video import Story
 from common.providers import StoryRequest
-from common.providers.text.offline import OfflineStoryteller
-from common.styles import mood, style
-from common.video import Story
+from offline.text import OfflineStoryteller
 
 PROMPTS = {
     "English": "A lighthouse keeper writes letters to the sea",
@@ -18,20 +18,32 @@ PROMPTS = {
 
 def told(prompt: str, language: str | None = None, seconds: int = 5, scenes: int = 12) -> Story:
     request = StoryRequest(
-        prompt=prompt, scenes=scenes, seconds=seconds, style=style("Watercolor"),
-        mood=mood("Calm"), model="storyteller-1", seed=3, narrated=True, language=language,
-    )  # fmt: skip
+        prompt=prompt,
+        scenes=scenes,
+        seconds=seconds,
+        style=style("Watercolor"),
+        mood=mood("Calm"),
+        model="storyteller-1",
+        seed=3,
+        narrated=True,
+        language=language,
+    )
     return OfflineStoryteller().write_story(request).story
 
 
 @pytest.mark.parametrize(
     ("prompt", "language", "warned"),
     [
-        ("English", None, False), ("English", "en-GB", False), ("English", "eng", False),
-        ("English", "de", True), ("Arabic", None, True), ("Chinese", None, True),
-        ("Hindi", "hi", True), ("Hindi", "en", False),
+        ("English", None, False),
+        ("English", "en-GB", False),
+        ("English", "eng", False),
+        ("English", "de", True),
+        ("Arabic", None, True),
+        ("Chinese", None, True),
+        ("Hindi", "hi", True),
+        ("Hindi", "en", False),
     ],
-)  # fmt: skip
+)
 def test_a_narration_in_another_language_than_wanted_is_told(
     prompt: str, language: str | None, warned: bool
 ) -> None:

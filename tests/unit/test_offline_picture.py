@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageStat
 
-from common.errors import MediaError
-from common.providers.image import _depth
-from common.providers.image._painter import words
-from common.providers.image._painter.paint import PARALLAX, PLACES
-from common.providers.image._painter.subjects import BY_PLACE, SUBJECTS
-from common.providers.image.offline import SOFTWARE
-from common.styles import mood, moods, style, styles
-from common.video import RATIOS, Picture
+from common.domain.errors import MediaError
+from common.domain.styles import mood, moods, style, styles
+from common.domain.video import RATIOS, Picture
+from offline import depth_map
+from offline.image import SOFTWARE
+from offline.painter import words
+from offline.painter.paint import PARALLAX, PLACES
+from offline.painter.subjects import BY_PLACE, SUBJECTS
 from tests.unit import offline
 from tests.unit.offline import difference, image_request, opened, paint
 
@@ -82,7 +82,7 @@ def test_the_scenes_of_a_video_differ_and_share_their_world() -> None:
         assert difference(opened(one), opened(two)) > 4
     worlds = []
     for picture in pictures:
-        depth = _depth.read(picture.data)
+        depth = depth_map.read(picture.data)
         assert depth is not None
         worlds.append(depth.facts["world"])
     assert all(world == worlds[0] for world in worlds)
@@ -95,7 +95,7 @@ def test_the_world_of_the_first_scene_is_followed_whatever_the_seed() -> None:
     stranger = paint(image_request(prompt, seed=99, scene=2)).picture
     world, followed, strange = (
         depth.facts["world"]
-        for depth in map(_depth.read, (first.data, follower.data, stranger.data))
+        for depth in map(depth_map.read, (first.data, follower.data, stranger.data))
         if depth is not None
     )
     assert followed == world
@@ -119,7 +119,7 @@ def test_every_place_can_be_painted_in_every_framing(place: str) -> None:
     assert place in {hit.name for hit in words.find(_word_for("places", place))}
     for scene in (1, 4):
         request = image_request(_word_for("places", place), size=(320, 180), scene=scene)
-        depth = _depth.read(paint(request).picture.data)
+        depth = depth_map.read(paint(request).picture.data)
         assert depth is not None
         assert depth.facts["place"] == place
 
@@ -127,7 +127,7 @@ def test_every_place_can_be_painted_in_every_framing(place: str) -> None:
 @pytest.mark.parametrize("subject", list(SUBJECTS))
 def test_every_subject_can_be_drawn(subject: str) -> None:
     request = image_request(f"a {_word_for('subjects', subject)}", size=(320, 180), scene=3)
-    depth = _depth.read(paint(request).picture.data)
+    depth = depth_map.read(paint(request).picture.data)
     assert depth is not None
     assert depth.facts["world"]["cast"][0] == subject
     assert depth.labels.histogram()[5] > 30  # the band of the main character
@@ -260,8 +260,8 @@ def test_the_file_says_what_made_it_and_carries_the_depth() -> None:
     data = paint(image_request()).picture.data
     found = offline.chunks(data)
     assert SOFTWARE.encode() in found[b"tEXt"]
-    assert _depth.CHUNK in found
-    depth = _depth.read(data)
+    assert depth_map.CHUNK in found
+    depth = depth_map.read(data)
     assert depth is not None
     assert depth.labels.size == (480, 270)
     bands = {band for band, count in enumerate(depth.labels.histogram()) if count}
@@ -271,7 +271,7 @@ def test_the_file_says_what_made_it_and_carries_the_depth() -> None:
 
 
 def test_the_sky_is_far_and_the_character_near() -> None:
-    depth = _depth.read(paint(image_request("a castle under a clear sky")).picture.data)
+    depth = depth_map.read(paint(image_request("a castle under a clear sky")).picture.data)
     assert depth is not None
     assert depth.labels.getpixel((240, 2)) in (0, 1)
     focus = depth.facts["focus"]
@@ -281,15 +281,15 @@ def test_the_sky_is_far_and_the_character_near() -> None:
 @pytest.mark.parametrize("spoil", ["bit", "cut", "length"])
 def test_a_damaged_depth_is_no_depth(spoil: str) -> None:
     data = bytearray(paint(image_request(size=(320, 180))).picture.data)
-    at = data.index(_depth.CHUNK)
+    at = data.index(depth_map.CHUNK)
     if spoil == "bit":
         data[at + 200] ^= 4
     elif spoil == "cut":
         del data[at + 60 :]
     else:
         data[at - 4 : at] = b"\xff\xff\xff\xff"
-    assert _depth.read(bytes(data)) is None
-    assert _depth.read(b"") is None
+    assert depth_map.read(bytes(data)) is None
+    assert depth_map.read(b"") is None
 
 
 def test_every_weather_and_season_of_the_moods_is_painted() -> None:
@@ -297,6 +297,6 @@ def test_every_weather_and_season_of_the_moods_is_painted() -> None:
     for weather in sorted(weathers):
         feeling = replace(mood("Calm"), drawing={"weathers": (weather,), "times": ("dawn",)})
         request = replace(image_request("a child in a village", size=(320, 180)), mood=feeling)
-        depth = _depth.read(paint(request).picture.data)
+        depth = depth_map.read(paint(request).picture.data)
         assert depth is not None
         assert depth.facts["weather"] == weather

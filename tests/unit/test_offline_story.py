@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.providers.image._painter import words
-from common.providers.text import _storyteller
-from common.providers.text._storyteller.arc import act_of, clipped
-from common.providers.text._storyteller.phrases import pick
-from common.video import MAX_SCENES
+from common.domain.video import MAX_SCENES
+from offline import storyteller
+from offline.painter import words
+from offline.storyteller.arc import act_of, clipped
+from offline.storyteller.phrases import pick
 from tests.unit.offline import FOX, story
 
 PROMPTS = [
@@ -164,7 +164,7 @@ def test_a_motion_prompt_is_cut_at_a_word_and_within_the_limit() -> None:
 
 def test_the_storytellers_own_words_name_no_place_and_no_animal() -> None:
     """Otherwise the painter would draw what the user never asked for."""
-    path = Path(_storyteller.__file__).with_name("arc.toml")
+    path = Path(storyteller.__file__).with_name("arc.toml")
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     for act in ("opening", "development", "turn", "resolution", "details"):
         for sentence in itertools.chain.from_iterable(table[act].values()):

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.narration import room, seconds_to_say
+from common.domain.narration import room, seconds_to_say
+from common.domain.styles import mood, style
 from common.providers import StoryRequest
 from common.providers.text import _story
-from common.styles import mood, style
 from tests.stand_ins import openai_schema
 
 
@@ -167,13 +167,30 @@ def test_every_language_is_welcome(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "https://example.com/a", "HTTP://EXAMPLE.COM", "ftp://files", "spotify://track",
-        "mailto:a@b", "www.kites", "example.com", "Example.Com", "EXAMPLE.DE", "x.com",
-        "example.de/path", "youtu.be/x", "bit.ly/abc", "t.me/x", "foo.site", "a.b.example.museum",
-        "kite@example.de", "see bücher.de/neu.", "10.0.0.1", "example.shop:8080/?a=1",
-        "more at kites-4-all.studio!", "пример.рф/кот",
+        "https://example.com/a",
+        "HTTP://EXAMPLE.COM",
+        "ftp://files",
+        "spotify://track",
+        "mailto:a@b",
+        "www.kites",
+        "example.com",
+        "Example.Com",
+        "EXAMPLE.DE",
+        "x.com",
+        "example.de/path",
+        "youtu.be/x",
+        "bit.ly/abc",
+        "t.me/x",
+        "foo.site",
+        "a.b.example.museum",
+        "kite@example.de",
+        "see bücher.de/neu.",
+        "10.0.0.1",
+        "example.shop:8080/?a=1",
+        "more at kites-4-all.studio!",
+        "пример.рф/кот",
     ],
-)  # fmt: skip
+)
 def test_what_leads_somewhere_is_a_web_address(text: str) -> None:
     assert broken(draft(title=text)) == "title holds a web address"
 
@@ -181,13 +198,30 @@ def test_what_leads_somewhere_is_a_web_address(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "A cat, e.g. Tom, i.e. him.", "3.5 metres, or 3.5m; 10.30pm", "In the U.S. and the U.K.",
-        "The U.S./Mexico border", "Mr.Smith sleeps.Then he wakes.", "St.Paul", "a.k.a. the Cat",
-        "Wait...what? Well..no", "He waits.", "5 p.m.", "Sig.ra Rossi", "Lehrer.innen", "z.B. so",
-        "10 sq.ft of land", "and/or", "Chapter 1.2.3", "Ph.D.", "It ends.“", "Т.е. кот",
-        "猫です.そして", "Scene: a cat", "ratio 16:9",
+        "A cat, e.g. Tom, i.e. him.",
+        "3.5 metres, or 3.5m; 10.30pm",
+        "In the U.S. and the U.K.",
+        "The U.S./Mexico border",
+        "Mr.Smith sleeps.Then he wakes.",
+        "St.Paul",
+        "a.k.a. the Cat",
+        "Wait...what? Well..no",
+        "He waits.",
+        "5 p.m.",
+        "Sig.ra Rossi",
+        "Lehrer.innen",
+        "z.B. so",
+        "10 sq.ft of land",
+        "and/or",
+        "Chapter 1.2.3",
+        "Ph.D.",
+        "It ends.“",
+        "Т.е. кот",
+        "猫です.そして",
+        "Scene: a cat",
+        "ratio 16:9",
     ],
-)  # fmt: skip
+)
 def test_ordinary_prose_is_none(text: str) -> None:
     assert read(draft(title=text)).title == text
 

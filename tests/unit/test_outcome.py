@@ -6,8 +6,8 @@ from email.utils import formatdate
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from common.errors import NotAccepted, OutcomeUnknown, ProviderRefused, TransientError
-from common.providers import Retry, outcome, statuses
+from common.domain.errors import NotAccepted, OutcomeUnknown, ProviderRefused, TransientError
+from common.providers import Retry, vendor_errors, vendor_statuses
 
 
 @pytest.mark.parametrize(
@@ -26,12 +26,12 @@ from common.providers import Retry, outcome, statuses
     ],
 )
 def test_the_wait_that_a_vendor_names(headers: dict[str, str], seconds: int | None) -> None:
-    assert outcome.retry_after(CaseInsensitiveDict(headers)) == seconds
+    assert vendor_errors.retry_after(CaseInsensitiveDict(headers)) == seconds
 
 
 def test_the_wait_may_be_a_date() -> None:
     headers = {"retry-after": formatdate(time.time() + 30, usegmt=True)}
-    waited = outcome.retry_after(headers)
+    waited = vendor_errors.retry_after(headers)
     assert waited is not None
     assert 28 <= waited <= 31
 
@@ -59,7 +59,9 @@ REFUSED = {
 @pytest.mark.parametrize("vendor", NOT_ACCEPTED)
 def test_only_documented_statuses_are_certain(vendor: str) -> None:
     for status in range(100, 600):
-        error = outcome.of_paid("Vendor", status, {"retry-after": "5"}, getattr(statuses, vendor))
+        error = vendor_errors.of_paid(
+            "Vendor", status, {"retry-after": "5"}, getattr(vendor_statuses, vendor)
+        )
         if status in NOT_ACCEPTED[vendor]:
             assert (type(error), error.retry_after, error.billed) == (NotAccepted, 5, False)
         elif status in REFUSED:
@@ -73,31 +75,33 @@ def test_the_word_of_a_gateway_is_marked() -> None:
     marked = {
         status
         for status in (429, 502, 503, 504)
-        if vars(outcome.of_paid("Runway", status, {}, statuses.RUNWAY)).get("sheds_load")
+        if vars(vendor_errors.of_paid("Runway", status, {}, vendor_statuses.RUNWAY)).get(
+            "sheds_load"
+        )
     }
     assert marked == {502, 503, 504}
 
 
 @pytest.mark.parametrize("status", [400, 404, 408, 429, 500, 502, 503, 504])
 def test_a_free_call_is_made_again(status: int) -> None:
-    error = outcome.of_free("Vendor", status, {"retry-after": "7"})
+    error = vendor_errors.of_free("Vendor", status, {"retry-after": "7"})
     assert (type(error), error.retry_after) == (TransientError, 7)
     assert "tried again" not in error.detail, "it is also what a failed run says"
 
 
-@pytest.mark.parametrize("code", outcome.MEANINGS)
+@pytest.mark.parametrize("code", vendor_errors.MEANINGS)
 def test_every_code_has_words_that_name_the_vendor(code: str) -> None:
-    error = outcome.refused("Vendor", code, billed=True)
+    error = vendor_errors.refused("Vendor", code, billed=True)
     assert "Vendor" in error.detail
     assert "{" not in error.detail
-    assert error.retryable is (outcome.MEANINGS[code].retry in (Retry.SAME, Retry.LATER))
-    assert outcome.failure("Vendor", code).detail == error.detail
-    assert "Nothing was charged." in outcome.refused("Vendor", code, billed=False).detail
+    assert error.retryable is (vendor_errors.MEANINGS[code].retry in (Retry.SAME, Retry.LATER))
+    assert vendor_errors.failure("Vendor", code).detail == error.detail
+    assert "Nothing was charged." in vendor_errors.refused("Vendor", code, billed=False).detail
 
 
 def test_only_what_looks_like_an_id_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    outcome.note("Vendor", 400, "a secret sentence", "req_1")
-    outcome.note("Vendor", 400, "invalid_value", "x" * 200)
-    outcome.note("Vendor", 400, {"a": 1}, None)
+    vendor_errors.note("Vendor", 400, "a secret sentence", "req_1")
+    vendor_errors.note("Vendor", 400, "invalid_value", "x" * 200)
+    vendor_errors.note("Vendor", 400, {"a": 1}, None)
     logged = [(vars(r)["provider_code"], vars(r)["provider_request_id"]) for r in caplog.records]
     assert logged == [(None, "req_1"), ("invalid_value", None), (None, None)]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from common.errors import InvalidInput
-from common.output import PLAIN, Output, Shape
+from common.domain.errors import InvalidInput
+from common.domain.output import PLAIN, Output, Shape
 
 
 def test_nothing_asked_is_a_plain_cut_of_the_clips_as_they_came() -> None:

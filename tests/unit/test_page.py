@@ -5,9 +5,9 @@ import hashlib
 import json
 import re
 
-from api import document, page
 from api.handler import described
 from api.handler import page as made
+from api.openapi import document, page
 
 DOCUMENT = json.loads(document.text(described()))
 
@@ -66,7 +66,28 @@ def test_what_stands_in_the_document_is_text() -> None:
     assert "alert(1)</" not in text
     tags = {tag.lower() for tag in re.findall(r"</?([a-zA-Z]+[0-9]?)", text)}
     assert tags <= {
-        "html", "head", "meta", "title", "style", "body", "main", "h1", "h2", "h3", "p", "a",
-        "code", "details", "summary", "b", "span", "div", "table", "tr", "th", "td", "br",
-    }  # fmt: skip
+        "html",
+        "head",
+        "meta",
+        "title",
+        "style",
+        "body",
+        "main",
+        "h1",
+        "h2",
+        "h3",
+        "p",
+        "a",
+        "code",
+        "details",
+        "summary",
+        "b",
+        "span",
+        "div",
+        "table",
+        "tr",
+        "th",
+        "td",
+        "br",
+    }
     assert "&lt;b&gt;" in text

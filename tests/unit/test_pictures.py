@@ -11,9 +11,10 @@ from collections.abc import Callable
 import pytest
 from PIL import Image
 
-from common import inline, pictures
-from common.errors import InvalidInput, MediaError, PayloadTooLarge
-from common.video import Picture
+from common.domain.errors import InvalidInput, MediaError, PayloadTooLarge
+from common.domain.video import Picture
+from common.media import images
+from common.schemas import data_uri
 
 
 def encoded(data: bytes) -> str:
@@ -27,7 +28,7 @@ def picture(form: str = "PNG", size: tuple[int, int] = (64, 48), **options: obje
 
 
 def opened(text: str) -> Image.Image:
-    return Image.open(io.BytesIO(pictures.read(text).data))
+    return Image.open(io.BytesIO(images.read(text).data))
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
@@ -44,7 +45,7 @@ def test_metadata_and_trailing_bytes_are_dropped() -> None:
     exif = Image.Exif()
     exif[0x010E] = "MARKER-IN-EXIF"
     data = picture("JPEG", exif=exif) + b"MARKER-AT-THE-END"
-    assert b"MARKER" not in pictures.read(encoded(data)).data
+    assert b"MARKER" not in images.read(encoded(data)).data
 
 
 def test_the_orientation_is_applied() -> None:
@@ -99,20 +100,20 @@ REFUSED: dict[str, tuple[Callable[[], str], str]] = {
 def test_what_is_refused_names_the_field_and_the_reason(name: str) -> None:
     make, code = REFUSED[name]
     with pytest.raises(InvalidInput) as caught:
-        pictures.read(make())
+        images.read(make())
     assert (caught.value.field, caught.value.error_code) == ("image", code)
 
 
 def test_too_many_bytes_are_refused_before_they_are_decoded() -> None:
     with pytest.raises(PayloadTooLarge):
-        pictures.read("A" * (inline.MOST_BYTES * 4 // 3 + 8))
+        images.read("A" * (data_uri.MOST_BYTES * 4 // 3 + 8))
 
 
 def test_a_bomb_costs_no_memory() -> None:
     text = encoded(bomb())
     tracemalloc.start()
     with pytest.raises(InvalidInput):
-        pictures.read(text)
+        images.read(text)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20_000_000
@@ -125,7 +126,7 @@ def test_a_bomb_costs_no_memory() -> None:
 def test_a_picture_of_another_shape_is_fitted_whole(
     shape: tuple[int, int], inside: tuple[int, int, int, int] | None
 ) -> None:
-    fitted = pictures.fit(Picture(picture(size=shape)), (1280, 720))
+    fitted = images.fit(Picture(picture(size=shape)), (1280, 720))
     with Image.open(io.BytesIO(fitted.data)) as image:
         assert image.size == (1280, 720)
         box = image.getbbox()  # what is not black
@@ -138,20 +139,31 @@ def test_a_picture_of_another_shape_is_fitted_whole(
 
 def test_a_picture_of_the_right_size_is_not_touched() -> None:
     own = Picture(picture(size=(1280, 720)))
-    assert pictures.fit(own, (1280, 720)) is own
+    assert images.fit(own, (1280, 720)) is own
 
 
 def test_what_is_no_picture_cannot_be_fitted() -> None:
     with pytest.raises(MediaError) as caught:
-        pictures.fit(Picture(b"\x89PNG not a picture"), (1280, 720))
+        images.fit(Picture(b"\x89PNG not a picture"), (1280, 720))
     assert caught.value.error_code == "image.broken"
 
 
 @pytest.mark.parametrize(
     "error",
-    [struct.error, zlib.error, IndexError, TypeError, ZeroDivisionError, KeyError, SystemError,
-     OverflowError, RuntimeError, MemoryError, RecursionError],
-)  # fmt: skip
+    [
+        struct.error,
+        zlib.error,
+        IndexError,
+        TypeError,
+        ZeroDivisionError,
+        KeyError,
+        SystemError,
+        OverflowError,
+        RuntimeError,
+        MemoryError,
+        RecursionError,
+    ],
+)
 def test_whatever_a_decoder_raises_is_a_broken_picture(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,10 +172,10 @@ def test_whatever_a_decoder_raises_is_a_broken_picture(
 
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", broken)
     with pytest.raises(InvalidInput) as refused:
-        pictures.clean(picture())
+        images.clean(picture())
     assert refused.value.error_code == "image.invalid"
     with pytest.raises(MediaError):
-        pictures.fit(Picture(picture()), (32, 32))
+        images.fit(Picture(picture()), (32, 32))
 
 
 def with_scans(data: bytes, count: int) -> bytes:
@@ -176,28 +188,28 @@ def test_a_progressive_picture_of_many_scans_is_not_decoded() -> None:
     data = picture("JPEG", (8000, 8000), progressive=True)
     begun = time.process_time()
     with pytest.raises(InvalidInput) as refused:
-        pictures.clean(with_scans(data, 2000))
+        images.clean(with_scans(data, 2000))
     assert refused.value.error_code == "image.too_many_pixels"
     assert time.process_time() - begun < 0.5
     small = picture("JPEG", (1600, 1200), progressive=True)
-    assert pictures.clean(with_scans(small, 50)).data == pictures.clean(small).data
+    assert images.clean(with_scans(small, 50)).data == images.clean(small).data
 
 
 def test_pictures_of_one_request_have_a_limit_together() -> None:
     large = picture("PNG", (5000, 5000))
-    pictures.check_total({"images.0": large})
+    images.check_total({"images.0": large})
     with pytest.raises(InvalidInput) as refused:
-        pictures.check_total({"images.0": large, "images.1": large})
+        images.check_total({"images.0": large, "images.1": large})
     assert (refused.value.error_code, refused.value.field) == ("image.too_many_pixels", "images.1")
     photos = {f"images.{n}": picture("JPEG", (4032, 3024)) for n in range(10)}
-    pictures.check_total(photos)  # as a phone takes them
-    pictures.check_total({f"images.{n}": picture("PNG", (2048, 2048)) for n in range(10)})
-    pictures.check_total(dict.fromkeys(("a", "b"), b"no picture"))  # refused for what it is
+    images.check_total(photos)  # as a phone takes them
+    images.check_total({f"images.{n}": picture("PNG", (2048, 2048)) for n in range(10)})
+    images.check_total(dict.fromkeys(("a", "b"), b"no picture"))  # refused for what it is
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (3, 5)])
 def test_a_picture_is_cleaned_and_fitted_in_one(size: tuple[int, int]) -> None:
     data = picture("JPEG", (4032, 3024), quality=95)
-    at_once = pictures.clean(data, size=size)
-    assert pictures.size(at_once) == size
-    assert at_once.data == pictures.fit(pictures.clean(data), size).data
+    at_once = images.clean(data, size=size)
+    assert images.size(at_once) == size
+    assert at_once.data == images.fit(images.clean(data), size).data

@@ -5,7 +5,7 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from common import problem
+from common.schemas import problem
 
 
 class Asked(BaseModel):

@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.domain.styles import Mood, Style, moods, style, styles
+from common.domain.styles import mood as find_mood
+from common.domain.video import Picture
 from common.providers import StoryRequest, prompts
-from common.styles import Mood, Style, moods, style, styles
-from common.styles import mood as find_mood
-from common.video import Picture
 
 CALM = find_mood("Calm")
 
@@ -34,13 +34,21 @@ def test_what_users_write_is_not_looked_at_again() -> None:
 @pytest.mark.parametrize("felt", moods().values(), ids=lambda felt: felt.name)
 def test_each_picture_carries_characters_place_style_and_mood(look: Style, felt: Mood) -> None:
     made = prompts.scene_picture(
-        "The cat waits.", [("Tom", "grey cat"), ("Ann", "tall")], ("Tower", "white stone"),
-        look, felt,
-    )  # fmt: skip
+        "The cat waits.",
+        [("Tom", "grey cat"), ("Ann", "tall")],
+        ("Tower", "white stone"),
+        look,
+        felt,
+    )
     parts = [
-        "The cat waits.", "Tom: grey cat; Ann: tall", "Tower: white stone",
-        look.prompt, look.technical, look.lighting, felt.prompt,
-    ]  # fmt: skip
+        "The cat waits.",
+        "Tom: grey cat; Ann: tall",
+        "Tower: white stone",
+        look.prompt,
+        look.technical,
+        look.lighting,
+        felt.prompt,
+    ]
     places = [made.index(part) for part in parts]
     assert places == sorted(places)
     assert "$" not in made

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.references import key_in
+from common.application.image_inputs import key_in
 
 KEY = "alice/vid_01/reference-frames/generated_frame_1_1.png"
 

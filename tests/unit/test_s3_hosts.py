@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from common import aws
+from common.aws import clients
 from common.storage.s3 import S3MediaStore
 
 _BUCKET = "media"
@@ -30,7 +30,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3MediaStore]:
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    caches = (aws.s3, aws._session)
+    caches = (clients.s3, clients._session)
     for cache in caches:
         cache.cache_clear()
     yield S3MediaStore(_BUCKET)

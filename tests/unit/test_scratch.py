@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.scratch import scratch
+from common.media.scratch import scratch
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_nothing_is_left_after_success_or_failure(own_tmp: Path) -> None:
 def test_what_a_killed_function_left_is_removed_by_the_next(own_tmp: Path) -> None:
     program = (
         "import os, signal, sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
-        "from common.scratch import scratch\n"
+        "from common.media.scratch import scratch\n"
         "with scratch('merge') as folder:\n"
         "    (folder / 'left.mp4').write_bytes(b'x')\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"

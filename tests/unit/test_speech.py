@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.sound import Sound
-from merge import captions, speech
-from merge.cut import How, Part
+from common.media.wav import Sound
+from merge import captions
+from merge.audio import narration_timing
+from merge.models import How, Part
 
 RATE = 8_000
 START = 0.25  # a narration begins so long after its scene
@@ -31,7 +32,7 @@ def voice(*lengths: float, quiet: int = 40) -> Sound:
 
 def shown(text: str, sound: Sound, scene: float) -> list[tuple[float, float]]:
     part = Part(1, How.COPIED, "", 10.0, scene, 100)
-    spoken = speech.placed(sound, 10.0, 10.0 + scene)
+    spoken = narration_timing.placed(sound, 10.0, 10.0 + scene)
     return [
         (cue.start - 10, cue.end - 10) for cue in captions.cues({1: text}, (part,), {1: spoken})
     ]
@@ -78,7 +79,7 @@ def test_captions_of_hurried_speech_are_hurried_too() -> None:
 
 
 def test_what_is_cut_off_is_not_shown() -> None:
-    spoken = speech.placed(voice(5.0, 0.5, 5.0), 0, 1.5)
+    spoken = narration_timing.placed(voice(5.0, 0.5, 5.0), 0, 1.5)
     assert spoken.is_cut_off
     part = Part(1, How.COPIED, "", 0, 1.5, 36)
     made = captions.cues({1: "The first one goes. The second one goes."}, (part,), {1: spoken})

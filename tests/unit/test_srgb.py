@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageCms
 
-from common import pictures
-from common.errors import InvalidInput
-from common.video import Picture
+from common.domain.errors import InvalidInput
+from common.domain.video import Picture
+from common.media import images
 
 WHITE, DARK = (255, 255, 255), (20, 30, 40)
 RED, GREEN, BLUE = (200, 30, 60), (30, 180, 70), (40, 60, 200)
@@ -26,7 +26,7 @@ def saved(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
 
 
 def cleaned(data: bytes) -> Image.Image:
-    image = Image.open(io.BytesIO(pictures.clean(data).data))
+    image = Image.open(io.BytesIO(images.clean(data).data))
     assert (image.format, image.mode) == ("PNG", "RGB")
     assert not image.info.keys() & {"icc_profile", "transparency", "exif"}
     return image
@@ -56,8 +56,17 @@ def icc(space: bytes, tags: dict[bytes, bytes]) -> bytes:
         table += name + struct.pack(">II", at + len(body), len(data))
         body += padded
     head = bytearray(128)
-    struct.pack_into(">I4sI4s4s4s", head, 0, 128 + len(table + body), b"\0" * 4, 0x02400000,
-                     b"mntr", space, b"XYZ ")  # fmt: skip
+    struct.pack_into(
+        ">I4sI4s4s4s",
+        head,
+        0,
+        128 + len(table + body),
+        b"\0" * 4,
+        0x02400000,
+        b"mntr",
+        space,
+        b"XYZ ",
+    )
     head[36:40] = b"acsp"
     struct.pack_into(">III", head, 68, 0xF6D6, 0x10000, 0xD32D)
     return bytes(head) + table + body
@@ -73,14 +82,26 @@ def gamma(value: float) -> bytes:
 
 NAME = b"desc\0\0\0\0" + struct.pack(">I", 5) + b"test\0" + b"\0" * 80
 WHITE_POINT = {b"desc": NAME, b"cprt": b"text\0\0\0\0none\0", b"wtpt": xyz(0.9642, 1, 0.8249)}
-DISPLAY_P3 = icc(b"RGB ", {
-    **WHITE_POINT, b"rXYZ": xyz(0.5151, 0.2412, -0.0011), b"gXYZ": xyz(0.2920, 0.6922, 0.0419),
-    b"bXYZ": xyz(0.1571, 0.0666, 0.7841), **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), gamma(2.2)),
-})  # fmt: skip
-ADOBE_RGB = icc(b"RGB ", {
-    **WHITE_POINT, b"rXYZ": xyz(0.6097, 0.3111, 0.0195), b"gXYZ": xyz(0.2053, 0.6257, 0.0609),
-    b"bXYZ": xyz(0.1492, 0.0632, 0.7446), **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), gamma(2.2)),
-})  # fmt: skip
+DISPLAY_P3 = icc(
+    b"RGB ",
+    {
+        **WHITE_POINT,
+        b"rXYZ": xyz(0.5151, 0.2412, -0.0011),
+        b"gXYZ": xyz(0.2920, 0.6922, 0.0419),
+        b"bXYZ": xyz(0.1571, 0.0666, 0.7841),
+        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), gamma(2.2)),
+    },
+)
+ADOBE_RGB = icc(
+    b"RGB ",
+    {
+        **WHITE_POINT,
+        b"rXYZ": xyz(0.6097, 0.3111, 0.0195),
+        b"gXYZ": xyz(0.2053, 0.6257, 0.0609),
+        b"bXYZ": xyz(0.1492, 0.0632, 0.7446),
+        **dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), gamma(2.2)),
+    },
+)
 GRAY_LINEAR = icc(b"GRAY", {**WHITE_POINT, b"kTRC": gamma(1.0)})
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -117,7 +138,7 @@ def test_sixteen_bits_of_gray_are_scaled() -> None:
 
 @pytest.mark.parametrize("mode", ["F", "I", "I;16", "I;16B", "LAB", "HSV", "La", "RGBa", "PA"])
 def test_modes_that_no_format_of_ours_holds_are_converted_too(mode: str) -> None:
-    from common import srgb
+    from common.media import srgb
 
     if mode in ("F", "I", "I;16", "I;16B"):
         found = srgb.upright_rgb(ramp(mode))
@@ -198,9 +219,12 @@ def png(depth: int, kind: int, rows: list[bytes], **chunks: bytes) -> bytes:
     extra = b"".join(chunk(name.encode(), body) for name, body in chunks.items())
     data = zlib.compress(b"".join(b"\0" + row for row in rows))
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + extra + chunk(b"IDAT", data)
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + extra
+        + chunk(b"IDAT", data)
         + chunk(b"IEND", b"")
-    )  # fmt: skip
+    )
 
 
 def keyed() -> Iterator[tuple[str, bytes, list[tuple[int, int, int]]]]:
@@ -289,11 +313,14 @@ def test_every_orientation_is_turned_upright(form: str, orientation: int) -> Non
     upright.paste(BLUE, (0, 32, 48, 64))
     upright.paste(DARK, (48, 32, 96, 64))
     method = {
-        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
-        4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
-        6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_270,
-    }.get(orientation)  # fmt: skip
+    }.get(orientation)
     lying = upright.transpose(method) if method is not None else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -326,7 +353,7 @@ def test_only_the_end_marker_of_a_jpeg_may_be_missing(progressive: bool) -> None
         assert cleaned(data[:-cut]).tobytes() == whole
     for cut in (40, 400, len(data) // 2):
         with pytest.raises(InvalidInput) as caught:
-            pictures.clean(data[:-cut])
+            images.clean(data[:-cut])
         assert "cut off" in caught.value.detail
 
 
@@ -339,10 +366,10 @@ def test_photos_of_phones_are_taken_without_the_memory_that_they_unpack_to(
     photo.write_bytes(saved(Image.new("RGB", (width, height), RED), "JPEG"))
     script = (
         "import resource, sys, pathlib\n"
-        "from common import pictures\n"
+        "from common.media import images\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "made = pictures.clean(pathlib.Path(sys.argv[1]).read_bytes())\n"
-        "print(*pictures.size(made), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+        "made = images.clean(pathlib.Path(sys.argv[1]).read_bytes())\n"
+        "print(*images.size(made), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, photo], check=True, capture_output=True, text=True
@@ -367,7 +394,7 @@ def test_photos_of_phones_are_taken_without_the_memory_that_they_unpack_to(
 )
 def test_what_is_not_read_is_refused_by_its_name(data: bytes, word: str) -> None:
     with pytest.raises(InvalidInput) as caught:
-        pictures.clean(data)
+        images.clean(data)
     assert caught.value.error_code == "image.invalid"
     assert word in caught.value.detail
 
@@ -376,13 +403,13 @@ def test_a_scene_picture_of_the_right_size_is_converted_too() -> None:
     """`fit` passes a plain picture on as it is, but no other of the same size."""
     size = (64, 64)
     clear = Picture(saved(transparent()))
-    fitted = Image.open(io.BytesIO(pictures.fit(clear, size).data))
+    fitted = Image.open(io.BytesIO(images.fit(clear, size).data))
     assert fitted.getpixel((4, 4)) == WHITE
     profiled = Picture(saved(Image.new("RGB", size, (234, 51, 36)), icc_profile=DISPLAY_P3))
-    fitted = Image.open(io.BytesIO(pictures.fit(profiled, size).data))
+    fitted = Image.open(io.BytesIO(images.fit(profiled, size).data))
     assert near(fitted.getpixel((4, 4)), (255, 0, 0), 3)
     plain = Picture(saved(Image.new("RGB", size, RED)))
-    assert pictures.fit(plain, size) is plain
+    assert images.fit(plain, size) is plain
 
 
 def test_a_cmyk_jpeg_is_inverted_as_photoshop_writes_it() -> None:

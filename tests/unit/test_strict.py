@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from common.errors import Malformed
-from common.strict import MAX_VALUES, is_storable, read_json
+from common.domain.errors import Malformed
+from common.schemas.base import MAX_VALUES, is_storable, read_json
 
 HOSTILE = {
     "500,000 fields": "{" + ",".join(f'"f{n}":1' for n in range(500_000)) + "}",

@@ -6,20 +6,33 @@ from types import MappingProxyType
 
 import pytest
 
-from common import styles
-from common.errors import InvalidInput
-from common.providers.image._painter import drawing
-from common.providers.image._painter.colour import parse
-from common.providers.image._painter.light import hours
-from common.providers.video._camera.moves import MOVES
+from common.domain import styles
+from common.domain.errors import InvalidInput
+from offline.animator.moves import MOVES
+from offline.painter import drawing
+from offline.painter.colour import parse
+from offline.painter.light import hours
 from tests.unit import offline
 
 STYLES = {
-    "Realistic", "Cartoon", "Anime", "Watercolor", "Cinematic", "3D", "Sketch", "Pixel art",
-}  # fmt: skip
+    "Realistic",
+    "Cartoon",
+    "Anime",
+    "Watercolor",
+    "Cinematic",
+    "3D",
+    "Sketch",
+    "Pixel art",
+}
 MOODS = {
-    "Vibrant", "Calm", "Energetic", "Dramatic", "Mysterious", "Playful", "Melancholic",
-}  # fmt: skip
+    "Vibrant",
+    "Calm",
+    "Energetic",
+    "Dramatic",
+    "Mysterious",
+    "Playful",
+    "Melancholic",
+}
 _FOLDER = Path(styles.__file__).parent
 
 

@@ -8,25 +8,25 @@ from typing import Any
 
 import pytest
 
-from common.errors import MediaError
-from common.mp4 import entry
-from common.mp4.movie import Movie, Pictures, Samples
-from common.output import PLAIN, Format, Output, Shape, Transition
+from common.domain.errors import MediaError
+from common.domain.output import PLAIN, Format, Output, Shape, Transition
+from common.media.mp4 import sample_entry
+from common.media.mp4.movie import Movie, Pictures, Samples
 from merge import timeline
 from merge.timeline import Facts, SoundPlan
 
 SPS = bytes.fromhex("6764001facd9405005bb011000000300100000030300f183196001")
 SPS_1 = bytes.fromhex("6764001f4b365014016ec044000003000400000300c03c60c658")
 PPS, PPS_1 = bytes.fromhex("68ebecb22c"), bytes.fromhex("684af8fcb0")
-AVC = entry.Avc(100, 0, 31, 4, (SPS, PPS), bytes.fromhex("fdf8f800"))
+AVC = sample_entry.Avc(100, 0, 31, 4, (SPS, PPS), bytes.fromhex("fdf8f800"))
 HD = (1280, 720)
 
 
 def movie(
-    frames: int = 120, avc: entry.Avc = AVC, size: tuple[int, int] = HD, step: int = 512
+    frames: int = 120, avc: sample_entry.Avc = AVC, size: tuple[int, int] = HD, step: int = 512
 ) -> Movie:
     """A movie as its index would say; no file is behind it."""
-    visual = entry.Visual(b"avc1", *size, (), None, avc)
+    visual = sample_entry.Visual(b"avc1", *size, (), None, avc)
     samples = Samples([1000] * frames, list(range(0, 1000 * frames, 1000)))
     pictures = Pictures(visual, samples, 12288, step, range(frames), [0], Fraction(0))
     return Movie(Path("clip.mp4"), pictures, None)

@@ -10,13 +10,13 @@ from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from pydantic import BaseModel
 
-from api import waiting
-from api.idempotency import Once
-from api.middleware import admitted, body_limit
-from api.resources import address as address_of
-from api.resources import database
-from common.caller import Caller
-from common.strict import SLUG
+from api.dependencies import address as address_of
+from api.dependencies import database
+from api.http import prefer_wait
+from api.http.idempotency import Once
+from api.http.middleware import admitted, body_limit
+from common.domain.caller import Caller
+from common.schemas.base import SLUG
 
 ADMITTED = [admitted(database)]
 """Middlewares of the routes that need an API key."""
@@ -97,7 +97,7 @@ def address(router: Router) -> str:
 def seconds_left(router: Router) -> float:
     """Return how long the request can still wait for something to end."""
     event: APIGatewayProxyEvent = router.current_event  # type: ignore[assignment]  # of a REST API
-    return waiting.seconds_left(event, router.lambda_context)
+    return prefer_wait.seconds_left(event, router.lambda_context)
 
 
 def bodiless(

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
-from api import forms
-from api.document import answers
-from api.middleware import JSON, body_limit, first_version
-from api.resources import files
+from api.dependencies import files
+from api.http import forms
+from api.http.middleware import JSON, body_limit, first_version
+from api.openapi.responses import answers
 from api.routes import (
     ADMITTED,
     OPEN_TO_LINKS,
@@ -33,7 +33,7 @@ from api.schemas.files import (
     VideoAwaited,
     VideoLocated,
 )
-from common.capabilities import DEFAULT_SECONDS, MAX_SECONDS
+from common.domain.signed_links import DEFAULT_SECONDS, MAX_SECONDS
 
 # With a key for one's own media, or without one by the capability of a link.
 _EITHER: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"apiKey": []}]

@@ -5,10 +5,9 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
-from api import admin
-from api.document import answers
-from api.middleware import JSON
-from api.resources import database
+from api.dependencies import database
+from api.http.middleware import JSON
+from api.openapi.responses import answers
 from api.routes import ADMITTED, caller, group
 from api.schemas.keys import (
     ChangeKey,
@@ -18,6 +17,7 @@ from api.schemas.keys import (
     RotateKey,
     SecretAnswer,
 )
+from api.services import keys
 
 _ID = r"^key_[0-9A-Z]{26}$"
 KeyId = Annotated[str, Path(pattern=_ID, description="Id of an API key.")]
@@ -37,7 +37,7 @@ router = group()
 )
 def create_key(wish: CreateKey) -> Response[SecretAnswer]:
     """201 with the key."""
-    key = admin.create_key(database(), caller(router), wish)
+    key = keys.create_key(database(), caller(router), wish)
     return Response(status_code=201, content_type=JSON, body=key)
 
 
@@ -61,7 +61,7 @@ def list_keys(
     ] = None,
 ) -> KeyPage:
     """One page."""
-    return admin.list_keys(database(), caller(router), user_id=user, limit=limit, cursor=cursor)
+    return keys.list_keys(database(), caller(router), user_id=user, limit=limit, cursor=cursor)
 
 
 @router.get(
@@ -75,7 +75,7 @@ def list_keys(
 )
 def get_key(key_id: KeyId) -> KeyAnswer:
     """The key without its secret."""
-    return admin.get_key(database(), caller(router), key_id)
+    return keys.get_key(database(), caller(router), key_id)
 
 
 @router.patch(
@@ -89,7 +89,7 @@ def get_key(key_id: KeyId) -> KeyAnswer:
 )
 def change_key(key_id: KeyId, wish: ChangeKey) -> KeyAnswer:
     """The key as it is now."""
-    return admin.change_key(database(), caller(router), key_id, wish)
+    return keys.change_key(database(), caller(router), key_id, wish)
 
 
 @router.post(
@@ -104,7 +104,7 @@ def change_key(key_id: KeyId, wish: ChangeKey) -> KeyAnswer:
 )
 def rotate_key(key_id: KeyId, wish: Annotated[RotateKey | None, Body()] = None) -> SecretAnswer:
     """The key with its new secret."""
-    return admin.rotate_key(database(), caller(router), key_id, wish or RotateKey())
+    return keys.rotate_key(database(), caller(router), key_id, wish or RotateKey())
 
 
 @router.delete(
@@ -118,4 +118,4 @@ def rotate_key(key_id: KeyId, wish: Annotated[RotateKey | None, Body()] = None) 
 )
 def revoke_key(key_id: KeyId) -> KeyAnswer:
     """The revoked key; the same again."""
-    return admin.revoke_key(database(), caller(router), key_id)
+    return keys.revoke_key(database(), caller(router), key_id)

@@ -6,10 +6,10 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import BeforeValidator
 
-from api.document import empty
-from api.links import STORE_SECONDS, Shown
-from api.resources import links, store, videos
+from api.dependencies import links, store, videos
+from api.openapi.responses import empty
 from api.routes import bodiless, group
+from api.services.links import STORE_SECONDS, Shown
 
 
 def _only_one(said: object) -> object:

@@ -5,13 +5,13 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from api.document import answers, empty
-from api.resources import library
+from api.dependencies import library
+from api.openapi.responses import answers, empty
 from api.routes import ADMITTED, address, bodiless, caller, group
-from api.routes.moments import CreatedAfter, CreatedBefore
+from api.routes.time_params import CreatedAfter, CreatedBefore
 from api.schemas.media import Kind, MediaObject, MediaPage
 from common.database.media import Search
-from common.strict import STORABLE
+from common.schemas.base import STORABLE
 
 MediaId = Annotated[str, Path(pattern=r"^med_[0-9A-Z]{26}$", description="Id of a media object.")]
 

@@ -1,11 +1,11 @@
 """Routes of models and what they cost."""
 
-from api import catalogue
-from api.document import answers
-from api.resources import admission, settings, videos
+from api.dependencies import admission, settings, videos
+from api.openapi.responses import answers
 from api.routes import ADMITTED, WITH_FILE, caller, group
 from api.schemas.models import Estimate, ModelList
-from common.wishes import CreateVideo
+from api.services import models
+from common.schemas.requests import CreateVideo
 
 router = group()
 
@@ -35,4 +35,4 @@ def estimate_video(wish: CreateVideo) -> Estimate:
 )
 def list_models() -> ModelList:
     """All models."""
-    return catalogue.listing(settings(), admission().provider_keys())
+    return models.listing(settings(), admission().provider_keys())

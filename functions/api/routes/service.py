@@ -1,7 +1,7 @@
 """Routes about the service itself, open to everybody."""
 
-from api.document import answers
-from api.resources import database, settings
+from api.dependencies import database, settings
+from api.openapi.responses import answers
 from api.routes import group
 from api.schemas.service import Health
 

@@ -2,9 +2,9 @@
 
 from aws_lambda_powertools.event_handler import Response
 
-from api.document import answers, empty
-from api.middleware import JSON
-from api.resources import library, uploads
+from api.dependencies import library, uploads
+from api.http.middleware import JSON
+from api.openapi.responses import answers, empty
 from api.routes import ADMITTED, address, bodiless, caller, group
 from api.routes.media import MediaId
 from api.schemas.media import MediaObject

@@ -7,11 +7,11 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BeforeValidator
 
-from api import usage
-from api.document import answers
-from api.resources import database
+from api.dependencies import database
+from api.openapi.responses import answers
 from api.routes import ADMITTED, caller, group
 from api.schemas.usage import UsagePage
+from api.services import usage
 
 
 def _written_out(day: object) -> object:
@@ -64,6 +64,12 @@ def get_usage(
 ) -> UsagePage:
     """One page, and the sums over all."""
     return usage.show(
-        database(), caller(router), first=first, last=last, user_id=user_id, key_id=key_id,
-        limit=limit, cursor=cursor,
-    )  # fmt: skip
+        database(),
+        caller(router),
+        first=first,
+        last=last,
+        user_id=user_id,
+        key_id=key_id,
+        limit=limit,
+        cursor=cursor,
+    )

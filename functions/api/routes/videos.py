@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
-from api import waiting
-from api.answer import Answer
-from api.document import answers, empty
-from api.idempotency import IdempotencyKey, Once
-from api.listing import search
-from api.resources import canceling, database, deleting, listing, videos
+from api.dependencies import canceling, database, deleting, listing, videos
+from api.http import prefer_wait
+from api.http.idempotency import IdempotencyKey, Once
+from api.http.prefer_wait import Prefer
+from api.http.response import Answer
+from api.openapi.responses import answers, empty
 from api.routes import (
     ADMITTED,
     WITH_FILE,
@@ -24,17 +24,17 @@ from api.routes import (
     once,
     seconds_left,
 )
-from api.routes.moments import CreatedAfter, CreatedBefore
+from api.routes.time_params import CreatedAfter, CreatedBefore
 from api.schemas.cancellation import PROVIDER_TOO, Cancellation, CancelVideo
 from api.schemas.listing import EventPage
 from api.schemas.videos import Download, VideoObject, VideoPage
-from api.waiting import Prefer
-from common.caller import Caller
-from common.errors import Conflict, TransientError
-from common.log import logger
-from common.strict import SLUG, Text
-from common.video import Status
-from common.wishes import CreateVideo, ResumeVideo
+from api.services.listing import search
+from common.aws.log import logger
+from common.domain.caller import Caller
+from common.domain.errors import Conflict, TransientError
+from common.domain.video import Status
+from common.schemas.base import SLUG, Text
+from common.schemas.requests import CreateVideo, ResumeVideo
 
 VideoId = Annotated[str, Path(pattern=SLUG, description="Id of a video, or its `request_id`.")]
 Limit = Annotated[int, Query(ge=1, le=100, description="At most so many.")]
@@ -241,10 +241,10 @@ def cancel_video(
 
 def _patiently(prefer: str | None, answer: Answer, who: Caller | None = None) -> Response[str]:
     """Send the answer; to a client that waits, with the video as it is at the end of that time."""
-    seconds = waiting.asked(prefer)
+    seconds = prefer_wait.asked(prefer)
     if seconds is None or answer.video_id is None:
         return answer.response()
-    ended = waiting.until_ended(database(), answer.video_id, min(seconds, seconds_left(router)))
+    ended = prefer_wait.until_ended(database(), answer.video_id, min(seconds, seconds_left(router)))
     try:
         video = videos().get(who or caller(router), answer.video_id, address(router))
         answer = answer.now(video, ended=ended)

@@ -4,11 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.schemas.base import Money
+from api.schemas.cost import Money
 from api.schemas.videos import VideoObject
-from common.errors import InvalidInput
-from common.model import Model
-from common.strict import Request
+from common.domain.errors import InvalidInput
+from common.schemas.base import Request, Schema
 
 PROVIDER_TOO = (
     "Also cancel the provider's jobs where that saves their cost. A clip that is finished is kept. "
@@ -29,7 +28,7 @@ class CancelVideo(Request):
         return bool(self.provider or query)
 
 
-class SceneBilling(Model):
+class SceneBilling(Schema):
     """Whether the provider bills a scene's picture, clip and narration."""
 
     scene: int
@@ -47,7 +46,7 @@ class Billing(Money):
     scenes: list[SceneBilling]
 
 
-class Cancellation(Model):
+class Cancellation(Schema):
     """A canceled video."""
 
     video: VideoObject

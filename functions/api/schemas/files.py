@@ -4,10 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from common.capabilities import DEFAULT_SECONDS, MAX_SECONDS
-from common.model import Model
-from common.strict import STORABLE, Request, Slug, Text
-from common.uploads import MOST_BYTES, standard
+from common.domain.signed_links import DEFAULT_SECONDS, MAX_SECONDS
+from common.domain.uploads import MOST_BYTES, standard
+from common.schemas.base import STORABLE, Request, Schema, Slug, Text
 
 S3Key = Annotated[str, StringConstraints(min_length=1, max_length=512), STORABLE]
 MediaIdText = Annotated[str, StringConstraints(pattern=r"^med_[0-9A-Z]{26}$")]
@@ -18,7 +17,7 @@ VideoType = Annotated[
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=200), STORABLE]
 
 
-class Located(Model):
+class Located(Schema):
     """A file, and a link to it that works for `expiresIn` seconds, under each of its two names.
 
     It is read without a key, by GET or HEAD (302 to the store), until it expires or all links are
@@ -52,7 +51,7 @@ class LinkMade(Located):
     url: str
 
 
-class VideoAwaited(Model):
+class VideoAwaited(Schema):
     """A video that is to be sent in parts, or that was sent and is looked at."""
 
     success: Literal[True] = True
@@ -66,7 +65,7 @@ class VideoAwaited(Model):
     completeUrl: str | None = Field(None, description="Post the ETags there after the last part.")
 
 
-class Converted(Model):
+class Converted(Schema):
     """A picture as text. `image` is a data URI."""
 
     success: Literal[True] = True

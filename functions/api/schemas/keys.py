@@ -6,8 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from common.model import Model
-from common.strict import STORABLE, Request
+from common.schemas.base import STORABLE, Request, Schema
 
 # `METHOD /path`, where a * stands for anything; or * alone, for all. Number and length keep the
 # authorizer's policy below the 8 KB that API Gateway takes.
@@ -36,10 +35,13 @@ _Name = Annotated[
 _Cap = Annotated[
     Decimal,
     Field(
-        ge=0, max_digits=12, decimal_places=6, strict=False,
+        ge=0,
+        max_digits=12,
+        decimal_places=6,
+        strict=False,
         description="US dollars as decimal text; null is no cap but the deployment's.",
     ),
-]  # fmt: skip
+]
 _PerMinute = Annotated[int, Field(ge=1, le=10_000)]
 _PerHour = Annotated[int, Field(ge=1, le=1_000_000)]
 _Runs = Annotated[int, Field(ge=1, le=1000, description="Runs that the key may have at a time.")]
@@ -111,14 +113,14 @@ class RotateKey(Request):
     ] = 24 * 3600
 
 
-class RateLimitObject(Model):
+class RateLimitObject(Schema):
     """How many requests a key may make; the operator may have stored more than can be asked for."""
 
     requestsPerMinute: int
     requestsPerHour: int
 
 
-class KeyObject(Model):
+class KeyObject(Schema):
     """An API key, without its secret. `prefix` are the secret's first characters."""
 
     id: str
@@ -149,21 +151,21 @@ class KeyWithSecret(KeyObject):
     key: str
 
 
-class KeyAnswer(Model):
+class KeyAnswer(Schema):
     """One API key."""
 
     success: Literal[True] = True
     apiKey: KeyObject
 
 
-class SecretAnswer(Model):
+class SecretAnswer(Schema):
     """One API key with its new secret, which is shown this once."""
 
     success: Literal[True] = True
     apiKey: KeyWithSecret
 
 
-class KeyPage(Model):
+class KeyPage(Schema):
     """API keys, newest first."""
 
     success: Literal[True] = True

@@ -5,10 +5,10 @@ from typing import Any
 
 from pydantic import Field
 
-from common.model import Model
+from common.schemas.base import Schema
 
 
-class EventObject(Model):
+class EventObject(Schema):
     """One thing that happened: `run.queued`, `story.succeeded`, `clip.failed`, `run.canceled`, …"""
 
     id: str
@@ -19,7 +19,7 @@ class EventObject(Model):
     facts: dict[str, Any] = Field(description="Of a failure its code, stage and words.")
 
 
-class EventPage(Model):
+class EventPage(Schema):
     """The timeline, oldest first. `next_cursor` leads on; null on the last page.
 
     Scenes are made side by side, so what has just happened may appear before something that began

@@ -5,26 +5,26 @@ from typing import Literal
 
 from pydantic import Field
 
-from common.model import Model
+from common.schemas.base import Schema
 
 Kind = Literal["image", "clip", "video", "upload"]
 
 
-class MediaError(Model):
+class MediaError(Schema):
     """Why an upload was refused; nothing of it is kept."""
 
     code: str
     detail: str
 
 
-class MediaLinks(Model):
+class MediaLinks(Schema):
     """Where to go from here, relative to the API's address."""
 
     self: str
     video: str | None = Field(description="The video that it is a part of.")
 
 
-class MediaObject(Model):
+class MediaObject(Schema):
     """A picture, a clip, a finished video, or an upload. What was not measured is null."""
 
     id: str
@@ -48,7 +48,7 @@ class MediaObject(Model):
     links: MediaLinks
 
 
-class MediaPage(Model):
+class MediaPage(Schema):
     """Media, newest first. `next_cursor` leads to older ones; null on the last page."""
 
     data: list[MediaObject]

@@ -6,10 +6,10 @@ from typing import Literal
 from pydantic import Field
 
 from api.schemas.videos import Origin, Units
-from common.model import Model
+from common.schemas.base import Schema
 
 
-class ModelObject(Model):
+class ModelObject(Schema):
     """A model: what it takes, what it costs, and whether it can be used with the keys set."""
 
     kind: Literal["text", "image", "video", "speech"]
@@ -28,13 +28,13 @@ class ModelObject(Model):
     shutdown: date | None
 
 
-class ModelList(Model):
+class ModelList(Schema):
     """All models of all providers."""
 
     data: list[ModelObject]
 
 
-class SceneEstimate(Model):
+class SceneEstimate(Schema):
     """US dollars for one scene."""
 
     scene: int
@@ -44,7 +44,7 @@ class SceneEstimate(Model):
     narration: str
 
 
-class Estimate(Model):
+class Estimate(Schema):
     """What a video would cost, by step and scene, in US dollars. Nothing is stored or started."""
 
     total: str

@@ -5,10 +5,10 @@ from typing import Literal
 
 from pydantic import Field
 
-from common.model import Model
+from common.schemas.base import Schema
 
 
-class FileObject(Model):
+class FileObject(Schema):
     """One file that was made of the video. The link is read without a key, for an hour."""
 
     kind: Literal["video", "rendition", "poster", "thumbnail", "preview", "captions"]
@@ -25,7 +25,7 @@ class FileObject(Model):
     url: str | None
 
 
-class PartObject(Model):
+class PartObject(Schema):
     """What was done with a scene's clip, and where the scene lies in the video, in seconds."""
 
     scene: int
@@ -35,7 +35,7 @@ class PartObject(Model):
     seconds: float
 
 
-class Output(Model):
+class Output(Schema):
     """The finished video. The links are read without a key, until they expire or are ended."""
 
     duration_seconds: float

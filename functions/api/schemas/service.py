@@ -2,10 +2,10 @@
 
 from typing import Literal
 
-from common.model import Model
+from common.schemas.base import Schema
 
 
-class Health(Model):
+class Health(Schema):
     """The service answers, and its database does."""
 
     status: Literal["ok"] = "ok"

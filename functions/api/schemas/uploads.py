@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
-from common.model import Model
-from common.strict import STORABLE, Request, Text
-from common.uploads import MOST_BYTES, PART_BYTES, SUFFIXES, standard
+from common.domain.uploads import MOST_BYTES, PART_BYTES, SUFFIXES, standard
+from common.schemas.base import STORABLE, Request, Schema, Text
 
 _TYPES: list[JsonValue] = [*SUFFIXES]
 
@@ -20,10 +19,11 @@ class CreateUpload(Request):
         json_schema_extra={"examples": _TYPES},
     )
     size_bytes: int = Field(
-        ge=1, le=max(MOST_BYTES.values()),
+        ge=1,
+        le=max(MOST_BYTES.values()),
         description="Exactly so many bytes will be taken. At most 25 MiB for a picture, 100 MiB "
         "for sound, 1 GiB for a video.",
-    )  # fmt: skip
+    )
     name: (
         Annotated[
             str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE
@@ -35,14 +35,14 @@ class CreateUpload(Request):
     )
 
 
-class UploadForm(Model):
+class UploadForm(Schema):
     """Post these fields as multipart/form-data, and after them the file as `file`."""
 
     url: str
     fields: dict[str, str]
 
 
-class UploadParts(Model):
+class UploadParts(Schema):
     """Put one part after the other to its URL; keep the ETag that each answer carries."""
 
     size_bytes: int = Field(
@@ -53,7 +53,7 @@ class UploadParts(Model):
     urls: list[str]
 
 
-class UploadLinks(Model):
+class UploadLinks(Schema):
     """Where to go from here, relative to the API's address."""
 
     self: str
@@ -61,7 +61,7 @@ class UploadLinks(Model):
     abort: str
 
 
-class UploadObject(Model):
+class UploadObject(Schema):
     """How to send the file: by `form`, or in `parts`. What became of it is at `links.self`."""
 
     id: str

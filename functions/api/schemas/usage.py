@@ -4,8 +4,8 @@ from datetime import date
 
 from pydantic import Field
 
-from api.schemas.base import CostBreakdown
-from common.model import Model
+from api.schemas.cost import CostBreakdown
+from common.schemas.base import Schema
 
 
 class UsageCost(CostBreakdown):
@@ -18,7 +18,7 @@ class UsageCost(CostBreakdown):
     reserved: str = Field(description="For runs that have not ended, at their estimate.")
 
 
-class UsageFigures(Model):
+class UsageFigures(Schema):
     """How much was used."""
 
     requests: int
@@ -36,7 +36,7 @@ class UsageDay(UsageFigures):
     user_id: str | None
 
 
-class UsagePage(Model):
+class UsagePage(Schema):
     """Usage by day and key, newest first. `total` is over all pages."""
 
     from_: date = Field(alias="from")

@@ -1,16 +1,16 @@
-"""Answers about videos. What is asked for is in `common.wishes`."""
+"""Answers about videos. What is asked for is in `common.schemas.requests`."""
 
 from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from api.schemas.base import CostBreakdown, Money
+from api.schemas.cost import CostBreakdown, Money
 from api.schemas.output import Output
-from common import advice
-from common.advice import NextAction
-from common.model import Model
-from common.output_wish import OutputWish
+from common.domain import advice
+from common.domain.advice import NextAction
+from common.schemas.base import Schema
+from common.schemas.output import OutputWish
 
 
 class Equivalent(Money):
@@ -19,7 +19,7 @@ class Equivalent(Money):
     models: list[str]
 
 
-class Units(Model):
+class Units(Schema):
     """An amount in a provider's own units."""
 
     amount: str
@@ -45,7 +45,7 @@ class Costs(CostBreakdown):
     equivalent: Equivalent
 
 
-class Origin(Model):
+class Origin(Schema):
     """Which model made it, and what that is in plain words."""
 
     provider: str
@@ -53,7 +53,7 @@ class Origin(Model):
     label: str
 
 
-class RunError(Model):
+class RunError(Schema):
     """Why a step failed, and what to do (docs/errors.md).
 
     `retryable`: a resume without changes can succeed. `billed`: null if unknown.
@@ -76,7 +76,7 @@ class RunError(Model):
         return data
 
 
-class Waiting(Model):
+class Waiting(Schema):
     """What a run waits for at a provider. Scenes that do not wait go on meanwhile."""
 
     code: str
@@ -89,7 +89,7 @@ class Waiting(Model):
     until: datetime = Field(description="When the first of them tries again.")
 
 
-class Asset(Model):
+class Asset(Schema):
     """A picture or clip of a scene."""
 
     status: str
@@ -99,7 +99,7 @@ class Asset(Model):
     error: RunError | None
 
 
-class NarrationObject(Model):
+class NarrationObject(Schema):
     """What is said in a scene. `seconds` is how long it takes as spoken."""
 
     status: str
@@ -110,7 +110,7 @@ class NarrationObject(Model):
     error: RunError | None
 
 
-class SceneObject(Model):
+class SceneObject(Schema):
     """One scene: its text, its picture and its clip."""
 
     index: int = Field(description="Counts from 1.")
@@ -125,7 +125,7 @@ class SceneObject(Model):
     thumbnail_url: str | None = Field(description="Once the video is finished.")
 
 
-class Links(Model):
+class Links(Schema):
     """Where to go from here, relative to the API's address."""
 
     self: str
@@ -139,7 +139,7 @@ class Links(Model):
     )
 
 
-class VideoObject(Model):
+class VideoObject(Schema):
     """A video."""
 
     id: str
@@ -184,14 +184,14 @@ class VideoObject(Model):
     links: Links
 
 
-class VideoPage(Model):
+class VideoPage(Schema):
     """Videos, newest first. `next_cursor` leads to older ones; null on the last page."""
 
     data: list[VideoObject]
     next_cursor: str | None
 
 
-class Download(Model):
+class Download(Schema):
     """A fresh link to the finished video."""
 
     url: str

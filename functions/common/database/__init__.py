@@ -14,15 +14,15 @@ import psycopg2
 from psycopg2 import extensions, sql
 from psycopg2.extras import RealDictCursor
 
-from common import secrets
-from common.errors import (
+from common.aws import secrets
+from common.aws.log import logger
+from common.domain.errors import (
     DatabaseUnavailable,
     InvalidInput,
     PermanentError,
     TransientError,
     VideoError,
 )
-from common.log import logger
 from common.settings import DatabaseSettings
 
 __all__ = ["CA_BUNDLE", "Cursor", "Database"]

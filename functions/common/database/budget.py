@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from common.database import Cursor, jobs, video_status
-from common.errors import BudgetExceeded
+from common.database import Cursor, attempts, video_status
+from common.domain.errors import BudgetExceeded
 
 _ALL = "all"
 # Periods are counted in UTC, by the database's clock.
@@ -74,7 +74,8 @@ def release(cursor: Cursor, run_id: str) -> None:
                    spent.usd - s.settled_usd AS usd
             FROM runs r JOIN video_sessions s USING (session_id)
             CROSS JOIN LATERAL (
-                SELECT {jobs.COMMITTED} AS usd FROM provider_jobs WHERE session_id = s.session_id
+                SELECT {attempts.COMMITTED} AS usd FROM provider_jobs
+                WHERE session_id = s.session_id
             ) spent
             WHERE r.run_id = %(run)s
             FOR NO KEY UPDATE OF s
@@ -111,7 +112,8 @@ def settle_deleted(cursor: Cursor, session_id: str) -> None:
             SELECT d.session_id, d.key_id, d.counted_at AT TIME ZONE 'UTC' AS at,
                    spent.usd - d.settled_usd AS usd
             FROM deleted_videos d CROSS JOIN LATERAL (
-                SELECT {jobs.COMMITTED} AS usd FROM provider_jobs WHERE session_id = d.session_id
+                SELECT {attempts.COMMITTED} AS usd FROM provider_jobs
+                WHERE session_id = d.session_id
             ) spent
             WHERE d.session_id = %(video)s FOR UPDATE OF d
         ), settled AS (
@@ -165,7 +167,7 @@ def committed_usd(cursor: Cursor, session_id: str) -> Decimal:
     """Return what a video has cost, with what calls that are still open may cost."""
     cursor.execute(
         f"""
-        SELECT {jobs.COMMITTED} AS usd FROM provider_jobs WHERE session_id = %s
+        SELECT {attempts.COMMITTED} AS usd FROM provider_jobs WHERE session_id = %s
         """,  # noqa: S608 - a constant of `jobs`
         (session_id,),
     )

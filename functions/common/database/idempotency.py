@@ -58,10 +58,15 @@ def keep(cursor: Cursor, key: bytes, answer: Kept) -> None:
             created_at = now(), expires_at = excluded.expires_at
         """,
         (
-            key, answer.fingerprint, answer.session_id, answer.status, Json(dict(answer.headers)),
-            answer.body, KEEP_HOURS,
+            key,
+            answer.fingerprint,
+            answer.session_id,
+            answer.status,
+            Json(dict(answer.headers)),
+            answer.body,
+            KEEP_HOURS,
         ),
-    )  # fmt: skip
+    )
 
 
 def forget_answers(cursor: Cursor, session_id: str) -> None:

@@ -39,10 +39,14 @@ def insert(cursor: Cursor, taken: Taken) -> bool:
         VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (object_id) DO NOTHING
         """,
         (
-            taken.object_id, taken.user_id, taken.object_key, taken.version_id, taken.batch,
+            taken.object_id,
+            taken.user_id,
+            taken.object_key,
+            taken.version_id,
+            taken.batch,
             Json(taken.problem) if taken.problem else None,
         ),
-    )  # fmt: skip
+    )
     return cursor.rowcount == 1
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from psycopg2 import sql
 
-from common.caller import Caller
 from common.database import Cursor
-from common.errors import Conflict, NotFound
+from common.domain.caller import Caller
+from common.domain.errors import Conflict, NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,22 @@ def insert(
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         """,
         (
-            key.key_id, digest, prefix, key.user_id, key.name, key.live, key.scopes,
-            key.endpoints, key.per_minute, key.per_hour, key.max_concurrent_runs,
-            key.daily_cap_usd, key.monthly_cap_usd, expires_at,
+            key.key_id,
+            digest,
+            prefix,
+            key.user_id,
+            key.name,
+            key.live,
+            key.scopes,
+            key.endpoints,
+            key.per_minute,
+            key.per_hour,
+            key.max_concurrent_runs,
+            key.daily_cap_usd,
+            key.monthly_cap_usd,
+            expires_at,
         ),
-    )  # fmt: skip
+    )
 
 
 def find(cursor: Cursor, digest: bytes) -> ApiKey | None:

@@ -1,26 +1,17 @@
 """SQL of limits: how often a key is used, how many runs it has open. Exact over all callers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from common.database import Cursor
-from common.errors import TooManyRequests
+from common.domain.caller import RateWindow
+from common.domain.errors import TooManyRequests
 
 RUNS = "rate.runs"
 """Code of the refusal of a run."""
 _RETRY_SECONDS = 15  # when to look again for a free place; nobody knows when a run ends
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """How often a key was used in the running minute or hour, and when that one ends."""
-
-    period: str
-    count: int
-    resets_in: int
-
-
-def count_request(cursor: Cursor, key_id: str, limits: Mapping[str, int]) -> list[Window]:
+def count_request(cursor: Cursor, key_id: str, limits: Mapping[str, int]) -> list[RateWindow]:
     """Count one request and return the running windows, minute first.
 
     One statement also keeps the day's figures and the last use. `limits` by `minute` and `hour`
@@ -53,7 +44,7 @@ def count_request(cursor: Cursor, key_id: str, limits: Mapping[str, int]) -> lis
         """,
         {"key": key_id, **limits},
     )
-    return [Window(**row) for row in cursor.fetchall()]
+    return [RateWindow(**row) for row in cursor.fetchall()]
 
 
 def admit_run(cursor: Cursor, key_id: str, limit: int) -> None:

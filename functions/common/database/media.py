@@ -13,7 +13,7 @@ from typing import Any, Literal
 from psycopg2 import sql
 
 from common.database import Cursor
-from common.errors import Conflict, NotFound
+from common.domain.errors import Conflict, NotFound
 
 Kind = Literal["image", "clip", "video", "upload"]
 

@@ -8,8 +8,8 @@ from typing import Any
 from psycopg2.extras import Json
 
 from common.database import Cursor
-from common.errors import NotFound
-from common.video import Story
+from common.domain.errors import NotFound
+from common.domain.video import Story
 
 
 @dataclass(frozen=True, slots=True)

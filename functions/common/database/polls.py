@@ -6,7 +6,7 @@ from typing import Any
 from psycopg2.extras import Json
 
 from common.database import Cursor
-from common.database.jobs import Attempt, Step
+from common.database.attempts import Attempt, Step
 
 RETENTION_HOURS = 48
 """For how long a finished job is asked for. Runway's outputs expire after 24 to 48 hours

@@ -9,9 +9,9 @@ from typing import Any
 from psycopg2.extras import Json
 
 from common.database import Cursor, budget, narrations, scenes, video_status
-from common.errors import NotFound, RunEnded
+from common.domain.errors import NotFound, RunEnded
+from common.domain.video import WHOLE, Part, Stage, Work
 from common.settings import trace_id
-from common.video import WHOLE, Part, Stage, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +73,18 @@ def insert(
                 COALESCE(%(key)s, (SELECT key_id FROM video_sessions WHERE session_id = %(video)s)))
         """,
         {
-            "run": run_id, "video": session_id, "kind": kind, "stage": work.first_stage.value,
-            "usd": reserved_usd, "step": work.part.value, "scenes": Json(dict(work.versions)),
-            "request": Json(dict(request or {})), "trace": trace_id(), "key": key_id,
+            "run": run_id,
+            "video": session_id,
+            "kind": kind,
+            "stage": work.first_stage.value,
+            "usd": reserved_usd,
+            "step": work.part.value,
+            "scenes": Json(dict(work.versions)),
+            "request": Json(dict(request or {})),
+            "trace": trace_id(),
+            "key": key_id,
         },
-    )  # fmt: skip
+    )
     video_status.refresh(cursor, session_id)
     add_event(cursor, run_id, "run.queued")
 

@@ -9,8 +9,8 @@ from psycopg2 import sql
 from psycopg2.extras import Json
 
 from common.database import Cursor, narrations
-from common.errors import NotFound
-from common.video import Story
+from common.domain.errors import NotFound
+from common.domain.video import Story
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +79,19 @@ def insert_story(cursor: Cursor, session_id: str, story: Story, style: str, mood
             ON CONFLICT (session_id, frame_number, version) DO NOTHING
             """,
             (
-                session_id, scene.number, scene.timestamp, scene.description, scene.image_prompt,
-                scene.motion_prompt, scene.description, story.title, story.overview, style, mood,
+                session_id,
+                scene.number,
+                scene.timestamp,
+                scene.description,
+                scene.image_prompt,
+                scene.motion_prompt,
+                scene.description,
+                story.title,
+                story.overview,
+                style,
+                mood,
             ),
-        )  # fmt: skip
+        )
         cursor.execute(
             """
             INSERT INTO video_clips (session_id, clip_number, start_frame, end_frame,
@@ -257,10 +266,15 @@ def finish_image(
 ) -> None:
     """Mark a picture as finished, with its size."""
     _update(
-        cursor, "image", session_id, scene, version,
+        cursor,
+        "image",
+        session_id,
+        scene,
+        version,
         "status = 'succeeded', error = NULL, image_key = %s, cost_usd = %s, width = %s, "
-        "height = %s", (key, usd, *size),
-    )  # fmt: skip
+        "height = %s",
+        (key, usd, *size),
+    )
 
 
 def finish_clip(
@@ -278,11 +292,15 @@ def finish_clip(
 ) -> None:
     """Mark a clip as finished, with the number of its decoded pictures, and what it is like."""
     _update(
-        cursor, "clip", session_id, scene, version,
+        cursor,
+        "clip",
+        session_id,
+        scene,
+        version,
         "status = 'succeeded', error = NULL, video_key = %s, frames = %s, cost_usd = %s, "
         "width = %s, height = %s, seconds = %s, has_sound = %s",
         (key, frames, usd, *size, seconds, has_sound),
-    )  # fmt: skip
+    )
 
 
 def fail(

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from psycopg2.extras import Json
 
 from common.database import Cursor
-from common.errors import NotFound, PayloadTooLarge, TooManyRequests
-from common.uploads import MOST_PENDING, MOST_PENDING_BYTES, Found, Kind
+from common.domain.errors import NotFound, PayloadTooLarge, TooManyRequests
+from common.domain.uploads import MOST_PENDING, MOST_PENDING_BYTES, Found, Kind
 
 # The form to send it with has long run out, and so has the object itself (the rule on `_uploads/`).
 LOST_AFTER_HOURS = 25
@@ -67,10 +67,16 @@ def insert(cursor: Cursor, upload: Upload) -> None:
         VALUES (%s, %s, %s, %s, %s, %s, %s, %s)
         """,
         (
-            upload.media_id, upload.user_id, upload.kind, upload.media_type, upload.size_bytes,
-            upload.name, upload.request_id, upload.multipart_id,
+            upload.media_id,
+            upload.user_id,
+            upload.kind,
+            upload.media_type,
+            upload.size_bytes,
+            upload.name,
+            upload.request_id,
+            upload.multipart_id,
         ),
-    )  # fmt: skip
+    )
 
 
 def pending(cursor: Cursor, media_id: str, user_id: str) -> Upload:
@@ -98,10 +104,17 @@ def finish(cursor: Cursor, media_id: str, found: Found) -> bool:
         WHERE media_id = %s AND status = 'pending'
         """,
         (
-            found.media_type, found.key, found.size_bytes, found.sha256, found.width,
-            found.height, found.seconds, found.has_sound, media_id,
+            found.media_type,
+            found.key,
+            found.size_bytes,
+            found.sha256,
+            found.width,
+            found.height,
+            found.seconds,
+            found.has_sound,
+            media_id,
         ),
-    )  # fmt: skip
+    )
     return cursor.rowcount == 1
 
 

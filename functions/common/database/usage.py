@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from common.database import Cursor, jobs
+from common.database import Cursor, attempts
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ _BY_KEY_AND_DAY = f"""
     LEFT JOIN api_keys k USING (key_id)
     LEFT JOIN spend s ON s.scope = key_id AND s.period = to_char(day, 'YYYY-MM-DD')
     LEFT JOIN (
-        SELECT key_id, counted_on AS day, {jobs.SUMS} FROM provider_jobs
+        SELECT key_id, counted_on AS day, {attempts.SUMS} FROM provider_jobs
         WHERE counted_on BETWEEN %(first)s AND %(last)s
           AND (state IN ('submitting', 'submitted') OR possible_usd > 0)
         GROUP BY key_id, counted_on

@@ -51,10 +51,16 @@ def add_frame(
             style = excluded.style, mood = excluded.mood, reference_key = NULL, updated_at = now()
         """,
         {
-            "video": session_id, "scene": scene, "version": version, "timestamp": timestamp,
-            "prompt": prompt, "style": style, "mood": mood, "description": description,
+            "video": session_id,
+            "scene": scene,
+            "version": version,
+            "timestamp": timestamp,
+            "prompt": prompt,
+            "style": style,
+            "mood": mood,
+            "description": description,
         },
-    )  # fmt: skip
+    )
     cursor.execute(
         """
         INSERT INTO video_clips (session_id, clip_number, start_frame, end_frame)
@@ -107,10 +113,14 @@ def add_clip(
             clip_seconds = excluded.clip_seconds, updated_at = now()
         """,
         {
-            "video": session_id, "scene": scene, "version": version, "prompt": prompt,
-            "ratio": ratio, "seconds": clip_seconds,
+            "video": session_id,
+            "scene": scene,
+            "version": version,
+            "prompt": prompt,
+            "ratio": ratio,
+            "seconds": clip_seconds,
         },
-    )  # fmt: skip
+    )
     return version
 
 

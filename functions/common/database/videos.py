@@ -9,11 +9,11 @@ from typing import Any
 from psycopg2 import sql
 from psycopg2.extras import Json
 
-from common import advice
 from common.database import Cursor
 from common.database.search import EVERYTHING, Search
-from common.errors import NotFound
-from common.video import TERMINAL, Stage
+from common.domain import advice
+from common.domain.errors import NotFound
+from common.domain.video import TERMINAL, Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Video(Wish):
 class Final:
     """A finished cut. `clip_keys` are the clips that it was made of, if that was written down.
 
-    `files` are all that were made (`common.video.File`), the video first; `parts` say what was done
+    `files` are all that were made (`domain.video.File`), the video first; `parts` say what was done
     with each scene's clip, and where it lies. Both are empty in rows of an earlier release.
     `output` is what was wished of it (`Wish.output`), and `has_sound` whether anything is heard in
     it, if that was written down. `warnings` tell its owner what differs from the request.
@@ -121,10 +121,23 @@ _SELECT = """
 
 
 _MAY_CHANGE = (
-    "original_prompt", "frame_count", "style", "mood", "seed", "text_provider", "text_model",
-    "image_provider", "image_model", "video_provider", "video_model", "speech_provider",
-    "speech_model", "estimated_usd", "max_cost_usd", "on_unknown",
-)  # fmt: skip
+    "original_prompt",
+    "frame_count",
+    "style",
+    "mood",
+    "seed",
+    "text_provider",
+    "text_model",
+    "image_provider",
+    "image_model",
+    "video_provider",
+    "video_model",
+    "speech_provider",
+    "speech_model",
+    "estimated_usd",
+    "max_cost_usd",
+    "on_unknown",
+)
 
 
 def insert(cursor: Cursor, wish: Wish) -> bool:
@@ -141,16 +154,34 @@ def insert(cursor: Cursor, wish: Wish) -> bool:
         ON CONFLICT (user_id, request_id) DO NOTHING
         """,
         (
-            wish.session_id, wish.user_id, wish.original_prompt,
-            wish.frame_count * wish.clip_seconds, wish.frame_count, wish.clip_seconds, wish.ratio,
-            wish.style, wish.mood, wish.seed, wish.reference_key, wish.text_provider,
-            wish.text_model, wish.image_provider, wish.image_model, wish.video_provider,
-            wish.video_model, wish.estimated_usd, wish.key_id,
-            wish.max_cost_usd, wish.on_unknown, Json(wish.metadata),
-            Json(wish.output), wish.speech_provider, wish.speech_model,
+            wish.session_id,
+            wish.user_id,
+            wish.original_prompt,
+            wish.frame_count * wish.clip_seconds,
+            wish.frame_count,
+            wish.clip_seconds,
+            wish.ratio,
+            wish.style,
+            wish.mood,
+            wish.seed,
+            wish.reference_key,
+            wish.text_provider,
+            wish.text_model,
+            wish.image_provider,
+            wish.image_model,
+            wish.video_provider,
+            wish.video_model,
+            wish.estimated_usd,
+            wish.key_id,
+            wish.max_cost_usd,
+            wish.on_unknown,
+            Json(wish.metadata),
+            Json(wish.output),
+            wish.speech_provider,
+            wish.speech_model,
             wish.request_id,
         ),
-    )  # fmt: skip
+    )
     return cursor.rowcount == 1
 
 
@@ -289,13 +320,23 @@ def insert_final(cursor: Cursor, session_id: str, final: Final) -> None:
             warnings = excluded.warnings
         """,
         (
-            session_id, final.version, final.video_key, final.poster_key, final.total_clips,
-            final.duration, final.frames, final.size_bytes, final.sha256, final.clip_keys,
-            Json(final.files), Json(final.parts),
-            None if final.output is None else Json(final.output), final.has_sound,
+            session_id,
+            final.version,
+            final.video_key,
+            final.poster_key,
+            final.total_clips,
+            final.duration,
+            final.frames,
+            final.size_bytes,
+            final.sha256,
+            final.clip_keys,
+            Json(final.files),
+            Json(final.parts),
+            None if final.output is None else Json(final.output),
+            final.has_sound,
             Json(final.warnings),
         ),
-    )  # fmt: skip
+    )
 
 
 def final(cursor: Cursor, session_id: str) -> Final | None:

@@ -1,7 +1,8 @@
-"""The ports to whatever writes stories, paints pictures, animates clips and speaks.
+"""Provider protocols for text, images, video and speech, and their factories.
 
 The folder is the registry: `providers/video/runway.py` is the video provider `runway`. A module
-offers `create(context) -> Provider` and nothing else is needed; only the chosen one is imported.
+defines `create(context)`, and only the requested module is imported. The provider `offline` is in
+the package `offline`, which only the functions that can use it contain.
 """
 
 import importlib
@@ -11,13 +12,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from common.errors import InvalidInput
-from common.styles import Mood, Style
-from common.video import FREE, Cost, Picture, Story
+from common.domain.errors import InvalidInput
+from common.domain.styles import Mood, Style
+from common.domain.video import FREE, Cost, Picture, Story
 
 if TYPE_CHECKING:
-    from common.sound import Sound
+    from common.media.wav import Sound
     from common.storage import MediaStore
+
+OFFLINE = "offline"
 
 _HERE = Path(__file__).parent
 
@@ -29,15 +32,6 @@ class ProviderContext:
     store: "MediaStore"
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     base_urls: Mapping[str, str] = field(default_factory=dict)
-
-
-def key_in(secrets: Mapping[str, str], name: str) -> str | None:
-    """Return the API key of that name; None if it is not set, or cannot be one: no header holds it.
-
-    Who decides whether a provider can be used asks here too.
-    """
-    value = secrets.get(name, "").strip()
-    return value if value and value.isascii() and value.isprintable() else None
 
 
 # -- text ------------------------------------------------------------------------------------------
@@ -313,8 +307,9 @@ class SpeechProvider(Protocol):
 
 # -- registry --------------------------------------------------------------------------------------
 def names(kind: str) -> list[str]:
-    """Names of the providers of a kind (`text`, `image`, `video`, `speech`)."""
-    return sorted(p.stem for p in (_HERE / kind).glob("*.py") if not p.stem.startswith("_"))
+    """Return the names of the providers of a kind (`text`, `image`, `video`, `speech`)."""
+    vendors = (p.stem for p in (_HERE / kind).glob("*.py") if not p.stem.startswith("_"))
+    return sorted([*vendors, OFFLINE])
 
 
 def text_provider(name: str, context: ProviderContext) -> TextProvider:
@@ -345,4 +340,5 @@ def _create(kind: str, name: str, context: ProviderContext) -> object:
             field=f"{kind}_provider",
             allowed=known,
         )
-    return importlib.import_module(f"common.providers.{kind}.{name}").create(context)
+    module = f"offline.{kind}" if name == OFFLINE else f"common.providers.{kind}.{name}"
+    return importlib.import_module(module).create(context)

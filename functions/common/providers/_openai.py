@@ -10,10 +10,10 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from common.errors import VideoError
-from common.providers import ProviderContext, key_in, outcome, statuses
-from common.providers.models import Model
-from common.video import Cost
+from common.domain.errors import VideoError
+from common.domain.models import Model, key_in
+from common.domain.video import Cost
+from common.providers import ProviderContext, vendor_errors, vendor_statuses
 
 if TYPE_CHECKING:
     from openai import APIConnectionError, APIStatusError, OpenAI
@@ -90,9 +90,9 @@ class Client:
         try:
             body = json.loads(self.call_for_bytes(seconds, make))
         except ValueError:
-            raise outcome.unknown(VENDOR) from None
+            raise vendor_errors.unknown(VENDOR) from None
         if not isinstance(body, dict):
-            raise outcome.unknown(VENDOR)
+            raise vendor_errors.unknown(VENDOR)
         return body
 
     def call_for_bytes(
@@ -100,7 +100,7 @@ class Client:
     ) -> bytes:
         """Make one call and return the body that it answered with; as above."""
         if self._sdk is None:
-            raise outcome.refused(VENDOR, "provider.key", billed=False)
+            raise vendor_errors.refused(VENDOR, "provider.key", billed=False)
         import openai
 
         timeout = openai.Timeout(seconds, connect=_CONNECT_SECONDS)
@@ -112,7 +112,7 @@ class Client:
         except openai.APIConnectionError as error:
             raise _of_connection(error) from None
         except (openai.OpenAIError, ValueError):
-            raise outcome.unknown(VENDOR) from None
+            raise vendor_errors.unknown(VENDOR) from None
         return body
 
 
@@ -121,11 +121,11 @@ def of_code(
 ) -> VideoError | None:
     """Return what one of OpenAI's error codes means, if it says more than a status does."""
     if code in _OUT_OF_CREDITS:
-        return outcome.refused(VENDOR, "provider.credits", billed=billed, cost=cost)
+        return vendor_errors.refused(VENDOR, "provider.credits", billed=billed, cost=cost)
     if code in _MODERATED:
-        return outcome.refused(VENDOR, "safety.input", billed=billed, cost=cost)
+        return vendor_errors.refused(VENDOR, "safety.input", billed=billed, cost=cost)
     if code in _NO_MODEL:
-        return outcome.refused(VENDOR, "provider.model", billed=billed, cost=cost)
+        return vendor_errors.refused(VENDOR, "provider.model", billed=billed, cost=cost)
     return None
 
 
@@ -161,16 +161,16 @@ def _detail(usage: Mapping[str, Any], name: str) -> int:
 def _of_status(error: "APIStatusError") -> VideoError:
     """Return what a status means; only where it proves something does the code say more."""
     status, headers = error.status_code, error.response.headers
-    outcome.note(VENDOR, status, error.code or error.type, error.request_id)
+    vendor_errors.note(VENDOR, status, error.code or error.type, error.request_id)
     if status == 503 and not _is_own(error.body):
-        return outcome.unknown(VENDOR)  # a proxy's page: the service may have done the work
-    by_status = outcome.of_paid(VENDOR, status, headers, statuses.OPENAI)
+        return vendor_errors.unknown(VENDOR)  # a proxy's page: the service may have done the work
+    by_status = vendor_errors.of_paid(VENDOR, status, headers, vendor_statuses.OPENAI)
     if status not in _CODES_COUNT:
         return by_status
     if error.code == "moderation_blocked" and (stage := _stage(error.body)) != "input":
         # Only what was stopped at its input was certainly not made, and so not charged.
         own = "safety.output" if stage == "output" else "safety.input"
-        return outcome.refused(VENDOR, own, billed=None)
+        return vendor_errors.refused(VENDOR, own, billed=None)
     known = of_code(error.code, billed=False)
     if known is None and error.type == "insufficient_quota":
         known = of_code(error.type, billed=False)
@@ -199,5 +199,5 @@ def _of_connection(error: "APIConnectionError") -> VideoError:
         httpx2.UnsupportedProtocol,
     )
     if isinstance(error.__cause__, never_left):
-        return outcome.not_accepted(VENDOR)
-    return outcome.unknown(VENDOR)
+        return vendor_errors.not_accepted(VENDOR)
+    return vendor_errors.unknown(VENDOR)

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from common.errors import InvalidInput, NotFound
+from common.domain.errors import InvalidInput, NotFound
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # The bucket's other folders: nobody's media may lie there.

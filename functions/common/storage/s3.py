@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from common import aws
-from common.errors import (
+from common.aws import clients
+from common.domain.errors import (
     InvalidInput,
     NotFound,
     PayloadTooLarge,
@@ -39,7 +39,7 @@ class S3MediaStore:
     def put(self, key: str, data: bytes, media_type: str) -> None:
         """Store bytes in one request; S3 checks their checksum."""
         try:
-            aws.s3().put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=media_type)
+            clients.s3().put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=media_type)
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "stored") from error
 
@@ -58,7 +58,7 @@ class S3MediaStore:
         )
         arguments = {"ContentType": media_type, "ChecksumAlgorithm": "SHA256"}
         try:
-            with TransferManager(aws.s3(), config) as transfer:
+            with TransferManager(clients.s3(), config) as transfer:
                 upload = transfer.upload(str(path), self._bucket, key, extra_args=arguments)
                 upload.result()
         except (BotoCoreError, ClientError) as error:
@@ -67,7 +67,7 @@ class S3MediaStore:
     def get(self, key: str) -> bytes:
         """Return the object's bytes; raises NotFound."""
         try:
-            return aws.s3().get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            return clients.s3().get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "read") from error
 
@@ -80,7 +80,7 @@ class S3MediaStore:
         if version_id is not None:
             request["VersionId"] = version_id
         try:
-            answer = aws.s3().get_object(**request)
+            answer = clients.s3().get_object(**request)
             with closing(answer["Body"]) as body:
                 if answer["ContentLength"] > most_bytes:
                     raise PayloadTooLarge(
@@ -96,7 +96,7 @@ class S3MediaStore:
     def keys(self, prefix: str) -> list[str]:
         """Return the keys of up to 1,000 objects that begin with the prefix."""
         try:
-            answer = aws.s3().list_objects_v2(Bucket=self._bucket, Prefix=prefix)
+            answer = clients.s3().list_objects_v2(Bucket=self._bucket, Prefix=prefix)
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "listed") from error
         return [found["Key"] for found in answer.get("Contents", [])]
@@ -104,7 +104,7 @@ class S3MediaStore:
     def get_file(self, key: str, path: Path) -> None:
         """Stream the object to a file; a broken transfer leaves no file. Raises NotFound."""
         try:
-            body = aws.s3().get_object(Bucket=self._bucket, Key=key)["Body"]
+            body = clients.s3().get_object(Bucket=self._bucket, Key=key)["Body"]
             with path.open("wb") as file:
                 for chunk in body.iter_chunks(_COPY_BYTES):
                     file.write(chunk)
@@ -115,7 +115,7 @@ class S3MediaStore:
     def describe(self, key: str) -> Described:
         """Say what is known of the object without reading it; raises NotFound."""
         try:
-            head = aws.s3().head_object(Bucket=self._bucket, Key=key)
+            head = clients.s3().head_object(Bucket=self._bucket, Key=key)
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "read") from error
         changed_at = head["LastModified"].astimezone(UTC)
@@ -136,7 +136,7 @@ class S3MediaStore:
         """Delete every version of every object of the folder, and their delete markers."""
         count = 0
         try:
-            pages = aws.s3().get_paginator("list_object_versions")
+            pages = clients.s3().get_paginator("list_object_versions")
             for page in pages.paginate(Bucket=self._bucket, Prefix=folder.prefix):
                 found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
                 if not found:
@@ -151,7 +151,7 @@ class S3MediaStore:
 
     def _delete_all(self, objects: "Sequence[ObjectIdentifierTypeDef]") -> None:
         """Delete up to 1,000 objects or versions of objects by one call."""
-        answer = aws.s3().delete_objects(
+        answer = clients.s3().delete_objects(
             Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
         )
         if answer.get("Errors"):
@@ -160,14 +160,14 @@ class S3MediaStore:
     def delete_version(self, key: str, version_id: str) -> None:
         """Delete one version with its bytes, at once and for good."""
         try:
-            aws.s3().delete_object(Bucket=self._bucket, Key=key, VersionId=version_id)
+            clients.s3().delete_object(Bucket=self._bucket, Key=key, VersionId=version_id)
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "deleted") from error
 
     def form(self, key: str, media_type: str, size_bytes: int, *, seconds: int) -> Form:
         """Return a presigned POST that takes exactly this key, type and size."""
         fields = {"Content-Type": media_type}
-        signed = aws.s3().generate_presigned_post(
+        signed = clients.s3().generate_presigned_post(
             self._bucket,
             key,
             Fields=fields,
@@ -179,7 +179,7 @@ class S3MediaStore:
     def begin_parts(self, key: str, media_type: str) -> str:
         """Begin a multipart upload and return its id."""
         try:
-            begun = aws.s3().create_multipart_upload(
+            begun = clients.s3().create_multipart_upload(
                 Bucket=self._bucket, Key=key, ContentType=media_type
             )
         except (BotoCoreError, ClientError) as error:
@@ -192,7 +192,7 @@ class S3MediaStore:
         """Return a presigned PUT for each part; its signature covers the part's size in bytes."""
         upload = {"Bucket": self._bucket, "Key": key, "UploadId": parts_id}
         return [
-            aws.s3().generate_presigned_url(
+            clients.s3().generate_presigned_url(
                 "upload_part",
                 Params={**upload, "PartNumber": number, "ContentLength": size},
                 ExpiresIn=seconds,
@@ -203,7 +203,7 @@ class S3MediaStore:
     def join_parts(self, key: str, parts_id: str, etags: Sequence[str]) -> None:
         """Complete a multipart upload; raises InvalidInput when the parts are not those sent."""
         try:
-            aws.s3().complete_multipart_upload(
+            clients.s3().complete_multipart_upload(
                 Bucket=self._bucket,
                 Key=key,
                 UploadId=parts_id,
@@ -226,7 +226,7 @@ class S3MediaStore:
     def drop_parts(self, key: str, parts_id: str) -> None:
         """Abort a multipart upload."""
         try:
-            aws.s3().abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=parts_id)
+            clients.s3().abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=parts_id)
         except (BotoCoreError, ClientError) as error:
             if _code(error) != "NoSuchUpload":
                 raise _own(error, "deleted") from error
@@ -250,7 +250,7 @@ class S3MediaStore:
         request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key}
         if filename:
             request["ResponseContentDisposition"] = disposition(filename)
-        return aws.s3().generate_presigned_url(
+        return clients.s3().generate_presigned_url(
             f"{method.lower()}_object", Params=dict(request), ExpiresIn=seconds
         )
 

@@ -9,7 +9,7 @@ delete, as soon as a newer MiniStack has closed it.
 import importlib
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import (
     called_address,
     custom_resource_failure,

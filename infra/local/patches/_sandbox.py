@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from infra.local.launcher import REGION, LauncherSettings
+from infra.local.launcher_settings import REGION, LauncherSettings
 from infra.local.patches import _ministack
 from infra.local.patches._layer_store import LayerStore
 

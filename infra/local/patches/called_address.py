@@ -6,7 +6,7 @@ it, with the stage) and in the header X-Forwarded-Proto; links that the API make
 
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 
@@ -16,9 +16,16 @@ def apply(settings: LauncherSettings) -> None:
     build = gateway._build_lambda_event_v1
 
     def build_with_address(
-        api_id: str, stage_name: str, stage: Any, resource: Any, path: str, method: str,
-        headers: dict[str, Any], *more: Any, **options: Any,
-    ) -> dict[str, Any]:  # fmt: skip
+        api_id: str,
+        stage_name: str,
+        stage: Any,
+        resource: Any,
+        path: str,
+        method: str,
+        headers: dict[str, Any],
+        *more: Any,
+        **options: Any,
+    ) -> dict[str, Any]:
         event: dict[str, Any] = build(
             api_id, stage_name, stage, resource, path, method, headers, *more, **options
         )

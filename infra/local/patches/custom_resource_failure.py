@@ -8,7 +8,7 @@ failed migration must fail the deployment at once, with its message.
 import json
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 

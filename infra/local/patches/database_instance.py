@@ -10,7 +10,7 @@ from typing import Any
 
 import pg8000.native
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 from infra.local.state import State
 

@@ -6,7 +6,7 @@ S3's documentation of DeleteObjects asks for `s3:DeleteObject` on every key, "al
 
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 

@@ -10,7 +10,7 @@ import time
 from contextvars import ContextVar
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 _received_at: ContextVar[float] = ContextVar("received_at")  # seconds since the epoch

@@ -6,7 +6,7 @@ its expression, so that the template deploys unchanged.
 
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 

@@ -8,7 +8,7 @@ read.
 from collections.abc import Callable
 from typing import Any
 
-from infra.local.launcher import ACCOUNT, REGION, LauncherSettings
+from infra.local.launcher_settings import ACCOUNT, REGION, LauncherSettings
 from infra.local.patches import _ministack
 
 Properties = dict[str, Any]

@@ -8,7 +8,7 @@ import json
 import threading
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 

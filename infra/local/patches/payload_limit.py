@@ -8,7 +8,7 @@ error `Function.ResponseSizeTooLarge`, of which API Gateway makes a 502.
 import json
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 MAX_BYTES = 6 * 1024 * 1024
@@ -28,16 +28,34 @@ def apply(settings: LauncherSettings) -> None:
         return result
 
     async def call_limited(
-        integration: Any, api_id: str, stage_name: str, stage: Any, resource: Any, path: str,
-        method: str, headers: dict[str, Any], body: bytes | None, *more: Any, **options: Any,
-    ) -> Any:  # fmt: skip
+        integration: Any,
+        api_id: str,
+        stage_name: str,
+        stage: Any,
+        resource: Any,
+        path: str,
+        method: str,
+        headers: dict[str, Any],
+        body: bytes | None,
+        *more: Any,
+        **options: Any,
+    ) -> Any:
         types = options.get("binary_media_types")
         if _event_size(body or b"", gateway, headers.get("content-type"), types) > MAX_BYTES:
             return gateway._gw_error("REQUEST_TOO_LARGE", "Request Too Long")
         return await call(
-            integration, api_id, stage_name, stage, resource, path, method, headers, body,
-            *more, **options,
-        )  # fmt: skip
+            integration,
+            api_id,
+            stage_name,
+            stage,
+            resource,
+            path,
+            method,
+            headers,
+            body,
+            *more,
+            **options,
+        )
 
     service._execute_function_with_config_scope = run_limited
     gateway._invoke_lambda_proxy_v1 = call_limited

@@ -15,7 +15,7 @@ import threading
 from pathlib import Path
 from typing import Any, TextIO
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 from infra.local.patches._sandbox import Sandbox
 

@@ -6,7 +6,7 @@ INTEGRATION_FAILURE, not Lambda's 429.
 
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 

@@ -6,7 +6,7 @@ important notes"). Of the list there, Content-Type and Content-Encoding are know
 
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 REMAPPED = frozenset(

@@ -7,7 +7,7 @@ appears in no URL, because only functions sign URLs, with credentials of their r
 
 import hmac
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 

@@ -5,7 +5,7 @@ Policies that CDK writes for a secret name `Ref`, so they never match what a fun
 
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 

@@ -6,7 +6,7 @@ counts as secure transport, and the stack keeps its TLS-only bucket policies unc
 
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 

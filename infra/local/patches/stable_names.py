@@ -12,7 +12,7 @@ import random
 import string
 from typing import Any
 
-from infra.local.launcher import LauncherSettings
+from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 Created = tuple[str, dict[str, Any]]

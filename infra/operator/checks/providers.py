@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, cast, get_args
 
-from common.errors import VideoError
-from common.providers import ProviderContext, _openai, key_in, models
+from common.domain import models
+from common.domain.errors import VideoError
+from common.domain.models import key_in
+from common.providers import ProviderContext, _openai
 from common.providers.video._runway_api import KEY as RUNWAY_KEY
 from common.providers.video._runway_api import RunwayApi
 from infra.config import Stage
@@ -45,7 +47,7 @@ def shutdowns(site: Site) -> Finding:
         for days, model in sorted(ending, key=lambda one: one[0])
     ]
     return warn(
-        f"{'; '.join(words)}.", "Choose another model in functions/common/providers/models.toml."
+        f"{'; '.join(words)}.", "Choose another model in functions/common/domain/models.toml."
     )
 
 

@@ -5,9 +5,9 @@ import warnings
 
 from PIL import Image, UnidentifiedImageError
 
-from common import pictures
-from common.errors import MediaError
-from common.video import Cost, Picture
+from common.domain.errors import MediaError
+from common.domain.video import Cost, Picture
+from common.media import images
 
 _LONGEST = 3  # what is longer than 3:1 counts as if it were 3:1 (`models.input_picture_tokens`)
 
@@ -28,7 +28,7 @@ def sent(picture: Picture, size: tuple[int, int]) -> Picture:
     if counted <= most:
         return picture
     scale = (most / counted) ** 0.5
-    smaller = pictures.decode(picture.data).resize(
+    smaller = images.decode(picture.data).resize(
         (max(1, int(width * scale)), max(1, int(height * scale))), Image.Resampling.LANCZOS
     )
     out = io.BytesIO()

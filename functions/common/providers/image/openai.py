@@ -4,19 +4,19 @@ import base64
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from common.errors import InvalidInput
+from common.domain import models
+from common.domain.errors import InvalidInput
+from common.domain.models import Model
+from common.domain.video import RATIOS, Cost
 from common.providers import (
     ImageRequest,
     ImageResult,
     ProviderContext,
     _openai,
-    models,
-    outcome,
     prompts,
+    vendor_errors,
 )
 from common.providers.image._openai_pictures import checked, sent
-from common.providers.models import Model
-from common.video import RATIOS, Cost
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -45,7 +45,7 @@ class OpenAIImage:
         body = self._client.call(_SECONDS, _call(model, request, files))
         cost = _openai.cost(model, body.get("usage"))
         if cost is None and not _is_answer(body):
-            raise outcome.unknown(_openai.VENDOR)
+            raise vendor_errors.unknown(_openai.VENDOR)
         expected = model.image_usd(
             ratio, anchor=request.anchor is not None, reference=request.reference is not None
         )
@@ -116,4 +116,4 @@ def _data(body: dict[str, Any], cost: Cost) -> bytes:
     if isinstance(encoded, str) and encoded:
         with contextlib.suppress(ValueError):
             return base64.b64decode(encoded, validate=True)
-    raise outcome.refused(_openai.VENDOR, "provider.output", billed=True, cost=cost)
+    raise vendor_errors.refused(_openai.VENDOR, "provider.output", billed=True, cost=cost)

@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from string import Template
 
-from common.narration import words_for
+from common.domain.narration import words_for
+from common.domain.styles import Mood, Style
+from common.domain.video import Picture
 from common.providers import StoryRequest
-from common.styles import Mood, Style
-from common.video import Picture
 
 MOST_CHARACTERS = 6
 MOST_PLACES = 10

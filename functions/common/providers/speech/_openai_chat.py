@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from common.errors import MediaError
-from common.narration import FASTEST
-from common.providers import SpeechRequest, SpeechResult, _openai, outcome, prompts
-from common.providers.models import Model
+from common.domain.errors import MediaError
+from common.domain.models import Model
+from common.domain.narration import FASTEST
+from common.domain.video import Cost
+from common.providers import SpeechRequest, SpeechResult, _openai, prompts, vendor_errors
 from common.providers.speech import _spoken
-from common.video import Cost
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -104,17 +104,17 @@ def _audio(body: dict[str, Any], cost: Cost) -> _Audio:
     except ValidationError:
         choices = []
     if not choices:
-        raise outcome.unknown(_openai.VENDOR)
+        raise vendor_errors.unknown(_openai.VENDOR)
     choice = choices[0]
     if choice.finish_reason == "content_filter":
-        outcome.note(_openai.VENDOR, 200, choice.finish_reason, body.get("id"))
-        raise outcome.refused(_openai.VENDOR, "safety.output", billed=True, cost=cost)
+        vendor_errors.note(_openai.VENDOR, 200, choice.finish_reason, body.get("id"))
+        raise vendor_errors.refused(_openai.VENDOR, "safety.output", billed=True, cost=cost)
     if choice.message.refusal:
-        raise outcome.refused(_openai.VENDOR, "safety.input", billed=True, cost=cost)
+        raise vendor_errors.refused(_openai.VENDOR, "safety.input", billed=True, cost=cost)
     if choice.finish_reason == "length":
         raise _spoken.too_long(cost)
     if choice.message.audio is None:
-        raise outcome.refused(_openai.VENDOR, "provider.output", billed=True, cost=cost)
+        raise vendor_errors.refused(_openai.VENDOR, "provider.output", billed=True, cost=cost)
     return choice.message.audio
 
 

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from common.providers import SpeechRequest, SpeechResult, _openai, outcome, prompts
-from common.providers.models import Model
+from common.domain.models import Model
+from common.domain.video import Cost
+from common.providers import SpeechRequest, SpeechResult, _openai, prompts, vendor_errors
 from common.providers.speech import _spoken
-from common.video import Cost
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -30,7 +30,7 @@ def speak(client: _openai.Client, model: Model, voice: str, request: SpeechReque
 
     data = client.call_for_bytes(_SECONDS, make)
     if not data.startswith(b"RIFF"):  # a page of somebody on the way, perhaps
-        raise outcome.unknown(_openai.VENDOR)
+        raise vendor_errors.unknown(_openai.VENDOR)
     expected = Cost(usd=model.narration_usd(request.seconds))
     sound = _spoken.checked(data, request, expected)
     tokens = Decimal(round(sound.seconds * model.audio_tokens_per_second))

@@ -5,11 +5,11 @@ import difflib
 import sys
 import unicodedata
 
-from common.errors import MediaError
-from common.narration import FASTEST, room
+from common.domain.errors import MediaError
+from common.domain.narration import FASTEST, room
+from common.domain.video import Cost
+from common.media.wav import Sound, read_wav
 from common.providers import SpeechRequest
-from common.sound import Sound, read_wav
-from common.video import Cost
 
 # Of 32,768; the noise of a quiet recording is below.
 _SILENT = 200

@@ -1,8 +1,9 @@
 """Speech by OpenAI: by a chat model that speaks, or by the older speech endpoint."""
 
-from common.errors import InvalidInput
-from common.providers import ProviderContext, SpeechRequest, SpeechResult, _openai, models
-from common.providers.models import Model
+from common.domain import models
+from common.domain.errors import InvalidInput
+from common.domain.models import Model
+from common.providers import ProviderContext, SpeechRequest, SpeechResult, _openai
 from common.providers.speech import _openai_chat, _openai_speech
 
 

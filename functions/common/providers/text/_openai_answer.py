@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from common.errors import ProviderRefused, VideoError
-from common.providers import _openai, outcome
-from common.providers.models import Model
-from common.video import Cost
+from common.domain.errors import ProviderRefused, VideoError
+from common.domain.models import Model
+from common.domain.video import Cost
+from common.providers import _openai, vendor_errors
 
 
 class _Loose(BaseModel):
@@ -59,7 +59,7 @@ def read(body: dict[str, Any], model: Model, expected: Cost) -> Written:
     try:
         response = _Response.model_validate(body)
     except ValidationError:
-        raise outcome.unknown(_openai.VENDOR) from None
+        raise vendor_errors.unknown(_openai.VENDOR) from None
     told = _openai.cost(model, body.get("usage"))
     cost = told or expected
     if response.status == "completed":
@@ -67,14 +67,14 @@ def read(body: dict[str, Any], model: Model, expected: Cost) -> Written:
     reason = response.incomplete_details.reason if response.incomplete_details else None
     if response.status == "incomplete":
         if reason == "content_filter":
-            outcome.note(_openai.VENDOR, 200, reason, body.get("id"))
+            vendor_errors.note(_openai.VENDOR, 200, reason, body.get("id"))
             raise _refused("safety.output", cost)
         return Written(None, cost)
     code = response.error.code if response.error else None
-    outcome.note(_openai.VENDOR, 200, code or response.status, body.get("id"))
+    vendor_errors.note(_openai.VENDOR, 200, code or response.status, body.get("id"))
     if response.status == "failed":
         raise _of_failure(code, told)
-    raise outcome.unknown(_openai.VENDOR)
+    raise vendor_errors.unknown(_openai.VENDOR)
 
 
 def _final_text(response: _Response, cost: Cost) -> str:
@@ -97,10 +97,10 @@ def _of_failure(code: str | None, told: Cost | None) -> VideoError:
     """
     billed = True if told else None
     own = "provider.unavailable" if code == "rate_limit_exceeded" else "provider.internal"
-    return _openai.of_code(code, billed=billed, cost=told) or outcome.refused(
+    return _openai.of_code(code, billed=billed, cost=told) or vendor_errors.refused(
         _openai.VENDOR, own, billed=billed, cost=told
     )
 
 
 def _refused(code: str, cost: Cost) -> ProviderRefused:
-    return outcome.refused(_openai.VENDOR, code, billed=True, cost=cost)
+    return vendor_errors.refused(_openai.VENDOR, code, billed=True, cost=cost)

@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from common.narration import MAX_CHARACTERS, fit, room, seconds_to_say
+from common.domain.narration import MAX_CHARACTERS, fit, room, seconds_to_say
+from common.domain.video import Scene, Story
 from common.providers import StoryRequest, prompts
 from common.providers.text import _wrapping
-from common.video import Scene, Story
 
 _NAME, _TITLE, _LOOK, _SHORT, _LONG = 80, 120, 600, 800, 1200  # characters
 _MOST_FAULTS = 20

@@ -3,20 +3,20 @@
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from common.errors import OutcomeUnknown, ProviderRefused, VideoError
+from common.domain import models
+from common.domain.errors import OutcomeUnknown, ProviderRefused, VideoError
+from common.domain.models import Model
+from common.domain.video import Cost
 from common.providers import (
     ProviderContext,
     StoryRequest,
     StoryResult,
     _openai,
-    models,
-    outcome,
     prompts,
+    vendor_errors,
 )
-from common.providers.models import Model
 from common.providers.text import _openai_answer, _story
 from common.providers.text._openai_answer import Written
-from common.video import Cost
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -81,11 +81,13 @@ class OpenAIText:
             raise _after_one_paid_call(error, spent) from None
         cost = _sum(spent, written.cost)
         if written.text is None:
-            raise outcome.refused(_openai.VENDOR, "story.truncated", billed=True, cost=cost)
+            raise vendor_errors.refused(_openai.VENDOR, "story.truncated", billed=True, cost=cost)
         try:
             return StoryResult(_story.read(written.text, request), cost)
         except _story.BrokenRules:
-            raise outcome.refused(_openai.VENDOR, "story.invalid", billed=True, cost=cost) from None
+            raise vendor_errors.refused(
+                _openai.VENDOR, "story.invalid", billed=True, cost=cost
+            ) from None
 
     def _ask(
         self,
@@ -122,8 +124,8 @@ def _after_one_paid_call(error: VideoError, spent: Cost) -> VideoError:
         return error
     cost = _sum(spent, error.cost) if error.cost else spent
     if isinstance(error, ProviderRefused):
-        return outcome.refused(_openai.VENDOR, error.error_code, billed=True, cost=cost)
-    return outcome.refused(_openai.VENDOR, "story.not_corrected", billed=True, cost=cost)
+        return vendor_errors.refused(_openai.VENDOR, error.error_code, billed=True, cost=cost)
+    return vendor_errors.refused(_openai.VENDOR, "story.not_corrected", billed=True, cost=cost)
 
 
 def _sum(one: Cost, other: Cost) -> Cost:

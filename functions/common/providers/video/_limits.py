@@ -1,8 +1,8 @@
 """What a model takes is checked before anything is sent, so that nothing is paid for a no."""
 
-from common.errors import InvalidInput
+from common.domain.errors import InvalidInput
+from common.domain.models import Model
 from common.providers import ClipRequest
-from common.providers.models import Model
 
 
 def check(model: Model, request: ClipRequest) -> None:

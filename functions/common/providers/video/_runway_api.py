@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from common.errors import NotAccepted, VideoError
-from common.providers import ProviderContext, http, outcome, statuses
+from common.domain.errors import NotAccepted, VideoError
+from common.providers import ProviderContext, http, vendor_errors, vendor_statuses
 from common.providers.http import Answer, Form
 from common.providers.video._runway_tasks import VENDOR
 
@@ -28,7 +28,7 @@ class RunwayApi:
     def __init__(self, context: ProviderContext) -> None:
         self._base = context.base_urls.get("runway", _BASE_URL).rstrip("/")
         self._headers = {
-            "Authorization": f"Bearer {outcome.key(context, KEY, VENDOR)}",
+            "Authorization": f"Bearer {vendor_errors.key(context, KEY, VENDOR)}",
             "X-Runway-Version": _VERSION,
         }
 
@@ -45,14 +45,14 @@ class RunwayApi:
         try:
             answer = self._call("POST", "/v1/image_to_video", _PAID_SECONDS, body)
         except http.NotSent:
-            raise outcome.not_accepted(VENDOR) from None
+            raise vendor_errors.not_accepted(VENDOR) from None
         except http.NoAnswer:
-            raise outcome.unknown(VENDOR) from None
+            raise vendor_errors.unknown(VENDOR) from None
         task = answer.json()
         if answer.status != 200:
             raise self._refusal(answer, task, str(body["model"]))
         if not isinstance(task.get("id"), str) or not task["id"]:
-            raise outcome.unknown(VENDOR)
+            raise vendor_errors.unknown(VENDOR)
         return task
 
     def task(self, task_id: str) -> dict[str, Any] | None:
@@ -62,8 +62,8 @@ class RunwayApi:
             return None
         task = answer.json()
         if answer.status != 200 or "status" not in task:
-            outcome.note(VENDOR, answer.status)
-            raise outcome.of_free(VENDOR, answer.status, answer.headers)
+            vendor_errors.note(VENDOR, answer.status)
+            raise vendor_errors.of_free(VENDOR, answer.status, answer.headers)
         return task
 
     def delete(self, task_id: str) -> bool:
@@ -99,14 +99,14 @@ class RunwayApi:
                 raise _before_paying(self._refusal(opened, ticket, None))
             url, fields, address = (ticket.get(k) for k in ("uploadUrl", "fields", "runwayUri"))
             if not (isinstance(url, str) and isinstance(fields, dict) and isinstance(address, str)):
-                raise outcome.not_accepted(VENDOR)
+                raise vendor_errors.not_accepted(VENDOR)
             if not self.may_visit(url):
-                raise outcome.refused(VENDOR, "provider.refused", billed=False)
+                raise vendor_errors.refused(VENDOR, "provider.refused", billed=False)
             # To a store of Runway's, with the rights in the form: our key does not go there.
             form = Form({str(k): str(v) for k, v in fields.items()}, name, data, media_type)
             stored = http.call("POST", url, seconds=_UPLOAD_SECONDS, form=form)
         except (http.NotSent, http.NoAnswer):
-            raise outcome.not_accepted(VENDOR) from None
+            raise vendor_errors.not_accepted(VENDOR) from None
         if stored.status not in (200, 201, 204):
             raise _before_paying(self._of_status(stored))
         return address
@@ -121,18 +121,18 @@ class RunwayApi:
         issues = body.get("issues")
         first = issues[0] if isinstance(issues, list) and issues else {}
         code = first.get("code") if isinstance(first, Mapping) else None
-        outcome.note(VENDOR, answer.status, code, answer.headers.get("x-request-id"))
+        vendor_errors.note(VENDOR, answer.status, code, answer.headers.get("x-request-id"))
         if answer.status == 400 and not issues and _OUT_OF_CREDITS in str(body.get("error")):
-            return outcome.refused(VENDOR, "provider.credits", billed=False)
+            return vendor_errors.refused(VENDOR, "provider.credits", billed=False)
         if answer.status == 400 and _names_the_model(issues):
-            return outcome.refused(VENDOR, "provider.model", billed=False)
+            return vendor_errors.refused(VENDOR, "provider.model", billed=False)
         if answer.status == 429 and model and self._day_is_used_up(model):
-            return outcome.refused(VENDOR, "provider.quota", billed=False)
+            return vendor_errors.refused(VENDOR, "provider.quota", billed=False)
         return self._of_status(answer)
 
     @staticmethod
     def _of_status(answer: Answer) -> VideoError:
-        return outcome.of_paid(VENDOR, answer.status, answer.headers, statuses.RUNWAY)
+        return vendor_errors.of_paid(VENDOR, answer.status, answer.headers, vendor_statuses.RUNWAY)
 
     def _day_is_used_up(self, model: str) -> bool:
         """Ask which of the two a 429 is: a burst, or the model's daily limit (24 h, rolling)."""
@@ -151,10 +151,10 @@ class RunwayApi:
         try:
             answer = self._call(method, path, _FREE_SECONDS)
         except (http.NotSent, http.NoAnswer):
-            raise outcome.transient(VENDOR) from None
+            raise vendor_errors.transient(VENDOR) from None
         if answer.status in (401, 403) or answer.status >= 500:
-            outcome.note(VENDOR, answer.status)
-            raise outcome.of_free(VENDOR, answer.status, answer.headers)
+            vendor_errors.note(VENDOR, answer.status)
+            raise vendor_errors.of_free(VENDOR, answer.status, answer.headers)
         return answer
 
     def _call(
@@ -168,7 +168,7 @@ class RunwayApi:
 def _before_paying(error: VideoError) -> VideoError:
     """Return an error of a free call before the paid one: nothing about that is unknown."""
     if error.billed is None or isinstance(error, NotAccepted):
-        return outcome.not_accepted(VENDOR, error.retry_after)
+        return vendor_errors.not_accepted(VENDOR, error.retry_after)
     return error
 
 

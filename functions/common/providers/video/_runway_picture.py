@@ -5,8 +5,8 @@ import io
 
 from PIL import Image, ImageOps
 
-from common import pictures
-from common.video import Picture
+from common.domain.video import Picture
+from common.media import images
 
 MOST_DATA_URI_CHARACTERS = 5_242_880
 _WIDEST = 2
@@ -22,7 +22,7 @@ def within_ratio(picture: Picture, size: tuple[int, int]) -> Picture:
     if width <= _WIDEST * height:
         return picture
     strip = (width - _WIDEST * height + 3) // (2 * _WIDEST)
-    inner = pictures.decode(picture.data)
+    inner = images.decode(picture.data)
     outer = Image.new("RGB", (width, height + 2 * strip))
     outer.paste(ImageOps.flip(inner.crop((0, 0, width, strip))), (0, 0))
     outer.paste(inner, (0, strip))

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from common.providers import JobFailure, JobState, JobStatus, outcome
-from common.video import Cost
+from common.domain.video import Cost
+from common.providers import JobFailure, JobState, JobStatus, vendor_errors
 
 VENDOR = "Runway"
 UNIT = "credit"
@@ -50,7 +50,7 @@ def state(task: Mapping[str, Any], usd_per_credit: Decimal) -> JobState:
     """Return the state of a task. One with a status that is new to us is still running."""
     status = _STATUSES.get(str(task.get("status")), JobStatus.RUNNING)
     if not is_known(task):
-        outcome.note(VENDOR, 200, task.get("status"), task.get("id"))
+        vendor_errors.note(VENDOR, 200, task.get("status"), task.get("id"))
     throttled = status is JobStatus.THROTTLED
     found = JobState(
         status=status,
@@ -82,7 +82,7 @@ def waiting() -> JobState:
 
 def gone() -> JobState:
     """Return the state of a task that Runway does not know any more."""
-    return _ended(JobState(JobStatus.FAILED), outcome.failure(VENDOR, "provider.job_gone"))
+    return _ended(JobState(JobStatus.FAILED), vendor_errors.failure(VENDOR, "provider.job_gone"))
 
 
 def _finished(found: JobState, task: Mapping[str, Any]) -> JobState:
@@ -101,18 +101,18 @@ def _ended(found: JobState, failure: JobFailure) -> JobState:
 
 def _failure(task: Mapping[str, Any]) -> JobFailure:
     code = task.get("failureCode")
-    outcome.note(VENDOR, 200, code, task.get("id"))
+    vendor_errors.note(VENDOR, 200, code, task.get("id"))
     if not isinstance(code, str) or not code:
         return _of_code("provider.internal")
     for beginning, own in _FAILURES:
         if code == beginning or code.startswith(f"{beginning}."):
             return _of_code(own)
     own = "safety.input" if ".SAFETY." in f"{code}." else "provider.failed"
-    return outcome.failure(VENDOR, own)
+    return vendor_errors.failure(VENDOR, own)
 
 
 def _of_code(own: str) -> JobFailure:
-    return outcome.failure(VENDOR, own, resubmits=_RESUBMITS.get(own, 0))
+    return vendor_errors.failure(VENDOR, own, resubmits=_RESUBMITS.get(own, 0))
 
 
 def _progress(told: object) -> float | None:

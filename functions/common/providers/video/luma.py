@@ -22,8 +22,9 @@ from botocore.exceptions import (
     ProxyConnectionError,
 )
 
-from common import aws
-from common.errors import (
+from common.aws import clients
+from common.domain import models
+from common.domain.errors import (
     NotAccepted,
     NotFound,
     OutcomeUnknown,
@@ -31,6 +32,7 @@ from common.errors import (
     TransientError,
     VideoError,
 )
+from common.domain.models import Model
 from common.providers import (
     ClipRequest,
     JobRef,
@@ -38,12 +40,10 @@ from common.providers import (
     JobStatus,
     ProviderContext,
     Trace,
-    models,
-    outcome,
     prompts,
-    statuses,
+    vendor_errors,
+    vendor_statuses,
 )
-from common.providers.models import Model
 from common.providers.video import _limits
 from common.storage import MediaFolder
 
@@ -82,7 +82,7 @@ class Luma:
         self._store = context.store
         # Built before a call is written to the ledger; without a region, the call says so.
         with contextlib.suppress(BotoCoreError):
-            aws.bedrock()
+            clients.bedrock()
 
     def submit(self, request: ClipRequest) -> JobRef:
         """Start an invocation that leaves its result beside the video's other clips."""
@@ -145,9 +145,9 @@ class Luma:
         while True:
             more = {"nextToken": page["nextToken"]} if page else {}
             try:
-                page = aws.bedrock().list_async_invokes(submitTimeAfter=since, **more)
+                page = clients.bedrock().list_async_invokes(submitTimeAfter=since, **more)
             except (ClientError, BotoCoreError):
-                raise outcome.transient(VENDOR) from None
+                raise vendor_errors.transient(VENDOR) from None
             for known in page.get("asyncInvokeSummaries", ()):
                 if known.get("clientRequestToken") == token:
                     return str(known["invocationArn"])
@@ -168,19 +168,19 @@ class Luma:
     def poll(self, job: JobRef) -> JobState:
         """Ask once how the invocation is doing. Its failures come without a code."""
         try:
-            told = aws.bedrock().get_async_invoke(invocationArn=job.id)
+            told = clients.bedrock().get_async_invoke(invocationArn=job.id)
         except ClientError as error:
             _note(error)
-            raise outcome.of_free(VENDOR, _http_status(error), _headers(error)) from None
+            raise vendor_errors.of_free(VENDOR, _http_status(error), _headers(error)) from None
         except BotoCoreError:
-            raise outcome.transient(VENDOR) from None
+            raise vendor_errors.transient(VENDOR) from None
         if "status" not in told:
-            raise outcome.transient(VENDOR)
+            raise vendor_errors.transient(VENDOR)
         status = _STATUSES.get(str(told["status"]), JobStatus.RUNNING)
         if status is JobStatus.RUNNING:
             return JobState(status, _WAIT_SECONDS)
         if status is JobStatus.FAILED:
-            failure = outcome.failure(VENDOR, "provider.failed")
+            failure = vendor_errors.failure(VENDOR, "provider.failed")
             return JobState(status, _WAIT_SECONDS, failure=failure)
         return JobState(
             status, _WAIT_SECONDS, progress=1, cost=job.estimated, outputs=(job.facts["key"],)
@@ -191,7 +191,7 @@ class Luma:
         try:
             self._store.get_file(state.outputs[0] if state.outputs else job.facts["key"], target)
         except NotFound:
-            raise outcome.lost(VENDOR, state.cost) from None
+            raise vendor_errors.lost(VENDOR, state.cost) from None
 
     def cancel(self, job: JobRef, state: JobState) -> JobState:
         """Return the state: Bedrock has no way to stop an invocation."""
@@ -199,20 +199,20 @@ class Luma:
 
     def _start(self, **call: Any) -> str:
         try:
-            answer = aws.bedrock().start_async_invoke(**call)
+            answer = clients.bedrock().start_async_invoke(**call)
         except ClientError as error:
             raise _of_code(error) from None
         except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError):
-            raise outcome.not_accepted(VENDOR) from None
+            raise vendor_errors.not_accepted(VENDOR) from None
         except (NoCredentialsError, NoRegionError):
-            raise outcome.refused(VENDOR, "provider.key", billed=False) from None
+            raise vendor_errors.refused(VENDOR, "provider.key", billed=False) from None
         except ParamValidationError:
-            raise outcome.refused(VENDOR, "provider.request", billed=False) from None
+            raise vendor_errors.refused(VENDOR, "provider.request", billed=False) from None
         except BotoCoreError:
-            raise outcome.unknown(VENDOR) from None
+            raise vendor_errors.unknown(VENDOR) from None
         arn = answer.get("invocationArn")
         if not isinstance(arn, str) or not arn:
-            raise outcome.unknown(VENDOR)
+            raise vendor_errors.unknown(VENDOR)
         return arn
 
 
@@ -230,13 +230,13 @@ def _of_code(error: ClientError) -> VideoError:
     code = error.response.get("Error", {}).get("Code", "")
     headers = _headers(error)
     if code == "ThrottlingException":
-        return outcome.not_accepted(VENDOR, outcome.retry_after(headers))
+        return vendor_errors.not_accepted(VENDOR, vendor_errors.retry_after(headers))
     if code == "ConflictException":
         # The token was used before: there is an invocation, and we do not have its name.
-        return outcome.unknown(VENDOR)
+        return vendor_errors.unknown(VENDOR)
     if code in _CODES:
-        return outcome.refused(VENDOR, _CODES[code], billed=False)
-    return outcome.of_paid(VENDOR, _http_status(error), headers, statuses.BEDROCK)
+        return vendor_errors.refused(VENDOR, _CODES[code], billed=False)
+    return vendor_errors.of_paid(VENDOR, _http_status(error), headers, vendor_statuses.BEDROCK)
 
 
 def _http_status(error: ClientError) -> int:
@@ -250,4 +250,4 @@ def _headers(error: ClientError) -> Mapping[str, str]:
 def _note(error: ClientError) -> None:
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
     code = error.response.get("Error", {}).get("Code")
-    outcome.note(VENDOR, _http_status(error), code, request_id)
+    vendor_errors.note(VENDOR, _http_status(error), code, request_id)

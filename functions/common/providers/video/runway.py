@@ -6,7 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from common.errors import MediaError, TransientError, VideoError
+from common.domain import models
+from common.domain.errors import MediaError, TransientError, VideoError
+from common.domain.video import FREE, RATIOS
 from common.providers import (
     ClipRequest,
     JobRef,
@@ -15,15 +17,13 @@ from common.providers import (
     ProviderContext,
     Trace,
     http,
-    models,
-    outcome,
     prompts,
+    vendor_errors,
 )
 from common.providers.video import _limits, _runway_picture
 from common.providers.video import _runway_tasks as tasks
 from common.providers.video._runway_api import RunwayApi
 from common.providers.video._runway_tasks import VENDOR
-from common.video import FREE, RATIOS
 
 _MOST_CLIP_BYTES = 256 * 1024 * 1024
 _DOWNLOAD_SECONDS = 150.0
@@ -90,7 +90,7 @@ class Runway:
         leads nowhere, or (`media.invalid`) when what came is no MP4.
         """
         if not self._download(state, target):
-            raise outcome.lost(VENDOR, state.cost)
+            raise vendor_errors.lost(VENDOR, state.cost)
 
     def cancel(self, job: JobRef, state: JobState) -> JobState:
         """Stop a task that waits, which is free.
@@ -132,14 +132,14 @@ class Runway:
         except http.TooLarge:
             raise _not_a_clip(f"is larger than {_MOST_CLIP_BYTES // 2**20} MiB") from None
         except (http.NotSent, http.NoAnswer):
-            raise outcome.transient(VENDOR) from None
+            raise vendor_errors.transient(VENDOR) from None
         if answer.status in (401, 403, 404, 410):
             return False
         if answer.status != 200 or not _says_video(answer):
             target.unlink(missing_ok=True)
-            raise outcome.transient(VENDOR)
+            raise vendor_errors.transient(VENDOR)
         if not target.stat().st_size:
-            raise outcome.transient(VENDOR)
+            raise vendor_errors.transient(VENDOR)
         if not _is_mp4(target):
             target.unlink()
             raise _not_a_clip("is no MP4 file")

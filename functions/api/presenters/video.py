@@ -1,0 +1,317 @@
+"""From rows to the answers of the API."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import TypeVar
+
+from api.presenters import costs, output
+from api.presenters.console import Console
+from api.presenters.output import LinkTo, unlinked
+from api.schemas.output import Output
+from api.schemas.videos import (
+    Asset,
+    Costs,
+    Equivalent,
+    Links,
+    NarrationObject,
+    Origin,
+    RunError,
+    SceneCost,
+    SceneObject,
+    VideoObject,
+    Waiting,
+)
+from common.application.model_selection import chosen
+from common.database import narrations
+from common.database.attempts import Charges, StepCharges
+from common.database.narrations import Narration
+from common.database.provider_queue import Wait
+from common.database.scenes import Clip, Frame
+from common.database.videos import Final, Video
+from common.domain import models
+from common.domain.models import Choice, Model
+from common.domain.video import TERMINAL, Cost, Status
+from common.schemas.output import OutputWish
+
+# What a picture and a clip of a scene, and the rest, weigh in the progress of a run.
+_STORY, _IMAGES, _CLIPS = 5, 30, 57
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """A video with everything that was made of it."""
+
+    video: Video
+    frames: Sequence[Frame] = ()
+    clips: Sequence[Clip] = ()
+    final: Final | None = None
+    charges: Sequence[StepCharges] = ()
+    waits: Sequence[Wait] = ()
+    narrations: Mapping[int, Narration] = field(default_factory=dict)
+
+    @property
+    def cost(self) -> Charges:
+        """What the video has cost so far."""
+        return Charges(
+            sum((charge.charged_usd for charge in self.charges), Decimal(0)),
+            sum((charge.open_usd for charge in self.charges), Decimal(0)),
+            sum((charge.possible_usd for charge in self.charges), Decimal(0)),
+        )
+
+
+def full(
+    rows: Rows, link: LinkTo, console: Console, expires_at: datetime | None = None
+) -> VideoObject:
+    """Show a video with its scenes, and links to what is finished, until `expires_at`."""
+    return _show(
+        rows.video,
+        progress=_progress(rows),
+        scenes=_scenes(rows, link) or None,
+        output=output.output(rows.final, link, expires_at) if rows.final else None,
+        waiting=_waiting(rows.waits) if rows.video.status == "running" else None,
+        cost=rows.cost,
+        console=console,
+        link=link,
+        found=_found(rows),
+    )
+
+
+def summary(video: Video, final: Final | None, cost: Charges, console: Console) -> VideoObject:
+    """Show a video in a list: without scenes and links."""
+    done = {"succeeded": 100, "queued": 0}
+    return _show(
+        video,
+        progress=done.get(video.status, _STORY if video.story_title else 0),
+        scenes=None,
+        output=output.output(final, unlinked, None) if final else None,
+        waiting=None,
+        cost=cost,
+        console=console,
+        link=unlinked,
+        found=final.warnings if final else (),
+    )
+
+
+def _found(rows: Rows) -> list[str]:
+    """Return the warnings of the newest cut, which hold those of its narrations."""
+    if rows.final:
+        return rows.final.warnings
+    return narrations.warnings(rows.narrations)
+
+
+def _show(
+    video: Video,
+    *,
+    progress: int,
+    scenes: list[SceneObject] | None,
+    output: Output | None,
+    waiting: Waiting | None,
+    cost: Charges,
+    console: Console,
+    link: LinkTo,
+    found: Sequence[str],
+) -> VideoObject:
+    paid = models.paid(narrated=video.speech_model is not None)
+    equivalent = paid.estimate_usd(
+        scenes=video.frame_count,
+        seconds=video.clip_seconds,
+        ratio=video.ratio,
+        reference=video.reference_key is not None,
+    )
+    choice = chosen(video)
+    here = f"/v1/videos/{video.session_id}"
+    return VideoObject.model_validate(
+        {
+            "id": video.session_id,
+            "user_id": video.user_id,
+            "request_id": video.request_id,
+            "status": video.status,
+            "stage": video.stage,
+            "progress": progress,
+            "prompt": video.original_prompt,
+            "style": video.style,
+            "mood": video.mood,
+            "ratio": video.ratio,
+            "seconds_per_scene": video.clip_seconds,
+            "scene_count": video.frame_count,
+            "seed": video.seed,
+            "title": video.story_title,
+            "overview": video.story_overview,
+            "models": {model.kind: origin(model) for model in choice.all()},
+            "reference_url": link(video.reference_key),
+            "scenes": scenes,
+            "output": output,
+            "requested_output": OutputWish.model_validate(video.output),
+            "error": video.error,
+            "waiting": waiting,
+            "warnings": [*warnings(choice), *found],
+            "cost": Costs(
+                estimated=costs.money(video.estimated_usd),
+                actual=costs.money(cost.charged_usd),
+                **costs.unsettled(cost),
+                max=None if video.max_cost_usd is None else costs.money(video.max_cost_usd),
+                equivalent=Equivalent(
+                    amount=costs.money(equivalent),
+                    models=[model.model for model in paid.all()],
+                ),
+            ),
+            "metadata": video.metadata,
+            "source": video.source_key or "api",
+            "run_id": video.run_id,
+            "trace_id": video.trace_id,
+            "created_at": video.created_at,
+            "started_at": video.started_at,
+            "completed_at": video.ended_at,
+            "links": Links(
+                self=here,
+                download=f"{here}/download",
+                resume=f"{here}/resume",
+                cancel=f"{here}/cancel",
+                events=f"{here}/events",
+                console=console.run(video.run_id),
+                trace=console.trace(video.trace_id),
+            ),
+        }
+    )
+
+
+def warnings(choice: Choice) -> list[str]:
+    """What who takes these models should know."""
+    ending = choice.ending(datetime.now(UTC).date())
+    return [
+        f"{model.provider} shuts {model.model} down on {model.shutdown}; choose another by then."
+        for model in ending
+    ]
+
+
+def origin(model: Model) -> Origin:
+    """Say which model that is, in plain words too."""
+    return Origin(provider=model.provider, model=model.model, label=model.label)
+
+
+def _progress(rows: Rows) -> int:
+    if rows.video.status == "succeeded":
+        return 100
+    count = rows.video.frame_count
+    painted = sum(frame.status == "succeeded" for frame in rows.frames)
+    animated = sum(clip.status == "succeeded" for clip in rows.clips)
+    story = _STORY if rows.frames else 0
+    merged = 6 if rows.final else 0
+    return story + (_IMAGES * painted + _CLIPS * animated) // count + merged
+
+
+Step = TypeVar("Step", Frame, Clip, Narration)
+
+
+def _as_shown(video: Video, step: Step) -> Step:
+    """Return the step as canceled if it was running when its video failed or was canceled."""
+    if video.status in (Status.FAILED, Status.CANCELED) and step.status == Status.RUNNING:
+        return replace(step, status=Status.CANCELED.value)
+    return step
+
+
+def _scenes(rows: Rows, link: LinkTo) -> list[SceneObject]:
+    charges = {(charge.kind, charge.scene): charge for charge in rows.charges}
+    choice = chosen(rows.video)
+    reference = rows.video.reference_key is not None
+    thumbnails = output.thumbnails(rows.final, link)
+    shown = []
+    for frame, clip in zip(
+        (_as_shown(rows.video, frame) for frame in rows.frames),
+        (_as_shown(rows.video, clip) for clip in rows.clips),
+        strict=True,
+    ):
+        number = frame.frame_number
+        image_usd = choice.picture_usd(number, rows.video.ratio, reference)
+        image_cost = costs.of_step(charges.get(("image", number)), Cost(image_usd))
+        clip_estimate = choice.video.clip_cost(clip.clip_seconds or rows.video.clip_seconds)
+        clip_cost = costs.of_step(charges.get(("clip", number)), clip_estimate)
+        narration = rows.narrations.get(number)
+        spoken = None
+        if narration is not None:
+            usd = choice.narration_usd(rows.video.clip_seconds)
+            narration = _as_shown(rows.video, narration)
+            spoken = _spoken(
+                narration, costs.of_step(charges.get(("speech", number)), Cost(usd)), link
+            )
+        scene = _scene(frame, clip, image_cost, clip_cost, spoken, thumbnails.get(number), link)
+        if scene.status == Status.RUNNING and rows.video.status in TERMINAL:
+            left = Status.QUEUED if rows.video.status == Status.SUCCEEDED else Status.CANCELED
+            scene.status = left.value  # begun by a run that has ended
+        shown.append(scene)
+    return shown
+
+
+def _waiting(waits: Sequence[Wait]) -> Waiting | None:
+    """Show the step that has waited for longest, with the scenes that wait for the same reason."""
+    if not waits:
+        return None
+    first = waits[0]
+    alike = [w for w in waits if (w.kind, w.code, w.model) == (first.kind, first.code, first.model)]
+    return Waiting(
+        code=first.code,
+        detail=first.detail,
+        stage=first.kind,
+        scenes=sorted(wait.scene for wait in alike if wait.scene),
+        provider=first.provider,
+        model=first.model,
+        since=first.since,
+        until=min(wait.back_at for wait in alike),
+    )
+
+
+def _spoken(narration: Narration, cost: SceneCost, link: LinkTo) -> NarrationObject:
+    key, seconds = narration.audio_key, narration.seconds
+    return NarrationObject(
+        status=narration.status,
+        text=narration.text,
+        seconds=None if seconds is None else float(seconds),
+        url=link(key),
+        cost=cost,
+        error=RunError.model_validate(narration.error) if narration.error else None,
+    )
+
+
+def _scene(
+    frame: Frame,
+    clip: Clip,
+    image_cost: SceneCost,
+    clip_cost: SceneCost,
+    spoken: NarrationObject | None,
+    thumbnail_url: str | None,
+    link: LinkTo,
+) -> SceneObject:
+    return SceneObject(
+        index=frame.frame_number,
+        status=_together(frame.status, clip.status, spoken.status if spoken else "succeeded"),
+        timestamp=frame.timestamp,
+        description=frame.description,
+        prompt=frame.prompt,
+        motion_prompt=frame.motion_prompt,
+        image=_asset(frame, image_cost, link(frame.image_key)),
+        clip=_asset(clip, clip_cost, link(clip.video_key)),
+        narration=spoken,
+        thumbnail_url=thumbnail_url,
+    )
+
+
+def _together(image: str, clip: str, narration: str) -> str:
+    if "failed" in (image, clip, narration):
+        return "failed"
+    if clip == "succeeded":
+        return "succeeded"
+    if "canceled" in (image, clip, narration):
+        return "canceled"
+    return "queued" if (image, clip) == ("queued", "queued") else "running"
+
+
+def _asset(row: Frame | Clip, cost: SceneCost, url: str | None) -> Asset:
+    return Asset(
+        status=row.status,
+        version=row.version,
+        url=url,
+        cost=cost,
+        error=RunError.model_validate(row.error) if row.error else None,
+    )

@@ -1,0 +1,80 @@
+"""Use cases of the library: list, get and delete media, and end all links to them."""
+
+from dataclasses import dataclass
+
+from api.schemas.media import MediaError, MediaLinks, MediaObject, MediaPage
+from api.services.links import Links
+from common.database import Database, media
+from common.database.media import Media, Search
+from common.domain.caller import Caller
+from common.storage import ManagedStore, MediaFolder
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The media of a caller. `address` is the API's own, which links begin with."""
+
+    database: Database
+    store: ManagedStore
+    links: Links
+
+    def page(
+        self, caller: Caller, search: Search, *, limit: int, before: str | None, address: str
+    ) -> MediaPage:
+        """Show what was looked for, newest first."""
+        with self.database.transaction() as cursor:
+            found = media.page(cursor, caller.user_id, search, limit=limit + 1, before=before)
+            epoch = media.epoch(cursor, caller.user_id)
+        shown = found[:limit]
+        return MediaPage(
+            data=[self._show(item, epoch, address) for item in shown],
+            next_cursor=shown[-1].media_id if len(found) > limit else None,
+        )
+
+    def get(self, caller: Caller, media_id: str, *, address: str) -> MediaObject:
+        """Show one of the caller's media; raises NotFound."""
+        with self.database.transaction() as cursor:
+            item = media.get(cursor, media_id, caller.user_id)
+            epoch = media.epoch(cursor, caller.user_id)
+        return self._show(item, epoch, address)
+
+    def delete(self, caller: Caller, media_id: str) -> None:
+        """Delete one of the caller's media with all its objects; raises NotFound or Conflict."""
+        with self.database.transaction() as cursor:
+            item = media.get(cursor, media_id, caller.user_id)
+            keys = media.delete(cursor, item)
+            if item.kind == "video" and item.key and item.version:
+                keys.append(MediaFolder.of(item.key).provenance(item.version))
+            # Before the commit: a row that is gone could not be deleted again.
+            self.store.delete(*keys)
+
+    def end_links(self, caller: Caller) -> None:
+        """Make all links to the caller's media useless, those of now and of all keys."""
+        with self.database.transaction() as cursor:
+            media.raise_epoch(cursor, caller.user_id)
+
+    def _show(self, item: Media, epoch: int, address: str) -> MediaObject:
+        link = self.links.make(address, item, epoch=epoch) if item.key else None
+        return MediaObject(
+            id=item.media_id,
+            kind=item.kind,
+            status=item.status,
+            media_type=item.media_type,
+            name=item.name,
+            scene=item.scene,
+            version=item.version,
+            size_bytes=item.size_bytes,
+            sha256=item.sha256,
+            width=item.width,
+            height=item.height,
+            seconds=None if item.seconds is None else float(item.seconds),
+            s3_key=item.key,
+            url=link.url if link else None,
+            expires_at=link.expires_at if link else None,
+            error=MediaError.model_validate(item.error) if item.error else None,
+            created_at=item.created_at,
+            links=MediaLinks(
+                self=f"/v1/media/{item.media_id}",
+                video=f"/v1/videos/{item.video_id}" if item.video_id else None,
+            ),
+        )

@@ -1,0 +1,92 @@
+"""Use case of usage: requests, runs and cost by day and key."""
+
+from datetime import UTC, date, datetime
+
+from api.presenters.costs import money
+from api.schemas.usage import UsageCost, UsageDay, UsageFigures, UsagePage
+from common.database import Database, usage
+from common.database.usage import Figures, Which
+from common.domain.caller import Caller
+from common.domain.errors import InvalidInput
+
+_DEFAULT_DAYS, _MOST_DAYS = 30, 366
+
+
+def show(
+    database: Database,
+    caller: Caller,
+    *,
+    first: date | None,
+    last: date | None,
+    user_id: str | None,
+    key_id: str | None,
+    limit: int,
+    cursor: str | None,
+) -> UsagePage:
+    """Show what the caller's keys used; the operator sees all keys, or those of one user."""
+    which = _which(caller, first, last, user_id, key_id)
+    before = _decode(cursor) if cursor else None
+    with database.transaction() as sql:
+        found = usage.page(sql, which, limit=limit + 1, before=before)
+        total = usage.total(sql, which)
+    shown = found[:limit]
+    return UsagePage.model_validate(
+        {
+            "from": which.first,
+            "to": which.last,
+            "total": _figures(total),
+            "data": [
+                UsageDay(
+                    **dict(_figures(day)),
+                    day=day.day,
+                    key_id=day.key_id,
+                    key_name=day.key_name,
+                    user_id=day.user_id,
+                )
+                for day in shown
+            ],
+            "next_cursor": (f"{shown[-1].day}.{shown[-1].key_id}" if len(found) > limit else None),
+        }
+    )
+
+
+def _which(
+    caller: Caller, first: date | None, last: date | None, user_id: str | None, key_id: str | None
+) -> Which:
+    last = last or datetime.now(UTC).date()
+    if first is None:
+        first = date.fromordinal(max(1, last.toordinal() - _DEFAULT_DAYS + 1))
+    if first > last:
+        raise InvalidInput("'from' is after 'to'.", field="from")
+    if (last - first).days >= _MOST_DAYS:
+        raise InvalidInput(f"At most {_MOST_DAYS} days are shown at a time.", field="from")
+    if "admin" in caller.scopes:
+        return Which(first, last, user_id, key_id)
+    if user_id not in (None, caller.user_id):
+        caller.need("admin")
+    return Which(first, last, caller.user_id, key_id)
+
+
+def _decode(cursor: str) -> tuple[date, str]:
+    day, _, key_id = cursor.partition(".")
+    try:
+        return date.fromisoformat(day), key_id
+    except ValueError:
+        raise InvalidInput(
+            "The cursor is not one that this API gave out.", field="cursor"
+        ) from None
+
+
+def _figures(figures: Figures) -> UsageFigures:
+    return UsageFigures(
+        requests=figures.requests,
+        refused=figures.refused,
+        runs=figures.runs,
+        cost=UsageCost(
+            amount=money(figures.spent_usd - figures.open_usd - figures.possible_usd),
+            open=money(figures.open_usd),
+            possible=money(figures.possible_usd),
+            at_most=money(figures.spent_usd),
+            reserved=money(figures.reserved_usd),
+        ),
+    )

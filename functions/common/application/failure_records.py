@@ -1,0 +1,87 @@
+"""Why a run failed, when the step itself could not say: killed, out of time, or stopped.
+
+A step records its failure before it raises (`pipeline_step`). If the step was killed instead, Step
+Functions reports the name of the error, and the database shows which step was running.
+"""
+
+from typing import Any
+
+from common.database import Cursor, narrations, runs, scenes
+from common.domain import advice
+from common.domain.video import Part, Stage, Work
+
+_OUT_OF_TIME = frozenset({"States.Timeout", "Sandbox.Timedout", "TIMED_OUT"})
+_STOPPED = frozenset({"ABORTED"})
+# With these Lambda refused to run the step, again and again (`statemachine/video.asl.json`).
+REFUSED = frozenset(
+    f"Lambda.{name}Exception"
+    for name in (
+        *("TooManyRequests", "EC2Throttled", "EC2Unexpected", "ENILimitReached", "ENINotReady"),
+        *("SubnetIPAddressLimitReached", "ResourceNotReady", "ResourceConflict"),
+        "CodeArtifactUserPending",
+    )
+)
+
+
+def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: str) -> None:
+    """Write a scene's failure down, unless the step did, or nothing was to be done any more."""
+    if not runs.is_open(cursor, run_id) or runs.last_failure(cursor, run_id, scene):
+        return
+    work = runs.work(cursor, run_id)
+    stage = _open_stage(cursor, video_id, scene, work)
+    facts = _unsaid(error, stage, scene)
+    runs.add_event(cursor, run_id, f"{stage}.failed", scene, facts)
+    if stage is Stage.SPEECH:
+        narrations.fail(cursor, video_id, scene, facts)
+    else:
+        kind: scenes.StepKind = "image" if stage is Stage.IMAGE else "clip"
+        scenes.fail(cursor, kind, video_id, scene, facts, work.versions.get(scene))
+
+
+def fail_run(cursor: Cursor, run_id: str, error: str) -> str | None:
+    """End the run as failed with what its failed step wrote down, and return the code.
+
+    None if it had ended already.
+    """
+    facts = runs.last_failure(cursor, run_id)
+    if facts is None:
+        facts = _unsaid(error, Stage(runs.stage_of(cursor, run_id)), None)
+    facts = advice.final(facts)
+    code: str = facts["code"]
+    return code if runs.fail(cursor, run_id, facts) else None
+
+
+def _open_stage(cursor: Cursor, video_id: str, scene: int, work: Work) -> Stage:
+    if work.part is not Part.ALL:
+        return Stage.IMAGE if work.part is Part.IMAGE else Stage.CLIP
+    version = scenes.current_version(cursor, "image", video_id, scene)
+    if scenes.frame(cursor, video_id, scene, version).status != "succeeded":
+        return Stage.IMAGE
+    narration = narrations.of_video(cursor, video_id).get(scene)
+    spoken = narration is None or narration.status == "succeeded"
+    return Stage.CLIP if spoken else Stage.SPEECH
+
+
+def _unsaid(error: str, stage: Stage, scene: int | None) -> dict[str, Any]:
+    billed: bool | None = None
+    if error in REFUSED:
+        code, detail = (
+            "functions.unavailable",
+            "Lambda had no room for the step, and did not run it.",
+        )
+        # The job of a clip may have been started by a step before it.
+        billed = None if stage is Stage.CLIP else False
+    elif error in _OUT_OF_TIME:
+        code, detail = "step.timeout", "The step ran out of time."
+    elif error in _STOPPED:
+        code, detail = "run.stopped", "The execution was stopped from outside."
+    else:
+        code, detail = "step.crashed", "The step ended without an answer."
+    facts = {
+        "code": code,
+        "stage": stage.value,
+        "scene": scene,
+        "detail": detail,
+        "billed": billed,
+    }
+    return advice.final(facts)

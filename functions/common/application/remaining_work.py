@@ -1,0 +1,97 @@
+"""What is still to be made of a video, and what that will cost."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from common.database import Cursor, budget, narrations, scenes, videos
+from common.database.budget import PaidStep
+from common.database.scenes import Clip, Frame
+from common.database.videos import Wish
+from common.domain.models import Choice
+from common.domain.video import Part, Work
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a run will cost, and the whole video with what was bought for it before."""
+
+    missing_usd: Decimal
+    total_usd: Decimal
+
+
+def estimate(cursor: Cursor, video: Wish, work: Work, choice: Choice, *, again: bool) -> Estimate:
+    """Estimate a run of this work over what is there, made with these models.
+
+    What was bought is not bought again. A call that may have been charged is only made once more,
+    and counted, if the video's policy says so (`again`).
+    """
+    paid = budget.paid_steps(cursor, video.session_id)
+    kept = budget.BOUGHT if again else (*budget.BOUGHT, *budget.IN_DOUBT)
+    held = {step: usd for step, (state, usd) in paid.items() if state in kept}
+    missing = sum(
+        (usd for step, usd in _steps(cursor, video, work, choice) if step not in held), Decimal(0)
+    )
+    return Estimate(missing, missing + sum(held.values(), Decimal(0)))
+
+
+def _steps(
+    cursor: Cursor, video: Wish, work: Work, choice: Choice
+) -> list[tuple[PaidStep, Decimal]]:
+    """Return the steps that the run makes, each with its price."""
+    if work.part is Part.ALL:
+        return _of_whole(cursor, video, choice)
+    if work.part is Part.STORY:
+        return [(("story", 0, 1), choice.text.story_usd(video.frame_count))]
+    frames = {(frame.frame_number, frame.version): frame for frame in _frames(cursor, video, work)}
+    if work.part is Part.IMAGE:
+        return [
+            (("image", scene, version), _image_usd(video, choice, frames[scene, version]))
+            for scene, version in work.versions.items()
+            if frames[scene, version].status != "succeeded"
+        ]
+    if work.part in (Part.CLIP, Part.VIDEO):
+        clips = [scenes.clip(cursor, video.session_id, *item) for item in work.versions.items()]
+        return [
+            (("clip", clip.clip_number, clip.version), _clip_usd(video, choice, clip))
+            for clip in clips
+            if clip.status != "succeeded"
+        ]
+    return []
+
+
+def _frames(cursor: Cursor, video: Wish, work: Work) -> list[Frame]:
+    if work.part is not Part.IMAGE:
+        return []
+    return [scenes.frame(cursor, video.session_id, *item) for item in work.versions.items()]
+
+
+def _of_whole(cursor: Cursor, video: Wish, choice: Choice) -> list[tuple[PaidStep, Decimal]]:
+    """Return what is missing of the whole video; a scene with a clip needs no picture."""
+    has_story = videos.has_story(cursor, video.session_id)
+    steps = [] if has_story else [(("story", 0, 1), choice.text.story_usd(video.frame_count))]
+    frames = {frame.frame_number: frame for frame in scenes.frames(cursor, video.session_id)}
+    clips = {clip.clip_number: clip for clip in scenes.clips(cursor, video.session_id)}
+    painted = scenes.finished_frames(cursor, video.session_id)
+    animated = scenes.finished_clips(cursor, video.session_id)
+    spoken = narrations.of_video(cursor, video.session_id)
+    for scene in range(1, video.frame_count + 1):
+        frame, clip, narration = frames.get(scene), clips.get(scene), spoken.get(scene)
+        if scene not in animated and scene not in painted:
+            usd = _image_usd(video, choice, frame, scene)
+            steps.append((("image", scene, frame.version if frame else 1), usd))
+        if scene not in animated:
+            usd = _clip_usd(video, choice, clip)
+            steps.append((("clip", scene, clip.version if clip else 1), usd))
+        if (narration is None and not has_story) or (narration and narration.status != "succeeded"):
+            steps.append((("speech", scene, 1), choice.narration_usd(video.clip_seconds)))
+    return steps
+
+
+def _image_usd(video: Wish, choice: Choice, frame: Frame | None, scene: int = 1) -> Decimal:
+    has_reference = bool(video.reference_key or (frame and frame.reference_key))
+    number = frame.frame_number if frame else scene
+    return choice.picture_usd(number, video.ratio, has_reference)
+
+
+def _clip_usd(video: Wish, choice: Choice, clip: Clip | None) -> Decimal:
+    return choice.video.clip_usd((clip and clip.clip_seconds) or video.clip_seconds)
