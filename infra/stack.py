@@ -11,7 +11,7 @@ from infra.constructs import nat
 from infra.constructs.api import Api
 from infra.constructs.budget import COST_TAG
 from infra.constructs.database import Database, migrations
-from infra.constructs.function import PipelineFunction, Surroundings
+from infra.constructs.function import PipelineFunction, SharedResources
 from infra.constructs.grants import Grant, allow
 from infra.constructs.inbox import RECEIVES, Inbox
 from infra.constructs.layers import Layers
@@ -44,7 +44,7 @@ class VideoStack(Stack):
         self.inbox = Inbox(self, "Inbox", bucket=self.storage.bucket)
         self.secrets = Secrets(self, "Secrets", stage=stage)
         self.database = Database(self, "Database", stage=stage, network=self.network)
-        self.surroundings = Surroundings(
+        self.surroundings = SharedResources(
             stage=stage, network=self.network, layers=Layers(self, "Layers", stage=stage)
         )
         self.functions: dict[str, PipelineFunction] = {}

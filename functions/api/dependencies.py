@@ -7,20 +7,20 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
 from api.http.cursors import Cursors
 from api.presenters.console import Console
-from api.presenters.steps import Outcomes
-from api.services.cancellation import Canceling
-from api.services.deletion import Deleting
-from api.services.files import Files
-from api.services.links import Links
+from api.presenters.steps import StepResults
+from api.services.cancellation import CancellationService
+from api.services.deletion import DeletionService
+from api.services.files import FileService
+from api.services.links import LinkService
 from api.services.links import address as address_of
-from api.services.listing import Listing
-from api.services.media import Library
-from api.services.scene_images import ScenePictures
-from api.services.steps import Parts
-from api.services.uploads import Uploads
-from api.services.videos import Videos
+from api.services.listing import ListingService
+from api.services.media import MediaService
+from api.services.scene_images import SceneImages
+from api.services.steps import StepService
+from api.services.uploads import UploadService
+from api.services.videos import VideoService
 from common.application.admission import Admission
-from common.application.image_inputs import References
+from common.application.image_inputs import ImageInputs
 from common.aws import secrets
 from common.database import Database
 from common.settings import ApiSettings, load
@@ -52,15 +52,15 @@ def admission() -> Admission:
 
 
 @cache
-def canceling() -> Canceling:
+def cancellation() -> CancellationService:
     """The use case of canceling."""
-    return Canceling(settings(), database(), videos())
+    return CancellationService(settings(), database(), videos())
 
 
 @cache
-def videos() -> Videos:
+def videos() -> VideoService:
     """The use cases of videos."""
-    return Videos(admission(), database(), links(), console())
+    return VideoService(admission(), database(), links(), console())
 
 
 def address(event: APIGatewayProxyEvent) -> str:
@@ -69,15 +69,15 @@ def address(event: APIGatewayProxyEvent) -> str:
 
 
 @cache
-def deleting() -> Deleting:
+def deletion() -> DeletionService:
     """The use case of deleting."""
-    return Deleting(database(), store())
+    return DeletionService(database(), store())
 
 
 @cache
-def listing() -> Listing:
+def listing() -> ListingService:
     """The use cases of lists."""
-    return Listing(database(), console(), Cursors(_secret))
+    return ListingService(database(), console(), Cursors(_secret))
 
 
 @cache
@@ -87,22 +87,22 @@ def console() -> Console:
 
 
 @cache
-def parts() -> Parts:
+def steps() -> StepService:
     """The use cases of the parts of a video."""
-    pictures = ScenePictures(database(), store(), references())
-    return Parts(admission(), database(), store(), references(), pictures)
+    pictures = SceneImages(database(), store(), image_inputs())
+    return StepService(admission(), database(), store(), image_inputs(), pictures)
 
 
 @cache
-def outcomes() -> Outcomes:
+def step_results() -> StepResults:
     """The answers to requests for parts."""
-    return Outcomes(database(), links())
+    return StepResults(database(), links())
 
 
 @cache
-def links() -> Links:
+def links() -> LinkService:
     """Links to media."""
-    return Links(database(), store(), _secret)
+    return LinkService(database(), store(), _secret)
 
 
 def _secret() -> Mapping[str, str]:
@@ -111,24 +111,24 @@ def _secret() -> Mapping[str, str]:
 
 
 @cache
-def library() -> Library:
+def media() -> MediaService:
     """The use cases of media."""
-    return Library(database(), store(), links())
+    return MediaService(database(), store(), links())
 
 
 @cache
-def uploads() -> Uploads:
+def uploads() -> UploadService:
     """The use cases of uploads."""
-    return Uploads(database(), store())
+    return UploadService(database(), store())
 
 
 @cache
-def files() -> Files:
+def files() -> FileService:
     """The use cases of the first version's endpoints for files."""
-    return Files(database(), store(), links(), uploads(), settings().media_bucket)
+    return FileService(database(), store(), links(), uploads(), settings().media_bucket)
 
 
 @cache
-def references() -> References:
+def image_inputs() -> ImageInputs:
     """Pictures, however they are named."""
-    return References(database(), store(), settings().media_bucket)
+    return ImageInputs(database(), store(), settings().media_bucket)

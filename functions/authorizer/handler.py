@@ -88,7 +88,9 @@ def _presented(headers: dict[str, str]) -> str | None:
 
 def _operator(presented: str) -> ApiKey | None:
     secret_key = secrets.read(settings().keys_secret_arn)["SECRET_KEY"]
-    if not api_keys.same(presented, api_keys.operator_key(secret_key, settings().operator_user_id)):
+    if not api_keys.digests_match(
+        presented, api_keys.operator_key(secret_key, settings().operator_user_id)
+    ):
         return None
     return ApiKey(
         key_id=api_keys.OPERATOR_KEY_ID,

@@ -65,11 +65,11 @@ def recover(event: ClipEvent, video: Video, clip: Clip, before: Attempt) -> JobS
     try:
         state = polling.finished(attempt) or polling.poll(attempt, job)
         if state.status is JobStatus.SUCCEEDED:
-            collection.keep(event, video, clip, attempt, state)
+            collection.collect(event, video, clip, attempt, state)
     except (MediaError, TransientError) as error:
         logger.warning("job left", extra={"code": error.error_code})
         with database().transaction() as cursor:
-            polls.not_collected(cursor, attempt)
+            polls.count_failed_collection(cursor, attempt)
         return None
     is_gone = state.failure is not None and state.failure.code == failure.GONE
     if state.status in _ENDED and attempt.state != "failed" and not is_gone:
@@ -92,11 +92,11 @@ def _once_more(event: ClipEvent, video: Video, clip: Clip, attempt: Attempt) -> 
     state = polling.poll(attempt, job)
     if state.status is JobStatus.SUCCEEDED:
         try:
-            collection.keep(event, video, clip, attempt, state)
+            collection.collect(event, video, clip, attempt, state)
         except MediaError as error:
             logger.warning("not collected", extra={"code": error.error_code})
             with database().transaction() as cursor:
-                polls.not_collected(cursor, attempt)
+                polls.count_failed_collection(cursor, attempt)
             return None
         return JobState(JobStatus.SUCCEEDED, wait_seconds=0)
     if state.status in _ENDED or attempt.age_seconds >= failure.ABANDONED_SECONDS:

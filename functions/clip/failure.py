@@ -84,7 +84,7 @@ def _announce(
     job = job_of(attempt)[1]
     model = models.find("video", job.provider, job.model)
     detail = f"{failure.detail} Nothing was charged; the clip is ordered again."
-    provider_queue.wait(
+    provider_queue.enqueue(
         cursor,
         step_of(event, clip),
         event.run_id,
@@ -139,7 +139,7 @@ def unreachable(error: TransientError) -> PermanentError:
 def in_doubt(event: ClipEvent, attempt: Attempt, code: str, detail: str) -> OutcomeUnknown:
     """The job was accepted, and may have been charged: no other one is ordered by itself."""
     with database().transaction() as cursor:
-        attempts.ended(cursor, attempt, "unknown", code)
+        attempts.mark_ended(cursor, attempt, "unknown", code)
         budget.settle_late(cursor, event.run_id)
     return OutcomeUnknown(
         f"{detail} A resumed video asks for it once more before anything else; another clip is "
@@ -152,5 +152,5 @@ def in_doubt(event: ClipEvent, attempt: Attempt, code: str, detail: str) -> Outc
 def end(event: ClipEvent, attempt: Attempt, cost: Cost | None, code: str) -> None:
     """Settle the attempt as failed, with what it cost, if that is known."""
     with database().transaction() as cursor:
-        attempts.ended(cursor, attempt, "failed", code, cost)
+        attempts.mark_ended(cursor, attempt, "failed", code, cost)
         budget.settle_late(cursor, event.run_id)

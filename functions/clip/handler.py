@@ -15,7 +15,7 @@ from clip.job import (
     MAX_COLLECTIONS,
     MAX_POLLS,
     ClipEvent,
-    form,
+    clip_format,
     job_of,
     load,
     provider_of,
@@ -23,15 +23,15 @@ from clip.job import (
     version_of,
 )
 from common import providers
-from common.application.billing.paid_calls import Facts
+from common.application.billing.paid_calls import CallResult
 from common.application.pipeline_step import step, whole_seconds
 from common.database import Cursor, attempts, budget, polls, runs, scenes, videos
 from common.database.attempts import Attempt
 from common.domain import models
 from common.domain.errors import MediaError, PermanentError, TransientError, VideoError
 from common.domain.styles import mood
-from common.domain.video import RATIOS, Picture, Stage
-from common.providers import ClipRequest, JobState, JobStatus, Trace
+from common.domain.video import RATIOS, EncodedImage, Stage
+from common.providers import ClipRequest, JobState, JobStatus, Reconciliation
 from common.runtime import charge, context, database, ledger, store
 
 _POLL_GROWTH = 1.26
@@ -64,8 +64,8 @@ def _start(event: ClipEvent) -> dict[str, Any]:
     if frame is None or frame.image_key is None:
         raise PermanentError("The scene has no picture to animate.", code="clip.no_picture")
     image_key, prompt = frame.image_key, clip.optimized_prompt or frame.motion_prompt
-    ratio, seconds = form(video, clip)
-    picture = _fitted(Picture(store().get(image_key)), ratio)
+    ratio, seconds = clip_format(video, clip)
+    picture = _fitted(EncodedImage(store().get(image_key)), ratio)
     model = models.find("video", video.video_provider, video.video_model)
     provider = providers.video_provider(video.video_provider, context())
 
@@ -84,21 +84,21 @@ def _start(event: ClipEvent) -> dict[str, Any]:
             client_token=token,
         )
 
-    def make(token: str) -> Facts:
+    def make(token: str) -> CallResult:
         return provider.submit(wish(token)).as_json()
 
-    def trace(attempt: Attempt) -> Trace:
+    def trace(attempt: Attempt) -> Reconciliation:
         # Asked where it was ordered: a resume may have chosen another model since.
         ordered = replace(wish(attempt.token, attempt.attempt), model=attempt.model)
         ordered_from = providers.video_provider(attempt.provider, context())
-        return ordered_from.trace(ordered, attempt.age_seconds)
+        return ordered_from.reconcile(ordered, attempt.age_seconds)
 
-    def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
-        attempts.submitted(cursor, attempt, dict(facts))
+    def record(cursor: Cursor, attempt: Attempt, facts: CallResult) -> None:
+        attempts.mark_submitted(cursor, attempt, dict(facts))
 
     usd = model.clip_usd(seconds)
     cost = charge(event.run_id, video, step_of(event, clip), model, usd, _LEASE_SECONDS)
-    ledger().pay(cost, make, record, trace)
+    ledger().execute(cost, make, record, trace)
     with database().transaction() as cursor:
         too_late = runs.wants_jobs_canceled(cursor, event.run_id)
     if too_late:  # canceled while the call was made
@@ -125,7 +125,7 @@ def _check(event: ClipEvent) -> dict[str, Any]:
         hold_seconds = None if state.status in _ENDED else wait_seconds + _SLOT_GRACE_SECONDS
         attempts.count_poll(cursor, attempt, hold_seconds)
         if state.status is JobStatus.SUCCEEDED and state.cost:
-            attempts.charged(cursor, attempt, state.cost)
+            attempts.record_charge(cursor, attempt, state.cost)
     if state.status in (JobStatus.FAILED, JobStatus.CANCELED):
         wait_seconds = failure.failed(event, clip, attempt, state)
         return {"status": "waiting", "wait_seconds": whole_seconds(wait_seconds)}
@@ -154,7 +154,7 @@ def _collect(event: ClipEvent) -> dict[str, Any]:
             if state.status not in _ENDED:  # for a moment, for CheckClip has seen it
                 raise TransientError("The provider does not show the finished clip.", code=_HIDDEN)
             if state.status is JobStatus.SUCCEEDED:
-                collection.keep(event, video, clip, attempt, state)
+                collection.collect(event, video, clip, attempt, state)
             elif state.failure and state.failure.code == failure.GONE:
                 raise TransientError(state.failure.detail, code=failure.GONE)
             else:
@@ -175,7 +175,7 @@ def _not_collected(event: ClipEvent, attempt: Attempt, error: VideoError) -> Vid
     a resumed video tries once more, and orders another.
     """
     with database().transaction() as cursor:
-        tried = polls.not_collected(cursor, attempt)
+        tried = polls.count_failed_collection(cursor, attempt)
     if tried < MAX_COLLECTIONS:
         return TransientError(error.detail, code=error.error_code)
     if error.error_code == failure.GONE:
@@ -206,7 +206,7 @@ def _recover(event: ClipEvent) -> dict[str, Any]:
         return {"status": adoption.recover(event, video, clip, attempt)}
     finally:
         with database().transaction() as cursor:
-            polls.give_back(cursor, attempt)
+            polls.release(cursor, attempt)
 
 
 _ACTIONS = {
@@ -245,7 +245,7 @@ def _cancel_job(event: ClipEvent) -> JobStatus | None:
             return None  # adopted by a run that began after the cancellation
     state = polling.poll(attempt, job)
     if state.status is JobStatus.SUCCEEDED:
-        collection.keep(event, video, clip, attempt, state)
+        collection.collect(event, video, clip, attempt, state)
         return state.status
     if state.failure and state.failure.code == failure.GONE:
         return state.status
@@ -255,7 +255,7 @@ def _cancel_job(event: ClipEvent) -> JobStatus | None:
         if state.status in (JobStatus.CANCELED, JobStatus.FAILED):
             # What a canceled job cost is not always said; then it counts with its estimate.
             unsaid = job.estimated if state.status is JobStatus.CANCELED else None
-            attempts.ended(cursor, attempt, "failed", "clip.canceled", state.cost or unsaid)
+            attempts.mark_ended(cursor, attempt, "failed", "clip.canceled", state.cost or unsaid)
             budget.settle_late(cursor, event.run_id)
             runs.add_event(cursor, event.run_id, "clip.canceled", event.scene)
         else:
@@ -263,7 +263,7 @@ def _cancel_job(event: ClipEvent) -> JobStatus | None:
     return state.status
 
 
-def _fitted(picture: Picture, ratio: str) -> Picture:
+def _fitted(picture: EncodedImage, ratio: str) -> EncodedImage:
     # Imported here: Pillow would be part of every cold start, also of those that only ask.
     from common.media import images
 

@@ -47,7 +47,7 @@ def version_of(cursor: Cursor, event: ClipEvent) -> int | None:
     )
 
 
-def form(video: Video, clip: Clip) -> tuple[str, int]:
+def clip_format(video: Video, clip: Clip) -> tuple[str, int]:
     """Return ratio and seconds of the clip."""
     return clip.ratio or video.ratio, clip.clip_seconds or video.clip_seconds
 

@@ -26,7 +26,7 @@ def poll(attempt: Attempt, job: JobRef) -> JobState:
         return state
     finally:
         with database().transaction() as cursor:
-            polls.asked(cursor, attempt, found)
+            polls.record_poll(cursor, attempt, found)
 
 
 def finished(attempt: Attempt) -> JobState | None:

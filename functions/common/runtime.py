@@ -4,7 +4,7 @@ from decimal import Decimal
 from functools import cache
 
 from common.application.billing.charge import Charge
-from common.application.billing.paid_calls import Ledger
+from common.application.billing.paid_calls import PaidCalls
 from common.aws import clients, secrets
 from common.database import Database
 from common.database.attempts import Step
@@ -36,10 +36,10 @@ def store() -> S3MediaStore:
 
 
 @cache
-def ledger() -> Ledger:
+def ledger() -> PaidCalls:
     """The protocol of paid calls."""
     clients.s3()  # built now, and not between a paid call and its receipt
-    return Ledger(database(), store())
+    return PaidCalls(database(), store())
 
 
 def context() -> ProviderContext:
@@ -79,6 +79,6 @@ def charge(
         lease_seconds=lease_seconds,
         may_resubmit=video.on_unknown == "resubmit_once",
         max_cost_usd=video.max_cost_usd,
-        limits=provider_limits.of(model, settings().provider_limits),
+        limits=provider_limits.limits_of(model, settings().provider_limits),
         pictures=pictures,
     )

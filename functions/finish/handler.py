@@ -9,13 +9,13 @@ from common.application.pipeline_step import RunEvent, SceneEvent, step
 from common.database import Database, attempts, narrations, runs, scenes, videos
 from common.database.attempts import Charges
 from common.domain.errors import PermanentError
-from common.domain.video import Part, Stage, Status
+from common.domain.video import RunScope, Stage, Status
 from common.settings import AssemblySettings, load
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
 from finish.provenance import manifest
 
-_WITH_VIDEO = frozenset({Part.ALL, Part.VIDEO, Part.MERGE})
+_WITH_VIDEO = frozenset({RunScope.ALL, RunScope.VIDEO, RunScope.MERGE})
 
 
 class FinishEvent(RunEvent):
@@ -59,7 +59,7 @@ def store() -> S3MediaStore:
 @step(Stage.FINISH, FinishEvent, database)
 def _finish(event: FinishEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
-        makes_video = runs.work(cursor, event.run_id).part in _WITH_VIDEO
+        makes_video = runs.work(cursor, event.run_id).scope in _WITH_VIDEO
         cost = attempts.charges(cursor, event.video_id)
     if makes_video:
         _keep_record(event.video_id, cost)
@@ -67,9 +67,9 @@ def _finish(event: FinishEvent) -> dict[str, Any]:
         ended = runs.succeed(cursor, event.run_id)
         timeline = runs.events(cursor, event.run_id)
     if ended:
-        run_metrics.run_ended(Status.SUCCEEDED)
-        run_metrics.stages_took(timeline)
-    inbox_results.answer_for(database(), store(), event.run_id)
+        run_metrics.record_run_end(Status.SUCCEEDED)
+        run_metrics.record_stage_seconds(timeline)
+    inbox_results.write_results_of_run(database(), store(), event.run_id)
     return {"status": "succeeded", "usd": str(cost.charged_usd)}
 
 
@@ -100,8 +100,8 @@ def _fail(event: FailureEvent) -> dict[str, Any]:
     with database().transaction() as cursor:
         code = failure_records.fail_run(cursor, event.run_id, event.error)
     if code is not None:
-        run_metrics.run_ended(Status.FAILED, code)
-    inbox_results.answer_for(database(), store(), event.run_id)
+        run_metrics.record_run_end(Status.FAILED, code)
+    inbox_results.write_results_of_run(database(), store(), event.run_id)
     return {"recorded": code is not None}
 
 

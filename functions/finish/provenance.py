@@ -7,14 +7,14 @@ from typing import Any
 from common.database.attempts import Charges
 from common.database.narrations import Narration
 from common.database.scenes import Clip, Frame
-from common.database.videos import Final, Video
+from common.database.videos import FinalVideo, Video
 from common.domain import models
 from common.domain.models import Model
 
 
 def manifest(
     video: Video,
-    final: Final,
+    final: FinalVideo,
     frames: Mapping[int, Frame],
     clips: Mapping[int, Clip],
     said: Mapping[int, Narration],

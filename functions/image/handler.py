@@ -4,7 +4,7 @@ from typing import Any
 
 from common import providers
 from common.application.billing import paid_calls
-from common.application.billing.paid_calls import Facts
+from common.application.billing.paid_calls import CallResult
 from common.application.pipeline_step import SceneEvent, step
 from common.database import Cursor, attempts, runs, scenes, videos
 from common.database.attempts import Attempt, Step
@@ -12,7 +12,7 @@ from common.database.scenes import Frame
 from common.database.videos import Video
 from common.domain import models
 from common.domain.styles import mood, style
-from common.domain.video import RATIOS, Cost, Part, Picture, Stage
+from common.domain.video import RATIOS, Cost, EncodedImage, RunScope, Stage
 from common.providers import ImageRequest
 from common.runtime import charge, context, database, folder, ledger, store
 
@@ -50,7 +50,7 @@ def _frame_of(cursor: Cursor, event: SceneEvent) -> tuple[Frame, bool]:
     work, video_id, scene = runs.work(cursor, event.run_id), event.video_id, event.scene
     version = work.versions.get(scene) or scenes.current_version(cursor, "image", video_id, scene)
     frame = scenes.frame(cursor, video_id, scene, version)
-    has_clip = work.part is Part.ALL and scene in scenes.finished_clips(cursor, video_id)
+    has_clip = work.scope is RunScope.ALL and scene in scenes.finished_clips(cursor, video_id)
     return frame, frame.status != "succeeded" and not has_clip
 
 
@@ -71,15 +71,17 @@ def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) 
         anchor=_stored(anchor.image_key) if anchor and event.scene != _ANCHOR_SCENE else None,
     )
 
-    def make(_token: str) -> Facts:
-        result = painter.paint(request)
+    def make(_token: str) -> CallResult:
+        result = painter.generate_image(request)
         picture = result.picture
-        paid_calls.keep(lambda: store().put(key, picture.data, picture.media_type), result.cost)
+        paid_calls.store_paid_media(
+            lambda: store().put(key, picture.data, picture.media_type), result.cost
+        )
         return {"cost": result.cost.as_json()}
 
-    def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
+    def record(cursor: Cursor, attempt: Attempt, facts: CallResult) -> None:
         cost = Cost.from_json(facts["cost"])
-        attempts.succeeded(cursor, attempt, cost)
+        attempts.mark_succeeded(cursor, attempt, cost)
         scenes.finish_image(
             cursor,
             event.video_id,
@@ -100,8 +102,8 @@ def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) 
     # OpenAI's limit is one of input pictures, and counts a call without any as one.
     pictures = max(1, references)
     cost = charge(event.run_id, video, paid_for, model, usd, _LEASE_SECONDS, pictures)
-    ledger().pay(cost, make, record)
+    ledger().execute(cost, make, record)
 
 
-def _stored(key: str | None) -> Picture | None:
-    return Picture(store().get(key)) if key else None
+def _stored(key: str | None) -> EncodedImage | None:
+    return EncodedImage(store().get(key)) if key else None

@@ -15,7 +15,7 @@ from common.aws.log import logger
 from common.aws.tracing import MetricUnit, metrics, tracer
 from common.database import Database
 from common.settings import IntakeSettings, load
-from common.storage.inbox_keys import Dropped
+from common.storage.inbox_keys import InboxObject
 from common.storage.s3 import S3MediaStore
 from intake.reception import Intake
 
@@ -40,7 +40,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     """Take in the one object that the queue's message is about; an error brings it back later."""
     (record,) = event["Records"]
     detail = json.loads(record["body"])["detail"]
-    dropped = Dropped(
+    dropped = InboxObject(
         detail["bucket"]["name"], detail["object"]["key"], detail["object"]["version-id"]
     )
     logger.append_keys(object_id=dropped.object_id)

@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from common.domain.errors import Malformed
 from common.schemas import problem
 from common.schemas.base import read_json
-from common.schemas.problem import Fault, Refusal
-from common.schemas.requests import CreateVideo
+from common.schemas.problem import FieldError, Refusal
+from common.schemas.requests import CreateVideoRequest
 
 JOB = (".json",)
 BATCH = (".jsonl", ".ndjson")
@@ -52,7 +52,7 @@ _ENCODINGS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-# What an object's metadata may say of the video: fields of `CreateVideo`, as text.
+# What an object's metadata may say of the video: fields of `CreateVideoRequest`, as text.
 _NUMBERS = ("scenes", "seconds", "seed")
 _TEXTS = ("prompt", "ratio", "style", "mood", "max_cost", "on_unknown")
 
@@ -65,11 +65,11 @@ class Unreadable(Exception):
         self.refusal = refusal
 
 
-def job(data: bytes) -> CreateVideo:
+def job(data: bytes) -> CreateVideoRequest:
     """Read a job: JSON as the body of `POST /v1/videos`."""
     wish, faults = _wish(_json(_text(data)), "")
     if wish is None:
-        raise Unreadable(problem.of_faults(faults))
+        raise Unreadable(problem.from_field_errors(faults))
     return wish
 
 
@@ -81,13 +81,17 @@ def names_a_picture(data: bytes) -> bool:
         return False
 
 
-def batch(data: bytes) -> dict[int, CreateVideo]:
+def batch(data: bytes) -> dict[int, CreateVideoRequest]:
     """Read jobs, one a line, by the number of the line; blank lines are passed over."""
     lines = {n: line for n, line in enumerate(_text(data).split("\n"), 1) if line.strip()}
     if not 1 <= len(lines) <= MOST_LINES:
         raise Unreadable(
-            problem.of_faults(
-                [Fault(pointer="", detail=f"has {len(lines)} jobs; 1 to {MOST_LINES} are read")]
+            problem.from_field_errors(
+                [
+                    FieldError(
+                        pointer="", detail=f"has {len(lines)} jobs; 1 to {MOST_LINES} are read"
+                    )
+                ]
             )
         )
     wishes, faults = {}, []
@@ -95,16 +99,16 @@ def batch(data: bytes) -> dict[int, CreateVideo]:
         try:
             wish, wrong = _wish(read_json(line, "line"), f"/{number}")
         except Malformed as error:
-            wish, wrong = None, [problem.fault(error, f"/{number}")]
+            wish, wrong = None, [problem.field_error(error, f"/{number}")]
         faults += wrong
         if wish is not None:
             wishes[number] = wish
     if faults:
-        raise Unreadable(problem.of_faults(faults))
+        raise Unreadable(problem.from_field_errors(faults))
     return wishes
 
 
-def of_metadata(metadata: Mapping[str, str]) -> CreateVideo | None:
+def of_metadata(metadata: Mapping[str, str]) -> CreateVideoRequest | None:
     """Read what a picture's own metadata (`x-amz-meta-…`) asks for; None without a prompt.
 
     Names that are none of a job's are somebody's tools' and say nothing to us.
@@ -116,26 +120,28 @@ def of_metadata(metadata: Mapping[str, str]) -> CreateVideo | None:
     asked |= {name: _number(told[name]) for name in _NUMBERS if name in told}
     wish, faults = _wish(asked, "/metadata")
     if wish is None:
-        raise Unreadable(problem.of_faults(faults))
+        raise Unreadable(problem.from_field_errors(faults))
     return wish
 
 
-def _wish(value: Any, within: str) -> tuple[CreateVideo | None, list[Fault]]:
+def _wish(value: Any, within: str) -> tuple[CreateVideoRequest | None, list[FieldError]]:
     try:
-        return CreateVideo.model_validate(value), []
+        return CreateVideoRequest.model_validate(value), []
     except ValidationError as error:
-        return None, problem.faults(error.errors(include_url=False), within)
+        return None, problem.field_errors(error.errors(include_url=False), within)
 
 
 def _text(data: bytes) -> str:
     for start, name in _ENCODINGS.items():
         if data.startswith(start):
-            raise Unreadable(problem.of_error(Malformed(f"The file is {name}. Save it as UTF-8.")))
+            raise Unreadable(
+                problem.from_error(Malformed(f"The file is {name}. Save it as UTF-8."))
+            )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Unreadable(
-            problem.of_error(Malformed(f"The file is not UTF-8 text (at byte {error.start})."))
+            problem.from_error(Malformed(f"The file is not UTF-8 text (at byte {error.start})."))
         ) from None
 
 
@@ -143,7 +149,7 @@ def _json(text: str) -> Any:
     try:
         return read_json(text, "file")
     except Malformed as error:
-        raise Unreadable(problem.of_error(error)) from None
+        raise Unreadable(problem.from_error(error)) from None
 
 
 def _decoded(value: str) -> str:

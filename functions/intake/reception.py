@@ -9,19 +9,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from common.application import inbox_results
-from common.application.admission import Admission, Order
+from common.application.admission import Admission, AdmittedVideo
 from common.aws.log import logger
 from common.aws.tracing import MetricUnit, metrics
 from common.database import Database, inbox, keys, limits
 from common.domain import ids
 from common.domain.caller import Caller
 from common.domain.errors import Forbidden, InvalidInput, NotFound, VideoError
-from common.domain.video import Picture
+from common.domain.video import EncodedImage
 from common.schemas import problem
 from common.schemas.problem import Refusal
-from common.schemas.requests import CreateVideo
-from common.storage import Taken
-from common.storage.inbox_keys import Dropped
+from common.schemas.requests import CreateVideoRequest
+from common.storage import StoredVersion
+from common.storage.inbox_keys import InboxObject
 from common.storage.s3 import S3MediaStore
 from intake import parsing
 from intake.parsing import Unreadable
@@ -39,9 +39,9 @@ _MOST_HELD_BYTES = 128 * 1024 * 1024
 class Wanted:
     """What an object asks for, by line, with the picture that belongs to it."""
 
-    wishes: dict[int, CreateVideo]
+    wishes: dict[int, CreateVideoRequest]
     dropped_at_ms: int
-    picture: Picture | None = None
+    picture: EncodedImage | None = None
     batch: bool = False
 
 
@@ -53,7 +53,7 @@ class Intake:
     database: Database
     store: S3MediaStore
 
-    def receive(self, dropped: Dropped, *, last: bool) -> str:
+    def receive(self, dropped: InboxObject, *, last: bool) -> str:
         """Take an object in; return what was done with it.
 
         What can be different in a moment (the database, a limit of requests or runs), and a mistake
@@ -74,10 +74,10 @@ class Intake:
             if may_change and not last:
                 raise
             done = self._refuse_finally(dropped, _refusal_of(error))
-        inbox_results.answer(self.database, self.store, dropped.object_id)
+        inbox_results.write_result(self.database, self.store, dropped.object_id)
         return done
 
-    def _take(self, dropped: Dropped) -> str:
+    def _take(self, dropped: InboxObject) -> str:
         caller = self._owner(dropped)
         wanted = self._read(dropped)
         if wanted is None:
@@ -97,7 +97,7 @@ class Intake:
             self.admission.start(order.run_id, order.row.session_id)
         return "started"
 
-    def _owner(self, dropped: Dropped) -> Caller:
+    def _owner(self, dropped: InboxObject) -> Caller:
         """Return on whose behalf it is, and count it as a request of theirs."""
         with self.database.transaction() as cursor:
             key = keys.owner(cursor, dropped.user_id, _ENDPOINT)
@@ -115,7 +115,7 @@ class Intake:
             raise refusal
         return caller
 
-    def _read(self, dropped: Dropped) -> Wanted | None:
+    def _read(self, dropped: InboxObject) -> Wanted | None:
         """Return what the object asks for; None for a picture that a JSON beside it speaks for."""
         extension = dropped.extension
         if extension in parsing.PICTURE:
@@ -128,7 +128,7 @@ class Intake:
                 allowed=[*parsing.JOB, *parsing.BATCH, *parsing.PICTURE],
                 code="inbox.type",
             )
-        file = self.store.take(
+        file = self.store.read_version(
             dropped.key, version_id=dropped.version_id, most_bytes=_MOST_JSON_BYTES
         )
         if extension in parsing.BATCH:
@@ -137,12 +137,12 @@ class Intake:
         picture = None if wish.has_picture else self._picture_beside(dropped)
         return Wanted({1: wish}, _milliseconds(file), picture)
 
-    def _of_picture(self, dropped: Dropped) -> Wanted | None:
+    def _of_picture(self, dropped: InboxObject) -> Wanted | None:
         if jobs := [key for key, end in self._beside(dropped).items() if end in parsing.JOB]:
             for key in jobs:
                 self._check_is_used(dropped.bucket, key)
             return None
-        file = self.store.take(
+        file = self.store.read_version(
             dropped.key, version_id=dropped.version_id, most_bytes=_MOST_PICTURE_BYTES
         )
         wish = parsing.of_metadata(file.metadata)
@@ -157,7 +157,7 @@ class Intake:
     def _check_is_used(self, bucket: str, key: str) -> None:
         """Raise InvalidInput if the JSON under the key needs no picture beside it, or did not."""
         try:
-            json = self.store.take(key, most_bytes=_MOST_JSON_BYTES)
+            json = self.store.read_version(key, most_bytes=_MOST_JSON_BYTES)
         except NotFound:  # it was taken away since
             return
         if parsing.names_a_picture(json.data):
@@ -165,7 +165,7 @@ class Intake:
                 "The JSON beside it names another picture, which is the one that is used.",
                 code="inbox.picture_beside",
             )
-        spoken_for = Dropped(bucket, key, json.version_id)
+        spoken_for = InboxObject(bucket, key, json.version_id)
         with self.database.transaction() as cursor:
             if inbox.went_without_picture(cursor, spoken_for.object_id):
                 raise InvalidInput(
@@ -174,7 +174,7 @@ class Intake:
                     code="inbox.late_picture",
                 )
 
-    def _picture_beside(self, dropped: Dropped) -> Picture | None:
+    def _picture_beside(self, dropped: InboxObject) -> EncodedImage | None:
         """Return the picture that belongs to a JSON.
 
         Raises InvalidInput if it is not clear which one that is, or it cannot be read: a video
@@ -197,18 +197,22 @@ class Intake:
                 code="inbox.picture_beside",
             )
         try:
-            file = self.store.take(known[0], most_bytes=_MOST_PICTURE_BYTES) if known else None
+            file = (
+                self.store.read_version(known[0], most_bytes=_MOST_PICTURE_BYTES) if known else None
+            )
         except NotFound:  # it was taken away since
             return None
         return _clean(file) if file else None
 
-    def _beside(self, dropped: Dropped) -> dict[str, str]:
+    def _beside(self, dropped: InboxObject) -> dict[str, str]:
         keys = [key for prefix in dropped.prefixes_beside for key in self.store.keys(prefix)]
         return dropped.ends_beside(keys)
 
-    def _orders(self, caller: Caller, dropped: Dropped, wanted: Wanted) -> dict[int, Order]:
+    def _orders(
+        self, caller: Caller, dropped: InboxObject, wanted: Wanted
+    ) -> dict[int, AdmittedVideo]:
         """Check every line; whatever one of them has wrong, nothing of the object is made."""
-        orders: dict[int, Order] = {}
+        orders: dict[int, AdmittedVideo] = {}
         faults, until = [], time.monotonic() + _MOST_FETCH_SECONDS
         for line, wish in wanted.wishes.items():
             new_id = _ids(wanted.dropped_at_ms, dropped, line)
@@ -221,7 +225,7 @@ class Intake:
             except VideoError as error:
                 if not wanted.batch or error.retryable:
                     raise
-                faults.append(problem.fault(error, f"/{line}"))
+                faults.append(problem.field_error(error, f"/{line}"))
             if wanted.batch and (time.monotonic() > until or _held(orders) > _MOST_HELD_BYTES):
                 raise InvalidInput(
                     f"The pictures that lines 1 to {line} name took too long to fetch, or are too "
@@ -230,19 +234,19 @@ class Intake:
                     code="inbox.pictures",
                 )
         if faults:
-            raise Unreadable(problem.of_faults(faults))
+            raise Unreadable(problem.from_field_errors(faults))
         return orders
 
-    def _refuse_finally(self, dropped: Dropped, refusal: Refusal) -> str:
+    def _refuse_finally(self, dropped: InboxObject, refusal: Refusal) -> str:
         """Refuse the object. Without the database it is answered all the same, and laid aside."""
         try:
             return self._refuse(dropped, refusal)
         except VideoError:
             taken = self._taken(dropped, problem=refusal)
-            inbox_results.answer_refused(self.store, taken)
+            inbox_results.write_refusal(self.store, taken)
             raise
 
-    def _refuse(self, dropped: Dropped, refusal: Refusal) -> str:
+    def _refuse(self, dropped: InboxObject, refusal: Refusal) -> str:
         taken = self._taken(dropped, problem=refusal)
         with self.database.transaction() as cursor:
             new = inbox.insert(cursor, taken)
@@ -250,9 +254,9 @@ class Intake:
         return "refused" if new else "known"
 
     def _taken(
-        self, dropped: Dropped, *, batch: bool = False, problem: Refusal | None = None
-    ) -> inbox.Taken:
-        return inbox.Taken(
+        self, dropped: InboxObject, *, batch: bool = False, problem: Refusal | None = None
+    ) -> inbox.ReceivedObject:
+        return inbox.ReceivedObject(
             object_id=dropped.object_id,
             user_id=dropped.user_id,
             object_key=dropped.key.replace("\0", "\ufffd"),  # which a row cannot hold
@@ -264,7 +268,7 @@ class Intake:
 
 def _refusal_of(error: Exception) -> Refusal:
     if isinstance(error, VideoError):
-        return problem.of_error(error)
+        return problem.from_error(error)
     logger.exception("object not taken in")
     metrics.add_metric("ObjectsFailed", MetricUnit.Count, 1)
     return problem.refusal(
@@ -275,7 +279,7 @@ def _refusal_of(error: Exception) -> Refusal:
     )
 
 
-def _held(orders: Mapping[int, Order]) -> int:
+def _held(orders: Mapping[int, AdmittedVideo]) -> int:
     return sum(len(order.picture.data) for order in orders.values() if order.picture)
 
 
@@ -283,17 +287,17 @@ def _name(key: str) -> str:
     return key.rpartition("/")[2]
 
 
-def _milliseconds(file: Taken) -> int:
+def _milliseconds(file: StoredVersion) -> int:
     return int(file.changed_at.timestamp() * 1000)
 
 
-def _ids(milliseconds: int, dropped: Dropped, line: int) -> Callable[[str], str]:
+def _ids(milliseconds: int, dropped: InboxObject, line: int) -> Callable[[str], str]:
     """Make ids that the same line of the same object always gets."""
     identity = (dropped.bucket, dropped.key, dropped.version_id, str(line))
     return lambda prefix: ids.fixed(prefix, milliseconds, *identity)
 
 
-def _clean(file: Taken) -> Picture:
+def _clean(file: StoredVersion) -> EncodedImage:
     # Imported here: Pillow is only needed for jobs with a picture.
     from common.media import images
 

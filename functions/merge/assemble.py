@@ -12,14 +12,23 @@ from common.domain.output import Format, OnBroken, Output
 from common.media import ffmpeg
 from common.media.ffmpeg_process import cores
 from common.media.mp4 import concat, writer
-from common.media.mp4.audio_track import Row
-from common.media.mp4.boxes import Unreadable
+from common.media.mp4.audio_track import AudioRow
+from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import Movie
 from merge import filters, probe, still_image, timeline, transcode, verify, warnings
 from merge.audio import decode, track
 from merge.audio.mixdown import Mixdown
-from merge.models import Clip, Cut, How, Part, Parts, Rendition, Soundtrack, Subtitles
-from merge.timeline import Facts, Plan
+from merge.models import (
+    Clip,
+    MergedScene,
+    MergedVideo,
+    Parts,
+    Rendition,
+    SceneTreatment,
+    Soundtrack,
+    Subtitles,
+)
+from merge.timeline import ClipProbe, MergePlan
 
 _MUX_SECONDS = 300
 _OPUS_BITS = 128_000
@@ -32,11 +41,11 @@ class _Broken:
     """What became of a clip that cannot be read."""
 
     scene: int
-    how: How
+    how: SceneTreatment
     reason: str
 
 
-def join(
+def merge_clips(
     clips: Mapping[int, Clip],
     output: Output,
     scratch: Path,
@@ -44,7 +53,7 @@ def join(
     subtitles: Subtitles | None = None,
     fonts_dir: Path | None = None,
     soundtrack: Soundtrack | None = None,
-) -> Cut:
+) -> MergedVideo:
     """Make one video of the clips (by scene number), in order, in the folder `scratch`.
 
     Clips that match are copied; the others are made like them, or all are encoded where that does
@@ -73,9 +82,9 @@ def join(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What `join` was given, once every clip was looked at."""
+    """What `merge_clips` was given, once every clip was looked at."""
 
-    found: list[Facts]
+    found: list[ClipProbe]
     broken: list[_Broken]
     output: Output
     subtitles: Subtitles | None
@@ -83,16 +92,16 @@ class _Job:
     soundtrack: Soundtrack | None
 
 
-def _join(job: _Job, folder: Path, pool: Executor) -> Cut:
+def _join(job: _Job, folder: Path, pool: Executor) -> MergedVideo:
     """Copy what matches; where clips do not go together after all, encode them all."""
 
-    def make(plan: Plan, folder: Path) -> Cut:
+    def make(plan: MergePlan, folder: Path) -> MergedVideo:
         parts = _parts(plan, job.broken)
         mixdown = Mixdown(job.output.loudness, parts, job.soundtrack, folder, pool)
-        maker = _Maker(job.output, parts, job.subtitles, job.fonts, folder, pool, mixdown)
+        maker = _Renderer(job.output, parts, job.subtitles, job.fonts, folder, pool, mixdown)
         return _cut(maker, plan, job.found)
 
-    plan = timeline.plan(job.found, job.output)
+    plan = timeline.plan_merge(job.found, job.output)
     try:
         return make(plan, folder)
     except MediaError as error:
@@ -105,20 +114,20 @@ def _join(job: _Job, folder: Path, pool: Executor) -> Cut:
         logger.warning("Clips do not go together", extra={"detail": error.detail})
     whole = folder / "whole"
     whole.mkdir()
-    return make(timeline.plan(job.found, job.output, copies=False), whole)
+    return make(timeline.plan_merge(job.found, job.output, copies=False), whole)
 
 
-def _cut(maker: "_Maker", plan: Plan, found: list[Facts]) -> Cut:
+def _cut(maker: "_Renderer", plan: MergePlan, found: list[ClipProbe]) -> MergedVideo:
     """Make the video and its renditions."""
     made, output = maker.make(plan, "final"), maker.output
     others = [
         maker.make(
-            timeline.plan(found, replace(output, shape=shape), rendition_of=plan),
+            timeline.plan_merge(found, replace(output, shape=shape), rendition_of=plan),
             f"final_{number}",
         )
         for number, shape in enumerate(output.renditions, 1)
     ]
-    return Cut(
+    return MergedVideo(
         path=made.path,
         frames=plan.frames,
         seconds=float(plan.seconds),
@@ -138,27 +147,27 @@ def _cut(maker: "_Maker", plan: Plan, found: list[Facts]) -> Cut:
 
 def _look(
     clips: Mapping[int, Clip], output: Output, scratch: Path, pool: Executor
-) -> tuple[list[Facts], list[_Broken]]:
+) -> tuple[list[ClipProbe], list[_Broken]]:
     """Look at every clip; what becomes of a broken one is decided here, before anything is made."""
 
-    def look(scene: int) -> Facts | MediaError:
+    def look(scene: int) -> ClipProbe | MediaError:
         try:
-            return probe.survey(scene, clips[scene], scratch)
+            return probe.probe_clip(scene, clips[scene], scratch)
         except MediaError as error:
             return error
 
     found, broken = [], []
     order = sorted(clips)
     for scene, facts in zip(order, pool.map(look, order), strict=True):
-        if isinstance(facts, Facts):
+        if isinstance(facts, ClipProbe):
             found.append(facts)
             continue
         if output.on_broken is OnBroken.FAIL:
             raise _refusal(scene, facts)
-        how = How.SKIPPED
+        how = SceneTreatment.SKIPPED
         if output.on_broken is OnBroken.STILL:
             found.append(_still(scene, clips[scene], facts))
-            how = How.STILL
+            how = SceneTreatment.STILL
         broken.append(_Broken(scene, how, facts.detail))
     if not found:
         raise MediaError("No clip can be read, so there is nothing to join.", code="merge.nothing")
@@ -168,10 +177,10 @@ def _look(
 def _without(
     failed: transcode.SceneFailed,
     clips: Mapping[int, Clip],
-    found: list[Facts],
+    found: list[ClipProbe],
     broken: list[_Broken],
     on_broken: OnBroken,
-) -> tuple[list[Facts], list[_Broken]]:
+) -> tuple[list[ClipProbe], list[_Broken]]:
     """Return the clips, and the broken ones, without a scene that could not be encoded.
 
     It is left out, or its picture held; raises `failed` where neither can be.
@@ -181,7 +190,7 @@ def _without(
     if own.is_still or (on_broken is OnBroken.SKIP and len(found) == 1):
         raise failed
     held = [_still(scene, clips[scene], failed)] if on_broken is OnBroken.STILL else []
-    how = How.STILL if held else How.SKIPPED
+    how = SceneTreatment.STILL if held else SceneTreatment.SKIPPED
     place = found.index(own)
     return (
         [*found[:place], *held, *found[place + 1 :]],
@@ -189,11 +198,11 @@ def _without(
     )
 
 
-def _still(scene: int, clip: Clip, error: MediaError) -> Facts:
+def _still(scene: int, clip: Clip, error: MediaError) -> ClipProbe:
     if clip.still is None or clip.seconds is None:
         raise _refusal(scene, error, " There is no picture to hold in its place.")
     try:
-        return probe.survey_still(scene, clip.still, clip.seconds)
+        return probe.probe_still(scene, clip.still, clip.seconds)
     except MediaError as other:
         raise _refusal(scene, error, f" Nor can its picture be held: {other.detail}") from other
 
@@ -209,13 +218,17 @@ def _refusal(scene: int, error: MediaError, more: str = "") -> MediaError:
     return refused
 
 
-def _parts(plan: Plan, broken: list[_Broken]) -> tuple[Part, ...]:
+def _parts(plan: MergePlan, broken: list[_Broken]) -> tuple[MergedScene, ...]:
     """Return what became of every scene, in order."""
     reasons = {clip.scene: clip.reason for clip in broken}
     parts = [
-        Part(
+        MergedScene(
             scene=shot.facts.scene,
-            how=How.STILL if shot.facts.is_still else How.COPIED if shot.copied else How.ENCODED,
+            how=SceneTreatment.STILL
+            if shot.facts.is_still
+            else SceneTreatment.COPIED
+            if shot.copied
+            else SceneTreatment.ENCODED,
             reason=reasons.get(shot.facts.scene, "" if shot.copied else shot.reason),
             start=float(shot.start / plan.rate),
             seconds=float(shot.frames / plan.rate),
@@ -225,15 +238,15 @@ def _parts(plan: Plan, broken: list[_Broken]) -> tuple[Part, ...]:
     ]
     starts = {part.scene: part.start for part in parts}
     for clip in broken:
-        if clip.how is How.SKIPPED:
+        if clip.how is SceneTreatment.SKIPPED:
             after = [starts[scene] for scene in starts if scene > clip.scene]
             start = min(after, default=float(plan.seconds))
-            parts.append(Part(clip.scene, clip.how, clip.reason, start, 0.0, 0))
+            parts.append(MergedScene(clip.scene, clip.how, clip.reason, start, 0.0, 0))
     return tuple(sorted(parts, key=lambda part: part.scene))
 
 
 @dataclass(frozen=True, slots=True)
-class _Maker:
+class _Renderer:
     """Makes the files of one run."""
 
     output: Output
@@ -246,7 +259,7 @@ class _Maker:
     # Of the clips that were encoded, by scene; a rendition needs no second look.
     looks: dict[int, ffmpeg.Look] = field(default_factory=dict)
 
-    def make(self, plan: Plan, name: str) -> Rendition:
+    def make(self, plan: MergePlan, name: str) -> Rendition:
         """Make one file as planned, and verify it."""
         pieces = self._pieces(plan)
         if self.output.format is Format.WEBM:
@@ -258,7 +271,7 @@ class _Maker:
                 piece.path.unlink(missing_ok=True)
         return Rendition(path, plan.size, path.stat().st_size, digest)
 
-    def _pieces(self, plan: Plan) -> list[Movie]:
+    def _pieces(self, plan: MergePlan) -> list[Movie]:
         """Return the pictures of every shot: the clip itself, or what was encoded of it."""
         encoded = [place for place, shot in enumerate(plan.shots) if not shot.copied]
         if not encoded:
@@ -267,7 +280,7 @@ class _Maker:
         colour = self.pool.submit(_colour, plan)
         new = {scene: facts for scene, facts in scenes.items() if scene not in self.looks}
         self.looks.update(zip(new, self.pool.map(_appearance, new.values()), strict=True))
-        bench = transcode.Bench(
+        bench = transcode.EncodeContext(
             plan=plan,
             output=self.output,
             frame=filters.Frame.of(plan.size, plan.rate, self.output, colour.result()),
@@ -289,7 +302,7 @@ class _Maker:
             for place, shot in enumerate(plan.shots)
         ]
 
-    def _mp4(self, plan: Plan, pieces: list[Movie], name: str) -> tuple[Path, str]:
+    def _mp4(self, plan: MergePlan, pieces: list[Movie], name: str) -> tuple[Path, str]:
         path, times = self.scratch / f"{name}.mp4", concat.starts(pieces)
         if self.mixdown.can_be_copied(plan):
             try:
@@ -298,19 +311,21 @@ class _Maker:
                     digest = self._written(plan, pieces, row, path)
                     checked.result()
                     return path, digest
-            except Unreadable:
+            except NotConcatenable:
                 pass  # Then it is encoded: the same sound, only slower.
         sound = None
         if self.mixdown.is_heard(plan):
             sound = track.encode(self.mixdown.samples(plan), self.scratch, times)
         return path, self._written(plan, pieces, sound, path)
 
-    def _written(self, plan: Plan, pieces: list[Movie], row: Row | None, path: Path) -> str:
+    def _written(
+        self, plan: MergePlan, pieces: list[Movie], row: AudioRow | None, path: Path
+    ) -> str:
         """Write and verify the file; return its SHA-256."""
         made = _spliced(pieces, row)
         return writer.write(made, path, lambda: verify.mp4(path, plan, pieces, made))
 
-    def _webm(self, plan: Plan, pieces: list[Movie], name: str) -> tuple[Path, str]:
+    def _webm(self, plan: MergePlan, pieces: list[Movie], name: str) -> tuple[Path, str]:
         """Join the pictures, and put them into a WebM together with the sound."""
         pictures, path = self.scratch / f"{name}.pictures.mp4", self.scratch / f"{name}.webm"
         writer.write(_spliced(pieces, None), pictures)
@@ -329,22 +344,22 @@ class _Maker:
             return path, hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _spliced(pieces: list[Movie], row: Row | None) -> concat.Splice:
+def _spliced(pieces: list[Movie], row: AudioRow | None) -> concat.Concatenation:
     try:
-        return concat.splice(pieces, row)
-    except Unreadable as unreadable:
+        return concat.concatenate(pieces, row)
+    except NotConcatenable as unreadable:
         raise MediaError(
             f"The scenes do not go together in one track: one of them {unreadable}.",
             code="merge.encoding",
         ) from unreadable
 
 
-def _movie(facts: Facts) -> Movie:
+def _movie(facts: ClipProbe) -> Movie:
     assert facts.movie is not None, "only a clip with an index of its own is copied"
     return facts.movie
 
 
-def _appearance(facts: Facts) -> ffmpeg.Look:
+def _appearance(facts: ClipProbe) -> ffmpeg.Look:
     return (
         ffmpeg.look(still_image.source(facts.path))
         if facts.is_still
@@ -352,7 +367,7 @@ def _appearance(facts: Facts) -> ffmpeg.Look:
     )
 
 
-def _colour(plan: Plan) -> filters.Colour:
+def _colour(plan: MergePlan) -> filters.Colour:
     """Return the colours to encode in: those of the clips that are copied, or the usual ones."""
     copied = next((shot.facts for shot in plan.shots if shot.copied), None)
     return filters.Colour.of(_appearance(copied)) if copied else filters.HIGH_DEFINITION

@@ -15,8 +15,8 @@ from common.domain import narration
 from common.domain.output import Size
 from merge import font_coverage
 from merge.audio import narration_timing
-from merge.audio.narration_timing import Speech
-from merge.models import Part
+from merge.audio.narration_timing import TimedNarration
+from merge.models import MergedScene
 from merge.scene_windows import window
 
 # As broadcasters do: two lines, each as long as an eye takes in at once.
@@ -54,8 +54,8 @@ class Cue:
 
 def cues(
     texts: Mapping[int, str],
-    parts: Sequence[Part],
-    spoken: Mapping[int, Speech] | None = None,
+    parts: Sequence[MergedScene],
+    spoken: Mapping[int, TimedNarration] | None = None,
     *,
     width: int = _LINE,
 ) -> list[Cue]:
@@ -98,7 +98,7 @@ def _shared(
 
 
 def _while_heard(
-    pieces: Sequence[tuple[str, ...]], spoken: Speech, end: float
+    pieces: Sequence[tuple[str, ...]], spoken: TimedNarration, end: float
 ) -> list[narration_timing.Span]:
     """Return when the pieces are heard, each held for a moment if there is time."""
     spans = narration_timing.timed([" ".join(lines) for lines in pieces], spoken)

@@ -12,7 +12,7 @@ from common.domain.output import Output, Size
 from merge import assemble, captions, font_coverage, previews
 from merge.audio import mix
 from merge.audio.mix import Track
-from merge.models import Clip, Cut, How, Parts, Rendition
+from merge.models import Clip, MergedVideo, Parts, Rendition, SceneTreatment
 
 _MEDIA_TYPES = {
     ".jpg": "image/jpeg",
@@ -29,7 +29,7 @@ _QUOTED = 8  # characters of a text that a warning names
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class DeliverablesRequest:
     """What is to be made, of what: clips and texts by scene, sound, and the kind of preview."""
 
     clips: Mapping[int, Clip]
@@ -40,7 +40,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class Deliverable:
     """A file on disk, with what is known of it; see `common.domain.video.File`."""
 
     kind: str
@@ -59,18 +59,18 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True)
-class Product:
+class Deliverables:
     """The cut, and every file that was made: the video first, then its shapes in their order.
 
     `warnings` tell the owner what differs from the request, those of the cut included.
     """
 
-    cut: Cut
-    files: tuple[Made, ...]
+    cut: MergedVideo
+    files: tuple[Deliverable, ...]
     warnings: tuple[str, ...] = ()
 
 
-def produce(order: Order, scratch: Path) -> Product:
+def render_deliverables(order: DeliverablesRequest, scratch: Path) -> Deliverables:
     """Make it all in the folder `scratch`; raises MediaError, which names the clip at fault.
 
     Captions are drawn in the scenes of which the fonts have every letter; all of them lie beside
@@ -93,7 +93,7 @@ def produce(order: Order, scratch: Path) -> Product:
     def sound(parts: Parts, seconds: float, clips: Path | None) -> Path:
         return mix.mix(order.track, clips, parts, seconds, scratch)
 
-    cut = assemble.join(
+    cut = assemble.merge_clips(
         order.clips,
         order.output,
         scratch,
@@ -108,9 +108,9 @@ def produce(order: Order, scratch: Path) -> Product:
         *_of_short_scenes(order, cut),
     ]
     if order.output.captions_burned:
-        in_cut = {part.scene for part in cut.parts if part.how is not How.SKIPPED}
+        in_cut = {part.scene for part in cut.parts if part.how is not SceneTreatment.SKIPPED}
         warnings += [*_of_unread(unread, in_cut), *_of_signs(drawn, in_cut)]
-    return Product(cut, tuple(_files(order, cut, scratch, captioned=burned)), tuple(warnings))
+    return Deliverables(cut, tuple(_files(order, cut, scratch, captioned=burned)), tuple(warnings))
 
 
 def _of_unread(texts: Mapping[int, str], in_cut: Collection[int]) -> Iterator[str]:
@@ -132,7 +132,7 @@ def _of_signs(texts: Mapping[int, str], in_cut: Collection[int]) -> Iterator[str
             )
 
 
-def _of_narrations(order: Order, cut: Cut) -> Iterator[str]:
+def _of_narrations(order: DeliverablesRequest, cut: MergedVideo) -> Iterator[str]:
     """Say which narrations had to be changed to fit into their scenes."""
     for scene, spoken in sorted(order.track.spoken(cut.parts).items()):
         if spoken.is_cut_off:
@@ -148,7 +148,7 @@ def _of_narrations(order: Order, cut: Cut) -> Iterator[str]:
             )
 
 
-def _of_music(order: Order, cut: Cut) -> Iterator[str]:
+def _of_music(order: DeliverablesRequest, cut: MergedVideo) -> Iterator[str]:
     """Say if the music comes and goes faster than requested."""
     music, most = order.track.music, cut.seconds / 2
     if music and max(music.fade_in, music.fade_out) > most:
@@ -158,12 +158,12 @@ def _of_music(order: Order, cut: Cut) -> Iterator[str]:
         )
 
 
-def _of_short_scenes(order: Order, cut: Cut) -> Iterator[str]:
+def _of_short_scenes(order: DeliverablesRequest, cut: MergedVideo) -> Iterator[str]:
     """Say of which scenes the captions end early, or are left out."""
     shown: dict[int, str] = {}
     for cue in captions.cues(order.texts, cut.parts, order.track.spoken(cut.parts)):
         shown[cue.scene] = shown.get(cue.scene, "") + "".join(cue.lines)
-    in_cut = {part.scene for part in cut.parts if part.how is not How.SKIPPED}
+    in_cut = {part.scene for part in cut.parts if part.how is not SceneTreatment.SKIPPED}
     for scene, text in sorted(order.texts.items()):
         if scene in in_cut and _letters(shown.get(scene, "")) != _letters(text):
             yield f"Scene {scene}: the captions are not complete, because the scene is too short."
@@ -178,10 +178,12 @@ def _quoted(characters: str) -> str:
     return f"{some} and others" if len(characters) > _QUOTED else some
 
 
-def _files(order: Order, cut: Cut, scratch: Path, *, captioned: bool) -> Iterator[Made]:
+def _files(
+    order: DeliverablesRequest, cut: MergedVideo, scratch: Path, *, captioned: bool
+) -> Iterator[Deliverable]:
     itself = Rendition(cut.path, cut.size, cut.size_bytes, cut.sha256)
     for kind, one in (("video", itself), *(("rendition", other) for other in cut.renditions)):
-        yield Made(
+        yield Deliverable(
             *(kind, one.path, one.size_bytes, one.sha256),
             size=one.size,
             seconds=cut.seconds,
@@ -205,7 +207,9 @@ def _files(order: Order, cut: Cut, scratch: Path, *, captioned: bool) -> Iterato
         yield _made("captions", path)
 
 
-def _made(kind: str, path: Path, *, scene: int | None = None, size: Size | None = None) -> Made:
+def _made(
+    kind: str, path: Path, *, scene: int | None = None, size: Size | None = None
+) -> Deliverable:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Made(kind, path, path.stat().st_size, digest, scene, size)
+    return Deliverable(kind, path, path.stat().st_size, digest, scene, size)

@@ -13,19 +13,19 @@ from common.application.pipeline_step import RunEvent, step
 from common.database import Database, narrations, runs, scenes, videos
 from common.database.narrations import Narration
 from common.database.scenes import Frame
-from common.database.videos import Final, Video
+from common.database.videos import FinalVideo, Video
 from common.domain.errors import MediaError, NotFound
 from common.domain.output import Output, Shape
 from common.domain.video import RATIOS, File, Stage
 from common.media.scratch import scratch
-from common.schemas.output import Music as MusicWish
-from common.schemas.output import OutputWish
+from common.schemas.output import MusicSpec as MusicWish
+from common.schemas.output import OutputSpec
 from common.settings import AssemblySettings, load
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
 from merge import deliverables
 from merge.audio.mix import Music, Track
-from merge.deliverables import Made, Order, Product
+from merge.deliverables import Deliverable, Deliverables, DeliverablesRequest
 from merge.models import Clip
 
 _TRANSFERS = 8
@@ -57,7 +57,7 @@ def handler(event: RunEvent) -> dict[str, Any]:
         clips = scenes.finished_clips(cursor, event.video_id)
         frames = scenes.frames(cursor, event.video_id)
         said = narrations.of_video(cursor, event.video_id)
-        wished = OutputWish.model_validate(video.output).music
+        wished = OutputSpec.model_validate(video.output).music
         tune = music.find(cursor, wished, video.user_id).key if wished else None
         final = videos.final(cursor, event.video_id)
     wanted = range(1, video.frame_count + 1)
@@ -70,8 +70,8 @@ def handler(event: RunEvent) -> dict[str, Any]:
     if final is None or not _is_of(final, list(keys.values()), video.output):
         version = final.version + 1 if final else 1
         with scratch("merge") as room:
-            order = _order(Rows(video, frames, clips, said, tune), room)
-            product = deliverables.produce(order, room)
+            order = _request(Rows(video, frames, clips, said, tune), room)
+            product = deliverables.render_deliverables(order, room)
             files = _publish(product, MediaFolder(video.user_id, video.session_id), version)
         final = _final(product, files, version, list(keys.values()), video.output, said)
         with database().transaction() as cursor:
@@ -87,7 +87,7 @@ def handler(event: RunEvent) -> dict[str, Any]:
     }
 
 
-def _is_of(final: Final, clip_keys: Sequence[str], output: Mapping[str, Any]) -> bool:
+def _is_of(final: FinalVideo, clip_keys: Sequence[str], output: Mapping[str, Any]) -> bool:
     """Say whether it is the cut of these clips that is wished for."""
     return final.clip_keys in (None, clip_keys) and final.output == output
 
@@ -103,9 +103,9 @@ class Rows:
     music_key: str | None
 
 
-def _order(rows: Rows, room: Path) -> Order:
+def _request(rows: Rows, room: Path) -> DeliverablesRequest:
     """Fetch everything that goes into the video, and say what is to be made of it."""
-    wish = OutputWish.model_validate(rows.video.output)
+    wish = OutputSpec.model_validate(rows.video.output)
     stills = {frame.frame_number: frame.image_key for frame in rows.frames}
     shown = {room / f"clip_{n:03d}.mp4": clip.video_key for n, clip in rows.clips.items()}
     if wish.on_broken == "still":
@@ -126,9 +126,9 @@ def _order(rows: Rows, room: Path) -> Order:
     }
     texts = {frame.frame_number: frame.description for frame in rows.frames}
     texts |= {scene: one.text for scene, one in rows.said.items()}
-    return Order(
+    return DeliverablesRequest(
         clips=clips,
-        output=_shaped(wish.noun(), rows.video),
+        output=_shaped(wish.to_output(), rows.video),
         texts=texts,
         track=Track(
             {scene: room / f"narration_{scene:03d}.wav" for scene in spoken},
@@ -166,7 +166,7 @@ def _fetch(shown: Mapping[Path, str], heard: Mapping[Path, str]) -> None:
                 done.result()
 
 
-def _publish(product: Product, folder: MediaFolder, version: int) -> list[File]:
+def _publish(product: Deliverables, folder: MediaFolder, version: int) -> list[File]:
     """Store every file, the video last: whoever sees it finds all that goes with it."""
     files = [_file(made, number, folder, version) for number, made in enumerate(product.files)]
     video, *others = zip(files, product.files, strict=True)
@@ -177,13 +177,13 @@ def _publish(product: Product, folder: MediaFolder, version: int) -> list[File]:
     return files
 
 
-def _store(file: File, made: Made) -> None:
+def _store(file: File, made: Deliverable) -> None:
     # Without it, browsers may read the text as Latin-1.
     charset = "; charset=utf-8" if file.kind == "captions" else ""
     store().put_file(file.key, made.path, f"{file.media_type}{charset}")
 
 
-def _file(made: Made, number: int, folder: MediaFolder, version: int) -> File:
+def _file(made: Deliverable, number: int, folder: MediaFolder, version: int) -> File:
     suffix = made.path.suffix.removeprefix(".")
     keys = {
         "video": lambda: folder.final(version, suffix),
@@ -209,16 +209,16 @@ def _file(made: Made, number: int, folder: MediaFolder, version: int) -> File:
 
 
 def _final(
-    product: Product,
+    product: Deliverables,
     files: list[File],
     version: int,
     clip_keys: list[str],
     output: dict[str, Any],
     said: Mapping[int, Narration],
-) -> Final:
+) -> FinalVideo:
     cut = product.cut
     poster = next(file for file in files if file.kind == "poster")
-    return Final(
+    return FinalVideo(
         version=version,
         video_key=files[0].key,
         poster_key=poster.key,

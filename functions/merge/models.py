@@ -25,7 +25,7 @@ class Clip:
     seconds: float | None = None
 
 
-class How(StrEnum):
+class SceneTreatment(StrEnum):
     """What was done with a scene's clip."""
 
     COPIED = "copied"  # its encoded pictures are in the cut as they came
@@ -35,21 +35,21 @@ class How(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class MergedScene:
     """One scene in the cut: what was done and why, and where it lies, in seconds.
 
     With transitions, scenes overlap: a scene starts before the one before it has ended.
     """
 
     scene: int
-    how: How
+    how: SceneTreatment
     reason: str
     start: float
     seconds: float
     frames: int
 
 
-Parts = tuple[Part, ...]
+Parts = tuple[MergedScene, ...]
 
 Subtitles = Callable[[Parts, Size], Path]
 """Writes the captions to burn in (SRT or ASS), once it is known when each scene begins.
@@ -75,7 +75,7 @@ class Rendition:
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
+class MergedVideo:
     """A finished video on disk, verified; `renditions` are the same in other shapes.
 
     `warnings` tell the owner what differs from the request.
@@ -89,6 +89,6 @@ class Cut:
     size: Size
     fps: Fraction
     has_sound: bool
-    parts: tuple[Part, ...]
+    parts: tuple[MergedScene, ...]
     renditions: tuple[Rendition, ...] = ()
     warnings: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from common.media import ffmpeg, ffmpeg_process
-from merge.models import How, Part
+from merge.models import MergedScene, SceneTreatment
 from merge.scene_windows import own_window
 
 GRID = "scale=32:18:flags=area,format=gray"
@@ -69,7 +69,9 @@ def at(video: Path, seconds: float, scratch: Path) -> Contrast:
     return contrast(found[0]) if found else Contrast(0, 0, is_blank=True)
 
 
-def best(video: Path, part: Part, parts: Sequence[Part], scratch: Path) -> tuple[Contrast, float]:
+def best(
+    video: Path, part: MergedScene, parts: Sequence[MergedScene], scratch: Path
+) -> tuple[Contrast, float]:
     """Look at every picture of a scene; return how much there is to see in the best, and when.
 
     Of a scene that overlaps with others only the pictures are looked at that are its own.
@@ -105,6 +107,6 @@ def best(video: Path, part: Part, parts: Sequence[Part], scratch: Path) -> tuple
     return most, max(0.0, start + (found.index(most) - 0.5) * step)
 
 
-def shown(parts: Sequence[Part]) -> list[Part]:
+def shown(parts: Sequence[MergedScene]) -> list[MergedScene]:
     """Return the scenes that are in the video."""
-    return [part for part in parts if part.how is not How.SKIPPED]
+    return [part for part in parts if part.how is not SceneTreatment.SKIPPED]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from common.media import ffmpeg, ffmpeg_process
 from merge import poster_frames
-from merge.models import How, Part
+from merge.models import MergedScene, SceneTreatment
 from merge.scene_windows import window
 
 THUMBNAIL_WIDTH = 320
@@ -17,7 +17,7 @@ _PREVIEW_SCENES, _PREVIEW_SECONDS, _PREVIEW_FPS = 6, 1.0, 10
 _GIF = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=bayer:bayer_scale=3"
 
 
-def posters(video: Path, parts: Sequence[Part], scratch: Path) -> dict[str, Path]:
+def posters(video: Path, parts: Sequence[MergedScene], scratch: Path) -> dict[str, Path]:
     """Write a picture of the video, in its own size, as JPEG and WebP; by suffix.
 
     It is the first one, or of the first scene that is not blank throughout the best one.
@@ -68,7 +68,7 @@ def posters(video: Path, parts: Sequence[Part], scratch: Path) -> dict[str, Path
     return {"jpg": jpeg, "webp": webp}
 
 
-def thumbnails(video: Path, parts: Sequence[Part], scratch: Path) -> Mapping[int, Path]:
+def thumbnails(video: Path, parts: Sequence[MergedScene], scratch: Path) -> Mapping[int, Path]:
     """Write a small JPEG of each scene that is in the video; by scene.
 
     Of a clip that was copied it is the first picture, which can be decoded without any other, so
@@ -77,7 +77,7 @@ def thumbnails(video: Path, parts: Sequence[Part], scratch: Path) -> Mapping[int
     """
     shown = poster_frames.shown(parts)
     targets = {part.scene: scratch / f"thumbnail_{part.scene:03d}.jpg" for part in shown}
-    copied = [part for part in shown if part.how is How.COPIED]
+    copied = [part for part in shown if part.how is SceneTreatment.COPIED]
     first = _first_pictures(video, copied, scratch) if copied else []
     if len(first) == len(copied):
         for part, (path, contrast) in zip(copied, first, strict=True):
@@ -85,9 +85,9 @@ def thumbnails(video: Path, parts: Sequence[Part], scratch: Path) -> Mapping[int
             if not contrast.is_blank:
                 shown.remove(part)
 
-    def make(part: Part) -> None:
+    def make(part: MergedScene) -> None:
         before = max(0.0, part.start - part.seconds / part.frames / 2)
-        moment = before if part.how is How.COPIED else sum(window(part, parts)) / 2
+        moment = before if part.how is SceneTreatment.COPIED else sum(window(part, parts)) / 2
         usual = poster_frames.at(video, moment, scratch)
         if usual.is_blank:
             found, better = poster_frames.best(video, part, parts, scratch)
@@ -119,7 +119,7 @@ def thumbnails(video: Path, parts: Sequence[Part], scratch: Path) -> Mapping[int
 
 
 def _first_pictures(
-    video: Path, parts: Sequence[Part], scratch: Path
+    video: Path, parts: Sequence[MergedScene], scratch: Path
 ) -> list[tuple[Path, poster_frames.Contrast]]:
     """Write the first picture of each of these scenes, and judge it.
 
@@ -166,7 +166,7 @@ def _first_pictures(
     return list(zip(sorted(scratch.glob("first_*.jpg")), judged, strict=True))
 
 
-def preview(video: Path, parts: Sequence[Part], suffix: str, scratch: Path) -> Path:
+def preview(video: Path, parts: Sequence[MergedScene], suffix: str, scratch: Path) -> Path:
     """Write a small moving picture as `gif` or `webp`, repeated for ever.
 
     It begins with a picture that is not blank, if there is one.
@@ -202,7 +202,7 @@ def preview(video: Path, parts: Sequence[Part], suffix: str, scratch: Path) -> P
     return target
 
 
-def _piece(part: Part, parts: Sequence[Part]) -> tuple[float, float]:
+def _piece(part: MergedScene, parts: Sequence[MergedScene]) -> tuple[float, float]:
     """Return when the middle second of a scene begins, and how long it is."""
     start, end = window(part, parts)
     length = min(_PREVIEW_SECONDS, end - start)

@@ -12,24 +12,24 @@ from common.domain.errors import MediaError
 from common.domain.output import Size
 from common.media import demuxers, ffmpeg
 from common.media.mp4 import audio_track, movie, nal
-from common.media.mp4.boxes import Unreadable
+from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import Movie
 from merge import still_image
 from merge.models import Clip
-from merge.timeline import Facts, steady_rate, varying_rate
+from merge.timeline import ClipProbe, steady_rate, varying_rate
 
 _COPY_SECONDS = 60
 _STILL_RATE = Fraction(24)
 
 
-def survey(scene: int, clip: Clip, scratch: Path) -> Facts:
+def probe_clip(scene: int, clip: Clip, scratch: Path) -> ClipProbe:
     """Return what is known of the clip; raises MediaError if it is broken, or not there."""
     if not clip.path.exists():
         raise MediaError("It is not there any more.")
     try:
         found = _by_index(clip, clip.path)
         why = ""
-    except Unreadable as unreadable:
+    except NotConcatenable as unreadable:
         found, why = None, f"it {unreadable}"
     if found is None:
         if clip.frames is None:
@@ -46,10 +46,10 @@ def survey(scene: int, clip: Clip, scratch: Path) -> Facts:
     return _by_movie(scene, clip, found)
 
 
-def survey_still(scene: int, still: Path, seconds: float) -> Facts:
+def probe_still(scene: int, still: Path, seconds: float) -> ClipProbe:
     """Return what is known of the picture that is held in the place of a broken clip."""
     look = ffmpeg.look(still_image.source(still))
-    return Facts(
+    return ClipProbe(
         scene=scene,
         path=still,
         size=(look.width, look.height),
@@ -80,7 +80,7 @@ def _same_count(found: int, counted: int) -> None:
         raise MediaError(f"It has {found} pictures; {counted} were counted when it was collected.")
 
 
-def _rewrapped(scene: int, clip: Clip, listed: ffmpeg.Facts, scratch: Path) -> Movie | None:
+def _rewrapped(scene: int, clip: Clip, listed: ffmpeg.MediaInfo, scratch: Path) -> Movie | None:
     """Return the clip in a plain MP4 without encoding it, if that makes it one that can be joined.
 
     It does for fragments and QuickTime files.
@@ -97,17 +97,17 @@ def _rewrapped(scene: int, clip: Clip, listed: ffmpeg.Facts, scratch: Path) -> M
         )
         found = movie.read(target)
         nal.check(found, holes=False)
-    except (MediaError, Unreadable):
+    except (MediaError, NotConcatenable):
         target.unlink(missing_ok=True)
         return None
     return found if len(found.pictures.samples) == listed.frames else None
 
 
-def _by_movie(scene: int, clip: Clip, found: Movie) -> Facts:
+def _by_movie(scene: int, clip: Clip, found: Movie) -> ClipProbe:
     pictures = found.pictures
     aspect = pictures.entry.pixel_aspect
     is_h264 = pictures.entry.avc is not None
-    return Facts(
+    return ClipProbe(
         scene=scene,
         path=clip.path,
         size=_square((pictures.entry.width, pictures.entry.height), aspect),
@@ -121,7 +121,7 @@ def _by_movie(scene: int, clip: Clip, found: Movie) -> Facts:
     )
 
 
-def _by_listing(scene: int, clip: Clip, listed: ffmpeg.Facts, why: str) -> Facts:
+def _by_listing(scene: int, clip: Clip, listed: ffmpeg.MediaInfo, why: str) -> ClipProbe:
     look = ffmpeg.look_at(clip.path)
     if not listed.rising:
         raise MediaError("Its time stamps do not rise.")
@@ -130,7 +130,7 @@ def _by_listing(scene: int, clip: Clip, listed: ffmpeg.Facts, why: str) -> Facts
         rate = steady_rate(listed.frames, seconds)
     else:
         rate = varying_rate(listed.mean_step, listed.median_step)
-    return Facts(
+    return ClipProbe(
         scene=scene,
         path=clip.path,
         size=_square((look.width, look.height), look.sample_aspect),

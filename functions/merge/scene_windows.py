@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 
-from merge.models import How, Part
+from merge.models import MergedScene, SceneTreatment
 
 
-def own_window(part: Part, parts: Sequence[Part]) -> tuple[float, float]:
+def own_window(part: MergedScene, parts: Sequence[MergedScene]) -> tuple[float, float]:
     """Return from when to when, in seconds, the video shows this scene alone.
 
     A scene that overlaps with others all the time has the time in which it is shown most.
     """
     start, end = part.start, part.start + part.seconds
-    shown = [one for one in parts if one.how is not How.SKIPPED and one is not part]
+    shown = [one for one in parts if one.how is not SceneTreatment.SKIPPED and one is not part]
     for other in shown:
         if other.start < part.start:
             start = max(start, other.start + other.seconds)
@@ -20,14 +20,14 @@ def own_window(part: Part, parts: Sequence[Part]) -> tuple[float, float]:
     return (start, end) if start < end else window(part, parts)
 
 
-def window(part: Part, parts: Sequence[Part]) -> tuple[float, float]:
+def window(part: MergedScene, parts: Sequence[MergedScene]) -> tuple[float, float]:
     """Return from when to when, in seconds, the video is more this scene than another.
 
     In a transition that is until its middle. A scene that was left out has no time.
     """
-    if part.how is How.SKIPPED:
+    if part.how is SceneTreatment.SKIPPED:
         return part.start, part.start
-    shown = [one for one in parts if one.how is not How.SKIPPED]
+    shown = [one for one in parts if one.how is not SceneTreatment.SKIPPED]
     place = shown.index(part)
     start, end = part.start, part.start + part.seconds
     if place:

@@ -35,7 +35,7 @@ _JITTER = Fraction(2, 100)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ClipProbe:
     """What is known of a scene's clip, or of the picture that is held in its place.
 
     `size` is in square pixels, upright; `rate` is pictures a second. `movie` is the clip by its own
@@ -67,13 +67,13 @@ class SoundPlan(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Shot:
+class Segment:
     """One scene in the cut. Counts are of pictures; `start` from the beginning of the cut.
 
     The first `shared` pictures overlap with the scene before.
     """
 
-    facts: Facts
+    facts: ClipProbe
     copied: bool
     reason: str
     start: int
@@ -82,15 +82,15 @@ class Shot:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class MergePlan:
     """A cut to be made. `model` is the entry of the clips that are copied, if any are."""
 
     size: Size
     rate: Fraction
     scale: int
-    shots: tuple[Shot, ...]
+    shots: tuple[Segment, ...]
     sound: SoundPlan
-    model: sample_entry.Visual | None
+    model: sample_entry.VideoSampleEntry | None
 
     @property
     def frames(self) -> int:
@@ -113,13 +113,13 @@ class Plan:
         return after - self.shots[place].start
 
 
-def plan(
-    clips: Sequence[Facts],
+def plan_merge(
+    clips: Sequence[ClipProbe],
     output: Output,
     *,
-    rendition_of: Plan | None = None,
+    rendition_of: MergePlan | None = None,
     copies: bool = True,
-) -> Plan:
+) -> MergePlan:
     """Plan the cut of the clips, which are in order; raises MediaError if there are none.
 
     For a rendition `output.shape` is that of the rendition, and the timing that of the first cut.
@@ -127,24 +127,24 @@ def plan(
     """
     if not clips:
         raise MediaError("There are no clips to join.", code="merge.nothing")
-    leader = _leader(clips)
+    leader = _dominant_format(clips)
     if rendition_of is not None:
         size, rate = output.shape.of(rendition_of.size), rendition_of.rate
         whole = "it is another shape of the video"
     else:
         size, rate = output.shape.of(leader.size), output.fps or _slower(leader.rate)
         whole = _whole(output) if copies else "the clips do not go together as they came"
-    kept = {} if whole else _kept(clips, size, rate)
+    kept = {} if whole else _stream_copyable(clips, size, rate)
     clock = next(iter(kept.values())).pictures if kept else None
     shots = [
-        Shot(facts, copied=True, reason="", start=0, frames=0)
+        Segment(facts, copied=True, reason="", start=0, frames=0)
         if facts.scene in kept
-        else Shot(
+        else Segment(
             facts, copied=False, reason=whole or _reason(facts, size, rate), start=0, frames=0
         )
         for facts in clips
     ]
-    return Plan(
+    return MergePlan(
         size=size,
         rate=rate,
         scale=clock.scale if clock else _scale(rate),
@@ -185,7 +185,7 @@ def _nearest(measured: Fraction) -> Fraction:
     return min(_RATES, key=lambda rate: abs(rate - measured))
 
 
-def _leader(clips: Sequence[Facts]) -> Facts:
+def _dominant_format(clips: Sequence[ClipProbe]) -> ClipProbe:
     """Return the first clip of the kind (size and rate) that fills most of the time."""
     moving = [facts for facts in clips if not facts.is_still] or list(clips)
     seconds: dict[tuple[Size, Fraction], Fraction] = {}
@@ -217,7 +217,7 @@ def _whole(output: Output) -> str:
     return "captions are burned in" if output.captions_burned else ""
 
 
-def _reason(facts: Facts, size: Size, rate: Fraction) -> str:
+def _reason(facts: ClipProbe, size: Size, rate: Fraction) -> str:
     """Return why a clip differs from the cut that was planned."""
     if facts.is_still:
         return "the picture is held"
@@ -228,7 +228,7 @@ def _reason(facts: Facts, size: Size, rate: Fraction) -> str:
     return facts.why or "its encoder set-up is not that of the other clips"
 
 
-def _kept(clips: Sequence[Facts], size: Size, rate: Fraction) -> dict[int, Movie]:
+def _stream_copyable(clips: Sequence[ClipProbe], size: Size, rate: Fraction) -> dict[int, Movie]:
     """Return the clips that can be copied, by scene: the kind that fills most of the time."""
     kinds: dict[tuple[object, ...], dict[int, Movie]] = {}
     for facts in clips:
@@ -261,8 +261,8 @@ def _agreeing(movies: dict[int, Movie]) -> dict[int, Movie]:
     return kept
 
 
-def _together(movies: Iterable[Movie]) -> sample_entry.Visual | None:
-    joined: sample_entry.Visual | None = None
+def _together(movies: Iterable[Movie]) -> sample_entry.VideoSampleEntry | None:
+    joined: sample_entry.VideoSampleEntry | None = None
     for movie in movies:
         joined = together(joined or movie.pictures.entry, movie.pictures.entry)
     return joined
@@ -275,7 +275,7 @@ def _overlap(output: Output, rate: Fraction) -> int:
     return max(1, round(Fraction(output.transition_seconds) * rate))
 
 
-def _placed(shots: Sequence[Shot], rate: Fraction, overlap: int) -> tuple[Shot, ...]:
+def _placed(shots: Sequence[Segment], rate: Fraction, overlap: int) -> tuple[Segment, ...]:
     """Count the pictures of each shot, and give it its place.
 
     A clip that is copied has the pictures that it has. The others end at the picture nearest to
@@ -292,7 +292,7 @@ def _placed(shots: Sequence[Shot], rate: Fraction, overlap: int) -> tuple[Shot, 
             ideal = (made + count) / rate
         counts.append(count)
         made += count
-    placed, end = list[Shot](), 0
+    placed, end = list[Segment](), 0
     for place, shot in enumerate(shots):
         shared = min(overlap, counts[place] // 2, counts[place - 1] // 2) if place else 0
         placed.append(replace(shot, start=end - shared, frames=counts[place], shared=shared))
@@ -300,7 +300,7 @@ def _placed(shots: Sequence[Shot], rate: Fraction, overlap: int) -> tuple[Shot, 
     return tuple(placed)
 
 
-def _sound(clips: Sequence[Facts], output: Output) -> SoundPlan:
+def _sound(clips: Sequence[ClipProbe], output: Output) -> SoundPlan:
     """Keep sound as it came if all of it is of one kind and the scenes do not overlap."""
     if not any(facts.has_sound for facts in clips):
         return SoundPlan.NONE

@@ -9,12 +9,12 @@ from common.domain.errors import MediaError
 from common.domain.output import Format, Output
 from common.media import ffmpeg, ffmpeg_process
 from common.media.mp4 import concat, movie
-from common.media.mp4.boxes import Unreadable
+from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import Movie
 from common.media.mp4.sample_entry import Avc
 from merge import filters, still_image
 from merge.filters import Frame
-from merge.timeline import Facts, Plan
+from merge.timeline import ClipProbe, MergePlan
 
 PREFIX = "shot_"
 """How the names of files with encoded shots begin."""
@@ -46,10 +46,10 @@ class SceneFailed(MediaError):
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class EncodeContext:
     """What all shots of a cut are encoded with."""
 
-    plan: Plan
+    plan: MergePlan
     output: Output
     frame: Frame
     looks: Mapping[int, ffmpeg.Look]  # by scene
@@ -59,7 +59,7 @@ class Bench:
     threads: int
 
 
-def encode(bench: Bench, place: int) -> Movie:
+def encode(bench: EncodeContext, place: int) -> Movie:
     """Encode the pictures from the start of a shot to that of the next one.
 
     Raises MediaError, naming the scene, if it does not come to what was planned.
@@ -82,7 +82,7 @@ def encode(bench: Bench, place: int) -> Movie:
             memory=_memory(bench, place),
         )
         made = _as_model(movie.read(target), plan)
-    except (MediaError, Unreadable) as error:
+    except (MediaError, NotConcatenable) as error:
         code = error.error_code if isinstance(error, MediaError) else "merge.encoding"
         if code == MediaError.code:
             code = "merge.encoding"
@@ -92,7 +92,7 @@ def encode(bench: Bench, place: int) -> Movie:
     return made
 
 
-def _as_model(made: Movie, plan: Plan) -> Movie:
+def _as_model(made: Movie, plan: MergePlan) -> Movie:
     """Return it with the colour boxes of the clips that are copied.
 
     It was encoded in their colours. Not every program writes these into the entry, nor in one form.
@@ -103,7 +103,7 @@ def _as_model(made: Movie, plan: Plan) -> Movie:
     return replace(made, pictures=replace(made.pictures, entry=entry))
 
 
-def _check(made: Movie, plan: Plan, facts: Facts, wanted: int) -> None:
+def _check(made: Movie, plan: MergePlan, facts: ClipProbe, wanted: int) -> None:
     pictures = made.pictures
     size = (pictures.entry.width, pictures.entry.height)
     if len(pictures.samples) != wanted or pictures.rate != plan.rate or size != plan.size:
@@ -120,22 +120,22 @@ def _check(made: Movie, plan: Plan, facts: Facts, wanted: int) -> None:
         )
 
 
-def _inputs(bench: Bench, place: int) -> list[str]:
+def _inputs(bench: EncodeContext, place: int) -> list[str]:
     shots, shot = bench.plan.shots, bench.plan.shots[place]
     opened = [shots[place - 1].facts, shot.facts] if shot.shared else [shot.facts]
     return [part for facts in opened for part in _source(facts)]
 
 
-def _source(facts: Facts) -> list[str]:
+def _source(facts: ClipProbe) -> list[str]:
     return still_image.source(facts.path) if facts.is_still else ffmpeg.source(facts.path)
 
 
-def _stream(facts: Facts) -> int:
+def _stream(facts: ClipProbe) -> int:
     """Return the index of the video stream in the file."""
     return 0 if facts.is_still else ffmpeg.video_index(facts.path)
 
 
-def _graph(bench: Bench, place: int) -> str:
+def _graph(bench: EncodeContext, place: int) -> str:
     plan, shot = bench.plan, bench.plan.shots[place]
     wanted = plan.own_frames(place)
     number = 1 if shot.shared else 0
@@ -163,7 +163,7 @@ def _graph(bench: Bench, place: int) -> str:
     return ";".join(parts)
 
 
-def _encoder(bench: Bench) -> list[str]:
+def _encoder(bench: EncodeContext) -> list[str]:
     plan, keys = bench.plan, str(round(_KEY_SECONDS * bench.plan.rate))
     if bench.output.format is Format.WEBM:
         return [*_VP9, "-g", keys]
@@ -175,15 +175,15 @@ def _encoder(bench: Bench) -> list[str]:
     return [*_H264, "-profile:v", profile, "-x264-params", f"sps-id={number}{thin}", "-g", keys]
 
 
-def _is_large(plan: Plan) -> bool:
+def _is_large(plan: MergePlan) -> bool:
     return plan.size[0] * plan.size[1] > _THIN_PIXELS
 
 
-def _filter_threads(plan: Plan) -> int:
+def _filter_threads(plan: MergePlan) -> int:
     return 1 if _is_large(plan) else ffmpeg_process.cores()
 
 
-def _memory(bench: Bench, place: int) -> int:
+def _memory(bench: EncodeContext, place: int) -> int:
     """Return how many MiB a shot takes, by its size and that of its clips.
 
     Measured (docs/decisions/0014), with a tenth added. The budget lets as many shots run as fit.

@@ -14,21 +14,21 @@ from pathlib import Path
 from common.domain.errors import MediaError
 from common.media import ffmpeg
 from common.media.mp4 import movie
-from common.media.mp4.boxes import Unreadable
-from common.media.mp4.concat import Splice
+from common.media.mp4.boxes import NotConcatenable
+from common.media.mp4.concat import Concatenation
 from common.media.mp4.movie import AAC_SAMPLES, Movie
-from merge.timeline import Plan
+from merge.timeline import MergePlan
 
 SOUND_SECONDS = 0.025  # what sound may be longer or shorter than the pictures
 _WEBM_SECONDS = 0.002  # WebM counts in milliseconds
 _KEYS_SECONDS = 120
 
 
-def mp4(path: Path, plan: Plan, pieces: Sequence[Movie], made: Splice) -> None:
+def mp4(path: Path, plan: MergePlan, pieces: Sequence[Movie], made: Concatenation) -> None:
     """Check a finished MP4; raises MediaError that says what is wrong with it."""
     try:
         found = movie.read(path)
-    except Unreadable as unreadable:
+    except NotConcatenable as unreadable:
         raise _wrong(f"it {unreadable}", "merge.index") from unreadable
     if not ffmpeg.starts_at_once(path):
         raise _wrong("its index is not in front", "merge.index")
@@ -57,7 +57,7 @@ def mp4(path: Path, plan: Plan, pieces: Sequence[Movie], made: Splice) -> None:
         _decode_beginnings(path, pieces, made)
 
 
-def webm(path: Path, plan: Plan, *, has_sound: bool) -> None:
+def webm(path: Path, plan: MergePlan, *, has_sound: bool) -> None:
     """Check a finished WebM; raises MediaError that says what is wrong with it."""
     found = ffmpeg.inspect(path)
     if found.frames != plan.frames:
@@ -85,7 +85,7 @@ def _compare_bytes(found: Movie, pieces: Sequence[Movie]) -> None:
             place += len(own)
 
 
-def _decode_beginnings(path: Path, pieces: Sequence[Movie], made: Splice) -> None:
+def _decode_beginnings(path: Path, pieces: Sequence[Movie], made: Concatenation) -> None:
     """Decode the key pictures alone: there must be as many as the clips have."""
     listing = ffmpeg.run(
         [

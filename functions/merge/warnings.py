@@ -5,19 +5,21 @@ from collections.abc import Iterator, Mapping
 from common.domain.output import MOST_FPS, Output, Transition
 from common.media.ffmpeg import Look
 from merge import filters
-from merge.models import How, Parts
-from merge.timeline import Plan
+from merge.models import Parts, SceneTreatment
+from merge.timeline import MergePlan
 
 
-def of_cut(plan: Plan, parts: Parts, output: Output, looks: Mapping[int, Look]) -> Iterator[str]:
+def of_cut(
+    plan: MergePlan, parts: Parts, output: Output, looks: Mapping[int, Look]
+) -> Iterator[str]:
     """Yield a warning for each substitution; `looks` are of the clips that were encoded."""
     for part in parts:
-        if part.how is How.SKIPPED:
+        if part.how is SceneTreatment.SKIPPED:
             yield (
                 f"Scene {part.scene} is left out with its sound and captions, because its clip is "
                 f"broken: {part.reason}"
             )
-        elif part.how is How.STILL:
+        elif part.how is SceneTreatment.STILL:
             yield (
                 f"Scene {part.scene} shows its picture, which does not move, because its clip is "
                 f"broken: {part.reason}"
@@ -34,7 +36,7 @@ def of_cut(plan: Plan, parts: Parts, output: Output, looks: Mapping[int, Look]) 
     yield from _of_transitions(plan, output)
 
 
-def _of_transitions(plan: Plan, output: Output) -> Iterator[str]:
+def _of_transitions(plan: MergePlan, output: Output) -> Iterator[str]:
     """Yield the transitions for which a scene is too short."""
     if output.transition is Transition.CUT:
         return

@@ -4,7 +4,7 @@ import io
 
 from PIL.PngImagePlugin import PngInfo
 
-from common.domain.video import FREE, Picture
+from common.domain.video import FREE, EncodedImage
 from common.providers import ImageRequest, ImageResult, ProviderContext
 from offline import depth_map
 from offline.painter.paint import paint
@@ -20,7 +20,7 @@ def create(_context: ProviderContext) -> "OfflinePainter":
 class OfflinePainter:
     """Draws; the same request gives the same bytes."""
 
-    def paint(self, request: ImageRequest) -> ImageResult:
+    def generate_image(self, request: ImageRequest) -> ImageResult:
         """Return a PNG of exactly the wished size that carries the depth of its layers.
 
         Raises MediaError when the reference or the anchor is not a picture.
@@ -31,4 +31,4 @@ class OfflinePainter:
         depth_map.add(info, depth)
         target = io.BytesIO()
         picture.save(target, "PNG", pnginfo=info, compress_level=6)
-        return ImageResult(Picture(target.getvalue(), "image/png"), FREE)
+        return ImageResult(EncodedImage(target.getvalue(), "image/png"), FREE)

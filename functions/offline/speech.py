@@ -17,7 +17,7 @@ def create(_context: ProviderContext) -> "OfflineVoice":
 class OfflineVoice:
     """Speaks; the same request gives the same samples."""
 
-    def speak(self, request: SpeechRequest) -> SpeechResult:
+    def synthesize(self, request: SpeechRequest) -> SpeechResult:
         """Return the text as spoken, faster if it would not fit into its scene.
 
         Raises MediaError when the synthesizer fails.

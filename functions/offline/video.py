@@ -13,7 +13,14 @@ from PIL import Image
 from common.domain.errors import MediaError
 from common.domain.video import FREE
 from common.media import images
-from common.providers import ClipRequest, JobRef, JobState, JobStatus, ProviderContext, Trace
+from common.providers import (
+    ClipRequest,
+    JobRef,
+    JobState,
+    JobStatus,
+    ProviderContext,
+    Reconciliation,
+)
 from offline import depth_map
 from offline.animator import film, layers, moves
 
@@ -88,9 +95,9 @@ class OfflineCamera:
         """Answer that the job is canceled: between submit and fetch nothing runs or costs."""
         return JobState(JobStatus.CANCELED, wait_seconds=0, cost=FREE)
 
-    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
+    def reconcile(self, request: ClipRequest, age_seconds: int) -> Reconciliation:
         """Answer that nothing is known; submitting again costs nothing."""
-        return Trace()
+        return Reconciliation()
 
 
 def _opened(data: bytes) -> Image.Image:

@@ -17,7 +17,7 @@ from common.domain.errors import InvalidInput, MediaError, NotFound
 from common.domain.uploads import MOST_BYTES
 from common.media.scratch import scratch
 from common.settings import AssemblySettings, load
-from common.storage import Described, sender_of
+from common.storage import ObjectInfo, parse_upload_key
 from common.storage.s3 import S3MediaStore
 from register.inspection import measure
 
@@ -46,7 +46,7 @@ def store() -> S3MediaStore:
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     """Register the object that the event tells of; repeating it changes nothing."""
     key = event["detail"]["object"]["key"]
-    user_id, media_id = sender_of(key)
+    user_id, media_id = parse_upload_key(key)
     logger.append_keys(media_id=media_id)
     try:
         raw = store().describe(key)
@@ -64,7 +64,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
     return {"status": status}
 
 
-def _settle(upload: Upload, key: str, raw: Described) -> str:
+def _settle(upload: Upload, key: str, raw: ObjectInfo) -> str:
     try:
         _check_size(upload, raw.size_bytes)
         with scratch("register") as folder:

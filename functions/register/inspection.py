@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common.database.uploads import Upload
 from common.domain.errors import MediaError
-from common.domain.uploads import SUFFIXES, Found, kind_of
+from common.domain.uploads import SUFFIXES, InspectedUpload, kind_of
 from common.media import demuxers, ffmpeg, mime
 from common.storage import MediaFolder
 
@@ -22,7 +22,7 @@ _MEANT: dict[tuple[str, str | None], str] = {
 }
 
 
-def measure(upload: Upload, path: Path) -> Found:
+def measure(upload: Upload, path: Path) -> InspectedUpload:
     """Return what the file at `path` is, and leave there what is to be stored.
 
     Raises MediaError or InvalidInput for what is not a whole file of the announced kind.
@@ -62,7 +62,7 @@ def measure(upload: Upload, path: Path) -> Found:
     else:
         seconds, has_sound = ffmpeg.hear(path), True
     folder = MediaFolder(upload.user_id, upload.media_id)
-    return Found(
+    return InspectedUpload(
         media_type=media_type,
         key=folder.upload(upload.kind, SUFFIXES[media_type]),
         size_bytes=path.stat().st_size,

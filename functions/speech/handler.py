@@ -4,7 +4,7 @@ from typing import Any
 
 from common import providers
 from common.application.billing import paid_calls
-from common.application.billing.paid_calls import Facts
+from common.application.billing.paid_calls import CallResult
 from common.application.pipeline_step import SceneEvent, step
 from common.database import Cursor, attempts, narrations, runs, videos
 from common.database.attempts import Attempt, Step
@@ -18,7 +18,7 @@ from common.domain.styles import mood
 from common.domain.video import Cost, Stage
 from common.providers import SpeechRequest
 from common.runtime import charge, context, database, folder, ledger, store
-from common.schemas.output import OutputWish
+from common.schemas.output import OutputSpec
 
 _VERSION = 1
 # The state gives up after 120 s, the function before it.
@@ -46,7 +46,7 @@ def handler(event: SceneEvent) -> dict[str, Any]:
 
 def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
     provider = video.speech_provider
-    wished = OutputWish.model_validate(video.output).narration
+    wished = OutputSpec.model_validate(video.output).narration
     if provider is None or wished is None:
         raise PermanentError("The video has no voice.", code="speech.no_voice")
     speaker = providers.speech_provider(provider, context())
@@ -61,10 +61,10 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
         language=wished.language,
     )
 
-    def make(_token: str) -> Facts:
-        result = speaker.speak(request)
+    def make(_token: str) -> CallResult:
+        result = speaker.synthesize(request)
         data = result.sound.as_wav()
-        paid_calls.keep(lambda: store().put(key, data, "audio/wav"), result.cost)
+        paid_calls.store_paid_media(lambda: store().put(key, data, "audio/wav"), result.cost)
         return {
             "cost": result.cost.as_json(),
             "seconds": result.sound.seconds,
@@ -75,9 +75,9 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
             ],
         }
 
-    def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
+    def record(cursor: Cursor, attempt: Attempt, facts: CallResult) -> None:
         cost = Cost.from_json(facts["cost"])
-        attempts.succeeded(cursor, attempt, cost)
+        attempts.mark_succeeded(cursor, attempt, cost)
         narrations.finish(
             cursor,
             event.video_id,
@@ -92,7 +92,9 @@ def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
 
     usd = model.narration_usd(video.clip_seconds)
     paid_for = Step(event.video_id, "speech", event.scene, _VERSION)
-    ledger().pay(charge(event.run_id, video, paid_for, model, usd, _LEASE_SECONDS), make, record)
+    ledger().execute(
+        charge(event.run_id, video, paid_for, model, usd, _LEASE_SECONDS), make, record
+    )
 
 
 def _another_voice(model: Model, voice: str | None) -> list[str]:

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from common import providers
-from common.application.billing.paid_calls import Facts
+from common.application.billing.paid_calls import CallResult
 from common.application.pipeline_step import RunEvent, step
 from common.database import Cursor, attempts, runs, scenes, videos
 from common.database.attempts import Attempt, Step
@@ -14,7 +14,7 @@ from common.domain.styles import mood, style
 from common.domain.video import Cost, Scene, Stage, Story
 from common.providers import StoryRequest
 from common.runtime import charge, context, database, ledger
-from common.schemas.output import OutputWish
+from common.schemas.output import OutputSpec
 
 # The state gives up after 240 s, the function before it.
 _LEASE_SECONDS = 240
@@ -32,7 +32,7 @@ def handler(event: RunEvent) -> dict[str, Any]:
 
 def _write(event: RunEvent, video: Video) -> None:
     storyteller = providers.text_provider(video.text_provider, context())
-    narration = OutputWish.model_validate(video.output).narration
+    narration = OutputSpec.model_validate(video.output).narration
     request = StoryRequest(
         prompt=video.original_prompt,
         scenes=video.frame_count,
@@ -45,22 +45,24 @@ def _write(event: RunEvent, video: Video) -> None:
         language=narration.language if narration else None,
     )
 
-    def make(_token: str) -> Facts:
+    def make(_token: str) -> CallResult:
         result = storyteller.write_story(request)
         return {"story": asdict(result.story), "cost": result.cost.as_json()}
 
-    def record(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
-        attempts.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+    def record(cursor: Cursor, attempt: Attempt, facts: CallResult) -> None:
+        attempts.mark_succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
         scenes.insert_story(cursor, event.video_id, _story(facts["story"]), video.style, video.mood)
         runs.add_event(cursor, event.run_id, "story.succeeded")
 
     model = models.find("text", video.text_provider, video.text_model)
     usd = model.story_usd(video.frame_count)
     paid_for = Step(event.video_id, "story", 0, 1)
-    ledger().pay(charge(event.run_id, video, paid_for, model, usd, _LEASE_SECONDS), make, record)
+    ledger().execute(
+        charge(event.run_id, video, paid_for, model, usd, _LEASE_SECONDS), make, record
+    )
 
 
-def _story(facts: Facts) -> Story:
+def _story(facts: CallResult) -> Story:
     return Story(
         title=facts["title"],
         overview=facts["overview"],

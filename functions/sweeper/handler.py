@@ -89,7 +89,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     if not ended:
         done["jobs"] = _collect_left_behind()
         _write_costs()
-    inbox_results.answer_all(database(), store())
+    inbox_results.write_due_results(database(), store())
     for name, count in (
         ("RunsLeftUnstarted", done["started"]),
         ("RunsLeftOpen", done["ended"]),
@@ -117,21 +117,21 @@ def _sweep(run: OpenRun) -> str:
             code = failure_records.fail_run(cursor, run.run_id, status)
             ended = code is not None
     if ended:
-        run_metrics.run_ended(Status.FAILED if code else Status.SUCCEEDED, code)
+        run_metrics.record_run_end(Status.FAILED if code else Status.SUCCEEDED, code)
     return "ended"
 
 
 def _write_costs() -> None:
     with database().transaction() as cursor:
         spends = usage.by_provider(cursor)
-    run_metrics.spent(spends)
+    run_metrics.record_spend(spends)
 
 
 def _collect_left_behind() -> int:
     """Have jobs of ended runs collected, each by one worker at a time; return how many."""
     with database().transaction() as cursor:
         polls.settle_expired(cursor, limit=_JOBS_PER_SWEEP)
-        jobs = polls.take_left_behind(
+        jobs = polls.claim_left_behind(
             cursor,
             limit=_JOBS_PER_SWEEP,
             lease_seconds=_COLLECTOR_SECONDS,
@@ -146,7 +146,7 @@ def _collect_left_behind() -> int:
             "version": job.version,
         }
         try:
-            lambda_invoke.send(settings().clip_function_name, event)
+            lambda_invoke.invoke_async(settings().clip_function_name, event)
         except VideoError as error:  # its lease ends, and another sweep sends it
             logger.warning("jobs left", extra={"code": error.error_code})
             return number

@@ -30,7 +30,7 @@ _INTERFACE_ACTIONS = [
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class SharedResources:
     """What all functions share."""
 
     stage: Stage
@@ -46,7 +46,7 @@ class PipelineFunction(Construct):
         scope: Construct,
         folder: str,
         *,
-        surroundings: Surroundings,
+        surroundings: SharedResources,
         environment: Mapping[str, str],
         may: Sequence[Grant],
         group: ec2.SecurityGroup | None = None,

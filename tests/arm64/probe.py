@@ -41,14 +41,14 @@ def merge(folder: str) -> str:
     """Make a video of the clips in a folder, as `merge` does, one of them encoded anew."""
     from common.domain.output import Output
     from merge.audio.mix import Track
-    from merge.deliverables import Order, produce
+    from merge.deliverables import DeliverablesRequest, render_deliverables
     from merge.models import Clip
 
     paths = sorted(Path(folder).glob("clip_*"))
     clips = {scene: Clip(path) for scene, path in enumerate(paths, 1)}
     scratch = Path(folder, "scratch")
     scratch.mkdir()
-    product = produce(Order(clips, Output(), {}, Track({})), scratch)
+    product = render_deliverables(DeliverablesRequest(clips, Output(), {}, Track({})), scratch)
     Path(folder, "made.json").write_text(json.dumps(str(product.files[0].path)))
     return ", ".join(f"scene {part.scene} {part.how.value}" for part in product.cut.parts)
 

@@ -20,7 +20,7 @@ from typing import Any
 from common.database import Database, runs, scenes, videos
 from common.database.keys import ApiKey
 from common.database.keys import insert as insert_key
-from common.database.videos import Final
+from common.database.videos import FinalVideo
 from common.domain import api_keys, ids
 from common.domain.video import FREE
 from common.settings import DatabaseSettings
@@ -164,7 +164,7 @@ def _events(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
         videos.insert_final(
             cursor,
             row.session_id,
-            Final(
+            FinalVideo(
                 1, "alice/x/f.mp4", "alice/x/f.jpg", 3, "15", 360, 1, "0" * 64, output=row.output
             ),  # with an output that is wished for, so that the merge has nothing to do
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from common.domain.output import Format, Loudness, Output
 from merge import deliverables
 from merge.audio.mix import Music, Track
-from merge.deliverables import Order, Product
+from merge.deliverables import Deliverables, DeliverablesRequest
 from merge.models import Clip
 from offline.tts import program
 from tests.benchmarks.report import table
@@ -70,7 +70,7 @@ def main(*, smallest: bool = False) -> None:
     )
 
 
-def _produced(case: Case, folder: Path) -> Product:
+def _produced(case: Case, folder: Path) -> Deliverables:
     clips = {n: Clip(path) for n, path in coded.clips(folder, *case.makes).items()}
     said = {}
     for scene, text in enumerate(case.texts, 1):
@@ -84,10 +84,12 @@ def _produced(case: Case, folder: Path) -> Product:
         subprocess.run([*command, str(tune.path)], check=True)
     texts = dict(enumerate(case.texts, 1))
     output = Output(format=case.container, loudness=Loudness.NORMALIZED)
-    return deliverables.produce(Order(clips, output, texts, Track(said, tune)), folder)
+    return deliverables.render_deliverables(
+        DeliverablesRequest(clips, output, texts, Track(said, tune)), folder
+    )
 
 
-def _measured(made: Product, case: Case) -> list[str]:
+def _measured(made: Deliverables, case: Case) -> list[str]:
     video = made.files[0].path
     loud, peak = meter(video)
     scenes, captions = "", ""

@@ -12,7 +12,7 @@ from common.domain.errors import VideoError
 from common.domain.output import PLAIN
 from merge import assemble, deliverables
 from merge.audio.mix import Track
-from merge.deliverables import Order
+from merge.deliverables import DeliverablesRequest
 from merge.models import Clip
 from tests.benchmarks.report import table
 from tests.media import patches
@@ -68,7 +68,7 @@ def _colours(folder: Path, coding: str) -> str:
     own = tempfile.mkdtemp(dir=folder)
     source = patches.clip(Path(own) / "own.mp4", coding)
     try:
-        found = patches.shown(assemble.join({1: Clip(source)}, PLAIN, Path(own)).path)
+        found = patches.shown(assemble.merge_clips({1: Clip(source)}, PLAIN, Path(own)).path)
     except VideoError as error:
         return error.detail[:40]
     return " ".join("/".join(map(str, dict.fromkeys(found[name]))) for name in _SHOWN)
@@ -76,8 +76,8 @@ def _colours(folder: Path, coding: str) -> str:
 
 def _poster(folder: Path, scene: str) -> str:
     own = Path(tempfile.mkdtemp(dir=folder))
-    order = Order({1: clip(own, 1, scene)}, PLAIN, {}, Track({}))
-    product = deliverables.produce(order, own)
+    order = DeliverablesRequest({1: clip(own, 1, scene)}, PLAIN, {}, Track({}))
+    product = deliverables.render_deliverables(order, own)
     path = next(made.path for made in product.files if made.kind == "poster")
     with Image.open(path) as image:
         measured = ImageStat.Stat(image.convert("L"))
@@ -86,5 +86,5 @@ def _poster(folder: Path, scene: str) -> str:
 
 def _rate(folder: Path, rate: float) -> str:
     own = Path(tempfile.mkdtemp(dir=folder))
-    cut = assemble.join({1: Clip(jittering(own, rate))}, PLAIN, own)
+    cut = assemble.merge_clips({1: Clip(jittering(own, rate))}, PLAIN, own)
     return f"{float(cut.fps):g}"

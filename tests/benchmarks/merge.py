@@ -53,7 +53,7 @@ def _matching(clips: dict[int, Path], seconds: int, runs: int) -> list[str]:
     paths = list(clips.values())
     actions: dict[str, Callable[[], object]] = {
         "cat": lambda: rivals.cat(paths, folder / "cat"),
-        "merge": lambda: assemble.join(collected(clips, seconds * FPS), PLAIN, folder),
+        "merge": lambda: assemble.merge_clips(collected(clips, seconds * FPS), PLAIN, folder),
         "ffmpeg": lambda: rivals.concat(paths, folder / "concat.mp4"),
     }
     timing = side_by_side(actions, runs, lambda: _tidy(clips), warm_up=int(runs > 1))
@@ -78,7 +78,9 @@ def _tidy(clips: dict[int, Path]) -> None:
 def _footprint(clips: dict[int, Path], seconds: int) -> list[str]:
     folder = clips[1].parent
     _tidy(clips)
-    taken = measure(lambda: assemble.join(collected(clips, seconds * FPS), PLAIN, folder), folder)
+    taken = measure(
+        lambda: assemble.merge_clips(collected(clips, seconds * FPS), PLAIN, folder), folder
+    )
     size = sum(path.stat().st_size for path in clips.values())
     return [f"{size / 2**20:.0f}", f"{taken.memory:.0f}", f"{taken.scratch:.0f}"]
 
@@ -91,7 +93,7 @@ def _mixed(folder: Path, count: int, seconds: int, runs: int) -> list[str]:
     inputs = collected(clips, seconds * FPS) | {odd: collected(clips, seconds * 30)[odd]}
     timing: dict[str, Timing] = side_by_side(
         {
-            "mixed": lambda: assemble.join(inputs, PLAIN, home),
+            "mixed": lambda: assemble.merge_clips(inputs, PLAIN, home),
             "encode": lambda: rivals.encode(list(clips.values()), home / "encoded.mp4"),
         },
         runs,
@@ -125,7 +127,9 @@ def _against(
     name: str, clips: dict[int, Path], seconds: int, peer: Callable[[Sequence[Path]], object]
 ) -> list[str]:
     folder, paths = clips[1].parent, list(clips.values())
-    joining = {"merge": lambda: assemble.join(collected(clips, seconds * FPS), PLAIN, folder)}
+    joining = {
+        "merge": lambda: assemble.merge_clips(collected(clips, seconds * FPS), PLAIN, folder)
+    }
     merge = side_by_side(joining, 3)["merge"].median
     other = side_by_side({name: lambda: peer(paths)}, 1, warm_up=0)[name].median
     return [name, str(len(clips)), f"{merge:.3f}", f"{other:.1f}", f"{other / merge:.0f}"]

@@ -18,7 +18,7 @@ from infra.local.emulator import Emulator
 from infra.local.state import State
 from merge import assemble, deliverables
 from merge.audio.mix import Track
-from merge.deliverables import Order
+from merge.deliverables import DeliverablesRequest
 from tests.benchmarks.clips import SECONDS, collected, make
 from tests.benchmarks.report import table
 
@@ -72,8 +72,8 @@ def _measure(clip: Path, count: int, folder: Path) -> list[str]:
             done.result()
     times.append(time.perf_counter())
     texts = {n: f"What is told in scene {n}." for n in paths}
-    order = Order(collected(paths), PLAIN, texts, Track({}))
-    product = deliverables.produce(order, folder)
+    order = DeliverablesRequest(collected(paths), PLAIN, texts, Track({}))
+    product = deliverables.render_deliverables(order, folder)
     times.append(time.perf_counter())
     with ThreadPoolExecutor(_TRANSFERS) as pool:
         for sent in [
@@ -84,7 +84,7 @@ def _measure(clip: Path, count: int, folder: Path) -> list[str]:
     times.append(time.perf_counter())
     alone = folder / "alone"
     alone.mkdir()
-    cut = assemble.join(collected(paths), PLAIN, alone)
+    cut = assemble.merge_clips(collected(paths), PLAIN, alone)
     joined = time.perf_counter() - times[-1]
     assert cut.seconds == count * SECONDS
     parts = [after - before for before, after in pairwise(times)]

@@ -19,7 +19,7 @@ from common.domain.video import MAX_SCENES
 from infra.config import SIZES
 from merge import deliverables
 from merge.audio.mix import Music, Track
-from merge.deliverables import Order
+from merge.deliverables import DeliverablesRequest
 from offline.tts import program
 from tests.benchmarks.clips import FFMPEG, FPS, collected, copies, make
 from tests.benchmarks.footprint import Footprint, measure
@@ -114,5 +114,5 @@ def _measure(run: Merge) -> Footprint:
             dict.fromkeys(clips, spoken),
             Music(music, volume=0.3, fade_in=1, fade_out=1, loop=True, duck=True),
         )
-        order = Order(clips, run.output, dict.fromkeys(clips, _TEXT), track)
-        return measure(lambda: deliverables.produce(order, folder), folder, cores=2)
+        order = DeliverablesRequest(clips, run.output, dict.fromkeys(clips, _TEXT), track)
+        return measure(lambda: deliverables.render_deliverables(order, folder), folder, cores=2)

@@ -67,4 +67,4 @@ def _measure(count: int, seconds: int, bits: str, output: Output, cores: int) ->
         room = Path(name) / "room"
         clip = make(Path(name) / "clip.mp4", sound=True, seconds=seconds, bits=bits)
         clips = collected(copies(clip, count, room), seconds * FPS)
-        return measure(lambda: assemble.join(clips, output, room), room, cores=cores)
+        return measure(lambda: assemble.merge_clips(clips, output, room), room, cores=cores)

@@ -44,8 +44,8 @@ def _measure(folder: Path, kind: str, off: float, count: int, runs: int) -> list
     actions: list[Callable[[], object]] = [
         lambda: rivals.cat(paths, home / "cat"),
         lambda: rivals.concat(paths, home / "concat.mp4"),
-        lambda: assemble.join(collected(clips), PLAIN, home),
-        lambda: assemble.join(collected(clips), _NORMALIZED, home),
+        lambda: assemble.merge_clips(collected(clips), PLAIN, home),
+        lambda: assemble.merge_clips(collected(clips), _NORMALIZED, home),
     ]
     taken: list[list[float]] = [[] for _ in actions]
     for _ in range(runs):

@@ -214,7 +214,7 @@ def film(
         environment.setenv("DATABASE_SECRET_ARN", ROLES["clip"])
         runtime.settings()  # kept, as in an environment of the function's own
     monkeypatch.setattr(
-        lambda_invoke, "send", lambda name, event: quietly(handler, event, gateway.context)
+        lambda_invoke, "invoke_async", lambda name, event: quietly(handler, event, gateway.context)
     )
     yield Visit(runway_vendor), shelf
     runtime.database().close()

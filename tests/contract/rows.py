@@ -4,12 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 from common.database import Database, runs, scenes, videos
-from common.database.videos import Wish
+from common.database.videos import VideoRecord
 from common.domain import ids
 from common.domain.video import Scene, Story
 
 
-def wish(**changes: Any) -> Wish:
+def wish(**changes: Any) -> VideoRecord:
     """A wish for a video of three scenes."""
     values: dict[str, Any] = {
         "session_id": ids.new("vid"),
@@ -31,7 +31,7 @@ def wish(**changes: Any) -> Wish:
         "estimated_usd": Decimal(0),
         "key_id": "key_1",
     }
-    return Wish(**{**values, **changes})
+    return VideoRecord(**{**values, **changes})
 
 
 STORY = Story(

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from common.application import failure_records
-from common.application.pipeline_step import failure
+from common.application.pipeline_step import failure_record
 from common.database import Database, runs
 from common.domain import advice
 from common.domain.errors import PermanentError, TransientError
@@ -110,7 +110,7 @@ def test_what_was_retried_in_vain_does_not_announce_another_retry(
     made = gateway.call("POST", "/v1/videos", WISH).json()
     with database.transaction() as cursor:
         runs.add_event(
-            cursor, made["run_id"], "story.retried", None, failure(error, Stage.STORY, None)
+            cursor, made["run_id"], "story.retried", None, failure_record(error, Stage.STORY, None)
         )
         failure_records.fail_run(cursor, made["run_id"], type(error).__name__)
     shown = gateway.call("GET", made["links"]["self"]).json()["error"]
@@ -123,7 +123,7 @@ def test_a_failure_of_the_previous_release_is_shown_with_an_action(
     gateway: Gateway, database: Database
 ) -> None:
     made = gateway.call("POST", "/v1/videos", WISH).json()
-    old = failure(PermanentError("No.", code="safety.input"), Stage.STORY, None)
+    old = failure_record(PermanentError("No.", code="safety.input"), Stage.STORY, None)
     assert "next_action" not in old
     with database.transaction() as cursor:
         runs.fail(cursor, made["run_id"], old)

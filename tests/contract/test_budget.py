@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from common.application.admission import Admission, Order
+from common.application.admission import Admission, AdmittedVideo
 from common.database import Cursor, Database, attempts, budget, runs, videos
 from common.database.attempts import Attempt
 from common.database.budget import Caps
@@ -15,7 +15,7 @@ from common.domain import ids, models
 from common.domain.caller import Caller
 from common.domain.errors import BudgetExceeded
 from common.domain.video import Cost
-from common.schemas.requests import ResumeVideo
+from common.schemas.requests import ResumeVideoRequest
 from common.settings import ApiSettings, DatabaseSettings, load
 from common.storage.s3 import S3MediaStore
 from tests.contract.gateway import Gateway
@@ -63,7 +63,7 @@ def test_fifty_racing_admissions_get_exactly_the_cap(gateway: Gateway, database:
         admission = Admission(settings, mine, S3MediaStore(settings.media_bucket))
         together.wait()
         for _ in range(10):
-            order = Order(wish(estimated_usd=price), ids.new("run"), None)
+            order = AdmittedVideo(wish(estimated_usd=price), ids.new("run"), None)
             try:
                 with mine.transaction() as cursor:
                     admission.keep(cursor, caller, order)
@@ -126,7 +126,7 @@ def attempt(cursor: Cursor, video_id: str, scene: int) -> Attempt:
 
 def charge(database: Database, video_id: str, scene: int, usd: str) -> None:
     with database.transaction() as cursor:
-        attempts.succeeded(cursor, attempt(cursor, video_id, scene), Cost(usd=Decimal(usd)))
+        attempts.mark_succeeded(cursor, attempt(cursor, video_id, scene), Cost(usd=Decimal(usd)))
 
 
 def test_a_run_that_ends_gives_back_what_it_did_not_spend(database: Database) -> None:
@@ -191,8 +191,8 @@ def test_a_resume_is_held_to_the_caps_with_all_that_it_buys_again(
     video_id, run_id = admit(database, "0.50", **form)
     with database.transaction() as cursor:
         cost = Cost(usd, Decimal(25), "credits")
-        attempts.succeeded(cursor, attempt(cursor, video_id, 1), cost)
-        attempts.ended(cursor, attempt(cursor, video_id, 2), "failed", "safety.output", cost)
+        attempts.mark_succeeded(cursor, attempt(cursor, video_id, 1), cost)
+        attempts.mark_ended(cursor, attempt(cursor, video_id, 2), "failed", "safety.output", cost)
         runs.fail(cursor, run_id, {"code": "safety.output", "stage": "clip"})
         settled = [(c.scene, c.charged_usd, c.units) for c in attempts.by_step(cursor, video_id)]
     assert settled == [(1, usd, Decimal(25)), (2, usd, Decimal(25))]
@@ -202,7 +202,7 @@ def test_a_resume_is_held_to_the_caps_with_all_that_it_buys_again(
     def resume(cap: str) -> None:
         caller = Caller("key_1", "alice", True, frozenset(), {}, 10, Decimal(cap), None)
         with database.transaction() as cursor:
-            admission.reopen(cursor, caller, video_id, again, ResumeVideo())
+            admission.resume(cursor, caller, video_id, again, ResumeVideoRequest())
 
     with pytest.raises(BudgetExceeded):
         resume("0.74")  # of which 0.50 are spent

@@ -11,13 +11,13 @@ import pytest
 
 from common.application import failure_records
 from common.application.billing.charge import Charge
-from common.application.billing.paid_calls import Facts, Ledger
+from common.application.billing.paid_calls import CallResult, PaidCalls
 from common.database import Database, attempts, budget, runs, scenes, videos
 from common.database.attempts import Attempt, Step
 from common.database.budget import Caps
 from common.domain import models
 from common.domain.errors import PermanentError, RunEnded
-from common.domain.video import Cost, Part, Work
+from common.domain.video import Cost, RunScope, RunTarget
 from common.settings import DatabaseSettings
 from common.storage import MediaFolder
 from tests.contract.clips import start_clips
@@ -202,7 +202,7 @@ def test_of_cancel_and_success_exactly_one_wins(
 def test_every_open_run_of_the_video_is_canceled(gateway: Gateway, database: Database) -> None:
     made = gateway.call("POST", "/v1/videos", WISH).json()
     with database.transaction() as cursor:
-        runs.insert(cursor, "run_part", made["id"], "step", Decimal(0), Work(Part.STORY))
+        runs.insert(cursor, "run_part", made["id"], "step", Decimal(0), RunTarget(RunScope.STORY))
     gateway.machine.executions["run_part"] = {"status": "RUNNING", "input": ""}
     answer = gateway.call("POST", made["links"]["cancel"]).json()
     assert answer["video"]["status"] == "canceled"
@@ -239,8 +239,8 @@ def charge(video_id: str, run_id: str, scene: int) -> Charge:
     )
 
 
-def record(cursor: Any, attempt: Attempt, facts: Facts) -> None:
-    attempts.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+def record(cursor: Any, attempt: Attempt, facts: CallResult) -> None:
+    attempts.mark_succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
 
 
 def test_no_call_is_made_that_the_cancellation_did_not_see(
@@ -256,14 +256,14 @@ def test_no_call_is_made_that_the_cancellation_did_not_see(
         for (video_id, run_id), lead in zip(rounds, leads, strict=True):
             calls: list[str] = []
 
-            def make(token: str, calls: list[str] = calls) -> Facts:
+            def make(token: str, calls: list[str] = calls) -> CallResult:
                 calls.append(token)
                 return {"cost": Cost(usd=PRICE).as_json()}
 
             together.wait()
             time.sleep(max(0, -lead))
             try:
-                Ledger(own, Shelf()).pay(charge(video_id, run_id, 1), make, record)
+                PaidCalls(own, Shelf()).execute(charge(video_id, run_id, 1), make, record)
             except RunEnded:
                 assert calls == []
             called.append(bool(calls))
@@ -292,7 +292,7 @@ def test_what_a_late_call_cost_is_counted(database: Database, migrated: Database
     video_id, run_id = admit_paid(database)
     other = Database(migrated)
 
-    def make(_token: str) -> Facts:
+    def make(_token: str) -> CallResult:
         with other.transaction() as cursor:
             runs.cancel(cursor, video_id, jobs=False)
         # The reservation is back; the call that is under way counts with its estimate.
@@ -300,7 +300,7 @@ def test_what_a_late_call_cost_is_counted(database: Database, migrated: Database
         return {"cost": Cost(usd=Decimal("0.2")).as_json()}
 
     own = Database(migrated)
-    Ledger(own, Shelf()).pay(charge(video_id, run_id, 1), make, record)
+    PaidCalls(own, Shelf()).execute(charge(video_id, run_id, 1), make, record)
     assert spend(database) == {(Decimal(0), Decimal("0.2"))}
     assert state(database, video_id) == ("canceled", "canceled")
     own.close()
@@ -311,13 +311,13 @@ def test_a_refused_late_call_costs_nothing(database: Database, migrated: Databas
     video_id, run_id = admit_paid(database)
     other, own = Database(migrated), Database(migrated)
 
-    def make(_token: str) -> Facts:
+    def make(_token: str) -> CallResult:
         with other.transaction() as cursor:
             runs.cancel(cursor, video_id, jobs=False)
         raise PermanentError("no")
 
     with pytest.raises(PermanentError):
-        Ledger(own, Shelf()).pay(charge(video_id, run_id, 1), make, record)
+        PaidCalls(own, Shelf()).execute(charge(video_id, run_id, 1), make, record)
     assert spend(database) == {(Decimal(0), Decimal(0))}
     own.close()
     other.close()
@@ -331,7 +331,7 @@ def test_a_resumed_video_reserves_what_is_missing_only(
     video_id, run_id = admit_paid(database, **form)
     own = Database(migrated)
     paid = {"cost": Cost(usd=PRICE).as_json()}
-    Ledger(own, Shelf()).pay(charge(video_id, run_id, 1), lambda _: paid, record)
+    PaidCalls(own, Shelf()).execute(charge(video_id, run_id, 1), lambda _: paid, record)
     own.close()
     assert gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()["billing"]["amount"] == (
         "0.2500"

@@ -146,7 +146,7 @@ def test_a_failure_without_a_bill_is_possible_and_one_with_a_bill_is_charged(
         for scene, cost in ((1, None), (2, Cost(Decimal("0.05"), Decimal(5), "credit"))):
             attempt = attempts.latest(cursor, Step(video_id, "clip", scene, 1))
             assert attempt
-            attempts.ended(cursor, attempt, "failed", "safety.output", cost)
+            attempts.mark_ended(cursor, attempt, "failed", "safety.output", cost)
     fail(database, run_id)
     assert costs(gateway, video_id) == ("0.0500", "0.0000", CLIP, "0.3000")
 
@@ -161,12 +161,12 @@ def test_a_job_that_is_adopted_again_counts_once(
         attempt = attempts.latest(cursor, step)
         assert attempt
         assert attempt.job
-        attempts.ended(cursor, attempt, "unknown", "provider.job_gone", Cost(Decimal("0.1")))
+        attempts.mark_ended(cursor, attempt, "unknown", "provider.job_gone", Cost(Decimal("0.1")))
         assert attempts.charges(cursor, video_id).at_most_usd == Decimal("0.35"), (
             "known and possible"
         )
         dearer = {**attempt.job, "estimated": Cost(Decimal("0.3")).as_json()}
-        attempts.submitted(cursor, attempt, dearer)
+        attempts.mark_submitted(cursor, attempt, dearer)
     fail(database, run_id)
     assert costs(gateway, video_id) == ("0.0000", "0.3000", "0.0000", "0.3000")
 

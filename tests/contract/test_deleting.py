@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from common.application.billing.charge import Charge
-from common.application.billing.paid_calls import Facts, Ledger
+from common.application.billing.paid_calls import CallResult, PaidCalls
 from common.database import Database, attempts, budget, deletions, runs, scenes
 from common.database.attempts import Attempt, Step
 from common.database.budget import Caps
@@ -117,12 +117,12 @@ def spend(database: Database) -> set[tuple[Decimal, Decimal]]:
 def pay(database: Database, video_id: str, run_id: str, during: Any) -> None:
     """Pay 0.20 USD for a clip that was estimated at 0.25; something happens during the call."""
 
-    def make(_token: str) -> Facts:
+    def make(_token: str) -> CallResult:
         during()
         return {"cost": Cost(usd=Decimal("0.2")).as_json()}
 
-    def record(cursor: Any, attempt: Attempt, facts: Facts) -> None:
-        attempts.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+    def record(cursor: Any, attempt: Attempt, facts: CallResult) -> None:
+        attempts.mark_succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
         scenes.finish_clip(cursor, video_id, 1, 1, key="k", frames=1, usd=Decimal("0.2"))
         runs.add_event(cursor, run_id, "clip.succeeded", 1)
 
@@ -135,7 +135,7 @@ def pay(database: Database, video_id: str, run_id: str, during: Any) -> None:
         lease_seconds=60,
         may_resubmit=False,
     )
-    Ledger(database, Shelf()).pay(charge, make, record)
+    PaidCalls(database, Shelf()).execute(charge, make, record)
 
 
 def admit_paid(database: Database) -> tuple[str, str]:
@@ -204,7 +204,7 @@ def test_what_a_late_call_cost_is_counted_when_it_is_looked_after(database: Data
             possible_duplicate=False,
         )
         assert attempt
-        attempts.succeeded(cursor, attempt, Cost(usd=Decimal("0.07")))
+        attempts.mark_succeeded(cursor, attempt, Cost(usd=Decimal("0.07")))
     for _ in range(2):
         with database.transaction() as cursor:
             deletions.erased(cursor, video_id)

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import pytest
 
-from common.domain.models import Choice, find
+from common.domain.models import ModelSelection, find
 from common.domain.styles import mood, style
 from common.domain.video import RATIOS
 from common.providers import (
@@ -47,9 +47,9 @@ class Video:
         extra = ("+reference" if self.reference else "") + f" prompt:{len(self.prompt)}"
         return f"{self.scenes}x{self.seconds}s {self.ratio} {'+'.join(models)}{extra}"
 
-    def choice(self) -> Choice:
+    def choice(self) -> ModelSelection:
         """Return the models."""
-        return Choice(
+        return ModelSelection(
             find("text", "openai", self.text),
             find("image", "openai", self.image),
             find("video", "runway", self.video),
@@ -96,7 +96,7 @@ def bill(video: Video, running: tuple[StandIn, StandIn]) -> Decimal:
             reference=vendors.picture("832:1104") if video.reference else None,
             anchor=anchor,
         )
-        picture = painter.paint(wished).picture
+        picture = painter.generate_image(wished).picture
         anchor = anchor or picture
         order = vendors.clip_request(
             ratio=video.ratio,
@@ -109,7 +109,7 @@ def bill(video: Video, running: tuple[StandIn, StandIn]) -> Decimal:
         animator.submit(order)
         if video.speech:
             spoken = SpeechRequest(scene.narration or "", video.seconds, mood("Calm"), video.speech)
-            speech_provider("openai", context).speak(spoken)
+            speech_provider("openai", context).synthesize(spoken)
     return visits[0].spent() + visits[1].spent() / 100
 
 

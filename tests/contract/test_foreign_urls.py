@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from common.domain.errors import InvalidInput
 from common.fetch.addresses import is_public
-from common.fetch.https import Place
+from common.fetch.https import Endpoint
 from tests.contract.ssrf import ADDRESSES, WRITTEN
 from tests.stand_ins.foreign_host import PUBLIC, ForeignHost, Page, serve
 
@@ -195,7 +195,7 @@ def test_public_addresses_are_taken(address: str) -> None:
 
 @given(st.text(alphabet="https://@:#?\\.[]%aZ0-9é \t", max_size=60) | st.text())
 def test_a_url_has_a_host_of_letters_or_is_none(text: str) -> None:
-    place = Place.of("https://" + text)
+    place = Endpoint.of("https://" + text)
     if place is not None:
         assert place.host.rpartition(".")[2][0].isalpha()
         assert not set(place.host) - set("abcdefghijklmnopqrstuvwxyz0123456789-.")

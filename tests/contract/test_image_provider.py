@@ -12,7 +12,7 @@ from PIL import Image
 
 from common.domain import models
 from common.domain.styles import mood, style
-from common.domain.video import RATIOS, Picture
+from common.domain.video import RATIOS, EncodedImage
 from common.providers import ImageProvider, ImageRequest, image_provider, names
 from tests.contract import vendors
 from tests.stand_ins import openai
@@ -57,8 +57,8 @@ def wish(
     ratio: str = "1280:720",
     *,
     scene: int = 1,
-    reference: Picture | None = None,
-    anchor: Picture | None = None,
+    reference: EncodedImage | None = None,
+    anchor: EncodedImage | None = None,
 ) -> ImageRequest:
     return ImageRequest(
         prompt="A red fox in a snowy forest",
@@ -78,7 +78,7 @@ def test_every_ratio_of_the_registry_is_painted_at_its_exact_size(
     name: str, painter: ImageProvider
 ) -> None:
     for ratio in models.find("image", name).ratios:
-        picture = painter.paint(wish(name, ratio)).picture
+        picture = painter.generate_image(wish(name, ratio)).picture
         with Image.open(io.BytesIO(picture.data)) as image:
             image.load()
             assert (image.format, image.size) == ("PNG", RATIOS[ratio])
@@ -86,18 +86,18 @@ def test_every_ratio_of_the_registry_is_painted_at_its_exact_size(
 
 
 def test_pictures_to_follow_are_taken(name: str, painter: ImageProvider) -> None:
-    anchor = painter.paint(wish(name)).picture
+    anchor = painter.generate_image(wish(name)).picture
     reference = vendors.picture("720:1280")
     for request in (
         wish(name, scene=2, reference=reference),
         wish(name, scene=2, anchor=anchor),
         wish(name, scene=2, reference=reference, anchor=anchor),
     ):
-        result = painter.paint(request)
+        result = painter.generate_image(request)
         with Image.open(io.BytesIO(result.picture.data)) as image:
             assert image.size == (1280, 720)
 
 
 def test_the_price_is_the_registrys(name: str, painter: ImageProvider) -> None:
-    cost = painter.paint(wish(name)).cost
+    cost = painter.generate_image(wish(name)).cost
     assert (cost.usd > 0) == models.find("image", name).is_paid

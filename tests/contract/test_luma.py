@@ -169,7 +169,7 @@ def test_an_invocation_whose_answer_was_lost_is_found(age: int, visit: Visit, ca
     visit.vendor.fault(START, "charge_then_reset")
     with pytest.raises(OutcomeUnknown):
         camera.submit(wished)
-    trace = camera.trace(wished, age)
+    trace = camera.reconcile(wished, age)
     assert trace.job is not None
     assert trace.job.id == visit.charges()[0].job
     assert camera.poll(trace.job).status is JobStatus.RUNNING
@@ -181,7 +181,7 @@ def test_one_that_never_arrived_is_made_now_and_once(visit: Visit, camera: Luma)
     visit.vendor.fault(START, "reset")
     with pytest.raises(OutcomeUnknown):
         camera.submit(wished)
-    first, second = camera.trace(wished, 30).job, camera.trace(wished, 60).job
+    first, second = camera.reconcile(wished, 30).job, camera.reconcile(wished, 60).job
     assert first == second
     assert first is not None
     assert len(visit.charges()) == 1
@@ -192,7 +192,7 @@ def test_a_token_that_may_be_forgotten_is_not_used_again(visit: Visit, camera: L
     visit.vendor.fault(START, "reset")
     with pytest.raises(OutcomeUnknown):
         camera.submit(wished)
-    assert camera.trace(wished, 3600).job is None
+    assert camera.reconcile(wished, 3600).job is None
     assert visit.charges() == []
 
 
@@ -202,7 +202,7 @@ def test_a_list_that_cannot_be_read_is_no_reason_to_submit(
 ) -> None:
     visit.vendor.fault("async_invoke.list", "500")
     with pytest.raises(error):
-        camera.trace(wish(), age)
+        camera.reconcile(wish(), age)
     assert (visit.calls(START), visit.charges()) == (0, [])
 
 
@@ -216,7 +216,7 @@ def test_as_long_as_the_token_is_known_it_is_asked_again_and_paid_once(
         camera.submit(wished)
     if not visit.charges():
         with pytest.raises(NotAccepted, match="pays once"):
-            camera.trace(wished, 10)
-    trace = camera.trace(wished, 20)
+            camera.reconcile(wished, 10)
+    trace = camera.reconcile(wished, 20)
     assert trace.job is not None
     assert [charge.job for charge in visit.charges()] == [trace.job.id]

@@ -9,7 +9,7 @@ import pytest
 from common.database import Database, media, scenes, versions, videos
 from common.database.media import Media, Search
 from common.database.scenes import StepKind
-from common.database.videos import Final
+from common.database.videos import FinalVideo
 from common.domain import ids
 from common.domain.errors import Conflict, NotFound
 from tests.contract.rows import admit, tell
@@ -39,7 +39,7 @@ def finished(database: Database, **changes: str) -> str:
                 size=(1168, 864),
                 seconds=5.0417,
             )
-        cut = Final(
+        cut = FinalVideo(
             1,
             f"{key}/f.mp4",
             f"{key}/f.jpg",

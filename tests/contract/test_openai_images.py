@@ -14,7 +14,7 @@ from common.domain.errors import (
     PermanentError,
     ProviderRefused,
 )
-from common.domain.video import RATIOS, Picture
+from common.domain.video import RATIOS, EncodedImage
 from common.providers import ImageProvider, image_provider
 from tests.contract import vendors
 from tests.contract.vendors import Visit
@@ -50,7 +50,7 @@ def test_a_picture_has_the_videos_size_and_costs_what_the_book_says(
         anchor=still if references else None,
         reference=still if references == 2 else None,
     )
-    result = painter.paint(request)
+    result = painter.generate_image(request)
     with Image.open(io.BytesIO(result.picture.data)) as image:
         assert (image.format, image.size) == ("PNG", RATIOS[ratio])
     (charge,) = visit.charges()
@@ -66,7 +66,7 @@ def test_a_picture_has_the_videos_size_and_costs_what_the_book_says(
 def test_other_models_cost_what_the_book_says_too(
     model: str, visit: Visit, painter: ImageProvider
 ) -> None:
-    result = painter.paint(vendors.image_request(model=model))
+    result = painter.generate_image(vendors.image_request(model=model))
     assert [charge.amount for charge in visit.charges()] == [result.cost.usd]
 
 
@@ -74,9 +74,9 @@ def test_the_prompt_names_what_is_sent_along_by_its_order(
     visit: Visit, painter: ImageProvider
 ) -> None:
     still = vendors.picture()
-    painter.paint(vendors.image_request(reference=still, anchor=still))
-    painter.paint(vendors.image_request(anchor=still))
-    painter.paint(vendors.image_request())
+    painter.generate_image(vendors.image_request(reference=still, anchor=still))
+    painter.generate_image(vendors.image_request(anchor=still))
+    painter.generate_image(vendors.image_request())
     both, anchor, none = (charge.prompt for charge in visit.charges())
     assert both.index("Image 1 is the user's own picture") < both.index("Image 2 is the first")
     assert "Image 1 is the first picture" in anchor
@@ -87,7 +87,7 @@ def test_the_reference_is_sent_before_the_anchor(painter: ImageProvider) -> None
     """The stand-in puts what it got, small and in order, along the top of its picture."""
     red, blue = (255, 0, 0), (0, 0, 255)
     request = vendors.image_request(reference=_plain(red), anchor=_plain(blue))
-    with Image.open(io.BytesIO(painter.paint(request).picture.data)) as image:
+    with Image.open(io.BytesIO(painter.generate_image(request).picture.data)) as image:
         assert [image.getpixel(place) for place in ((30, 30), (200, 30))] == [red, blue]
 
 
@@ -97,7 +97,7 @@ def test_a_reference_is_sent_no_larger_than_the_picture(
     """The book counts tokens by the pixels that arrive."""
     out = io.BytesIO()
     Image.new("RGB", (2048, 2048), "teal").save(out, "PNG")
-    result = painter.paint(vendors.image_request(reference=Picture(out.getvalue())))
+    result = painter.generate_image(vendors.image_request(reference=EncodedImage(out.getvalue())))
     estimate = models.find("image", "openai").image_usd("1280:720", reference=True)
     assert visit.charges()[0].amount == result.cost.usd <= estimate
 
@@ -111,9 +111,9 @@ def test_no_reference_costs_more_than_was_estimated(
 ) -> None:
     out = io.BytesIO()
     Image.new("RGB", size, "teal").save(out, "PNG")
-    request = vendors.image_request(ratio=ratio, reference=Picture(out.getvalue()))
+    request = vendors.image_request(ratio=ratio, reference=EncodedImage(out.getvalue()))
     estimate = models.find("image", "openai").image_usd(ratio, reference=True)
-    assert painter.paint(request).cost.usd == visit.spent() <= estimate
+    assert painter.generate_image(request).cost.usd == visit.spent() <= estimate
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_what_cannot_be_used_carries_what_it_cost(
 ) -> None:
     visit.vendor.fault("images.generations", mode)
     with pytest.raises(kind) as caught:
-        painter.paint(vendors.image_request())
+        painter.generate_image(vendors.image_request())
     error = caught.value
     assert (error.error_code, error.billed) == (code, True)
     assert error.cost is not None
@@ -146,7 +146,7 @@ def test_an_answer_without_picture_and_without_bill_has_cost_what_was_expected(
 ) -> None:
     visit.vendor.fault("images.generations", f"vector:{vector}")
     with pytest.raises(ProviderRefused) as caught:
-        painter.paint(vendors.image_request())
+        painter.generate_image(vendors.image_request())
     error = caught.value
     assert (error.error_code, error.billed, error.retryable) == ("provider.output", True, True)
     assert error.cost is not None
@@ -159,7 +159,7 @@ def test_an_answer_to_something_else_is_unknown(
 ) -> None:
     visit.vendor.fault("images.generations", f"vector:{vector}")
     with pytest.raises(OutcomeUnknown):
-        painter.paint(vendors.image_request())
+        painter.generate_image(vendors.image_request())
 
 
 def test_a_size_that_the_model_does_not_make_is_refused_before_the_call(
@@ -167,7 +167,7 @@ def test_a_size_that_the_model_does_not_make_is_refused_before_the_call(
 ) -> None:
     monkeypatch.setitem(RATIOS, "100:100", (100, 100))
     with pytest.raises(InvalidInput) as caught:
-        painter.paint(vendors.image_request(ratio="100:100"))
+        painter.generate_image(vendors.image_request(ratio="100:100"))
     assert caught.value.allowed == [ratio for ratio in RATIOS if ratio != "100:100"]
     assert visit.calls("images.generations") == 0
 
@@ -175,11 +175,11 @@ def test_a_size_that_the_model_does_not_make_is_refused_before_the_call(
 def test_the_longest_prompt_is_cut_to_what_the_model_takes(
     visit: Visit, painter: ImageProvider
 ) -> None:
-    painter.paint(vendors.image_request(prompt="a cat " * 9000))
+    painter.generate_image(vendors.image_request(prompt="a cat " * 9000))
     assert 31_900 < len(visit.charges()[0].prompt) <= 32_000
 
 
-def _plain(colour: tuple[int, int, int]) -> Picture:
+def _plain(colour: tuple[int, int, int]) -> EncodedImage:
     out = io.BytesIO()
     Image.new("RGB", (320, 180), colour).save(out, "PNG")
-    return Picture(out.getvalue())
+    return EncodedImage(out.getvalue())

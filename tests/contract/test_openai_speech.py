@@ -42,7 +42,7 @@ def voice(running: StandIn) -> SpeechProvider:
 def test_speech_is_one_call_and_costs_what_the_book_says(
     model: str, visit: Visit, voice: SpeechProvider
 ) -> None:
-    result = voice.speak(vendors.speech_request(model=model))
+    result = voice.synthesize(vendors.speech_request(model=model))
     assert visit.calls(ENDPOINTS[model]) == 1
     (charge,) = visit.charges()
     if model == CHAT:  # it tells its tokens; the other is counted from the length of the sound
@@ -55,7 +55,7 @@ def test_speech_is_one_call_and_costs_what_the_book_says(
 def test_the_text_is_sent_apart_from_what_the_voice_is_told(
     model: str, visit: Visit, voice: SpeechProvider
 ) -> None:
-    voice.speak(vendors.speech_request(model=model, language="de"))
+    voice.synthesize(vendors.speech_request(model=model, language="de"))
     prompt = visit.charges()[0].prompt
     if model == CHAT:
         assert '{"role": "user", "content": "The cat climbs the stairs' in prompt
@@ -88,7 +88,7 @@ def test_what_cannot_be_used_carries_what_it_cost(
 ) -> None:
     visit.vendor.fault(ENDPOINTS[model], mode)
     with pytest.raises(kind) as caught:
-        voice.speak(vendors.speech_request(model=model, seconds=2))
+        voice.synthesize(vendors.speech_request(model=model, seconds=2))
     error = caught.value
     assert (error.error_code, error.billed) == (code, True)
     assert error.cost is not None
@@ -109,14 +109,14 @@ def test_an_answer_that_is_none_leaves_the_outcome_unknown(
 ) -> None:
     visit.vendor.fault(ENDPOINTS[model], mode)
     with pytest.raises(OutcomeUnknown) as caught:
-        voice.speak(vendors.speech_request(model=model))
+        voice.synthesize(vendors.speech_request(model=model))
     assert caught.value.billed is not False
     assert visit.calls(ENDPOINTS[model]) == 1
 
 
 def test_without_a_bill_the_estimate_stands(visit: Visit, voice: SpeechProvider) -> None:
     visit.vendor.fault("chat.completions", "no_usage")
-    cost = voice.speak(vendors.speech_request()).cost
+    cost = voice.synthesize(vendors.speech_request()).cost
     assert cost.usd == models.find("speech", "openai", CHAT).narration_usd(5)
 
 
@@ -126,12 +126,12 @@ def test_a_runaway_answer_is_capped_where_it_could_no_longer_be_used(
     """The limit of tokens bounds what a voice that does not stop can cost."""
     visit.vendor.fault("chat.completions", "long")
     with pytest.raises(MediaError) as caught:
-        voice.speak(vendors.speech_request(seconds=2))
+        voice.synthesize(vendors.speech_request(seconds=2))
     assert caught.value.error_code == "speech.too_long"
     assert visit.spent() < 2 * models.find("speech", "openai", CHAT).narration_usd(2)
 
 
 def test_too_long_a_text_is_refused_before_the_call(visit: Visit, voice: SpeechProvider) -> None:
     with pytest.raises(InvalidInput):
-        voice.speak(vendors.speech_request("a" * 4097))
+        voice.synthesize(vendors.speech_request("a" * 4097))
     assert visit.calls("chat.completions") == 0

@@ -16,8 +16,8 @@ import pytest
 from common.application import remaining_work
 from common.application.billing import paid_calls
 from common.application.billing.charge import Charge
-from common.application.billing.paid_calls import Facts, Ledger, Tracer
-from common.application.remaining_work import Estimate
+from common.application.billing.paid_calls import CallResult, PaidCalls, Reconciler
+from common.application.remaining_work import RemainingCost
 from common.database import Cursor, Database, attempts, runs, videos
 from common.database.attempts import Attempt, Step
 from common.domain import ids, models
@@ -32,7 +32,7 @@ from common.domain.errors import (
     TransientError,
 )
 from common.domain.video import WHOLE, Cost
-from common.providers import JobRef, Trace
+from common.providers import JobRef, Reconciliation
 from common.settings import DatabaseSettings
 from common.storage import MediaFolder
 from tests.contract.rows import admit
@@ -52,7 +52,7 @@ class Book:
     before: BaseException | None = None
     after: BaseException | None = None
 
-    def make(self, _token: str) -> Facts:
+    def make(self, _token: str) -> CallResult:
         if self.before:
             raise self.before
         self.accepted += 1
@@ -102,7 +102,7 @@ class Bench:
     max_cost_usd: Decimal | None = None
     scene: int = 1
     crash_in_record: BaseException | None = None
-    trace: Tracer | None = None
+    reconcile: Reconciler | None = None
 
     def work(self) -> None:
         """One worker does the step, as a handler would."""
@@ -116,15 +116,17 @@ class Bench:
             may_resubmit=self.may_resubmit,
             max_cost_usd=self.max_cost_usd,
         )
-        Ledger(self.database, self.shelf).pay(charge, self.book.make, self.record, self.trace)
+        PaidCalls(self.database, self.shelf).execute(
+            charge, self.book.make, self.record, self.reconcile
+        )
 
-    def record(self, cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
+    def record(self, cursor: Cursor, attempt: Attempt, facts: CallResult) -> None:
         if self.crash_in_record:
             raise self.crash_in_record
         if "cost" in facts:
-            attempts.succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
+            attempts.mark_succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
         else:
-            attempts.submitted(cursor, attempt, dict(facts))
+            attempts.mark_submitted(cursor, attempt, dict(facts))
 
     def resume(self) -> None:
         """The run fails, and another goes on over the same rows."""
@@ -236,7 +238,7 @@ def shed() -> NotAccepted:
 def test_the_word_of_a_gateway_holds_until_the_count_says_otherwise(
     counted: int | None, bench: Bench
 ) -> None:
-    bench.trace = lambda _: Trace(counted=counted)
+    bench.reconcile = lambda _: Reconciliation(accepted_count=counted)
     bench.book.before = shed()
     with pytest.raises(NotAccepted):
         bench.work()
@@ -248,7 +250,7 @@ def test_the_word_of_a_gateway_holds_until_the_count_says_otherwise(
 
 
 def test_a_call_that_was_counted_is_not_made_again_whatever_the_gateway_said(bench: Bench) -> None:
-    bench.trace = lambda _: Trace(counted=1)
+    bench.reconcile = lambda _: Reconciliation(accepted_count=1)
     bench.book.after = shed()
     with pytest.raises(NotAccepted):
         bench.work()
@@ -288,7 +290,7 @@ def test_media_that_cannot_be_kept_are_lost_and_billed(bench: Bench) -> None:
         raise PermanentError("S3 refused", code="storage.refused")
 
     with pytest.raises(PermanentError, match="once more") as lost:
-        paid_calls.keep(broken, PRICE)
+        paid_calls.store_paid_media(broken, PRICE)
     assert (lost.value.error_code, lost.value.billed) == ("storage.refused", True)
     assert lost.value.cost == PRICE
 
@@ -415,8 +417,8 @@ def test_a_step_that_was_tried_often_leaves_the_others_to_be_bought(bench: Bench
     with bench.database.transaction() as cursor:
         video = videos.get(cursor, bench.video_id)
         for again, left in ((False, 2), (True, 3)):
-            estimate = remaining_work.estimate(cursor, video, WHOLE, choice, again=again)
-            assert estimate == Estimate(PRICE.usd * left, PRICE.usd * 3)
+            estimate = remaining_work.estimate_remaining(cursor, video, WHOLE, choice, again=again)
+            assert estimate == RemainingCost(PRICE.usd * left, PRICE.usd * 3)
 
 
 def test_a_worker_killed_before_recording_loses_nothing(bench: Bench) -> None:
@@ -471,7 +473,7 @@ def codes(bench: Bench) -> list[str | None]:
 
 def test_a_job_that_the_provider_shows_is_adopted_at_once(bench: Bench) -> None:
     bench.book.after = OutcomeUnknown("the line broke")
-    bench.trace = lambda _: Trace(JOB)
+    bench.reconcile = lambda _: Reconciliation(JOB)
     bench.work()
     assert bench.book.accepted == 1
     assert (bench.ledger()[0][0], codes(bench)) == ("submitted", [None])
@@ -480,13 +482,13 @@ def test_a_job_that_the_provider_shows_is_adopted_at_once(bench: Bench) -> None:
 def test_a_job_that_the_provider_shows_later_is_adopted_then(bench: Bench) -> None:
     asked: list[str] = []
 
-    def trace(attempt: Attempt) -> Trace:
+    def trace(attempt: Attempt) -> Reconciliation:
         asked.append(attempt.token)
         if len(asked) == 1:
             raise TransientError("not now")
-        return Trace(JOB) if len(asked) == 3 else Trace()
+        return Reconciliation(JOB) if len(asked) == 3 else Reconciliation()
 
-    bench.trace = trace
+    bench.reconcile = trace
     bench.book.after = Killed()
     with pytest.raises(Killed):
         bench.work()
@@ -516,12 +518,12 @@ def test_a_count_proves_acceptance_and_nothing_else(
     counted: int, code: str, billed: bool | None, bench: Bench
 ) -> None:
     bench.book.after = OutcomeUnknown("the line broke")
-    bench.trace = lambda _: Trace(counted=counted)
+    bench.reconcile = lambda _: Reconciliation(accepted_count=counted)
     for _ in range(2):  # at once, and when another run comes to it
         with pytest.raises(OutcomeUnknown) as caught:
             bench.work()
         assert (caught.value.error_code, caught.value.billed) == (code, billed)
-        bench.trace = None
+        bench.reconcile = None
     assert bench.book.accepted == 1
     assert bench.ledger() == [("unknown", PRICE.usd, False)]
     assert codes(bench) == [code]
@@ -543,7 +545,7 @@ def test_a_count_proves_nothing_while_another_call_is_under_way(bench: Bench) ->
             lease_seconds=60,
             possible_duplicate=False,
         )
-    bench.trace = lambda _: Trace(counted=2)
+    bench.reconcile = lambda _: Reconciliation(accepted_count=2)
     with pytest.raises(OutcomeUnknown) as caught:
         bench.work()
     assert caught.value.error_code == "provider.outcome_unknown"
@@ -551,7 +553,7 @@ def test_a_count_proves_nothing_while_another_call_is_under_way(bench: Bench) ->
 
 def test_the_policy_may_pay_again_for_what_is_lost_and_flags_it(bench: Bench) -> None:
     bench.book.after = OutcomeUnknown("the line broke")
-    bench.trace = lambda _: Trace(counted=1)
+    bench.reconcile = lambda _: Reconciliation(accepted_count=1)
     with pytest.raises(OutcomeUnknown):
         bench.work()
     bench.may_resubmit, bench.book.after = True, None

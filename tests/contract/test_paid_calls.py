@@ -102,17 +102,19 @@ def paid(
         "edit": (
             "openai",
             "images.edits",
-            lambda: image_provider("openai", context).paint(vendors.image_request(anchor=still)),
+            lambda: image_provider("openai", context).generate_image(
+                vendors.image_request(anchor=still)
+            ),
         ),
         "talk": (
             "openai",
             "chat.completions",
-            lambda: speech_provider("openai", context).speak(vendors.speech_request()),
+            lambda: speech_provider("openai", context).synthesize(vendors.speech_request()),
         ),
         "speech": (
             "openai",
             "audio.speech",
-            lambda: speech_provider("openai", context).speak(
+            lambda: speech_provider("openai", context).synthesize(
                 vendors.speech_request(model="gpt-4o-mini-tts")
             ),
         ),

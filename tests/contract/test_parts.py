@@ -7,7 +7,7 @@ from threading import Barrier
 from common.application import failure_records
 from common.database import Cursor, Database, runs, scenes, versions, videos
 from common.domain import ids
-from common.domain.video import Part, Work
+from common.domain.video import RunScope, RunTarget
 from common.settings import DatabaseSettings
 from tests.contract.gateway import Gateway
 from tests.contract.rows import admit, tell, wish
@@ -23,7 +23,7 @@ def session(database: Database) -> str:
     return row.session_id
 
 
-def begin(database: Database, video_id: str, work: Work) -> str:
+def begin(database: Database, video_id: str, work: RunTarget) -> str:
     run_id = ids.new("run")
     with database.transaction() as cursor:
         runs.insert(cursor, run_id, video_id, "step", Decimal(0), work)
@@ -33,7 +33,7 @@ def begin(database: Database, video_id: str, work: Work) -> str:
 
 def test_a_run_keeps_its_work(database: Database) -> None:
     video_id = session(database)
-    work = Work(Part.IMAGE, {3: 1, 12: 4})
+    work = RunTarget(RunScope.IMAGE, {3: 1, 12: 4})
     run_id = begin(database, video_id, work)
     with database.transaction() as cursor:
         assert runs.work(cursor, run_id) == work
@@ -87,7 +87,7 @@ def test_what_was_begun_is_asked_for_again_as_another_version(database: Database
         first = versions.add_frame(cursor, video_id, 1, prompt="A door", **LOOK)
         # Nobody was asked to make it yet: the newer words count.
         assert versions.add_frame(cursor, video_id, 1, prompt="A gate", **LOOK) == first
-    run_id = begin(database, video_id, Work(Part.IMAGE, {1: first}))
+    run_id = begin(database, video_id, RunTarget(RunScope.IMAGE, {1: first}))
     with database.transaction() as cursor:
         second = versions.add_frame(cursor, video_id, 1, prompt="A hole", **LOOK)
         assert (first, second) == (1, 2)
@@ -105,7 +105,7 @@ def test_the_newest_finished_version_counts(database: Database) -> None:
     for version in (1, 2, 3):
         with database.transaction() as cursor:
             assert versions.add_frame(cursor, video_id, 1, prompt="A door", **LOOK) == version
-        begin(database, video_id, Work(Part.IMAGE, {1: version}))
+        begin(database, video_id, RunTarget(RunScope.IMAGE, {1: version}))
         with database.transaction() as cursor:
             scenes.start(cursor, "image", video_id, 1, version)
             if version < 3:
@@ -119,7 +119,7 @@ def test_the_status_follows_from_what_is_missing_once_the_last_run_ends(
     database: Database, migrated: DatabaseSettings
 ) -> None:
     video_id = session(database)
-    many = [begin(database, video_id, Work(Part.IMAGE, {n: 1})) for n in range(1, 9)]
+    many = [begin(database, video_id, RunTarget(RunScope.IMAGE, {n: 1})) for n in range(1, 9)]
     with database.transaction() as cursor:
         assert runs.fail(cursor, many[0], {"code": "x"})
         assert videos.get(cursor, video_id).status == "running"
@@ -139,7 +139,7 @@ def test_the_status_follows_from_what_is_missing_once_the_last_run_ends(
         video = videos.get(cursor, video_id)
         assert (video.status, video.error) == ("failed", {"code": "x"}), "one picture is missing"
         versions.add_frame(cursor, video_id, 1, prompt="A door", **LOOK)
-    again = begin(database, video_id, Work(Part.IMAGE, {1: 1}))
+    again = begin(database, video_id, RunTarget(RunScope.IMAGE, {1: 1}))
     with database.transaction() as cursor:
         scenes.finish_image(cursor, video_id, 1, 1, key="v1", usd=Decimal(0))
         assert runs.succeed(cursor, again)
@@ -173,4 +173,4 @@ def test_old_code_starts_runs_on_the_new_schema(database: Database) -> None:
             "INSERT INTO runs (run_id, session_id, kind, reserved_usd) VALUES (%s, %s, %s, %s)",
             ("run_old", video_id, "create", Decimal(0)),
         )
-        assert runs.work(cursor, "run_old") == Work(Part.ALL)
+        assert runs.work(cursor, "run_old") == RunTarget(RunScope.ALL)

@@ -309,7 +309,7 @@ def test_a_free_attempt_in_between_does_not_settle_a_call_in_doubt(scene: Scene)
             possible_duplicate=False,
         )
         assert free
-        attempts.ended(cursor, free, "failed", "internal")
+        attempts.mark_ended(cursor, free, "failed", "internal")
     scene.fail_and_resume()
     error = scene.fails("start")
     assert isinstance(error, PermanentError)
@@ -454,8 +454,8 @@ def test_a_resume_waits_for_the_collector(scene: Scene) -> None:
     from common.database import polls
 
     with scene.database.transaction() as cursor:
-        (job,) = polls.take_left_behind(cursor, limit=5, lease_seconds=30, pause_seconds=60)
-        assert polls.take_left_behind(cursor, limit=5, lease_seconds=30, pause_seconds=60) == []
+        (job,) = polls.claim_left_behind(cursor, limit=5, lease_seconds=30, pause_seconds=60)
+        assert polls.claim_left_behind(cursor, limit=5, lease_seconds=30, pause_seconds=60) == []
         reopen(cursor, scene.video_id)
         runs.insert(cursor, "run_next", scene.video_id, "resume", Decimal(0))
     assert (job.session_id, job.scene) == (scene.video_id, 1)
@@ -529,7 +529,7 @@ def test_a_step_that_ends_its_run_and_a_cancel_do_not_block_each_other(
         with other.transaction() as cursor:
             runs.lock(cursor, scene.run_id)
             failing = pool.submit(
-                pipeline_step._write_down, scene.database, event, Stage.CLIP, 1, no_key
+                pipeline_step._record_failure, scene.database, event, Stage.CLIP, 1, no_key
             )
             until_blocked(other)
             scenes.cancel(cursor, scene.video_id)

@@ -10,15 +10,15 @@ from decimal import Decimal
 import pytest
 from PIL import Image
 
-from common.application.image_inputs import References
+from common.application.image_inputs import ImageInputs
 from common.database import Database, media, scenes, uploads
 from common.database.media import Search
 from common.database.uploads import Upload
 from common.domain import ids
 from common.domain.errors import InvalidInput, NotFound, PayloadTooLarge
-from common.domain.uploads import Found
+from common.domain.uploads import InspectedUpload
 from common.media import images
-from common.schemas.requests import CreateVideo
+from common.schemas.requests import CreateVideoRequest
 from tests.contract.gateway import Gateway
 from tests.contract.rows import admit, tell
 from tests.contract.ssrf import ADDRESSES, WRITTEN
@@ -50,19 +50,19 @@ def host(running: ForeignHost) -> ForeignHost:
 
 
 @pytest.fixture
-def references(database: Database, host: ForeignHost) -> References:
+def references(database: Database, host: ForeignHost) -> ImageInputs:
     """Of alice, who has one painted picture."""
     video_id, _ = admit(database)
     tell(database, video_id)
     with database.transaction() as cursor:
         scenes.finish_image(cursor, video_id, 1, 1, key=KEY, usd=Decimal(0))
-    return References(database, Shelf({KEY: png()}), BUCKET, host.way)
+    return ImageInputs(database, Shelf({KEY: png()}), BUCKET, host.way)
 
 
-def wished(references: References, user_id: str = "alice", **form: str) -> bytes:
+def wished(references: ImageInputs, user_id: str = "alice", **form: str) -> bytes:
     """The picture of a wish that is not held against its own limits first."""
-    wish = CreateVideo.model_construct(None, prompt="x", **form)
-    picture = references.wished(user_id, wish)
+    wish = CreateVideoRequest.model_construct(None, prompt="x", **form)
+    picture = references.resolve(user_id, wish)
     assert picture is not None
     return picture.data
 
@@ -73,12 +73,12 @@ def painted(database: Database) -> str:
     return found.media_id
 
 
-def test_a_picture_is_taken_by_its_id(references: References, database: Database) -> None:
+def test_a_picture_is_taken_by_its_id(references: ImageInputs, database: Database) -> None:
     assert wished(references, image_id=painted(database)) == images.clean(png()).data
 
 
 def test_a_picture_is_taken_from_a_url_and_cleaned(
-    references: References, host: ForeignHost
+    references: ImageInputs, host: ForeignHost
 ) -> None:
     host.pages["/a.png"] = Page(png() + b"MARKER")
     assert b"MARKER" not in wished(references, image_url="https://pictures.example/a.png")
@@ -96,7 +96,7 @@ def test_a_picture_is_taken_from_a_url_and_cleaned(
     ],
 )
 def test_a_link_of_our_own_is_looked_up_and_never_visited(
-    references: References, host: ForeignHost, url: str
+    references: ImageInputs, host: ForeignHost, url: str
 ) -> None:
     assert wished(references, image_url=url) == images.clean(png()).data
     with pytest.raises(InvalidInput) as caught:
@@ -108,14 +108,16 @@ def test_a_link_of_our_own_is_looked_up_and_never_visited(
 
 
 def test_what_is_not_a_picture_that_is_ready_is_refused(
-    references: References, database: Database
+    references: ImageInputs, database: Database
 ) -> None:
     pending = Upload(ids.new("med"), "alice", "image", "image/png", 100)
     sound = replace(pending, media_id=ids.new("med"), kind="audio", media_type="audio/mpeg")
     with database.transaction() as cursor:
         uploads.insert(cursor, pending)
         uploads.insert(cursor, sound)
-        uploads.finish(cursor, sound.media_id, Found("audio/mpeg", "alice/s.mp3", 100, "0" * 64))
+        uploads.finish(
+            cursor, sound.media_id, InspectedUpload("audio/mpeg", "alice/s.mp3", 100, "0" * 64)
+        )
     for media_id in (pending.media_id, sound.media_id, ids.new("med")):
         with pytest.raises(InvalidInput) as caught:
             wished(references, image_id=media_id)
@@ -124,12 +126,12 @@ def test_what_is_not_a_picture_that_is_ready_is_refused(
         wished(references, "bob", image_id=painted(database))
 
 
-def test_a_large_inline_picture_is_sent_to_the_uploads(references: References) -> None:
+def test_a_large_inline_picture_is_sent_to_the_uploads(references: ImageInputs) -> None:
     with pytest.raises(PayloadTooLarge, match="/v1/uploads"):
         wished(references, image="A" * 5_900_000)
 
 
-def test_no_url_visits_a_neighbour(references: References, host: ForeignHost) -> None:
+def test_no_url_visits_a_neighbour(references: ImageInputs, host: ForeignHost) -> None:
     for url in WRITTEN:
         with pytest.raises(InvalidInput):
             wished(references, image_url=url)
@@ -164,14 +166,14 @@ def test_an_estimate_counts_a_picture_in_any_form(gateway: Gateway) -> None:
     "place", ["https://e.example/api/proxy_s3_image/", f"https://{BUCKET}.s3/"]
 )
 def test_a_key_is_checked_after_it_is_decoded(
-    references: References, text: str, place: str
+    references: ImageInputs, text: str, place: str
 ) -> None:
     with pytest.raises(InvalidInput) as refused:
         wished(references, image_url=place + text)
     assert refused.value.error_code == "url.invalid"
 
 
-def test_pictures_are_fetched_side_by_side(references: References, host: ForeignHost) -> None:
+def test_pictures_are_fetched_side_by_side(references: ImageInputs, host: ForeignHost) -> None:
     """Ten slow servers take as long as one."""
     texts = {}
     for number in range(10):
@@ -198,7 +200,7 @@ def test_pictures_are_fetched_side_by_side(references: References, host: Foreign
     ],
 )
 def test_every_link_to_a_picture_that_the_api_gave_out_is_taken(
-    name: str, references: References, database: Database
+    name: str, references: ImageInputs, database: Database
 ) -> None:
     video_id, _ = admit(database)
     key = f"alice/{video_id}/{name}"
@@ -220,7 +222,7 @@ def test_every_link_to_a_picture_that_the_api_gave_out_is_taken(
     ],
 )
 def test_other_files_of_a_video_are_not_read_as_pictures(
-    name: str, references: References, database: Database
+    name: str, references: ImageInputs, database: Database
 ) -> None:
     video_id, _ = admit(database)
     key = f"alice/{video_id}/{name}"

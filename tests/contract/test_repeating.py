@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from api.http.idempotency import Once
-from api.http.response import Answer
-from api.services.links import Links
-from api.services.videos import Videos
+from api.http.idempotency import IdempotentRequest
+from api.http.response import JsonResponse
+from api.services.links import LinkService
+from api.services.videos import VideoService
 from common.application.admission import Admission
 from common.aws import secrets
 from common.database import Cursor, Database, idempotency, runs
 from common.domain.caller import Caller
 from common.domain.errors import Conflict, DatabaseUnavailable, VideoError
-from common.schemas.requests import CreateVideo
+from common.schemas.requests import CreateVideoRequest
 from common.settings import ApiSettings, load
 from common.storage.s3 import S3MediaStore
 from infra.local.postgres import Postgres
@@ -94,7 +94,7 @@ def test_a_refusal_is_not_kept(
 def test_a_key_in_use_is_409_and_says_when_to_try_again(
     gateway: Gateway, database: Database
 ) -> None:
-    once = Once(("alice", "POST", "/v1/videos", "order-4711"))
+    once = IdempotentRequest(("alice", "POST", "/v1/videos", "order-4711"))
     with database.transaction() as cursor:
         assert once.claim(cursor) is None
         busy = gateway.call("POST", "/v1/videos", WISH, KEY)
@@ -106,9 +106,9 @@ def test_a_key_in_use_is_409_and_says_when_to_try_again(
 
 def test_a_worker_that_dies_leaves_the_key_free(gateway: Gateway, migrated: Any) -> None:
     def die(cursor: Cursor) -> None:
-        once = Once(("alice", "POST", "/v1/videos", "order-4711"), b"f")
+        once = IdempotentRequest(("alice", "POST", "/v1/videos", "order-4711"), b"f")
         assert once.claim(cursor) is None
-        once.keep(cursor, Answer(202, "{}"))
+        once.keep(cursor, JsonResponse(202, "{}"))
         raise ZeroDivisionError
 
     worker = Database(migrated)
@@ -129,14 +129,14 @@ def test_a_run_keeps_its_name_when_its_row_is_lost(gateway: Gateway, database: D
 
 
 def test_an_old_key_is_a_new_one(gateway: Gateway, database: Database) -> None:
-    once = Once(("alice", "POST", "/x", "k"), b"first")
+    once = IdempotentRequest(("alice", "POST", "/x", "k"), b"first")
     with database.transaction() as cursor:
-        once.keep(cursor, Answer(202, "{}"))
+        once.keep(cursor, JsonResponse(202, "{}"))
         assert once.claim(cursor)
         cursor.execute("UPDATE idempotency_keys SET expires_at = now()")
-        later = Once(once.parts, b"another request")
+        later = IdempotentRequest(once.parts, b"another request")
         assert later.claim(cursor) is None
-        later.keep(cursor, Answer(202, "[]"))
+        later.keep(cursor, JsonResponse(202, "[]"))
         assert (kept := later.claim(cursor))
         assert kept.body == "[]"
         assert idempotency.forget_expired(cursor, 10) == 0
@@ -150,7 +150,7 @@ def test_a_key_is_visible_ascii(key: str, gateway: Gateway) -> None:
     assert (refused.status, refused.json()["code"]) == (422, "request.invalid")
 
 
-def clients(work: Callable[[int, Videos], Any]) -> list[Any]:
+def clients(work: Callable[[int, VideoService], Any]) -> list[Any]:
     """Let many clients work at once, each in a worker with a connection of its own."""
     settings = load(ApiSettings)
     store = S3MediaStore(settings.media_bucket)
@@ -162,8 +162,8 @@ def clients(work: Callable[[int, Videos], Any]) -> list[Any]:
         database = Database(settings)
         together.wait()
         try:
-            links = Links(database, store, lambda: {"SECRET_KEY": "s" * 64})
-            return work(number, Videos(Admission(settings, database, store), database, links))
+            links = LinkService(database, store, lambda: {"SECRET_KEY": "s" * 64})
+            return work(number, VideoService(Admission(settings, database, store), database, links))
         finally:
             database.close()
 
@@ -171,7 +171,7 @@ def clients(work: Callable[[int, Videos], Any]) -> list[Any]:
         return list(pool.map(one, range(CLIENTS)))
 
 
-def insistently(ask: Callable[[], Answer], refusals: list[VideoError]) -> Answer:
+def insistently(ask: Callable[[], JsonResponse], refusals: list[VideoError]) -> JsonResponse:
     """Ask again after every polite refusal, as a client does that reads Retry-After."""
     for _ in range(500):
         try:
@@ -186,12 +186,13 @@ def test_two_hundred_at_once_with_one_key_make_one_run(
     gateway: Gateway, database: Database
 ) -> None:
     refusals: list[VideoError] = []
-    wish = CreateVideo.model_validate(WISH)
+    wish = CreateVideoRequest.model_validate(WISH)
 
-    def create(_: int, videos: Videos) -> Answer:
-        once = Once(("alice", "POST", "/v1/videos", "k"), b"the same")
+    def create(_: int, videos: VideoService) -> JsonResponse:
+        once = IdempotentRequest(("alice", "POST", "/v1/videos", "k"), b"the same")
         return insistently(
-            lambda: once.kept(videos.database) or videos.create(ALICE, wish, once), refusals
+            lambda: once.cached_response(videos.database) or videos.create(ALICE, wish, once),
+            refusals,
         )
 
     answers = clients(create)
@@ -212,9 +213,9 @@ def test_two_hundred_at_once_on_few_connections_are_all_made(
     secret_store.secrets[ROLES["api"]] = {"username": "narrow", "password": "narrow"}
     refusals: list[VideoError] = []
 
-    def create(number: int, videos: Videos) -> Answer:
-        wish = CreateVideo.model_validate({"prompt": f"Boat {number}"})
-        once = Once(("alice", "POST", "/v1/videos", f"k{number}"), b"own")
+    def create(number: int, videos: VideoService) -> JsonResponse:
+        wish = CreateVideoRequest.model_validate({"prompt": f"Boat {number}"})
+        once = IdempotentRequest(("alice", "POST", "/v1/videos", f"k{number}"), b"own")
         answer = insistently(lambda: videos.create(ALICE, wish, once), refusals)
         videos.database.close()
         return answer

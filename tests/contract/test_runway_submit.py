@@ -8,7 +8,7 @@ from PIL import Image
 
 from common.domain import models
 from common.domain.errors import InvalidInput, NotAccepted, OutcomeUnknown, ProviderRefused
-from common.domain.video import RATIOS, Picture
+from common.domain.video import RATIOS, EncodedImage
 from common.providers import ClipRequest, JobRef, video_provider
 from common.providers.video import _runway_api
 from common.providers.video._runway_picture import within_ratio
@@ -134,7 +134,7 @@ def test_the_picture_of_a_wide_clip_is_cut_back_to_itself() -> None:
     noise = Image.effect_noise(size, 80).convert("RGB")
     out = io.BytesIO()
     noise.save(out, "PNG")
-    sent = within_ratio(Picture(out.getvalue()), size)
+    sent = within_ratio(EncodedImage(out.getvalue()), size)
     with Image.open(io.BytesIO(sent.data)) as image:
         assert image.width / image.height <= 2
         top = (image.height - size[1]) // 2
@@ -150,11 +150,11 @@ def refused(camera: Runway) -> str:
 
 def test_a_lost_task_is_counted_but_cannot_be_had(visit: Visit, camera: Runway) -> None:
     wished = vendors.clip_request()
-    before = camera.trace(wished, 30).counted
+    before = camera.reconcile(wished, 30).accepted_count
     assert before is not None
     visit.vendor.fault("image_to_video", "charge_then_reset")
     with pytest.raises(OutcomeUnknown):
         camera.submit(wished)
-    trace = camera.trace(wished, 30)
-    assert (trace.job, trace.counted) == (None, before + 1)
+    trace = camera.reconcile(wished, 30)
+    assert (trace.job, trace.accepted_count) == (None, before + 1)
     assert visit.calls("image_to_video") == 1

@@ -79,7 +79,7 @@ def test_every_provider_has_a_model() -> None:
 def test_a_text_that_fits_is_heard_and_fits(
     language: str, model: Model, voice: SpeechProvider
 ) -> None:
-    sound = voice.speak(wish(model, TEXTS[language])).sound
+    sound = voice.synthesize(wish(model, TEXTS[language])).sound
     assert 0.7 < sound.seconds < room(5) * 1.1
     assert loudest(sound.samples) > 2000
 
@@ -89,19 +89,19 @@ def test_what_was_cut_for_its_scene_can_be_quickened_into_it(
     seconds: int, model: Model, voice: SpeechProvider
 ) -> None:
     text = fit(" ".join([TEXTS["English"]] * 4), seconds)
-    assert voice.speak(wish(model, text, seconds)).sound.seconds <= room(seconds) * FASTEST
+    assert voice.synthesize(wish(model, text, seconds)).sound.seconds <= room(seconds) * FASTEST
 
 
 def test_a_longer_text_takes_longer(model: Model, voice: SpeechProvider) -> None:
     short, long = (
-        voice.speak(wish(model, text, 30)).sound.seconds
+        voice.synthesize(wish(model, text, 30)).sound.seconds
         for text in ("A boat.", TEXTS["English"] * 3)
     )
     assert long > 4 * short
 
 
 def test_the_sound_survives_its_file(model: Model, voice: SpeechProvider) -> None:
-    sound = voice.speak(wish(model, TEXTS["English"])).sound
+    sound = voice.synthesize(wish(model, TEXTS["English"])).sound
     assert read_wav(sound.as_wav()) == sound
 
 
@@ -109,13 +109,13 @@ def test_every_voice_of_the_registry_speaks_and_others_are_refused(
     model: Model, voice: SpeechProvider
 ) -> None:
     for name in model.voices:
-        assert voice.speak(wish(model, "A boat in the rain.", voice=name)).sound.seconds > 0
+        assert voice.synthesize(wish(model, "A boat in the rain.", voice=name)).sound.seconds > 0
     with pytest.raises(InvalidInput) as caught:
-        voice.speak(wish(model, "A boat in the rain.", voice="hal"))
+        voice.synthesize(wish(model, "A boat in the rain.", voice="hal"))
     assert caught.value.allowed == list(model.voices)
 
 
 def test_the_price_is_the_registrys(model: Model, voice: SpeechProvider) -> None:
-    cost = voice.speak(wish(model, TEXTS["English"])).cost
+    cost = voice.synthesize(wish(model, TEXTS["English"])).cost
     assert (cost.usd > 0) == model.is_paid
     assert cost.usd <= model.narration_usd(5)

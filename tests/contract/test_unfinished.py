@@ -7,9 +7,9 @@ import pytest
 
 from common.database import Database, attempts, narrations, runs, scenes, versions, videos
 from common.database.attempts import Step
-from common.database.videos import Final
+from common.database.videos import FinalVideo
 from common.domain import ids, models
-from common.domain.video import Cost, Part, Work
+from common.domain.video import Cost, RunScope, RunTarget
 from tests.contract.clips import start_clips
 from tests.contract.gateway import Gateway, Reply, quietly
 from tests.contract.rows import admit, tell
@@ -52,7 +52,9 @@ def join(database: Database, video_id: str, clips: int = 3) -> None:
     with database.transaction() as cursor:
         before = videos.final(cursor, video_id)
         version = before.version + 1 if before else 1
-        videos.insert_final(cursor, video_id, Final(version, "f", "p", clips, "1", 24, 1, "0" * 64))
+        videos.insert_final(
+            cursor, video_id, FinalVideo(version, "f", "p", clips, "1", 24, 1, "0" * 64)
+        )
 
 
 @pytest.fixture
@@ -83,7 +85,7 @@ def end(database: Database, run_id: str, error: dict[str, Any] | None = None) ->
         assert runs.fail(cursor, run_id, error) if error else runs.succeed(cursor, run_id)
 
 
-def of_run(database: Database, run_id: str) -> Work:
+def of_run(database: Database, run_id: str) -> RunTarget:
     with database.transaction() as cursor:
         return runs.work(cursor, run_id)
 
@@ -104,11 +106,11 @@ def attempt(database: Database, step: Step, state: str, usd: str = "0.25", numbe
         )
         assert made
         if state == "submitted":
-            attempts.submitted(cursor, made, {})
+            attempts.mark_submitted(cursor, made, {})
         elif state == "succeeded":
-            attempts.succeeded(cursor, made, Cost(Decimal(usd)))
+            attempts.mark_succeeded(cursor, made, Cost(Decimal(usd)))
         else:
-            attempts.ended(cursor, made, state, "x")
+            attempts.mark_ended(cursor, made, state, "x")
 
 
 # -- the status ------------------------------------------------------------------------------------
@@ -135,7 +137,7 @@ def test_a_picture_that_was_made_anew_leaves_the_video_failed_and_resumable(
     assert "it is failed. Resume it" in download.json()["detail"]
     resumed = resume(gateway, video_id)
     assert resumed.status == 202, resumed.text
-    assert of_run(database, resumed.json()["run_id"]) == Work(Part.ALL)
+    assert of_run(database, resumed.json()["run_id"]) == RunTarget(RunScope.ALL)
 
 
 def test_a_clip_that_was_made_anew_leaves_the_merge_to_a_resume(
@@ -144,7 +146,9 @@ def test_a_clip_that_was_made_anew_leaves_the_merge_to_a_resume(
     with database.transaction() as cursor:
         version = versions.add_clip(cursor, video_id, 2, prompt="It flies")
         run_id = ids.new("run")
-        runs.insert(cursor, run_id, video_id, "step", Decimal(0), Work(Part.CLIP, {2: version}))
+        runs.insert(
+            cursor, run_id, video_id, "step", Decimal(0), RunTarget(RunScope.CLIP, {2: version})
+        )
     finish_clip(database, video_id, 2, version)
     end(database, run_id)
     video = show(gateway, video_id)
@@ -178,7 +182,7 @@ def test_a_fix_in_vain_does_not_become_what_is_resumed(
         assert shown == {**DECLINED, "next_action": "change_prompt"}
     resumed = resume(gateway, video_id)
     assert resumed.status == 202
-    assert of_run(database, resumed.json()["run_id"]) == Work(Part.ALL)
+    assert of_run(database, resumed.json()["run_id"]) == RunTarget(RunScope.ALL)
 
 
 def test_a_finished_video_stays_one_when_a_scene_is_made_anew_in_vain(

@@ -76,7 +76,9 @@ def story(stand_ins: dict[str, StandIn]) -> Call:
 def picture(stand_ins: dict[str, StandIn]) -> Call:
     provider = image_provider("openai", vendors.context(openai=stand_ins["openai"]))
     request = vendors.image_request(anchor=vendors.picture())
-    return Call("images.edits", Visit(stand_ins["openai"]), lambda: provider.paint(request))
+    return Call(
+        "images.edits", Visit(stand_ins["openai"]), lambda: provider.generate_image(request)
+    )
 
 
 @pytest.fixture(params=["gpt-audio-1.5", "gpt-4o-mini-tts"])
@@ -85,7 +87,7 @@ def speech(stand_ins: dict[str, StandIn], request: pytest.FixtureRequest) -> Cal
     wish = vendors.speech_request(model=request.param)
     endpoint = models.find("speech", "openai", request.param).endpoint or ""
     return Call(
-        endpoint.replace("/", "."), Visit(stand_ins["openai"]), lambda: provider.speak(wish)
+        endpoint.replace("/", "."), Visit(stand_ins["openai"]), lambda: provider.synthesize(wish)
     )
 
 

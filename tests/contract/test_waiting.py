@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from common.application.billing.charge import Charge
-from common.application.billing.paid_calls import Facts, Ledger
+from common.application.billing.paid_calls import CallResult, PaidCalls
 from common.application.billing.provider_queue import MOST_ROUNDS
 from common.database import Cursor, Database, attempts, provider_queue, runs
 from common.database.attempts import Attempt, Step
@@ -54,18 +54,18 @@ class Bench:
         """Start the clip of a scene."""
         self._pay(self.charge(scene, "clip", 0), database, self._record_job)
 
-    def paint(self, scene: int, pictures: int = 1) -> None:
+    def generate_image(self, scene: int, pictures: int = 1) -> None:
         """Paint the picture of a scene, from so many others."""
         self._pay(self.charge(scene, "image", pictures), None, self._record_picture)
 
     def _pay(self, charge: Charge, database: Database | None, record: Any) -> None:
-        def make(_token: str) -> Facts:
+        def make(_token: str) -> CallResult:
             if self.error:
                 raise self.error
             self.sent.append(charge.step.scene)
             return {}
 
-        Ledger(database or self.database, Shelf()).pay(charge, make, record)
+        PaidCalls(database or self.database, Shelf()).execute(charge, make, record)
 
     def waits(self, scene: int) -> Waiting:
         """Try to start a clip in vain; return the answer."""
@@ -95,15 +95,15 @@ class Bench:
         with self.database.transaction() as cursor:
             attempt = attempts.latest(cursor, Step(self.video_id, "clip", scene, 1))
             assert attempt
-            attempts.succeeded(cursor, attempt, PRICE)
+            attempts.mark_succeeded(cursor, attempt, PRICE)
 
     @staticmethod
-    def _record_job(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
-        attempts.submitted(cursor, attempt, {"id": "task"})
+    def _record_job(cursor: Cursor, attempt: Attempt, facts: CallResult) -> None:
+        attempts.mark_submitted(cursor, attempt, {"id": "task"})
 
     @staticmethod
-    def _record_picture(cursor: Cursor, attempt: Attempt, facts: Facts) -> None:
-        attempts.succeeded(cursor, attempt, PRICE)
+    def _record_picture(cursor: Cursor, attempt: Attempt, facts: CallResult) -> None:
+        attempts.mark_succeeded(cursor, attempt, PRICE)
 
 
 @pytest.fixture
@@ -150,7 +150,7 @@ def test_another_model_has_places_of_its_own(bench: Bench) -> None:
     bench.start(1)
     bench.start(2)
     other = replace(bench.charge(3, "clip", 0), model=models.find("video", "runway", "gen4.5"))
-    Ledger(bench.database, Shelf()).pay(other, lambda _: {}, bench._record_job)
+    PaidCalls(bench.database, Shelf()).execute(other, lambda _: {}, bench._record_job)
 
 
 @pytest.mark.parametrize("error", [ProviderRefused("no"), NotAccepted("busy")], ids=str)
@@ -195,32 +195,32 @@ def test_pictures_count_for_a_minute_however_the_call_ended(bench: Bench) -> Non
     bench.limits = (PICTURES,)
     bench.error = ProviderRefused("no")
     with pytest.raises(ProviderRefused):
-        bench.paint(1, pictures=2)
+        bench.generate_image(1, pictures=2)
     bench.error = None
     bench.later(20)
-    bench.paint(2, pictures=2)
+    bench.generate_image(2, pictures=2)
     with pytest.raises(Waiting) as caught:
-        bench.paint(3, pictures=2)
+        bench.generate_image(3, pictures=2)
     assert "All 5 pictures a minute that openai takes" in caught.value.detail
     assert caught.value.retry_after in (44, 45), "when the first two have been a minute ago"
-    bench.paint(4, pictures=1)
+    bench.generate_image(4, pictures=1)
     bench.later(46)
-    bench.paint(3, pictures=2)
+    bench.generate_image(3, pictures=2)
 
 
 def test_a_call_with_more_pictures_than_a_minute_takes_is_let_through_alone(bench: Bench) -> None:
     bench.limits = (Limit("images_per_minute", 1),)
-    bench.paint(1, pictures=2)
+    bench.generate_image(1, pictures=2)
     with pytest.raises(Waiting):
-        bench.paint(2, pictures=2)
+        bench.generate_image(2, pictures=2)
 
 
 def test_calls_are_limited_too(bench: Bench) -> None:
     bench.limits = (Limit("calls_per_minute", 2),)
-    bench.paint(1, pictures=2)
-    bench.paint(2)
+    bench.generate_image(1, pictures=2)
+    bench.generate_image(2)
     with pytest.raises(Waiting, match="All 2 calls a minute"):
-        bench.paint(3)
+        bench.generate_image(3)
 
 
 def test_who_waits_longest_comes_first(bench: Bench) -> None:
@@ -331,7 +331,7 @@ def test_a_scene_has_one_patience_for_its_picture_and_its_clip(bench: Bench) -> 
     bench.error = NotAccepted("busy")
     for _ in range(MOST_ROUNDS):
         with pytest.raises(Waiting):
-            bench.paint(1)
+            bench.generate_image(1)
     with pytest.raises(ProviderRefused):
         bench.start(1)
     bench.waits(2)
@@ -351,6 +351,6 @@ def test_free_models_take_no_turns(bench: Bench) -> None:
     offline = replace(bench.charge(1, "clip", 0), model=models.offline().video)
     for scene in (1, 2, 3):
         step = Step(bench.video_id, "clip", scene, 1)
-        ledger = Ledger(bench.database, Shelf())
-        ledger.pay(replace(offline, step=step), lambda _: {}, bench._record_job)
+        ledger = PaidCalls(bench.database, Shelf())
+        ledger.execute(replace(offline, step=step), lambda _: {}, bench._record_job)
     assert bench.execute("SELECT * FROM provider_gates") == []

@@ -5,15 +5,15 @@ from decimal import Decimal
 
 from common.application import inbox_results
 from common.database import Database, inbox, narrations, runs, scenes, videos
-from common.database.inbox import Taken
-from common.database.videos import Final
+from common.database.inbox import ReceivedObject
+from common.database.videos import FinalVideo
 from common.domain.video import Scene, Story
 from tests.contract.gateway import Gateway
 from tests.contract.rows import admit
 from tests.contract.vendors import Shelf
 
 SHORTENED, SPOKEN, DRAWN = "shortened", "spoken by English rules", "not drawn"
-CUT = Final(
+CUT = FinalVideo(
     *(1, "alice/f.mp4", "alice/f.jpg", 1, "5", 120, 9, "0" * 64),
     warnings=[SHORTENED, SPOKEN, DRAWN],
 )
@@ -53,13 +53,15 @@ def test_warnings_of_the_cut_are_shown_in_the_video_and_in_lists(
 
 def test_warnings_are_in_the_result_beside_the_inbox(database: Database) -> None:
     video_id, run_id = admit(database, frame_count=1)
-    taken = Taken("obj_1", "alice", "inbox/alice/boat.json", "v1", batch=False, problem=None)
+    taken = ReceivedObject(
+        "obj_1", "alice", "inbox/alice/boat.json", "v1", batch=False, problem=None
+    )
     with database.transaction() as cursor:
         inbox.insert(cursor, taken)
         inbox.insert_job(cursor, taken.object_id, 1, video_id, run_id)
         videos.insert_final(cursor, video_id, CUT)
         runs.succeed(cursor, run_id)
     shelf = Shelf()
-    inbox_results.answer_for(database, shelf, run_id)
+    inbox_results.write_results_of_run(database, shelf, run_id)
     (data,) = shelf.objects.values()
     assert json.loads(data)["warnings"] == [SHORTENED, SPOKEN, DRAWN]

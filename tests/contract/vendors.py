@@ -19,7 +19,7 @@ from common.aws import clients as common_aws
 from common.domain import ids
 from common.domain.errors import NotFound, VideoError
 from common.domain.styles import mood, style
-from common.domain.video import RATIOS, Picture
+from common.domain.video import RATIOS, EncodedImage
 from common.providers import (
     ClipRequest,
     ImageRequest,
@@ -106,7 +106,7 @@ def with_secrets(old: ProviderContext, secrets: Mapping[str, str]) -> ProviderCo
 
 
 @cache
-def picture(ratio: str = "1280:720", *, grain: int = 0, extra: int = 0) -> Picture:
+def picture(ratio: str = "1280:720", *, grain: int = 0, extra: int = 0) -> EncodedImage:
     """Return a picture of the ratio's size; `grain` makes its file large, `extra` by so much."""
     image = Image.new("RGB", RATIOS[ratio], (90, 120, 160))
     if grain:
@@ -115,7 +115,7 @@ def picture(ratio: str = "1280:720", *, grain: int = 0, extra: int = 0) -> Pictu
     info.add_text("Comment", CANARY + "." * extra)
     out = io.BytesIO()
     image.save(out, "PNG", pnginfo=info)
-    return Picture(out.getvalue())
+    return EncodedImage(out.getvalue())
 
 
 @contextmanager
@@ -154,8 +154,8 @@ def story_request(scenes: int = 3, *, model: str = "gpt-6-luna", prompt: str = "
 def image_request(
     *,
     ratio: str = "1280:720",
-    reference: Picture | None = None,
-    anchor: Picture | None = None,
+    reference: EncodedImage | None = None,
+    anchor: EncodedImage | None = None,
     model: str = "gpt-image-2.5-sunburst",
     prompt: str = "",
 ) -> ImageRequest:
@@ -179,7 +179,7 @@ def clip_request(
     ratio: str = "1280:720",
     seconds: int = 5,
     model: str = "gen4_turbo",
-    image: Picture | None = None,
+    image: EncodedImage | None = None,
     prompt: str = "",
     token: str = "att_1",
 ) -> ClipRequest:

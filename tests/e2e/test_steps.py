@@ -8,14 +8,14 @@ import pytest
 
 from common.database import runs, versions, videos
 from common.domain import ids
-from common.domain.video import Part, Work
+from common.domain.video import RunScope, RunTarget
 from tests.contract.rows import wish
 from tests.e2e.client import Backstage
 
 FORM = {"frame_count": 2, "clip_seconds": 2, "ratio": "960:960"}
 
 
-def run(backstage: Backstage, video_id: str, work: Work) -> dict[str, Any]:
+def run(backstage: Backstage, video_id: str, work: RunTarget) -> dict[str, Any]:
     """Store a run of this work as admission does; return its row once the execution has ended."""
     run_id = ids.new("run")
     with backstage.database() as cursor:
@@ -58,7 +58,7 @@ def video_id(backstage: Backstage) -> str:
 
 def test_parts_are_made_one_by_one(backstage: Backstage, video_id: str) -> None:
     nothing: list[tuple[int, int]] = []
-    assert run(backstage, video_id, Work(Part.STORY))["status"] == "succeeded"
+    assert run(backstage, video_id, RunTarget(RunScope.STORY))["status"] == "succeeded"
     (told,) = backstage.rows("SELECT * FROM video_sessions WHERE session_id = %s", video_id)
     assert told["story_title"]
     assert made(backstage, video_id) == {
@@ -67,32 +67,32 @@ def test_parts_are_made_one_by_one(backstage: Backstage, video_id: str) -> None:
         "final_videos": nothing,
     }
 
-    assert run(backstage, video_id, Work(Part.IMAGE, {2: 1}))["stage"] == "finish"
+    assert run(backstage, video_id, RunTarget(RunScope.IMAGE, {2: 1}))["stage"] == "finish"
     assert made(backstage, video_id)["video_frames"] == [(2, 1)]
-    assert run(backstage, video_id, Work(Part.IMAGE, {1: 1}))["status"] == "succeeded"
+    assert run(backstage, video_id, RunTarget(RunScope.IMAGE, {1: 1}))["status"] == "succeeded"
 
-    assert run(backstage, video_id, Work(Part.CLIP, {1: 1, 2: 1}))["status"] == "succeeded"
+    assert run(backstage, video_id, RunTarget(RunScope.CLIP, {1: 1, 2: 1}))["status"] == "succeeded"
     assert made(backstage, video_id) == {
         "video_frames": [(1, 1), (2, 1)],
         "video_clips": [(1, 1), (2, 1)],
         "final_videos": nothing,
     }
 
-    assert run(backstage, video_id, Work(Part.MERGE))["status"] == "succeeded"
+    assert run(backstage, video_id, RunTarget(RunScope.MERGE))["status"] == "succeeded"
     assert made(backstage, video_id)["final_videos"] == [(1, 2)]
 
 
 def test_a_new_version_makes_another_cut_and_the_same_clips_the_same(
     backstage: Backstage, video_id: str
 ) -> None:
-    assert run(backstage, video_id, Work(Part.MERGE))["status"] == "succeeded"
+    assert run(backstage, video_id, RunTarget(RunScope.MERGE))["status"] == "succeeded"
     assert made(backstage, video_id)["final_videos"] == [(1, 2)]
     with backstage.database() as cursor:
         look = {"timestamp": "0:02", "style": "Anime", "mood": "Calm"}
         assert versions.add_frame(cursor, video_id, 2, prompt="A red door", **look) == 2
         assert versions.add_clip(cursor, video_id, 2, prompt="It opens", clip_seconds=3) == 2
-    assert run(backstage, video_id, Work(Part.IMAGE, {2: 2}))["status"] == "succeeded"
-    assert run(backstage, video_id, Work(Part.VIDEO, {2: 2}))["status"] == "succeeded"
+    assert run(backstage, video_id, RunTarget(RunScope.IMAGE, {2: 2}))["status"] == "succeeded"
+    assert run(backstage, video_id, RunTarget(RunScope.VIDEO, {2: 2}))["status"] == "succeeded"
     assert made(backstage, video_id) == {
         "video_frames": [(1, 1), (2, 1), (2, 2)],
         "video_clips": [(1, 1), (2, 1), (2, 2)],
@@ -113,10 +113,10 @@ def test_a_part_that_needs_another_says_so(backstage: Backstage) -> None:
     with backstage.database() as cursor:
         videos.insert(cursor, row)
         versions.add_clip(cursor, row.session_id, 1, prompt="It moves")
-    failed = run(backstage, row.session_id, Work(Part.CLIP, {1: 1}))
+    failed = run(backstage, row.session_id, RunTarget(RunScope.CLIP, {1: 1}))
     assert (failed["status"], failed["error"]["code"]) == ("failed", "clip.no_picture")
     assert failed["error"]["scene"] == 1
-    failed = run(backstage, row.session_id, Work(Part.MERGE))
+    failed = run(backstage, row.session_id, RunTarget(RunScope.MERGE))
     assert (failed["status"], failed["error"]["code"]) == ("failed", "merge.missing_clip")
 
 

@@ -23,7 +23,7 @@ from itertools import pairwise
 from typing import Any
 
 from common.application import remaining_work
-from common.application.model_selection import chosen
+from common.application.model_selection import models_of
 from common.database import Cursor, budget, narrations, runs, scenes, videos
 from common.database.budget import Caps
 from common.domain import ids, models
@@ -186,7 +186,9 @@ class Case:
             video = videos.get(cursor, self.video_id)
             assert runs.left_undone(cursor, self.video_id) == (WHOLE, {})
             again = video.on_unknown == "resubmit_once"
-            left = remaining_work.estimate(cursor, video, WHOLE, chosen(video), again=again)
+            left = remaining_work.estimate_remaining(
+                cursor, video, WHOLE, models_of(video), again=again
+            )
             self._insert_run(cursor, "resume", left.missing_usd)
         return self.execute(*strikes)
 

@@ -248,9 +248,13 @@ def _product(
     environment.setattr(providers, "video_provider", lambda *_: Camera(vendors))
     environment.setattr(ffmpeg, "decode", lambda _path, **_: _facts())
     environment.setattr(demuxers, "video_type", lambda *_: "video/mp4")
-    environment.setattr(deliverables, "produce", lambda _order, room: _product_of(vendors, room))
-    environment.setattr(inbox_results, "answer_for", lambda *_: None)
-    environment.setattr(lambda_invoke, "send", lambda _name, event: clip.handler(event, Context()))
+    environment.setattr(
+        deliverables, "render_deliverables", lambda _order, room: _product_of(vendors, room)
+    )
+    environment.setattr(inbox_results, "write_results_of_run", lambda *_: None)
+    environment.setattr(
+        lambda_invoke, "invoke_async", lambda _name, event: clip.handler(event, Context())
+    )
     migrations.apply(DatabaseSettings.model_validate(dict(os.environ)))
     return {
         "story": story.handler,
@@ -274,8 +278,8 @@ def _facts() -> SimpleNamespace:
 
 def _product_of(vendors: Vendors, room: Path) -> Any:
     """Stand for the joined clips: what they look like is not the question here."""
-    from merge.deliverables import Made, Product
-    from merge.models import Cut
+    from merge.deliverables import Deliverable, Deliverables
+    from merge.models import MergedVideo
 
     if vendors.strikes("merge failed"):
         raise MediaError("A clip cannot be read.", code="merge.broken_clip")
@@ -283,6 +287,8 @@ def _product_of(vendors: Vendors, room: Path) -> Any:
     path.write_bytes(b"video")
     poster = room / "poster.jpg"
     poster.write_bytes(b"poster")
-    cut = Cut(path, 240, 10.0, 5, "0" * 64, (960, 960), Fraction(24), has_sound=False, parts=())
-    files = (Made("video", path, 5, "0" * 64), Made("poster", poster, 6, "0" * 64))
-    return Product(cut, files)
+    cut = MergedVideo(
+        path, 240, 10.0, 5, "0" * 64, (960, 960), Fraction(24), has_sound=False, parts=()
+    )
+    files = (Deliverable("video", path, 5, "0" * 64), Deliverable("poster", poster, 6, "0" * 64))
+    return Deliverables(cut, files)

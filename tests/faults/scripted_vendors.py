@@ -14,7 +14,7 @@ from typing import Any
 from PIL import Image as Pillow
 
 from common.domain.errors import OutcomeUnknown, ProviderRefused
-from common.domain.video import Cost, Picture, Scene, Story
+from common.domain.video import Cost, EncodedImage, Scene, Story
 from common.providers import (
     ClipRequest,
     ImageRequest,
@@ -23,10 +23,10 @@ from common.providers import (
     JobRef,
     JobState,
     JobStatus,
+    Reconciliation,
     Retry,
     StoryRequest,
     StoryResult,
-    Trace,
 )
 
 SCENES, SCENE = 2, 2  # so many scenes; the faults strike this one
@@ -73,7 +73,7 @@ class Vendors:
             _PRICE,
         )
 
-    def paint(self, request: ImageRequest) -> ImageResult:
+    def generate_image(self, request: ImageRequest) -> ImageResult:
         """Paint a picture of one colour."""
         self._maybe_refuse("image", DECLINED_IMAGE in request.prompt, request.scene)
         if self.strikes("image charged and held back", request.scene):
@@ -118,9 +118,9 @@ class Vendors:
         """Cancel the job; what it cost is not said."""
         return JobState(JobStatus.CANCELED)
 
-    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
+    def reconcile(self, request: ClipRequest, age_seconds: int) -> Reconciliation:
         """Know nothing of it."""
-        return Trace()
+        return Reconciliation()
 
 
 @dataclass
@@ -134,7 +134,7 @@ class Camera:
 
 
 @cache
-def _picture(size: tuple[int, int]) -> Picture:
+def _picture(size: tuple[int, int]) -> EncodedImage:
     out = io.BytesIO()
     Pillow.new("RGB", size, (90, 120, 160)).save(out, "PNG")
-    return Picture(out.getvalue())
+    return EncodedImage(out.getvalue())

@@ -22,7 +22,7 @@ from typing import Any
 from clip import handler as clip
 from common.application.billing import paid_calls
 from common.application.billing.charge import Charge
-from common.application.billing.paid_calls import Ledger
+from common.application.billing.paid_calls import PaidCalls
 from common.aws import executions, lambda_invoke
 from common.database import attempts
 from common.domain import ids
@@ -88,7 +88,7 @@ def serve(connection: socket.socket, owners: dict[str, str]) -> None:
     if options["naive"]:
         forget_the_protocol()
     # The sweeper's call of another function, which Lambda would hand over.
-    lambda_invoke.send = _send
+    lambda_invoke.invoke_async = _send
     for line in stream:
         task = json.loads(line)
         clock.ahead, ports.state, start = task["ahead"], task["state"], len(ports.passed)
@@ -112,7 +112,7 @@ def _told(execution: str, _machine: str, _run: str) -> str:
 def forget_the_protocol() -> None:
     """Let every worker make its calls, whatever the ledger says of those before."""
 
-    def pay(self: Ledger, charge: Charge, make: Any, record: Any, trace: Any = None) -> None:
+    def pay(self: PaidCalls, charge: Charge, make: Any, record: Any, trace: Any = None) -> None:
         with self.database.transaction() as cursor:
             attempt = attempts.insert(
                 cursor,
@@ -129,4 +129,4 @@ def forget_the_protocol() -> None:
         with self.database.transaction() as cursor:
             record(cursor, attempt, facts)
 
-    paid_calls.Ledger.pay = pay  # type: ignore[method-assign]  # the control
+    paid_calls.PaidCalls.execute = pay  # type: ignore[method-assign]  # the control

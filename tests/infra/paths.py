@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from common.domain.video import Part
+from common.domain.video import RunScope
 from tests.faults.machine import Ended, Machine, TaskFailed, deployed
 from tests.infra.history import states
 from tests.infra.template import Json
@@ -11,17 +11,17 @@ from tests.infra.template import Json
 TASKS = {name: state for name, state in states(deployed()) if state["Type"] == "Task"}
 # What a run has to make so that the task is reached, and what else has to happen.
 STEP = {
-    "WriteStory": Part.STORY,
-    "PaintAnchor": Part.ALL,
-    "PaintImage": Part.IMAGE,
-    "StartClip": Part.CLIP,
-    "CheckClip": Part.CLIP,
-    "CollectClip": Part.CLIP,
-    "SpeakNarration": Part.ALL,
-    "MergeClips": Part.MERGE,
-    "Finish": Part.MERGE,
-    "RecordSceneFailure": Part.IMAGE,
-    "RecordFailure": Part.MERGE,
+    "WriteStory": RunScope.STORY,
+    "PaintAnchor": RunScope.ALL,
+    "PaintImage": RunScope.IMAGE,
+    "StartClip": RunScope.CLIP,
+    "CheckClip": RunScope.CLIP,
+    "CollectClip": RunScope.CLIP,
+    "SpeakNarration": RunScope.ALL,
+    "MergeClips": RunScope.MERGE,
+    "Finish": RunScope.MERGE,
+    "RecordSceneFailure": RunScope.IMAGE,
+    "RecordFailure": RunScope.MERGE,
 }
 BEFORE = {"RecordSceneFailure": "PaintImage", "RecordFailure": "MergeClips"}
 DONE: Json = {"status": "succeeded", "wait_seconds": 1, "narrated": False}
@@ -87,7 +87,7 @@ def fails(error: str) -> Json:
 def paths() -> Iterator[Path]:
     """Every path, the short ones first."""
     yield Path("ids alone", None)
-    for part in Part:
+    for part in RunScope:
         yield Path(f"only {part.value}", part.value, scenes=3)
     narrated = {"PaintImage": [{**DONE, "narrated": True}]}
     yield Path("narrated", "all", narrated, scenes=2)

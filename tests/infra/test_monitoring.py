@@ -31,15 +31,15 @@ def written(capsys: pytest.CaptureFixture[str]) -> Watched:
     )
 
     for outcome in (Status.SUCCEEDED, Status.FAILED, Status.CANCELED):
-        run_metrics.run_ended(outcome, "internal" if outcome is Status.FAILED else None)
+        run_metrics.record_run_end(outcome, "internal" if outcome is Status.FAILED else None)
     began = datetime.now(UTC)
     names = ["run.queued", *(f"{stage}.succeeded" for stage in Stage if stage != "finish")]
     names.append("run.succeeded")
-    run_metrics.stages_took(
+    run_metrics.record_stage_seconds(
         [RunEvent(began + timedelta(seconds=n), name, None, {}) for n, name in enumerate(names)]
     )
-    run_metrics.submitted_again()
-    run_metrics.spent([ProviderSpend("runway", Decimal(1), Decimal(1))])
+    run_metrics.record_possible_duplicate()
+    run_metrics.record_spend([ProviderSpend("runway", Decimal(1), Decimal(1))])
     found = metrics(capsys.readouterr().out)
     return {
         (metric.name, frozenset(key for key, _ in metric.dimensions)) for metric in found

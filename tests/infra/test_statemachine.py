@@ -12,7 +12,7 @@ from clip.job import MAX_COLLECTIONS, MAX_POLLS
 from common.application import failure_records
 from common.application.billing.provider_queue import MOST_ROUNDS
 from common.domain import errors, models
-from common.domain.video import MAX_SCENES, Part
+from common.domain.video import MAX_SCENES, RunScope
 from infra import config
 from infra.constructs.pipeline import DEFINITION, placeholder
 from infra.function_sources import FUNCTIONS
@@ -284,7 +284,7 @@ GIVEN = {
 
 def test_what_states_carry_stays_small() -> None:
     seen = {name: 0 for name, _ in states(MACHINE)}
-    for part in Part:
+    for part in RunScope:
         for name, document in documents(MACHINE, {**GIVEN, "step": part.value}, answer):
             seen[name] = max(seen[name], size(document))
     assert max(seen.values()) < LARGEST_DOCUMENT
@@ -302,7 +302,7 @@ def test_what_states_carry_stays_small() -> None:
     ("part", "tasks"),
     [
         (
-            Part.ALL,
+            RunScope.ALL,
             [
                 "WriteStory",
                 "PaintAnchor",
@@ -313,14 +313,14 @@ def test_what_states_carry_stays_small() -> None:
                 "Finish",
             ],
         ),
-        (Part.STORY, ["WriteStory", "Finish"]),
-        (Part.IMAGE, ["PaintImage", "Finish"]),
-        (Part.CLIP, [*CLIP, "Finish"]),
-        (Part.VIDEO, [*CLIP, "MergeClips", "Finish"]),
-        (Part.MERGE, ["MergeClips", "Finish"]),
+        (RunScope.STORY, ["WriteStory", "Finish"]),
+        (RunScope.IMAGE, ["PaintImage", "Finish"]),
+        (RunScope.CLIP, [*CLIP, "Finish"]),
+        (RunScope.VIDEO, [*CLIP, "MergeClips", "Finish"]),
+        (RunScope.MERGE, ["MergeClips", "Finish"]),
     ],
 )
-def test_a_part_passes_the_states_that_make_it(part: Part, tasks: list[str]) -> None:
+def test_a_part_passes_the_states_that_make_it(part: RunScope, tasks: list[str]) -> None:
     given = {**GIVEN, "step": part.value}
     assert list(dict.fromkeys(n for n, _ in documents(MACHINE, given, answer) if n in TASKS)) == (
         tasks
@@ -330,7 +330,7 @@ def test_a_part_passes_the_states_that_make_it(part: Part, tasks: list[str]) -> 
 def test_ids_alone_make_the_whole() -> None:
     first, whole = STATES["WhichStep"], STATES["WholeVideo"]
     assert first["Choices"][0] == {"Variable": "$.step", "IsPresent": False, "Next": "WholeVideo"}
-    assert (whole["Result"], whole["ResultPath"]) == (Part.ALL.value, "$.step")
+    assert (whole["Result"], whole["ResultPath"]) == (RunScope.ALL.value, "$.step")
     assert whole["Next"] == first["Default"] == "WriteStory"
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from common.domain.output import PLAIN, Format, Output, Shape, Transition
 from merge import assemble
-from merge.models import Clip, Cut, How
+from merge.models import Clip, MergedVideo, SceneTreatment
 from tests.media import browser, coded, judge
 from tests.media.browser import Page
 from tests.media.coded import KINDS
@@ -27,7 +27,7 @@ def page() -> Iterator[Page]:
         yield opened
 
 
-def plays(page: Page, path: Path, cut: Cut, size: tuple[int, int] = SIZE) -> None:
+def plays(page: Page, path: Path, cut: MergedVideo, size: tuple[int, int] = SIZE) -> None:
     """Play it through; then look at the middle of each scene."""
     middles = [part.start + part.seconds / 2 for part in cut.parts]
     seen = browser.play(page, path, middles)
@@ -54,9 +54,15 @@ def test_copied_and_encoded_clips_play_as_one(
     }
     clips = {1: plain[1], 2: odd[2], 3: plain[3], 4: odd[4], 5: coded.clip(tmp_path, 5)}
     wish = Output(renditions=(Shape("9:16"),))
-    cut = assemble.join({n: Clip(path) for n, path in clips.items()}, wish, tmp_path)
+    cut = assemble.merge_clips({n: Clip(path) for n, path in clips.items()}, wish, tmp_path)
     hows = [part.how for part in cut.parts]
-    assert hows == [How.COPIED, How.ENCODED, How.COPIED, How.ENCODED, How.COPIED]
+    assert hows == [
+        SceneTreatment.COPIED,
+        SceneTreatment.ENCODED,
+        SceneTreatment.COPIED,
+        SceneTreatment.ENCODED,
+        SceneTreatment.COPIED,
+    ]
     plays(page, cut.path, cut)
     plays(page, cut.renditions[0].path, cut, (180, 320))
 
@@ -66,8 +72,8 @@ def test_sets_that_came_with_other_numbers_play_as_one(page: Page, tmp_path: Pat
     other = coded.Make(codec=(*coded.MAIN[:4], "-profile:v", "high", "-x264-params", "sps-id=3"))
     makes = [coded.PLAIN, other, coded.PLAIN]
     clips = {n: Clip(path) for n, path in coded.clips(tmp_path, *makes).items()}
-    cut = assemble.join(clips, PLAIN, tmp_path)
-    assert {part.how for part in cut.parts} == {How.COPIED}
+    cut = assemble.merge_clips(clips, PLAIN, tmp_path)
+    assert {part.how for part in cut.parts} == {SceneTreatment.COPIED}
     plays(page, cut.path, cut)
 
 
@@ -75,7 +81,7 @@ def test_webm_with_overlapping_scenes_plays(
     page: Page, plain: dict[int, Path], tmp_path: Path
 ) -> None:
     wish = Output(format=Format.WEBM, transition=Transition.CROSSFADE, fps=Fraction(30))
-    cut = assemble.join({n: Clip(path) for n, path in plain.items()}, wish, tmp_path)
+    cut = assemble.merge_clips({n: Clip(path) for n, path in plain.items()}, wish, tmp_path)
     seen = browser.play(page, cut.path, [0.5, cut.seconds - 0.5])
     assert (seen.error, seen.ended, seen.frames) == (None, True, cut.frames)
     assert seen.duration == pytest.approx(cut.seconds, abs=0.025)

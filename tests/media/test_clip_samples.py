@@ -53,10 +53,10 @@ def test_every_clip_sounds_as_if_it_were_decoded_by_itself(
     makes: list[Make], tmp_path: Path
 ) -> None:
     paths = coded.clips(tmp_path, *makes)
-    facts = [probe.survey(n, Clip(path), tmp_path) for n, path in paths.items()]
-    plan = timeline.plan(facts, Output(format=Format.WEBM))
+    facts = [probe.probe_clip(n, Clip(path), tmp_path) for n, path in paths.items()]
+    plan = timeline.plan_merge(facts, Output(format=Format.WEBM))
     with ThreadPoolExecutor(2) as pool:
-        found = array("h", decode.lay(plan, tmp_path / "all.pcm", pool).read_bytes())
+        found = array("h", decode.lay_out(plan, tmp_path / "all.pcm", pool).read_bytes())
     assert len(found) == 2 * decode.samples(plan, plan.frames)
     fade = 2 * RATE // 200
     for shot, make in zip(plan.shots, makes, strict=True):
@@ -95,7 +95,9 @@ def test_normalizing_more_clips_does_not_start_more_programs(
         folder.mkdir()
         paths = coded.clips(folder, *[own] * number)
         starts.unlink(missing_ok=True)
-        assemble.join({n: Clip(path, own.frames) for n, path in paths.items()}, NORMALIZED, folder)
+        assemble.merge_clips(
+            {n: Clip(path, own.frames) for n, path in paths.items()}, NORMALIZED, folder
+        )
         counts.append(len(starts.read_text().splitlines()))
         shutil.rmtree(folder)
     assert counts[0] == counts[1]
@@ -106,7 +108,7 @@ def test_scenes_that_overlap_are_faded_into_each_other(tmp_path: Path) -> None:
     loud = replace(PLAIN, frames=48)
     paths = coded.clips(tmp_path, loud, loud)
     output = Output(transition=Transition.CROSSFADE, loudness=Loudness.ORIGINAL)
-    cut = assemble.join({n: Clip(path) for n, path in paths.items()}, output, tmp_path)
+    cut = assemble.merge_clips({n: Clip(path) for n, path in paths.items()}, output, tmp_path)
     sound, alone = _alone(cut.path), _alone(paths[1])
     second = next(part for part in cut.parts if part.scene == 2)
     assert second.start == pytest.approx(1.5, abs=0.01)

@@ -8,7 +8,7 @@ import pytest
 
 from common.domain.output import PLAIN
 from merge import assemble
-from merge.models import Clip, How
+from merge.models import Clip, SceneTreatment
 from tests.media import coded, judge, patches
 from tests.media.coded import H264, Make
 
@@ -38,8 +38,12 @@ def scene(number: int, make: Make = coded.PLAIN) -> judge.Scene:
 def test_a_clip_is_as_bright_as_it_was(name: str, plain: dict[int, Path], tmp_path: Path) -> None:
     odd = coded.clip(tmp_path, 2, told(TOLD[name]))
     clips = {1: Clip(plain[1]), 2: Clip(odd), 3: Clip(plain[3])}
-    cut = assemble.join(clips, PLAIN, tmp_path)
-    assert [part.how for part in cut.parts] == [How.COPIED, How.ENCODED, How.COPIED]
+    cut = assemble.merge_clips(clips, PLAIN, tmp_path)
+    assert [part.how for part in cut.parts] == [
+        SceneTreatment.COPIED,
+        SceneTreatment.ENCODED,
+        SceneTreatment.COPIED,
+    ]
     judge.judge(cut.path, [scene(1), scene(2), scene(3)], size=SIZE, rate=RATE)
 
 
@@ -50,9 +54,9 @@ def test_others_are_made_like_it(name: str, suffix: str, tmp_path: Path) -> None
     colours = told(TOLD[name], suffix=suffix)
     makes = {1: colours, 2: replace(coded.PLAIN, rate=Fraction(30), frames=45), 3: colours}
     clips = {n: Clip(coded.clip(tmp_path, n, make)) for n, make in makes.items()}
-    cut = assemble.join(clips, PLAIN, tmp_path)
-    kept = How.ENCODED if name == "YCgCo" else How.COPIED
-    assert [part.how for part in cut.parts] == [kept, How.ENCODED, kept]
+    cut = assemble.merge_clips(clips, PLAIN, tmp_path)
+    kept = SceneTreatment.ENCODED if name == "YCgCo" else SceneTreatment.COPIED
+    assert [part.how for part in cut.parts] == [kept, SceneTreatment.ENCODED, kept]
     judge.judge(cut.path, [scene(n, make) for n, make in makes.items()], size=SIZE, rate=RATE)
 
 
@@ -63,7 +67,7 @@ def test_colours_are_shown_as_they_were_meant(coding: str, tmp_path: Path) -> No
         1: Clip(patches.clip(tmp_path / "own.mp4", coding)),
         2: Clip(patches.clip(tmp_path / "sdr.mp4", "BT.709")),
     }
-    cut = assemble.join(clips, PLAIN, tmp_path)
+    cut = assemble.merge_clips(clips, PLAIN, tmp_path)
     found = patches.shown(cut.path)
     beside = patches.shown(cut.path, at=1.5)
     is_bright = coding in patches.HIGH_DYNAMIC

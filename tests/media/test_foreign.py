@@ -13,7 +13,7 @@ from common.domain.errors import MediaError
 from common.domain.output import PLAIN, OnBroken, Output
 from common.media import ffmpeg
 from merge import assemble
-from merge.models import Clip, Cut, How
+from merge.models import Clip, MergedVideo, SceneTreatment
 from register.inspection import measure
 from tests.media import coded, judge
 from tests.media.coded import FFMPEG
@@ -32,10 +32,10 @@ def scene(number: int, first: int = 0, frames: int = 36, *, heard: bool = True) 
     return judge.Scene(number, list(range(first, first + frames)), SIZE, heard=heard)
 
 
-def joined(tmp_path: Path, plain: dict[int, Path], odd: Path) -> Cut:
+def joined(tmp_path: Path, plain: dict[int, Path], odd: Path) -> MergedVideo:
     """The odd clip as scene 2 between two plain ones, as it is collected and merged."""
     frames = ffmpeg.decode(odd).frames
-    return assemble.join(
+    return assemble.merge_clips(
         {1: Clip(plain[1], 36), 2: Clip(odd, frames), 3: Clip(plain[3], 36)}, PLAIN, tmp_path
     )
 
@@ -146,7 +146,7 @@ def test_tracks_that_are_not_used_do_not_matter(
     found = measure(upload("video", "video/mp4", b"x"), sent)
     assert (found.width, found.height, found.has_sound) == (*SIZE, True)
     cut = joined(tmp_path, plain, odd)
-    copied = How.ENCODED if kind == "attachment" else How.COPIED
+    copied = SceneTreatment.ENCODED if kind == "attachment" else SceneTreatment.COPIED
     assert cut.parts[1].how is copied, cut.parts[1].reason
     judge.judge(cut.path, [scene(1), scene(2), scene(3)], size=SIZE, rate=RATE)
 
@@ -222,7 +222,7 @@ def test_a_varying_rate_becomes_the_usual_rate_that_is_meant(
     rate: float, dropped: list[int], usual: Fraction, tmp_path: Path
 ) -> None:
     odd = jittering(tmp_path, rate, dropped)
-    cut = assemble.join({1: Clip(odd)}, PLAIN, tmp_path)
+    cut = assemble.merge_clips({1: Clip(odd)}, PLAIN, tmp_path)
     assert cut.fps == usual
     stamps = judge.stamps(cut.path)
     assert [b - a for a, b in itertools.pairwise(stamps)] == [1 / usual] * (len(stamps) - 1)
@@ -279,11 +279,15 @@ def test_a_scene_that_fails_while_it_is_encoded_counts_as_broken(
     odd = changing(tmp_path, "320x180", "180x320")
     clips = {1: Clip(plain[1], 36), 2: Clip(odd, ffmpeg.inspect(odd).frames), 3: Clip(plain[3], 36)}
     with pytest.raises(MediaError, match="scene 2"):
-        assemble.join(clips, PLAIN, tmp_path)
+        assemble.merge_clips(clips, PLAIN, tmp_path)
     again = tmp_path / "again"
     again.mkdir()
-    cut = assemble.join(clips, Output(on_broken=OnBroken.SKIP), again)
-    assert [part.how for part in cut.parts] == [How.COPIED, How.SKIPPED, How.COPIED]
+    cut = assemble.merge_clips(clips, Output(on_broken=OnBroken.SKIP), again)
+    assert [part.how for part in cut.parts] == [
+        SceneTreatment.COPIED,
+        SceneTreatment.SKIPPED,
+        SceneTreatment.COPIED,
+    ]
     (warning,) = cut.warnings
     assert warning.startswith("Scene 2 is left out with its sound and captions, because its clip")
     judge.judge(cut.path, [scene(1), scene(3)], size=SIZE, rate=RATE)

@@ -87,7 +87,7 @@ def refuse(data: bytes, plain: dict[int, Path]) -> None:
         path.write_bytes(data)
         clean = coded.PLAIN.frames
         clips = {1: Clip(plain[1], clean), 2: Clip(path), 3: Clip(plain[3], clean)}
-        assemble.join(clips, PLAIN, room)
+        assemble.merge_clips(clips, PLAIN, room)
 
 
 def test_no_picture_of_the_host_is_ever_shown(
@@ -102,7 +102,7 @@ def test_no_picture_of_the_host_is_ever_shown(
         assert name
     room = tmp_path / "room"
     room.mkdir()
-    cut = assemble.join(clips, Output(on_broken=OnBroken.SKIP), room)
+    cut = assemble.merge_clips(clips, Output(on_broken=OnBroken.SKIP), room)
     assert cut.frames == coded.PLAIN.frames
     raw = subprocess.run(
         [

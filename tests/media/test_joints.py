@@ -41,7 +41,7 @@ def test_sound_is_kept_or_else_encoded_as_a_whole(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(joins, name, value)
-    cut = assemble.join({n: Clip(path) for n, path in plain.items()}, PLAIN, tmp_path)
+    cut = assemble.merge_clips({n: Clip(path) for n, path in plain.items()}, PLAIN, tmp_path)
     assert (tmp_path / "sound.aac").exists() != is_kept
     sound = judge.samples(cut.path)
     assert abs(len(sound) - cut.frames * 2000) <= judge.SYNC_SECONDS * judge.HERTZ

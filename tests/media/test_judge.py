@@ -20,7 +20,7 @@ EXPECTED = [Scene(number, range(coded.PLAIN.frames), SIZE) for number in (1, 2, 
 
 def joined(clips: dict[int, Path], folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
-    return assemble.join({n: Clip(path) for n, path in clips.items()}, PLAIN, folder).path
+    return assemble.merge_clips({n: Clip(path) for n, path in clips.items()}, PLAIN, folder).path
 
 
 def changed(path: Path, *arguments: str) -> Path:

@@ -7,7 +7,7 @@ import pytest
 
 from common.domain.output import PLAIN
 from merge import assemble
-from merge.models import Clip, How
+from merge.models import Clip, SceneTreatment
 from tests.media import coded, judge
 from tests.media.coded import KINDS, Make
 
@@ -53,11 +53,13 @@ def test_a_clip_of_any_kind_goes_in(name: str, plain: dict[int, Path], tmp_path:
     make = KINDS[name]
     odd = coded.clip(tmp_path, 2, make)
     clips = {1: Clip(plain[1]), 2: Clip(odd), 3: Clip(plain[3])}
-    cut = assemble.join(clips, PLAIN, tmp_path)
+    cut = assemble.merge_clips(clips, PLAIN, tmp_path)
     first, second, third = cut.parts
-    assert (first.how, third.how) == (How.COPIED, How.COPIED)
-    assert second.how is (How.COPIED if name in COPIED else How.ENCODED), second.reason
-    assert bool(second.reason) == (second.how is How.ENCODED)
+    assert (first.how, third.how) == (SceneTreatment.COPIED, SceneTreatment.COPIED)
+    assert second.how is (SceneTreatment.COPIED if name in COPIED else SceneTreatment.ENCODED), (
+        second.reason
+    )
+    assert bool(second.reason) == (second.how is SceneTreatment.ENCODED)
     lengthened = 1 if name in LATE else 0
     assert second.frames == round(make.seconds * RATE) + lengthened
     judge.judge(
@@ -75,7 +77,7 @@ def test_a_clip_of_any_kind_goes_in(name: str, plain: dict[int, Path], tmp_path:
 
 
 def test_no_joint_clicks(plain: dict[int, Path], tmp_path: Path) -> None:
-    cut = assemble.join({n: Clip(path) for n, path in plain.items()}, PLAIN, tmp_path)
+    cut = assemble.merge_clips({n: Clip(path) for n, path in plain.items()}, PLAIN, tmp_path)
     sound = judge.samples(cut.path)
     loudest = max(abs(value) for value in sound)
     # A cut from one tone to another without care changes by about the loudness itself.

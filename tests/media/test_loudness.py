@@ -9,10 +9,10 @@ import pytest
 
 from common.domain.output import Format, Loudness, Output, Shape
 from common.media import ffmpeg
-from common.media.wav import Sound
+from common.media.wav import PcmAudio
 from merge import deliverables
 from merge.audio.mix import Music, Track
-from merge.deliverables import Order, Product
+from merge.deliverables import Deliverables, DeliverablesRequest
 from merge.models import Clip
 from offline.tts import program
 from tests.media import coded
@@ -36,9 +36,11 @@ def sounding(volume: str, form: str = "r=48000:cl=stereo") -> Make:
     return replace(PLAIN, frames=72, sound=(*coded.AAC, "-af", volume), sound_form=form)
 
 
-def produced(makes: list[Make], tmp_path: Path, output: Output, track: Track) -> Product:
+def produced(makes: list[Make], tmp_path: Path, output: Output, track: Track) -> Deliverables:
     clips = {n: Clip(path) for n, path in coded.clips(tmp_path, *makes).items()}
-    return deliverables.produce(Order(clips, output, dict.fromkeys(clips, TEXT), track), tmp_path)
+    return deliverables.render_deliverables(
+        DeliverablesRequest(clips, output, dict.fromkeys(clips, TEXT), track), tmp_path
+    )
 
 
 def narration(tmp_path: Path) -> dict[int, Path]:
@@ -164,7 +166,7 @@ def test_music_is_as_loud_as_its_volume_says_whatever_it_is(tmp_path: Path) -> N
     """Under the same voice a quiet piece, a loud one and one in mono come out alike."""
     voice = tmp_path / "said.wav"
     speech = program.speak("Go.", "en-us+f2", 160)
-    voice.write_bytes(Sound(speech.rate, speech.samples).as_wav())
+    voice.write_bytes(PcmAudio(speech.rate, speech.samples).as_wav())
     levels = []
     for number, filters in enumerate(("volume=-30dB", "volume=6dB", "pan=mono|c0=c0")):
         (folder := tmp_path / str(number)).mkdir()

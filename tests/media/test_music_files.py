@@ -10,7 +10,7 @@ import pytest
 from common.domain.errors import MediaError
 from merge.audio import mix
 from merge.audio.mix import Music, Track
-from merge.models import How, Part
+from merge.models import MergedScene, SceneTreatment
 from register.inspection import measure
 from tests.media.coded import FFMPEG
 from tests.media.test_uploads import upload, written
@@ -72,7 +72,7 @@ def test_a_music_file_is_taken_and_heard_whatever_else_is_in_it(kind: str, tmp_p
     path = written(tmp_path, write(tmp_path))
     found = measure(upload("audio", media_type, b"x"), path)
     assert found.seconds == pytest.approx(2, abs=0.15)
-    parts = (Part(1, How.COPIED, "", 0, 1.5, 36),)
+    parts = (MergedScene(1, SceneTreatment.COPIED, "", 0, 1.5, 36),)
     tune = Music(path, volume=1, fade_in=0, fade_out=0, loop=False, duck=False)
     mixed = mix.mix(Track({}, tune), None, parts, 1.5, tmp_path)
     assert max(array.array("h", mixed.read_bytes())) > 2000

@@ -9,8 +9,8 @@ from PIL import Image, ImageStat
 from common.domain.output import PLAIN, Output, Shape, Transition
 from merge import deliverables
 from merge.audio.mix import Track
-from merge.deliverables import Order, Product
-from merge.models import Clip, How
+from merge.deliverables import Deliverables, DeliverablesRequest
+from merge.models import Clip, SceneTreatment
 from tests.media.coded import FFMPEG
 
 SECONDS = 2
@@ -33,10 +33,10 @@ def clip(folder: Path, scene: int, name: str) -> Clip:
     return Clip(path, SECONDS * 24)
 
 
-def produce(folder: Path, output: Output, *names: str) -> Product:
+def produce(folder: Path, output: Output, *names: str) -> Deliverables:
     clips = {scene: clip(folder, scene, name) for scene, name in enumerate(names, 1)}
-    order = Order(clips, output, {}, Track({}), preview="gif")
-    return deliverables.produce(order, folder)
+    order = DeliverablesRequest(clips, output, {}, Track({}), preview="gif")
+    return deliverables.render_deliverables(order, folder)
 
 
 def is_seen(path: Path) -> bool:
@@ -47,7 +47,7 @@ def is_seen(path: Path) -> bool:
     return ImageStat.Stat(grey).mean[0] > 40 and ImageStat.Stat(grey).stddev[0] > 20
 
 
-def pictures(product: Product, *kinds: str) -> list[tuple[str, int | None, bool]]:
+def pictures(product: Deliverables, *kinds: str) -> list[tuple[str, int | None, bool]]:
     return [
         (made.kind, made.scene, is_seen(made.path)) for made in product.files if made.kind in kinds
     ]
@@ -64,7 +64,7 @@ OUTPUTS = {
 def test_nothing_blank_is_shown_where_there_is_something_to_see(kind: str, tmp_path: Path) -> None:
     names = ["fades in", "fades in from white", "one bright picture", "ends black", "plain"]
     product = produce(tmp_path, OUTPUTS[kind], *names)
-    is_copied = {part.how is How.COPIED for part in product.cut.parts}
+    is_copied = {part.how is SceneTreatment.COPIED for part in product.cut.parts}
     assert is_copied == {kind == "copied"}
     found = pictures(product, "poster", "thumbnail", "preview")
     assert found == [

@@ -17,13 +17,13 @@ from common.domain.errors import MediaError
 from common.domain.output import Format, OnBroken, Output, Shape, Transition
 from common.domain.video import MAX_SCENES
 from common.media import ffmpeg
-from common.media.wav import Sound
+from common.media.wav import PcmAudio
 from merge import assemble, captions, deliverables, filters, font_coverage, previews
 from merge.audio import mix
 from merge.audio.mix import RATE, Music, Track
 from merge.captions import Cue
-from merge.deliverables import Order, Product
-from merge.models import Clip, How, Part
+from merge.deliverables import Deliverables, DeliverablesRequest
+from merge.models import Clip, MergedScene, SceneTreatment
 from offline.tts import program
 from tests.media import coded, judge
 from tests.unit.clips import make
@@ -82,7 +82,9 @@ def under(path: Path, **changes: object) -> Music:
 
 
 @pytest.fixture(scope="module")
-def product(clips: dict[int, Clip], said: dict[int, Path], music: Path, folder: Path) -> Product:
+def product(
+    clips: dict[int, Clip], said: dict[int, Path], music: Path, folder: Path
+) -> Deliverables:
     """Everything at once: narrated, with music, captions, a crossfade, in two shapes, as WebM."""
     output = Output(
         format=Format.WEBM,
@@ -90,10 +92,10 @@ def product(clips: dict[int, Clip], said: dict[int, Path], music: Path, folder: 
         renditions=(Shape("1:1"),),
         captions_burned=True,
     )
-    order = Order(clips, output, TEXTS, Track(said, under(music)), preview="gif")
+    order = DeliverablesRequest(clips, output, TEXTS, Track(said, under(music)), preview="gif")
     scratch = folder / "scratch"
     scratch.mkdir()
-    return deliverables.produce(order, scratch)
+    return deliverables.render_deliverables(order, scratch)
 
 
 def heard(path: Path) -> "array.array[int]":
@@ -133,11 +135,11 @@ def tone(samples: "array.array[int]", start: float, end: float, hertz: float = 4
     return math.sqrt(max(0.0, one * one + two * two - turn * one * two)) / len(part)
 
 
-def of_kind(product: Product, kind: str) -> list[deliverables.Made]:
+def of_kind(product: Deliverables, kind: str) -> list[deliverables.Deliverable]:
     return [made for made in product.files if made.kind == kind]
 
 
-def test_every_file_is_what_is_said_of_it(product: Product) -> None:
+def test_every_file_is_what_is_said_of_it(product: Deliverables) -> None:
     kinds = [made.kind for made in product.files]
     assert kinds == [
         "video",
@@ -164,13 +166,13 @@ def test_every_file_is_what_is_said_of_it(product: Product) -> None:
             assert made.captioned
 
 
-def test_both_shapes_are_as_long_as_their_sound(product: Product) -> None:
+def test_both_shapes_are_as_long_as_their_sound(product: Deliverables) -> None:
     for made in (*of_kind(product, "video"), *of_kind(product, "rendition")):
         samples = heard(made.path)
         assert len(samples) / RATE == pytest.approx(made.seconds or 0, abs=0.025)
 
 
-def test_in_every_scene_somebody_speaks_and_the_music_plays(product: Product) -> None:
+def test_in_every_scene_somebody_speaks_and_the_music_plays(product: Deliverables) -> None:
     samples = heard(of_kind(product, "video")[0].path)
     for start, end in ((0.3, 1.2), (2.1, 3.0)):
         assert rms(samples, start, end) > 1000
@@ -181,7 +183,10 @@ def test_a_narration_begins_in_its_own_scene_and_ends_in_it(
     said: dict[int, Path], tmp_path: Path
 ) -> None:
     """Without music there is silence around the words: a breath before, and one after."""
-    parts = (Part(1, How.COPIED, "", 0, 2.0, 48), Part(2, How.COPIED, "", 2.0, 2.0, 48))
+    parts = (
+        MergedScene(1, SceneTreatment.COPIED, "", 0, 2.0, 48),
+        MergedScene(2, SceneTreatment.COPIED, "", 2.0, 2.0, 48),
+    )
     path = mix.mix(Track({2: said[2]}), None, parts, 4.0, tmp_path)
     samples = array.array("h", path.read_bytes())[::2]
     assert len(samples) == 4 * RATE
@@ -196,7 +201,7 @@ def test_as_many_narrations_as_a_video_has_scenes_are_mixed_each_in_its_place(
     """ffmpeg takes threads and memory for every input, so 60 at once are more than it gets."""
     silent = {7, 8, 9, 31, 60}
     parts = tuple(
-        Part(scene, How.COPIED, "", 2.0 * (scene - 1), 2.0, 48)
+        MergedScene(scene, SceneTreatment.COPIED, "", 2.0 * (scene - 1), 2.0, 48)
         for scene in range(1, MAX_SCENES + 1)
     )
     track = Track({part.scene: said[1] for part in parts if part.scene not in silent})
@@ -215,7 +220,7 @@ def test_the_music_goes_down_while_somebody_speaks(
     whisper = tmp_path / "noise.wav"
     burst = program.speak("The boat leaves.", "en-us+f2", 160)
     whisper.write_bytes(burst.as_wav())
-    parts = (Part(1, How.COPIED, "", 0, 4.0, 96),)
+    parts = (MergedScene(1, SceneTreatment.COPIED, "", 0, 4.0, 96),)
     levels = {}
     for ducks in (True, False):
         path = mix.mix(
@@ -235,7 +240,7 @@ def test_the_music_goes_down_while_somebody_speaks(
 
 
 def test_music_is_looped_faded_and_as_loud_as_was_asked(music: Path, tmp_path: Path) -> None:
-    parts = (Part(1, How.COPIED, "", 0, 3.0, 72),)
+    parts = (MergedScene(1, SceneTreatment.COPIED, "", 0, 3.0, 72),)
 
     def level(start: float, end: float, **wish: object) -> float:
         path = mix.mix(Track({}, under(music, **wish)), None, parts, 3.0, tmp_path)
@@ -251,8 +256,8 @@ def test_music_is_looped_faded_and_as_loud_as_was_asked(music: Path, tmp_path: P
 def test_nothing_clips(music: Path, tmp_path: Path) -> None:
     loud = tmp_path / "loud.wav"
     full = array.array("h", [32767 if n // 24 % 2 else -32768 for n in range(24_000)])
-    loud.write_bytes(Sound(24_000, full.tobytes()).as_wav())
-    parts = (Part(1, How.COPIED, "", 0, 2.0, 48),)
+    loud.write_bytes(PcmAudio(24_000, full.tobytes()).as_wav())
+    parts = (MergedScene(1, SceneTreatment.COPIED, "", 0, 2.0, 48),)
     mixed = mix.mix(
         Track({1: loud}, under(music, volume=1.0, duck=False)), None, parts, 2.0, tmp_path
     )
@@ -265,10 +270,16 @@ def test_what_is_no_music_is_refused(content: bytes, tmp_path: Path) -> None:
     bad = tmp_path / "bad"
     bad.write_bytes(content)
     with pytest.raises(MediaError):
-        mix.mix(Track({}, under(bad)), None, (Part(1, How.COPIED, "", 0, 1.0, 24),), 1.0, tmp_path)
+        mix.mix(
+            Track({}, under(bad)),
+            None,
+            (MergedScene(1, SceneTreatment.COPIED, "", 0, 1.0, 24),),
+            1.0,
+            tmp_path,
+        )
 
 
-def area(made: deliverables.Made, at: float, tmp_path: Path) -> tuple[int, int]:
+def area(made: deliverables.Deliverable, at: float, tmp_path: Path) -> tuple[int, int]:
     """Return the brightest pixels of the caption's area, and of the picture above it."""
     out = tmp_path / "frame.png"
     ffmpeg.run(
@@ -283,7 +294,7 @@ def area(made: deliverables.Made, at: float, tmp_path: Path) -> tuple[int, int]:
 
 
 def test_captions_are_drawn_at_the_foot_in_every_scene_and_shape(
-    product: Product, tmp_path: Path
+    product: Deliverables, tmp_path: Path
 ) -> None:
     for made in (*of_kind(product, "video"), *of_kind(product, "rendition")):
         for at in (0.7, 2.8):
@@ -293,8 +304,8 @@ def test_captions_are_drawn_at_the_foot_in_every_scene_and_shape(
 
 
 def test_without_the_wish_nothing_is_drawn(clips: dict[int, Clip], tmp_path: Path) -> None:
-    order = Order(clips, Output(), {1: "Hello", 2: "Hello"}, Track({}))
-    made = deliverables.produce(order, tmp_path)
+    order = DeliverablesRequest(clips, Output(), {1: "Hello", 2: "Hello"}, Track({}))
+    made = deliverables.render_deliverables(order, tmp_path)
     assert not made.files[0].captioned
     assert area(made.files[0], 0.7, tmp_path)[0] < 180
     assert "Hello" in of_kind(made, "captions")[0].path.read_text()
@@ -306,8 +317,8 @@ def test_captions_that_no_font_has_are_missing_in_their_scene_only_and_that_is_t
     clips: dict[int, Clip], tmp_path: Path
 ) -> None:
     texts = {1: "It is 25 °C 🚀.", 2: "She meets 李明 at the harbour."}
-    made = deliverables.produce(
-        Order(clips, Output(captions_burned=True), texts, Track({})), tmp_path
+    made = deliverables.render_deliverables(
+        DeliverablesRequest(clips, Output(captions_burned=True), texts, Track({})), tmp_path
     )
     assert made.files[0].captioned
     assert area(made.files[0], 0.7, tmp_path)[0] > 220
@@ -324,10 +335,12 @@ def test_captions_that_no_font_has_are_missing_in_their_scene_only_and_that_is_t
 def test_captions_that_no_font_has_in_any_scene_leave_the_clips_as_they_came(
     clips: dict[int, Clip], tmp_path: Path
 ) -> None:
-    order = Order(clips, Output(captions_burned=True), {1: "おはよう", 2: "صباح"}, Track({}))
-    made = deliverables.produce(order, tmp_path)
+    order = DeliverablesRequest(
+        clips, Output(captions_burned=True), {1: "おはよう", 2: "صباح"}, Track({})
+    )
+    made = deliverables.render_deliverables(order, tmp_path)
     assert not made.files[0].captioned
-    assert [part.how for part in made.cut.parts] == [How.COPIED] * 2
+    assert [part.how for part in made.cut.parts] == [SceneTreatment.COPIED] * 2
     assert len(made.warnings) == 2
 
 
@@ -335,7 +348,9 @@ def test_captions_for_which_a_scene_is_too_short_are_told(
     clips: dict[int, Clip], tmp_path: Path
 ) -> None:
     texts = {1: "One. " * 40, 2: "Two."}
-    made = deliverables.produce(Order(clips, Output(), texts, Track({})), tmp_path)
+    made = deliverables.render_deliverables(
+        DeliverablesRequest(clips, Output(), texts, Track({})), tmp_path
+    )
     assert of_kind(made, "captions")[0].path.read_text().count("One.") < 40
     (warning,) = made.warnings
     assert "Scene 1" in warning
@@ -347,13 +362,13 @@ def test_a_broken_clip_is_told(on_broken: OnBroken, clips: dict[int, Clip], tmp_
     Image.new("RGB", (320, 180), (90, 90, 90)).save(still)
     broken = tmp_path / "broken.mp4"
     broken.write_bytes(clips[2].path.read_bytes()[:2000])
-    order = Order(
+    order = DeliverablesRequest(
         clips | {2: Clip(broken, still=still, seconds=2)},
         Output(on_broken=on_broken, captions_burned=True),
         {1: "One.", 2: "船"},
         Track({}),
     )
-    made = deliverables.produce(order, tmp_path)
+    made = deliverables.render_deliverables(order, tmp_path)
     assert "Scene 2" in made.warnings[0]
     assert "broken" in made.warnings[0]
     assert len(made.warnings) == (1 if on_broken is OnBroken.SKIP else 2), "and its captions"
@@ -366,7 +381,9 @@ def test_a_narration_that_was_quickened_or_cut_off_is_told(
     for scene, text in {1: "The boat leaves the quay. " * 2, 2: "The boat leaves. " * 12}.items():
         said[scene] = tmp_path / f"said_{scene}.wav"
         said[scene].write_bytes(program.speak(text, "en-us+f2", 160).as_wav())
-    made = deliverables.produce(Order(clips, Output(), {}, Track(said)), tmp_path)
+    made = deliverables.render_deliverables(
+        DeliverablesRequest(clips, Output(), {}, Track(said)), tmp_path
+    )
     hurried, cut_off = made.warnings
     assert "Scene 1" in hurried
     assert "as fast" in hurried
@@ -443,7 +460,9 @@ def test_captions_are_in_time_with_the_voice(tmp_path: Path) -> None:
         clips[scene] = Clip(make(tmp_path / f"c{scene}.mp4", seconds=8, grey=60))
         said[scene] = tmp_path / f"said_{scene}.wav"
         said[scene].write_bytes(program.speak(text, "en-us+f2", 160).as_wav())
-    made = deliverables.produce(Order(clips, Output(), texts, Track(said)), tmp_path)
+    made = deliverables.render_deliverables(
+        DeliverablesRequest(clips, Output(), texts, Track(said)), tmp_path
+    )
     voice = pauses(made.files[0].path)
     srt = of_kind(made, "captions")[0].path.read_text()
     shown = [
@@ -469,14 +488,14 @@ def test_captions_are_in_time_with_the_voice(tmp_path: Path) -> None:
 
 def test_scene_text_is_never_a_filter(clips: dict[int, Clip], tmp_path: Path) -> None:
     text = "':fontsdir=/etc[x];movie=/etc/passwd,{\\p1}m 0 0 l 900 0 900 900{\\an8}\\N%{pts}"
-    order = Order(clips, Output(captions_burned=True), {1: text, 2: text}, Track({}))
-    made = deliverables.produce(order, tmp_path)
+    order = DeliverablesRequest(clips, Output(captions_burned=True), {1: text, 2: text}, Track({}))
+    made = deliverables.render_deliverables(order, tmp_path)
     foot, head = area(made.files[0], 0.7, tmp_path)
     assert foot > 220
     assert head < 180
 
 
-def test_the_preview_moves(product: Product) -> None:
+def test_the_preview_moves(product: Deliverables) -> None:
     (made,) = of_kind(product, "preview")
     with Image.open(made.path) as image:
         count = int(getattr(image, "n_frames", 1))
@@ -493,7 +512,7 @@ def test_thumbnails_of_copied_and_encoded_scenes_show_them(
 ) -> None:
     """The first picture of what was copied, the middle one of what was not."""
     clips = plain | {2: coded.clip(tmp_path, 2, coded.KINDS["hevc"])}
-    cut = assemble.join({n: Clip(path) for n, path in clips.items()}, Output(), tmp_path)
+    cut = assemble.merge_clips({n: Clip(path) for n, path in clips.items()}, Output(), tmp_path)
     for scene, path in previews.thumbnails(cut.path, cut.parts, tmp_path).items():
         with Image.open(path) as image:
             found = judge.read(image.convert("L").tobytes(), cut.size, (320, 180))
@@ -503,7 +522,7 @@ def test_thumbnails_of_copied_and_encoded_scenes_show_them(
         assert abs(found[1] - middle) <= 1 if scene == 2 else found[1] == 0
 
 
-def test_thumbnails_show_their_scene(product: Product) -> None:
+def test_thumbnails_show_their_scene(product: Deliverables) -> None:
     greys = []
     for made in of_kind(product, "thumbnail"):
         with Image.open(made.path) as image:

@@ -8,7 +8,7 @@ import pytest
 from common.domain.output import Format, Output, Shape, Transition
 from merge import deliverables
 from merge.audio.mix import Music, Track
-from merge.deliverables import Order
+from merge.deliverables import DeliverablesRequest
 from merge.models import Clip
 from tests.unit.clips import make
 
@@ -31,20 +31,29 @@ def clip(path: Path, seconds: float = 1, transfer: str = "bt709") -> Clip:
 def test_a_clip_in_hdr_that_is_converted_is_told_once(transfer: str, tmp_path: Path) -> None:
     clips = {1: clip(tmp_path / "1.mp4"), 2: clip(tmp_path / "2.mp4", transfer=transfer)}
     output = Output(format=Format.WEBM, renditions=(Shape(ratio="1:1"),))
-    (warning,) = deliverables.produce(Order(clips, output, {}, Track({})), tmp_path).warnings
+    (warning,) = deliverables.render_deliverables(
+        DeliverablesRequest(clips, output, {}, Track({})), tmp_path
+    ).warnings
     assert warning.startswith("Scene 2: the clip is HDR")
 
 
 def test_a_transition_for_which_a_scene_is_too_short_is_told(tmp_path: Path) -> None:
     clips = {n: clip(tmp_path / f"{n}.mp4", seconds) for n, seconds in ((1, 2), (2, 1), (3, 2))}
     output = Output(transition=Transition.CROSSFADE, transition_seconds=1)
-    made = deliverables.produce(Order(clips, output, {}, Track({})), tmp_path)
+    made = deliverables.render_deliverables(
+        DeliverablesRequest(clips, output, {}, Track({})), tmp_path
+    )
     assert [warning.partition(":")[0] for warning in made.warnings] == ["Scene 2", "Scene 3"]
     assert "0.50 s instead of 1 s" in made.warnings[0]
     again = tmp_path / "again"
     again.mkdir()
     output = Output(transition=Transition.CROSSFADE, transition_seconds=0.5)
-    assert deliverables.produce(Order(clips, output, {}, Track({})), again).warnings == ()
+    assert (
+        deliverables.render_deliverables(
+            DeliverablesRequest(clips, output, {}, Track({})), again
+        ).warnings
+        == ()
+    )
 
 
 def test_music_that_is_faded_faster_than_requested_is_told(tmp_path: Path) -> None:
@@ -53,7 +62,7 @@ def test_music_that_is_faded_faster_than_requested_is_told(tmp_path: Path) -> No
         folder = tmp_path / f"{fade}"
         folder.mkdir()
         music = Music(tone, volume=0.5, fade_in=0, fade_out=fade, loop=True, duck=True)
-        order = Order({1: clip(folder / "1.mp4", 2)}, Output(), {}, Track({}, music))
-        found = deliverables.produce(order, folder).warnings
+        order = DeliverablesRequest({1: clip(folder / "1.mp4", 2)}, Output(), {}, Track({}, music))
+        found = deliverables.render_deliverables(order, folder).warnings
         assert len(found) == told
         assert all("1.0 s" in warning and "instead of 3 s" in warning for warning in found)

@@ -15,7 +15,7 @@ from common.database.uploads import Upload
 from common.domain import ids
 from common.domain.errors import InvalidInput, MediaError, NotFound
 from common.domain.uploads import SUFFIXES, Kind, kind_of
-from common.storage import MediaFolder, arrival, sender_of
+from common.storage import MediaFolder, parse_upload_key, upload_key
 from register.inspection import measure
 from tests.media.coded import FFMPEG
 from tests.media.hostile import HOSTILE, Bait
@@ -152,23 +152,23 @@ def test_a_key_is_always_under_its_own_owner(user_id: str, media_type: str) -> N
     assert kind is not None
     try:
         key = MediaFolder(user_id, media_id).upload(kind, SUFFIXES[media_type])
-        raw = arrival(user_id, media_id)
+        raw = upload_key(user_id, media_id)
     except (InvalidInput, NotFound):
         return
     assert key.startswith(f"{user_id}/{media_id}/user-uploads/")
     assert key.count("/") == raw.count("/") + 1 == 3
-    assert sender_of(raw) == (user_id, media_id)
+    assert parse_upload_key(raw) == (user_id, media_id)
     assert not key.startswith("_uploads/")
 
 
 @given(st.from_regex(SLUG, fullmatch=True))
 def test_the_sender_of_an_arrival_is_its_user(user_id: str) -> None:
     media_id = ids.new("med")
-    assert sender_of(arrival(user_id, media_id)) == (user_id, media_id)
+    assert parse_upload_key(upload_key(user_id, media_id)) == (user_id, media_id)
 
 
 @given(st.text())
 def test_other_keys_have_no_sender(key: str) -> None:
     for wrong in (key, f"_uploads/{key}", f"_uploads/alice/{key}", f"_uploads/alice/../{key}"):
         with pytest.raises(NotFound):
-            sender_of(wrong)
+            parse_upload_key(wrong)

@@ -63,7 +63,7 @@ def test_webm_is_as_like_the_clip_as_mp4(scene: str, tmp_path: Path) -> None:
     found = {}
     for form in (Format.MP4, Format.WEBM):
         (folder := tmp_path / form.value).mkdir()
-        cut = assemble.join({1: Clip(clip)}, Output(format=form), folder)
+        cut = assemble.merge_clips({1: Clip(clip)}, Output(format=form), folder)
         found[form] = _likeness(cut.path, clip)
     assert found[Format.WEBM] > found[Format.MP4] - MARGIN
     assert found[Format.WEBM] > 0.9

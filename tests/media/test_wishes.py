@@ -15,7 +15,7 @@ import pytest
 
 from common.domain.output import BLUR, Fit, Format, OnBroken, Output, Shape, Transition
 from merge import assemble
-from merge.models import Clip, Cut, How, Parts
+from merge.models import Clip, MergedVideo, Parts, SceneTreatment
 from tests.media import coded, judge
 from tests.media.coded import KINDS, Make
 
@@ -87,7 +87,7 @@ def test_a_combination_ends_right(number: int, tmp_path: Path) -> None:
     kinds, output = ALL[number]
     makes = {scene: KINDS[kind] for scene, kind in enumerate(kinds, 1)}
     clips = {scene: coded.clip(tmp_path, scene, make) for scene, make in makes.items()}
-    cut = assemble.join({n: Clip(path) for n, path in clips.items()}, output, tmp_path)
+    cut = assemble.merge_clips({n: Clip(path) for n, path in clips.items()}, output, tmp_path)
     assert output.shape.size is not None
     assert output.fps is not None
     scenes = expected(makes, output, output.shape.size, output.fps)
@@ -105,8 +105,8 @@ def test_renditions_are_the_same_video_in_other_shapes(
     plain: dict[int, Path], tmp_path: Path
 ) -> None:
     wish = Output(renditions=(Shape("9:16"), Shape("1:1")), background=BLUR)
-    cut = assemble.join({n: Clip(path) for n, path in plain.items()}, wish, tmp_path)
-    assert {part.how for part in cut.parts} == {How.COPIED}
+    cut = assemble.merge_clips({n: Clip(path) for n, path in plain.items()}, wish, tmp_path)
+    assert {part.how for part in cut.parts} == {SceneTreatment.COPIED}
     assert [made.size for made in cut.renditions] == [(180, 320), (180, 180)]
     makes = dict.fromkeys(plain, coded.PLAIN)
     for made in cut.renditions:
@@ -126,7 +126,7 @@ def test_a_broken_clip_is_left_out_or_held(
         2: Clip(broken, still=still, seconds=1.5),
         3: Clip(plain[3]),
     }
-    cut = assemble.join(clips, Output(on_broken=on_broken), tmp_path)
+    cut = assemble.merge_clips(clips, Output(on_broken=on_broken), tmp_path)
     makes = dict.fromkeys(plain, coded.PLAIN)
     one, two, three = expected(makes, Output(), (320, 180), Fraction(24))
     held = replace(two, numbers=[0] * 36, heard=False)
@@ -134,7 +134,7 @@ def test_a_broken_clip_is_left_out_or_held(
     wanted = [one, three] if skipped else [one, held, three]
     judge.judge(cut.path, wanted, size=(320, 180), rate=Fraction(24))
     part = cut.parts[1]
-    assert part.how is (How.SKIPPED if skipped else How.STILL)
+    assert part.how is (SceneTreatment.SKIPPED if skipped else SceneTreatment.STILL)
     assert "cut short" in part.reason
     assert len(cut.warnings) == 1
     assert cut.warnings[0].startswith("Scene 2 ")
@@ -163,8 +163,8 @@ def test_burned_captions_are_seen_where_their_scene_is(
 
     wish = Output(captions_burned=True)
     clips = {n: Clip(path) for n, path in plain.items()}
-    bare = assemble.join(clips, Output(), room(tmp_path, "bare"))
-    cut = assemble.join(clips, wish, room(tmp_path, "burned"), subtitles=captions)
+    bare = assemble.merge_clips(clips, Output(), room(tmp_path, "bare"))
+    cut = assemble.merge_clips(clips, wish, room(tmp_path, "burned"), subtitles=captions)
     differences = [
         sum(abs(a - b) for a, b in zip(one[-320 * 45 :: 7], two[-320 * 45 :: 7], strict=True))
         for one, two in zip(pictures(bare), pictures(cut), strict=True)
@@ -173,7 +173,7 @@ def test_burned_captions_are_seen_where_their_scene_is(
     assert min(differences[37:71]) > 5 * quiet
 
 
-def pictures(cut: Cut) -> list[bytes]:
+def pictures(cut: MergedVideo) -> list[bytes]:
     return judge.decode(cut.path, cut.size)
 
 

@@ -1,6 +1,6 @@
 """A host somewhere on the internet, as a client may name one: HTTPS on this machine.
 
-It is reached by handing `ForeignHttps` a resolver and a connector of the test: nothing that can be
+Tests pass `SafeHttpsClient` a resolver and a connector of their own: nothing that can be
 set in a deployment leads to a loopback address. It counts who connects.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 import trustme
 from urllib3.connection import HTTPSConnection
 
-from common.fetch.https import ForeignHttps
+from common.fetch.https import SafeHttpsClient
 
 PUBLIC = "93.184.215.14"
 
@@ -53,9 +53,9 @@ class ForeignHost:
         self.resolver = None
 
     @property
-    def way(self) -> ForeignHttps:
+    def way(self) -> SafeHttpsClient:
         """Reads foreign URLs, where every address leads to this host."""
-        return ForeignHttps(self._resolve, self._connect)
+        return SafeHttpsClient(self._resolve, self._connect)
 
     def _resolve(self, host: str) -> Sequence[str]:
         self.lookups.append(host)

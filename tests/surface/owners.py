@@ -7,9 +7,9 @@ from typing import Any
 from common.database import Database, runs, scenes, videos
 from common.database import keys as key_rows
 from common.database.keys import ApiKey
-from common.database.videos import Final
+from common.database.videos import FinalVideo
 from common.domain import api_keys, ids
-from common.domain.video import Part, Scene, Story
+from common.domain.video import RunScope, Scene, Story
 from tests.contract.rows import wish
 from tests.surface.service import Service
 
@@ -125,25 +125,25 @@ def make(rows: Database, run_id: str, owner: Owner) -> None:
     with rows.transaction() as cursor:
         run = runs.get(cursor, run_id, owner.user_id)
         place = f"{owner.user_id}/{run.session_id}"
-        if run.work.part is Part.STORY:
+        if run.work.scope is RunScope.STORY:
             scenes.insert_story(cursor, run.session_id, _story(owner.user_id), "Anime", "Calm")
         for scene, version in run.work.versions.items():
             where = (cursor, run.session_id, scene, version)
-            if run.work.part is Part.IMAGE:
+            if run.work.scope is RunScope.IMAGE:
                 key = f"{place}/reference-frames/generated_frame_{scene}_{version}.png"
                 scenes.finish_image(*where, key=key, usd=Decimal(0))
             else:
                 key = f"{place}/video-clips/generated_clip_{scene}_{version}.mp4"
                 scenes.finish_clip(*where, key=key, frames=120, usd=Decimal(0))
-        if run.work.part in (Part.MERGE, Part.VIDEO):
+        if run.work.scope in (RunScope.MERGE, RunScope.VIDEO):
             videos.insert_final(
                 cursor, run.session_id, _cut(f"{place}/video-clips/final_video_2", 2)
             )
         runs.succeed(cursor, run_id)
 
 
-def _cut(key: str, version: int) -> Final:
-    return Final(version, f"{key}.mp4", f"{key}.jpg", 1, "5", 120, 1000, "0" * 64)
+def _cut(key: str, version: int) -> FinalVideo:
+    return FinalVideo(version, f"{key}.mp4", f"{key}.jpg", 1, "5", 120, 1000, "0" * 64)
 
 
 def _story(user_id: str) -> Story:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from common.database import Database
-from common.fetch import ForeignHttps
+from common.fetch import SafeHttpsClient
 from tests.surface import hostile
 from tests.surface.hostile import Hostile
 from tests.surface.owners import mint
@@ -48,8 +48,8 @@ def key(service: Service, rows: Database, monkeypatch: pytest.MonkeyPatch) -> st
     def nowhere(_host: str) -> list[str]:
         raise OSError("there is no such host")
 
-    visit, way = ForeignHttps.fetch, ForeignHttps(resolve=nowhere)
-    monkeypatch.setattr(ForeignHttps, "fetch", lambda _, url, **how: visit(way, url, **how))
+    visit, way = SafeHttpsClient.fetch, SafeHttpsClient(resolve=nowhere)
+    monkeypatch.setattr(SafeHttpsClient, "fetch", lambda _, url, **how: visit(way, url, **how))
     _, secret = mint(rows, "mallory", max_concurrent_runs=1_000_000)
     return secret
 

@@ -15,10 +15,10 @@ import boto3
 import pytest
 import requests
 
-from api.http.idempotency import Once
+from api.http.idempotency import IdempotentRequest
 from common.database import Database, runs, uploads
 from common.domain import models
-from common.domain.uploads import Found
+from common.domain.uploads import InspectedUpload
 from tests import answers
 from tests.answers import DOCUMENTED, OPERATIONS, Operation
 from tests.contract.gateway import Reply
@@ -249,7 +249,7 @@ def in_use(service: Service, rows: Database, alice: Owner) -> None:
         if any(one["name"] == "idempotency-key" for one in operation.parameters("header")):
             request = good(operation, alice, headers={"Idempotency-Key": "busy"})
             place = operation.path.format(**request.path)
-            once = Once((alice.user_id, operation.method, place, "busy"), b"f")
+            once = IdempotentRequest((alice.user_id, operation.method, place, "busy"), b"f")
             with rows.transaction() as cursor:
                 assert once.claim(cursor) is None
                 assert request.send(service, alice.key).status == 409, operation
@@ -324,7 +324,9 @@ def look_at(rows: Database, request_id: str, key: str) -> None:
         with rows.transaction() as cursor:
             cursor.execute("SELECT media_id FROM uploads WHERE request_id = %s", (request_id,))
             for row in cursor.fetchall():
-                uploads.finish(cursor, row["media_id"], Found("video/mp4", key, 3, "0" * 64))
+                uploads.finish(
+                    cursor, row["media_id"], InspectedUpload("video/mp4", key, 3, "0" * 64)
+                )
                 return
         time.sleep(0.05)
 

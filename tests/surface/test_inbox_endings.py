@@ -12,7 +12,7 @@ from PIL import Image
 
 from common.database import Database
 from common.domain.errors import DatabaseUnavailable
-from common.storage.inbox_keys import Dropped
+from common.storage.inbox_keys import InboxObject
 from intake.reception import Intake
 from tests.surface.conftest import BUCKET
 from tests.surface.owners import mint
@@ -30,11 +30,11 @@ def storage() -> Any:
     return boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL_S3"])
 
 
-def drop(name: str, data: bytes, **metadata: str) -> Dropped:
+def drop(name: str, data: bytes, **metadata: str) -> InboxObject:
     """Put an object into the inbox of evan."""
     key = f"inbox/evan/{name}"
     put = storage().put_object(Bucket=BUCKET, Key=key, Body=data, Metadata=metadata)
-    return Dropped(BUCKET, key, put["VersionId"])
+    return InboxObject(BUCKET, key, put["VersionId"])
 
 
 def error_of(name: str) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def test_metadata_in_any_encoding_is_read_or_refused(
     intake: Intake, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dropped = drop("p.png", png())
-    take = intake.store.take
+    take = intake.store.read_version
 
     def with_prompt(*args: Any, **options: Any) -> Any:
         found = take(*args, **options)

@@ -12,13 +12,13 @@ from botocore.exceptions import ClientError
 from PIL import Image
 
 from common.database import Database
-from common.storage.inbox_keys import Dropped
+from common.storage.inbox_keys import InboxObject
 from intake.reception import Intake
 from tests.surface.conftest import BUCKET
 from tests.surface.owners import mint
 
 WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
-Drop = Callable[..., Dropped]
+Drop = Callable[..., InboxObject]
 
 
 @pytest.fixture
@@ -32,11 +32,11 @@ def drop(request: pytest.FixtureRequest) -> Drop:
     """Put objects into a folder of this test in pia's inbox."""
     folder = f"{abs(hash(request.node.name))}"
 
-    def put(name: str, data: bytes | dict[str, Any]) -> Dropped:
+    def put(name: str, data: bytes | dict[str, Any]) -> InboxObject:
         key = f"inbox/pia/{folder}/{name}"
         body = data if isinstance(data, bytes) else json.dumps(data).encode()
         answer = storage().put_object(Bucket=BUCKET, Key=key, Body=body)
-        return Dropped(BUCKET, key, answer["VersionId"])
+        return InboxObject(BUCKET, key, answer["VersionId"])
 
     return put
 
@@ -45,7 +45,7 @@ def storage() -> Any:
     return boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL_S3"])
 
 
-def answer(dropped: Dropped, kind: str) -> dict[str, Any] | None:
+def answer(dropped: InboxObject, kind: str) -> dict[str, Any] | None:
     key = f"outbox/{dropped.key.removeprefix('inbox/')}.{kind}.json"
     try:
         body: dict[str, Any] = json.loads(
@@ -56,7 +56,7 @@ def answer(dropped: Dropped, kind: str) -> dict[str, Any] | None:
     return body
 
 
-def reference(rows: Database, dropped: Dropped) -> str | None:
+def reference(rows: Database, dropped: InboxObject) -> str | None:
     with rows.transaction() as cursor:
         cursor.execute(
             "SELECT s.reference_key FROM inbox_jobs j JOIN video_sessions s USING (session_id) "
@@ -163,7 +163,7 @@ def test_an_older_version_takes_no_newer_answer_away(
             "(SELECT run_id FROM inbox_jobs WHERE object_id = %s)",
             (good.object_id,),
         )
-    inbox_results.answer(rows, intake.store, good.object_id)
+    inbox_results.write_result(rows, intake.store, good.object_id)
     ended, refused = answer(good, "result"), answer(bad, "error")
     assert ended is not None
     assert ended["version_id"] == good.version_id

@@ -14,9 +14,9 @@ import boto3
 import pytest
 
 from common.database import Database
-from common.fetch.https import ForeignHttps
+from common.fetch.https import SafeHttpsClient
 from common.schemas.problem import MAX_FAULTS
-from common.storage.inbox_keys import Dropped
+from common.storage.inbox_keys import InboxObject
 from intake.reception import Intake
 from tests.answers import OPERATIONS
 from tests.contract.ssrf import ADDRESSES, WRITTEN
@@ -59,8 +59,8 @@ def canary(running: ForeignHost, monkeypatch: pytest.MonkeyPatch) -> ForeignHost
     running.names["pictures.example"] = [PUBLIC]
     running.pages["/a.png"] = Page(PICTURE_BYTES)
     running.pages["/r"] = Page(status=302, headers={"Location": INNER})
-    visit, way = ForeignHttps.fetch, running.way
-    monkeypatch.setattr(ForeignHttps, "fetch", lambda _, url, **how: visit(way, url, **how))
+    visit, way = SafeHttpsClient.fetch, running.way
+    monkeypatch.setattr(SafeHttpsClient, "fetch", lambda _, url, **how: visit(way, url, **how))
     return running
 
 
@@ -171,7 +171,7 @@ def answered(
     key = f"inbox/{owner.user_id}/many.jsonl"
     jobs = "\n".join(json.dumps({**WISH, "image_url": url}) for url in urls)
     stored = storage.put_object(Bucket=BUCKET, Key=key, Body=jobs.encode())
-    dropped = Dropped(BUCKET, key, stored["VersionId"])
+    dropped = InboxObject(BUCKET, key, stored["VersionId"])
     receiver.receive(dropped, last=True)
     with rows.transaction() as cursor:
         cursor.execute(

@@ -9,7 +9,7 @@ from PIL import Image, ImageStat
 
 from common.domain.errors import NotFound
 from common.domain.styles import Mood, Style, mood, style
-from common.domain.video import Picture, Story
+from common.domain.video import EncodedImage, Story
 from common.media import ffmpeg
 from common.providers import (
     ClipRequest,
@@ -76,8 +76,8 @@ def image_request(
     scene: int = 1,
     scenes: int = 6,
     seed: int = 7,
-    reference: Picture | None = None,
-    anchor: Picture | None = None,
+    reference: EncodedImage | None = None,
+    anchor: EncodedImage | None = None,
 ) -> ImageRequest:
     """Return a wish for a picture."""
     return ImageRequest(
@@ -96,10 +96,10 @@ def image_request(
 
 def paint(request: ImageRequest) -> ImageResult:
     """Let the offline painter paint."""
-    return OfflinePainter().paint(request)
+    return OfflinePainter().generate_image(request)
 
 
-def opened(picture: Picture) -> Image.Image:
+def opened(picture: EncodedImage) -> Image.Image:
     """Return the pixels of a picture (RGB)."""
     with Image.open(io.BytesIO(picture.data)) as image:
         return image.convert("RGB")
@@ -128,11 +128,11 @@ def difference(first: Image.Image, second: Image.Image) -> float:
     return sum(abs(a - b) for a, b in pairs) / (small[0] * small[1] * 3)
 
 
-def as_picture(image: Image.Image) -> Picture:
+def as_picture(image: Image.Image) -> EncodedImage:
     """Return pixels as a PNG without any chunk of ours."""
     out = io.BytesIO()
     image.save(out, "PNG")
-    return Picture(out.getvalue())
+    return EncodedImage(out.getvalue())
 
 
 # -- clips -----------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ KEY = "alice/vid_1/reference-frames/generated_frame_1_1.png"
 
 
 def clip_request(
-    picture: Picture,
+    picture: EncodedImage,
     prompt: str = "",
     *,
     seconds: int = 2,
@@ -163,7 +163,7 @@ def clip_request(
 
 
 def film(
-    picture: Picture,
+    picture: EncodedImage,
     target: Path,
     prompt: str = "",
     *,

@@ -9,15 +9,17 @@ from hypothesis import strategies as st
 
 from common.domain import ids
 from common.domain.errors import NotFound
-from common.domain.signed_links import MAX_SECONDS, Capability, Method, Signer
+from common.domain.signed_links import MAX_SECONDS, LinkSigner, Method, SignedLink
 
 NOW = 1_790_000_000.0
 ALPHABET = string.ascii_letters + string.digits + "-_"
-SIGNER = Signer("the stack's secret")
+SIGNER = LinkSigner("the stack's secret")
 MEDIA = ids.new("med")
 
 
-def opens(text: str, *, method: Method = "GET", now: float = NOW, signer: Signer = SIGNER) -> bool:
+def opens(
+    text: str, *, method: Method = "GET", now: float = NOW, signer: LinkSigner = SIGNER
+) -> bool:
     try:
         signer.verify(text, method=method, now=now)
     except NotFound:
@@ -25,14 +27,14 @@ def opens(text: str, *, method: Method = "GET", now: float = NOW, signer: Signer
     return True
 
 
-def made(signer: Signer = SIGNER, **changes: object) -> str:
+def made(signer: LinkSigner = SIGNER, **changes: object) -> str:
     wish = {"epoch": 7, "now": NOW, "seconds": 3600, **changes}
     return signer.sign(MEDIA, **wish)  # type: ignore[arg-type]  # changes of one value each
 
 
 def test_it_says_what_it_opens() -> None:
     found = SIGNER.verify(made(), method="GET", now=NOW)
-    assert found == Capability(MEDIA, epoch=7, expires_at=int(NOW) + 3600)
+    assert found == SignedLink(MEDIA, epoch=7, expires_at=int(NOW) + 3600)
 
 
 def test_it_is_short_enough_for_any_url() -> None:
@@ -108,7 +110,10 @@ def test_a_right_is_narrowed_and_never_widened() -> None:
 
 def test_a_rotated_secret_keeps_old_ones_good_until_it_is_forgotten() -> None:
     old = made()
-    rotated, forgotten = Signer("a new secret", previous="the stack's secret"), Signer("a new one")
+    rotated, forgotten = (
+        LinkSigner("a new secret", previous="the stack's secret"),
+        LinkSigner("a new one"),
+    )
     assert opens(old, signer=rotated)
     assert not opens(old, signer=forgotten)
     assert opens(made(rotated), signer=rotated)
@@ -116,7 +121,7 @@ def test_a_rotated_secret_keeps_old_ones_good_until_it_is_forgotten() -> None:
 
 
 def test_another_stack_does_not_take_it() -> None:
-    assert not opens(made(), signer=Signer("another stack's secret"))
+    assert not opens(made(), signer=LinkSigner("another stack's secret"))
 
 
 @given(st.binary(min_size=16, max_size=16))

@@ -11,12 +11,14 @@ from hypothesis import strategies as st
 from common.media import ffmpeg
 from merge import captions, font_coverage
 from merge.captions import Cue
-from merge.models import How, Part
+from merge.models import MergedScene, SceneTreatment
 from merge.scene_windows import window
 
 
-def part(scene: int, start: float, seconds: float, how: How = How.COPIED) -> Part:
-    return Part(scene, how, "", start, seconds, round(seconds * 24))
+def part(
+    scene: int, start: float, seconds: float, how: SceneTreatment = SceneTreatment.COPIED
+) -> MergedScene:
+    return MergedScene(scene, how, "", start, seconds, round(seconds * 24))
 
 
 CUT = (part(1, 0, 5), part(2, 5, 5))
@@ -38,7 +40,7 @@ def test_transitions_shift_the_times() -> None:
 
 
 def test_a_scene_that_was_left_out_has_no_caption_and_no_time() -> None:
-    parts = (part(1, 0, 5), part(2, 5, 0, How.SKIPPED), part(3, 5, 5))
+    parts = (part(1, 0, 5), part(2, 5, 0, SceneTreatment.SKIPPED), part(3, 5, 5))
     made = captions.cues({1: "One.", 2: "Two.", 3: "Three."}, parts)
     assert [cue.lines for cue in made] == [("One.",), ("Three.",)]
     assert window(parts[0], parts) == (0, 5)

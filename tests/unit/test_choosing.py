@@ -12,8 +12,8 @@ from common.application import model_selection
 from common.domain import models
 from common.domain.caller import Caller
 from common.domain.errors import InvalidInput
-from common.domain.models import Choice
-from common.schemas.requests import CreateVideo
+from common.domain.models import ModelSelection
+from common.schemas.requests import CreateVideoRequest
 from common.settings import ProviderSettings
 from infra import config
 
@@ -53,13 +53,13 @@ def choose(
     *,
     live: bool = True,
     **wish: Any,
-) -> Choice:
+) -> ModelSelection:
     caller = Caller("key_1", "alice", live, frozenset(), {}, 5, None, None)
-    return model_selection.choose(settings, keys, caller, wished(**wish))
+    return model_selection.select_models(settings, keys, caller, wished(**wish))
 
 
-def wished(**wish: Any) -> CreateVideo:
-    return CreateVideo.model_validate({"prompt": "x", **wish})
+def wished(**wish: Any) -> CreateVideoRequest:
+    return CreateVideoRequest.model_validate({"prompt": "x", **wish})
 
 
 def shut_down(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
@@ -190,7 +190,7 @@ def test_in_the_cloud_a_key_in_the_secret_makes_its_provider_the_one_that_is_tak
     choice = choose(keys, AS_DEPLOYED, **NARRATED)
     assert [model.provider for model in choice.all()] == expected
     caller = Caller("key_1", "alice", True, frozenset(), {}, 5, None, None)
-    assert model_selection.lengths(AS_DEPLOYED, keys, caller) == choice.video.seconds
+    assert model_selection.clip_durations(AS_DEPLOYED, keys, caller) == choice.video.seconds
 
 
 def test_on_one_machine_a_key_alone_takes_no_provider() -> None:

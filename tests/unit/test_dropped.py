@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from common.domain.errors import InvalidInput
 from common.storage import MediaFolder
-from common.storage.inbox_keys import Dropped, answer_key
+from common.storage.inbox_keys import InboxObject, result_key
 
 OURS = re.compile(r"outbox/alice/[A-Za-z0-9._~%/-]{1,1000}\.(result|error)\.json")
 
 
-def dropped(key: str) -> Dropped:
-    return Dropped("media", key, "v1")
+def dropped(key: str) -> InboxObject:
+    return InboxObject("media", key, "v1")
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def dropped(key: str) -> Dropped:
 )
 def test_it_is_answered_under_the_same_name(key: str, answer: str) -> None:
     assert dropped(key).is_ours
-    assert answer_key("alice", key, "result") == answer
+    assert result_key("alice", key, "result") == answer
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_what_is_nobodys_file_is_left_alone(key: str) -> None:
 @given(st.text(min_size=1, max_size=400))
 def test_no_name_leads_out_of_the_owners_outbox(name: str) -> None:
     key = f"inbox/alice/{name}"
-    answer = answer_key("alice", key, "error")
+    answer = result_key("alice", key, "error")
     assert len(answer.encode()) <= 1024
     if "/" not in name:
         assert OURS.fullmatch(answer)
@@ -65,18 +65,18 @@ def test_no_name_leads_out_of_the_owners_outbox(name: str) -> None:
 
 
 def test_a_name_that_is_too_long_becomes_its_digest() -> None:
-    answer = answer_key("alice", "inbox/alice/" + "ü" * 500, "error")
+    answer = result_key("alice", "inbox/alice/" + "ü" * 500, "error")
     assert OURS.fullmatch(answer)
     assert len(answer) < 200
 
 
 def test_the_identity_is_of_bucket_key_and_version() -> None:
-    one = Dropped("media", "inbox/alice/x.json", "v1")
-    assert one.object_id == Dropped("media", "inbox/alice/x.json", "v1").object_id
+    one = InboxObject("media", "inbox/alice/x.json", "v1")
+    assert one.object_id == InboxObject("media", "inbox/alice/x.json", "v1").object_id
     others = [
-        Dropped("media", "inbox/alice/x.json", "v2"),
-        Dropped("other", one.key, "v1"),
-        Dropped("media", "inbox/alice/x.jso", "nv1"),
+        InboxObject("media", "inbox/alice/x.json", "v2"),
+        InboxObject("other", one.key, "v1"),
+        InboxObject("media", "inbox/alice/x.jso", "nv1"),
     ]
     assert len({one.object_id, *(other.object_id for other in others)}) == 4
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from common.domain import languages
-from common.schemas.output import Narration
+from common.schemas.output import NarrationSpec
 from offline.tts import language, program
 
 
@@ -16,13 +16,13 @@ from offline.tts import language, program
     ["de", "EN", "pt_BR", "zh-Hans", "zh-Hant-HK", "cmn", "es-419", "tlh", "sr-Latn-RS", "iw"],
 )
 def test_tags_of_languages_are_taken_in_every_spelling(tag: str) -> None:
-    assert Narration.model_validate({"language": tag}).language == tag.replace("_", "-")
+    assert NarrationSpec.model_validate({"language": tag}).language == tag.replace("_", "-")
 
 
 @pytest.mark.parametrize("tag", ["xx", "qq-DE", "zz", "und", "zxx", "deutsch", "1a", ""])
 def test_what_names_no_language_is_refused(tag: str) -> None:
     with pytest.raises(ValidationError):
-        Narration.model_validate({"language": tag})
+        NarrationSpec.model_validate({"language": tag})
 
 
 @pytest.mark.parametrize(

@@ -3,17 +3,17 @@
 import pytest
 
 from common.domain import models, provider_limits
-from common.domain.provider_limits import Limit, Place, seconds_until_free
+from common.domain.provider_limits import Limit, SlotUsage, seconds_until_free
 from infra import config
 
 IMAGE, VIDEO = models.paid().image, models.paid().video
 
 
 def test_the_registrys_limits_are_those_of_the_smallest_account() -> None:
-    assert provider_limits.of(IMAGE, "") == (Limit("images_per_minute", 5),)
-    assert provider_limits.of(VIDEO, "") == (Limit("jobs_at_once", 2),)
+    assert provider_limits.limits_of(IMAGE, "") == (Limit("images_per_minute", 5),)
+    assert provider_limits.limits_of(VIDEO, "") == (Limit("jobs_at_once", 2),)
     for model in models.models():
-        assert model.is_paid or not provider_limits.of(model, "")
+        assert model.is_paid or not provider_limits.limits_of(model, "")
 
 
 @pytest.mark.parametrize(
@@ -27,14 +27,14 @@ def test_the_registrys_limits_are_those_of_the_smallest_account() -> None:
     ],
 )
 def test_a_stage_changes_them_for_a_provider_or_one_model(changes: str, most: int) -> None:
-    assert provider_limits.of(IMAGE, changes) == (Limit("images_per_minute", most),)
+    assert provider_limits.limits_of(IMAGE, changes) == (Limit("images_per_minute", most),)
 
 
 def test_zero_is_no_limit_and_a_limit_may_be_new() -> None:
-    assert provider_limits.of(IMAGE, "openai.images_per_minute=0") == ()
-    assert provider_limits.of(IMAGE, "openai.images_per_minute=0,openai.calls_per_minute=3") == (
-        Limit("calls_per_minute", 3),
-    )
+    assert provider_limits.limits_of(IMAGE, "openai.images_per_minute=0") == ()
+    assert provider_limits.limits_of(
+        IMAGE, "openai.images_per_minute=0,openai.calls_per_minute=3"
+    ) == (Limit("calls_per_minute", 3),)
 
 
 @pytest.mark.parametrize(
@@ -69,5 +69,5 @@ def test_what_changes_nothing_is_refused_before_it_is_deployed(changes: str) -> 
     ],
 )
 def test_when_a_place_is_free(held: list[tuple[int, float]], asked: int, seconds: float) -> None:
-    places = [Place(size, left) for size, left in held]
+    places = [SlotUsage(size, left) for size, left in held]
     assert seconds_until_free(places, 2, asked, 60.0) == seconds

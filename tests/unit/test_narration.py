@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from common.domain import narration
 from common.domain.errors import MediaError
-from common.media.wav import Sound, read_wav
+from common.media.wav import PcmAudio, read_wav
 
 TEXT = "The boat leaves the quay. It crosses the whole city in the rain. Lanterns are lit."
 
@@ -82,7 +82,7 @@ def test_two_and_a_half_words_a_second() -> None:
 
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFFFFF, 0])
 def test_a_wav_that_was_streamed_says_no_length(length: int) -> None:
-    sound = Sound(24_000, b"\1\0" * 100)
+    sound = PcmAudio(24_000, b"\1\0" * 100)
     data = bytearray(sound.as_wav())
     data[40:44] = length.to_bytes(4, "little")
     assert read_wav(bytes(data)) == sound
@@ -101,6 +101,6 @@ def test_a_wav_that_was_streamed_says_no_length(length: int) -> None:
     ],
 )
 def test_what_is_no_whole_wav_is_refused(damage: object) -> None:
-    data = Sound(24_000, b"\1\0" * 100).as_wav()
+    data = PcmAudio(24_000, b"\1\0" * 100).as_wav()
     with pytest.raises(MediaError):
         read_wav(damage(data))  # type: ignore[operator]  # a lambda of the list above

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from common.domain.errors import MediaError, NotFound, PermanentError
 from common.domain.styles import mood
-from common.domain.video import Picture
+from common.domain.video import EncodedImage
 from common.media import ffmpeg
 from common.providers import JobRef, JobStatus, ProviderContext
 from offline import depth_map
@@ -26,19 +26,21 @@ SIZE = (320, 180)
 
 
 @pytest.fixture(scope="module")
-def picture() -> Picture:
+def picture() -> EncodedImage:
     """A drawn picture with depth."""
     return paint(image_request(size=SIZE)).picture
 
 
-def camera(picture: Picture) -> OfflineCamera:
+def camera(picture: EncodedImage) -> OfflineCamera:
     """Return the offline camera with the picture on its shelf."""
     return OfflineCamera(ProviderContext(store=Shelf({KEY: picture.data})))
 
 
 # -- the file --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("seconds", [2, 3])
-def test_a_clip_is_what_the_merge_expects(seconds: int, picture: Picture, tmp_path: Path) -> None:
+def test_a_clip_is_what_the_merge_expects(
+    seconds: int, picture: EncodedImage, tmp_path: Path
+) -> None:
     target = tmp_path / "clip.mp4"
     offline.film(picture, target, seconds=seconds)
     facts = ffmpeg.decode(target)
@@ -53,7 +55,9 @@ def test_a_clip_is_what_the_merge_expects(seconds: int, picture: Picture, tmp_pa
     assert list(tmp_path.iterdir()) == [target]
 
 
-def test_pictures_come_at_an_even_pace_and_start_at_zero(picture: Picture, tmp_path: Path) -> None:
+def test_pictures_come_at_an_even_pace_and_start_at_zero(
+    picture: EncodedImage, tmp_path: Path
+) -> None:
     target = tmp_path / "clip.mp4"
     offline.film(picture, target)
     listing = ffmpeg.run(["-i", str(target), "-c", "copy", "-f", "framecrc", "-"], timeout=30)
@@ -63,7 +67,7 @@ def test_pictures_come_at_an_even_pace_and_start_at_zero(picture: Picture, tmp_p
 
 
 def test_it_is_eight_bit_4_2_0_of_the_high_profile_with_colours_told(
-    picture: Picture, tmp_path: Path
+    picture: EncodedImage, tmp_path: Path
 ) -> None:
     target = tmp_path / "clip.mp4"
     offline.film(picture, target)
@@ -96,7 +100,7 @@ def test_any_size_is_filmed_at_its_own_even_size(size: tuple[int, int], tmp_path
     assert (facts.width, facts.height) == (size[0] // 2 * 2, size[1] // 2 * 2)
 
 
-def test_the_same_job_gives_the_same_clip(picture: Picture, tmp_path: Path) -> None:
+def test_the_same_job_gives_the_same_clip(picture: EncodedImage, tmp_path: Path) -> None:
     for name in ("one", "two"):
         offline.film(picture, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -106,7 +110,7 @@ def test_the_same_job_gives_the_same_clip(picture: Picture, tmp_path: Path) -> N
 MARK = (640, 360)
 
 
-def marked(*, layered: bool) -> Picture:
+def marked(*, layered: bool) -> EncodedImage:
     """Return a picture with one soft dot, whose middle can be measured to a part of a pixel."""
     image = Image.new("RGB", MARK, (60, 60, 60))
     draw = ImageDraw.Draw(image)
@@ -121,7 +125,7 @@ def marked(*, layered: bool) -> Picture:
         )
     out = io.BytesIO()
     image.save(out, "PNG", pnginfo=info)
-    return Picture(out.getvalue())
+    return EncodedImage(out.getvalue())
 
 
 def middle(grey: bytes, width: int) -> tuple[float, float]:
@@ -182,7 +186,7 @@ def test_near_layers_move_farther_than_far_ones(tmp_path: Path) -> None:
     info, out = PngInfo(), io.BytesIO()
     depth_map.add(info, depth_map.Depth(labels, {"parallax": [0.0, 0.1, 1.0]}))
     image.save(out, "PNG", pnginfo=info)
-    offline.film(Picture(out.getvalue()), tmp_path / "clip.mp4", "pan right")
+    offline.film(EncodedImage(out.getvalue()), tmp_path / "clip.mp4", "pan right")
     greys = offline.greys(tmp_path / "clip.mp4", MARK)
     half = MARK[0] * MARK[1] // 2
     far = [middle(grey[:half], MARK[0])[0] for grey in (greys[0], greys[-1])]
@@ -217,7 +221,7 @@ def test_no_edge_of_the_still_comes_into_view(tmp_path: Path) -> None:
     depth_map.add(info, depth_map.Depth(labels, {"parallax": parallax}))
     Image.new("RGB", SIZE, (200, 120, 60)).save(out, "PNG", pnginfo=info)
     for move in ("pan left", "rise", "orbit", "push in"):
-        offline.film(Picture(out.getvalue()), tmp_path / "clip.mp4", move)
+        offline.film(EncodedImage(out.getvalue()), tmp_path / "clip.mp4", move)
         for grey in offline.greys(tmp_path / "clip.mp4", SIZE)[::12]:
             assert max(grey) - min(grey) < 10
 
@@ -232,13 +236,13 @@ def test_the_prompt_the_mood_and_the_scene_choose_the_move() -> None:
     assert {moves.choose("", wishes, 7, scene) for scene in range(1, 9)} == {"left", "right"}
 
 
-def test_the_scenes_of_a_story_move_in_different_ways(picture: Picture) -> None:
+def test_the_scenes_of_a_story_move_in_different_ways(picture: EncodedImage) -> None:
     told = offline.story(scenes=6).scenes
     jobs = [camera(picture).submit(clip_request(picture, s.motion_prompt)) for s in told]
     assert len({job.facts["move"] for job in jobs}) >= 3
 
 
-def test_the_mood_sets_the_speed(picture: Picture) -> None:
+def test_the_mood_sets_the_speed(picture: EncodedImage) -> None:
     calm, wild = (
         camera(picture).submit(clip_request(picture, feeling=name)).facts["speed"]
         for name in ("Calm", "Energetic")
@@ -290,7 +294,7 @@ def test_strange_lights_are_left_out(lamps: object) -> None:
 
 
 # -- jobs ------------------------------------------------------------------------------------------
-def test_a_job_is_json_free_and_succeeds_at_once(picture: Picture) -> None:
+def test_a_job_is_json_free_and_succeeds_at_once(picture: EncodedImage) -> None:
     provider = camera(picture)
     job = provider.submit(clip_request(picture))
     assert JobRef.from_json(job.as_json()) == job
@@ -303,7 +307,7 @@ def test_a_job_is_json_free_and_succeeds_at_once(picture: Picture) -> None:
     assert state.cost.usd == 0
 
 
-def test_a_job_that_is_not_fetched_is_canceled(picture: Picture) -> None:
+def test_a_job_that_is_not_fetched_is_canceled(picture: EncodedImage) -> None:
     provider = camera(picture)
     job = provider.submit(clip_request(picture))
     assert provider.cancel(job, provider.poll(job)).status is JobStatus.CANCELED
@@ -312,7 +316,7 @@ def test_a_job_that_is_not_fetched_is_canceled(picture: Picture) -> None:
 # -- bad luck --------------------------------------------------------------------------------------
 @pytest.mark.parametrize("data", [b"", b"GIF89a", b"\x89PNG\r\n\x1a\n" + b"\0" * 60])
 def test_a_broken_picture_is_refused_when_submitted(data: bytes) -> None:
-    broken = Picture(data)
+    broken = EncodedImage(data)
     with pytest.raises(MediaError):
         camera(broken).submit(clip_request(broken))
 
@@ -323,7 +327,7 @@ def test_a_huge_picture_is_refused() -> None:
         camera(huge).submit(clip_request(huge))
 
 
-def test_a_picture_that_is_gone_is_said_so(picture: Picture, tmp_path: Path) -> None:
+def test_a_picture_that_is_gone_is_said_so(picture: EncodedImage, tmp_path: Path) -> None:
     provider = camera(picture)
     job = provider.submit(clip_request(picture))
     lost = OfflineCamera(ProviderContext(store=Shelf()))
@@ -333,7 +337,7 @@ def test_a_picture_that_is_gone_is_said_so(picture: Picture, tmp_path: Path) -> 
 
 
 def test_without_ffmpeg_it_says_what_is_missing(
-    picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    picture: EncodedImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PermanentError, match="ffmpeg layer") as caught:
@@ -352,7 +356,7 @@ def fake_ffmpeg(folder: Path, script: str) -> Path:
 
 @pytest.mark.parametrize("script", ["exit 3", "cat > /dev/null; exit 3", "kill -9 $$"])
 def test_a_failing_ffmpeg_leaves_nothing_behind(
-    script: str, picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    script: str, picture: EncodedImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = fake_ffmpeg(tmp_path / "bin", f"PATH=/usr/bin:/bin; {script}")
     monkeypatch.setenv("PATH", str(folder))
@@ -365,7 +369,7 @@ def test_a_failing_ffmpeg_leaves_nothing_behind(
 
 
 def test_an_error_while_drawing_stops_ffmpeg_and_leaves_nothing(
-    picture: Picture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    picture: EncodedImage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_args: object) -> None:
         raise RuntimeError("out of paint")
@@ -391,18 +395,18 @@ def test_strange_facts_in_the_file_do_no_harm(strange: dict[str, object], tmp_pa
     info, out = PngInfo(), io.BytesIO()
     depth_map.add(info, depth_map.Depth(labels, strange))
     Image.new("RGB", SIZE, (90, 90, 120)).save(out, "PNG", pnginfo=info)
-    offline.film(Picture(out.getvalue()), tmp_path / "clip.mp4")
+    offline.film(EncodedImage(out.getvalue()), tmp_path / "clip.mp4")
     assert ffmpeg.decode(tmp_path / "clip.mp4").frames == 48
 
 
-def test_a_depth_of_another_size_is_not_used(tmp_path: Path, picture: Picture) -> None:
+def test_a_depth_of_another_size_is_not_used(tmp_path: Path, picture: EncodedImage) -> None:
     info, out = PngInfo(), io.BytesIO()
     depth_map.add(info, depth_map.Depth(Image.new("L", (8, 8)), {"parallax": [0.0, 1.0]}))
     offline.opened(picture).save(out, "PNG", pnginfo=info)
-    offline.film(Picture(out.getvalue()), tmp_path / "clip.mp4")
+    offline.film(EncodedImage(out.getvalue()), tmp_path / "clip.mp4")
     assert ffmpeg.decode(tmp_path / "clip.mp4").frames == 48
 
 
-def test_a_job_of_ten_seconds_has_240_pictures(picture: Picture) -> None:
+def test_a_job_of_ten_seconds_has_240_pictures(picture: EncodedImage) -> None:
     job = camera(picture).submit(replace(clip_request(picture), seconds=10))
     assert len(moves.plan(job.facts["move"], SIZE, 10 * film.RATE, speed=1).views) == 240

@@ -11,7 +11,7 @@ from PIL import Image, ImageStat
 
 from common.domain.errors import MediaError
 from common.domain.styles import mood, moods, style, styles
-from common.domain.video import RATIOS, Picture
+from common.domain.video import RATIOS, EncodedImage
 from offline import depth_map
 from offline.image import SOFTWARE
 from offline.painter import words
@@ -250,9 +250,9 @@ def test_a_pencil_sketch_keeps_the_colours_of_the_reference() -> None:
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
 def test_a_broken_reference_or_anchor_is_said_so(data: bytes) -> None:
     with pytest.raises(MediaError):
-        paint(image_request(reference=Picture(data)))
+        paint(image_request(reference=EncodedImage(data)))
     with pytest.raises(MediaError):
-        paint(image_request(scene=2, anchor=Picture(data)))
+        paint(image_request(scene=2, anchor=EncodedImage(data)))
 
 
 # -- what the file carries -------------------------------------------------------------------------

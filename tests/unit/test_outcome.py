@@ -59,7 +59,7 @@ REFUSED = {
 @pytest.mark.parametrize("vendor", NOT_ACCEPTED)
 def test_only_documented_statuses_are_certain(vendor: str) -> None:
     for status in range(100, 600):
-        error = vendor_errors.of_paid(
+        error = vendor_errors.from_paid_status(
             "Vendor", status, {"retry-after": "5"}, getattr(vendor_statuses, vendor)
         )
         if status in NOT_ACCEPTED[vendor]:
@@ -75,7 +75,7 @@ def test_the_word_of_a_gateway_is_marked() -> None:
     marked = {
         status
         for status in (429, 502, 503, 504)
-        if vars(vendor_errors.of_paid("Runway", status, {}, vendor_statuses.RUNWAY)).get(
+        if vars(vendor_errors.from_paid_status("Runway", status, {}, vendor_statuses.RUNWAY)).get(
             "sheds_load"
         )
     }
@@ -84,7 +84,7 @@ def test_the_word_of_a_gateway_is_marked() -> None:
 
 @pytest.mark.parametrize("status", [400, 404, 408, 429, 500, 502, 503, 504])
 def test_a_free_call_is_made_again(status: int) -> None:
-    error = vendor_errors.of_free("Vendor", status, {"retry-after": "7"})
+    error = vendor_errors.from_status("Vendor", status, {"retry-after": "7"})
     assert (type(error), error.retry_after) == (TransientError, 7)
     assert "tried again" not in error.detail, "it is also what a failed run says"
 
@@ -100,8 +100,8 @@ def test_every_code_has_words_that_name_the_vendor(code: str) -> None:
 
 
 def test_only_what_looks_like_an_id_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    vendor_errors.note("Vendor", 400, "a secret sentence", "req_1")
-    vendor_errors.note("Vendor", 400, "invalid_value", "x" * 200)
-    vendor_errors.note("Vendor", 400, {"a": 1}, None)
+    vendor_errors.log_vendor_error("Vendor", 400, "a secret sentence", "req_1")
+    vendor_errors.log_vendor_error("Vendor", 400, "invalid_value", "x" * 200)
+    vendor_errors.log_vendor_error("Vendor", 400, {"a": 1}, None)
     logged = [(vars(r)["provider_code"], vars(r)["provider_request_id"]) for r in caplog.records]
     assert logged == [(None, "req_1"), ("invalid_value", None), (None, None)]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from common.domain.errors import InvalidInput, MediaError, PayloadTooLarge
-from common.domain.video import Picture
+from common.domain.video import EncodedImage
 from common.media import images
 from common.schemas import data_uri
 
@@ -126,7 +126,7 @@ def test_a_bomb_costs_no_memory() -> None:
 def test_a_picture_of_another_shape_is_fitted_whole(
     shape: tuple[int, int], inside: tuple[int, int, int, int] | None
 ) -> None:
-    fitted = images.fit(Picture(picture(size=shape)), (1280, 720))
+    fitted = images.fit(EncodedImage(picture(size=shape)), (1280, 720))
     with Image.open(io.BytesIO(fitted.data)) as image:
         assert image.size == (1280, 720)
         box = image.getbbox()  # what is not black
@@ -138,13 +138,13 @@ def test_a_picture_of_another_shape_is_fitted_whole(
 
 
 def test_a_picture_of_the_right_size_is_not_touched() -> None:
-    own = Picture(picture(size=(1280, 720)))
+    own = EncodedImage(picture(size=(1280, 720)))
     assert images.fit(own, (1280, 720)) is own
 
 
 def test_what_is_no_picture_cannot_be_fitted() -> None:
     with pytest.raises(MediaError) as caught:
-        images.fit(Picture(b"\x89PNG not a picture"), (1280, 720))
+        images.fit(EncodedImage(b"\x89PNG not a picture"), (1280, 720))
     assert caught.value.error_code == "image.broken"
 
 
@@ -175,7 +175,7 @@ def test_whatever_a_decoder_raises_is_a_broken_picture(
         images.clean(picture())
     assert refused.value.error_code == "image.invalid"
     with pytest.raises(MediaError):
-        images.fit(Picture(picture()), (32, 32))
+        images.fit(EncodedImage(picture()), (32, 32))
 
 
 def with_scans(data: bytes, count: int) -> bytes:

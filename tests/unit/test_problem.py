@@ -13,10 +13,10 @@ class Asked(BaseModel):
     scenes: int = Field(1, ge=1)
 
 
-def faults(**body: object) -> list[problem.Fault]:
+def faults(**body: object) -> list[problem.FieldError]:
     with pytest.raises(ValidationError) as refused:
         Asked.model_validate(body)
-    return problem.faults(refused.value.errors())
+    return problem.field_errors(refused.value.errors())
 
 
 def test_allowed_values_are_a_list() -> None:
@@ -32,5 +32,5 @@ def test_where_any_value_in_a_range_is_allowed_the_text_says_so() -> None:
 
 
 def test_names_of_fields_are_json_pointers() -> None:
-    (fault,) = problem.faults([{"loc": ("a/b~c", 0), "msg": "no"}], within="/1")
+    (fault,) = problem.field_errors([{"loc": ("a/b~c", 0), "msg": "no"}], within="/1")
     assert fault.pointer == "/1/a~1b~0c/0"

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from common.domain.styles import Mood, Style, moods, style, styles
 from common.domain.styles import mood as find_mood
-from common.domain.video import Picture
+from common.domain.video import EncodedImage
 from common.providers import StoryRequest, prompts
 
 CALM = find_mood("Calm")
@@ -60,7 +60,7 @@ def test_a_picture_without_characters_says_so() -> None:
 
 
 def test_pictures_sent_along_are_numbered_as_they_are_sent() -> None:
-    still = Picture(b"")
+    still = EncodedImage(b"")
     both = prompts.image("P", (1280, 720), still, still)
     assert both.index("Image 1 is the user's") < both.index("Image 2 is the first")
     assert "Image 1 is the first" in prompts.image("P", (1280, 720), None, still)
@@ -104,6 +104,6 @@ def test_words_and_signs_stay_whole(text: str, limit: int, kept: str) -> None:
 
 
 def test_the_longest_image_prompt_fits() -> None:
-    made = prompts.image("cat " * 9000, (960, 960), Picture(b""), Picture(b""), 32_000)
+    made = prompts.image("cat " * 9000, (960, 960), EncodedImage(b""), EncodedImage(b""), 32_000)
     assert 31_900 < len(made) <= 32_000
     assert made.endswith("watermarks.")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.application.image_inputs import key_in
+from common.application.image_inputs import media_key_in
 
 KEY = "alice/vid_01/reference-frames/generated_frame_1_1.png"
 
@@ -18,7 +18,7 @@ KEY = "alice/vid_01/reference-frames/generated_frame_1_1.png"
     ],
 )
 def test_a_key_and_every_link_to_it_name_the_same(text: str) -> None:
-    assert key_in(text, "media") == KEY
+    assert media_key_in(text, "media") == KEY
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_a_key_and_every_link_to_it_name_the_same(text: str) -> None:
     ],
 )
 def test_everything_else_names_none(text: str) -> None:
-    assert key_in(text, "media") is None
+    assert media_key_in(text, "media") is None

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.media.wav import Sound
+from common.media.wav import PcmAudio
 from merge import captions
 from merge.audio import narration_timing
-from merge.models import How, Part
+from merge.models import MergedScene, SceneTreatment
 
 RATE = 8_000
 START = 0.25  # a narration begins so long after its scene
 
 
-def voice(*lengths: float, quiet: int = 40) -> Sound:
+def voice(*lengths: float, quiet: int = 40) -> PcmAudio:
     """A hum and a pause in turns, of so many seconds each; a pause is not quite silent."""
     samples = array.array("h")
     for number, seconds in enumerate(lengths):
@@ -27,11 +27,11 @@ def voice(*lengths: float, quiet: int = 40) -> Sound:
             round(loud * math.sin(0.3 * n) * (0.6 + 0.4 * math.sin(0.002 * n)))
             for n in range(round(seconds * RATE))
         )
-    return Sound(RATE, samples.tobytes())
+    return PcmAudio(RATE, samples.tobytes())
 
 
-def shown(text: str, sound: Sound, scene: float) -> list[tuple[float, float]]:
-    part = Part(1, How.COPIED, "", 10.0, scene, 100)
+def shown(text: str, sound: PcmAudio, scene: float) -> list[tuple[float, float]]:
+    part = MergedScene(1, SceneTreatment.COPIED, "", 10.0, scene, 100)
     spoken = narration_timing.placed(sound, 10.0, 10.0 + scene)
     return [
         (cue.start - 10, cue.end - 10) for cue in captions.cues({1: text}, (part,), {1: spoken})
@@ -55,7 +55,7 @@ def test_each_sentence_is_shown_while_it_is_heard() -> None:
 
 def test_silence_before_and_after_the_words_is_no_speech() -> None:
     sound = voice(0.01, 0.69, 2.0, 0.4, 2.0, 1.0)
-    quiet = Sound(RATE, bytes(2 * 80) + sound.samples[160:])
+    quiet = PcmAudio(RATE, bytes(2 * 80) + sound.samples[160:])
     assert near(shown("It is a day. It is a sea.", quiet, 10), (0.95, 2.95), (3.35, 5.35))
 
 
@@ -81,7 +81,7 @@ def test_captions_of_hurried_speech_are_hurried_too() -> None:
 def test_what_is_cut_off_is_not_shown() -> None:
     spoken = narration_timing.placed(voice(5.0, 0.5, 5.0), 0, 1.5)
     assert spoken.is_cut_off
-    part = Part(1, How.COPIED, "", 0, 1.5, 36)
+    part = MergedScene(1, SceneTreatment.COPIED, "", 0, 1.5, 36)
     made = captions.cues({1: "The first one goes. The second one goes."}, (part,), {1: spoken})
     assert made[-1].end <= 1.5
     assert all(cue.end > cue.start for cue in made)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image, ImageChops, ImageCms
 
 from common.domain.errors import InvalidInput
-from common.domain.video import Picture
+from common.domain.video import EncodedImage
 from common.media import images
 
 WHITE, DARK = (255, 255, 255), (20, 30, 40)
@@ -402,13 +402,13 @@ def test_what_is_not_read_is_refused_by_its_name(data: bytes, word: str) -> None
 def test_a_scene_picture_of_the_right_size_is_converted_too() -> None:
     """`fit` passes a plain picture on as it is, but no other of the same size."""
     size = (64, 64)
-    clear = Picture(saved(transparent()))
+    clear = EncodedImage(saved(transparent()))
     fitted = Image.open(io.BytesIO(images.fit(clear, size).data))
     assert fitted.getpixel((4, 4)) == WHITE
-    profiled = Picture(saved(Image.new("RGB", size, (234, 51, 36)), icc_profile=DISPLAY_P3))
+    profiled = EncodedImage(saved(Image.new("RGB", size, (234, 51, 36)), icc_profile=DISPLAY_P3))
     fitted = Image.open(io.BytesIO(images.fit(profiled, size).data))
     assert near(fitted.getpixel((4, 4)), (255, 0, 0), 3)
-    plain = Picture(saved(Image.new("RGB", size, RED)))
+    plain = EncodedImage(saved(Image.new("RGB", size, RED)))
     assert images.fit(plain, size) is plain
 
 

@@ -24,7 +24,7 @@ _RETRY_SECONDS = 5  # after a 503 whose cause does not say when it will be over
 
 def register(app: APIGatewayRestResolver) -> None:
     """Make the application answer every error with a problem document."""
-    refusals = Refusals(app)
+    refusals = ErrorHandlers(app)
     for error, answer in (
         (VideoError, refusals.own),
         (RunFailed, refusals.failed),
@@ -37,7 +37,7 @@ def register(app: APIGatewayRestResolver) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusals:
+class ErrorHandlers:
     """Answers to errors, by what they are."""
 
     app: APIGatewayRestResolver
@@ -69,7 +69,7 @@ class Refusals:
         """Answer a body or parameter that the models refuse."""
         # A place begins with where it was: body, path, query.
         found = [{**fault, "loc": fault["loc"][1:]} for fault in error.errors()]
-        refusal = problem.of_faults(problem.faults(found))
+        refusal = problem.from_field_errors(problem.field_errors(found))
         return self._answer(problems.answer(refusal, WRONG, self._request_id()))
 
     def unsupported(self, _error: RequestUnsupportedContentType) -> Response[str]:

@@ -24,9 +24,9 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler.openapi.params import Header
 from aws_lambda_powertools.utilities.data_classes.common import BaseProxyEvent
 
-from api.http.response import Answer
+from api.http.response import JsonResponse
 from common.database import Cursor, Database, idempotency
-from common.database.idempotency import KEEP_HOURS, Kept
+from common.database.idempotency import KEEP_HOURS, StoredResponse
 from common.domain import ids
 from common.domain.errors import Conflict, InvalidInput, Malformed
 
@@ -45,7 +45,7 @@ IdempotencyKey = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Once:
+class IdempotentRequest:
     """A request that may be repeated, if it has a key; known by owner, method, path and key."""
 
     parts: Sequence[str] = ()
@@ -54,7 +54,7 @@ class Once:
     @classmethod
     def of(
         cls, event: BaseProxyEvent, owner: str, key: str | None, request_id: str | None = None
-    ) -> "Once":
+    ) -> "IdempotentRequest":
         """Return the idempotency of a request of that owner.
 
         Without a key, `request_id` and the body together are one.
@@ -67,14 +67,14 @@ class Once:
             return cls((*parts, key), fingerprint)
         return cls((*parts, "X-Request-ID", str(request_id), fingerprint.hex()), fingerprint)
 
-    def kept(self, database: Database) -> Answer | None:
+    def cached_response(self, database: Database) -> JsonResponse | None:
         """Return what the key was answered already; raises InvalidInput for another request."""
         if not self.parts:
             return None
         with database.transaction() as cursor:
             return self._find(cursor)
 
-    def claim(self, cursor: Cursor) -> Answer | None:
+    def claim(self, cursor: Cursor) -> JsonResponse | None:
         """Take the key until the transaction ends, or return what it was answered already.
 
         Raises Conflict while another request with it is under way.
@@ -90,13 +90,13 @@ class Once:
             )
         return self._find(cursor)
 
-    def keep(self, cursor: Cursor, answer: Answer) -> None:
+    def keep(self, cursor: Cursor, answer: JsonResponse) -> None:
         """Store the answer together with what the transaction does."""
         if self.parts:
-            kept = Kept(
+            kept = StoredResponse(
                 self.fingerprint, answer.video_id, answer.status, answer.headers, answer.body
             )
-            idempotency.keep(cursor, self._id, kept)
+            idempotency.store(cursor, self._id, kept)
 
     def new_id(self, prefix: str) -> str:
         """Return a new identifier; with a key, the one that a repetition gets too."""
@@ -106,7 +106,7 @@ class Once:
     def _id(self) -> bytes:
         return _digest(list(self.parts))
 
-    def _find(self, cursor: Cursor) -> Answer | None:
+    def _find(self, cursor: Cursor) -> JsonResponse | None:
         kept = idempotency.find(cursor, self._id)
         if kept is None:
             return None
@@ -124,7 +124,7 @@ class Once:
                 code="idempotency.deleted",
             )
         headers = {**kept.headers, REPLAYED: "true"}
-        return Answer(kept.status, kept.body, headers, kept.session_id)
+        return JsonResponse(kept.status, kept.body, headers, kept.session_id)
 
 
 def _body(event: BaseProxyEvent) -> Any:

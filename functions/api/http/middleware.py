@@ -27,7 +27,7 @@ SECURITY_HEADERS = {
 }
 
 
-def first_version(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
+def legacy_status_codes(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
     """Answer what is wrong with a request as the first version of the API did: 400, not 422."""
     app.context["wrong"] = 400
     return call(app)

@@ -50,7 +50,7 @@ def status_of(error: VideoError) -> int:
 
 def of_error(error: VideoError, request_id: str | None) -> Problem:
     """Describe one of the application's own errors."""
-    return answer(problem.of_error(error), status_of(error), request_id)
+    return answer(problem.from_error(error), status_of(error), request_id)
 
 
 # Of a run that a request waited for. 502: a provider failed, or refuses this deployment; 503: a

@@ -10,7 +10,7 @@ from api.http.middleware import JSON
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class JsonResponse:
     """A status, headers of this answer alone, and a body of JSON. `video_id`: what it is about."""
 
     status: int
@@ -18,7 +18,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     video_id: str | None = None
 
-    def now(self, body: BaseModel, *, ended: bool) -> "Answer":
+    def now(self, body: BaseModel, *, ended: bool) -> "JsonResponse":
         """Return it with what there is to show now; 200, and no time to look again, at the end."""
         answer = replace(self, body=body.model_dump_json())
         if not ended:

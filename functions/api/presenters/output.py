@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from api.schemas.output import FileObject, Output, PartObject
-from common.database.videos import Final
+from api.schemas.output import FileObject, Output, SceneOutput
+from common.database.videos import FinalVideo
 from common.domain.video import File
 
 LinkTo = Callable[[str | None], str | None]
@@ -15,7 +15,7 @@ def unlinked(_key: str | None) -> None:
     """Leave a link out."""
 
 
-def output(final: Final, link: LinkTo, expires_at: datetime | None) -> Output:
+def output(final: FinalVideo, link: LinkTo, expires_at: datetime | None) -> Output:
     """Show a finished video, with links to its files that work until `expires_at`."""
     files = [File(**file) for file in final.files]
 
@@ -36,7 +36,7 @@ def output(final: Final, link: LinkTo, expires_at: datetime | None) -> Output:
         captions_url=first("captions", "text/vtt"),
         files=[_file(file, link(file.key)) for file in files],
         scenes=[
-            PartObject(
+            SceneOutput(
                 scene=part["scene"],
                 done=part["how"],
                 reason=part["reason"],
@@ -49,7 +49,7 @@ def output(final: Final, link: LinkTo, expires_at: datetime | None) -> Output:
     )
 
 
-def thumbnails(final: Final | None, link: LinkTo) -> dict[int, str | None]:
+def thumbnails(final: FinalVideo | None, link: LinkTo) -> dict[int, str | None]:
     """Return links to the small stills of the scenes that are in the video."""
     files = [File(**file) for file in final.files] if final else []
     return {

@@ -7,22 +7,22 @@ from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from api.http.response import Answer
+from api.http.response import JsonResponse
 from api.presenters import output
 from api.schemas.steps import (
-    ClipMade,
+    GeneratedClip,
+    GeneratedImage,
+    GeneratedImages,
+    GeneratedStory,
+    GeneratedVideo,
     ImageLinks,
-    ImageMade,
-    ImagesMade,
     Made,
-    MergeMade,
-    Pending,
+    MergeResult,
+    PendingRun,
     Story,
-    StoryMade,
     StoryScene,
-    VideoMade,
 )
-from api.services.links import Links, VideoLinks
+from api.services.links import LinkService, VideoLinks
 from api.services.steps import POLL_SECONDS
 from common.database import Cursor, Database, runs, scenes, videos
 from common.database.runs import Run
@@ -39,13 +39,13 @@ class RunFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
+class StepResults:
     """The answers, with what they are made of."""
 
     database: Database
-    links: Links
+    links: LinkService
 
-    def of(self, caller: Caller, run_id: str, address: str) -> Answer:
+    def of(self, caller: Caller, run_id: str, address: str) -> JsonResponse:
         """Answer with what a run of the caller's made, or that it is being made.
 
         `address` is the API's own. Raises NotFound, RunFailed, or Conflict for one that was
@@ -57,7 +57,7 @@ class Outcomes:
                 raise NotFound("The run was not started by a request for a part of a video.")
             if run.status == "succeeded":
                 made = _Outcome(cursor, run, caller.user_id, self, address).made()
-                return Answer(200, made.model_dump_json(), video_id=run.session_id)
+                return JsonResponse(200, made.model_dump_json(), video_id=run.session_id)
         if run.status == "canceled":
             raise Conflict("The run was canceled.", code="run.canceled")
         if run.error is not None:
@@ -65,15 +65,15 @@ class Outcomes:
         return _pending(run, caller.user_id, address)
 
 
-def _pending(run: Run, user_id: str, address: str) -> Answer:
-    pending = Pending(
+def _pending(run: Run, user_id: str, address: str) -> JsonResponse:
+    pending = PendingRun(
         **_common(run, user_id),
         status="running" if run.status == "running" else "queued",
         runId=run.run_id,
         statusUrl=f"{address}/api/runs/{run.run_id}",
     )
     headers = {"Location": pending.statusUrl, "Retry-After": str(POLL_SECONDS)}
-    return Answer(202, pending.model_dump_json(), headers, run.session_id)
+    return JsonResponse(202, pending.model_dump_json(), headers, run.session_id)
 
 
 def _common(run: Run, user_id: str) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class _Outcome:
     cursor: Cursor
     run: Run
     user_id: str
-    outcomes: Outcomes
+    outcomes: StepResults
     address: str
 
     def made(self) -> Made:
@@ -102,7 +102,7 @@ class _Outcome:
         }
         return by_kind[self.run.request["kind"]]()
 
-    def _story(self) -> StoryMade:
+    def _story(self) -> GeneratedStory:
         video = videos.get(self.cursor, self.run.session_id)
         told = [
             StoryScene(
@@ -116,19 +116,19 @@ class _Outcome:
         story = Story(
             title=video.story_title or "", overview=video.story_overview or "", scenes=told
         )
-        return StoryMade(**_common(self.run, self.user_id), story=story)
+        return GeneratedStory(**_common(self.run, self.user_id), story=story)
 
-    def _image(self) -> ImageMade:
+    def _image(self) -> GeneratedImage:
         ((scene, version),) = self.run.work.versions.items()
-        return ImageMade(
+        return GeneratedImage(
             **_common(self.run, self.user_id),
             **self._image_links(scene, version).model_dump(),
             totalFrames=self.run.request["totalFrames"],
         )
 
-    def _images(self) -> ImagesMade:
+    def _images(self) -> GeneratedImages:
         made = [self._image_links(*item) for item in sorted(self.run.work.versions.items())]
-        return ImagesMade(
+        return GeneratedImages(
             **_common(self.run, self.user_id),
             imageUrls=[links.imageUrl for links in made],
             images=made,
@@ -142,12 +142,12 @@ class _Outcome:
         key, url = self._link(frame.image_key)
         return ImageLinks(imageUrl=url, proxyUrl=url, s3Key=key, frameIndex=scene - 1)
 
-    def _clip(self) -> ClipMade:
+    def _clip(self) -> GeneratedClip:
         ((scene, version),) = self.run.work.versions.items()
         clip = scenes.clip(self.cursor, self.run.session_id, scene, version)
         key, url = self._link(clip.video_key)
         said = self.run.request
-        return ClipMade(
+        return GeneratedClip(
             **_common(self.run, self.user_id),
             clipIndex=said["clipIndex"],
             totalClips=said["totalClips"],
@@ -157,12 +157,12 @@ class _Outcome:
             videoUrl=url,
         )
 
-    def _merge(self) -> MergeMade:
-        return MergeMade(**self._cut())
+    def _merge(self) -> MergeResult:
+        return MergeResult(**self._cut())
 
-    def _video(self) -> VideoMade:
+    def _video(self) -> GeneratedVideo:
         cut = self._cut()
-        return VideoMade(
+        return GeneratedVideo(
             **cut,
             frameCount=cut["totalClips"],
             prompt=self.run.request["prompt"],

@@ -11,29 +11,29 @@ from api.presenters.console import Console
 from api.presenters.output import LinkTo, unlinked
 from api.schemas.output import Output
 from api.schemas.videos import (
-    Asset,
     Costs,
-    Equivalent,
     Links,
     NarrationObject,
-    Origin,
     RunError,
+    SceneAsset,
     SceneCost,
     SceneObject,
+    UnitsInUsd,
     VideoObject,
+    VideoOrigin,
     Waiting,
 )
-from common.application.model_selection import chosen
+from common.application.model_selection import models_of
 from common.database import narrations
 from common.database.attempts import Charges, StepCharges
 from common.database.narrations import Narration
-from common.database.provider_queue import Wait
+from common.database.provider_queue import QueuedStep
 from common.database.scenes import Clip, Frame
-from common.database.videos import Final, Video
+from common.database.videos import FinalVideo, Video
 from common.domain import models
-from common.domain.models import Choice, Model
+from common.domain.models import Model, ModelSelection
 from common.domain.video import TERMINAL, Cost, Status
-from common.schemas.output import OutputWish
+from common.schemas.output import OutputSpec
 
 # What a picture and a clip of a scene, and the rest, weigh in the progress of a run.
 _STORY, _IMAGES, _CLIPS = 5, 30, 57
@@ -46,9 +46,9 @@ class Rows:
     video: Video
     frames: Sequence[Frame] = ()
     clips: Sequence[Clip] = ()
-    final: Final | None = None
+    final: FinalVideo | None = None
     charges: Sequence[StepCharges] = ()
-    waits: Sequence[Wait] = ()
+    waits: Sequence[QueuedStep] = ()
     narrations: Mapping[int, Narration] = field(default_factory=dict)
 
     @property
@@ -78,7 +78,7 @@ def full(
     )
 
 
-def summary(video: Video, final: Final | None, cost: Charges, console: Console) -> VideoObject:
+def summary(video: Video, final: FinalVideo | None, cost: Charges, console: Console) -> VideoObject:
     """Show a video in a list: without scenes and links."""
     done = {"succeeded": 100, "queued": 0}
     return _show(
@@ -120,7 +120,7 @@ def _show(
         ratio=video.ratio,
         reference=video.reference_key is not None,
     )
-    choice = chosen(video)
+    choice = models_of(video)
     here = f"/v1/videos/{video.session_id}"
     return VideoObject.model_validate(
         {
@@ -143,7 +143,7 @@ def _show(
             "reference_url": link(video.reference_key),
             "scenes": scenes,
             "output": output,
-            "requested_output": OutputWish.model_validate(video.output),
+            "requested_output": OutputSpec.model_validate(video.output),
             "error": video.error,
             "waiting": waiting,
             "warnings": [*warnings(choice), *found],
@@ -152,7 +152,7 @@ def _show(
                 actual=costs.money(cost.charged_usd),
                 **costs.unsettled(cost),
                 max=None if video.max_cost_usd is None else costs.money(video.max_cost_usd),
-                equivalent=Equivalent(
+                equivalent=UnitsInUsd(
                     amount=costs.money(equivalent),
                     models=[model.model for model in paid.all()],
                 ),
@@ -177,7 +177,7 @@ def _show(
     )
 
 
-def warnings(choice: Choice) -> list[str]:
+def warnings(choice: ModelSelection) -> list[str]:
     """What who takes these models should know."""
     ending = choice.ending(datetime.now(UTC).date())
     return [
@@ -186,9 +186,9 @@ def warnings(choice: Choice) -> list[str]:
     ]
 
 
-def origin(model: Model) -> Origin:
+def origin(model: Model) -> VideoOrigin:
     """Say which model that is, in plain words too."""
-    return Origin(provider=model.provider, model=model.model, label=model.label)
+    return VideoOrigin(provider=model.provider, model=model.model, label=model.label)
 
 
 def _progress(rows: Rows) -> int:
@@ -214,7 +214,7 @@ def _as_shown(video: Video, step: Step) -> Step:
 
 def _scenes(rows: Rows, link: LinkTo) -> list[SceneObject]:
     charges = {(charge.kind, charge.scene): charge for charge in rows.charges}
-    choice = chosen(rows.video)
+    choice = models_of(rows.video)
     reference = rows.video.reference_key is not None
     thumbnails = output.thumbnails(rows.final, link)
     shown = []
@@ -244,7 +244,7 @@ def _scenes(rows: Rows, link: LinkTo) -> list[SceneObject]:
     return shown
 
 
-def _waiting(waits: Sequence[Wait]) -> Waiting | None:
+def _waiting(waits: Sequence[QueuedStep]) -> Waiting | None:
     """Show the step that has waited for longest, with the scenes that wait for the same reason."""
     if not waits:
         return None
@@ -307,8 +307,8 @@ def _together(image: str, clip: str, narration: str) -> str:
     return "queued" if (image, clip) == ("queued", "queued") else "running"
 
 
-def _asset(row: Frame | Clip, cost: SceneCost, url: str | None) -> Asset:
-    return Asset(
+def _asset(row: Frame | Clip, cost: SceneCost, url: str | None) -> SceneAsset:
+    return SceneAsset(
         status=row.status,
         version=row.version,
         url=url,

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from api.dependencies import address as address_of
 from api.dependencies import database
 from api.http import prefer_wait
-from api.http.idempotency import Once
+from api.http.idempotency import IdempotentRequest
 from api.http.middleware import admitted, body_limit
 from common.domain.caller import Caller
 from common.schemas.base import SLUG
@@ -64,14 +64,14 @@ def anybody(router: Router) -> Caller | None:
 
 def once(
     router: Router, key: str | None, who: Caller | None = None, request_id: str | None = None
-) -> Once:
+) -> IdempotentRequest:
     """Return the idempotency of the request, under the key that it has, if one.
 
     `who`: for whom it is, if the body says so. With `request_id`, the header X-Request-ID, and
     without a key, the same header with the same body is the same request, sent again by a proxy.
     """
     owner = (who or caller(router)).user_id
-    return Once.of(router.current_event, owner, key, request_id)
+    return IdempotentRequest.of(router.current_event, owner, key, request_id)
 
 
 def named(wish: Named, request_id: str | None) -> Named:

@@ -7,7 +7,7 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 
 from api.dependencies import files
 from api.http import forms
-from api.http.middleware import JSON, body_limit, first_version
+from api.http.middleware import JSON, body_limit, legacy_status_codes
 from api.openapi.responses import answers
 from api.routes import (
     ADMITTED,
@@ -22,16 +22,16 @@ from api.routes import (
 )
 from api.routes.links import Capability
 from api.schemas.files import (
-    Converted,
+    ConvertedImage,
     ConvertImage,
-    ImageLocated,
-    LinkMade,
+    ImageUrl,
     MediaIdText,
+    PendingVideoUpload,
+    PresignedUrl,
     S3Key,
     UploadImage,
     UploadVideo,
-    VideoAwaited,
-    VideoLocated,
+    VideoUrl,
 )
 from common.domain.signed_links import DEFAULT_SECONDS, MAX_SECONDS
 
@@ -51,9 +51,9 @@ router = group()
     summary="Get fresh links to a media object",
     description="With an API key for the caller's own, by id or key; without one by the "
     "capability of a link, for as long as that is good.",
-    responses=answers(200, LinkMade, 400, 404, 429, 503, authenticated=True),
+    responses=answers(200, PresignedUrl, 400, 404, 429, 503, authenticated=True),
     security=_EITHER,
-    middlewares=[first_version, *OPEN_TO_LINKS],
+    middlewares=[legacy_status_codes, *OPEN_TO_LINKS],
 )
 def get_presigned_url(
     t: Capability = None,
@@ -62,7 +62,7 @@ def get_presigned_url(
     seconds: Annotated[
         int, Query(alias="expiresIn", ge=1, le=MAX_SECONDS, description="Seconds.")
     ] = DEFAULT_SECONDS,
-) -> LinkMade:
+) -> PresignedUrl:
     """A link through the API, which leads to a presigned URL of the store."""
     return files().link(
         anybody(router), t, media_id=id, key=key, seconds=seconds, address=address(router)
@@ -75,18 +75,18 @@ def get_presigned_url(
     tags=["Files"],
     summary="Read a picture as text",
     description="With an API key for the caller's own, or by the capability of a link.",
-    responses=answers(200, Converted, 400, 404, 413, 415, 429, 503, authenticated=True),
+    responses=answers(200, ConvertedImage, 400, 404, 413, 415, 429, 503, authenticated=True),
     security=_EITHER,
-    middlewares=[first_version, *OPEN_TO_LINKS, body_limit(_CONVERT_BODY)],
+    middlewares=[legacy_status_codes, *OPEN_TO_LINKS, body_limit(_CONVERT_BODY)],
 )
 def convert_image(
     wish: Annotated[ConvertImage | None, Body()] = None, t: Capability = None
-) -> Converted:
+) -> ConvertedImage:
     """The picture in base64."""
     return files().convert(anybody(router), t, wish)
 
 
-def _upload_image(wish: UploadImage, request_id: str | None) -> ImageLocated:
+def _upload_image(wish: UploadImage, request_id: str | None) -> ImageUrl:
     wish = named(wish, request_id)
     who = caller(router).acting_as(wish.userId, "userId")
     return files().upload_image(who, wish, address(router))
@@ -95,14 +95,14 @@ def _upload_image(wish: UploadImage, request_id: str | None) -> ImageLocated:
 _OF_IMAGE: dict[str, Any] = {
     "summary": "Upload a picture",
     "description": "As JSON, or as a form (multipart/form-data) with a file and the same fields.",
-    "responses": answers(200, ImageLocated, 400, 413, 415, 429, 503, authenticated=True),
+    "responses": answers(200, ImageUrl, 400, 413, 415, 429, 503, authenticated=True),
     "openapi_extensions": {forms.DESCRIBED: "image"},
-    "middlewares": [first_version, *ADMITTED, WITH_FILE, forms.of("image")],
+    "middlewares": [legacy_status_codes, *ADMITTED, WITH_FILE, forms.of("image")],
 }
 
 
 @router.post("/api/upload_image", operation_id="uploadImage", tags=["Files"], **_OF_IMAGE)
-def upload_image(wish: UploadImage, request_id: RequestId = None) -> ImageLocated:
+def upload_image(wish: UploadImage, request_id: RequestId = None) -> ImageUrl:
     """The stored picture, and links to it."""
     return _upload_image(wish, request_id)
 
@@ -110,14 +110,14 @@ def upload_image(wish: UploadImage, request_id: RequestId = None) -> ImageLocate
 @router.post(
     "/api/public/upload-image", operation_id="uploadPublicImage", tags=["Files"], **_OF_IMAGE
 )
-def upload_public_image(wish: UploadImage, request_id: RequestId = None) -> ImageLocated:
+def upload_public_image(wish: UploadImage, request_id: RequestId = None) -> ImageUrl:
     """The same under the path of the public endpoints."""
     return _upload_image(wish, request_id)
 
 
 def _of_video() -> dict[int, Any]:
-    done = answers(200, VideoLocated)
-    awaited = answers(202, VideoAwaited, 400, 413, 415, 429, 503, authenticated=True)
+    done = answers(200, VideoUrl)
+    awaited = answers(202, PendingVideoUpload, 400, 413, 415, 429, 503, authenticated=True)
     awaited[202]["description"] = "To be sent in parts, or still looked at; see `statusUrl`."
     return {**done, **awaited}
 
@@ -131,7 +131,7 @@ def _of_video() -> dict[int, Any]:
     "`fileSize`: the answer says where its parts are put.",
     responses=_of_video(),
     openapi_extensions={forms.DESCRIBED: "video"},
-    middlewares=[first_version, *ADMITTED, WITH_FILE, forms.of("video")],
+    middlewares=[legacy_status_codes, *ADMITTED, WITH_FILE, forms.of("video")],
 )
 def upload_video(wish: UploadVideo, request_id: RequestId = None) -> Response[str]:
     """200 with links to it, 202 while it is to be sent or looked at."""
@@ -139,7 +139,7 @@ def upload_video(wish: UploadVideo, request_id: RequestId = None) -> Response[st
     who = caller(router).acting_as(wish.userId, "userId")
     made = files().upload_video(who, wish, address(router))
     status, headers = 200, {}
-    if isinstance(made, VideoAwaited):
+    if isinstance(made, PendingVideoUpload):
         status, headers = 202, {"Location": made.statusUrl, "Retry-After": "1"}
     return Response(
         status_code=status,

@@ -5,7 +5,7 @@ from typing import Annotated
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
-from api.dependencies import library
+from api.dependencies import media
 from api.openapi.responses import answers, empty
 from api.routes import ADMITTED, address, bodiless, caller, group
 from api.routes.time_params import CreatedAfter, CreatedBefore
@@ -47,9 +47,7 @@ def list_media(
 ) -> MediaPage:
     """One page."""
     search = Search(kind, video, q, created_after, created_before)
-    return library().page(
-        caller(router), search, limit=limit, before=cursor, address=address(router)
-    )
+    return media().page(caller(router), search, limit=limit, before=cursor, address=address(router))
 
 
 @router.get(
@@ -62,7 +60,7 @@ def list_media(
 )
 def get_media(media_id: MediaId) -> MediaObject:
     """The object, with a link that works for an hour."""
-    return library().get(caller(router), media_id, address=address(router))
+    return media().get(caller(router), media_id, address=address(router))
 
 
 @router.delete(
@@ -78,7 +76,7 @@ def get_media(media_id: MediaId) -> MediaObject:
 )
 def delete_media(media_id: MediaId) -> Response[str]:
     """204, and it is gone."""
-    library().delete(caller(router), media_id)
+    media().delete(caller(router), media_id)
     return bodiless(204)
 
 
@@ -97,5 +95,5 @@ def delete_media(media_id: MediaId) -> Response[str]:
 )
 def end_links() -> Response[str]:
     """204, and no link of before leads anywhere."""
-    library().end_links(caller(router))
+    media().end_links(caller(router))
     return bodiless(204)

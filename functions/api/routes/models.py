@@ -5,7 +5,7 @@ from api.openapi.responses import answers
 from api.routes import ADMITTED, WITH_FILE, caller, group
 from api.schemas.models import Estimate, ModelList
 from api.services import models
-from common.schemas.requests import CreateVideo
+from common.schemas.requests import CreateVideoRequest
 
 router = group()
 
@@ -19,7 +19,7 @@ router = group()
     responses=answers(200, Estimate, 400, 413, 415, 422, 429, 503, authenticated=True),
     middlewares=[*ADMITTED, WITH_FILE],
 )
-def estimate_video(wish: CreateVideo) -> Estimate:
+def estimate_video(wish: CreateVideoRequest) -> Estimate:
     """US dollars by step and scene."""
     return videos().estimate(caller(router).acting_as(wish.userId, "userId"), wish)
 

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path
 
-from api.dependencies import database, outcomes, parts
+from api.dependencies import database, step_results, steps
 from api.http import prefer_wait
 from api.http.idempotency import IdempotencyKey
-from api.http.middleware import first_version
+from api.http.middleware import legacy_status_codes
 from api.http.prefer_wait import Prefer
-from api.http.response import Answer
+from api.http.response import JsonResponse
 from api.openapi.responses import answers
 from api.routes import (
     ADMITTED,
@@ -27,20 +27,20 @@ from api.routes import (
     seconds_left,
 )
 from api.schemas.steps import (
-    ClipMade,
     ClipRequest,
-    ImageMade,
+    GeneratedClip,
+    GeneratedImage,
+    GeneratedImages,
+    GeneratedStory,
+    GeneratedVideo,
     ImageRequest,
-    ImagesMade,
     ImagesRequest,
     Made,
-    MergeMade,
     MergeRequest,
-    PartRequest,
-    Pending,
-    StoryMade,
+    MergeResult,
+    PendingRun,
+    StepRequest,
     StoryRequest,
-    VideoMade,
     VideoRequest,
 )
 from common.domain.caller import Caller
@@ -49,7 +49,7 @@ RunId = Annotated[str, Path(pattern=r"^run_[0-9A-Z]{26}$", description="Id of a 
 _WAITS = "Waits for it, up to 25 seconds or as `Prefer: wait=N` says; after that the answer is 202."
 _REFUSALS = (400, 402, 404, 409, 413, 415, 429, 502, 503)
 # The order matters: a name in X-User-ID is judged by the second.
-_MIDDLEWARES = [first_version, *ADMITTED]
+_MIDDLEWARES = [legacy_status_codes, *ADMITTED]
 _WITH_PICTURE = [*_MIDDLEWARES, WITH_FILE]
 
 router = group()
@@ -57,7 +57,7 @@ router = group()
 
 def _started(made: Any, refusals: tuple[int, ...] = _REFUSALS) -> dict[int, Any]:
     """Describe the answers of a route that starts a run and waits for it."""
-    pending = answers(202, Pending, *refusals, authenticated=True)
+    pending = answers(202, PendingRun, *refusals, authenticated=True)
     pending[202]["description"] = "It is being made; `statusUrl` has the answer when it is."
     return {**answers(200, made), **pending}
 
@@ -68,7 +68,7 @@ def _started(made: Any, refusals: tuple[int, ...] = _REFUSALS) -> dict[int, Any]
     tags=["Steps"],
     summary="Write a story",
     description=_WAITS,
-    responses=_started(StoryMade),
+    responses=_started(GeneratedStory),
     middlewares=_MIDDLEWARES,
 )
 def generate_story(
@@ -78,7 +78,7 @@ def generate_story(
     request_id: RequestId = None,
 ) -> Response[str]:
     """200 with the story."""
-    return _make(parts().story, wish, key, prefer, request_id, repeats=True)
+    return _make(steps().story, wish, key, prefer, request_id, repeats=True)
 
 
 @router.post(
@@ -87,7 +87,7 @@ def generate_story(
     tags=["Steps"],
     summary="Paint the picture of a scene",
     description=_WAITS,
-    responses=_started(ImageMade),
+    responses=_started(GeneratedImage),
     middlewares=_WITH_PICTURE,
 )
 def generate_single_image(
@@ -97,7 +97,7 @@ def generate_single_image(
     request_id: RequestId = None,
 ) -> Response[str]:
     """200 with links to the picture."""
-    return _make(parts().image, wish, key, prefer, request_id)
+    return _make(steps().image, wish, key, prefer, request_id)
 
 
 @router.post(
@@ -106,7 +106,7 @@ def generate_single_image(
     tags=["Steps"],
     summary="Make the clip of a scene",
     description=_WAITS,
-    responses=_started(ClipMade),
+    responses=_started(GeneratedClip),
     middlewares=_WITH_PICTURE,
 )
 def generate_single_video_clip(
@@ -116,7 +116,7 @@ def generate_single_video_clip(
     request_id: RequestId = None,
 ) -> Response[str]:
     """200 with links to the clip."""
-    return _make(parts().clip, wish, key, prefer, request_id)
+    return _make(steps().clip, wish, key, prefer, request_id)
 
 
 @router.post(
@@ -125,7 +125,7 @@ def generate_single_video_clip(
     tags=["Steps"],
     summary="Join the clips of a video",
     description=_WAITS,
-    responses=_started(MergeMade),
+    responses=_started(MergeResult),
     middlewares=_MIDDLEWARES,
 )
 def merge_video_clips(
@@ -135,7 +135,7 @@ def merge_video_clips(
     request_id: RequestId = None,
 ) -> Response[str]:
     """200 with links to the video."""
-    return _make(parts().merge, wish, key, prefer, request_id)
+    return _make(steps().merge, wish, key, prefer, request_id)
 
 
 @router.post(
@@ -144,7 +144,7 @@ def merge_video_clips(
     tags=["Steps"],
     summary="Paint several pictures of a prompt",
     description=_WAITS,
-    responses=_started(ImagesMade),
+    responses=_started(GeneratedImages),
     middlewares=_WITH_PICTURE,
 )
 def generate_images(
@@ -154,7 +154,7 @@ def generate_images(
     request_id: RequestId = None,
 ) -> Response[str]:
     """200 with links to the pictures."""
-    return _make(parts().images, wish, key, prefer, request_id)
+    return _make(steps().images, wish, key, prefer, request_id)
 
 
 @router.post(
@@ -163,7 +163,7 @@ def generate_images(
     tags=["Steps"],
     summary="Make a video of pictures",
     description=_WAITS,
-    responses=_started(VideoMade),
+    responses=_started(GeneratedVideo),
     middlewares=_WITH_PICTURE,
 )
 def generate_video(
@@ -173,7 +173,7 @@ def generate_video(
     request_id: RequestId = None,
 ) -> Response[str]:
     """200 with links to the video."""
-    return _make(parts().video, wish, key, prefer, request_id)
+    return _make(steps().video, wish, key, prefer, request_id)
 
 
 @router.get(
@@ -192,7 +192,7 @@ def get_run(run_id: RunId, prefer: Prefer = None) -> Response[str]:
 
 def _make(
     start: Any,
-    wish: PartRequest,
+    wish: StepRequest,
     key: str | None,
     prefer: str | None,
     request_id: str | None,
@@ -205,8 +205,8 @@ def _make(
     """
     wish, who = named(wish, request_id), caller(router).acting_as(wish.userId, "userId")
     request = once(router, key, who, request_id if repeats else None)
-    answer: Answer = request.kept(database()) or start(who, wish, request)
-    run_id = Pending.model_validate_json(answer.body).runId
+    answer: JsonResponse = request.cached_response(database()) or start(who, wish, request)
+    run_id = PendingRun.model_validate_json(answer.body).runId
     seconds = prefer_wait.asked(prefer)
     response = _outcome(who, run_id, prefer_wait.MOST_SECONDS if seconds is None else seconds)
     for name, value in answer.headers.items():
@@ -217,4 +217,4 @@ def _make(
 
 def _outcome(who: Caller, run_id: str, seconds: int) -> Response[str]:
     prefer_wait.until_run_ended(database(), run_id, min(seconds, seconds_left(router)))
-    return outcomes().of(who, run_id, address(router)).response()
+    return step_results().of(who, run_id, address(router)).response()

@@ -2,7 +2,7 @@
 
 from aws_lambda_powertools.event_handler import Response
 
-from api.dependencies import library, uploads
+from api.dependencies import media, uploads
 from api.http.middleware import JSON
 from api.openapi.responses import answers, empty
 from api.routes import ADMITTED, address, bodiless, caller, group
@@ -46,7 +46,7 @@ def complete_upload(media_id: MediaId, sent: CompleteUpload) -> Response[MediaOb
     """202; it is looked at."""
     who = caller(router)
     uploads().complete(who, media_id, sent)
-    item = library().get(who, media_id, address=address(router))
+    item = media().get(who, media_id, address=address(router))
     headers = {"Location": item.links.self, "Retry-After": "1"}
     return Response(status_code=202, content_type=JSON, body=item, headers=dict(headers))
 

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
-from api.dependencies import canceling, database, deleting, listing, videos
+from api.dependencies import cancellation, database, deletion, listing, videos
 from api.http import prefer_wait
-from api.http.idempotency import IdempotencyKey, Once
+from api.http.idempotency import IdempotencyKey, IdempotentRequest
 from api.http.prefer_wait import Prefer
-from api.http.response import Answer
+from api.http.response import JsonResponse
 from api.openapi.responses import answers, empty
 from api.routes import (
     ADMITTED,
@@ -34,7 +34,7 @@ from common.domain.caller import Caller
 from common.domain.errors import Conflict, TransientError
 from common.domain.video import Status
 from common.schemas.base import SLUG, Text
-from common.schemas.requests import CreateVideo, ResumeVideo
+from common.schemas.requests import CreateVideoRequest, ResumeVideoRequest
 
 VideoId = Annotated[str, Path(pattern=SLUG, description="Id of a video, or its `request_id`.")]
 Limit = Annotated[int, Query(ge=1, le=100, description="At most so many.")]
@@ -65,7 +65,7 @@ def _started(*refusals: int) -> dict[int, Any]:
     middlewares=[*ADMITTED, WITH_FILE],
 )
 def create_video(
-    wish: CreateVideo,
+    wish: CreateVideoRequest,
     key: IdempotencyKey = None,
     prefer: Prefer = None,
     request_id: RequestId = None,
@@ -73,11 +73,13 @@ def create_video(
     """202 with the video, its address, and when to look again; 200 once it has ended."""
     who = caller(router).acting_as(wish.userId, "userId")
     request = once(router, key, who, request_id)
-    answer = request.kept(database()) or _created(who, wish, request, request_id)
+    answer = request.cached_response(database()) or _created(who, wish, request, request_id)
     return _patiently(prefer, videos().with_links(answer, address(router)), who)
 
 
-def _created(who: Caller, wish: CreateVideo, request: Once, request_id: str | None) -> Answer:
+def _created(
+    who: Caller, wish: CreateVideoRequest, request: IdempotentRequest, request_id: str | None
+) -> JsonResponse:
     try:
         return videos().create(who, named(wish, request_id), request)
     except Conflict as error:
@@ -154,7 +156,7 @@ def get_video(video_id: VideoId, prefer: Prefer = None) -> Response[str]:
 )
 def delete_video(video_id: VideoId) -> Response[str]:
     """204, and it is gone."""
-    deleting().delete(caller(router), video_id)
+    deletion().delete(caller(router), video_id)
     return bodiless(204)
 
 
@@ -201,13 +203,15 @@ def download_video(video_id: VideoId) -> Download:
 )
 def resume_video(
     video_id: VideoId,
-    terms: Annotated[ResumeVideo | None, Body()] = None,
+    terms: Annotated[ResumeVideoRequest | None, Body()] = None,
     key: IdempotencyKey = None,
     prefer: Prefer = None,
 ) -> Response[str]:
     """202 with the video; 200 once it has ended."""
-    request, terms = once(router, key), terms or ResumeVideo()
-    answer = request.kept(database()) or videos().resume(caller(router), video_id, terms, request)
+    request, terms = once(router, key), terms or ResumeVideoRequest()
+    answer = request.cached_response(database()) or videos().resume(
+        caller(router), video_id, terms, request
+    )
     return _patiently(prefer, videos().with_links(answer, address(router)))
 
 
@@ -230,7 +234,7 @@ def cancel_video(
 ) -> Cancellation:
     """The canceled video, and what is billed."""
     too = (terms or CancelVideo()).reaches_provider(provider)
-    return canceling().cancel(
+    return cancellation().cancel(
         caller(router),
         video_id,
         address(router),
@@ -239,7 +243,9 @@ def cancel_video(
     )
 
 
-def _patiently(prefer: str | None, answer: Answer, who: Caller | None = None) -> Response[str]:
+def _patiently(
+    prefer: str | None, answer: JsonResponse, who: Caller | None = None
+) -> Response[str]:
     """Send the answer; to a client that waits, with the video as it is at the end of that time."""
     seconds = prefer_wait.asked(prefer)
     if seconds is None or answer.video_id is None:

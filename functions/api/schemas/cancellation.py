@@ -7,7 +7,7 @@ from pydantic import Field
 from api.schemas.cost import Money
 from api.schemas.videos import VideoObject
 from common.domain.errors import InvalidInput
-from common.schemas.base import Request, Schema
+from common.schemas.base import RequestSchema, Schema
 
 PROVIDER_TOO = (
     "Also cancel the provider's jobs where that saves their cost. A clip that is finished is kept. "
@@ -16,7 +16,7 @@ PROVIDER_TOO = (
 Billed = Literal["billed", "maybe", "not"]
 
 
-class CancelVideo(Request):
+class CancelVideo(RequestSchema):
     """How far a video is canceled; what is left out, or null, is what the query says."""
 
     provider: Annotated[bool | None, Field(description=PROVIDER_TOO)] = None

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from common.domain.signed_links import DEFAULT_SECONDS, MAX_SECONDS
 from common.domain.uploads import MOST_BYTES, standard
-from common.schemas.base import STORABLE, Request, Schema, Slug, Text
+from common.schemas.base import STORABLE, RequestSchema, Schema, Slug, Text
 
 S3Key = Annotated[str, StringConstraints(min_length=1, max_length=512), STORABLE]
 MediaIdText = Annotated[str, StringConstraints(pattern=r"^med_[0-9A-Z]{26}$")]
@@ -17,7 +17,7 @@ VideoType = Annotated[
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=200), STORABLE]
 
 
-class Located(Schema):
+class MediaUrl(Schema):
     """A file, and a link to it that works for `expiresIn` seconds, under each of its two names.
 
     It is read without a key, by GET or HEAD (302 to the store), until it expires or all links are
@@ -33,25 +33,25 @@ class Located(Schema):
     expiresIn: int
 
 
-class ImageLocated(Located):
+class ImageUrl(MediaUrl):
     """A picture."""
 
     imageUrl: str
 
 
-class VideoLocated(Located):
+class VideoUrl(MediaUrl):
     """A video."""
 
     videoUrl: str
 
 
-class LinkMade(Located):
+class PresignedUrl(MediaUrl):
     """A fresh link to a media object of any kind."""
 
     url: str
 
 
-class VideoAwaited(Schema):
+class PendingVideoUpload(Schema):
     """A video that is to be sent in parts, or that was sent and is looked at."""
 
     success: Literal[True] = True
@@ -65,7 +65,7 @@ class VideoAwaited(Schema):
     completeUrl: str | None = Field(None, description="Post the ETags there after the last part.")
 
 
-class Converted(Schema):
+class ConvertedImage(Schema):
     """A picture as text. `image` is a data URI."""
 
     success: Literal[True] = True
@@ -75,7 +75,7 @@ class Converted(Schema):
     image: str
 
 
-class Sending(Request):
+class UploadInstructions(RequestSchema):
     """What the uploads of the first version share."""
 
     fileName: FileName | None = None
@@ -84,7 +84,7 @@ class Sending(Request):
     expiresIn: int = Field(DEFAULT_SECONDS, ge=1, le=MAX_SECONDS, description="Seconds.")
 
 
-class UploadImage(Sending):
+class UploadImage(UploadInstructions):
     """A picture, sent whole."""
 
     image: Text = Field(
@@ -94,7 +94,7 @@ class UploadImage(Sending):
     )
 
 
-class UploadVideo(Sending):
+class UploadVideo(UploadInstructions):
     """A video: whole as `video` if it is small, else its `fileSize`, to be sent in parts."""
 
     video: Text | None = Field(None, description="Base64, or a data URI, of at most 4.4 MB.")
@@ -108,7 +108,7 @@ class UploadVideo(Sending):
         return self
 
 
-class ConvertImage(Request):
+class ConvertImage(RequestSchema):
     """Which picture: by its id, its key, or a link to it. Nothing, if the URL has a capability."""
 
     id: MediaIdText | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
-from common.schemas.base import STORABLE, Request, Schema
+from common.schemas.base import STORABLE, RequestSchema, Schema
 
 # `METHOD /path`, where a * stands for anything; or * alone, for all. Number and length keep the
 # authorizer's policy below the 8 KB that API Gateway takes.
@@ -51,14 +51,14 @@ _ExpiresIn = Annotated[int, Field(ge=60, le=10 * 366 * 24 * 3600, description="S
 _STAYS: Any = Field(default_factory=lambda: None)
 
 
-class RateLimit(Request):
+class RateLimit(RequestSchema):
     """How many requests a key may make."""
 
     requestsPerMinute: _PerMinute = 60
     requestsPerHour: _PerHour = 1000
 
 
-class CreateKey(Request):
+class CreateKey(RequestSchema):
     """A wish for an API key."""
 
     name: _Name
@@ -75,14 +75,14 @@ class CreateKey(Request):
     expiresIn: _ExpiresIn | None = None
 
 
-class RateLimitChange(Request):
+class RateLimitChange(RequestSchema):
     """New limits; what is left out stays."""
 
     requestsPerMinute: _PerMinute = _STAYS
     requestsPerHour: _PerHour = _STAYS
 
 
-class ChangeKey(Request):
+class ChangeKey(RequestSchema):
     """A change of an API key: what is left out stays, null takes a cap or the expiry away."""
 
     null_clears: ClassVar[frozenset[str]] = frozenset({"dailyCapUsd", "monthlyCapUsd", "expiresIn"})
@@ -100,7 +100,7 @@ class ChangeKey(Request):
     expiresIn: _ExpiresIn | None = _STAYS
 
 
-class RotateKey(Request):
+class RotateKey(RequestSchema):
     """How a key gets a new secret."""
 
     graceSeconds: Annotated[

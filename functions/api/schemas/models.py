@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from api.schemas.videos import Origin, Units
+from api.schemas.videos import Units, VideoOrigin
 from common.schemas.base import Schema
 
 
@@ -51,5 +51,5 @@ class Estimate(Schema):
     story: str
     scenes: list[SceneEstimate]
     currency: Literal["USD"] = "USD"
-    models: dict[str, Origin]
+    models: dict[str, VideoOrigin]
     warnings: list[str] = Field(description="For example of a model that ends soon.")

@@ -25,7 +25,7 @@ class FileObject(Schema):
     url: str | None
 
 
-class PartObject(Schema):
+class SceneOutput(Schema):
     """What was done with a scene's clip, and where the scene lies in the video, in seconds."""
 
     scene: int
@@ -47,5 +47,5 @@ class Output(Schema):
     preview_url: str | None
     captions_url: str | None = Field(description="WebVTT; SRT is among the files.")
     files: list[FileObject] = Field(description="Every file; the video itself is the first.")
-    scenes: list[PartObject]
+    scenes: list[SceneOutput]
     expires_at: datetime | None

@@ -8,8 +8,8 @@ from pydantic import Field, JsonValue, model_validator
 from api.schemas.output import Output
 from common.domain.styles import moods, styles
 from common.domain.video import MAX_SCENES, RATIOS
-from common.schemas.base import Request, Schema, Slug, Text
-from common.schemas.output import CutWish
+from common.schemas.base import RequestSchema, Schema, Slug, Text
+from common.schemas.output import MergeSpec
 from common.schemas.requests import Prompt
 
 _STYLES: list[JsonValue] = [*sorted(style.name for style in styles().values())]
@@ -31,7 +31,7 @@ PictureText = Annotated[
 ]
 
 
-class PartRequest(Request):
+class StepRequest(RequestSchema):
     """What all of these requests can say. Requests with the same `requestId` build one video."""
 
     userId: Slug | None = Field(
@@ -43,7 +43,7 @@ class PartRequest(Request):
     expiresIn: int = Field(3600, ge=60, le=86_400, description="Seconds that the links shall live.")
 
 
-class Look(PartRequest):
+class StyleFields(StepRequest):
     """How pictures look."""
 
     style: Text | None = Field(
@@ -61,7 +61,7 @@ class Look(PartRequest):
     )
 
 
-class StoryRequest(Look):
+class StoryRequest(StyleFields):
     """A wish for a story."""
 
     prompt: Prompt
@@ -79,7 +79,7 @@ class StoryRequest(Look):
     )
 
 
-class ImageRequest(Look):
+class ImageRequest(StyleFields):
     """A wish for the picture of one scene; asked for again, it is painted anew."""
 
     prompt: Prompt
@@ -99,7 +99,7 @@ class ImageRequest(Look):
         return self
 
 
-class ClipRequest(PartRequest):
+class ClipRequest(StepRequest):
     """A wish for the clip of one scene; asked for again, it is made anew."""
 
     prompt: Prompt = Field(description="What moves, and how the camera does.")
@@ -122,21 +122,21 @@ class ClipRequest(PartRequest):
         return self
 
 
-class MergeRequest(PartRequest):
+class MergeRequest(StepRequest):
     """A wish for the clips of a video to be joined."""
 
     requestId: Slug = Field(description="The video, by name or id.")
     totalClips: int | None = Field(
         None, ge=1, le=MAX_SCENES, description="How many, from the first; all without it."
     )
-    output: CutWish | None = Field(
+    output: MergeSpec | None = Field(
         None,
         description="What the video shall be like, in place of what was wished before; as before "
         "without it. What is said in a narrated video stays.",
     )
 
 
-class ImagesRequest(Look):
+class ImagesRequest(StyleFields):
     """A wish for several pictures of one prompt."""
 
     prompt: Prompt
@@ -144,7 +144,7 @@ class ImagesRequest(Look):
     image: PictureText | None = Field(None, description="Reference picture.")
 
 
-class VideoRequest(Look):
+class VideoRequest(StyleFields):
     """A wish for a video of pictures: a clip of each, joined."""
 
     prompt: Prompt = Field(description="What moves, and how the camera does.")
@@ -154,7 +154,7 @@ class VideoRequest(Look):
     )
 
 
-class Part(Schema):
+class StepRun(Schema):
     """What all answers say."""
 
     success: Literal[True] = True
@@ -163,7 +163,7 @@ class Part(Schema):
     expiresIn: int
 
 
-class Pending(Part):
+class PendingRun(StepRun):
     """The part is being made. `statusUrl` has the answer when it is."""
 
     status: Literal["queued", "running"]
@@ -188,7 +188,7 @@ class Story(Schema):
     scenes: list[StoryScene]
 
 
-class StoryMade(Part):
+class GeneratedStory(StepRun):
     """The story."""
 
     story: Story
@@ -203,13 +203,13 @@ class ImageLinks(Schema):
     frameIndex: int
 
 
-class ImageMade(Part, ImageLinks):
+class GeneratedImage(StepRun, ImageLinks):
     """The picture of a scene."""
 
     totalFrames: int
 
 
-class ClipMade(Part):
+class GeneratedClip(StepRun):
     """The clip of a scene. `videoUrl` and `proxyUrl` are the same link, read without a key."""
 
     clipIndex: int
@@ -220,7 +220,7 @@ class ClipMade(Part):
     videoUrl: str
 
 
-class MergeMade(Part):
+class MergeResult(StepRun):
     """The joined video. `duration` in seconds; `output` has all files, and says what was done.
 
     `videoUrl` and `proxyUrl` are the same link, which is read without a key.
@@ -235,7 +235,7 @@ class MergeMade(Part):
     warnings: list[str] = Field(description="What differs from the request.")
 
 
-class ImagesMade(Part):
+class GeneratedImages(StepRun):
     """The pictures."""
 
     imageUrls: list[str]
@@ -245,7 +245,7 @@ class ImagesMade(Part):
     errors: list[Any] = Field(description="Always empty: either all are made, or none counts.")
 
 
-class VideoMade(MergeMade):
+class GeneratedVideo(MergeResult):
     """The video of the pictures."""
 
     frameCount: int
@@ -253,4 +253,6 @@ class VideoMade(MergeMade):
     generatedAt: datetime
 
 
-Made = StoryMade | ImageMade | ClipMade | MergeMade | ImagesMade | VideoMade
+Made = (
+    GeneratedStory | GeneratedImage | GeneratedClip | MergeResult | GeneratedImages | GeneratedVideo
+)

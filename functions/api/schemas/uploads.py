@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 
 from common.domain.uploads import MOST_BYTES, PART_BYTES, SUFFIXES, standard
-from common.schemas.base import STORABLE, Request, Schema, Text
+from common.schemas.base import STORABLE, RequestSchema, Schema, Text
 
 _TYPES: list[JsonValue] = [*SUFFIXES]
 
 
-class CreateUpload(Request):
+class CreateUpload(RequestSchema):
     """What is going to be sent."""
 
     media_type: Annotated[Text, AfterValidator(standard)] = Field(
@@ -78,7 +78,7 @@ class UploadObject(Schema):
     links: UploadLinks
 
 
-class CompleteUpload(Request):
+class CompleteUpload(RequestSchema):
     """That all parts were sent."""
 
     etags: list[Annotated[str, StringConstraints(pattern=r'^"?[0-9a-zA-Z-]{1,128}"?$')]] = Field(

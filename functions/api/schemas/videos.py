@@ -10,10 +10,10 @@ from api.schemas.output import Output
 from common.domain import advice
 from common.domain.advice import NextAction
 from common.schemas.base import Schema
-from common.schemas.output import OutputWish
+from common.schemas.output import OutputSpec
 
 
-class Equivalent(Money):
+class UnitsInUsd(Money):
     """What the same video costs with the default models of the paid providers."""
 
     models: list[str]
@@ -42,10 +42,10 @@ class Costs(CostBreakdown):
     estimated: str
     actual: str = Field(description="Charged for certain.")
     max: str | None
-    equivalent: Equivalent
+    equivalent: UnitsInUsd
 
 
-class Origin(Schema):
+class VideoOrigin(Schema):
     """Which model made it, and what that is in plain words."""
 
     provider: str
@@ -89,7 +89,7 @@ class Waiting(Schema):
     until: datetime = Field(description="When the first of them tries again.")
 
 
-class Asset(Schema):
+class SceneAsset(Schema):
     """A picture or clip of a scene."""
 
     status: str
@@ -119,8 +119,8 @@ class SceneObject(Schema):
     description: str
     prompt: str
     motion_prompt: str
-    image: Asset
-    clip: Asset
+    image: SceneAsset
+    clip: SceneAsset
     narration: NarrationObject | None = Field(description="Null where nobody speaks.")
     thumbnail_url: str | None = Field(description="Once the video is finished.")
 
@@ -158,11 +158,11 @@ class VideoObject(Schema):
     seed: int
     title: str | None
     overview: str | None
-    models: dict[str, Origin]
+    models: dict[str, VideoOrigin]
     reference_url: str | None = Field(description="The reference picture; left out in lists.")
     scenes: list[SceneObject] | None = Field(description="Left out in lists, and before the story.")
     output: Output | None = Field(description="Null until the video is finished.")
-    requested_output: OutputWish
+    requested_output: OutputSpec
     error: RunError | None
     waiting: Waiting | None = Field(description="Left out in lists.")
     warnings: list[str] = Field(

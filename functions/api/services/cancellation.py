@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from api.presenters.costs import money
 from api.schemas.cancellation import Billed, Billing, Cancellation, SceneBilling
-from api.services.videos import Videos
+from api.services.videos import VideoService
 from common.application import run_metrics
 from common.aws import executions, lambda_invoke
 from common.aws.log import logger
@@ -25,12 +25,12 @@ _WORDS = {"speech": "narration"}  # as the scenes of a video have it
 
 
 @dataclass(frozen=True, slots=True)
-class Canceling:
+class CancellationService:
     """The use case, with what it works on."""
 
     settings: ApiSettings
     database: Database
-    videos: Videos
+    videos: VideoService
 
     def cancel(
         self,
@@ -57,7 +57,7 @@ class Canceling:
                 )
             clips = attempts.open_clips(cursor, video.session_id) if provider else []
         for run_id in canceled:
-            run_metrics.run_ended(Status.CANCELED)
+            run_metrics.record_run_end(Status.CANCELED)
             self._stop(run_id)
         if clips:
             self._cancel_jobs(video, clips, min(_PROVIDER_SECONDS, seconds_left))
@@ -83,7 +83,7 @@ class Canceling:
         try:
             for clip in clips:
                 one = {**event, "scene": clip.scene, "version": clip.version}
-                lambda_invoke.send(self.settings.clip_function_name, one)
+                lambda_invoke.invoke_async(self.settings.clip_function_name, one)
             while time.monotonic() < deadline:
                 # A job that is billed anyway stays open. It was looked at, which is all there is.
                 time.sleep(_PAUSE)

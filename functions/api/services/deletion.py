@@ -10,7 +10,7 @@ from common.storage import ErasableStore, MediaFolder
 
 
 @dataclass(frozen=True, slots=True)
-class Deleting:
+class DeletionService:
     """The use case, with what it works on."""
 
     database: Database

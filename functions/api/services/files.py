@@ -11,19 +11,19 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from api.schemas.files import (
-    Converted,
+    ConvertedImage,
     ConvertImage,
-    ImageLocated,
-    LinkMade,
+    ImageUrl,
+    PendingVideoUpload,
+    PresignedUrl,
     UploadImage,
     UploadVideo,
-    VideoAwaited,
-    VideoLocated,
+    VideoUrl,
 )
 from api.schemas.uploads import CreateUpload
-from api.services.links import Links
-from api.services.uploads import Uploads
-from common.application.image_inputs import key_in
+from api.services.links import LinkService
+from api.services.uploads import UploadService
+from common.application.image_inputs import media_key_in
 from common.database import Database, media, uploads
 from common.database.media import Media
 from common.database.uploads import Upload
@@ -31,10 +31,10 @@ from common.domain import ids
 from common.domain.caller import Caller
 from common.domain.errors import InvalidInput, MediaError, NotFound, PayloadTooLarge
 from common.domain.signed_links import MAX_SECONDS
-from common.domain.uploads import Found
+from common.domain.uploads import InspectedUpload
 from common.schemas import data_uri
 from common.schemas.base import is_storable
-from common.storage import ManagedStore, MediaFolder, arrival
+from common.storage import ManagedStore, MediaFolder, upload_key
 
 _WAIT_SECONDS = 12.0
 _LOOK_SECONDS = 0.2
@@ -44,13 +44,13 @@ _MAX_QUERY_FIELDS = 20  # sites that pass links on add some of their own
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class FileService:
     """The use cases, with what they work on. `address` is the API's own, below."""
 
     database: Database
     store: ManagedStore
-    links: Links
-    uploads: Uploads
+    links: LinkService
+    uploads: UploadService
     bucket: str
 
     def link(
@@ -62,21 +62,21 @@ class Files:
         key: str | None,
         seconds: int,
         address: str,
-    ) -> LinkMade:
+    ) -> PresignedUrl:
         """Return fresh links to what the capability opens, or to one of the caller's own media."""
         item, left = self._found(caller, capability, media_id, key)
         seconds = min(seconds, left)
         located = self._located(item, seconds, address)
-        return LinkMade(**located, url=located["proxyUrl"])
+        return PresignedUrl(**located, url=located["proxyUrl"])
 
     def convert(
         self, caller: Caller | None, capability: str | None, wish: ConvertImage | None
-    ) -> Converted:
+    ) -> ConvertedImage:
         """Return a picture as text; raises NotFound, InvalidInput or PayloadTooLarge."""
         wish = wish or ConvertImage()
         key = wish.s3Key
         if wish.imageUrl is not None:
-            key = key_in(wish.imageUrl, self.bucket)
+            key = media_key_in(wish.imageUrl, self.bucket)
             if key is None or not is_storable(key):
                 raise NotFound("The URL is not a link that this API gave out.")
             capability = capability or _capability_in(wish.imageUrl)
@@ -90,21 +90,21 @@ class Files:
                 code="image.too_large",
             )
         text = base64.b64encode(self.store.get(place)).decode()
-        return Converted(
+        return ConvertedImage(
             s3Key=place,
             contentType=stored.media_type,
             base64=text,
             image=f"data:{stored.media_type};base64,{text}",
         )
 
-    def upload_image(self, caller: Caller, wish: UploadImage, address: str) -> ImageLocated:
+    def upload_image(self, caller: Caller, wish: UploadImage, address: str) -> ImageUrl:
         """Store a picture that is sent whole, cleaned, and return links to it."""
         from common.media import images  # late: Pillow is only needed for requests with a picture
 
         picture = images.read(wish.image, "image")
         width, height = images.size(picture)
         media_id = ids.new("med")
-        found = Found(
+        found = InspectedUpload(
             media_type=picture.media_type,
             key=MediaFolder(caller.user_id, media_id).upload("image", "png"),
             size_bytes=len(picture.data),
@@ -128,11 +128,11 @@ class Files:
             self.store.put(found.key, picture.data, found.media_type)
             item = media.get(cursor, media_id, caller.user_id)
         located = self._located(item, wish.expiresIn, address)
-        return ImageLocated(**located, imageUrl=located["proxyUrl"])
+        return ImageUrl(**located, imageUrl=located["proxyUrl"])
 
     def upload_video(
         self, caller: Caller, wish: UploadVideo, address: str
-    ) -> VideoLocated | VideoAwaited:
+    ) -> VideoUrl | PendingVideoUpload:
         """Take a small video, or say how a large one is sent; raises MediaError for a bad one."""
         if wish.video is None:
             return self._in_parts(caller, wish, address)
@@ -151,14 +151,14 @@ class Files:
             uploads.check_pending(cursor, announced.user_id, announced.size_bytes)
             uploads.insert(cursor, announced)
         # From here it goes the way of every upload: looked at by the function `register`.
-        self.store.put(arrival(caller.user_id, media_id), data, wish.contentType)
+        self.store.put(upload_key(caller.user_id, media_id), data, wish.contentType)
         item = self._settled(caller, media_id)
         if item.status == "pending":
             return self._awaited(caller, media_id, wish, address)
         if item.error is not None:
             raise MediaError(item.error["detail"], code=item.error["code"], field="video")
         located = self._located(item, wish.expiresIn, address)
-        return VideoLocated(**located, videoUrl=located["proxyUrl"])
+        return VideoUrl(**located, videoUrl=located["proxyUrl"])
 
     def _key_of(
         self, caller: Caller | None, capability: str | None, media_id: str | None, key: str | None
@@ -210,7 +210,7 @@ class Files:
             "expiresIn": seconds,
         }
 
-    def _in_parts(self, caller: Caller, wish: UploadVideo, address: str) -> VideoAwaited:
+    def _in_parts(self, caller: Caller, wish: UploadVideo, address: str) -> PendingVideoUpload:
         announced = CreateUpload(
             media_type=wish.contentType,
             size_bytes=wish.fileSize or 0,
@@ -229,8 +229,8 @@ class Files:
 
     def _awaited(
         self, caller: Caller, media_id: str, wish: UploadVideo, address: str
-    ) -> VideoAwaited:
-        return VideoAwaited(
+    ) -> PendingVideoUpload:
+        return PendingVideoUpload(
             id=media_id,
             userId=caller.user_id,
             requestId=wish.requestId or media_id,

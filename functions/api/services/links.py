@@ -18,7 +18,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 from common.database import Cursor, Database, media
 from common.database.media import Media
 from common.domain.errors import NotFound
-from common.domain.signed_links import DEFAULT_SECONDS, Method, Signer
+from common.domain.signed_links import DEFAULT_SECONDS, LinkSigner, Method
 from common.storage import MediaStore
 
 STORE_SECONDS = 300
@@ -46,7 +46,7 @@ class Opened:
 class VideoLinks:
     """Makes links to the files of one video; all of them end at `expires_at`."""
 
-    links: "Links"
+    links: "LinkService"
     address: str
     video_id: str
     epoch: int
@@ -75,7 +75,7 @@ class VideoLinks:
 
 
 @dataclass(frozen=True, slots=True)
-class Links:
+class LinkService:
     """Makes and opens links; `secret` is the stack's, which the signing keys are derived from."""
 
     database: Database
@@ -137,15 +137,15 @@ class Links:
             item = media.by_epoch(cursor, good.id, good.epoch)
         return Opened(item, int(good.expires_at - now))
 
-    def signer(self) -> Signer:
+    def signer(self) -> LinkSigner:
         """Return what signs and verifies, under the secret of now."""
         secret = self.secret()
         return _signer_of(secret["SECRET_KEY"], secret.get("PREVIOUS_SECRET_KEY"))
 
 
 @lru_cache(maxsize=2)
-def _signer_of(secret: str, previous: str | None) -> Signer:
-    return Signer(secret, previous)
+def _signer_of(secret: str, previous: str | None) -> LinkSigner:
+    return LinkSigner(secret, previous)
 
 
 def _given(capability: str | None) -> str:

@@ -19,7 +19,7 @@ _MAX_PAGE_CHARACTERS = 1_500_000
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class ListingService:
     """The use cases, with what they work on."""
 
     database: Database

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from api.schemas.media import MediaError, MediaLinks, MediaObject, MediaPage
-from api.services.links import Links
+from api.services.links import LinkService
 from common.database import Database, media
 from common.database.media import Media, Search
 from common.domain.caller import Caller
@@ -11,12 +11,12 @@ from common.storage import ManagedStore, MediaFolder
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
+class MediaService:
     """The media of a caller. `address` is the API's own, which links begin with."""
 
     database: Database
     store: ManagedStore
-    links: Links
+    links: LinkService
 
     def page(
         self, caller: Caller, search: Search, *, limit: int, before: str | None, address: str

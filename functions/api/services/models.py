@@ -8,8 +8,8 @@ from api.presenters.video import origin, warnings
 from api.schemas.models import Estimate, ModelList, ModelObject, SceneEstimate
 from common.application.model_selection import is_usable
 from common.domain import models, provider_limits
-from common.domain.models import Choice, Model
-from common.schemas.requests import CreateVideo
+from common.domain.models import Model, ModelSelection
+from common.schemas.requests import CreateVideoRequest
 from common.settings import ProviderSettings
 
 _PRICES = (
@@ -54,10 +54,10 @@ def listing(settings: ProviderSettings, secrets: Mapping[str, str]) -> ModelList
 
 def _limits(model: Model, changes: str) -> dict[str, int]:
     takes = {name: value for name in _TAKES if (value := getattr(model, name))}
-    return takes | {limit.counts: limit.most for limit in provider_limits.of(model, changes)}
+    return takes | {limit.counts: limit.most for limit in provider_limits.limits_of(model, changes)}
 
 
-def estimate(choice: Choice, wish: CreateVideo) -> Estimate:
+def estimate(choice: ModelSelection, wish: CreateVideoRequest) -> Estimate:
     """Return what the video would cost, by step and scene."""
     reference = wish.has_picture
     return Estimate(

@@ -6,12 +6,12 @@ Decoding takes seconds, and the transaction holds the row of the video.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from common.application.image_inputs import References, Source
+from common.application.image_inputs import ImageInputs, ResolvedImage
 from common.database import Cursor, Database, scenes, versions, videos
-from common.database.videos import Wish
+from common.database.videos import VideoRecord
 from common.domain.caller import Caller
 from common.domain.errors import Conflict, NotFound
-from common.domain.video import RATIOS, Picture
+from common.domain.video import RATIOS, EncodedImage
 from common.storage import MediaFolder, MediaStore
 
 DEFAULT_RATIO = "1280:720"
@@ -21,17 +21,17 @@ DEFAULT_RATIO = "1280:720"
 class Prepared:
     """A picture at the size of a clip of that ratio."""
 
-    source: Source
+    source: ResolvedImage
     ratio: str
 
 
 @dataclass(frozen=True, slots=True)
-class ScenePictures:
+class SceneImages:
     """Reads, fits and stores the pictures, with what it works on."""
 
     database: Database
     store: MediaStore
-    references: References
+    references: ImageInputs
 
     def given(
         self, caller: Caller, texts: Mapping[str, str], name: str | None, ratio: str | None
@@ -59,14 +59,14 @@ class ScenePictures:
         # Imported here: Pillow is only needed for requests with a picture.
         from common.media import images
 
-        stored = Picture(self.store.get(frame.image_key))
+        stored = EncodedImage(self.store.get(frame.image_key))
         fitted = images.fit(stored, RATIOS[ratio])
-        return Prepared(Source(fitted, frame.image_key, fitted=fitted is not stored), ratio)
+        return Prepared(ResolvedImage(fitted, frame.image_key, fitted=fitted is not stored), ratio)
 
     def keep(
         self,
         cursor: Cursor,
-        video: Wish,
+        video: VideoRecord,
         scene: int,
         prepared: Prepared | None,
         ratio: str,

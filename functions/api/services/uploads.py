@@ -24,11 +24,11 @@ from common.domain.uploads import (
     kind_of,
     part_sizes,
 )
-from common.storage import ManagedStore, arrival
+from common.storage import ManagedStore, upload_key
 
 
 @dataclass(frozen=True, slots=True)
-class Uploads:
+class UploadService:
     """The use cases, with what they work on."""
 
     database: Database
@@ -42,7 +42,7 @@ class Uploads:
         Raises TooManyRequests or PayloadTooLarge when the caller has too much announced already.
         """
         upload = replace(_announced(caller, wish), request_id=request_id)
-        key = arrival(upload.user_id, upload.media_id)
+        key = upload_key(upload.user_id, upload.media_id)
         form = parts = parts_id = None
         with self.database.transaction() as cursor:
             uploads.check_pending(cursor, upload.user_id, upload.size_bytes)
@@ -85,7 +85,7 @@ class Uploads:
                 field="etags",
                 code="upload.parts",
             )
-        key = arrival(upload.user_id, upload.media_id)
+        key = upload_key(upload.user_id, upload.media_id)
         self.store.join_parts(key, upload.multipart_id, sent.etags)
 
     def abort(self, caller: Caller, media_id: str) -> None:
@@ -94,7 +94,7 @@ class Uploads:
         with self.database.transaction() as cursor:
             media.delete(cursor, media.get(cursor, media_id, caller.user_id))
         if upload.multipart_id:
-            self.store.drop_parts(arrival(upload.user_id, media_id), upload.multipart_id)
+            self.store.drop_parts(upload_key(upload.user_id, media_id), upload.multipart_id)
 
     def _pending(self, caller: Caller, media_id: str) -> Upload:
         with self.database.transaction() as cursor:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from api.presenters.costs import money
 from api.schemas.usage import UsageCost, UsageDay, UsageFigures, UsagePage
 from common.database import Database, usage
-from common.database.usage import Figures, Which
+from common.database.usage import UsageQuery, UsageTotals
 from common.domain.caller import Caller
 from common.domain.errors import InvalidInput
 
@@ -52,7 +52,7 @@ def show(
 
 def _which(
     caller: Caller, first: date | None, last: date | None, user_id: str | None, key_id: str | None
-) -> Which:
+) -> UsageQuery:
     last = last or datetime.now(UTC).date()
     if first is None:
         first = date.fromordinal(max(1, last.toordinal() - _DEFAULT_DAYS + 1))
@@ -61,10 +61,10 @@ def _which(
     if (last - first).days >= _MOST_DAYS:
         raise InvalidInput(f"At most {_MOST_DAYS} days are shown at a time.", field="from")
     if "admin" in caller.scopes:
-        return Which(first, last, user_id, key_id)
+        return UsageQuery(first, last, user_id, key_id)
     if user_id not in (None, caller.user_id):
         caller.need("admin")
-    return Which(first, last, caller.user_id, key_id)
+    return UsageQuery(first, last, caller.user_id, key_id)
 
 
 def _decode(cursor: str) -> tuple[date, str]:
@@ -77,7 +77,7 @@ def _decode(cursor: str) -> tuple[date, str]:
         ) from None
 
 
-def _figures(figures: Figures) -> UsageFigures:
+def _figures(figures: UsageTotals) -> UsageFigures:
     return UsageFigures(
         requests=figures.requests,
         refused=figures.refused,

@@ -5,39 +5,41 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from api.http.idempotency import Once
-from api.http.response import Answer
+from api.http.idempotency import IdempotentRequest
+from api.http.response import JsonResponse
 from api.presenters import video as video_presenter
 from api.presenters.console import Console
 from api.schemas.models import Estimate
 from api.schemas.videos import Download, VideoObject
 from api.services import models
-from api.services.links import Links, VideoLinks
+from api.services.links import LinkService, VideoLinks
 from common.application.admission import Admission
 from common.database import Cursor, Database, attempts, narrations, provider_queue, scenes, videos
 from common.database.videos import Video
 from common.domain.caller import Caller
 from common.domain.errors import Conflict
 from common.domain.video import TERMINAL, Status
-from common.schemas.requests import CreateVideo, ResumeVideo
+from common.schemas.requests import CreateVideoRequest, ResumeVideoRequest
 
 POLL_SECONDS = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Videos:
+class VideoService:
     """The use cases, with what they work on."""
 
     admission: Admission
     database: Database
-    links: Links
+    links: LinkService
     console: Console = field(default_factory=Console)
 
-    def estimate(self, caller: Caller, wish: CreateVideo) -> Estimate:
+    def estimate(self, caller: Caller, wish: CreateVideoRequest) -> Estimate:
         """Say what a video would cost; the wish is checked as if it were made."""
         return models.estimate(self.admission.choice(caller, wish), wish)
 
-    def create(self, caller: Caller, wish: CreateVideo, once: Once) -> Answer:
+    def create(
+        self, caller: Caller, wish: CreateVideoRequest, once: IdempotentRequest
+    ) -> JsonResponse:
         """Admit a video and start its run. Whatever is refused leaves nothing behind."""
         order = self.admission.check(caller, wish, once.new_id)
         with self.database.transaction() as cursor:
@@ -51,13 +53,15 @@ class Videos:
         self.admission.start(order.run_id, order.row.session_id)
         return answer
 
-    def resume(self, caller: Caller, video_id: str, terms: ResumeVideo, once: Once) -> Answer:
+    def resume(
+        self, caller: Caller, video_id: str, terms: ResumeVideoRequest, once: IdempotentRequest
+    ) -> JsonResponse:
         """Start a run that makes what a video lacks; only that is paid for."""
         run_id = once.new_id("run")
         with self.database.transaction() as cursor:
             if kept := once.claim(cursor):
                 return kept
-            reopened = self.admission.reopen(cursor, caller, video_id, run_id, terms)
+            reopened = self.admission.resume(cursor, caller, video_id, run_id, terms)
             made = _rows(cursor, videos.get(cursor, reopened.video_id))
             answer = self._accepted(cursor, made, once)
         self.admission.start(run_id, reopened.video_id, reopened.work)
@@ -71,13 +75,13 @@ class Videos:
             links = self._links(cursor, rows.video.session_id, rows.video.user_id, address)
         return video_presenter.full(rows, links.to, self.console, links.expires_at)
 
-    def show(self, caller: Caller, video_id: str, address: str) -> Answer:
+    def show(self, caller: Caller, video_id: str, address: str) -> JsonResponse:
         """Answer with one of the caller's videos; while it is made, with when to look again."""
         video = self.get(caller, video_id, address)
         headers = {} if video.completed_at else {"Retry-After": str(POLL_SECONDS)}
-        return Answer(200, video.model_dump_json(), headers, video.id)
+        return JsonResponse(200, video.model_dump_json(), headers, video.id)
 
-    def with_links(self, answer: Answer, address: str) -> Answer:
+    def with_links(self, answer: JsonResponse, address: str) -> JsonResponse:
         """Return an answer of `create` or `resume` with links in place of keys, as it is sent."""
         body = json.loads(answer.body)
         with self.database.transaction() as cursor:
@@ -110,7 +114,9 @@ class Videos:
     def _links(self, cursor: Cursor, video_id: str, user_id: str, address: str) -> VideoLinks:
         return self.links.of_video(cursor, address, video_id=video_id, user_id=user_id)
 
-    def _accepted(self, cursor: Cursor, rows: video_presenter.Rows, once: Once) -> Answer:
+    def _accepted(
+        self, cursor: Cursor, rows: video_presenter.Rows, once: IdempotentRequest
+    ) -> JsonResponse:
         """Answer that a run was accepted, and keep the answer with what was stored.
 
         It has the keys of files in place of links: what is kept opens nothing, and a repetition
@@ -118,7 +124,7 @@ class Videos:
         """
         video = video_presenter.full(rows, _key_itself, self.console)
         headers = {"Location": video.links.self, "Retry-After": str(POLL_SECONDS)}
-        answer = Answer(202, video.model_dump_json(), headers, rows.video.session_id)
+        answer = JsonResponse(202, video.model_dump_json(), headers, rows.video.session_id)
         once.keep(cursor, answer)
         return answer
 

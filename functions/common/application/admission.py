@@ -11,13 +11,13 @@ from secrets import randbits
 from typing import Any
 
 from common.application import music, remaining_work, scene_changes
-from common.application.model_selection import change, choose, chosen
+from common.application.model_selection import change_models, models_of, select_models
 from common.aws import executions, secrets
 from common.aws.log import logger
 from common.aws.tracing import MetricUnit, metrics
 from common.database import Cursor, Database, budget, limits, runs, video_status, videos
 from common.database.budget import Caps
-from common.database.videos import Wish
+from common.database.videos import VideoRecord
 from common.domain import ids, merge_estimate
 from common.domain.caller import Caller
 from common.domain.errors import (
@@ -29,10 +29,10 @@ from common.domain.errors import (
     TransientError,
 )
 from common.domain.merge_estimate import Merge
-from common.domain.models import Choice
+from common.domain.models import ModelSelection
 from common.domain.styles import mood, style
-from common.domain.video import RATIOS, TERMINAL, WHOLE, Part, Picture, Work
-from common.schemas.requests import CreateVideo, ResumeVideo
+from common.domain.video import RATIOS, TERMINAL, WHOLE, EncodedImage, RunScope, RunTarget
+from common.schemas.requests import CreateVideoRequest, ResumeVideoRequest
 from common.settings import AdmissionSettings
 from common.storage import MediaFolder, MediaStore
 
@@ -40,31 +40,31 @@ OWN_IDS = "vid_"
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class AdmittedVideo:
     """A wish that was found good: the row that it becomes, its run, the picture to be stored."""
 
-    row: Wish
+    row: VideoRecord
     run_id: str
-    picture: Picture | None
+    picture: EncodedImage | None
 
 
 @dataclass(frozen=True, slots=True)
-class Reopened:
+class ResumedVideo:
     """A video that is gone on with, and what its new run makes."""
 
     video_id: str
-    work: Work
+    work: RunTarget
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ResumePlan:
     """One part of a video that is to be made: the work, and what it will cost at most.
 
     `request` is what the answer repeats; `scenes` how many the video has, and `output` what it
     shall be like, if the request says so.
     """
 
-    work: Work
+    work: RunTarget
     usd: Decimal
     request: Mapping[str, Any]
     scenes: int | None = None
@@ -79,7 +79,7 @@ class Admission:
     database: Database
     store: MediaStore
 
-    def create(self, caller: Caller, wish: CreateVideo) -> str:
+    def create(self, caller: Caller, wish: CreateVideoRequest) -> str:
         """Admit a video and start its run; return the video's id."""
         order = self.check(caller, wish)
         with self.database.transaction() as cursor:
@@ -87,9 +87,9 @@ class Admission:
         self.start(order.run_id, order.row.session_id)
         return order.row.session_id
 
-    def reopen(
-        self, cursor: Cursor, caller: Caller, video_id: str, run_id: str, terms: ResumeVideo
-    ) -> Reopened:
+    def resume(
+        self, cursor: Cursor, caller: Caller, video_id: str, run_id: str, terms: ResumeVideoRequest
+    ) -> ResumedVideo:
         """Store a new run that makes what is missing of a video, with its cost reserved.
 
         It goes on toward the finished video where one was ordered, whatever run was the last.
@@ -100,17 +100,17 @@ class Admission:
         if row is None:
             raise NotFound("There is no such video.")
         work, request = _undone(cursor, row.session_id)
-        choice = chosen(row)
+        choice = models_of(row)
         if terms.models is not None:
-            choice = change(self.settings, self.provider_keys(), caller, row, terms.models)
+            choice = change_models(self.settings, self.provider_keys(), caller, row, terms.models)
         row = _changed(row, terms, choice)
         _only_free(caller, choice)
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
         again = row.on_unknown == "resubmit_once"
-        if work.part is Part.ALL:
+        if work.scope is RunScope.ALL:
             row = replace(row, frame_count=videos.scene_count(cursor, row.session_id))
         work = scene_changes.apply(cursor, row, terms, work, again=again)
-        estimate = remaining_work.estimate(cursor, row, work, choice, again=again)
+        estimate = remaining_work.estimate_remaining(cursor, row, work, choice, again=again)
         _check_own_limit(cursor, row, estimate.missing_usd)
         videos.update(cursor, replace(row, estimated_usd=estimate.total_usd))
         if estimate.missing_usd:
@@ -125,18 +125,18 @@ class Admission:
             request,
             key_id=caller.key_id,
         )
-        return Reopened(row.session_id, work)
+        return ResumedVideo(row.session_id, work)
 
-    def choice(self, caller: Caller, wish: CreateVideo) -> Choice:
+    def choice(self, caller: Caller, wish: CreateVideoRequest) -> ModelSelection:
         """Return the models that make the video; raises InvalidInput for what cannot be made."""
         style(wish.style), mood(wish.mood)
         merge_estimate.check(
-            Merge(wish.output.noun(), RATIOS[wish.ratio], wish.scenes, float(wish.seconds))
+            Merge(wish.output.to_output(), RATIOS[wish.ratio], wish.scenes, float(wish.seconds))
         )
         if wish.output.music:
             with self.database.transaction() as cursor:
                 music.find(cursor, wish.output.music, caller.user_id)
-        return choose(self.settings, self.provider_keys(), caller, wish)
+        return select_models(self.settings, self.provider_keys(), caller, wish)
 
     def provider_keys(self) -> Mapping[str, str]:
         """The keys of the providers that are set."""
@@ -145,10 +145,10 @@ class Admission:
     def check(
         self,
         caller: Caller,
-        wish: CreateVideo,
+        wish: CreateVideoRequest,
         new_id: Callable[[str], str] = ids.new,
-        picture: Picture | None = None,
-    ) -> Order:
+        picture: EncodedImage | None = None,
+    ) -> AdmittedVideo:
         """Hold the wish against styles, models and its own limit, and read its picture.
 
         `picture` is one that came beside the wish, and is clean already.
@@ -165,18 +165,18 @@ class Admission:
         row = _row(caller, wish, choice, folder.video_id, reference_key)
         if row.max_cost_usd is not None and row.estimated_usd > row.max_cost_usd:
             raise _over_own_limit(row.estimated_usd, row.max_cost_usd)
-        return Order(row, new_id("run"), picture)
+        return AdmittedVideo(row, new_id("run"), picture)
 
-    def _picture(self, caller: Caller, wish: CreateVideo) -> Picture | None:
+    def _picture(self, caller: Caller, wish: CreateVideoRequest) -> EncodedImage | None:
         if not wish.has_picture:
             return None
         # Imported here: what reads pictures and URLs is only needed for requests with one.
-        from common.application.image_inputs import References
+        from common.application.image_inputs import ImageInputs
 
-        references = References(self.database, self.store, self.settings.media_bucket)
-        return references.wished(caller.user_id, wish)
+        references = ImageInputs(self.database, self.store, self.settings.media_bucket)
+        return references.resolve(caller.user_id, wish)
 
-    def keep(self, cursor: Cursor, caller: Caller, order: Order) -> None:
+    def keep(self, cursor: Cursor, caller: Caller, order: AdmittedVideo) -> None:
         """Store the video and its run, with its cost reserved.
 
         Raises TooManyRequests when the key has its runs already, and BudgetExceeded.
@@ -204,26 +204,26 @@ class Admission:
             self.store.put(row.reference_key, order.picture.data, order.picture.media_type)
         metrics.add_metric("VideosAccepted", MetricUnit.Count, 1)
 
-    def keep_part(
-        self, cursor: Cursor, caller: Caller, video: Wish, run_id: str, plan: Plan
+    def persist_step(
+        self, cursor: Cursor, caller: Caller, video: VideoRecord, run_id: str, plan: ResumePlan
     ) -> None:
         """Store a run that makes one part of a video, with its cost reserved.
 
         Raises Conflict while the whole of it is being made, or a cut that shall be like something
         else, and what `keep` raises.
         """
-        if runs.is_making(cursor, video.session_id, Part.ALL):
+        if runs.is_making(cursor, video.session_id, RunScope.ALL):
             raise Conflict(
                 "The whole video is being made. Wait for its end, or cancel it.",
                 code="video.running",
             )
         is_other = plan.output not in (None, video.output)
-        if is_other and runs.is_making(cursor, video.session_id, Part.MERGE, Part.VIDEO):
+        if is_other and runs.is_making(cursor, video.session_id, RunScope.MERGE, RunScope.VIDEO):
             raise Conflict(
                 "Its clips are being joined to another output. Wait for the end.",
                 code="video.running",
             )
-        _only_free(caller, chosen(video))
+        _only_free(caller, models_of(video))
         _check_own_limit(cursor, video, plan.usd)
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
         if plan.usd:
@@ -241,7 +241,7 @@ class Admission:
         )
         metrics.add_metric("PartsAccepted", MetricUnit.Count, 1)
 
-    def start(self, run_id: str, video_id: str, work: Work = WHOLE) -> None:
+    def start(self, run_id: str, video_id: str, work: RunTarget = WHOLE) -> None:
         """Start a run that was committed."""
         try:
             executions.start(self.settings.state_machine_arn, run_id, video_id, work)
@@ -258,7 +258,7 @@ class Admission:
         )
 
 
-def _undone(cursor: Cursor, video_id: str) -> tuple[Work, Mapping[str, Any]]:
+def _undone(cursor: Cursor, video_id: str) -> tuple[RunTarget, Mapping[str, Any]]:
     """Return what a resume has to make; raises Conflict if that is nothing, or is being made."""
     video_status.refresh(cursor, video_id)
     video = videos.get(cursor, video_id)
@@ -278,7 +278,7 @@ def _undone(cursor: Cursor, video_id: str) -> tuple[Work, Mapping[str, Any]]:
     return left
 
 
-def _changed(row: Wish, terms: ResumeVideo, choice: Choice) -> Wish:
+def _changed(row: VideoRecord, terms: ResumeVideoRequest, choice: ModelSelection) -> VideoRecord:
     """Return the video under other terms."""
     named: dict[str, Any] = {
         "on_unknown": terms.on_unknown,
@@ -289,7 +289,7 @@ def _changed(row: Wish, terms: ResumeVideo, choice: Choice) -> Wish:
     return replace(row, **_models(choice), **{k: v for k, v in named.items() if v is not None})
 
 
-def _models(choice: Choice) -> dict[str, Any]:
+def _models(choice: ModelSelection) -> dict[str, Any]:
     """Return the columns that name the models of a video."""
     speech = choice.speech
     return {
@@ -304,16 +304,20 @@ def _models(choice: Choice) -> dict[str, Any]:
     }
 
 
-def _only_free(caller: Caller, choice: Choice) -> None:
+def _only_free(caller: Caller, choice: ModelSelection) -> None:
     """Keep a test key from the paid models that a video was begun with."""
     if not caller.live and choice.is_paid:
         raise Forbidden("A test key cannot go on with a video of paid models.", code="key.test")
 
 
 def _row(
-    caller: Caller, wish: CreateVideo, choice: Choice, video_id: str, reference_key: str | None
-) -> Wish:
-    return Wish(
+    caller: Caller,
+    wish: CreateVideoRequest,
+    choice: ModelSelection,
+    video_id: str,
+    reference_key: str | None,
+) -> VideoRecord:
+    return VideoRecord(
         session_id=video_id,
         user_id=caller.user_id,
         original_prompt=wish.prompt,
@@ -340,7 +344,7 @@ def _row(
     )
 
 
-def _check_own_limit(cursor: Cursor, video: Wish, usd: Decimal) -> None:
+def _check_own_limit(cursor: Cursor, video: VideoRecord, usd: Decimal) -> None:
     """Refuse a run that would pass the video's own limit; what costs nothing always may run."""
     limit = video.max_cost_usd
     if limit is None or not usd:

@@ -8,7 +8,7 @@ from typing import Any
 
 from common.database import Cursor, narrations, runs, scenes
 from common.domain import advice
-from common.domain.video import Part, Stage, Work
+from common.domain.video import RunScope, RunTarget, Stage
 
 _OUT_OF_TIME = frozenset({"States.Timeout", "Sandbox.Timedout", "TIMED_OUT"})
 _STOPPED = frozenset({"ABORTED"})
@@ -29,7 +29,7 @@ def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: st
         return
     work = runs.work(cursor, run_id)
     stage = _open_stage(cursor, video_id, scene, work)
-    facts = _unsaid(error, stage, scene)
+    facts = _failure_without_details(error, stage, scene)
     runs.add_event(cursor, run_id, f"{stage}.failed", scene, facts)
     if stage is Stage.SPEECH:
         narrations.fail(cursor, video_id, scene, facts)
@@ -45,15 +45,15 @@ def fail_run(cursor: Cursor, run_id: str, error: str) -> str | None:
     """
     facts = runs.last_failure(cursor, run_id)
     if facts is None:
-        facts = _unsaid(error, Stage(runs.stage_of(cursor, run_id)), None)
+        facts = _failure_without_details(error, Stage(runs.stage_of(cursor, run_id)), None)
     facts = advice.final(facts)
     code: str = facts["code"]
     return code if runs.fail(cursor, run_id, facts) else None
 
 
-def _open_stage(cursor: Cursor, video_id: str, scene: int, work: Work) -> Stage:
-    if work.part is not Part.ALL:
-        return Stage.IMAGE if work.part is Part.IMAGE else Stage.CLIP
+def _open_stage(cursor: Cursor, video_id: str, scene: int, work: RunTarget) -> Stage:
+    if work.scope is not RunScope.ALL:
+        return Stage.IMAGE if work.scope is RunScope.IMAGE else Stage.CLIP
     version = scenes.current_version(cursor, "image", video_id, scene)
     if scenes.frame(cursor, video_id, scene, version).status != "succeeded":
         return Stage.IMAGE
@@ -62,7 +62,7 @@ def _open_stage(cursor: Cursor, video_id: str, scene: int, work: Work) -> Stage:
     return Stage.CLIP if spoken else Stage.SPEECH
 
 
-def _unsaid(error: str, stage: Stage, scene: int | None) -> dict[str, Any]:
+def _failure_without_details(error: str, stage: Stage, scene: int | None) -> dict[str, Any]:
     billed: bool | None = None
     if error in REFUSED:
         code, detail = (

@@ -13,10 +13,10 @@ from urllib.parse import unquote, urlsplit
 from common.database import Cursor, Database, media
 from common.domain.errors import InvalidInput, NotFound
 from common.domain.uploads import PICTURES
-from common.domain.video import Picture
-from common.fetch import ForeignHttps
+from common.domain.video import EncodedImage
+from common.fetch import SafeHttpsClient
 from common.schemas.base import is_storable
-from common.schemas.requests import CreateVideo
+from common.schemas.requests import CreateVideoRequest
 from common.storage import MediaFolder, MediaStore
 
 _MEDIA_ID = re.compile(r"med_[0-9A-Z]{26}")
@@ -31,36 +31,36 @@ _PROXY = re.compile(r"/api/proxy_s3_(?:image|video)/")
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ResolvedImage:
     """A clean picture, and the key of the owner's object that it was read from, if it was one.
 
     `fitted`: it is not as that object holds it, because it had to get another size.
     """
 
-    picture: Picture
+    picture: EncodedImage
     key: str | None = None
     fitted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class References:
+class ImageInputs:
     """Reads pictures of a user. `bucket` is the store's, by which its own links are known."""
 
     database: Database
     store: MediaStore
     bucket: str
-    foreign: ForeignHttps = field(default_factory=ForeignHttps)
+    foreign: SafeHttpsClient = field(default_factory=SafeHttpsClient)
 
     def read(
         self, user_id: str, text: str, named: str, size: tuple[int, int] | None = None
-    ) -> Source:
+    ) -> ResolvedImage:
         """Return the picture that the request's field `named` names; as `read_all`."""
         (source,) = self.read_all(user_id, {named: text}, size)
         return source
 
     def read_all(
         self, user_id: str, texts: Mapping[str, str], size: tuple[int, int] | None = None
-    ) -> list[Source]:
+    ) -> list[ResolvedImage]:
         """Return the pictures that the fields of a request name, at that size if one is given.
 
         Each is base64 or a data URI, the id or key of one of the user's media, any link that this
@@ -87,7 +87,7 @@ class References:
             images.check_total(files)
         return [_source(files[named], named, key, size) for named, key in keys.items()]
 
-    def wished(self, user_id: str, wish: CreateVideo) -> Picture | None:
+    def resolve(self, user_id: str, wish: CreateVideoRequest) -> EncodedImage | None:
         """Return the reference picture of a wish, in whichever of its three fields it is.
 
         Raises InvalidInput or PayloadTooLarge about that field.
@@ -110,7 +110,7 @@ class References:
 
     def _own(self, user_id: str, text: str, named: str) -> str | None:
         """Return the key of the object that the text names; None if it names none of ours."""
-        key = key_in(text, self.bucket)
+        key = media_key_in(text, self.bucket)
         if key is None and not _MEDIA_ID.fullmatch(text):
             return None
         if key is not None and not is_storable(key):
@@ -127,17 +127,19 @@ class References:
         return item.key
 
 
-def _source(data: bytes, named: str, key: str | None, size: tuple[int, int] | None) -> Source:
+def _source(
+    data: bytes, named: str, key: str | None, size: tuple[int, int] | None
+) -> ResolvedImage:
     from common.media import images
 
     if key is None or size is None:
-        return Source(images.clean(data, named, size), key)
-    stored = Picture(data)
+        return ResolvedImage(images.clean(data, named, size), key)
+    stored = EncodedImage(data)
     fitted = images.fit(stored, size)
-    return Source(fitted, key, fitted=fitted is not stored)
+    return ResolvedImage(fitted, key, fitted=fitted is not stored)
 
 
-def key_in(text: str, bucket: str) -> str | None:
+def media_key_in(text: str, bucket: str) -> str | None:
     """Return the key in a link that the API or its store gave out, or the text if it is one."""
     if not _is_url(text):
         return text if _KEY.fullmatch(text) else None

@@ -12,14 +12,14 @@ from typing import Any, Protocol
 from common.aws.log import logger
 from common.database import Cursor, Database, attempts, inbox, videos
 from common.database.attempts import Charges
-from common.database.inbox import Job, Taken
+from common.database.inbox import Job, ReceivedObject
 from common.domain.errors import NotFound, VideoError
-from common.storage.inbox_keys import Kind, answer_key
+from common.storage.inbox_keys import Kind, result_key
 
 _MOST_AT_ONCE = 50
 
 
-class Outbox(Protocol):
+class ResultStore(Protocol):
     """Where answers lie."""
 
     def put(self, key: str, data: bytes, media_type: str) -> None:
@@ -31,23 +31,23 @@ class Outbox(Protocol):
         ...
 
 
-def answer_all(database: Database, store: Outbox) -> None:
+def write_due_results(database: Database, store: ResultStore) -> None:
     """Answer what is due: objects that were refused, and those whose runs have all ended."""
     with database.transaction() as cursor:
         due = inbox.due(cursor, limit=_MOST_AT_ONCE)
     for object_id in due:
-        answer(database, store, object_id)
+        write_result(database, store, object_id)
 
 
-def answer_for(database: Database, store: Outbox, run_id: str) -> None:
+def write_results_of_run(database: Database, store: ResultStore, run_id: str) -> None:
     """Answer the object that the run is of, if it is of one and was the last of its runs."""
     with database.transaction() as cursor:
         due = inbox.due(cursor, limit=1, run_id=run_id)
     for object_id in due:
-        answer(database, store, object_id)
+        write_result(database, store, object_id)
 
 
-def answer(database: Database, store: Outbox, object_id: str) -> None:
+def write_result(database: Database, store: ResultStore, object_id: str) -> None:
     """Answer one object, if it is due; what cannot be written now is left to the sweeper."""
     try:
         with database.transaction() as cursor:
@@ -63,30 +63,30 @@ def answer(database: Database, store: Outbox, object_id: str) -> None:
         logger.warning("not answered", extra={"object_id": object_id, "code": error.error_code})
 
 
-def answer_refused(store: Outbox, taken: Taken) -> None:
+def write_refusal(store: ResultStore, taken: ReceivedObject) -> None:
     """Answer an object that was refused, and of which the database does not know."""
     _put(store, taken, "error", _refused(taken))
 
 
-def forget(store: Outbox, taken: Taken, kind: Kind) -> None:
+def forget(store: ResultStore, taken: ReceivedObject, kind: Kind) -> None:
     """Remove the answer to an earlier version of the object, which another one replaces."""
-    store.delete(answer_key(taken.user_id, taken.object_key, kind))
+    store.delete(result_key(taken.user_id, taken.object_key, kind))
 
 
-def _put(store: Outbox, taken: Taken, kind: Kind, body: dict[str, Any]) -> None:
+def _put(store: ResultStore, taken: ReceivedObject, kind: Kind, body: dict[str, Any]) -> None:
     data = json.dumps(body, indent=2, ensure_ascii=False).encode()
-    store.put(answer_key(taken.user_id, taken.object_key, kind), data, "application/json")
+    store.put(result_key(taken.user_id, taken.object_key, kind), data, "application/json")
 
 
-def _refused(taken: Taken) -> dict[str, Any]:
+def _refused(taken: ReceivedObject) -> dict[str, Any]:
     return {**_source(taken), "status": "refused", **(taken.problem or {})}
 
 
-def _source(taken: Taken) -> dict[str, Any]:
+def _source(taken: ReceivedObject) -> dict[str, Any]:
     return {"source": taken.object_key, "version_id": taken.version_id}
 
 
-def _outcome(cursor: Cursor, taken: Taken) -> tuple[Kind, dict[str, Any]]:
+def _outcome(cursor: Cursor, taken: ReceivedObject) -> tuple[Kind, dict[str, Any]]:
     if taken.problem is not None:
         return "error", _refused(taken)
     source = _source(taken)

@@ -6,19 +6,19 @@ from datetime import UTC, date, datetime
 from typing import get_args
 
 from common.aws.log import logger
-from common.database.videos import Wish
+from common.database.videos import VideoRecord
 from common.domain import models
 from common.domain.caller import Caller
 from common.domain.errors import InvalidInput
-from common.domain.models import Choice, Kind, Model, key_in
-from common.schemas.output import OutputWish
-from common.schemas.requests import CreateVideo, ModelChoice, ModelChoices
+from common.domain.models import Kind, Model, ModelSelection, api_key_in
+from common.schemas.output import OutputSpec
+from common.schemas.requests import CreateVideoRequest, ModelChoice, ModelChoices
 from common.settings import ProviderSettings, aws_region
 
 
-def choose(
-    settings: ProviderSettings, secrets: Mapping[str, str], caller: Caller, wish: CreateVideo
-) -> Choice:
+def select_models(
+    settings: ProviderSettings, secrets: Mapping[str, str], caller: Caller, wish: CreateVideoRequest
+) -> ModelSelection:
     """Return the models that make this video; raises InvalidInput for what they cannot do.
 
     A test key gets those that cost nothing, whatever it asks for; but what it asks for exists.
@@ -29,7 +29,7 @@ def choose(
     if not caller.live:
         choice = models.offline(narrated=wish.output.narration is not None)
     else:
-        choice = Choice(
+        choice = ModelSelection(
             _one("text", wish.models.text, settings, secrets),
             _one("image", wish.models.image, settings, secrets),
             _one("video", wish.models.video, settings, secrets),
@@ -45,20 +45,20 @@ def choose(
     return choice
 
 
-def change(
+def change_models(
     settings: ProviderSettings,
     secrets: Mapping[str, str],
     caller: Caller,
-    video: Wish,
+    video: VideoRecord,
     models_: ModelChoices,
-) -> Choice:
+) -> ModelSelection:
     """Return the video's models with others in their place; raises InvalidInput.
 
     Only those that are named are checked, for the others may have done their work already. A test
     key gets offline ones.
     """
     named = {kind: wish for kind in get_args(Kind) if (wish := getattr(models_, kind)) is not None}
-    choice = chosen(video)
+    choice = models_of(video)
     if "speech" in named and choice.speech is None:
         raise InvalidInput("Nobody speaks in this video.", field="models.speech")
     for kind, wish in named.items():
@@ -66,14 +66,14 @@ def change(
         model = _one(kind, wish, settings, secrets) if caller.live else models.find(kind, "offline")
         choice = replace(choice, **{kind: model})
     if caller.live and "speech" in named:
-        _check_voice(choice, OutputWish.model_validate(video.output))
+        _check_voice(choice, OutputSpec.model_validate(video.output))
     _check_form(choice, video.ratio, video.clip_seconds, named)
     return choice
 
 
-def chosen(video: Wish) -> Choice:
+def models_of(video: VideoRecord) -> ModelSelection:
     """Return the models that a video was begun with."""
-    return Choice(
+    return ModelSelection(
         models.find("text", video.text_provider, video.text_model),
         models.find("image", video.image_provider, video.image_model),
         models.find("video", video.video_provider, video.video_model),
@@ -83,7 +83,7 @@ def chosen(video: Wish) -> Choice:
     )
 
 
-def lengths(
+def clip_durations(
     settings: ProviderSettings, secrets: Mapping[str, str], caller: Caller
 ) -> tuple[int, ...]:
     """Return the lengths of clips, in seconds, of the model that the caller gets by itself."""
@@ -95,7 +95,7 @@ def lengths(
 def is_usable(model: Model, secrets: Mapping[str, str]) -> bool:
     """Say whether the model can be used here, with the keys of providers that are set."""
     here = not model.regions or aws_region() in model.regions
-    has_key = not model.key or key_in(secrets, model.key) is not None
+    has_key = not model.key or api_key_in(secrets, model.key) is not None
     return here and has_key and not _is_retired(model)
 
 
@@ -159,7 +159,7 @@ def _today() -> date:
     return datetime.now(UTC).date()
 
 
-def _check_voice(choice: Choice, output: OutputWish) -> None:
+def _check_voice(choice: ModelSelection, output: OutputSpec) -> None:
     """Refuse a voice that the model does not have. A test key is given another one instead."""
     voice = output.narration.voice if output.narration else None
     if choice.speech and voice is not None and voice not in choice.speech.voices:
@@ -171,7 +171,7 @@ def _check_voice(choice: Choice, output: OutputWish) -> None:
 
 
 def _check_form(
-    choice: Choice, ratio: str, seconds: int, kinds: Collection[str] = get_args(Kind)
+    choice: ModelSelection, ratio: str, seconds: int, kinds: Collection[str] = get_args(Kind)
 ) -> None:
     """Refuse models of these kinds that do not make the ratio or the length."""
     if "video" in kinds and seconds not in choice.video.seconds:

@@ -3,13 +3,13 @@
 from common.database import Cursor, media
 from common.database.media import Media
 from common.domain.errors import InvalidInput, NotFound
-from common.schemas.output import Music
+from common.schemas.output import MusicSpec
 
 _FIELD = "output.music.media"
 _HEARD = ("audio/", "video/")
 
 
-def find(cursor: Cursor, wish: Music, user_id: str) -> Media:
+def find(cursor: Cursor, wish: MusicSpec, user_id: str) -> Media:
     """Return the media object; raises InvalidInput for one that cannot be played under a video."""
     try:
         found = media.get(cursor, wish.media, user_id)

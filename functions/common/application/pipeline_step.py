@@ -83,7 +83,7 @@ def step(
             tracer.put_annotation("run_id", event.run_id)
             try:
                 if stage is not None:
-                    _enter(database(), event, stage)
+                    _enter_stage(database(), event, stage)
                 return work(event)
             except Waiting as waiting:
                 return {
@@ -91,7 +91,7 @@ def step(
                     "wait_seconds": whole_seconds(waiting.retry_after or 0),
                 }
             except Exception as error:
-                own = _own(error)
+                own = _to_app_error(error)
                 named = as_step_error(own)
                 if submits and isinstance(named, TransientError):
                     named = NotAccepted(own.detail, code=own.error_code)
@@ -103,7 +103,7 @@ def step(
                 )
                 metrics.add_metric("StepFailed", MetricUnit.Count, 1)
                 if stage is not None:
-                    _write_down(database(), event, stage, scene, own)
+                    _record_failure(database(), event, stage, scene, own)
                 raise named from None
 
         framed: Handler = handler  # Powertools' decorators carry no types
@@ -117,7 +117,7 @@ def whole_seconds(wait: float) -> int:
     return max(1, math.ceil(wait))
 
 
-def failure(error: VideoError, stage: Stage, scene: int | None) -> dict[str, Any]:
+def failure_record(error: VideoError, stage: Stage, scene: int | None) -> dict[str, Any]:
     """Return what the user sees of a failed step."""
     return {
         "code": error.error_code,
@@ -129,7 +129,7 @@ def failure(error: VideoError, stage: Stage, scene: int | None) -> dict[str, Any
     }
 
 
-def _own(error: Exception) -> VideoError:
+def _to_app_error(error: Exception) -> VideoError:
     if isinstance(error, VideoError):
         return error
     # A mistake in the program: the log has the place, the user a code and no internals.
@@ -140,13 +140,13 @@ def _own(error: Exception) -> VideoError:
     )
 
 
-def _enter(database: Database, event: RunEvent, stage: Stage) -> None:
+def _enter_stage(database: Database, event: RunEvent, stage: Stage) -> None:
     with database.transaction() as cursor:
         if not runs.enter_stage(cursor, event.run_id, stage):
             raise RunEnded("The run has ended already.")
 
 
-def _write_down(
+def _record_failure(
     database: Database, event: RunEvent, stage: Stage, scene: int | None, error: VideoError
 ) -> None:
     """Keep a failure with its scene; one that may be retried in the timeline only.
@@ -156,7 +156,7 @@ def _write_down(
     """
     if isinstance(error, RunEnded):
         return
-    facts = failure(error, stage, scene)
+    facts = failure_record(error, stage, scene)
     is_final = not isinstance(as_step_error(error), TransientError | NotAccepted)
     if is_final:
         facts = advice.final(facts)
@@ -185,7 +185,7 @@ def _write_down(
             if ends_run:
                 ended = runs.fail(cursor, event.run_id, facts)
         if ended:
-            run_metrics.run_ended(Status.FAILED, error.error_code)
+            run_metrics.record_run_end(Status.FAILED, error.error_code)
     except VideoError as lost:
         # RecordFailure still ends the run, with the stage that it finds open.
         logger.warning("failure not written down", extra={"code": lost.error_code})

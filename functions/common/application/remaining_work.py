@@ -6,20 +6,22 @@ from decimal import Decimal
 from common.database import Cursor, budget, narrations, scenes, videos
 from common.database.budget import PaidStep
 from common.database.scenes import Clip, Frame
-from common.database.videos import Wish
-from common.domain.models import Choice
-from common.domain.video import Part, Work
+from common.database.videos import VideoRecord
+from common.domain.models import ModelSelection
+from common.domain.video import RunScope, RunTarget
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RemainingCost:
     """What a run will cost, and the whole video with what was bought for it before."""
 
     missing_usd: Decimal
     total_usd: Decimal
 
 
-def estimate(cursor: Cursor, video: Wish, work: Work, choice: Choice, *, again: bool) -> Estimate:
+def estimate_remaining(
+    cursor: Cursor, video: VideoRecord, work: RunTarget, choice: ModelSelection, *, again: bool
+) -> RemainingCost:
     """Estimate a run of this work over what is there, made with these models.
 
     What was bought is not bought again. A call that may have been charged is only made once more,
@@ -31,25 +33,25 @@ def estimate(cursor: Cursor, video: Wish, work: Work, choice: Choice, *, again: 
     missing = sum(
         (usd for step, usd in _steps(cursor, video, work, choice) if step not in held), Decimal(0)
     )
-    return Estimate(missing, missing + sum(held.values(), Decimal(0)))
+    return RemainingCost(missing, missing + sum(held.values(), Decimal(0)))
 
 
 def _steps(
-    cursor: Cursor, video: Wish, work: Work, choice: Choice
+    cursor: Cursor, video: VideoRecord, work: RunTarget, choice: ModelSelection
 ) -> list[tuple[PaidStep, Decimal]]:
     """Return the steps that the run makes, each with its price."""
-    if work.part is Part.ALL:
+    if work.scope is RunScope.ALL:
         return _of_whole(cursor, video, choice)
-    if work.part is Part.STORY:
+    if work.scope is RunScope.STORY:
         return [(("story", 0, 1), choice.text.story_usd(video.frame_count))]
     frames = {(frame.frame_number, frame.version): frame for frame in _frames(cursor, video, work)}
-    if work.part is Part.IMAGE:
+    if work.scope is RunScope.IMAGE:
         return [
             (("image", scene, version), _image_usd(video, choice, frames[scene, version]))
             for scene, version in work.versions.items()
             if frames[scene, version].status != "succeeded"
         ]
-    if work.part in (Part.CLIP, Part.VIDEO):
+    if work.scope in (RunScope.CLIP, RunScope.VIDEO):
         clips = [scenes.clip(cursor, video.session_id, *item) for item in work.versions.items()]
         return [
             (("clip", clip.clip_number, clip.version), _clip_usd(video, choice, clip))
@@ -59,13 +61,15 @@ def _steps(
     return []
 
 
-def _frames(cursor: Cursor, video: Wish, work: Work) -> list[Frame]:
-    if work.part is not Part.IMAGE:
+def _frames(cursor: Cursor, video: VideoRecord, work: RunTarget) -> list[Frame]:
+    if work.scope is not RunScope.IMAGE:
         return []
     return [scenes.frame(cursor, video.session_id, *item) for item in work.versions.items()]
 
 
-def _of_whole(cursor: Cursor, video: Wish, choice: Choice) -> list[tuple[PaidStep, Decimal]]:
+def _of_whole(
+    cursor: Cursor, video: VideoRecord, choice: ModelSelection
+) -> list[tuple[PaidStep, Decimal]]:
     """Return what is missing of the whole video; a scene with a clip needs no picture."""
     has_story = videos.has_story(cursor, video.session_id)
     steps = [] if has_story else [(("story", 0, 1), choice.text.story_usd(video.frame_count))]
@@ -87,11 +91,13 @@ def _of_whole(cursor: Cursor, video: Wish, choice: Choice) -> list[tuple[PaidSte
     return steps
 
 
-def _image_usd(video: Wish, choice: Choice, frame: Frame | None, scene: int = 1) -> Decimal:
+def _image_usd(
+    video: VideoRecord, choice: ModelSelection, frame: Frame | None, scene: int = 1
+) -> Decimal:
     has_reference = bool(video.reference_key or (frame and frame.reference_key))
     number = frame.frame_number if frame else scene
     return choice.picture_usd(number, video.ratio, has_reference)
 
 
-def _clip_usd(video: Wish, choice: Choice, clip: Clip | None) -> Decimal:
+def _clip_usd(video: VideoRecord, choice: ModelSelection, clip: Clip | None) -> Decimal:
     return choice.video.clip_usd((clip and clip.clip_seconds) or video.clip_seconds)

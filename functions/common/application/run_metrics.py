@@ -18,25 +18,25 @@ from common.domain.video import Stage, Status
 SERVICE = "runs"
 
 
-def run_ended(outcome: Status, code: str | None = None) -> None:
+def record_run_end(outcome: Status, code: str | None = None) -> None:
     """Count a run that ended, by outcome; a failed one also by its error code."""
     _write("RunsEnded", MetricUnit.Count, [1], outcome=outcome.value)
     if code is not None:
         _write("RunsFailed", MetricUnit.Count, [1], code=code)
 
 
-def stages_took(events: Sequence[RunEvent]) -> None:
+def record_stage_seconds(events: Sequence[RunEvent]) -> None:
     """Write how long the stages of a finished run took; `events` are its timeline."""
     for stage, seconds in stage_seconds(events).items():
         _write("StageSeconds", MetricUnit.Seconds, seconds, stage=stage.value)
 
 
-def submitted_again() -> None:
+def record_possible_duplicate() -> None:
     """Count a paid call that was made again while the outcome of the one before is unknown."""
     _write("PossibleDuplicates", MetricUnit.Count, [1])
 
 
-def spent(spends: Sequence[ProviderSpend]) -> None:
+def record_spend(spends: Sequence[ProviderSpend]) -> None:
     """Write the US dollars that paid calls cost, or may cost; nothing while there are none."""
     for spend in spends:
         _write("UsdToday", MetricUnit.NoUnit, [float(spend.today_usd)], provider=spend.provider)

@@ -11,22 +11,24 @@ from common.database import Cursor, attempts, budget, narrations, scenes, versio
 from common.database.attempts import Step
 from common.database.budget import PaidStep
 from common.database.scenes import Clip, Frame, StepKind
-from common.database.videos import Wish
+from common.database.videos import VideoRecord
 from common.domain.errors import Conflict, InvalidInput
 from common.domain.styles import mood, style
-from common.domain.video import Part, Work
+from common.domain.video import RunScope, RunTarget
 from common.providers import prompts
-from common.schemas.requests import ResumeVideo, SceneChange
+from common.schemas.requests import ResumeVideoRequest, SceneChange
 
 _FIELDS = {
-    Part.ALL: {"prompt", "motion_prompt", "narration"},
-    Part.IMAGE: {"prompt"},
-    Part.CLIP: {"motion_prompt"},
-    Part.VIDEO: {"motion_prompt"},
+    RunScope.ALL: {"prompt", "motion_prompt", "narration"},
+    RunScope.IMAGE: {"prompt"},
+    RunScope.CLIP: {"motion_prompt"},
+    RunScope.VIDEO: {"motion_prompt"},
 }
 
 
-def apply(cursor: Cursor, video: Wish, terms: ResumeVideo, work: Work, *, again: bool) -> Work:
+def apply(
+    cursor: Cursor, video: VideoRecord, terms: ResumeVideoRequest, work: RunTarget, *, again: bool
+) -> RunTarget:
     """Store the changes; return what the run makes with them.
 
     `again`: calls of unknown outcome are made once more, by the video's policy. Raises
@@ -39,9 +41,12 @@ def apply(cursor: Cursor, video: Wish, terms: ResumeVideo, work: Work, *, again:
     return _Changes(cursor, video, work, again, paid).apply(terms.scenes)
 
 
-def check_prompt(cursor: Cursor, video: Wish, work: Work, *, again: bool) -> None:
+def check_prompt(cursor: Cursor, video: VideoRecord, work: RunTarget, *, again: bool) -> None:
     """Raise unless another prompt of the video still has an effect. Errors are those of `apply`."""
-    if videos.has_story(cursor, video.session_id) or work.part not in (Part.ALL, Part.STORY):
+    if videos.has_story(cursor, video.session_id) or work.scope not in (
+        RunScope.ALL,
+        RunScope.STORY,
+    ):
         raise InvalidInput(
             "The prompt is not used any more. Change the scenes instead (`scenes`).",
             field="prompt",
@@ -55,13 +60,13 @@ class _Changes:
     """The changes of one resume."""
 
     cursor: Cursor
-    video: Wish
-    work: Work
+    video: VideoRecord
+    work: RunTarget
     again: bool
     paid: Mapping[PaidStep, tuple[str, object]]
     versions: dict[int, int] = field(default_factory=dict)
 
-    def apply(self, wishes: dict[str, SceneChange]) -> Work:
+    def apply(self, wishes: dict[str, SceneChange]) -> RunTarget:
         """Change the scenes; return the run's work."""
         known = self._known()
         for name, change in wishes.items():
@@ -73,27 +78,27 @@ class _Changes:
                     allowed=[str(number) for number in known],
                 )
             named = {key for key, value in change.model_dump().items() if value is not None}
-            if surplus := sorted(named - _FIELDS[self.work.part]):
+            if surplus := sorted(named - _FIELDS[self.work.scope]):
                 raise InvalidInput(
                     f"This resume does not make that of scene {scene}.",
                     field=f"scenes.{name}.{surplus[0]}",
-                    allowed=sorted(_FIELDS[self.work.part]),
+                    allowed=sorted(_FIELDS[self.work.scope]),
                 )
             self._change(scene, change)
         return replace(self.work, versions={**self.work.versions, **self.versions})
 
     def _known(self) -> list[int]:
-        if self.work.part is Part.ALL:
+        if self.work.scope is RunScope.ALL:
             frames = scenes.frames(self.cursor, self.video.session_id)
             return [frame.frame_number for frame in frames]
-        return sorted(self.work.versions) if self.work.part in _FIELDS else []
+        return sorted(self.work.versions) if self.work.scope in _FIELDS else []
 
     def _change(self, scene: int, change: SceneChange) -> None:
         field_name = f"scenes.{scene}"
         if change.narration is not None:
             self._speak(scene, change.narration, f"{field_name}.narration")
         redraw = change.prompt is not None and self._redraw(scene, change.prompt, field_name)
-        if self.work.part is not Part.IMAGE and (redraw or change.motion_prompt is not None):
+        if self.work.scope is not RunScope.IMAGE and (redraw or change.motion_prompt is not None):
             self._animate(scene, change.motion_prompt, field_name, redraw=redraw)
 
     def _redraw(self, scene: int, text: str, field_name: str) -> bool:
@@ -139,7 +144,7 @@ class _Changes:
             named = "prompt" if text is None else "motion_prompt"
             self.require_settled("clip", scene, clip.version, f"{field_name}.{named}")
             scenes.set_prompt(self.cursor, "clip", session_id, scene, clip.version, prompt)
-            attempts.replaced(self.cursor, Step(session_id, "clip", scene, clip.version))
+            attempts.mark_replaced(self.cursor, Step(session_id, "clip", scene, clip.version))
         else:
             scenes.invalidate(self.cursor, "clip", session_id, scene)
             version = versions.add_clip(
@@ -175,18 +180,18 @@ class _Changes:
         return scenes.clip(self.cursor, self.video.session_id, scene, version)
 
     def _version(self, kind: StepKind, scene: int) -> int | None:
-        if self.work.part is not Part.ALL and kind == self._own_kind:
+        if self.work.scope is not RunScope.ALL and kind == self._own_kind:
             return self.work.versions[scene]
         return scenes.current_version(self.cursor, kind, self.video.session_id, scene)
 
     def _use(self, kind: StepKind, scene: int, version: int) -> None:
         """Let a run of one part make that version; the whole makes what is not finished."""
-        if self.work.part is not Part.ALL and kind == self._own_kind:
+        if self.work.scope is not RunScope.ALL and kind == self._own_kind:
             self.versions[scene] = version
 
     @property
     def _own_kind(self) -> StepKind:
-        return "image" if self.work.part is Part.IMAGE else "clip"
+        return "image" if self.work.scope is RunScope.IMAGE else "clip"
 
     def require_settled(self, kind: str, scene: int, version: int, field_name: str) -> None:
         """Raise Conflict while a call for the step may bring a result that is paid for."""

@@ -6,10 +6,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from common.aws import clients
 from common.domain.errors import TransientError
-from common.domain.video import Work
+from common.domain.video import RunTarget
 
 
-def start(state_machine_arn: str, run_id: str, video_id: str, work: Work) -> None:
+def start(state_machine_arn: str, run_id: str, video_id: str, work: RunTarget) -> None:
     """Start the run's execution, once: the run's id is its name. Raises TransientError.
 
     Starting it again while it is there, or after it ended, changes nothing. The execution goes on
@@ -18,7 +18,7 @@ def start(state_machine_arn: str, run_id: str, video_id: str, work: Work) -> Non
     given = {
         "run_id": run_id,
         "video_id": video_id,
-        "step": work.part.value,
+        "step": work.scope.value,
         # Where the story is not written by this run, the scenes to work on.
         "story": {"scenes": sorted(work.versions)},
     }

@@ -10,7 +10,7 @@ from common.aws import clients
 from common.domain.errors import TransientError
 
 
-def send(function_name: str, event: Mapping[str, Any]) -> None:
+def invoke_async(function_name: str, event: Mapping[str, Any]) -> None:
     """Hand the event over; Lambda delivers it at least once. Raises TransientError."""
     try:
         clients.functions().invoke(

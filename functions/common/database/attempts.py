@@ -209,7 +209,7 @@ def is_made_again_in(cursor: Cursor, attempt: Attempt, run_id: str) -> bool:
     return cursor.fetchone() is not None
 
 
-def submitted(cursor: Cursor, attempt: Attempt, job: dict[str, Any]) -> None:
+def mark_submitted(cursor: Cursor, attempt: Attempt, job: dict[str, Any]) -> None:
     """Keep the provider's job: the call was accepted, and its cost is open.
 
     The provider's own estimate of the job replaces a lower one.
@@ -225,7 +225,7 @@ def submitted(cursor: Cursor, attempt: Attempt, job: dict[str, Any]) -> None:
     )
 
 
-def charged(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
+def record_charge(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
     """Keep what a finished job cost, before its result has been downloaded."""
     cursor.execute(
         """
@@ -273,7 +273,7 @@ def count_poll(cursor: Cursor, attempt: Attempt, hold_seconds: int | None) -> No
     )
 
 
-def succeeded(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
+def mark_succeeded(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
     """Settle a call with what it cost."""
     cursor.execute(
         """
@@ -285,7 +285,7 @@ def succeeded(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
     )
 
 
-def ended(
+def mark_ended(
     cursor: Cursor, attempt: Attempt, state: str, code: str, cost: Cost | None = None
 ) -> None:
     """End a call as refused, failed or unknown, with the reason.
@@ -320,7 +320,7 @@ def ended(
     )
 
 
-def replaced(cursor: Cursor, step: Step) -> None:
+def mark_replaced(cursor: Cursor, step: Step) -> None:
     """Exclude the step's failed jobs from collection, because another clip was ordered."""
     cursor.execute(
         """

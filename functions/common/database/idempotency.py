@@ -11,7 +11,7 @@ KEEP_HOURS = 24
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class StoredResponse:
     """What a key was answered. `body` is None when the video that it is about was deleted."""
 
     fingerprint: bytes
@@ -32,7 +32,7 @@ def lock(cursor: Cursor, key: bytes) -> bool:
     return bool(row and row["taken"])
 
 
-def find(cursor: Cursor, key: bytes) -> Kept | None:
+def find(cursor: Cursor, key: bytes) -> StoredResponse | None:
     """Return what the key was answered, unless that is too long ago."""
     cursor.execute(
         """
@@ -42,10 +42,10 @@ def find(cursor: Cursor, key: bytes) -> Kept | None:
         (key,),
     )
     row = cursor.fetchone()
-    return Kept(**{**row, "fingerprint": bytes(row["fingerprint"])}) if row else None
+    return StoredResponse(**{**row, "fingerprint": bytes(row["fingerprint"])}) if row else None
 
 
-def keep(cursor: Cursor, key: bytes, answer: Kept) -> None:
+def store(cursor: Cursor, key: bytes, answer: StoredResponse) -> None:
     """Store the answer, in place of one that is too old."""
     cursor.execute(
         """

@@ -9,7 +9,7 @@ from common.database import Cursor
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ReceivedObject:
     """An object that was taken in. `problem` says why it was refused, if it was."""
 
     object_id: str
@@ -31,7 +31,7 @@ class Job:
     error: dict[str, Any] | None
 
 
-def insert(cursor: Cursor, taken: Taken) -> bool:
+def insert(cursor: Cursor, taken: ReceivedObject) -> bool:
     """Store an object as taken in; False when it had been, by whichever delivery."""
     cursor.execute(
         """
@@ -98,7 +98,7 @@ def due(cursor: Cursor, *, limit: int, run_id: str | None = None) -> list[str]:
     return [row["object_id"] for row in cursor.fetchall()]
 
 
-def lock_due(cursor: Cursor, object_id: str) -> Taken | None:
+def lock_due(cursor: Cursor, object_id: str) -> ReceivedObject | None:
     """Return the object and lock it until the transaction ends; None unless it is still due.
 
     One that another worker is answering is passed over.
@@ -111,7 +111,7 @@ def lock_due(cursor: Cursor, object_id: str) -> Taken | None:
         (object_id,),
     )
     row = cursor.fetchone()
-    return Taken(**row) if row else None
+    return ReceivedObject(**row) if row else None
 
 
 def jobs(cursor: Cursor, object_id: str) -> list[Job]:

@@ -20,7 +20,7 @@ COLLECTABLE = (
 )
 
 
-def asked(cursor: Cursor, attempt: Attempt, found: dict[str, Any] | None) -> None:
+def record_poll(cursor: Cursor, attempt: Attempt, found: dict[str, Any] | None) -> None:
     """Note that the provider answered; `found` is what a finished job brought."""
     cursor.execute(
         """
@@ -31,7 +31,7 @@ def asked(cursor: Cursor, attempt: Attempt, found: dict[str, Any] | None) -> Non
     )
 
 
-def not_collected(cursor: Cursor, attempt: Attempt) -> int:
+def count_failed_collection(cursor: Cursor, attempt: Attempt) -> int:
     """Count a failed try to fetch the job's result, and forget its links; return the number."""
     cursor.execute(
         """
@@ -96,7 +96,7 @@ class LeftBehind:
     version: int
 
 
-def take_left_behind(
+def claim_left_behind(
     cursor: Cursor, *, limit: int, lease_seconds: int, pause_seconds: int
 ) -> list[LeftBehind]:
     """Lease jobs whose result is paid and not collected, the oldest first; each to one collector.
@@ -140,12 +140,12 @@ def take_left_behind(
     return [LeftBehind(**row) for row in cursor.fetchall()]
 
 
-def collected(cursor: Cursor, attempt: Attempt) -> None:
+def mark_collected(cursor: Cursor, attempt: Attempt) -> None:
     """Forget the links of a job whose result is stored."""
     cursor.execute("UPDATE provider_jobs SET found = NULL WHERE id = %s", (attempt.id,))
 
 
-def give_back(cursor: Cursor, attempt: Attempt) -> None:
+def release(cursor: Cursor, attempt: Attempt) -> None:
     """End the lease of a collector."""
     cursor.execute("UPDATE provider_jobs SET collector_until = NULL WHERE id = %s", (attempt.id,))
 

@@ -13,7 +13,7 @@ _DUE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class QueuedStep:
     """One step that waits, as the API shows it."""
 
     kind: str
@@ -27,7 +27,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Ahead:
+class QueueDepth:
     """Who came before: calls and pictures of all who wait, and of those who are due now."""
 
     calls: int = 0
@@ -36,7 +36,7 @@ class Ahead:
     due_pictures: int = 0
 
 
-def ahead(cursor: Cursor, step: Step, run_id: str, model: Model) -> Ahead:
+def queue_depth(cursor: Cursor, step: Step, run_id: str, model: Model) -> QueueDepth:
     """Return who waits for the model since before the step does in this run."""
     cursor.execute(
         """
@@ -67,7 +67,7 @@ def ahead(cursor: Cursor, step: Step, run_id: str, model: Model) -> Ahead:
         },
     )
     row = cursor.fetchone()
-    return Ahead(**row) if row else Ahead()
+    return QueueDepth(**row) if row else QueueDepth()
 
 
 def rounds(cursor: Cursor, step: Step, run_id: str) -> int:
@@ -83,7 +83,7 @@ def rounds(cursor: Cursor, step: Step, run_id: str) -> int:
     return int(row["rounds"]) if row else 0
 
 
-def wait(
+def enqueue(
     cursor: Cursor,
     step: Step,
     run_id: str,
@@ -143,7 +143,7 @@ def pause(cursor: Cursor, step: Step) -> None:
     )
 
 
-def of_run(cursor: Cursor, run_id: str) -> list[Wait]:
+def of_run(cursor: Cursor, run_id: str) -> list[QueuedStep]:
     """Return which steps of the run wait, the longest first."""
     cursor.execute(
         """
@@ -152,4 +152,4 @@ def of_run(cursor: Cursor, run_id: str) -> list[Wait]:
         """,
         (run_id,),
     )
-    return [Wait(**row) for row in cursor.fetchall()]
+    return [QueuedStep(**row) for row in cursor.fetchall()]

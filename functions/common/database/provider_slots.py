@@ -7,7 +7,7 @@ has ended; every poll renews its place, so one that a crash left behind is free 
 
 from common.database import Cursor
 from common.domain.models import Model
-from common.domain.provider_limits import MINUTE_SECONDS, Limit, Place
+from common.domain.provider_limits import MINUTE_SECONDS, Limit, SlotUsage
 
 # What a job of a model takes that has not finished any yet.
 _FIRST_GUESS_SECONDS = 60.0
@@ -34,7 +34,7 @@ def lock(cursor: Cursor, model: Model) -> int:
     return max(0, row["seconds"]) if row else 0
 
 
-def close(cursor: Cursor, model: Model, seconds: int) -> None:
+def pause_provider(cursor: Cursor, model: Model, seconds: int) -> None:
     """Keep everybody out for as long as the provider asked for."""
     cursor.execute(
         """
@@ -47,7 +47,7 @@ def close(cursor: Cursor, model: Model, seconds: int) -> None:
     )
 
 
-def held(cursor: Cursor, model: Model, limit: Limit) -> list[Place]:
+def active_slots(cursor: Cursor, model: Model, limit: Limit) -> list[SlotUsage]:
     """Return the places that count against the limit, under the lock of the model."""
     if limit.of_jobs:
         statement = """
@@ -75,7 +75,7 @@ def held(cursor: Cursor, model: Model, limit: Limit) -> list[Place]:
             "minute": MINUTE_SECONDS,
         },
     )
-    return [Place(row["size"], row["seconds"]) for row in cursor.fetchall()]
+    return [SlotUsage(row["size"], row["seconds"]) for row in cursor.fetchall()]
 
 
 def typical_seconds(cursor: Cursor, model: Model) -> float:

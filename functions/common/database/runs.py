@@ -10,7 +10,7 @@ from psycopg2.extras import Json
 
 from common.database import Cursor, budget, narrations, scenes, video_status
 from common.domain.errors import NotFound, RunEnded
-from common.domain.video import WHOLE, Part, Stage, Work
+from common.domain.video import WHOLE, RunScope, RunTarget, Stage
 from common.settings import trace_id
 
 
@@ -21,7 +21,7 @@ class OpenRun:
     run_id: str
     session_id: str
     status: str
-    work: Work
+    work: RunTarget
     age_seconds: int
 
 
@@ -33,7 +33,7 @@ class Run:
     session_id: str
     status: str
     error: dict[str, Any] | None
-    work: Work
+    work: RunTarget
     request: dict[str, Any]
     ended_at: datetime | None
 
@@ -54,7 +54,7 @@ def insert(
     session_id: str,
     kind: str,
     reserved_usd: Decimal,
-    work: Work = WHOLE,
+    work: RunTarget = WHOLE,
     request: Mapping[str, Any] | None = None,
     key_id: str | None = None,
 ) -> None:
@@ -78,7 +78,7 @@ def insert(
             "kind": kind,
             "stage": work.first_stage.value,
             "usd": reserved_usd,
-            "step": work.part.value,
+            "step": work.scope.value,
             "scenes": Json(dict(work.versions)),
             "request": Json(dict(request or {})),
             "trace": trace_id(),
@@ -165,7 +165,7 @@ def restart_trace(cursor: Cursor, run_id: str) -> None:
     cursor.execute("UPDATE runs SET trace_id = %s WHERE run_id = %s", (trace_id(), run_id))
 
 
-def work(cursor: Cursor, run_id: str) -> Work:
+def work(cursor: Cursor, run_id: str) -> RunTarget:
     """Return what the run makes; raises NotFound."""
     cursor.execute("SELECT step, scenes FROM runs WHERE run_id = %s", (run_id,))
     row = cursor.fetchone()
@@ -198,7 +198,7 @@ def get(cursor: Cursor, run_id: str, user_id: str) -> Run:
     )
 
 
-def is_making(cursor: Cursor, session_id: str, *parts: Part) -> bool:
+def is_making(cursor: Cursor, session_id: str, *parts: RunScope) -> bool:
     """Say whether a run is making one of these parts of the video."""
     cursor.execute(
         "SELECT 1 FROM runs WHERE session_id = %s AND step = ANY(%s) AND ended_at IS NULL LIMIT 1",
@@ -207,7 +207,7 @@ def is_making(cursor: Cursor, session_id: str, *parts: Part) -> bool:
     return cursor.fetchone() is not None
 
 
-def left_undone(cursor: Cursor, session_id: str) -> tuple[Work, dict[str, Any]] | None:
+def left_undone(cursor: Cursor, session_id: str) -> tuple[RunTarget, dict[str, Any]] | None:
     """Return what a resume has to make, with the request it was ordered by; None if nothing.
 
     That is the whole video, as long as one was ordered and no cut of all scenes exists. Otherwise
@@ -224,7 +224,7 @@ def has_whole(cursor: Cursor, session_id: str) -> bool:
     """Say whether the whole video was ordered, and not only parts of it."""
     cursor.execute(
         "SELECT 1 FROM runs WHERE session_id = %s AND step = %s LIMIT 1",
-        (session_id, Part.ALL.value),
+        (session_id, RunScope.ALL.value),
     )
     return cursor.fetchone() is not None
 
@@ -346,8 +346,10 @@ def still_open(
     ]
 
 
-def _work(row: Mapping[str, Any]) -> Work:
-    return Work(Part(row["step"]), {int(n): version for n, version in row["scenes"].items()})
+def _work(row: Mapping[str, Any]) -> RunTarget:
+    return RunTarget(
+        RunScope(row["step"]), {int(n): version for n, version in row["scenes"].items()}
+    )
 
 
 def _end(cursor: Cursor, run_id: str, status: str, error: dict[str, Any] | None) -> bool:

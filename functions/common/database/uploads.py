@@ -6,7 +6,7 @@ from psycopg2.extras import Json
 
 from common.database import Cursor
 from common.domain.errors import NotFound, PayloadTooLarge, TooManyRequests
-from common.domain.uploads import MOST_PENDING, MOST_PENDING_BYTES, Found, Kind
+from common.domain.uploads import MOST_PENDING, MOST_PENDING_BYTES, InspectedUpload, Kind
 
 # The form to send it with has long run out, and so has the object itself (the rule on `_uploads/`).
 LOST_AFTER_HOURS = 25
@@ -94,7 +94,7 @@ def pending(cursor: Cursor, media_id: str, user_id: str) -> Upload:
     return Upload(**row)
 
 
-def finish(cursor: Cursor, media_id: str, found: Found) -> bool:
+def finish(cursor: Cursor, media_id: str, found: InspectedUpload) -> bool:
     """Make a pending upload ready; False when it is no longer pending. The row stays locked."""
     cursor.execute(
         """

@@ -8,7 +8,7 @@ from common.database import Cursor, attempts
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
+class UsageQuery:
     """Which figures: from one day to another, both in UTC and counted in; of a user or key."""
 
     first: date
@@ -18,7 +18,7 @@ class Which:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class UsageTotals:
     """How much. `refused` are the requests over a limit; `reserved_usd` is for open runs.
 
     `spent_usd` counts against caps. `open_usd` and `possible_usd` are parts of it that are not
@@ -35,7 +35,7 @@ class Figures:
 
 
 @dataclass(frozen=True, slots=True)
-class DayOfKey(Figures):
+class KeyDay(UsageTotals):
     """The figures of a key on a day. Nobody owns the operator's key, which has no row."""
 
     day: date
@@ -68,8 +68,8 @@ _BY_KEY_AND_DAY = f"""
 
 
 def page(
-    cursor: Cursor, which: Which, *, limit: int, before: tuple[date, str] | None
-) -> list[DayOfKey]:
+    cursor: Cursor, which: UsageQuery, *, limit: int, before: tuple[date, str] | None
+) -> list[KeyDay]:
     """Return days of keys, newest first, behind the day and key `before`."""
     day, key_id = before or (None, None)
     cursor.execute(
@@ -80,10 +80,10 @@ def page(
         """,  # noqa: S608 - the text above
         {**_values(which), "day": day, "behind": key_id, "limit": limit},
     )
-    return [DayOfKey(**row) for row in cursor.fetchall()]
+    return [KeyDay(**row) for row in cursor.fetchall()]
 
 
-def total(cursor: Cursor, which: Which) -> Figures:
+def total(cursor: Cursor, which: UsageQuery) -> UsageTotals:
     """Return the sums over all days and keys."""
     cursor.execute(
         f"""
@@ -99,10 +99,10 @@ def total(cursor: Cursor, which: Which) -> Figures:
         _values(which),
     )
     (row,) = cursor.fetchall()
-    return Figures(**row)
+    return UsageTotals(**row)
 
 
-def _values(which: Which) -> dict[str, object]:
+def _values(which: UsageQuery) -> dict[str, object]:
     return {
         "first": which.first,
         "last": which.last,

@@ -17,7 +17,7 @@ from common.domain.video import TERMINAL, Stage
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class VideoRecord:
     """What was asked for: everything that is known when a video is admitted."""
 
     session_id: str
@@ -48,7 +48,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Video(Wish):
+class Video(VideoRecord):
     """A video with its state. `run_*` and `stage` are those of its latest run.
 
     `error` says why a failed video failed, or what it lacks. `source_key` is the object in the
@@ -72,7 +72,7 @@ class Video(Wish):
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
+class FinalVideo:
     """A finished cut. `clip_keys` are the clips that it was made of, if that was written down.
 
     `files` are all that were made (`domain.video.File`), the video first; `parts` say what was done
@@ -140,7 +140,7 @@ _MAY_CHANGE = (
 )
 
 
-def insert(cursor: Cursor, wish: Wish) -> bool:
+def insert(cursor: Cursor, wish: VideoRecord) -> bool:
     """Store a new video as queued; False when its owner has one of that name."""
     cursor.execute(
         """
@@ -212,20 +212,20 @@ def exists(cursor: Cursor, user_id: str, name: str) -> bool:
     return cursor.fetchone() is not None
 
 
-def lock(cursor: Cursor, user_id: str, name: str) -> Wish | None:
+def lock(cursor: Cursor, user_id: str, name: str) -> VideoRecord | None:
     """Return what was asked for with the user's video of that id or name, and lock it.
 
     There need not be a run yet. None when there is no such video.
     """
     cursor.execute(
         f"""
-        SELECT {", ".join(column.name for column in fields(Wish))} FROM video_sessions
+        SELECT {", ".join(column.name for column in fields(VideoRecord))} FROM video_sessions
         WHERE user_id = %(user)s AND (session_id = %(name)s OR request_id = %(name)s) FOR UPDATE
         """,  # noqa: S608 - the names of columns are those of our own class
         {"user": user_id, "name": name},
     )
     row = cursor.fetchone()
-    return Wish(**row) if row else None
+    return VideoRecord(**row) if row else None
 
 
 def begin_part(
@@ -282,7 +282,7 @@ def page(
     return [_video(row) for row in cursor.fetchall()]
 
 
-def update(cursor: Cursor, wish: Wish) -> None:
+def update(cursor: Cursor, wish: VideoRecord) -> None:
     """Store what may change of a video: its terms, models, look, seed, length and estimate."""
     changes = {name: getattr(wish, name) for name in _MAY_CHANGE}
     columns = [sql.SQL("{} = {}").format(sql.Identifier(n), sql.Placeholder(n)) for n in changes]
@@ -303,7 +303,7 @@ def scene_count(cursor: Cursor, session_id: str) -> int:
     return count
 
 
-def insert_final(cursor: Cursor, session_id: str, final: Final) -> None:
+def insert_final(cursor: Cursor, session_id: str, final: FinalVideo) -> None:
     """Store a finished cut; storing the same version again replaces it."""
     cursor.execute(
         """
@@ -339,7 +339,7 @@ def insert_final(cursor: Cursor, session_id: str, final: Final) -> None:
     )
 
 
-def final(cursor: Cursor, session_id: str) -> Final | None:
+def final(cursor: Cursor, session_id: str) -> FinalVideo | None:
     """Return the newest finished cut."""
     cursor.execute(
         """
@@ -350,7 +350,7 @@ def final(cursor: Cursor, session_id: str) -> Final | None:
         (session_id,),
     )
     row = cursor.fetchone()
-    return Final(**row) if row else None
+    return FinalVideo(**row) if row else None
 
 
 def _video(row: Mapping[str, Any]) -> Video:

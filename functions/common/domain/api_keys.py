@@ -50,7 +50,7 @@ def prefix(key: str) -> str:
     return key[:_PREFIX]
 
 
-def same(one: str, other: str) -> bool:
+def digests_match(one: str, other: str) -> bool:
     """Compare two keys in a time that does not depend on where they differ."""
     return hmac.compare_digest(one.encode(), other.encode())
 

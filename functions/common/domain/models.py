@@ -32,7 +32,7 @@ _PATCH_PIXELS, _MOST_PATCHES, _ENLARGED_PIXELS, _MOST_ENLARGED, _LONGEST = 32, 1
 _SPOKEN_OVER_SCENE = Decimal("1.3")
 
 
-def key_in(secrets: Mapping[str, str], name: str) -> str | None:
+def api_key_in(secrets: Mapping[str, str], name: str) -> str | None:
     """Return the API key of that name; None if it is not set, or cannot be one: no header holds it.
 
     Who decides whether a provider can be used asks here too.
@@ -144,7 +144,7 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ModelSelection:
     """The models that make a video; `speech` where it is narrated."""
 
     text: Model
@@ -225,14 +225,14 @@ def with_a_key(keys: Mapping[str, str]) -> dict[Kind, str]:
     return {
         model.kind: model.provider
         for model in models()
-        if model.default and model.key and key_in(keys, model.key)
+        if model.default and model.key and api_key_in(keys, model.key)
     }
 
 
 @cache
-def offline(*, narrated: bool = False) -> Choice:
+def offline(*, narrated: bool = False) -> ModelSelection:
     """The models that need no key."""
-    return Choice(
+    return ModelSelection(
         find("text", "offline"),
         find("image", "offline"),
         find("video", "offline"),
@@ -241,9 +241,9 @@ def offline(*, narrated: bool = False) -> Choice:
 
 
 @cache
-def paid(*, narrated: bool = False) -> Choice:
+def paid(*, narrated: bool = False) -> ModelSelection:
     """The default models of the paid providers."""
-    return Choice(
+    return ModelSelection(
         find("text", "openai"),
         find("image", "openai"),
         find("video", "runway"),

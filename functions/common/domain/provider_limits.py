@@ -34,14 +34,14 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SlotUsage:
     """Places that a call or job holds, and in how many seconds it is expected to free them."""
 
     size: int
     seconds: float
 
 
-def of(model: Model, changes: str) -> tuple[Limit, ...]:
+def limits_of(model: Model, changes: str) -> tuple[Limit, ...]:
     """Return the limits of a model, with the changes of the stage."""
     changed = read(changes)
     limits = []
@@ -70,12 +70,12 @@ def read(changes: str) -> Mapping[str, int]:
     return found
 
 
-def seconds_until_free(held: Iterable[Place], most: int, asked: int, turn: float) -> float:
+def seconds_until_free(held: Iterable[SlotUsage], most: int, asked: int, turn: float) -> float:
     """Return in how many seconds `asked` places are expected to be free; 0 if they are now.
 
     `turn` is how long a place is held, for those who are beyond what is held now.
     """
-    places: Sequence[Place] = sorted(held, key=lambda place: place.seconds)
+    places: Sequence[SlotUsage] = sorted(held, key=lambda place: place.seconds)
     over = sum(place.size for place in places) + asked - most
     if over <= 0:
         return 0

@@ -43,7 +43,7 @@ _LABEL = b"ai-video-generator/media-capability/v1"
 
 
 @dataclass(frozen=True, slots=True)
-class Capability:
+class SignedLink:
     """What a verified capability opens, if its owner's epoch is still this one.
 
     `id` is that of a media object, or of the video whose file was named by its key.
@@ -54,7 +54,7 @@ class Capability:
     expires_at: int
 
 
-class Signer:
+class LinkSigner:
     """Makes and checks capabilities; one secret signs, a second one may still be good.
 
     The key id in a capability is derived from the secret, so that a secret is rotated by putting
@@ -95,7 +95,7 @@ class Signer:
 
     def verify(
         self, text: str, *, method: Method, now: float, key: str | None = None
-    ) -> Capability:
+    ) -> SignedLink:
         """Return what the capability opens; raises NotFound unless it is good for the method.
 
         `key` is the one in the link; without it, only a media object can be opened.
@@ -110,7 +110,7 @@ class Signer:
             raise _no_such_media()
         if version not in _PREFIXES or expires_at <= now or method not in _COVERS.get(number, ()):
             raise _no_such_media()
-        return Capability(ids.from_bytes(_PREFIXES[version], identifier), epoch, expires_at)
+        return SignedLink(ids.from_bytes(_PREFIXES[version], identifier), epoch, expires_at)
 
 
 def _no_such_media() -> NotFound:

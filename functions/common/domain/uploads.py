@@ -101,7 +101,7 @@ def part_sizes(size_bytes: int) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class InspectedUpload:
     """What an upload turned out to be, as it is stored."""
 
     media_type: str

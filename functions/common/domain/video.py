@@ -43,7 +43,7 @@ class Stage(StrEnum):
     FINISH = "finish"
 
 
-class Part(StrEnum):
+class RunScope(StrEnum):
     """What a run makes: the whole video, or one part of it.
 
     `VIDEO` is a clip of each picture that is there, joined into a video.
@@ -58,36 +58,36 @@ class Part(StrEnum):
 
 
 _FIRST_STAGES = {
-    Part.ALL: Stage.STORY,
-    Part.STORY: Stage.STORY,
-    Part.IMAGE: Stage.IMAGE,
-    Part.CLIP: Stage.CLIP,
-    Part.VIDEO: Stage.CLIP,
-    Part.MERGE: Stage.MERGE,
+    RunScope.ALL: Stage.STORY,
+    RunScope.STORY: Stage.STORY,
+    RunScope.IMAGE: Stage.IMAGE,
+    RunScope.CLIP: Stage.CLIP,
+    RunScope.VIDEO: Stage.CLIP,
+    RunScope.MERGE: Stage.MERGE,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class RunTarget:
     """A part, and the versions of pictures or clips that are made for it, by scene.
 
     Without a version of its own, a scene's newest one is made.
     """
 
-    part: Part = Part.ALL
+    scope: RunScope = RunScope.ALL
     versions: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def first_stage(self) -> Stage:
         """Where its run begins."""
-        return _FIRST_STAGES[self.part]
+        return _FIRST_STAGES[self.scope]
 
 
-WHOLE = Work()
+WHOLE = RunTarget()
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class EncodedImage:
     """An encoded picture in memory. `media_type` is an IANA type such as image/png."""
 
     data: bytes = field(repr=False)

@@ -6,6 +6,6 @@ one, and the connection goes to exactly that address, under TLS for exactly that
 runs inside the function `api` is in docs/decisions/0011-foreign-urls.md.
 """
 
-from common.fetch.https import Fetched, ForeignHttps, fetch
+from common.fetch.https import FetchedFile, SafeHttpsClient, fetch
 
-__all__ = ["Fetched", "ForeignHttps", "fetch"]
+__all__ = ["FetchedFile", "SafeHttpsClient", "fetch"]

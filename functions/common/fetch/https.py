@@ -41,7 +41,7 @@ _URL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class FetchedFile:
     """What the URL led to. `media_type` is what the first bytes say, not what the server says."""
 
     data: bytes = field(repr=False)
@@ -49,14 +49,14 @@ class Fetched:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Endpoint:
     """A URL, taken apart: the host's name, and the path with its query."""
 
     host: str
     target: str
 
     @classmethod
-    def of(cls, url: str) -> "Place | None":
+    def of(cls, url: str) -> "Endpoint | None":
         """Return the place, or None for what is no plain https URL of a named host."""
         match = _URL.fullmatch(url) if len(url) <= _MOST_URL_CHARACTERS else None
         if match is None or len(match["host"]) > 253:
@@ -89,7 +89,7 @@ def _trust() -> ssl.SSLContext:
 
 
 @dataclass(frozen=True, slots=True)
-class ForeignHttps:
+class SafeHttpsClient:
     """Reads foreign URLs. Nothing sets the two functions but a test, which has no other host."""
 
     resolve: Callable[[str], Sequence[str]] = _resolve
@@ -103,7 +103,7 @@ class ForeignHttps:
         accepts: Collection[str],
         most_bytes: int = MOST_BYTES,
         seconds: float = MOST_SECONDS,
-    ) -> Fetched:
+    ) -> FetchedFile:
         """Return what the URL leads to, if its first bytes are of a media type in `accepts`.
 
         At most `most_bytes`, and at most `seconds` for everything from the resolver to the last
@@ -129,7 +129,7 @@ class _Visit:
 
     def __init__(
         self,
-        way: ForeignHttps,
+        way: SafeHttpsClient,
         named: str,
         accepts: Collection[str],
         most_bytes: int,
@@ -138,7 +138,7 @@ class _Visit:
         self._way, self._named, self._accepts = way, named, accepts
         self._most_bytes, self._deadline = most_bytes, deadline
         self._connection: HTTPSConnection | None = None
-        self.fetched: Fetched | None = None
+        self.fetched: FetchedFile | None = None
         self.error: VideoError | None = None
 
     def run(self, url: str) -> None:
@@ -163,9 +163,9 @@ class _Visit:
     def late(self) -> InvalidInput:
         return self._refused("url.timeout", "The URL took too long.", retryable=True)
 
-    def _follow(self, url: str) -> Fetched:
+    def _follow(self, url: str) -> FetchedFile:
         for _ in range(MOST_REDIRECTS + 1):
-            place = Place.of(url)
+            place = Endpoint.of(url)
             if place is None:
                 raise self._refused(
                     "url.invalid",
@@ -180,7 +180,7 @@ class _Visit:
             self._close()
         raise self._refused("url.redirects", f"The URL redirects more than {MOST_REDIRECTS} times.")
 
-    def _open(self, place: Place) -> BaseHTTPResponse:
+    def _open(self, place: Endpoint) -> BaseHTTPResponse:
         for address in self._addresses(place.host):
             self._check_clock()
             self._connection = self._way.connect(address, place.host)
@@ -209,7 +209,7 @@ class _Visit:
             raise self._refused("url.not_public", "The URL's host has no public address.")
         return found[:_MOST_ADDRESSES]
 
-    def _read(self, response: BaseHTTPResponse) -> Fetched:
+    def _read(self, response: BaseHTTPResponse) -> FetchedFile:
         if response.status != 200:
             raise self._unreachable(f"answered with status {response.status}")
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
@@ -223,7 +223,7 @@ class _Visit:
                 raise self._refused("url.too_large", f"The URL holds more than {most} MiB.")
             if kind is None and len(data) >= mime.HEAD_BYTES:
                 kind = self._kind(data)  # at once, so that nothing else is downloaded
-        return Fetched(bytes(data), kind or self._kind(data))
+        return FetchedFile(bytes(data), kind or self._kind(data))
 
     def _kind(self, data: bytearray) -> str:
         kind = mime.media_type(bytes(data[: mime.HEAD_BYTES]))
@@ -253,4 +253,4 @@ class _Visit:
         )
 
 
-fetch = ForeignHttps().fetch
+fetch = SafeHttpsClient().fetch

@@ -48,7 +48,7 @@ _LOOK = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class SoundFacts:
+class AudioInfo:
     """The first sound stream: codec, samples a second, channels as ffmpeg names them."""
 
     codec: str
@@ -57,7 +57,7 @@ class SoundFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class MediaInfo:
     """What a file holds: its first usable video stream, and the sound beside it.
 
     `setup` is the checksum of the decoder set-up (profile, level, parameter sets). `start` is when
@@ -81,7 +81,7 @@ class Facts:
     mean_step: Fraction
     median_step: Fraction
     trimmed: bool
-    sound: SoundFacts | None
+    sound: AudioInfo | None
 
     @property
     def codecs(self) -> list[str]:
@@ -165,7 +165,7 @@ def audio_stream(path: Path, *, sound: bool = False) -> Stream:
     return used.audio
 
 
-def inspect(path: Path, *, timeout: float = 30) -> Facts:
+def inspect(path: Path, *, timeout: float = 30) -> MediaInfo:
     """Return what the file holds, without decoding it.
 
     Raises MediaError when it is broken, or larger, longer or faster than is allowed.
@@ -173,7 +173,7 @@ def inspect(path: Path, *, timeout: float = 30) -> Facts:
     return _facts(*_listed(path, timeout))
 
 
-def decode(path: Path, *, timeout: float = DECODE_SECONDS) -> Facts:
+def decode(path: Path, *, timeout: float = DECODE_SECONDS) -> MediaInfo:
     """Return what the file holds, as decoded: every frame is looked at. Any fault raises.
 
     Frames outside of the edit list, and leading frames that refer to others before the beginning,
@@ -349,7 +349,7 @@ def _has_one_form(log: str) -> None:
     raise MediaError(f"The file's pictures change their {change}.")
 
 
-def _facts(used: Streams, stored: framecrc.Listing, kept: Sequence[Row] | None = None) -> Facts:
+def _facts(used: Streams, stored: framecrc.Listing, kept: Sequence[Row] | None = None) -> MediaInfo:
     packets = _kept(stored) if kept is None else kept
     header = stored.header
     width, height = (int(value) for value in header["dimensions", 0].split("x"))
@@ -359,7 +359,7 @@ def _facts(used: Streams, stored: framecrc.Listing, kept: Sequence[Row] | None =
     seconds = float((last - first) * time_base)
     within_limits(width, height, len(packets), seconds)
     gaps = sorted(after - before for before, after in itertools.pairwise(shown)) or [0]
-    return Facts(
+    return MediaInfo(
         codec=header["codec_id", 0],
         width=width,
         height=height,
@@ -379,8 +379,8 @@ def _facts(used: Streams, stored: framecrc.Listing, kept: Sequence[Row] | None =
     )
 
 
-def _sound(header: Mapping[tuple[str, int], str]) -> SoundFacts | None:
-    return SoundFacts(
+def _sound(header: Mapping[tuple[str, int], str]) -> AudioInfo | None:
+    return AudioInfo(
         codec=header["codec_id", 1],
         rate=int(header.get(("sample_rate", 1), "0")),
         layout=header.get(("channel_layout_name", 1), ""),

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from common.domain.errors import InvalidInput, MediaError, PayloadTooLarge
 from common.domain.uploads import PICTURES
-from common.domain.video import Picture
+from common.domain.video import EncodedImage
 from common.media import mime, srgb
 from common.schemas import data_uri
 
@@ -58,7 +58,7 @@ class _Animated(ValueError):
     """There are several frames."""
 
 
-def read(text: str, named: str = _FIELD) -> Picture:
+def read(text: str, named: str = _FIELD) -> EncodedImage:
     """Return the picture in base64 text (or a data URI) as a clean PNG of at most 2048 pixels.
 
     Raises InvalidInput or PayloadTooLarge about the request's field `named`; nothing is stored
@@ -67,7 +67,7 @@ def read(text: str, named: str = _FIELD) -> Picture:
     return clean(file_in(text, named), named)
 
 
-def size(picture: Picture) -> tuple[int, int]:
+def size(picture: EncodedImage) -> tuple[int, int]:
     """Return width and height of a picture that `clean` made."""
     with Image.open(io.BytesIO(picture.data), formats=("PNG",)) as image:
         return image.size
@@ -82,7 +82,7 @@ def decode(data: bytes) -> Image.Image:
         raise _unusable() from None
 
 
-def fit(picture: Picture, size: tuple[int, int]) -> Picture:
+def fit(picture: EncodedImage, size: tuple[int, int]) -> EncodedImage:
     """Return the picture at exactly that size, whole, with black beside it where its shape differs.
 
     Providers cut a picture of another shape from its centre, and heads off with it. One of that
@@ -115,7 +115,7 @@ def check_total(files: Mapping[str, bytes]) -> None:
             )
 
 
-def clean(data: bytes, named: str = _FIELD, size: tuple[int, int] | None = None) -> Picture:
+def clean(data: bytes, named: str = _FIELD, size: tuple[int, int] | None = None) -> EncodedImage:
     """Return the picture in a file as `read` does; with `size`, as `fit` makes it of that.
 
     Of a file with several still pictures (MPO, as phones and drones write) the first one is meant.
@@ -229,13 +229,13 @@ def _padded(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return ImageOps.pad(image, size, Image.Resampling.LANCZOS, color=(0, 0, 0))
 
 
-def _png(image: Image.Image) -> Picture:
+def _png(image: Image.Image) -> EncodedImage:
     # Pasted into a new picture, so that nothing but pixels goes on.
     bare = Image.new("RGB", image.size)
     bare.paste(image)
     out = io.BytesIO()
     bare.save(out, "PNG", compress_level=_COMPRESSION)
-    return Picture(out.getvalue(), "image/png")
+    return EncodedImage(out.getvalue(), "image/png")
 
 
 def _why_unreadable(data: bytes) -> str:

@@ -16,7 +16,7 @@ _UNKNOWN_LENGTH = frozenset({0xFFFFFFFF, 0x7FFFFFFF, 0})
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class PcmAudio:
     """One channel. `samples` are signed 16-bit numbers, low byte first, `rate` of them a second."""
 
     rate: int
@@ -38,7 +38,7 @@ class Sound:
         return target.getvalue()
 
 
-def read_wav(data: bytes) -> Sound:
+def read_wav(data: bytes) -> PcmAudio:
     """Return what a WAV file of one channel and 16 bits holds; raises MediaError.
 
     By hand, because the library takes a file that was streamed, and so says no length, for an
@@ -55,7 +55,7 @@ def read_wav(data: bytes) -> Sound:
         elif name == b"data":
             if not rate:
                 break
-            return Sound(rate, _samples(data[place:], size))
+            return PcmAudio(rate, _samples(data[place:], size))
         place += size + size % 2
     raise MediaError("The WAV file holds no sound.")
 

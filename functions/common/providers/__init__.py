@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from common.domain.errors import InvalidInput
 from common.domain.styles import Mood, Style
-from common.domain.video import FREE, Cost, Picture, Story
+from common.domain.video import FREE, Cost, EncodedImage, Story
 
 if TYPE_CHECKING:
-    from common.media.wav import Sound
+    from common.media.wav import PcmAudio
     from common.storage import MediaStore
 
 OFFLINE = "offline"
@@ -91,22 +91,22 @@ class ImageRequest:
     mood: Mood
     model: str
     seed: int
-    reference: Picture | None = None
-    anchor: Picture | None = None
+    reference: EncodedImage | None = None
+    anchor: EncodedImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
     """The picture (PNG, exactly the wished size), and what it cost."""
 
-    picture: Picture
+    picture: EncodedImage
     cost: Cost
 
 
 class ImageProvider(Protocol):
     """Paints pictures."""
 
-    def paint(self, request: ImageRequest) -> ImageResult:
+    def generate_image(self, request: ImageRequest) -> ImageResult:
         """Return the picture; one paid call at most."""
         ...
 
@@ -120,7 +120,7 @@ class ClipRequest:
     providers that know idempotent submits.
     """
 
-    image: Picture
+    image: EncodedImage
     image_key: str
     prompt: str
     ratio: str
@@ -221,7 +221,7 @@ class JobState:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class Reconciliation:
     """What is certain of an earlier submit whose answer was lost: evidence, never its absence.
 
     `job` is the job that it made. `counted` is how many jobs of the model the account has accepted
@@ -229,7 +229,7 @@ class Trace:
     """
 
     job: JobRef | None = None
-    counted: int | None = None
+    accepted_count: int | None = None
 
 
 class VideoProvider(Protocol):
@@ -258,7 +258,7 @@ class VideoProvider(Protocol):
         """
         ...
 
-    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
+    def reconcile(self, request: ClipRequest, age_seconds: int) -> Reconciliation:
         """Look for what became of a submit of this very request, so many seconds ago.
 
         Nothing is bought by it that the submit had not bought. Raises NotAccepted to be asked
@@ -291,7 +291,7 @@ class SpeechResult:
     `pace` is how many times as fast as usual it was spoken, to fit into its scene.
     """
 
-    sound: "Sound"
+    sound: "PcmAudio"
     cost: Cost
     warnings: tuple[str, ...] = ()
     pace: float = 1.0
@@ -300,7 +300,7 @@ class SpeechResult:
 class SpeechProvider(Protocol):
     """Speaks."""
 
-    def speak(self, request: SpeechRequest) -> SpeechResult:
+    def synthesize(self, request: SpeechRequest) -> SpeechResult:
         """Return the text as spoken, word for word; one paid call at most."""
         ...
 

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from common.domain.errors import VideoError
-from common.domain.models import Model, key_in
+from common.domain.models import Model, api_key_in
 from common.domain.video import Cost
 from common.providers import ProviderContext, vendor_errors, vendor_statuses
 
@@ -60,7 +60,7 @@ class Client:
 
     def __init__(self, context: ProviderContext, *resources: str) -> None:
         self._sdk: OpenAI | None = None
-        key = key_in(context.secrets, KEY)
+        key = api_key_in(context.secrets, KEY)
         if key is None:
             return
         # Imported here: for the functions that call OpenAI, and only when they do.
@@ -161,10 +161,10 @@ def _detail(usage: Mapping[str, Any], name: str) -> int:
 def _of_status(error: "APIStatusError") -> VideoError:
     """Return what a status means; only where it proves something does the code say more."""
     status, headers = error.status_code, error.response.headers
-    vendor_errors.note(VENDOR, status, error.code or error.type, error.request_id)
+    vendor_errors.log_vendor_error(VENDOR, status, error.code or error.type, error.request_id)
     if status == 503 and not _is_own(error.body):
         return vendor_errors.unknown(VENDOR)  # a proxy's page: the service may have done the work
-    by_status = vendor_errors.of_paid(VENDOR, status, headers, vendor_statuses.OPENAI)
+    by_status = vendor_errors.from_paid_status(VENDOR, status, headers, vendor_statuses.OPENAI)
     if status not in _CODES_COUNT:
         return by_status
     if error.code == "moderation_blocked" and (stage := _stage(error.body)) != "input":

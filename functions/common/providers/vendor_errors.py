@@ -24,7 +24,7 @@ from common.domain.errors import (
     TransientError,
     VideoError,
 )
-from common.domain.models import key_in
+from common.domain.models import api_key_in
 from common.domain.video import Cost
 from common.providers import JobFailure, ProviderContext, Retry
 from common.providers.vendor_statuses import PaidStatuses
@@ -35,7 +35,7 @@ _LONGEST_WAIT_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class Meaning:
+class ErrorMeaning:
     """What a code says to the user, and whether the same may be tried again."""
 
     detail: str
@@ -47,66 +47,68 @@ class Meaning:
         return self.retry in (Retry.SAME, Retry.LATER)
 
 
-MEANINGS: Mapping[str, Meaning] = {
-    "safety.input": Meaning("{vendor} declined the prompt or the picture for safety reasons."),
-    "safety.output": Meaning(
+MEANINGS: Mapping[str, ErrorMeaning] = {
+    "safety.input": ErrorMeaning("{vendor} declined the prompt or the picture for safety reasons."),
+    "safety.output": ErrorMeaning(
         "{vendor} held back its result for safety reasons; the same prompt may be held back again.",
         Retry.CHANGED_INPUT,
     ),
-    "provider.credits": Meaning(
+    "provider.credits": ErrorMeaning(
         "The account at {vendor} has no credits left, or has reached its spend limit.", Retry.LATER
     ),
-    "provider.quota": Meaning(
+    "provider.quota": ErrorMeaning(
         "The account's quota at {vendor} is used up until it is renewed.", Retry.LATER
     ),
-    "provider.key": Meaning("{vendor} did not accept the API key, or none is set.", Retry.LATER),
-    "provider.forbidden": Meaning(
+    "provider.key": ErrorMeaning(
+        "{vendor} did not accept the API key, or none is set.", Retry.LATER
+    ),
+    "provider.forbidden": ErrorMeaning(
         "The account at {vendor} is not allowed to do this: the organization is not verified for "
         "the model, the region is not served, or a permission is missing.",
         Retry.LATER,
     ),
-    "provider.model": Meaning("{vendor} does not offer the model, or no longer."),
-    "provider.input": Meaning("{vendor} did not accept the picture."),
-    "provider.request": Meaning(
+    "provider.model": ErrorMeaning("{vendor} does not offer the model, or no longer."),
+    "provider.input": ErrorMeaning("{vendor} did not accept the picture."),
+    "provider.request": ErrorMeaning(
         "{vendor} rejected the request in the form in which this program sent it. The cause is the "
         "program, and not what was asked for."
     ),
-    "provider.refused": Meaning(
+    "provider.refused": ErrorMeaning(
         "{vendor} does not know the endpoint. The address that is configured for it may be wrong."
     ),
-    "provider.internal": Meaning("{vendor} failed to do the work.", Retry.LATER),
-    "provider.unavailable": Meaning(
+    "provider.internal": ErrorMeaning("{vendor} failed to do the work.", Retry.LATER),
+    "provider.unavailable": ErrorMeaning(
         "The model behind {vendor} is not available at the moment.", Retry.LATER
     ),
-    "provider.failed": Meaning(
+    "provider.failed": ErrorMeaning(
         "{vendor} ended the work without a result, and without a reason that is known."
     ),
-    "provider.output": Meaning(
+    "provider.output": ErrorMeaning(
         "{vendor} finished the work, but its result is not usable.", Retry.SAME
     ),
-    "provider.job_gone": Meaning(
+    "provider.job_gone": ErrorMeaning(
         "{vendor} does not know the job any more; whether it was charged is shown in the account "
         "there."
     ),
-    "story.truncated": Meaning(
+    "story.truncated": ErrorMeaning(
         "The story did not fit into the answer of {vendor}, twice. Another text model may need "
         "less room, and so does a new video with fewer scenes.",
         Retry.CHANGED_INPUT,
     ),
-    "story.invalid": Meaning(
+    "story.invalid": ErrorMeaning(
         "The story that {vendor} wrote breaks the rules, and so does its correction.", Retry.SAME
     ),
-    "story.not_corrected": Meaning(
+    "story.not_corrected": ErrorMeaning(
         "The story that {vendor} wrote breaks the rules, and {vendor} did not accept the call that "
         "asks for a correction.",
         Retry.SAME,
     ),
-    "clip.bad_output": Meaning(
+    "clip.bad_output": ErrorMeaning(
         "{vendor} discarded its own result for low quality; text in the picture is the usual "
         "cause. The next attempt has another seed. If it fails too, change the scene's prompt.",
         Retry.CHANGED_INPUT,
     ),
-    "clip.output_lost": Meaning(
+    "clip.output_lost": ErrorMeaning(
         "{vendor} made the clip, but does not hand it out.",
         Retry.SAME,
     ),
@@ -116,7 +118,7 @@ MEANINGS: Mapping[str, Meaning] = {
 
 def key(context: ProviderContext, name: str, vendor: str) -> str:
     """Return the API key; raises ProviderRefused without a call when there is none to send."""
-    value = key_in(context.secrets, name)
+    value = api_key_in(context.secrets, name)
     if value is None:
         raise refused(vendor, "provider.key", billed=False)
     return value
@@ -186,7 +188,7 @@ def transient(vendor: str, retry_after: int | None = None) -> TransientError:
     )
 
 
-def of_paid(
+def from_paid_status(
     vendor: str, status: int, headers: Mapping[str, str], statuses: PaidStatuses
 ) -> VideoError:
     """Return what the status of a paid call means, where the vendor's code says no more."""
@@ -197,7 +199,7 @@ def of_paid(
     return unknown(vendor)
 
 
-def of_free(vendor: str, status: int, headers: Mapping[str, str]) -> VideoError:
+def from_status(vendor: str, status: int, headers: Mapping[str, str]) -> VideoError:
     """Return what the status of a free call means."""
     if status in (401, 403):
         return refused(
@@ -227,7 +229,9 @@ def retry_after(headers: Mapping[str, str]) -> int | None:
     return max(1, min(-int(-seconds // 1), _LONGEST_WAIT_SECONDS))
 
 
-def note(vendor: str, status: int | str, code: object = None, request_id: object = None) -> None:
+def log_vendor_error(
+    vendor: str, status: int | str, code: object = None, request_id: object = None
+) -> None:
     """Write to the log what the vendor's support would ask for, if it has the form of an id.
 
     Never a text: vendors repeat prompts, and links to pictures, in theirs.

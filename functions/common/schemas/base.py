@@ -50,7 +50,7 @@ class Schema(BaseModel):
     model_config = ConfigDict(defer_build=True)
 
 
-class Request(Schema):
+class RequestSchema(Schema):
     """Base of what clients send: no unknown fields, no silent conversion.
 
     A field that is null counts as left out, because Jackson, Go and C# write nulls for fields that

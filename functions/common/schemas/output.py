@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
 from common.domain import output
 from common.domain.languages import is_language
-from common.schemas.base import Request
+from common.schemas.base import RequestSchema
 
 _MEDIA_ID = r"^med_[0-9A-Z]{26}$"
 _LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,8}$"  # BCP 47
@@ -19,7 +19,7 @@ _RATIO = Field(None, description="Width to height.", examples=["9:16"])
 _SIZE = Field(None, description="Width and height in pixels, both even.", examples=["1080x1920"])
 
 
-class Frame(Request):
+class FrameSpec(RequestSchema):
     """The shape of a frame: a ratio, or a size in pixels."""
 
     ratio: Ratio | None = _RATIO
@@ -30,7 +30,7 @@ class Frame(Request):
         return output.Shape(self.ratio, _pixels(self.size))
 
 
-class Captions(Request):
+class CaptionsSpec(RequestSchema):
     """Captions lie beside every video as SRT and WebVTT."""
 
     burn: bool = Field(
@@ -53,7 +53,7 @@ def _known_language(tag: str) -> str:
     return tag
 
 
-class Narration(Request):
+class NarrationSpec(RequestSchema):
     """Somebody tells the story, a few words for each scene."""
 
     voice: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")] | None = Field(
@@ -75,7 +75,7 @@ class Narration(Request):
     )
 
 
-class Music(Request):
+class MusicSpec(RequestSchema):
     """Music under the whole video."""
 
     media: Annotated[str, StringConstraints(pattern=_MEDIA_ID)] = Field(
@@ -98,7 +98,7 @@ class Music(Request):
     duck: bool = Field(True, description="Lower it while somebody speaks.")
 
 
-class CutWish(Request):
+class MergeSpec(RequestSchema):
     """What a cut of clips that are there shall be like. By itself: one after the other, as MP4."""
 
     format: Literal["mp4", "webm"] = Field("mp4", description="H.264 with AAC, or VP9 with Opus.")
@@ -130,7 +130,7 @@ class CutWish(Request):
     on_broken: Literal["fail", "skip", "still"] = Field(
         "fail", description="What becomes of a clip that cannot be read."
     )
-    renditions: list[Frame] = Field(
+    renditions: list[FrameSpec] = Field(
         default_factory=list,
         max_length=output.MOST_RENDITIONS,
         description="The same video in further shapes.",
@@ -144,10 +144,10 @@ class CutWish(Request):
         "sound of clips that needs no encoding is copied as it came, which is faster. `original`: "
         "as loud as clips, narration and music come.",
     )
-    captions: Captions = Field(default_factory=Captions)  # type: ignore[arg-type]  # all have defaults
-    music: Music | None = None
+    captions: CaptionsSpec = Field(default_factory=CaptionsSpec)  # type: ignore[arg-type]  # all have defaults
+    music: MusicSpec | None = None
 
-    def noun(self) -> output.Output:
+    def to_output(self) -> output.Output:
         """Return what the engine is told; raises InvalidInput for what cannot be made."""
         return output.Output(
             format=output.Format(self.format),
@@ -164,10 +164,10 @@ class CutWish(Request):
         )
 
 
-class OutputWish(CutWish):
+class OutputSpec(MergeSpec):
     """What the finished video shall be like, and whether somebody speaks in it."""
 
-    narration: Narration | None = None
+    narration: NarrationSpec | None = None
 
 
 def _pixels(size: str | None) -> output.Size | None:

@@ -17,7 +17,7 @@ MAX_FAULTS = 20
 _QUOTED = re.compile(r"'([^']*)'")
 
 
-class Fault(Schema):
+class FieldError(Schema):
     """One field at fault. `pointer` is a JSON pointer into the request (RFC 6901)."""
 
     pointer: str
@@ -34,20 +34,20 @@ class Refusal(Schema):
     title: str
     detail: str
     code: str
-    errors: list[Fault] = Field(default_factory=list)
+    errors: list[FieldError] = Field(default_factory=list)
     retryable: bool = False
     success: bool = False
     error: str
     details: Any = None
 
 
-def of_error(error: VideoError) -> Refusal:
+def from_error(error: VideoError) -> Refusal:
     """Describe one of the application's own errors."""
-    faults = [fault(error)] if error.field else []
+    faults = [field_error(error)] if error.field else []
     return refusal(error.title, error.error_code, error.detail, faults, retryable=error.retryable)
 
 
-def of_faults(faults: list[Fault]) -> Refusal:
+def from_field_errors(faults: list[FieldError]) -> Refusal:
     """Describe what is wrong with a body: the first MAX_FAULTS, and how many more there are."""
     shown = faults[:MAX_FAULTS]
     named = "; ".join(
@@ -59,13 +59,13 @@ def of_faults(faults: list[Fault]) -> Refusal:
     )
 
 
-def fault(error: VideoError, within: str = "") -> Fault:
+def field_error(error: VideoError, within: str = "") -> FieldError:
     """Turn one of the application's own errors into a fault; `within` as below."""
     pointer = "/" + error.field.replace(".", "/") if error.field else ""
-    return Fault(pointer=within + pointer, detail=error.detail, allowed=error.allowed)
+    return FieldError(pointer=within + pointer, detail=error.detail, allowed=error.allowed)
 
 
-def faults(errors: Iterable[Mapping[str, Any]], within: str = "") -> list[Fault]:
+def field_errors(errors: Iterable[Mapping[str, Any]], within: str = "") -> list[FieldError]:
     """Turn pydantic's errors into faults; without the values, which may be private.
 
     `within` is the pointer to what was read, if that was a part.
@@ -74,7 +74,7 @@ def faults(errors: Iterable[Mapping[str, Any]], within: str = "") -> list[Fault]
     for error in errors:
         place = [_named(part) for part in error["loc"]]
         found.append(
-            Fault(
+            FieldError(
                 pointer=within + "".join(f"/{part}" for part in place),
                 detail=str(error["msg"]),
                 allowed=_allowed(error),
@@ -99,7 +99,7 @@ def refusal(
     title: str,
     code: str,
     detail: str,
-    faults: list[Fault] | None = None,
+    faults: list[FieldError] | None = None,
     *,
     retryable: bool = False,
 ) -> Refusal:

@@ -7,21 +7,21 @@ from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model
 
 from common.domain.styles import moods, styles
 from common.domain.video import MAX_PROMPT_CHARACTERS, MAX_SCENES, RATIOS
-from common.schemas.base import STORABLE, Request, Slug, Text, without_nulls
-from common.schemas.output import OutputWish
+from common.schemas.base import STORABLE, RequestSchema, Slug, Text, without_nulls
+from common.schemas.output import OutputSpec
 
 _STYLES: list[JsonValue] = [*sorted(style.name for style in styles().values())]
 _MOODS: list[JsonValue] = [*sorted(mood.name for mood in moods().values())]
 
 
-class ModelChoice(Request):
+class ModelChoice(RequestSchema):
     """A provider, and one of its models if not the default one. `GET /v1/models` lists them."""
 
     provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")]
     model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,80}$")] | None = None
 
 
-class ModelChoices(Request):
+class ModelChoices(RequestSchema):
     """Models by kind of work; what is left out is the stage's own."""
 
     text: ModelChoice | None = None
@@ -42,7 +42,7 @@ Prompt = Annotated[
 Seed = Annotated[int, Field(ge=0, le=4_294_967_295)]
 
 
-class CreateVideo(Request):
+class CreateVideoRequest(RequestSchema):
     """A wish for a video."""
 
     prompt: Prompt = Field(
@@ -71,8 +71,8 @@ class CreateVideo(Request):
     models: ModelChoices = Field(
         default_factory=ModelChoices, description="Other models than the stage's own."
     )
-    output: OutputWish = Field(
-        default_factory=OutputWish,  # type: ignore[arg-type]  # all its fields have defaults
+    output: OutputSpec = Field(
+        default_factory=OutputSpec,  # type: ignore[arg-type]  # all its fields have defaults
         description="What the finished video shall be like.",
     )
     max_cost: MaxCost | None = Field(
@@ -104,13 +104,13 @@ class CreateVideo(Request):
         return any((self.image, self.image_id, self.image_url))
 
     @model_validator(mode="after")
-    def _one_picture(self) -> "CreateVideo":
+    def _one_picture(self) -> "CreateVideoRequest":
         if sum(form is not None for form in (self.image, self.image_id, self.image_url)) > 1:
             raise ValueError("give one of image, image_id and image_url")
         return self
 
 
-class SceneChange(Request):
+class SceneChange(RequestSchema):
     """What to change of one scene; what is left out, or null, stays as it was."""
 
     prompt: Prompt | None = Field(
@@ -127,7 +127,7 @@ class SceneChange(Request):
 SceneNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?$")]
 
 
-class ResumeVideo(Request):
+class ResumeVideoRequest(RequestSchema):
     """What changes from now on; what is left out, or null, stays as it was."""
 
     on_unknown: Annotated[

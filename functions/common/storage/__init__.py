@@ -112,7 +112,7 @@ class MediaFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class StoredVersion:
     """An object that somebody left in the bucket, with what they wrote on it."""
 
     data: bytes
@@ -126,14 +126,14 @@ _ARRIVALS = "_uploads"
 _ARRIVAL = re.compile(rf"{_ARRIVALS}/({_SLUG.pattern})/(med_[0-9A-Z]{{26}})")
 
 
-def arrival(user_id: str, media_id: str) -> str:
+def upload_key(user_id: str, media_id: str) -> str:
     """Return the key under which a client leaves an upload, before anybody has looked at it."""
     key = f"{_ARRIVALS}/{user_id}/{media_id}"
-    sender_of(key)
+    parse_upload_key(key)
     return key
 
 
-def sender_of(key: str) -> tuple[str, str]:
+def parse_upload_key(key: str) -> tuple[str, str]:
     """Return user and upload of an arrival's key; raises NotFound for what is none."""
     match = _ARRIVAL.fullmatch(key)
     if match is None:
@@ -174,7 +174,7 @@ class ErasableStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class PresignedForm:
     """What to post, as multipart/form-data: the fields, and after them the `file`."""
 
     url: str
@@ -182,7 +182,7 @@ class Form:
 
 
 @dataclass(frozen=True, slots=True)
-class Described:
+class ObjectInfo:
     """What a store knows of an object. `etag` is in double quotes, as HTTP sends it."""
 
     size_bytes: int
@@ -195,7 +195,7 @@ class Described:
 class ManagedStore(MediaStore, Protocol):
     """A media store in which clients leave things, ask after them and have them taken away."""
 
-    def describe(self, key: str) -> Described:
+    def describe(self, key: str) -> ObjectInfo:
         """Say what is known of the object without reading it; raises NotFound."""
         ...
 
@@ -207,7 +207,7 @@ class ManagedStore(MediaStore, Protocol):
         """Delete one version with its bytes, at once and for good."""
         ...
 
-    def form(self, key: str, media_type: str, size_bytes: int, *, seconds: int) -> Form:
+    def form(self, key: str, media_type: str, size_bytes: int, *, seconds: int) -> PresignedForm:
         """Return a form with which exactly such an object is put there, without credentials."""
         ...
 

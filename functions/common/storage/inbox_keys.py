@@ -24,7 +24,7 @@ Kind = Literal["result", "error"]
 
 
 @dataclass(frozen=True, slots=True)
-class Dropped:
+class InboxObject:
     """One version of an object under `inbox/{user_id}/`."""
 
     bucket: str
@@ -91,7 +91,7 @@ class Dropped:
         return found
 
 
-def answer_key(user_id: str, object_key: str, kind: Kind) -> str:
+def result_key(user_id: str, object_key: str, kind: Kind) -> str:
     """Return where the answer to the object lies."""
     name = "/".join(_plain(part) for part in object_key.split("/")[2:])
     if len(name) > _MOST_NAME_CHARACTERS:

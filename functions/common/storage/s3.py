@@ -20,7 +20,7 @@ from common.domain.errors import (
     TransientError,
     VideoError,
 )
-from common.storage import Described, Form, MediaFolder, Taken
+from common.storage import MediaFolder, ObjectInfo, PresignedForm, StoredVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectRequestTypeDef, ObjectIdentifierTypeDef
@@ -71,7 +71,9 @@ class S3MediaStore:
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "read") from error
 
-    def take(self, key: str, *, version_id: str | None = None, most_bytes: int) -> Taken:
+    def read_version(
+        self, key: str, *, version_id: str | None = None, most_bytes: int
+    ) -> StoredVersion:
         """Return what somebody left under the key, in that version or the newest one.
 
         Raises NotFound, and PayloadTooLarge before anything that is larger is read.
@@ -91,7 +93,7 @@ class S3MediaStore:
                 data = body.read()
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "read") from error
-        return Taken(data, answer["VersionId"], answer["Metadata"], answer["LastModified"])
+        return StoredVersion(data, answer["VersionId"], answer["Metadata"], answer["LastModified"])
 
     def keys(self, prefix: str) -> list[str]:
         """Return the keys of up to 1,000 objects that begin with the prefix."""
@@ -112,14 +114,14 @@ class S3MediaStore:
             path.unlink(missing_ok=True)
             raise _own(error, "read") from error
 
-    def describe(self, key: str) -> Described:
+    def describe(self, key: str) -> ObjectInfo:
         """Say what is known of the object without reading it; raises NotFound."""
         try:
             head = clients.s3().head_object(Bucket=self._bucket, Key=key)
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "read") from error
         changed_at = head["LastModified"].astimezone(UTC)
-        return Described(
+        return ObjectInfo(
             head["ContentLength"], head["ContentType"], head["ETag"], changed_at, head["VersionId"]
         )
 
@@ -164,7 +166,7 @@ class S3MediaStore:
         except (BotoCoreError, ClientError) as error:
             raise _own(error, "deleted") from error
 
-    def form(self, key: str, media_type: str, size_bytes: int, *, seconds: int) -> Form:
+    def form(self, key: str, media_type: str, size_bytes: int, *, seconds: int) -> PresignedForm:
         """Return a presigned POST that takes exactly this key, type and size."""
         fields = {"Content-Type": media_type}
         signed = clients.s3().generate_presigned_post(
@@ -174,7 +176,7 @@ class S3MediaStore:
             Conditions=[fields, ["content-length-range", size_bytes, size_bytes]],
             ExpiresIn=seconds,
         )
-        return Form(signed["url"], signed["fields"])
+        return PresignedForm(signed["url"], signed["fields"])
 
     def begin_parts(self, key: str, media_type: str) -> str:
         """Begin a multipart upload and return its id."""

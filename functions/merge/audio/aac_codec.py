@@ -11,7 +11,7 @@ from typing import BinaryIO
 from common.media import ffmpeg
 from common.media.mp4 import aac
 from common.media.mp4.audio_track import Packet
-from common.media.mp4.boxes import Unreadable
+from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import AAC_SAMPLES
 
 Pcm = Sequence[int]
@@ -56,7 +56,7 @@ class Coder:
         count = self.decode_file(packets, target)
         samples = array("h", target.read_bytes())
         if len(samples) != count * self.block:
-            raise Unreadable("has sound that decodes to another length than it says")
+            raise NotConcatenable("has sound that decodes to another length than it says")
         return native(samples)
 
     def decode_file(self, packets: Iterable[Packet], target: Path, filters: str = "anull") -> int:
@@ -85,7 +85,7 @@ class Coder:
         source.write_bytes(native(array("h", samples)).tobytes())
         packets = self.encode_file(source, bits, self._scratch / f"{name}.aac")
         if (len(packets) - 1) * self.block < len(samples):
-            raise Unreadable("has sound that cannot be encoded")
+            raise NotConcatenable("has sound that cannot be encoded")
         return packets
 
     def encode_file(self, source: Path, bits: int, target: Path) -> Sequence[Packet]:

@@ -21,11 +21,11 @@ from common.domain.errors import MediaError
 from common.media import ffmpeg
 from common.media.mp4 import aac
 from common.media.mp4.audio_track import Packet
-from common.media.mp4.boxes import Unreadable
+from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import AAC_SAMPLES
 from merge.audio import downmix
 from merge.audio.aac_codec import Coder, native
-from merge.timeline import Facts, Plan
+from merge.timeline import ClipProbe, MergePlan
 
 RATE, CHANNELS = 48_000, 2
 SAMPLE_BYTES = 2 * CHANNELS
@@ -36,7 +36,7 @@ _SLACK = 64  # samples by which resampling may change the length
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class DecodedAudio:
     """A clip's decoded sound: samples of a file with 48 kHz, stereo, 16 bits, little-endian.
 
     It is heard from sample `start` to sample `end` of the file; its first picture is at `zero`.
@@ -48,7 +48,7 @@ class Stretch:
     end: int
 
 
-def lay(plan: Plan, target: Path, pool: Executor) -> Path:
+def lay_out(plan: MergePlan, target: Path, pool: Executor) -> Path:
     """Write the sound of all scenes: 48 kHz, stereo, 16 bits, little-endian.
 
     It is as long as the pictures, to the sample. Where scenes overlap, one is faded into the other.
@@ -67,12 +67,14 @@ def lay(plan: Plan, target: Path, pool: Executor) -> Path:
     return target
 
 
-def samples(plan: Plan, frames: int) -> int:
+def samples(plan: MergePlan, frames: int) -> int:
     """Return how many samples last as long as so many frames."""
     return round(frames / plan.rate * RATE)
 
 
-def _lay(plan: Plan, place: int, stretch: Stretch, source: BinaryIO, out: BinaryIO) -> None:
+def _lay(
+    plan: MergePlan, place: int, stretch: DecodedAudio, source: BinaryIO, out: BinaryIO
+) -> None:
     """Copy the sound of a shot to its place, and fade it where it meets that of other shots."""
     shot = plan.shots[place]
     begin, end = samples(plan, shot.start), samples(plan, shot.start + shot.frames)
@@ -125,19 +127,19 @@ def _copy(source: BinaryIO, out: BinaryIO, size: int) -> None:
         size -= len(part)
 
 
-def _decoded(plan: Plan, beside: Path, pool: Executor) -> list[Stretch | None]:
+def _decoded(plan: MergePlan, beside: Path, pool: Executor) -> list[DecodedAudio | None]:
     """Decode the sound of every shot; None for one without."""
     kinds: dict[tuple[object, ...], list[int]] = {}
     for place, shot in enumerate(plan.shots):
         if shot.facts.sound is not None:
             kinds.setdefault(shot.facts.sound, []).append(place)
-    found: dict[int, Stretch] = {}
+    found: dict[int, DecodedAudio] = {}
     for number, places in enumerate(kinds.values()):
         target = beside.with_name(f"{beside.stem}_kind_{number}.pcm")
         try:
             clips = [plan.shots[place].facts for place in places]
             found |= zip(places, _together(clips, target), strict=True)
-        except (MediaError, Unreadable) as error:
+        except (MediaError, NotConcatenable) as error:
             # Then each of them is decoded by itself, which does not mind as much.
             logger.info("Sound cannot be decoded together", extra={"detail": str(error)})
             target.unlink(missing_ok=True)
@@ -151,18 +153,18 @@ def _decoded(plan: Plan, beside: Path, pool: Executor) -> list[Stretch | None]:
     return [found.get(place) for place in range(len(plan.shots))]
 
 
-def _together(clips: Sequence[Facts], target: Path) -> list[Stretch]:
+def _together(clips: Sequence[ClipProbe], target: Path) -> list[DecodedAudio]:
     """Decode the packets of clips of one kind in one run. Raises Unreadable if that fails."""
     pairs = [(one.movie, one.movie.sound) for one in clips if one.movie and one.movie.sound]
     setup = aac.Setup.of(pairs[0][1].entry.config)
-    packets, stretches = list[Packet](), list[Stretch]()
+    packets, stretches = list[Packet](), list[DecodedAudio]()
     with closing(Coder(setup, target.parent)) as coder:
         for movie, own in pairs:
             packets.append(coder.silence())
             # Of the clip's clock, in seconds, where its first packet is the next one.
             begin = Fraction(len(packets) * AAC_SAMPLES, setup.hertz) - own.first
             moments = (movie.pictures.first, own.start, own.end)
-            stretches.append(Stretch(target, *(round((begin + at) * RATE) for at in moments)))
+            stretches.append(DecodedAudio(target, *(round((begin + at) * RATE) for at in moments)))
             places = zip(own.samples.offsets, own.samples.sizes, strict=True)
             packets += (Packet(movie.path, offset, size) for offset, size in places)
         packets.append(coder.silence())
@@ -170,11 +172,11 @@ def _together(clips: Sequence[Facts], target: Path) -> list[Stretch]:
         coder.decode_file(packets, target, filters)
     wanted = Fraction(len(packets) * AAC_SAMPLES * RATE, setup.hertz)
     if abs(target.stat().st_size / SAMPLE_BYTES - wanted) > _SLACK:
-        raise Unreadable("has sound that decodes to another length than it says")
+        raise NotConcatenable("has sound that decodes to another length than it says")
     return stretches
 
 
-def _alone(plan: Plan, place: int, target: Path) -> Stretch:
+def _alone(plan: MergePlan, place: int, target: Path) -> DecodedAudio:
     """Decode the sound of one clip, from its first picture on."""
     shot = plan.shots[place]
     facts, used = shot.facts, ffmpeg.audio_stream(shot.facts.path)
@@ -200,4 +202,4 @@ def _alone(plan: Plan, place: int, target: Path) -> Stretch:
         ],
         timeout=_SECONDS,
     )
-    return Stretch(target, 0, 0, target.stat().st_size // SAMPLE_BYTES)
+    return DecodedAudio(target, 0, 0, target.stat().st_size // SAMPLE_BYTES)

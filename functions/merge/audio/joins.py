@@ -15,8 +15,8 @@ from itertools import pairwise, repeat
 from operator import floordiv, mul, sub
 
 from common.media.mp4 import aac
-from common.media.mp4.audio_track import Joint, Packet, Row
-from common.media.mp4.boxes import Unreadable
+from common.media.mp4.audio_track import AudioRow, Joint, Packet
+from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import AAC_SAMPLES
 from merge.audio.aac_codec import Coder, Pcm
 
@@ -34,7 +34,7 @@ _LEAST_BITS, _MOST_BITS = 96_000, 320_000  # a second
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
+class Repair:
     """A joint with new packets from place `start` on, and what shall be heard around it."""
 
     joint: Joint
@@ -48,24 +48,24 @@ class Mend:
         return self.start + len(self.packets)
 
 
-def mend(row: Row, coder: Coder, pool: Executor) -> tuple[Row, Sequence[Mend]]:
+def repair_joins(row: AudioRow, coder: Coder, pool: Executor) -> tuple[AudioRow, Sequence[Repair]]:
     """Return the row with its joints encoded anew, by the threads of `pool`; `check` is to follow.
 
     Raises Unreadable, with the reason, when that cannot be done; the sound must be encoded as a
     whole then.
     """
     if min(end - start for start, end in pairwise(row.lines)) < 2 * _FAR and row.joints:
-        raise Unreadable("is too short for its sound to be joined as it is")
+        raise NotConcatenable("is too short for its sound to be joined as it is")
     bits, count = _bits(row), len(row.joints)
     size = max(_LEAST_RUN, -(-count // _RUNS))
 
-    def run(first: int, side: int = _NEAR) -> list[Mend]:
+    def run(first: int, side: int = _NEAR) -> list[Repair]:
         joints, name = row.joints[first : first + size], f"joints_{first}_{side}"
         meant = _faded(coder.decode(_apart(joints, side), f"{name}_old"), joints, side, coder)
         new = _encoded(meant, bits, coder, name)
         try:
             return [_mended(row, *parts, coder) for parts in zip(joints, meant, new, strict=True)]
-        except Unreadable:
+        except NotConcatenable:
             if side == _FAR:
                 raise
             return run(first, _FAR)
@@ -77,7 +77,7 @@ def mend(row: Row, coder: Coder, pool: Executor) -> tuple[Row, Sequence[Mend]]:
     return replace(row, packets=packets), mends
 
 
-def check(row: Row, mends: Sequence[Mend], coder: Coder) -> None:
+def check(row: AudioRow, mends: Sequence[Repair], coder: Coder) -> None:
     """Decode the mended row around its joints; raises Unreadable if there is a click at one."""
     if not mends:
         return
@@ -97,7 +97,7 @@ def _apart(joints: Sequence[Joint], side: int) -> Iterator[Packet]:
         yield from joint.after.at(range(joint.place - 1, joint.place + side))
 
 
-def _bits(row: Row) -> int:
+def _bits(row: AudioRow) -> int:
     """Return the bits a second of the row's sound, within what is sensible."""
     share = sum(packet.size for packet in row.packets) / len(row.packets) / AAC_SAMPLES
     return round(min(_MOST_BITS, max(_LEAST_BITS, share * 8 * row.entry.rate)))
@@ -121,7 +121,7 @@ def _encoded(
         place += count
 
 
-def _mended(row: Row, joint: Joint, meant: Pcm, new: Sequence[Packet], coder: Coder) -> Mend:
+def _mended(row: AudioRow, joint: Joint, meant: Pcm, new: Sequence[Packet], coder: Coder) -> Repair:
     """Choose which new packets to take: as few as there can be, with windows that fit the old ones.
 
     Blocks that were faded are changed, and so are the packets that reach into them.
@@ -149,9 +149,9 @@ def _mended(row: Row, joint: Joint, meant: Pcm, new: Sequence[Packet], coder: Co
         if fit(place, fresh(place - 1), row.packets[place])
     ]
     if not starts or not ends:
-        raise Unreadable("has sound whose windows leave no place for a joint")
+        raise NotConcatenable("has sound whose windows leave no place for a joint")
     packets = [fresh(place) for place in range(starts[0], ends[0])]
-    return Mend(joint, meant, starts[0], packets)
+    return Repair(joint, meant, starts[0], packets)
 
 
 def _silent(samples: int) -> int:
@@ -192,7 +192,7 @@ def _fade(samples: "array[int]", silent: int, channels: int) -> None:
     samples[start:end] = array("h", faded)
 
 
-def _compare(heard: Pcm, stretch: range, one: Mend, coder: Coder) -> None:
+def _compare(heard: Pcm, stretch: range, one: Repair, coder: Coder) -> None:
     """Raise Unreadable if there is a sharper change at a new packet's edge than was meant."""
     block = coder.block
     first = one.joint.place - len(one.meant) // (2 * block)
@@ -202,7 +202,7 @@ def _compare(heard: Pcm, stretch: range, one: Mend, coder: Coder) -> None:
         found = _sharpest(heard[there : there + block : coder.channels])
         wanted = _sharpest(one.meant[ideal : ideal + block : coder.channels])
         if found > wanted * _SHARPER + _FAINT:
-            raise Unreadable("has sound that clicks where it is joined")
+            raise NotConcatenable("has sound that clicks where it is joined")
 
 
 def _sharpest(samples: Pcm) -> int:

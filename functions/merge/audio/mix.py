@@ -17,10 +17,10 @@ from pathlib import Path
 
 from common.domain.errors import MediaError
 from common.media import ffmpeg
-from common.media.wav import Sound, read_wav
+from common.media.wav import PcmAudio, read_wav
 from merge.audio import downmix, loudness, narration_timing
-from merge.audio.narration_timing import Speech
-from merge.models import Part
+from merge.audio.narration_timing import TimedNarration
+from merge.models import MergedScene
 from merge.scene_windows import window
 
 RATE = 48_000
@@ -65,7 +65,7 @@ class Track:
         """Whether there is nothing to mix."""
         return not self.narrations and self.music is None
 
-    def spoken(self, parts: Sequence[Part]) -> dict[int, Speech]:
+    def spoken(self, parts: Sequence[MergedScene]) -> dict[int, TimedNarration]:
         """Return how each narration is put into its scene; none in scenes that were left out."""
         windows = {part.scene: window(part, parts) for part in parts}
         return {
@@ -97,7 +97,7 @@ class _Graph:
 
 
 def mix(
-    track: Track, clips: Path | None, parts: Sequence[Part], seconds: float, scratch: Path
+    track: Track, clips: Path | None, parts: Sequence[MergedScene], seconds: float, scratch: Path
 ) -> Path:
     """Write the sound of the whole video: 48 kHz, stereo, little-endian, 16 bits.
 
@@ -125,7 +125,9 @@ def mix(
     return _run(graph, "[track]", scratch / "soundtrack.pcm")
 
 
-def _voices(narrations: Mapping[int, Path], spoken: Mapping[int, Speech], scratch: Path) -> Path:
+def _voices(
+    narrations: Mapping[int, Path], spoken: Mapping[int, TimedNarration], scratch: Path
+) -> Path:
     """Write all narrations into one file, each at its time.
 
     ffmpeg needs threads and memory for every input, so one run takes a few of them.
@@ -242,7 +244,7 @@ def _shaped(music: Music, seconds: float) -> str:
     return ",".join(steps)
 
 
-def _said(spoken: Speech, begin: int) -> str:
+def _said(spoken: TimedNarration, begin: int) -> str:
     """Return the filters that put a narration into its scene, on a clock from sample `begin` on."""
     steps = [_SPOKEN, f"volume={_gain(spoken.sound):.4f}"]
     if spoken.pace > 1:
@@ -255,7 +257,7 @@ def _said(spoken: Speech, begin: int) -> str:
     return ",".join(steps)
 
 
-def _gain(sound: Sound) -> float:
+def _gain(sound: PcmAudio) -> float:
     """Return the factor that brings speech to the common loudness."""
     samples = array.array("h", sound.samples)
     if sys.byteorder == "big":

@@ -20,7 +20,7 @@ from common.domain.narration import (
     sentences,
     starts_at,
 )
-from common.media.wav import Sound
+from common.media.wav import PcmAudio
 
 Span = tuple[float, float]
 """Start and end in seconds."""
@@ -37,10 +37,10 @@ _OFF_SENTENCE, _OFF_CLAUSE = 0.8, 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Speech:
+class TimedNarration:
     """A narration in the video: from `start`, for `seconds`, `pace` times as fast as recorded."""
 
-    sound: Sound
+    sound: PcmAudio
     start: float
     seconds: float
     pace: float
@@ -56,14 +56,14 @@ class Speech:
         return self.pace > NOTICED
 
 
-def placed(sound: Sound, start: float, end: float) -> Speech:
+def placed(sound: PcmAudio, start: float, end: float) -> TimedNarration:
     """Return how a narration is put into its scene, which is shown from `start` to `end`."""
     free = room(end - start)
     pace = min(max(1.0, sound.seconds / free), _FASTEST)
-    return Speech(sound, start + starts_at(), min(sound.seconds / pace, free), pace)
+    return TimedNarration(sound, start + starts_at(), min(sound.seconds / pace, free), pace)
 
 
-def timed(pieces: Sequence[str], speech: Speech) -> list[Span]:
+def timed(pieces: Sequence[str], speech: TimedNarration) -> list[Span]:
     """Return when each piece of the narration's text is spoken, in seconds of the video.
 
     The pauses of the recording are measured. The ends of sentences and clauses are matched to
@@ -150,7 +150,7 @@ def _matched(marks: Sequence[tuple[float, float]], voiced: Sequence[Span]) -> li
     return [None if number < 0 else pauses[number][0] for number in chosen[-1][-1]]
 
 
-def _voiced(sound: Sound) -> list[Span]:
+def _voiced(sound: PcmAudio) -> list[Span]:
     """Return when something is heard in the recording; pauses lie between."""
     samples = array.array("h", sound.samples)
     if sys.byteorder == "big":

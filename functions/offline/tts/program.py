@@ -8,7 +8,7 @@ from pathlib import Path
 
 from common.aws.log import logger
 from common.domain.errors import MediaError, PermanentError
-from common.media.wav import Sound
+from common.media.wav import PcmAudio
 
 CHILD = Path(__file__).with_name("child.py")
 _SECONDS = 30
@@ -17,7 +17,7 @@ _CRASHED = "the program crashed on it. Another wording most likely works"
 _REFUSED = "the program did not take it. Another wording most likely works"
 
 
-def speak(text: str, voice: str, words_a_minute: int) -> Sound:
+def speak(text: str, voice: str, words_a_minute: int) -> PcmAudio:
     """Return the text as spoken; raises MediaError when the program fails or says nothing."""
     library, data = _installed()
     try:
@@ -55,7 +55,7 @@ def speak(text: str, voice: str, words_a_minute: int) -> Sound:
         raise MediaError(
             "There is nothing in the text that the offline voice can say.", code="speech.failed"
         )
-    return Sound(rate, samples)
+    return PcmAudio(rate, samples)
 
 
 def _installed() -> tuple[Path, Path]:

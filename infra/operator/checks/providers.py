@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from common.domain import models
 from common.domain.errors import VideoError
-from common.domain.models import key_in
+from common.domain.models import api_key_in
 from common.providers import ProviderContext, _openai
 from common.providers.video._runway_api import KEY as RUNWAY_KEY
 from common.providers.video._runway_api import RunwayApi
@@ -104,7 +104,7 @@ def _asked(
         if not _takes(stage, vendor.lower()):
             return ok(f"The stage does not use {vendor}.")
         return warn(f"There is no key of {vendor}: its part is made offline, without AI.", remedy)
-    key = key_in(keys, name)
+    key = api_key_in(keys, name)
     if key is None:
         return fail(f"{name} contains characters that no key has.", remedy)
     addresses = {"openai": stage.openai_base_url, "runway": stage.runway_base_url}

@@ -43,30 +43,30 @@ from common.domain.errors import (
     VideoError,
 )
 from common.domain.video import Cost
-from common.providers import Trace
+from common.providers import Reconciliation
 from common.storage import MediaStore
 
 _SETTLE_SECONDS = 25  # a database failover takes about that long
 
 _ID_LOST = "provider.accepted_id_lost"
 
-Facts = Mapping[str, Any]
-Tracer = Callable[[Attempt], Trace]
+CallResult = Mapping[str, Any]
+Reconciler = Callable[[Attempt], Reconciliation]
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class PaidCalls:
     """The protocol, with the two durable places that it writes to."""
 
     database: Database
     store: MediaStore
 
-    def pay(
+    def execute(
         self,
         charge: Charge,
-        make: Callable[[str], Facts],
-        record: Callable[[Cursor, Attempt, Facts], None],
-        trace: Tracer | None = None,
+        make: Callable[[str], CallResult],
+        record: Callable[[Cursor, Attempt, CallResult], None],
+        trace: Reconciler | None = None,
     ) -> None:
         """Make one paid call for the step and record its result; or record one that was made.
 
@@ -77,17 +77,17 @@ class Ledger:
         """
         try:
             if trace is not None:
-                self._look_back(charge, trace)
-            attempt, facts = self._announce(charge)
+                self._reconcile(charge, trace)
+            attempt, facts = self._open_attempt(charge)
             if facts is None:
                 if attempt.possible_duplicate:
-                    run_metrics.submitted_again()
-                facts = self._make_or_find(charge, attempt, make, trace)
+                    run_metrics.record_possible_duplicate()
+                facts = self._call_or_reconcile(charge, attempt, make, trace)
         except NotAccepted as error:
-            raise provider_queue.note(self.database, charge, error) from None
-        self._settle(charge, attempt, facts, record)
+            raise provider_queue.enqueue(self.database, charge, error) from None
+        self._commit_result(charge, attempt, facts, record)
 
-    def _look_back(self, charge: Charge, trace: Tracer) -> None:
+    def _reconcile(self, charge: Charge, trace: Reconciler) -> None:
         """If an earlier attempt has no end and no receipt, let its provider supply one."""
         if not charge.model.is_paid:
             return
@@ -98,9 +98,11 @@ class Ledger:
         if before is None or not (dead or before.state == "unknown"):
             return
         if self._receipt(charge, before) is None:
-            self._find(charge, before, trace)
+            self._look_up(charge, before, trace)
 
-    def _find(self, charge: Charge, attempt: Attempt, trace: Tracer) -> tuple[Facts | None, bool]:
+    def _look_up(
+        self, charge: Charge, attempt: Attempt, trace: Reconciler
+    ) -> tuple[CallResult | None, bool]:
         """Return what an attempt without an end brought, and whether it was accepted."""
         try:
             found = trace(attempt)
@@ -113,49 +115,51 @@ class Ledger:
             facts = found.job.as_json()
             self._put_receipt(charge, attempt, facts)
             return facts, True
-        if found.counted is None:
+        if found.accepted_count is None:
             return None, False
         step = charge.step
         with self.database.transaction() as cursor:
-            accepted = attempts.all_accepted(cursor, attempt.provider, attempt.model, found.counted)
+            accepted = attempts.all_accepted(
+                cursor, attempt.provider, attempt.model, found.accepted_count
+            )
             if accepted:
-                attempts.ended(cursor, attempt, "unknown", _ID_LOST)
-                facts = {"counted": found.counted, "usd": str(charge.estimated_usd)}
+                attempts.mark_ended(cursor, attempt, "unknown", _ID_LOST)
+                facts = {"counted": found.accepted_count, "usd": str(charge.estimated_usd)}
                 event = f"{step.kind}.accepted_id_lost"
                 runs.add_event(cursor, charge.run_id, event, step.scene, facts)
         return None, accepted
 
-    def _make_or_find(
+    def _call_or_reconcile(
         self,
         charge: Charge,
         attempt: Attempt,
-        make: Callable[[str], Facts],
-        trace: Tracer | None,
-    ) -> Facts:
+        make: Callable[[str], CallResult],
+        trace: Reconciler | None,
+    ) -> CallResult:
         try:
-            return self._make(charge, attempt, make)
+            return self._call(charge, attempt, make)
         except OutcomeUnknown:
             if trace is None or not charge.model.is_paid:
                 raise
-            facts, accepted = self._find(charge, attempt, trace)
+            facts, accepted = self._look_up(charge, attempt, trace)
             if facts is not None:
                 return facts
             if accepted:
-                raise _parked(charge, attempt, _ID_LOST) from None
+                raise _outcome_unknown(charge, attempt, _ID_LOST) from None
             raise
 
-    def _announce(self, charge: Charge) -> tuple[Attempt, Facts | None]:
+    def _open_attempt(self, charge: Charge) -> tuple[Attempt, CallResult | None]:
         """Open an attempt; once more when the answer to its commit may have been lost.
 
         Nothing has been sent yet, so an attempt with this worker's token is its own to go on with.
         """
         token = ids.new("att")
         try:
-            return self._open(charge, token)
+            return self._insert_attempt(charge, token)
         except DatabaseUnavailable:
-            return self._open(charge, token)
+            return self._insert_attempt(charge, token)
 
-    def _open(self, charge: Charge, token: str) -> tuple[Attempt, Facts | None]:
+    def _insert_attempt(self, charge: Charge, token: str) -> tuple[Attempt, CallResult | None]:
         """Return a new attempt, or an open one together with its receipt."""
         with self.database.transaction() as cursor:
             # Before the call: who cancels the run either sees this attempt, or prevents it.
@@ -167,22 +171,24 @@ class Ledger:
                 return before, None
             if before and charge.model.is_paid and before.state in ("submitted", "succeeded"):
                 # Another worker got on since this one read the step: coming back, it sees that.
-                raise _busy()
+                raise _other_worker()
             is_open = before is not None and before.state in ("submitting", "unknown")
             if before and is_open and charge.model.is_paid:
                 if before.state == "submitting" and before.leased:
-                    raise _busy()
+                    raise _other_worker()
                 # A job that is recorded has had its receipt's use.
                 receipt = None if before.job else self._receipt(charge, before)
                 if receipt is not None:
                     return before, receipt
                 lost = before.code == _ID_LOST
-                attempts.ended(cursor, before, "unknown", _ID_LOST if lost else OutcomeUnknown.code)
+                attempts.mark_ended(
+                    cursor, before, "unknown", _ID_LOST if lost else OutcomeUnknown.code
+                )
             _check_budget(cursor, charge)
             attempt = None
             if not (is_open and charge.model.is_paid) or _may_resubmit(cursor, charge, before):
                 if charge.model.is_paid:
-                    provider_queue.take_turn(cursor, charge)
+                    provider_queue.acquire_slot(cursor, charge)
                 attempt = attempts.insert(
                     cursor,
                     charge.step,
@@ -198,13 +204,15 @@ class Ledger:
                     run_id=charge.run_id,
                 )
                 if attempt is None:
-                    raise _busy()
+                    raise _other_worker()
         if attempt is None:
             assert before is not None
-            raise _parked(charge, before, _ID_LOST if lost else OutcomeUnknown.code)
+            raise _outcome_unknown(charge, before, _ID_LOST if lost else OutcomeUnknown.code)
         return attempt, None
 
-    def _make(self, charge: Charge, attempt: Attempt, make: Callable[[str], Facts]) -> Facts:
+    def _call(
+        self, charge: Charge, attempt: Attempt, make: Callable[[str], CallResult]
+    ) -> CallResult:
         try:
             facts = make(attempt.token)
         except VideoError as error:
@@ -212,37 +220,39 @@ class Ledger:
 
             def end() -> None:
                 with self.database.transaction() as cursor:
-                    attempts.ended(cursor, attempt, _end_of(failed), failed.error_code, failed.cost)
+                    attempts.mark_ended(
+                        cursor, attempt, _end_state(failed), failed.error_code, failed.cost
+                    )
                     _settle_late(cursor, charge)
                     if isinstance(failed, NotAccepted) and failed.retry_after:
-                        provider_slots.close(cursor, charge.model, failed.retry_after)
+                        provider_slots.pause_provider(cursor, charge.model, failed.retry_after)
 
-            _patiently(end)
+            _retry_until_deadline(end)
             raise
         if charge.model.is_paid:
             self._put_receipt(charge, attempt, facts)
         return facts
 
-    def _put_receipt(self, charge: Charge, attempt: Attempt, facts: Facts) -> None:
+    def _put_receipt(self, charge: Charge, attempt: Attempt, facts: CallResult) -> None:
         try:
             data = json.dumps(facts).encode()
             self.store.put(charge.folder.receipt(attempt.token), data, "application/json")
         except VideoError as error:  # the database is the first place, and still to come
             logger.warning("receipt not stored", extra={"code": error.error_code})
 
-    def _receipt(self, charge: Charge, attempt: Attempt) -> Facts | None:
+    def _receipt(self, charge: Charge, attempt: Attempt) -> CallResult | None:
         try:
-            facts: Facts = json.loads(self.store.get(charge.folder.receipt(attempt.token)))
+            facts: CallResult = json.loads(self.store.get(charge.folder.receipt(attempt.token)))
         except NotFound:
             return None
         return facts
 
-    def _settle(
+    def _commit_result(
         self,
         charge: Charge,
         attempt: Attempt,
-        facts: Facts,
-        record: Callable[[Cursor, Attempt, Facts], None],
+        facts: CallResult,
+        record: Callable[[Cursor, Attempt, CallResult], None],
     ) -> None:
         """Record what was paid for. After the call, giving up costs money.
 
@@ -256,7 +266,7 @@ class Ledger:
                 _settle_late(cursor, charge)
 
         try:
-            _patiently(settle)
+            _retry_until_deadline(settle)
         except TransientError as error:
             raise OutcomeUnknown(
                 "The provider did the work, but its result could not be stored in time. "
@@ -272,13 +282,13 @@ def _settle_late(cursor: Cursor, charge: Charge) -> None:
         budget.settle_late(cursor, charge.run_id)
 
 
-def keep(store: Callable[[], None], cost: Cost) -> None:
+def store_paid_media(store: Callable[[], None], cost: Cost) -> None:
     """Store media that was paid for, again and again, before anything else is done with it.
 
     It is in this worker's memory alone. Raises PermanentError, with what it cost, when it is lost.
     """
     try:
-        _patiently(store)
+        _retry_until_deadline(store)
     except VideoError as error:
         raise PermanentError(
             "The provider made it and charged for it, but it could not be stored, and is lost. "
@@ -290,7 +300,7 @@ def keep(store: Callable[[], None], cost: Cost) -> None:
         ) from error
 
 
-def _patiently(store: Callable[[], None]) -> None:
+def _retry_until_deadline(store: Callable[[], None]) -> None:
     """Store something again and again, for as long as a failover takes; raises the last error."""
     Retrying(
         retry=retry_if_exception_type(TransientError),
@@ -300,7 +310,7 @@ def _patiently(store: Callable[[], None]) -> None:
     )(store)
 
 
-def _end_of(error: VideoError) -> str:
+def _end_state(error: VideoError) -> str:
     """Return the state of an attempt whose call ended in the error."""
     definite = isinstance(error, NotAccepted | PermanentError)
     if not definite or isinstance(error, OutcomeUnknown) or _may_be_contradicted(error):
@@ -317,7 +327,7 @@ def _latest(cursor: Cursor, charge: Charge) -> Attempt | None:
     """
     before = attempts.latest(cursor, charge.step, paid=charge.model.is_paid)
     if before and before.state == "unknown" and before.code == NotAccepted.code:
-        attempts.ended(cursor, before, "refused", NotAccepted.code)
+        attempts.mark_ended(cursor, before, "refused", NotAccepted.code)
         before = attempts.latest(cursor, charge.step, paid=charge.model.is_paid)
     return before
 
@@ -347,7 +357,7 @@ def _may_resubmit(cursor: Cursor, charge: Charge, before: Attempt | None) -> boo
     return not attempts.is_made_again_in(cursor, before, charge.run_id)
 
 
-def _parked(charge: Charge, before: Attempt, code: str) -> OutcomeUnknown:
+def _outcome_unknown(charge: Charge, before: Attempt, code: str) -> OutcomeUnknown:
     """Say why the call `before` is not made again by itself; it may be another provider's."""
     lost = code == _ID_LOST
     became = (
@@ -363,5 +373,5 @@ def _parked(charge: Charge, before: Attempt, code: str) -> OutcomeUnknown:
     )
 
 
-def _busy() -> NotAccepted:
+def _other_worker() -> NotAccepted:
     return NotAccepted("Another worker is at the same step.", code="step.busy", retry_after=10)

@@ -12,7 +12,7 @@ from common.application.billing.charge import Charge
 from common.aws.log import logger
 from common.aws.tracing import MetricUnit, metrics
 from common.database import Cursor, Database, provider_queue, provider_slots, runs
-from common.database.provider_queue import Ahead
+from common.database.provider_queue import QueueDepth
 from common.domain.errors import NotAccepted, ProviderRefused, VideoError, Waiting
 from common.domain.provider_limits import MINUTE_SECONDS, Limit, seconds_until_free
 
@@ -43,14 +43,14 @@ _USED_UP = {
 }
 
 
-def take_turn(cursor: Cursor, charge: Charge) -> None:
+def acquire_slot(cursor: Cursor, charge: Charge) -> None:
     """Return if the call may be made now; until the commit nobody else may take the place.
 
     Raises NotAccepted, with a guess when there will be a place.
     """
     model = charge.model
     closed_seconds = provider_slots.lock(cursor, model)
-    before = provider_queue.ahead(cursor, charge.step, charge.run_id, model)
+    before = provider_queue.queue_depth(cursor, charge.step, charge.run_id, model)
     if closed_seconds:
         raise NotAccepted(
             f"{model.provider} asked for a pause; calls go on when it is over.",
@@ -58,17 +58,17 @@ def take_turn(cursor: Cursor, charge: Charge) -> None:
             retry_after=closed_seconds,
         )
     for limit in charge.limits:
-        held = provider_slots.held(cursor, model, limit)
+        held = provider_slots.active_slots(cursor, model, limit)
         turn = provider_slots.typical_seconds(cursor, model) if limit.of_jobs else MINUTE_SECONDS
         due, all_before = _sizes(limit, before)
         asked = min(_size(limit, charge.pictures), limit.most)
         if seconds_until_free(held, limit.most, due + asked, turn):
             seconds = seconds_until_free(held, limit.most, all_before + asked, turn)
-            raise _no_place(charge, limit, seconds)
+            raise _no_free_slot(charge, limit, seconds)
     provider_queue.pause(cursor, charge.step)
 
 
-def note(database: Database, charge: Charge, error: NotAccepted) -> VideoError:
+def enqueue(database: Database, charge: Charge, error: NotAccepted) -> VideoError:
     """Write down that the step waits, and return what to raise: Waiting, or why it gave up."""
     step, run_id = charge.step, charge.run_id
     code = {_LIMIT: _LIMIT, "step.busy": WORKER}.get(error.error_code, BUSY)
@@ -81,7 +81,7 @@ def note(database: Database, charge: Charge, error: NotAccepted) -> VideoError:
             seconds = error.retry_after
         else:
             seconds = _seconds(code, error.retry_after, rounds)
-        is_new = provider_queue.wait(
+        is_new = provider_queue.enqueue(
             cursor,
             step,
             run_id,
@@ -111,13 +111,13 @@ def _size(limit: Limit, pictures: int) -> int:
     return pictures if limit.counts == "images_per_minute" else 1
 
 
-def _sizes(limit: Limit, before: Ahead) -> tuple[int, int]:
+def _sizes(limit: Limit, before: QueueDepth) -> tuple[int, int]:
     if limit.counts == "images_per_minute":
         return before.due_pictures, before.pictures
     return before.due_calls, before.calls
 
 
-def _no_place(charge: Charge, limit: Limit, seconds: float) -> NotAccepted:
+def _no_free_slot(charge: Charge, limit: Limit, seconds: float) -> NotAccepted:
     model = charge.model
     words = _USED_UP[limit.counts].format(
         most=limit.most, provider=model.provider, model=model.model

@@ -8,7 +8,7 @@ the transform adds (ISO/IEC 14496-3, 4.6.11).
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from common.media.mp4.boxes import Unreadable
+from common.media.mp4.boxes import NotConcatenable
 
 HEAD_BYTES = 7
 _LOW_COMPLEXITY = 2
@@ -40,9 +40,9 @@ class Setup:
         bits = int.from_bytes(config[:2], "big")
         setup = cls(bits >> 7 & 15, bits >> 3 & 15)
         if len(config) < 2 or bits >> 11 != _LOW_COMPLEXITY or bits & 7:
-            raise Unreadable("has sound other than plain AAC-LC")
+            raise NotConcatenable("has sound other than plain AAC-LC")
         if setup.rate >= len(_RATES) or not 1 <= setup.channels <= 7:
-            raise Unreadable("has sound of an unusual rate or channels")
+            raise NotConcatenable("has sound of an unusual rate or channels")
         return setup
 
     @property
@@ -89,7 +89,7 @@ def frames(data: bytes) -> Iterator[tuple[int, int]]:
         head = int.from_bytes(data[place : place + HEAD_BYTES], "big")
         size = head >> 13 & 0x1FFF
         if head >> 40 != 0xFFF1 or size <= HEAD_BYTES or place + size > len(data):
-            raise Unreadable("has sound that was encoded unusually")
+            raise NotConcatenable("has sound that was encoded unusually")
         yield place + HEAD_BYTES, size - HEAD_BYTES
         place += size
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.media.mp4 import sample_entry
-from common.media.mp4.boxes import Unreadable
-from common.media.mp4.movie import AAC_SAMPLES, Movie, Sound
+from common.media.mp4.boxes import NotConcatenable
+from common.media.mp4.movie import AAC_SAMPLES, AudioTrack, Movie
 
 _MOST_PRIMING = 4 * AAC_SAMPLES
 _COARSEST = 24_000  # Hz; half a packet of less would be more than 25 ms
@@ -37,7 +37,7 @@ Silence = Callable[[], Packet]
 
 
 @dataclass(frozen=True, slots=True)
-class Strip:
+class AudioSpan:
     """A clip's packets on the grid: the first one stands at place `begin`, and silence around.
 
     Between `start` and `end`, in sound samples of the grid, the clip has pictures and is heard.
@@ -72,15 +72,15 @@ class Joint:
     """Where one clip's sound ends and another one's begins: the first place of the second."""
 
     place: int
-    before: Strip
-    after: Strip
+    before: AudioSpan
+    after: AudioSpan
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class AudioRow:
     """A sound track to be: its packets, those of clip k from line k to line k + 1."""
 
-    entry: sample_entry.Sound
+    entry: sample_entry.AudioSampleEntry
     packets: Sequence[Packet]
     lines: Sequence[int]
     priming: int  # sound samples before the first one that is heard
@@ -91,12 +91,14 @@ class Row:
         return (place * AAC_SAMPLES - self.priming) / self.entry.rate
 
 
-def kind(sound: Sound) -> tuple[bytes, int, int]:
+def kind(sound: AudioTrack) -> tuple[bytes, int, int]:
     """Return what must be the same for packets to stand in one row."""
     return sound.entry.config, sound.entry.rate, sound.entry.channels
 
 
-def lay(movies: Sequence[Movie | None], times: Sequence[Fraction], silence: Silence) -> Row:
+def interleave(
+    movies: Sequence[Movie | None], times: Sequence[Fraction], silence: Silence
+) -> AudioRow:
     """Lay the sound of each clip, or silence, from the moment of its first picture on.
 
     `times` are the starts of the clips in the cut, in seconds, and its end. Raises Unreadable for
@@ -105,7 +107,7 @@ def lay(movies: Sequence[Movie | None], times: Sequence[Fraction], silence: Sile
     heard = [movie.sound for movie in movies if movie is not None and movie.sound is not None]
     model = heard[0]
     if any(kind(sound) != kind(model) for sound in heard) or model.rate < _COARSEST:
-        raise Unreadable("has sound of another kind than the other clips")
+        raise NotConcatenable("has sound of another kind than the other clips")
     # The first clip's own priming makes the grid, so that its sound is exactly where it was.
     early = max(0, -round(_shift(movies[0]) * model.rate))
     priming = early if early <= _MOST_PRIMING else early % AAC_SAMPLES + AAC_SAMPLES
@@ -123,8 +125,8 @@ def lay(movies: Sequence[Movie | None], times: Sequence[Fraction], silence: Sile
             heard_from = max(heard_from, movie.sound.start - movie.pictures.first)
             heard_to = min(heard_to, movie.sound.end - movie.pictures.first)
         from_here, to_here = (zero + round(at * model.rate) for at in (heard_from, heard_to))
-        strips.append(Strip(movie, begin, from_here, to_here, silence))
-    return Row(
+        strips.append(AudioSpan(movie, begin, from_here, to_here, silence))
+    return AudioRow(
         entry=model.entry,
         packets=[
             packet
@@ -140,12 +142,14 @@ def lay(movies: Sequence[Movie | None], times: Sequence[Fraction], silence: Sile
     )
 
 
-def whole(packets: Sequence[Packet], sound: sample_entry.Sound, times: Sequence[Fraction]) -> Row:
+def whole(
+    packets: Sequence[Packet], sound: sample_entry.AudioSampleEntry, times: Sequence[Fraction]
+) -> AudioRow:
     """Return the row of sound that was encoded for the whole cut, with one packet of priming."""
     count = len(packets)
     places = [round((time * sound.rate + AAC_SAMPLES) / AAC_SAMPLES) for time in times[1:-1]]
     lines = [0, *(min(place, count) for place in places), count]
-    return Row(sound, packets, lines, AAC_SAMPLES, joints=())
+    return AudioRow(sound, packets, lines, AAC_SAMPLES, joints=())
 
 
 def _shift(movie: Movie | None) -> Fraction:

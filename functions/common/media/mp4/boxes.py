@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 
-class Unreadable(Exception):
+class NotConcatenable(Exception):
     """The file's index is not one that can be joined by its tables; says why, after "it"."""
 
 
@@ -44,7 +44,9 @@ def one(data: bytes, path: bytes, within: Box | None = None) -> Box:
     for name in path.split(b"/"):
         found = [child for child in children(data, box.start, box.end) if child.name == name]
         if len(found) != 1:
-            raise Unreadable(f"has {len(found)} boxes {name.decode('latin-1')!r} where one belongs")
+            raise NotConcatenable(
+                f"has {len(found)} boxes {name.decode('latin-1')!r} where one belongs"
+            )
         box = found[0]
     return box
 
@@ -62,7 +64,7 @@ def full(name: bytes, version: int, flags: int, *parts: bytes) -> bytes:
 
 def _box(head: bytes, start: int, end: int) -> Box:
     if len(head) < 8 or end - start < 8:
-        raise Unreadable("ends within the head of a box")
+        raise NotConcatenable("ends within the head of a box")
     size, name = int.from_bytes(head[:4], "big"), head[4:8]
     body = start + 8
     if size == 1 and len(head) == 16:
@@ -70,5 +72,5 @@ def _box(head: bytes, start: int, end: int) -> Box:
     elif size == 0:
         size = end - start
     if size < body - start or start + size > end:
-        raise Unreadable(f"has a box {name.decode('latin-1')!r} that overhangs")
+        raise NotConcatenable(f"has a box {name.decode('latin-1')!r} that overhangs")
     return Box(name, body, start + size)

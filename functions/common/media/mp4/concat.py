@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.media.mp4 import sample_entry
-from common.media.mp4.audio_track import Row
-from common.media.mp4.boxes import Unreadable
+from common.media.mp4.audio_track import AudioRow
+from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import Movie
 
 _INTERLEAVE_SECONDS = 0.5
@@ -35,7 +35,7 @@ class Sample(NamedTuple):
 class PictureTrack:
     """The picture track of the result, apart from its samples."""
 
-    entry: sample_entry.Visual
+    entry: sample_entry.VideoSampleEntry
     scale: int
     step: int
     shown: Sequence[int]  # the order of showing, by sample
@@ -48,11 +48,11 @@ class PictureTrack:
 
 
 @dataclass(frozen=True, slots=True)
-class Splice:
+class Concatenation:
     """All that is to be written: two tracks, and every sample in the order of the file."""
 
     pictures: PictureTrack
-    sound: Row | None
+    sound: AudioRow | None
     samples: Sequence[Sample]
 
     @property
@@ -69,7 +69,7 @@ def starts(movies: Sequence[Movie]) -> list[Fraction]:
     return times
 
 
-def splice(movies: Sequence[Movie], sound: Row | None) -> Splice:
+def concatenate(movies: Sequence[Movie], sound: AudioRow | None) -> Concatenation:
     """Plan the result of joining the pictures of the movies, with a row of sound beside them.
 
     Raises Unreadable, with the reason, if they cannot be joined.
@@ -79,7 +79,7 @@ def splice(movies: Sequence[Movie], sound: Row | None) -> Splice:
     for track in tracks[1:]:
         joined = together(visual, track.entry)
         if joined is None or track.rate != first.rate:
-            raise Unreadable("does not match the other clips")
+            raise NotConcatenable("does not match the other clips")
         visual = joined
     shown: list[int] = []
     keys: list[int] = []
@@ -92,10 +92,12 @@ def splice(movies: Sequence[Movie], sound: Row | None) -> Splice:
         shown += [before + place for place in movie.pictures.shown]
         keys += [before + place for place in movie.pictures.keys]
         samples += _arranged(seen, heard)
-    return Splice(PictureTrack(visual, first.scale, first.step, shown, keys), sound, samples)
+    return Concatenation(PictureTrack(visual, first.scale, first.step, shown, keys), sound, samples)
 
 
-def together(one: sample_entry.Visual, other: sample_entry.Visual) -> sample_entry.Visual | None:
+def together(
+    one: sample_entry.VideoSampleEntry, other: sample_entry.VideoSampleEntry
+) -> sample_entry.VideoSampleEntry | None:
     """Return an entry that serves both, or None if there is none."""
     if one == other:
         return one
@@ -115,7 +117,7 @@ def _pictures(movie: Movie, before: int) -> list[Sample]:
     ]
 
 
-def _packets(row: Row, start: int, end: int) -> list[Sample]:
+def _packets(row: AudioRow, start: int, end: int) -> list[Sample]:
     return [
         Sample(packet.path, packet.offset, packet.size, 1, row.seconds(place))
         for place, packet in enumerate(row.packets[start:end], start)

@@ -9,8 +9,8 @@ from fractions import Fraction
 from itertools import groupby
 
 from common.media.mp4 import boxes
-from common.media.mp4.audio_track import Row
-from common.media.mp4.concat import PictureTrack, Sample, Splice
+from common.media.mp4.audio_track import AudioRow
+from common.media.mp4.concat import Concatenation, PictureTrack, Sample
 from common.media.mp4.movie import AAC_SAMPLES
 
 _FTYP = boxes.make(b"ftyp", b"isom", struct.pack(">I", 0x200), b"isomiso2mp41")
@@ -32,7 +32,7 @@ class _Chunks:
     counts: Sequence[int]  # samples in each chunk
 
 
-def front(splice: Splice) -> bytes:
+def file_header(splice: Concatenation) -> bytes:
     """Return everything before the first sample: the index, and the head of `mdat`."""
     body = sum(sample.size for sample in splice.samples)
     wide = body > _WIDEST
@@ -64,7 +64,7 @@ def _chunks(samples: Iterable[Sample]) -> Sequence[_Chunks]:
     return [_Chunks(*columns) for columns in zip(sizes, places, counts, strict=True)]
 
 
-def _moov(splice: Splice, chunks: Sequence[_Chunks], start: int, wide: bool) -> bytes:
+def _moov(splice: Concatenation, chunks: Sequence[_Chunks], start: int, wide: bool) -> bytes:
     pictures, sound = splice.pictures, splice.sound
     length = len(pictures.shown) * pictures.step
     traks = [_picture_trak(pictures, chunks[0], start, wide)]
@@ -113,7 +113,7 @@ def _picture_trak(track: PictureTrack, chunks: _Chunks, start: int, wide: bool) 
 
 
 def _sound_trak(
-    track: Row, chunks: _Chunks, shown: int, movie_scale: int, start: int, wide: bool
+    track: AudioRow, chunks: _Chunks, shown: int, movie_scale: int, start: int, wide: bool
 ) -> bytes:
     tables = [
         boxes.full(b"stsd", 0, 0, struct.pack(">I", 1), track.entry.packed),

@@ -13,7 +13,7 @@ from typing import Any
 
 from common.domain.errors import MediaError
 from common.media.mp4 import boxes, sample_entry
-from common.media.mp4.boxes import Box, Unreadable
+from common.media.mp4.boxes import Box, NotConcatenable
 
 _MOST_INDEX_BYTES = 16 * 1024 * 1024
 _MOST_SAMPLES = 250_000
@@ -33,14 +33,14 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class VideoTrack:
     """A picture track with one picture every `step` ticks, `scale` ticks a second.
 
     `shown` is when each sample is shown, counted in pictures from the first one shown; `first` is
     where that one stands on the clock that it shares with the sound, in seconds.
     """
 
-    entry: sample_entry.Visual
+    entry: sample_entry.VideoSampleEntry
     samples: Samples
     scale: int
     step: int
@@ -60,14 +60,14 @@ class Pictures:
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class AudioTrack:
     """A track of AAC packets of 1,024 sound samples.
 
     `first` is where the first one of the first packet stands on the clock that it shares with the
     pictures, in seconds; `start` and `end` enclose what is heard of it.
     """
 
-    entry: sample_entry.Sound
+    entry: sample_entry.AudioSampleEntry
     samples: Samples
     first: Fraction
     start: Fraction
@@ -84,14 +84,14 @@ class Movie:
     """One MP4 file: its pictures and, if it has any, its sound."""
 
     path: Path
-    pictures: Pictures
-    sound: Sound | None
+    pictures: VideoTrack
+    sound: AudioTrack | None
 
 
 AAC_SAMPLES = 1024
 
 
-class SeveralTracks(Unreadable):
+class SeveralTracks(NotConcatenable):
     """The file has several tracks of pictures or of sound: it must be said which are meant."""
 
 
@@ -109,10 +109,10 @@ def read(path: Path, tracks: Container[int] | None = None) -> Movie:
     size = path.stat().st_size
     with path.open("rb") as file:
         if file.read(8)[4:] != b"ftyp":
-            raise Unreadable("is not an MP4 file")
+            raise NotConcatenable("is not an MP4 file")
         try:
             outer = list(boxes.top_level(file, size))
-        except Unreadable as cut:
+        except NotConcatenable as cut:
             raise MediaError(f"It is cut short: it {cut}.") from cut
         index = [box for box in outer if box.name == b"moov"]
         if len(index) != 1 or index[0].end - index[0].start > _MOST_INDEX_BYTES:
@@ -121,7 +121,7 @@ def read(path: Path, tracks: Container[int] | None = None) -> Movie:
         moov = file.read(index[0].end - index[0].start)
     inside = list(boxes.children(moov))
     if any(box.name == b"mvex" for box in inside):
-        raise Unreadable("is in fragments")
+        raise NotConcatenable("is in fragments")
     head = boxes.one(moov, b"mvhd")
     movie_scale = _clock(moov, head)[0]
     found: dict[bytes, list[Box]] = {_PICTURES: [], _SOUND: []}
@@ -129,7 +129,7 @@ def read(path: Path, tracks: Container[int] | None = None) -> Movie:
         if box.name == b"trak" and (tracks is None or _id(moov, box) in tracks):
             found.setdefault(_handler(moov, box), []).append(box)
     if not found[_PICTURES]:
-        raise Unreadable("has no track of pictures")
+        raise NotConcatenable("has no track of pictures")
     if len(found[_PICTURES]) > 1 or len(found[_SOUND]) > 1:
         raise SeveralTracks("has more than one track of pictures or of sound")
     pictures = _Track(moov, found[_PICTURES][0], movie_scale, size).pictures()
@@ -149,10 +149,10 @@ class _Track:
         self._scale, self._length = _clock(moov, boxes.one(moov, b"mdia/mdhd", box))
         self._refuse_foreign_data()
 
-    def pictures(self) -> Pictures:
+    def pictures(self) -> VideoTrack:
         head = self._body(boxes.one(self._moov, b"tkhd", self._box))
         if head[-44:-8] != _UPRIGHT:
-            raise Unreadable("is turned or scaled by its display matrix")
+            raise NotConcatenable("is turned or scaled by its display matrix")
         samples = self._samples()
         step = self._step(len(samples))
         shown, least = self._shown(len(samples), step)
@@ -160,14 +160,14 @@ class _Track:
         keys = self._keys(len(samples))
         visual = sample_entry.visual(self._body(boxes.one(self._moov, b"stsd", self._table)))
         first = Fraction(start, self._scale)
-        return Pictures(visual, samples, self._scale, step, shown, keys, first)
+        return VideoTrack(visual, samples, self._scale, step, shown, keys, first)
 
-    def sound(self) -> Sound:
+    def sound(self) -> AudioTrack:
         sound = sample_entry.sound(self._body(boxes.one(self._moov, b"stsd", self._table)))
         samples = self._samples()
         deltas = {delta for _, delta in self._runs(b"stts", ">II")[:-1]}
         if deltas - {AAC_SAMPLES} or self._scale != sound.rate:
-            raise Unreadable("has sound other than AAC with 1,024 samples a packet")
+            raise NotConcatenable("has sound other than AAC with 1,024 samples a packet")
         first = Fraction(self._start(0, None), self._scale)
         start, end = (
             max(first, Fraction(0)),
@@ -177,7 +177,7 @@ class _Track:
             # The last edit is the one that is not empty.
             start = Fraction(sum(edit[0] for edit in edits[:-1]), self._movie_scale)
             end = min(end, start + Fraction(edits[-1][0], self._movie_scale))
-        return Sound(sound, samples, first, start, end)
+        return AudioTrack(sound, samples, first, start, end)
 
     def _refuse_foreign_data(self) -> None:
         """The media must lie in this file: every data reference says "here" (flag 1)."""
@@ -204,9 +204,9 @@ class _Track:
             offsets.extend(starts[:-1])
             place += count
         if place != len(sizes):
-            raise Unreadable("has tables that contradict each other")
+            raise NotConcatenable("has tables that contradict each other")
         if not all(map(lt, offsets, offsets[1:])):
-            raise Unreadable("keeps its samples out of order")
+            raise NotConcatenable("keeps its samples out of order")
         return Samples(sizes, offsets)
 
     def _sizes(self) -> Sequence[int]:
@@ -220,10 +220,10 @@ class _Track:
         rows = self._runs(b"stsc", ">III")
         ends = [row[0] for row in rows[1:]] + [chunks + 1]
         if not rows or rows[0][0] != 1 or any(a >= b for a, b in pairwise([r[0] for r in rows])):
-            raise Unreadable("has tables that contradict each other")
+            raise NotConcatenable("has tables that contradict each other")
         for (first, count, described), end in zip(rows, ends, strict=True):
             if described != 1 or not 0 < count <= samples or end > chunks + 1:
-                raise Unreadable("has tables that contradict each other")
+                raise NotConcatenable("has tables that contradict each other")
             for _ in range(first, end):
                 yield count
 
@@ -234,12 +234,12 @@ class _Track:
         if counted > _MOST_SAMPLES:
             raise MediaError(f"It has time stamps for {counted} samples, of {samples} that it has.")
         if counted != samples:
-            raise Unreadable("has tables that contradict each other")
+            raise NotConcatenable("has tables that contradict each other")
         step = int(rows[0][1])
         # What follows the last picture is often written as nothing, or as a tick.
         last_may_differ = len(rows) == 2 and rows[1][0] == 1 and rows[1][1] <= step
         if step < 1 or (len(rows) > 1 and not last_may_differ):
-            raise Unreadable("has a varying frame rate")
+            raise NotConcatenable("has a varying frame rate")
         return step
 
     def _shown(self, samples: int, step: int) -> tuple[Sequence[int], int]:
@@ -250,15 +250,15 @@ class _Track:
         shifts: list[int] = []
         for count, shift in _rows(raw, ">Ii"):
             if len(shifts) + count > samples:
-                raise Unreadable("has tables that contradict each other")
+                raise NotConcatenable("has tables that contradict each other")
             shifts.extend([shift] * count)
         if len(shifts) != samples:
-            raise Unreadable("has tables that contradict each other")
+            raise NotConcatenable("has tables that contradict each other")
         times = [place * step + shift for place, shift in enumerate(shifts)]
         least = min(times)
         shown = [(time - least) // step for time in times]
         if sorted(times) != list(range(least, least + samples * step, step)):
-            raise Unreadable("has a varying frame rate")
+            raise NotConcatenable("has a varying frame rate")
         return shown, least
 
     def _start(self, least: int, length: int | None) -> int:
@@ -271,7 +271,7 @@ class _Track:
         if edits and edits[0][1] == -1:
             empty = edits.pop(0)[0] * self._scale // self._movie_scale
         if len(edits) > 1 or any(rate != 0x10000 for _, _, rate in edits):
-            raise Unreadable("has an edit list of several parts")
+            raise NotConcatenable("has an edit list of several parts")
         if not edits:
             return empty + least
         duration, media_time, _ = edits[0]
@@ -279,7 +279,7 @@ class _Track:
             whole = duration * self._scale // self._movie_scale
             rounding = self._scale // self._movie_scale + 1
             if media_time > least or 0 < whole + rounding < length - max(0, media_time - least):
-                raise Unreadable("has an edit list that cuts pictures off")
+                raise NotConcatenable("has an edit list that cuts pictures off")
         return empty + least - media_time
 
     def _edits(self) -> list[tuple[int, int, int]]:
@@ -295,7 +295,7 @@ class _Track:
             return range(samples)
         keys = [number - 1 for number in _numbers("I", raw[8:], int.from_bytes(raw[4:8], "big"))]
         if not keys or keys[0] != 0 or keys[-1] >= samples:
-            raise Unreadable("does not begin with a key picture")
+            raise NotConcatenable("does not begin with a key picture")
         return keys
 
     def _maybe(self, name: bytes) -> bytes | None:
@@ -323,7 +323,7 @@ def _check_rows(count: int, size: int, there: int) -> None:
     if count > _MOST_SAMPLES or count * size > there:
         raise MediaError(f"It has a table of {count} rows that is not all there, or too long.")
     if not count:
-        raise Unreadable("has an empty table")
+        raise NotConcatenable("has an empty table")
 
 
 def _numbers(kind: str, raw: bytes, count: int) -> Sequence[int]:
@@ -341,9 +341,9 @@ def _clock(moov: bytes, box: Box) -> tuple[int, int]:
     try:
         scale, length = struct.unpack_from(">IQ" if body[0] else ">II", body, 20 if body[0] else 12)
     except (struct.error, IndexError):
-        raise Unreadable("has a head that is too short") from None
+        raise NotConcatenable("has a head that is too short") from None
     if not 0 < scale <= 10_000_000:
-        raise Unreadable(f"counts {scale} ticks a second")
+        raise NotConcatenable(f"counts {scale} ticks a second")
     return scale, length
 
 

@@ -8,7 +8,7 @@ unit (ISO/IEC 14496-10, 7.4.1). So a hole in a file, or a part that was never wr
 import mmap
 
 from common.domain.errors import MediaError
-from common.media.mp4.boxes import Unreadable
+from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import Movie
 
 _IDR, _PARAMETER_SETS = 5, {7, 8}
@@ -41,6 +41,6 @@ def check(movie: Movie, *, holes: bool) -> None:
                 if kind == _IDR and number == 0:
                     keys += 1
                 if kind in _PARAMETER_SETS and data[start:place] not in avc.sets:
-                    raise Unreadable("changes its encoder set-up on its way")
+                    raise NotConcatenable("changes its encoder set-up on its way")
     if not keys:
-        raise Unreadable("does not begin with a key picture")
+        raise NotConcatenable("does not begin with a key picture")

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from common.media.mp4 import boxes
-from common.media.mp4.boxes import Unreadable
+from common.media.mp4.boxes import NotConcatenable
 
 _VISUAL_BYTES, _AUDIO_BYTES = 78, 28
 # Bit rates are advice, and differ between clips that a decoder cannot tell apart. Square pixels are
@@ -23,7 +23,7 @@ _LONG_SETS = {100, 110, 122, 144}  # profiles whose record goes on after the set
 
 
 @dataclass(frozen=True, slots=True)
-class Visual:
+class VideoSampleEntry:
     """The entry of a picture track. `codec` is its name, such as b"avc1".
 
     `setup` is the decoder set-up: for H.264 it is None, and `avc` has it taken apart.
@@ -148,18 +148,18 @@ class Avc:
                     place += 2 + size
             kinds = [unit[0] & 31 for unit in sets]
             if place > len(body) or kinds != sorted(kinds) or {*kinds} != {_SPS, _PPS}:
-                raise Unreadable("has no usable H.264 parameter sets")
+                raise NotConcatenable("has no usable H.264 parameter sets")
             tail = body[place:] if profile in _LONG_SETS else b""
             record = cls(profile, compatibility, level, (length & 3) + 1, tuple(sets), tail)
             for unit in sets:
                 _number(unit)
         except (struct.error, IndexError):
-            raise Unreadable("has no usable H.264 parameter sets") from None
+            raise NotConcatenable("has no usable H.264 parameter sets") from None
         return record
 
 
 @dataclass(frozen=True, slots=True)
-class Sound:
+class AudioSampleEntry:
     """The entry of a sound track with AAC. `config` is its AudioSpecificConfig."""
 
     config: bytes
@@ -168,11 +168,11 @@ class Sound:
     packed: bytes
 
 
-def visual(data: bytes) -> Visual:
+def visual(data: bytes) -> VideoSampleEntry:
     """Read the one entry of a picture track's `stsd`; raises Unreadable."""
     entry = _only(data)
     if entry.end - entry.start < _VISUAL_BYTES:
-        raise Unreadable("has a sample entry that is too short")
+        raise NotConcatenable("has a sample entry that is too short")
     width, height = struct.unpack_from(">HH", data, entry.start + 24)
     setup, avc, extras = None, None, []
     for child in boxes.children(data, entry.start + _VISUAL_BYTES, entry.end):
@@ -184,33 +184,35 @@ def visual(data: bytes) -> Visual:
         elif child.name not in _ADVICE and not (child.name == b"pasp" and body[:4] == body[4:]):
             extras.append(boxes.make(child.name, body))
     if (entry.name == b"avc1") != (avc is not None) or (avc is None and setup is None):
-        raise Unreadable("has no decoder set-up in its sample entry")
-    return Visual(entry.name, width, height, tuple(sorted(extras)), setup, avc)
+        raise NotConcatenable("has no decoder set-up in its sample entry")
+    return VideoSampleEntry(entry.name, width, height, tuple(sorted(extras)), setup, avc)
 
 
-def sound(data: bytes) -> Sound:
+def sound(data: bytes) -> AudioSampleEntry:
     """Read the one entry of a sound track's `stsd`; raises Unreadable unless it is plain AAC."""
     entry = _only(data)
     if entry.name != b"mp4a" or entry.end - entry.start < _AUDIO_BYTES:
-        raise Unreadable("has sound other than AAC")
+        raise NotConcatenable("has sound other than AAC")
     version, channels = struct.unpack_from(">H6xH", data, entry.start + 8)
     rate = int.from_bytes(data[entry.start + 24 : entry.start + 26], "big")
     if version:
-        raise Unreadable("has a QuickTime sound entry")
+        raise NotConcatenable("has a QuickTime sound entry")
     box = boxes.one(data, b"esds", boxes.Box(b"", entry.start + _AUDIO_BYTES, entry.end))
     esds = data[box.start : box.end]
     config = _audio_config(esds[4:])
     fields = data[entry.start : entry.start + _AUDIO_BYTES]
-    return Sound(config, rate, channels, boxes.make(b"mp4a", fields, boxes.make(b"esds", esds)))
+    return AudioSampleEntry(
+        config, rate, channels, boxes.make(b"mp4a", fields, boxes.make(b"esds", esds))
+    )
 
 
-def sound_of(config: bytes, rate: int, channels: int) -> Sound:
+def sound_of(config: bytes, rate: int, channels: int) -> AudioSampleEntry:
     """Return the entry of sound that was encoded here."""
     fields = struct.pack(">6xH8xHHIHH", 1, channels, 16, 0, rate, 0)
     decoder = bytes((0x40, 0x15)) + bytes(3 + 4 + 4) + _descriptor(5, config)
     stream = struct.pack(">HB", 0, 0) + _descriptor(4, decoder) + _descriptor(6, b"\x02")
     esds = boxes.full(b"esds", 0, 0, _descriptor(3, stream))
-    return Sound(config, rate, channels, boxes.make(b"mp4a", fields, esds))
+    return AudioSampleEntry(config, rate, channels, boxes.make(b"mp4a", fields, esds))
 
 
 def _descriptor(tag: int, body: bytes) -> bytes:
@@ -220,7 +222,7 @@ def _descriptor(tag: int, body: bytes) -> bytes:
 def _only(data: bytes) -> boxes.Box:
     entries = list(boxes.children(data, 8))
     if len(entries) != 1 or int.from_bytes(data[4:8], "big") != 1:
-        raise Unreadable(f"has {len(entries)} sample entries in a track")
+        raise NotConcatenable(f"has {len(entries)} sample entries in a track")
     return entries[0]
 
 
@@ -240,7 +242,7 @@ class _Bits:
         while not self._take(1):
             zeros += 1
             if zeros > 16:
-                raise Unreadable("has a parameter set that cannot be read")
+                raise NotConcatenable("has a parameter set that cannot be read")
         return (1 << zeros) - 1 + self._take(zeros)
 
     def _take(self, count: int) -> int:
@@ -277,10 +279,10 @@ def _audio_config(data: bytes) -> bytes:
             place += 3  # the id and flags; optional fields are not written by anybody
         elif tag == 4:
             if data[place : place + 1] != b"\x40":
-                raise Unreadable("has sound other than AAC")
+                raise NotConcatenable("has sound other than AAC")
             place += 13
         elif tag == 5:
             return data[place : place + size]
         else:
             place += size
-    raise Unreadable("has no set-up for its sound")
+    raise NotConcatenable("has no set-up for its sound")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from common.media.mp4 import moov
-from common.media.mp4.concat import Sample, Splice
+from common.media.mp4.concat import Concatenation, Sample
 
 _HASH_BYTES = 4 * 1024 * 1024
 
@@ -24,13 +24,13 @@ class _Run:
     end: int
 
 
-def write(splice: Splice, target: Path, verify: Callable[[], None] = lambda: None) -> str:
+def write(splice: Concatenation, target: Path, verify: Callable[[], None] = lambda: None) -> str:
     """Write the file; return its SHA-256 in hexadecimal digits.
 
     Taking that takes longer than copying. So `verify` is called when all bytes are there, and the
     last of them are still being hashed; what it raises is raised.
     """
-    front = moov.front(splice)
+    front = moov.file_header(splice)
     with ExitStack() as opened, target.open("wb") as out, ThreadPoolExecutor(1) as pool:
         digest = opened.enter_context(closing(_Digest(target)))
         out.write(front)

@@ -6,7 +6,7 @@ import warnings
 from PIL import Image, UnidentifiedImageError
 
 from common.domain.errors import MediaError
-from common.domain.video import Cost, Picture
+from common.domain.video import Cost, EncodedImage
 from common.media import images
 
 _LONGEST = 3  # what is longer than 3:1 counts as if it were 3:1 (`models.input_picture_tokens`)
@@ -14,7 +14,7 @@ _LONGEST = 3  # what is longer than 3:1 counts as if it were 3:1 (`models.input_
 Image.preinit()  # loads its formats now, not while an answer that was paid for waits
 
 
-def sent(picture: Picture, size: tuple[int, int]) -> Picture:
+def sent(picture: EncodedImage, size: tuple[int, int]) -> EncodedImage:
     """Return a picture to follow, with no more pixels than the one that is made of it.
 
     More would cost more, by its tokens, and could not be seen.
@@ -33,10 +33,10 @@ def sent(picture: Picture, size: tuple[int, int]) -> Picture:
     )
     out = io.BytesIO()
     smaller.save(out, "PNG")
-    return Picture(out.getvalue(), "image/png")
+    return EncodedImage(out.getvalue(), "image/png")
 
 
-def checked(data: bytes, size: tuple[int, int], cost: Cost) -> Picture:
+def checked(data: bytes, size: tuple[int, int], cost: Cost) -> EncodedImage:
     """Return what was painted if it is a whole PNG of that size.
 
     Raises MediaError (`image.unusable`), which carries what the picture cost.
@@ -52,7 +52,7 @@ def checked(data: bytes, size: tuple[int, int], cost: Cost) -> Picture:
         raise _unusable("is not a whole PNG", cost) from None
     if found != size:
         raise _unusable(f"is {found[0]}x{found[1]}, not {size[0]}x{size[1]}", cost)
-    return Picture(data, "image/png")
+    return EncodedImage(data, "image/png")
 
 
 def _unusable(how: str, cost: Cost) -> MediaError:

@@ -37,7 +37,7 @@ class OpenAIImage:
     def __init__(self, context: ProviderContext) -> None:
         self._client = _openai.Client(context, "images")
 
-    def paint(self, request: ImageRequest) -> ImageResult:
+    def generate_image(self, request: ImageRequest) -> ImageResult:
         """Return the picture, by exactly one call."""
         model = models.find("image", "openai", request.model)
         ratio = _ratio(model, request.size)

@@ -13,7 +13,7 @@ from string import Template
 
 from common.domain.narration import words_for
 from common.domain.styles import Mood, Style
-from common.domain.video import Picture
+from common.domain.video import EncodedImage
 from common.providers import StoryRequest
 
 MOST_CHARACTERS = 6
@@ -104,8 +104,8 @@ def frame(picture: str, style: Style, mood: Mood) -> str:
 def image(
     prompt: str,
     size: tuple[int, int],
-    reference: Picture | None,
-    anchor: Picture | None,
+    reference: EncodedImage | None,
+    anchor: EncodedImage | None,
     limit: int | None = None,
 ) -> str:
     """Return the prompt of one call of an image model, of at most `limit` characters.

@@ -107,7 +107,7 @@ def _audio(body: dict[str, Any], cost: Cost) -> _Audio:
         raise vendor_errors.unknown(_openai.VENDOR)
     choice = choices[0]
     if choice.finish_reason == "content_filter":
-        vendor_errors.note(_openai.VENDOR, 200, choice.finish_reason, body.get("id"))
+        vendor_errors.log_vendor_error(_openai.VENDOR, 200, choice.finish_reason, body.get("id"))
         raise vendor_errors.refused(_openai.VENDOR, "safety.output", billed=True, cost=cost)
     if choice.message.refusal:
         raise vendor_errors.refused(_openai.VENDOR, "safety.input", billed=True, cost=cost)

@@ -8,7 +8,7 @@ import unicodedata
 from common.domain.errors import MediaError
 from common.domain.narration import FASTEST, room
 from common.domain.video import Cost
-from common.media.wav import Sound, read_wav
+from common.media.wav import PcmAudio, read_wav
 from common.providers import SpeechRequest
 
 # Of 32,768; the noise of a quiet recording is below.
@@ -17,7 +17,7 @@ _SILENT = 200
 _LIKE = 0.8
 
 
-def checked(data: bytes, request: SpeechRequest, cost: Cost) -> Sound:
+def checked(data: bytes, request: SpeechRequest, cost: Cost) -> PcmAudio:
     """Return the sound of a WAV file that holds speech of a usable length.
 
     Raises MediaError (`speech.unusable`, `speech.too_long`), which carries what it cost.
@@ -65,7 +65,7 @@ def _letters(text: str) -> str:
     return "".join(character for character in plain if character.isalnum())
 
 
-def _loudest(sound: Sound) -> int:
+def _loudest(sound: PcmAudio) -> int:
     samples = array.array("h", sound.samples)
     if sys.byteorder == "big":
         samples.byteswap()

@@ -25,7 +25,7 @@ class OpenAISpeech:
     def __init__(self, context: ProviderContext) -> None:
         self._client = _openai.Client(context, *_RESOURCES)
 
-    def speak(self, request: SpeechRequest) -> SpeechResult:
+    def synthesize(self, request: SpeechRequest) -> SpeechResult:
         """Return the text as spoken, word for word.
 
         Raises MediaError (`speech.unusable`, `speech.not_the_text`), which carries what it cost.

@@ -67,11 +67,11 @@ def read(body: dict[str, Any], model: Model, expected: Cost) -> Written:
     reason = response.incomplete_details.reason if response.incomplete_details else None
     if response.status == "incomplete":
         if reason == "content_filter":
-            vendor_errors.note(_openai.VENDOR, 200, reason, body.get("id"))
+            vendor_errors.log_vendor_error(_openai.VENDOR, 200, reason, body.get("id"))
             raise _refused("safety.output", cost)
         return Written(None, cost)
     code = response.error.code if response.error else None
-    vendor_errors.note(_openai.VENDOR, 200, code or response.status, body.get("id"))
+    vendor_errors.log_vendor_error(_openai.VENDOR, 200, code or response.status, body.get("id"))
     if response.status == "failed":
         raise _of_failure(code, told)
     raise vendor_errors.unknown(_openai.VENDOR)

@@ -62,8 +62,8 @@ class RunwayApi:
             return None
         task = answer.json()
         if answer.status != 200 or "status" not in task:
-            vendor_errors.note(VENDOR, answer.status)
-            raise vendor_errors.of_free(VENDOR, answer.status, answer.headers)
+            vendor_errors.log_vendor_error(VENDOR, answer.status)
+            raise vendor_errors.from_status(VENDOR, answer.status, answer.headers)
         return task
 
     def delete(self, task_id: str) -> bool:
@@ -121,7 +121,9 @@ class RunwayApi:
         issues = body.get("issues")
         first = issues[0] if isinstance(issues, list) and issues else {}
         code = first.get("code") if isinstance(first, Mapping) else None
-        vendor_errors.note(VENDOR, answer.status, code, answer.headers.get("x-request-id"))
+        vendor_errors.log_vendor_error(
+            VENDOR, answer.status, code, answer.headers.get("x-request-id")
+        )
         if answer.status == 400 and not issues and _OUT_OF_CREDITS in str(body.get("error")):
             return vendor_errors.refused(VENDOR, "provider.credits", billed=False)
         if answer.status == 400 and _names_the_model(issues):
@@ -132,7 +134,9 @@ class RunwayApi:
 
     @staticmethod
     def _of_status(answer: Answer) -> VideoError:
-        return vendor_errors.of_paid(VENDOR, answer.status, answer.headers, vendor_statuses.RUNWAY)
+        return vendor_errors.from_paid_status(
+            VENDOR, answer.status, answer.headers, vendor_statuses.RUNWAY
+        )
 
     def _day_is_used_up(self, model: str) -> bool:
         """Ask which of the two a 429 is: a burst, or the model's daily limit (24 h, rolling)."""
@@ -153,8 +157,8 @@ class RunwayApi:
         except (http.NotSent, http.NoAnswer):
             raise vendor_errors.transient(VENDOR) from None
         if answer.status in (401, 403) or answer.status >= 500:
-            vendor_errors.note(VENDOR, answer.status)
-            raise vendor_errors.of_free(VENDOR, answer.status, answer.headers)
+            vendor_errors.log_vendor_error(VENDOR, answer.status)
+            raise vendor_errors.from_status(VENDOR, answer.status, answer.headers)
         return answer
 
     def _call(

@@ -5,14 +5,14 @@ import io
 
 from PIL import Image, ImageOps
 
-from common.domain.video import Picture
+from common.domain.video import EncodedImage
 from common.media import images
 
 MOST_DATA_URI_CHARACTERS = 5_242_880
 _WIDEST = 2
 
 
-def within_ratio(picture: Picture, size: tuple[int, int]) -> Picture:
+def within_ratio(picture: EncodedImage, size: tuple[int, int]) -> EncodedImage:
     """Return the picture, made higher if it is wider than 2:1, which Runway refuses.
 
     Clips may be wider (1584:672). Runway cuts a picture from its centre to the ratio of the clip,
@@ -29,10 +29,10 @@ def within_ratio(picture: Picture, size: tuple[int, int]) -> Picture:
     outer.paste(ImageOps.flip(inner.crop((0, height - strip, width, height))), (0, strip + height))
     out = io.BytesIO()
     outer.save(out, "PNG")
-    return Picture(out.getvalue(), "image/png")
+    return EncodedImage(out.getvalue(), "image/png")
 
 
-def data_uri(picture: Picture) -> str | None:
+def data_uri(picture: EncodedImage) -> str | None:
     """Return the picture as a data URI, or None if that is longer than Runway takes."""
     encoded = base64.b64encode(picture.data).decode("ascii")
     uri = f"data:{picture.media_type};base64,{encoded}"

@@ -50,7 +50,7 @@ def state(task: Mapping[str, Any], usd_per_credit: Decimal) -> JobState:
     """Return the state of a task. One with a status that is new to us is still running."""
     status = _STATUSES.get(str(task.get("status")), JobStatus.RUNNING)
     if not is_known(task):
-        vendor_errors.note(VENDOR, 200, task.get("status"), task.get("id"))
+        vendor_errors.log_vendor_error(VENDOR, 200, task.get("status"), task.get("id"))
     throttled = status is JobStatus.THROTTLED
     found = JobState(
         status=status,
@@ -101,7 +101,7 @@ def _ended(found: JobState, failure: JobFailure) -> JobState:
 
 def _failure(task: Mapping[str, Any]) -> JobFailure:
     code = task.get("failureCode")
-    vendor_errors.note(VENDOR, 200, code, task.get("id"))
+    vendor_errors.log_vendor_error(VENDOR, 200, code, task.get("id"))
     if not isinstance(code, str) or not code:
         return _of_code("provider.internal")
     for beginning, own in _FAILURES:

@@ -39,7 +39,7 @@ from common.providers import (
     JobState,
     JobStatus,
     ProviderContext,
-    Trace,
+    Reconciliation,
     prompts,
     vendor_errors,
     vendor_statuses,
@@ -118,7 +118,7 @@ class Luma:
         )
         return self._job(request, model, arn)
 
-    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
+    def reconcile(self, request: ClipRequest, age_seconds: int) -> Reconciliation:
         """Find the invocation by its token; while Bedrock still knows the token, submit it again.
 
         With the same token it is the same invocation, made now if it was not before: one job, and
@@ -128,8 +128,14 @@ class Luma:
         try:
             arn = self._of_token(request.client_token, age_seconds)
             if arn is not None:
-                return Trace(self._job(request, models.find("video", "luma", request.model), arn))
-            return Trace(self.submit(request)) if age_seconds < _TOKEN_SECONDS else Trace()
+                return Reconciliation(
+                    self._job(request, models.find("video", "luma", request.model), arn)
+                )
+            return (
+                Reconciliation(self.submit(request))
+                if age_seconds < _TOKEN_SECONDS
+                else Reconciliation()
+            )
         except (TransientError, OutcomeUnknown):
             if age_seconds >= _TOKEN_SECONDS:
                 raise
@@ -171,7 +177,7 @@ class Luma:
             told = clients.bedrock().get_async_invoke(invocationArn=job.id)
         except ClientError as error:
             _note(error)
-            raise vendor_errors.of_free(VENDOR, _http_status(error), _headers(error)) from None
+            raise vendor_errors.from_status(VENDOR, _http_status(error), _headers(error)) from None
         except BotoCoreError:
             raise vendor_errors.transient(VENDOR) from None
         if "status" not in told:
@@ -236,7 +242,9 @@ def _of_code(error: ClientError) -> VideoError:
         return vendor_errors.unknown(VENDOR)
     if code in _CODES:
         return vendor_errors.refused(VENDOR, _CODES[code], billed=False)
-    return vendor_errors.of_paid(VENDOR, _http_status(error), headers, vendor_statuses.BEDROCK)
+    return vendor_errors.from_paid_status(
+        VENDOR, _http_status(error), headers, vendor_statuses.BEDROCK
+    )
 
 
 def _http_status(error: ClientError) -> int:
@@ -250,4 +258,4 @@ def _headers(error: ClientError) -> Mapping[str, str]:
 def _note(error: ClientError) -> None:
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
     code = error.response.get("Error", {}).get("Code")
-    vendor_errors.note(VENDOR, _http_status(error), code, request_id)
+    vendor_errors.log_vendor_error(VENDOR, _http_status(error), code, request_id)

@@ -15,7 +15,7 @@ from common.providers import (
     JobState,
     JobStatus,
     ProviderContext,
-    Trace,
+    Reconciliation,
     http,
     prompts,
     vendor_errors,
@@ -105,9 +105,9 @@ class Runway:
                 return JobState(JobStatus.CANCELED, cost=FREE)
         return state
 
-    def trace(self, request: ClipRequest, age_seconds: int) -> Trace:
+    def reconcile(self, request: ClipRequest, age_seconds: int) -> Reconciliation:
         """Return how many tasks the account counts: Runway lists none, and takes no token."""
-        return Trace(counted=self._api.generations(request.model))
+        return Reconciliation(accepted_count=self._api.generations(request.model))
 
     def _image(self, request: ClipRequest) -> str:
         """Return the picture as a data URI where that fits, else as the address of an upload."""
