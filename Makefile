@@ -8,7 +8,7 @@ CASES ?= 20000
 export UV_SYSTEM_CERTS := true
 export PROMPT SCENES SECONDS RATIO STYLE MOOD IMAGE MAX_COST FILE
 
-.PHONY: demo drop up down doctor bootstrap deploy verify destroy key test check format unit contract infra aws local e2e media faults faults-share fuzz aws-check first-use bench bench-share sizes layers lock openapi clean help arm64 iam
+.PHONY: demo drop up down doctor bootstrap deploy verify destroy key quick test check format unit offline contract integration infra aws local e2e media faults faults-share fuzz aws-check first-use bench bench-share sizes layers lock openapi clean help arm64 iam
 .DEFAULT_GOAL := help
 
 help: ## Show what can be done
@@ -54,9 +54,11 @@ destroy: .venv/.installed ## Delete a stage and, except of prod, its data: STAGE
 	@$(BIN)/python -m infra.operator destroy --stage $(STAGE) $(if $(CONFIRM),--confirm $(CONFIRM))
 
 key: .venv/.installed ## Mint an API key: STAGE= local, dev or prod, OPTIONS="--user ann --test" (or --help)
-	@$(BIN)/python -m infra.keys --stage $(STAGE) $(OPTIONS)
+	@$(BIN)/python -m infra.operator.keys --stage $(STAGE) $(OPTIONS)
 
-test: check unit contract surface infra local e2e media faults-share bench-share ## Run every tier that needs no cloud account
+test: check unit offline contract integration infra local e2e media faults-share bench-share ## Run every tier that needs no cloud account
+
+quick: check unit ## Run format, lint, types and unit tests (90 s)
 
 check: .venv/.installed ## Format, lint and types
 	$(BIN)/ruff format --check .
@@ -67,9 +69,17 @@ format: .venv/.installed ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Files of tests are shared out between two processes, each with a database or a cloud of its own.
-unit contract surface infra e2e: .venv/.installed
+# Test files are distributed over two processes, each with a database or a cloud of its own.
+unit offline infra e2e: .venv/.installed
 	$(BIN)/pytest -q -n 2 --dist loadfile tests/$@
+
+contract: .venv/.installed
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/contract tests/stand_ins
+
+# The functions keep their settings while warm, so the HTTP tests run in processes of their own.
+integration: .venv/.installed
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/integration --ignore tests/integration/http
+	$(BIN)/pytest -q -n 2 --dist loadfile tests/integration/http
 
 local media aws: .venv/.installed
 	$(BIN)/pytest -q tests/$@
@@ -82,7 +92,7 @@ faults: .venv/.installed ## Strike a run at every point and in every way; print 
 	$(BIN)/python -m tests.e2e.advice
 
 fuzz: .venv/.installed ## Send the API thousands of made-up requests: CASES=20000
-	$(BIN)/pytest -q tests/surface/test_fuzz.py tests/surface/test_abuse.py tests/e2e/test_fuzz.py --fuzz $(CASES)
+	$(BIN)/pytest -q tests/integration/http/test_fuzz.py tests/integration/http/test_abuse.py tests/e2e/test_fuzz.py --fuzz $(CASES)
 
 # `infra` is a part of `make test`; the others take too long for that.
 aws-check: infra aws arm64 iam ## Check everything about AWS that needs no account (over an hour)

@@ -10,7 +10,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from infra.config import Stage
-from infra.constructs import gateway_errors
+from infra.constructs import gateway_responses
 from infra.constructs.logs import retention
 from infra.constructs.nag import acknowledge
 
@@ -161,7 +161,7 @@ class Api(Construct):
         )
         self.rest_api.node.try_remove_child("Endpoint")  # an output under another name
         self._require_modern_tls()
-        gateway_errors.add_to(self.rest_api, stage.cors_origins)
+        gateway_responses.add_to(self.rest_api, stage.cors_origins)
         self._add_routes(authorizer, handler)
         self._acknowledge()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra.local import assembly, cloud, connection, demo, drop, settings
+from infra.local import assembly, cloud, connection, demo, inbox_drop, settings
 from infra.local.api_client import Api
 from infra.local.connection import STATE_DIRECTORY, Connection
 from infra.local.errors import LocalCloudError
@@ -71,7 +71,7 @@ def make_demo() -> int:
 
 def drop_file() -> int:
     """Drop a file into the inbox of the running cloud and wait for its answer."""
-    return drop.run(_running(), os.environ)
+    return inbox_drop.run(_running(), os.environ)
 
 
 def deploy() -> int:

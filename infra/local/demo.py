@@ -18,13 +18,13 @@ import requests
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from infra import keys
 from infra.local import api_client
 from infra.local.api_client import Api
 from infra.local.connection import Connection
 from infra.local.errors import LocalCloudError
 from infra.local.state import PROJECT, write_atomically
 from infra.local.video_check import check_video
+from infra.operator import keys
 
 OUTPUT = PROJECT / "out"
 DEFAULT_PROMPT = (

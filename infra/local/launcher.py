@@ -16,8 +16,8 @@ import threading
 import time
 from pathlib import Path
 
-from infra.local.guard import App, Message, Receive, Scope, Send, guarded
 from infra.local.launcher_settings import ACCOUNT, REGION, LauncherSettings
+from infra.local.loopback_guard import App, Message, Receive, Scope, Send, guarded
 
 END_SECONDS = 0.3
 

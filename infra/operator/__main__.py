@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from infra import config, keys, node
+from infra import config, node
 from infra.local import connection, settings
 from infra.local.errors import LocalCloudError
-from infra.operator import deploy, destroy, doctor, verify
+from infra.operator import deploy, destroy, doctor, keys, verify
 from infra.operator.aws import Aws
 from infra.operator.checks import Site
 from infra.operator.errors import OperatorError, explain

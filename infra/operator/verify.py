@@ -5,7 +5,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from infra import keys, node
+from infra import node
+from infra.operator import keys
 from infra.operator.errors import OperatorError
 
 # What the tests find in their environment (tests/e2e/stage.py).

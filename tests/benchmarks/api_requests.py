@@ -23,14 +23,14 @@ from unittest import mock
 
 import requests
 
-from infra import keys
 from infra.local.cloud import running_cloud
 from infra.local.connection import Connection, local_url
 from infra.local.launcher_settings import REGION
+from infra.operator import keys
 from tests.benchmarks import bare
 from tests.benchmarks.report import table
-from tests.contract.gateway import Context, event_of, quietly
 from tests.e2e.client import Backstage, Client
+from tests.support.gateway import Context, event_of, quietly
 
 WISH = {"prompt": "A benchmark", "scenes": 1, "seconds": 2}
 REQUESTS, WARM_UP, CLIENTS = 200, 20, 4

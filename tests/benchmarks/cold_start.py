@@ -29,8 +29,8 @@ from infra.local.postgres import Postgres
 from infra.local.state import PROJECT, State
 from migrate import migrations
 from tests.benchmarks.report import side_by_side, table
-from tests.contract.rows import STORY, wish
 from tests.stand_ins import secrets_manager
+from tests.support.rows import STORY, wish
 
 LAYER = PROJECT / "build" / "layers" / "local" / "dependencies" / "python"
 RUNS = 9

@@ -6,11 +6,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from infra import keys
 from infra.local.api_client import Api
 from infra.local.connection import Connection
 from infra.local.demo import Order, make_video
 from infra.local.state import PROJECT
+from infra.operator import keys
 from tests.benchmarks.report import table
 
 _LATER_RUNS = 2

@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from infra import function_sources, keys
+from infra import function_sources
 from infra.local.cloud import running_cloud
 from infra.local.connection import Connection
+from infra.operator import keys
 from tests.benchmarks import timed
 from tests.benchmarks.report import table
 from tests.e2e.client import Client

@@ -14,9 +14,9 @@ from common.domain import models
 from common.domain.styles import mood, style
 from common.domain.video import RATIOS, EncodedImage
 from common.providers import ImageProvider, ImageRequest, image_provider, names
-from tests.contract import vendors
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
 
 Door = Callable[[pytest.FixtureRequest], ImageProvider]
 

@@ -20,10 +20,10 @@ from common.domain.video import RATIOS
 from common.media import ffmpeg
 from common.providers import ClipRequest, JobRef, JobStatus, ProviderContext, video_provider
 from common.providers.video.luma import Luma
-from tests.contract import vendors
-from tests.contract.vendors import Shelf, Visit
 from tests.stand_ins import bedrock
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
+from tests.support.vendors import Shelf, Visit
 
 MODEL = models.find("video", "luma")
 START, GET = "async_invoke.start", "async_invoke.get"

@@ -16,10 +16,10 @@ from common.domain.errors import (
 )
 from common.domain.video import RATIOS, EncodedImage
 from common.providers import ImageProvider, image_provider
-from tests.contract import vendors
-from tests.contract.vendors import Visit
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
+from tests.support.vendors import Visit
 
 
 @pytest.fixture(scope="module")

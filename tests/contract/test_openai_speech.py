@@ -13,10 +13,10 @@ from common.domain.errors import (
     ProviderRefused,
 )
 from common.providers import SpeechProvider, speech_provider
-from tests.contract import vendors
-from tests.contract.vendors import CANARY, Visit
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
+from tests.support.vendors import CANARY, Visit
 
 CHAT, SPEECH = "gpt-audio-1.5", "gpt-4o-mini-tts"
 ENDPOINTS = {CHAT: "chat.completions", SPEECH: "audio.speech"}

@@ -9,10 +9,10 @@ import pytest
 from common.domain.errors import OutcomeUnknown, ProviderRefused, VideoError
 from common.providers import TextProvider, text_provider
 from common.providers.text import openai as adapter
-from tests.contract import vendors
-from tests.contract.vendors import Visit
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
+from tests.support.vendors import Visit
 
 ENDPOINT = "responses"
 

@@ -17,10 +17,10 @@ from common.providers.image import openai as image_adapter
 from common.providers.speech import _openai_chat, _openai_speech
 from common.providers.text import openai as text_adapter
 from common.providers.video import _runway_api
-from tests.contract import vendors
-from tests.contract.vendors import Visit
 from tests.stand_ins import bedrock, openai, runway
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
+from tests.support.vendors import Visit
 
 HANG_SECONDS = 0.5
 

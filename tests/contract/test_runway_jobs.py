@@ -13,10 +13,10 @@ from common.media import ffmpeg
 from common.providers import JobRef, JobStatus, Retry, video_provider
 from common.providers.video import runway as adapter
 from common.providers.video.runway import Runway
-from tests.contract import vendors
-from tests.contract.vendors import Visit
 from tests.stand_ins import runway
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
+from tests.support.vendors import Visit
 
 PRICE = models.find("video", "runway").usd_per_unit
 

@@ -13,10 +13,10 @@ from common.providers import ClipRequest, JobRef, video_provider
 from common.providers.video import _runway_api
 from common.providers.video._runway_picture import within_ratio
 from common.providers.video.runway import Runway
-from tests.contract import vendors
-from tests.contract.vendors import Visit
 from tests.stand_ins import runway
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
+from tests.support.vendors import Visit
 
 MODELS = [model for model in models.models() if model.provider == "runway"]
 

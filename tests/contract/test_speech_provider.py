@@ -16,9 +16,9 @@ from common.domain.narration import FASTEST, fit, room
 from common.domain.styles import mood
 from common.media.wav import read_wav
 from common.providers import SpeechProvider, SpeechRequest, names, speech_provider
-from tests.contract import vendors
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
 
 Door = Callable[[pytest.FixtureRequest], SpeechProvider]
 TEXTS = {

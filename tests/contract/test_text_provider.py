@@ -12,9 +12,9 @@ import pytest
 from common.domain import models, narration
 from common.domain.styles import mood, style
 from common.providers import StoryRequest, TextProvider, names, text_provider
-from tests.contract import vendors
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
 
 Door = Callable[[pytest.FixtureRequest], TextProvider]
 

@@ -22,11 +22,11 @@ from common.providers import (
     vendor_errors,
     video_provider,
 )
-from tests.contract import vendors
-from tests.contract.expected import APART, IMAGE, OPENAI, POLL, SUBMIT, TEXT, No, no
-from tests.contract.vendors import Visit
 from tests.stand_ins import openai, runway, vectors
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
+from tests.support.expected import APART, IMAGE, OPENAI, POLL, SUBMIT, TEXT, No, no
+from tests.support.vendors import Visit
 
 
 @dataclass

@@ -23,10 +23,10 @@ from common.providers import (
     names,
     video_provider,
 )
-from tests.contract import vendors
-from tests.contract.vendors import Shelf
 from tests.stand_ins import bedrock, runway
 from tests.stand_ins.process import StandIn
+from tests.support import vendors
+from tests.support.vendors import Shelf
 
 
 @dataclass(frozen=True, slots=True)

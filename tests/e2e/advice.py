@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from common.domain import advice
-from infra import keys
 from infra.local.cloud import running_cloud
 from infra.local.connection import Connection
+from infra.operator import keys
 from tests.e2e.client import Backstage, Client
 from tests.e2e.vendors import PAID, Vendors, serve
 from tests.stand_ins.process import StandIn

@@ -15,8 +15,8 @@ import requests
 from common.database import Cursor
 from infra.local.cloud import Cloud
 from infra.local.connection import Connection
-from tests import answers
-from tests.answers import Seen
+from tests.support import answers
+from tests.support.answers import Seen
 
 TIMEOUT = 60
 SEEN: set[Seen] = set()

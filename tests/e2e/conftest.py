@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from infra import keys
 from infra.local.cloud import Cloud, running_cloud
 from infra.local.connection import Connection
-from tests.answers import OPERATIONS
+from infra.operator import keys
 from tests.e2e.client import RUNNING, SEEN, Backstage, Client
 from tests.e2e.stage import Stage
+from tests.support.answers import OPERATIONS
 
 STAGE = Stage.from_environment()
 

@@ -8,8 +8,8 @@ from common.database import runs, videos
 from common.domain import ids
 from infra.local.cloud import sweep
 from infra.local.connection import Connection
-from tests.contract.rows import wish
 from tests.e2e.client import Backstage, Client
+from tests.support.rows import wish
 
 
 def leave_unstarted(backstage: Backstage, *, seconds: int = 60, **changes: Any) -> tuple[str, str]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from infra import keys
 from infra.local.connection import Connection
+from infra.operator import keys
 from tests.e2e.client import TIMEOUT, Client
-from tests.surface.fuzz import Answer, Fuzz
+from tests.integration.http.fuzz import Answer, Fuzz
 
 CASES = 1_500
 

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from openapi_python_client.strings import snake_case
 
-from tests import node
-from tests.answers import DOCUMENT
 from tests.e2e.client import Client
+from tests.support import node
+from tests.support.answers import DOCUMENT
 
 PROJECT = Path(__file__).parents[2]
 TYPESCRIPT = Path(__file__).parent / "generated"
@@ -79,7 +79,7 @@ def generated(package: str, alice: Client) -> Iterator[Generated]:
 def test_a_generated_client_makes_a_video(generated: Generated) -> None:
     models = generated.models
     ratio = models.CreateVideoRatio("960:960")
-    body = models.CreateVideo(prompt="A paper boat", scenes=1, seconds=2, ratio=ratio)
+    body = models.CreateVideoRequest(prompt="A paper boat", scenes=1, seconds=2, ratio=ratio)
     video = generated.call("post", "/v1/videos", body=body)
     deadline = time.monotonic() + 120
     while video.status not in ("succeeded", "failed") and time.monotonic() < deadline:
@@ -94,7 +94,7 @@ def test_a_generated_client_makes_a_video(generated: Generated) -> None:
 
 
 def test_a_generated_client_cancels_and_resumes_without_a_body(generated: Generated) -> None:
-    body = generated.models.CreateVideo(prompt="Stopped", scenes=12, seconds=4)
+    body = generated.models.CreateVideoRequest(prompt="Stopped", scenes=12, seconds=4)
     video = generated.call("post", "/v1/videos", body=body)
     canceled = generated.call("post", "/v1/videos/{video_id}/cancel", video.id)
     assert canceled.video.status == "canceled"
@@ -106,7 +106,7 @@ def test_a_generated_client_reads_the_answers_of_the_first_version(generated: Ge
     body = generated.models.StoryRequest(prompt="A kite", frame_count=1)
     made = generated.call("post", "/api/generate_story", body=body)
     for _ in range(4):
-        if isinstance(made, generated.models.StoryMade):
+        if isinstance(made, generated.models.GeneratedStory):
             break
         made = generated.call("get", "/api/runs/{run_id}", made.run_id, prefer="wait=20")
     assert made.success is True

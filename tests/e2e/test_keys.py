@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import requests
 
-from infra import keys
 from infra.local.connection import Connection
+from infra.operator import keys
 from tests.e2e.client import Backstage, Client
 from tests.e2e.test_refusals import assert_problem
 
@@ -195,7 +195,7 @@ def test_two_secrets_live_while_a_key_is_rotated(operator: Client, owner: str) -
 def test_a_revoked_key_is_dead_at_the_next_request(operator: Client, owner: str) -> None:
     """No answer but 401 to any request that was sent after the revocation was answered.
 
-    Fifty clients at once, without HTTP: `tests/contract/test_keys.py`.
+    Fifty clients at once, without HTTP: `tests/integration/api/test_keys.py`.
     """
     made = mint(operator, owner, rateLimit={"requestsPerMinute": 10_000})
     client = with_key(operator, made["key"])

@@ -20,12 +20,12 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from infra import keys
 from infra.local.cloud import Cloud
 from infra.local.connection import Connection
-from tests import canaries
+from infra.operator import keys
 from tests.e2e.client import Backstage, Client
 from tests.e2e.vendors import PAID, Vendors, serve
+from tests.support import canaries
 
 # The story stand-in repeats the first words of a prompt, as a model would; the last stay behind.
 TOLD = "CANARYheronTOLD"

@@ -9,8 +9,8 @@ import pytest
 from common.database import runs, versions, videos
 from common.domain import ids
 from common.domain.video import RunScope, RunTarget
-from tests.contract.rows import wish
 from tests.e2e.client import Backstage
+from tests.support.rows import wish
 
 FORM = {"frame_count": 2, "clip_seconds": 2, "ratio": "960:960"}
 

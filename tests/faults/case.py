@@ -29,13 +29,13 @@ from common.database.budget import Caps
 from common.domain import ids, models
 from common.domain.video import WHOLE
 from common.storage import MediaFolder
-from tests.contract.rows import wish
 from tests.faults.machine import Machine, TaskFailed
 from tests.faults.ports import Strike
 from tests.faults.workers import Crew
 from tests.faults.world import BUCKET, Lane
 from tests.stand_ins import runway
 from tests.stand_ins.charge_book import Charge
+from tests.support.rows import wish
 
 SCENES, SECONDS, RATIO = 2, 2, "1280:720"
 STEPS = 1 + 2 * SCENES  # and as many more as there are scenes, when they are narrated

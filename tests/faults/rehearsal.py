@@ -26,10 +26,10 @@ from common.domain.errors import MediaError, NotFound
 from infra.local.postgres import Postgres
 from infra.local.state import State
 from migrate import migrations
-from tests.contract.gateway import Context, Gateway, Reply
 from tests.faults.machine import Machine, TaskFailed
 from tests.faults.scripted_vendors import Camera, Vendors
 from tests.stand_ins import secrets_manager, step_functions
+from tests.support.gateway import Context, Gateway, Reply
 
 _ARN = "arn:aws:secretsmanager:us-east-1:000000000000:secret:{}-abc123"
 _MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:videos"

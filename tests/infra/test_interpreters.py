@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 
 from infra.constructs.pipeline import DEFINITION
-from tests import node
 from tests.faults.machine import deployed
 from tests.infra import emulated
 from tests.infra.history import states
 from tests.infra.paths import Walked, paths, walk
 from tests.infra.template import Json
+from tests.support import node
 
 PATHS = list(paths())
 SECOND = File(__file__).parent / "step_functions"

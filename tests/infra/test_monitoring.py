@@ -14,9 +14,9 @@ from common.database.usage import ProviderSpend
 from common.domain.video import Stage, Status
 from infra import config
 from infra.app import synthesize
-from tests.emf import metrics
 from tests.infra.template import Json, Template, as_list
 from tests.infra.test_template import lint
+from tests.support.emf import metrics
 
 # Written with the function as the service, by `common.application.billing.provider_queue`.
 _BY_FUNCTION = {("StepWaits", frozenset({"service"}))}

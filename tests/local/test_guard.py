@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from infra.local.connection import Connection
-from infra.local.guard import refusal
+from infra.local.loopback_guard import refusal
 from tests.local.conftest import belongs, invoke, psutil
 
 HOME = (b"host", b"127.0.0.1:4566")

@@ -11,7 +11,7 @@ from common.media import ffmpeg
 from merge import assemble
 from merge.models import Clip
 from tests.media.coded import FFMPEG
-from tests.unit import offline
+from tests.offline import providers
 
 FRAMES = 48
 # In SSIM. It was at most 0.018 better, and nowhere worse.
@@ -41,8 +41,8 @@ def _lossless(folder: Path, scene: str) -> Path:
 
 def _filmed(folder: Path) -> Path:
     """Let the offline camera film a picture that was drawn offline, with depth."""
-    still = offline.paint(offline.image_request(size=(640, 360))).picture
-    offline.film(still, folder / "filmed.mp4")
+    still = providers.paint(providers.image_request(size=(640, 360))).picture
+    providers.film(still, folder / "filmed.mp4")
     return folder / "filmed.mp4"
 
 

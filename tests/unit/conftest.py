@@ -1,9 +1,5 @@
-"""The unit tier has no network: a test that opens a socket fails."""
+"""This tier has no network."""
 
-import pytest
-from pytest_socket import disable_socket
+from tests.support.no_network import no_network
 
-
-@pytest.fixture(autouse=True)
-def _no_network() -> None:
-    disable_socket(allow_unix_socket=True)
+__all__ = ["no_network"]

@@ -16,7 +16,7 @@ type Upload = paths["/api/upload_image"]["post"]["requestBody"]["content"];
 export const form: Upload["multipart/form-data"] = { file: "bytes", requestId: "a" };
 export const json: Upload["application/json"] = { image: "base64" };
 
-type Made = components["schemas"]["StoryMade"];
+type Made = components["schemas"]["GeneratedStory"];
 export function title(made: Made): string {
   const good: boolean = made.success;
   return good ? made.story.title : "";

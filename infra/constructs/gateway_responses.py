@@ -1,0 +1,34 @@
+"""Gives API Gateway the project's own answers to requests that never reach a function."""
+
+import json
+from collections.abc import Sequence
+
+from aws_cdk import aws_apigateway as apigateway
+
+from infra.gateway_responses import ERRORS
+
+
+def add_to(api: apigateway.RestApi, origins: Sequence[str]) -> None:
+    """Give the API its answers to requests that never reach a function.
+
+    They cannot depend on the request's Origin: pages of the one site that may call the API can
+    read them, but where several may, none can.
+    """
+    readable = {}
+    if len(origins) == 1:
+        readable = {
+            "Access-Control-Allow-Origin": origins[0],
+            "Access-Control-Expose-Headers": "Retry-After, X-Trace-Id",
+        }
+    for error in ERRORS:
+        headers = {**error.headers, **readable}
+        api.add_gateway_response(
+            "".join(part.capitalize() for part in error.response_type.split("_")),
+            type=apigateway.ResponseType.of(error.response_type),
+            status_code=str(error.status),
+            response_headers={
+                **{name: f"'{value}'" for name, value in headers.items()},
+                "X-Trace-Id": "context.xrayTraceId",
+            },
+            templates={"application/json": json.dumps(error.body)},
+        )

@@ -1,0 +1,5 @@
+"""This tier has no network."""
+
+from tests.support.no_network import no_network
+
+__all__ = ["no_network"]

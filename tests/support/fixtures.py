@@ -1,0 +1,250 @@
+"""A real PostgreSQL with the schema, and a stand-in for the secret that opens it."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from common.aws import secrets
+from common.database import Database
+from common.settings import ApiSettings, DatabaseSettings, MigrateSettings
+from infra.local.postgres import Postgres
+from infra.local.state import State
+from migrate import migrations, roles
+from migrate.privileges import PRIVILEGES
+from tests.stand_ins import runway, secrets_manager, step_functions
+from tests.stand_ins.process import StandIn
+from tests.stand_ins.secrets_manager import SecretsManager
+from tests.support.gateway import Context, Gateway, quietly
+
+if TYPE_CHECKING:
+    from tests.support.vendors import Shelf, Visit
+
+SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:database-abc123"
+PROVIDERS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:providers-abc123"
+KEYS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:keys-abc123"
+ROLES = {
+    name: f"arn:aws:secretsmanager:us-east-1:000000000000:secret:role-{name}" for name in PRIVILEGES
+}
+MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:videos"
+NAME = "video"
+
+# Ends what earlier tests left open, which could hold locks, and then deletes rows without a look at
+# references. A new database with the schema takes ten times as long, and TRUNCATE three times.
+_EMPTY = """
+    SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+    SET session_replication_role = replica;
+    DO $$ DECLARE name text; BEGIN
+        FOR name IN SELECT tablename FROM pg_tables
+            WHERE schemaname = 'public' AND tablename !~ 'yoyo'
+        LOOP EXECUTE format('DELETE FROM %I', name); END LOOP;
+    END $$
+"""
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL server of the version that is deployed."""
+    root = tmp_path_factory.mktemp("state")
+    for parent in (root, *root.parents[:2]):
+        parent.chmod(0o755)  # PostgreSQL does not run as root; pytest's folders are private
+    server = Postgres(State.open(Path(root)))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def secret_store(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
+    """Secrets Manager with the database's credentials."""
+    with _secrets_of(postgres, monkeypatch) as store:
+        yield store
+
+
+@contextmanager
+def _secrets_of(postgres: Postgres, environment: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
+    environment.setenv("AWS_REGION", "us-east-1")
+    environment.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
+    environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    environment.setattr(secrets, "_kept", {})
+    with secrets_manager.serve() as store:
+        environment.setenv("AWS_ENDPOINT_URL", store.url)
+        store.secrets[SECRET] = {"username": "postgres", "password": postgres.password}
+        for name, arn in ROLES.items():
+            store.secrets[arn] = {"username": f"video_{name}", "password": f"password of {name}"}
+        yield store
+
+
+def _anew(postgres: Postgres, name: str) -> DatabaseSettings:
+    """Make a database without tables in the place of the one of that name."""
+    connection = postgres.connect()
+    connection.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    connection.run(f"CREATE DATABASE {name}")
+    connection.close()
+    return DatabaseSettings.model_validate(
+        {
+            "STAGE": "local",
+            "DATABASE_HOST": "127.0.0.1",
+            "DATABASE_PORT": postgres.port,
+            "DATABASE_NAME": name,
+            "DATABASE_SECRET_ARN": SECRET,
+            "DATABASE_TLS": "disable",
+        }
+    )
+
+
+@pytest.fixture
+def empty(postgres: Postgres, secret_store: SecretsManager) -> DatabaseSettings:
+    """Settings of a database without tables."""
+    return _anew(postgres, "empty")
+
+
+@pytest.fixture(scope="session")
+def schema(postgres: Postgres) -> DatabaseSettings:
+    """Settings of the database with the schema, that the tests use in turn."""
+    with pytest.MonkeyPatch.context() as environment, _secrets_of(postgres, environment):
+        settings = _anew(postgres, NAME)
+        migrations.apply(settings)
+        roles.apply(owner(settings))
+        return settings
+
+
+def owner(settings: DatabaseSettings) -> MigrateSettings:
+    """The settings of `migrate`, which owns the schema and makes the roles."""
+    text = json.dumps(ROLES)
+    return MigrateSettings.model_validate(
+        {**settings.model_dump(by_alias=True), "DATABASE_ROLE_ARNS": text}
+    )
+
+
+def as_role(settings: DatabaseSettings, function: str) -> DatabaseSettings:
+    """The settings with which a function connects as its own role."""
+    return settings.model_copy(update={"database_secret_arn": ROLES[function]})
+
+
+@pytest.fixture
+def migrated(
+    postgres: Postgres, schema: DatabaseSettings, secret_store: SecretsManager
+) -> DatabaseSettings:
+    """Settings of a database with the schema and no rows."""
+    connection = postgres.connect(NAME)
+    connection.run(_EMPTY)
+    connection.close()
+    return schema
+
+
+@pytest.fixture
+def database(migrated: DatabaseSettings) -> Iterator[Database]:
+    """A database with the schema and no rows."""
+    database = Database(migrated)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def gateway(
+    migrated: DatabaseSettings, secret_store: SecretsManager, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Gateway]:
+    """The API's function with a database of its own, offline providers, and nothing started."""
+    from api import dependencies
+    from common.aws import clients  # late: Powertools reads its settings when it is imported
+
+    secret_store.secrets[KEYS] = {"SECRET_KEY": "s" * 64}
+    secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""}
+    environment = {
+        **as_role(migrated, "api").model_dump(by_alias=True, mode="json"),
+        "MEDIA_BUCKET": "media",
+        **{name.upper(): "offline" for name in ApiSettings.model_fields if "_provider" in name},
+        "PROVIDERS_SECRET_ARN": PROVIDERS,
+        "KEYS_SECRET_ARN": KEYS,
+        "STATE_MACHINE_ARN": MACHINE,
+        "CLIP_FUNCTION_NAME": "clip",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, str(value))
+    warm = [kept for kept in vars(dependencies).values() if hasattr(kept, "cache_clear")]
+    warm += [clients._client, clients.s3]
+    with step_functions.serve() as machine:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", machine.url)
+        for kept in warm:
+            kept.cache_clear()
+        yield Gateway(machine)
+        dependencies.database().close()
+        for kept in warm:
+            kept.cache_clear()
+
+
+@pytest.fixture(scope="session")
+def runway_vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    """Runway's stand-in."""
+    with runway.serve(tmp_path_factory.mktemp("runway")) as vendor:
+        yield vendor
+
+
+@pytest.fixture
+def film(
+    runway_vendor: StandIn,
+    gateway: Gateway,
+    secret_store: SecretsManager,
+    monkeypatch: pytest.MonkeyPatch,
+) -> "Iterator[tuple[Visit, Shelf]]":
+    """Runway, the media store, and the function `clip` where the API finds it."""
+    # Late: Powertools reads its settings when it is imported.
+    from clip.handler import handler
+    from common import runtime
+    from common.aws import lambda_invoke
+    from tests.support.vendors import Shelf, Visit
+
+    shelf = Shelf()
+    monkeypatch.setenv("RUNWAY_BASE_URL", runway_vendor.base_url)
+    keys = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": runway_vendor.api_key}
+    secret_store.secrets[PROVIDERS] = keys
+    monkeypatch.setattr(runtime, "S3MediaStore", lambda _bucket: shelf)
+    made = (runtime.settings, runtime.database, runtime.store, runtime.ledger)
+    for one in made:
+        one.cache_clear()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("DATABASE_SECRET_ARN", ROLES["clip"])
+        runtime.settings()  # kept, as in an environment of the function's own
+    monkeypatch.setattr(
+        lambda_invoke, "invoke_async", lambda name, event: quietly(handler, event, gateway.context)
+    )
+    yield Visit(runway_vendor), shelf
+    runtime.database().close()
+    for one in made:
+        one.cache_clear()
+
+
+@pytest.fixture
+def sweep(
+    migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[dict[str, Any]], Any]]:
+    """The function `sweeper` under its own role, and no execution that it knows of."""
+    from common.aws import clients
+    from sweeper import handler as function
+
+    environment = {
+        **as_role(migrated, "sweeper").model_dump(by_alias=True, mode="json"),
+        "MEDIA_BUCKET": "media",
+        "STATE_MACHINE_ARN": MACHINE,
+        "CLIP_FUNCTION_NAME": "clip",
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, str(value))
+    kept = (function.settings, function.database, function.store, clients._client)
+    with step_functions.serve() as machine:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", machine.url)
+        for one in kept:
+            one.cache_clear()
+        yield lambda event: quietly(function.handler, event, Context())
+        function.database().close()
+        for one in kept:
+            one.cache_clear()
