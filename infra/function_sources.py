@@ -1,8 +1,8 @@
 """The files that each function's asset contains: its handler's import closure.
 
-A change to a module redeploys only the functions that import it. The closure counts every import
-statement, also those inside functions and under `TYPE_CHECKING`. Providers are imported by name at
-run time, so they are listed here (`PROVIDERS`).
+A change to a module redeploys only the functions that import it. The closure follows every import
+statement, including those inside functions and under `TYPE_CHECKING`. Providers are imported by
+name at run time, so `PROVIDERS` lists them.
 """
 
 import ast
@@ -12,7 +12,7 @@ from pathlib import Path
 
 FUNCTIONS = Path(__file__).resolve().parents[1] / "functions"
 PROVIDERS = {"story": "text", "image": "image", "speech": "speech", "clip": "video"}
-"""Functions that call providers, and of which kind."""
+"""Kind of the providers that a function calls, by function."""
 
 _IGNORED = {"__pycache__", ".DS_Store"}
 
@@ -25,24 +25,24 @@ def function_names() -> list[str]:
 @cache
 def files(function: str) -> frozenset[Path]:
     """Return the files of a function's asset, as absolute paths."""
-    found: set[Path] = set()
-    waiting = [FUNCTIONS / function / "handler.py"]
+    closure: set[Path] = set()
+    pending = [FUNCTIONS / function / "handler.py"]
     if function in PROVIDERS:
         kind = PROVIDERS[function]
-        waiting.append(FUNCTIONS / "offline" / f"{kind}.py")
-        waiting += (FUNCTIONS / "common" / "providers" / kind).glob("*.py")
-    while waiting:
-        path = waiting.pop()
-        if path in found:
+        pending.append(FUNCTIONS / "offline" / f"{kind}.py")
+        pending += (FUNCTIONS / "common" / "providers" / kind).glob("*.py")
+    while pending:
+        path = pending.pop()
+        if path in closure:
             continue
-        found.add(path)
-        waiting += _needed_by(path) if path.suffix == ".py" else ()
-    return frozenset(found)
+        closure.add(path)
+        pending += _dependencies(path) if path.suffix == ".py" else ()
+    return frozenset(closure)
 
 
 @cache
-def _needed_by(module: Path) -> frozenset[Path]:
-    """Return the modules that the module imports, its package, and its data files."""
+def _dependencies(module: Path) -> frozenset[Path]:
+    """Return the modules that the module imports, its package and its data files."""
     tree = ast.parse(module.read_text(encoding="utf-8"))
     needed = {path for name in _imports(tree) if (path := _module(name))}
     needed |= _data(module, tree)
@@ -72,26 +72,26 @@ def _module(name: str) -> Path | None:
 def _data(module: Path, tree: ast.AST) -> set[Path]:
     """Return the data files of a module.
 
-    A file or folder beside modules belongs to the one that has its stem or contains its name as a
-    string, otherwise to the package.
+    A file or folder belongs to the module beside it that has its stem or contains its name as a
+    string literal, otherwise to the package.
     """
     strings = {
         node.value
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     }
-    mine: set[Path] = set()
+    data: set[Path] = set()
     for entry in module.parent.iterdir():
         if entry.name in _IGNORED or (entry / "__init__.py").exists():
             continue
         is_data = entry.suffix != ".py"
-        is_left_to_package = module.name == "__init__.py" and is_data and not _claimed(entry)
-        if entry.name in strings or (is_data and entry.stem == module.stem) or is_left_to_package:
-            mine |= _inside(entry)
-    return mine
+        belongs_to_package = module.name == "__init__.py" and is_data and not _claimed(entry)
+        if entry.name in strings or (is_data and entry.stem == module.stem) or belongs_to_package:
+            data |= _files_in(entry)
+    return data
 
 
-def _inside(entry: Path) -> set[Path]:
+def _files_in(entry: Path) -> set[Path]:
     return {entry} if entry.is_file() else {path for path in entry.rglob("*") if path.is_file()}
 
 

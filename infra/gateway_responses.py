@@ -1,15 +1,13 @@
-"""What API Gateway answers by itself to requests that never reach a function.
+"""Error responses of API Gateway to requests that never reach a function.
 
-They have the shape that the project's own errors have.
-
-Shape, headers, codes and titles are those of `functions/api/http/problems.py`, `middleware.py` and
-`common/domain/errors.py`; a test compares them (`tests/infra/test_api.py`).
+Their shape, headers, codes and titles are those of `functions/api/http/problems.py`,
+`middleware.py` and `common/domain/errors.py`; `tests/infra/test_api.py` compares them.
 """
 
 from dataclasses import dataclass
 
-# All headers of the functions' answers but Content-Security-Policy: its value holds single quotes,
-# which API Gateway itself needs around a value.
+# The headers of the functions' responses, except Content-Security-Policy: its value contains single
+# quotes, with which API Gateway delimits a header's value.
 SECURITY_HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-site",
@@ -17,13 +15,13 @@ SECURITY_HEADERS = {
     "Strict-Transport-Security": "max-age=63072000; includeSubDomains",
     "X-Content-Type-Options": "nosniff",
 }
-_UNCHECKED_KEY = "The API key could not be checked; nothing was stored. Try again."
-_UNKNOWN = "There is no such endpoint, or not with this method; see /openapi.json."
+_UNCHECKED_KEY = "The API key could not be verified. Nothing was stored. Try again."
+_UNKNOWN = "No endpoint has this path and method. See /openapi.json."
 
 
 @dataclass(frozen=True)
 class GatewayError:
-    """One kind of refusal: API Gateway's name for it, and what the client is told."""
+    """A gateway response type of API Gateway, and the problem document that the client gets."""
 
     response_type: str
     status: int
@@ -34,7 +32,7 @@ class GatewayError:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Headers of the answer."""
+        """Headers of the response."""
         headers = {**SECURITY_HEADERS, "Content-Type": "application/problem+json"}
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)
@@ -42,7 +40,7 @@ class GatewayError:
 
     @property
     def body(self) -> dict[str, object]:
-        """The problem document; `$context.requestId` is for API Gateway to fill in."""
+        """The problem document; API Gateway replaces `$context.requestId`."""
         return {
             "type": "about:blank",
             "title": self.title,
@@ -73,8 +71,8 @@ ERRORS = (
         "auth.forbidden",
         "This API key may not use this endpoint.",
     ),
-    # Two names of API Gateway for a route that does not exist: without and with an Authorization
-    # header, which it takes for a signature of AWS.
+    # API Gateway's types for an unknown route: without an Authorization header, and with one, which
+    # it parses as an AWS signature.
     GatewayError("MISSING_AUTHENTICATION_TOKEN", 404, "Not found", "not_found", _UNKNOWN),
     GatewayError("INVALID_SIGNATURE", 404, "Not found", "not_found", _UNKNOWN),
     GatewayError("RESOURCE_NOT_FOUND", 404, "Not found", "not_found", _UNKNOWN),
@@ -83,7 +81,7 @@ ERRORS = (
         413,
         "Payload too large",
         "request.too_large",
-        "The request is too large; nothing was stored. Send files by POST /v1/uploads.",
+        "The request is too large. Nothing was stored. Send files with POST /v1/uploads.",
     ),
     GatewayError(
         "UNSUPPORTED_MEDIA_TYPE",
@@ -97,7 +95,7 @@ ERRORS = (
         429,
         "Too many requests",
         "rate.service",
-        "The service has more requests than it takes at a time; nothing was stored. Try again.",
+        "The service is receiving too many requests. Nothing was stored. Try again.",
         retry_after=1,
     ),
     GatewayError(
@@ -105,11 +103,12 @@ ERRORS = (
         429,
         "Too many requests",
         "rate.service",
-        "The service has more requests than it takes at a time; nothing was stored. Try again.",
+        "The service is receiving too many requests. Nothing was stored. Try again.",
         retry_after=1,
     ),
-    # The authorizer fails closed: without the database nobody gets in. API Gateway calls an
-    # authorizer that throws, times out or is throttled a configuration error (serverless#829).
+    # The authorizer fails closed: without the database it authorizes no request. API Gateway
+    # reports an authorizer that throws, times out or is throttled as a configuration error
+    # (serverless#829).
     GatewayError(
         "AUTHORIZER_FAILURE",
         503,
@@ -126,44 +125,44 @@ ERRORS = (
         _UNCHECKED_KEY,
         retry_after=5,
     ),
-    # The function was throttled, most often, and did not run; but API Gateway does not say so.
+    # Usually the function was throttled and did not run, but API Gateway does not report that.
     GatewayError(
         "INTEGRATION_FAILURE",
         503,
         "Temporarily unavailable",
         "service.unavailable",
-        "The service did not answer; the request may have been carried out. Send it again with "
-        "the same Idempotency-Key.",
+        "The service did not respond. The request may have been processed. Send it again with the "
+        "same Idempotency-Key.",
         retry_after=5,
     ),
-    # A web ACL that the deployer attached. Without a response of its own it would get the status
-    # of DEFAULT_4XX.
+    # From a web ACL that the deployer attached. Without this entry the status would be that of
+    # DEFAULT_4XX.
     GatewayError(
         "WAF_FILTERED",
         403,
         "Forbidden",
         "auth.forbidden",
-        "The service's firewall refused the request; nothing was stored.",
+        "The service's firewall blocked the request. Nothing was stored.",
     ),
     GatewayError(
         "INTEGRATION_TIMEOUT",
         504,
         "Timeout",
         "service.timeout",
-        "The service did not answer in time; the request may have been carried out.",
+        "The service did not respond in time. The request may have been processed.",
     ),
     GatewayError(
         "DEFAULT_4XX",
         400,
         "Malformed request",
         "request.malformed",
-        "The request cannot be read; nothing was stored.",
+        "The request cannot be parsed. Nothing was stored.",
     ),
     GatewayError(
         "DEFAULT_5XX",
         500,
         "Internal error",
         "internal",
-        "The service failed; the request may have been carried out.",
+        "The service failed. The request may have been processed.",
     ),
 )

@@ -1,7 +1,7 @@
-"""Node of the locked wheel, and the npm packages of `package-lock.json`.
+"""Node.js from the locked wheel, and the npm packages of `package-lock.json`.
 
-Neither Node nor npm has to be on the machine: the wheel holds both. `package.json` is the one
-place where the version of the CDK's command line is pinned.
+The wheel contains Node.js and npm, so neither has to be installed on the machine. `package.json`
+pins the version of the CDK CLI.
 """
 
 import importlib
@@ -17,16 +17,16 @@ MODULES = PROJECT / "node_modules"
 
 
 class NodeError(Exception):
-    """Node or a package is missing; the text says what to do."""
+    """Node.js or an npm package is missing; the message says what to do."""
 
 
 def binary() -> Path:
-    """Return the wheel's Node; raises NodeError when the wheel is not installed."""
+    """Return the path of the wheel's Node.js; raises NodeError if the wheel is not installed."""
     return _wheel() / "bin" / "node"
 
 
 def environment(base: Mapping[str, str]) -> dict[str, str]:
-    """Return `base` with the wheel's Node as the one of the CDK's kernel and of the PATH."""
+    """Return `base` with the wheel's Node.js first on the PATH and as jsii's runtime."""
     node = binary()
     return {
         **base,
@@ -48,9 +48,9 @@ def is_installed(package: str) -> bool:
 
 
 def install() -> None:
-    """Install the lock's packages, checked by their hashes; raises NodeError with npm's words."""
+    """Run `npm ci`, which verifies hashes; raises NodeError with npm's output."""
     npm = _wheel() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    done = subprocess.run(
+    process = subprocess.run(
         [binary(), npm, "ci", "--no-audit", "--no-fund", "--loglevel=error"],
         check=False,
         cwd=PROJECT,
@@ -58,13 +58,13 @@ def install() -> None:
         capture_output=True,
         text=True,
     )
-    if done.returncode != 0:
-        words = (done.stderr or done.stdout).strip()
-        raise NodeError(f"The packages of package-lock.json could not be installed:\n{words}")
+    if process.returncode != 0:
+        output = (process.stderr or process.stdout).strip()
+        raise NodeError(f"The packages of package-lock.json could not be installed:\n{output}")
 
 
 def command(package: str, script: str) -> list[str]:
-    """Return how to start a script of a package, which is installed first if it is not."""
+    """Return the command that runs a script of a package, installing the package if needed."""
     if not is_installed(package):
         install()
     return [str(binary()), str(MODULES / package / script)]

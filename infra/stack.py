@@ -1,4 +1,4 @@
-"""The whole system. This file only wires; the constructs make the resources."""
+"""The CloudFormation stack. This module wires the constructs, which create the resources."""
 
 from collections.abc import Mapping, Sequence
 
@@ -30,7 +30,7 @@ _OF_A_VIDEO = (_UPLOADS, _IMAGES, _CLIPS, _PROVENANCE, _RECEIPTS, _NARRATIONS)
 
 
 class VideoStack(Stack):
-    """A client's request in, a finished video in the bucket out."""
+    """The API, the pipeline behind it, and everything that they need."""
 
     def __init__(self, scope: Construct, stage: Stage) -> None:
         super().__init__(
@@ -44,19 +44,19 @@ class VideoStack(Stack):
         self.inbox = Inbox(self, "Inbox", bucket=self.storage.bucket)
         self.secrets = Secrets(self, "Secrets", stage=stage)
         self.database = Database(self, "Database", stage=stage, network=self.network)
-        self.surroundings = SharedResources(
+        self.shared = SharedResources(
             stage=stage, network=self.network, layers=Layers(self, "Layers", stage=stage)
         )
         self.functions: dict[str, PipelineFunction] = {}
-        self._steps()
+        self._add_step_functions()
         self.pipeline = Pipeline(
             self,
             "Pipeline",
             stage=stage,
-            functions={folder: made.function for folder, made in self.functions.items()},
+            functions={folder: construct.function for folder, construct in self.functions.items()},
         )
-        self._entrances()
-        self._migrate_first()
+        self._add_entry_point_functions()
+        self._apply_migrations()
         self.api = Api(
             self,
             "Api",
@@ -83,66 +83,66 @@ class VideoStack(Stack):
             sweeper=sweeper,
             register=self.functions["register"].function,
             database=self.database.instance,
-            aside=self.inbox.aside,
+            dead_letter_queue=self.inbox.dead_letter_queue,
         )
         if self.network.nat is not None:
             nat.watch(self.network.nat, self.monitoring.topic)
         self._outputs()
         self._cost_tags()
 
-    def _steps(self) -> None:
-        """Make the functions that states of the pipeline run."""
+    def _add_step_functions(self) -> None:
+        """Create the functions that the state machine runs."""
         storage, providers = self.storage, self._providers()
-        keys = _may_read(self.secrets.providers)
-        self._function(
-            "story", providers, [keys, storage.may_get(_RECEIPTS), storage.may_put(_RECEIPTS)]
+        keys = _allow_read(self.secrets.providers)
+        self._add_function(
+            "story", providers, [keys, storage.allow_get(_RECEIPTS), storage.allow_put(_RECEIPTS)]
         )
-        self._function(
+        self._add_function(
             "image",
             providers,
             [
                 keys,
-                storage.may_get(_UPLOADS, _IMAGES, _RECEIPTS),
-                storage.may_put(_IMAGES, _RECEIPTS),
+                storage.allow_get(_UPLOADS, _IMAGES, _RECEIPTS),
+                storage.allow_put(_IMAGES, _RECEIPTS),
             ],
         )
-        self._function(
+        self._add_function(
             "speech",
             providers,
             [
                 keys,
-                storage.may_get(_RECEIPTS),
-                storage.may_put(_NARRATIONS, _RECEIPTS),
+                storage.allow_get(_RECEIPTS),
+                storage.allow_put(_NARRATIONS, _RECEIPTS),
             ],
             speech=True,
         )
-        self._function(
+        self._add_function(
             "clip",
             providers,
             [
                 keys,
-                storage.may_get(_UPLOADS, _IMAGES, _CLIPS, _RECEIPTS),
-                storage.may_put(_CLIPS, in_parts=True),
-                storage.may_put(_RECEIPTS),
-                *_may_animate_on_bedrock(),
+                storage.allow_get(_UPLOADS, _IMAGES, _CLIPS, _RECEIPTS),
+                storage.allow_put(_CLIPS, multipart=True),
+                storage.allow_put(_RECEIPTS),
+                *_allow_bedrock_clips(),
             ],
             ffmpeg=True,
         )
-        self._function(
+        self._add_function(
             "merge",
             self._media(),
             [
-                storage.may_get(_UPLOADS, _IMAGES, _NARRATIONS, _CLIPS),
-                storage.may_put(_CLIPS, in_parts=True),
+                storage.allow_get(_UPLOADS, _IMAGES, _NARRATIONS, _CLIPS),
+                storage.allow_put(_CLIPS, multipart=True),
             ],
             ffmpeg=True,
         )
-        self._function(
-            "finish", self._media(), [storage.may_put(_PROVENANCE), storage.may_answer()]
+        self._add_function(
+            "finish", self._media(), [storage.allow_put(_PROVENANCE), storage.allow_outbox_write()]
         )
 
-    def _entrances(self) -> None:
-        """Make the functions that requests, rules and deployments run."""
+    def _add_entry_point_functions(self) -> None:
+        """Create the functions that requests and events run."""
         storage, pipeline = self.storage, self.pipeline
         clip, origins = self.functions["clip"].function, self.stage.cors_origins
         keys = {
@@ -150,8 +150,8 @@ class VideoStack(Stack):
             "OPERATOR_USER_ID": self.stage.operator_user_id,
         }
         machine = {"STATE_MACHINE_ARN": pipeline.state_machine.state_machine_arn}
-        self._function("authorizer", keys, [_may_read(self.secrets.keys)])
-        self._function(
+        self._add_function("authorizer", keys, [_allow_read(self.secrets.keys)])
+        self._add_function(
             "api",
             {
                 **machine,
@@ -162,23 +162,23 @@ class VideoStack(Stack):
                 **({"CORS_ORIGINS": ",".join(origins)} if origins else {}),
             },
             [
-                # Which providers can be used depends on which keys are set.
-                _may_read(self.secrets.providers),
-                # What the keys that sign its links to media are derived from.
-                _may_read(self.secrets.keys),
-                # For the links that it signs: a link can do what its signer can.
-                storage.may_get(_CLIPS, _IMAGES, _NARRATIONS, _UPLOADS),
-                storage.may_put(_UPLOADS),
-                # For the forms and links by which clients send files.
-                storage.may_put(_ARRIVALS, in_parts=True),
-                storage.may_find_versions(),
-                storage.may_erase(*_OF_A_VIDEO, together=True),
-                pipeline.may_start(),
-                pipeline.may_stop(),
+                # To select providers by the keys that are set.
+                _allow_read(self.secrets.providers),
+                # To derive the keys that sign links to media.
+                _allow_read(self.secrets.keys),
+                # For presigned URLs, which have the permissions of their signer.
+                storage.allow_get(_CLIPS, _IMAGES, _NARRATIONS, _UPLOADS),
+                storage.allow_put(_UPLOADS),
+                # For the presigned forms and URLs with which clients upload files.
+                storage.allow_put(_ARRIVALS, multipart=True),
+                storage.allow_list_versions(),
+                storage.allow_delete_versions(*_OF_A_VIDEO, batch=True),
+                pipeline.allow_start(),
+                pipeline.allow_stop(),
                 allow(["lambda:InvokeFunction"], [clip.function_arn]),
             ],
         )
-        self._function(
+        self._add_function(
             "intake",
             {
                 **machine,
@@ -187,75 +187,75 @@ class VideoStack(Stack):
                 "INBOX_RECEIVES": str(RECEIVES),
             },
             [
-                _may_read(self.secrets.providers),
-                self.inbox.may_receive(),
-                storage.may_take(),
-                storage.may_find_beside(),
-                storage.may_get(_IMAGES, _UPLOADS),
-                storage.may_put(_UPLOADS),
-                storage.may_answer(),
-                pipeline.may_start(),
+                _allow_read(self.secrets.providers),
+                self.inbox.allow_receive(),
+                storage.allow_inbox_read(),
+                storage.allow_inbox_list(),
+                storage.allow_get(_IMAGES, _UPLOADS),
+                storage.allow_put(_UPLOADS),
+                storage.allow_outbox_write(),
+                pipeline.allow_start(),
             ],
         )
-        self._function(
+        self._add_function(
             "register",
             self._media(),
             [
-                storage.may_get(_ARRIVALS),
-                storage.may_erase(_ARRIVALS),
-                storage.may_put(_UPLOADS, in_parts=True),
+                storage.allow_get(_ARRIVALS),
+                storage.allow_delete_versions(_ARRIVALS),
+                storage.allow_put(_UPLOADS, multipart=True),
             ],
             ffmpeg=True,
         )
-        self._function(
+        self._add_function(
             "sweeper",
             {**machine, **self._media(), "CLIP_FUNCTION_NAME": clip.function_name},
             [
-                pipeline.may_start(),
-                pipeline.may_describe(),
-                # For clips that ended runs left behind at their provider.
+                pipeline.allow_start(),
+                pipeline.allow_describe(),
+                # To collect clips of ended runs from their provider.
                 allow(["lambda:InvokeFunction"], [clip.function_arn]),
-                # What a late worker left of a video that was deleted.
-                storage.may_find_versions(),
-                storage.may_erase(*_OF_A_VIDEO, together=True),
-                storage.may_answer(),
+                # To delete objects that a late worker wrote for a deleted video.
+                storage.allow_list_versions(),
+                storage.allow_delete_versions(*_OF_A_VIDEO, batch=True),
+                storage.allow_outbox_write(),
             ],
         )
 
-    def _function(
+    def _add_function(
         self,
         folder: str,
         settings: Mapping[str, str],
-        may: Sequence[Grant],
+        grants: Sequence[Grant],
         *,
         ffmpeg: bool = False,
         speech: bool = False,
     ) -> None:
-        """Make the function of a folder; every one of them queries the database as its role."""
+        """Create the function of a folder, with its database role."""
         self.functions[folder] = PipelineFunction(
             self,
             folder,
-            surroundings=self.surroundings,
+            shared=self.shared,
             environment={**self.database.environment(folder), **settings},
-            may=[
-                _may_read(self.database.role_secrets[folder]),
-                *may,
-                self.storage.inbox_is_closed(),
+            grants=[
+                _allow_read(self.database.role_secrets[folder]),
+                *grants,
+                self.storage.deny_inbox_changes(),
             ],
             ffmpeg=ffmpeg,
             speech=speech,
         )
 
-    def _migrate_first(self) -> None:
-        """Apply migrations before any function gets code that needs them."""
+    def _apply_migrations(self) -> None:
+        """Apply migrations before any function gets code that requires them."""
         migrate = PipelineFunction(
             self,
             "migrate",
-            surroundings=self.surroundings,
+            shared=self.shared,
             environment=self.database.migrate_environment(),
-            may=[
-                _may_read(self.database.secret, *self.database.role_secrets.values()),
-                self.storage.inbox_is_closed(),
+            grants=[
+                _allow_read(self.database.secret, *self.database.role_secrets.values()),
+                self.storage.deny_inbox_changes(),
             ],
             group=self.network.migrate,
         )
@@ -266,8 +266,8 @@ class VideoStack(Stack):
             network=self.network,
             database=self.database,
         )
-        for made in self.functions.values():
-            made.function.node.add_dependency(applied)
+        for construct in self.functions.values():
+            construct.function.node.add_dependency(applied)
         for function in (migrate, *self.functions.values()):
             self.network.delete_before(function.role)
 
@@ -292,13 +292,13 @@ class VideoStack(Stack):
         }
 
     def _cost_tags(self) -> None:
-        """Tag everything that can cost money; `component` is set where a part is made."""
+        """Tag all resources for cost allocation; functions also have a `component` tag."""
         tags = {
             "project": "ai-video-generator",
             "stage": self.stage.name,
             COST_TAG: self.stage.stack_name,
         }
-        # CloudFormation takes no tags on this one, although the CDK offers them.
+        # CloudFormation rejects tags on this type, although the CDK adds them.
         untaggable = ["AWS::RDS::DBProxyTargetGroup"]
         for key, value in tags.items():
             Tags.of(self).add(key, value, exclude_resource_types=untaggable)
@@ -319,8 +319,8 @@ class VideoStack(Stack):
             CfnOutput(self, name, value=value)
 
 
-def _may_animate_on_bedrock() -> list[Grant]:
-    """Luma's model, in the regions that offer it; the result goes into the media bucket."""
+def _allow_bedrock_clips() -> list[Grant]:
+    """Allow jobs of Luma's model on Bedrock, whose results Bedrock writes to the media bucket."""
     bedrock = f"arn:{Aws.PARTITION}:bedrock:{Aws.REGION}"
     finding = "arn:<AWS::Partition>:bedrock:<AWS::Region>:<AWS::AccountId>:async-invoke/*"
     return [
@@ -328,18 +328,18 @@ def _may_animate_on_bedrock() -> list[Grant]:
         allow(
             ["bedrock:GetAsyncInvoke"],
             [f"{bedrock}:{Aws.ACCOUNT_ID}:async-invoke/*"],
-            {f"IAM5[Resource::{finding}]": "Jobs are named by Bedrock when they start."},
+            {f"IAM5[Resource::{finding}]": "Bedrock assigns the id of a job when it starts."},
         ),
         allow(
             ["bedrock:ListAsyncInvokes"],
             ["*"],
             {
-                "IAM5[Resource::*]": "Bedrock's list of jobs and X-Ray know no resources; the rest "
-                "is a Deny."
+                "IAM5[Resource::*]": "Bedrock's list of jobs and X-Ray support no resource-level "
+                "permissions; the rest is a Deny."
             },
         ),
     ]
 
 
-def _may_read(*secrets: secretsmanager.ISecret) -> Grant:
+def _allow_read(*secrets: secretsmanager.ISecret) -> Grant:
     return allow(["secretsmanager:GetSecretValue"], [secret.secret_arn for secret in secrets])

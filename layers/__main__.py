@@ -1,4 +1,4 @@
-"""`python -m layers [local|lambda-arm64|all]` builds; `python -m layers sizes` prints a table."""
+"""Command-line interface: `python -m layers [local|lambda-arm64|all|sizes]`."""
 
 import argparse
 import time
@@ -9,16 +9,16 @@ from layers.sizes import table
 
 
 def main() -> None:
-    """Build what was asked for, or print the sizes of what is built."""
+    """Build the layers of a platform, or print the sizes of the built layers."""
     parser = argparse.ArgumentParser(prog="python -m layers", description=__doc__)
     parser.add_argument(
         "what",
         nargs="?",
         default="local",
         choices=[*PLATFORMS, "all", "sizes"],
-        help="which platform to build for, or `sizes`",
+        help="platform to build for, or `sizes` to print a table",
     )
-    parser.add_argument("--force", action="store_true", help="build even what is up to date")
+    parser.add_argument("--force", action="store_true", help="rebuild layers that are up to date")
     arguments = parser.parse_args()
     if arguments.what == "sizes":
         print(table())
@@ -35,17 +35,17 @@ def main() -> None:
 
 
 def ensure_interpreter(target: Platform) -> None:
-    """Fetch a Python that compiles the target's sources, if there is none; warn if that fails."""
+    """Download the target's Python if it is not installed; print a warning if that fails."""
     if interpreter(target):
         return
-    print(f"{target.name}: fetching Python {target.python} to compile its sources")
+    print(f"{target.name}: downloading Python {target.python} to compile the layers")
     if reason := fetch_interpreter(target):
         print(
-            f"warning: there is no Python {target.python} here, and none could be fetched "
-            f"({reason}). The layers for {target.name} carry no bytecode: every cold start "
-            "compiles what it imports and takes almost three times as long. Everything else "
-            f"works. Put a Python {target.python} on the PATH, or build where there is a network; "
-            "`make layers` then compiles what was not."
+            f"warning: Python {target.python} is not installed and could not be downloaded "
+            f"({reason}). The layers for {target.name} contain no bytecode, so cold starts compile "
+            "their imports and take almost three times as long. Everything else works. To add the "
+            f"bytecode, install Python {target.python} or connect to a network, then run "
+            "`make layers`."
         )
 
 

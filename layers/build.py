@@ -1,4 +1,4 @@
-"""Build layers: into a folder beside the old one, exchanged in one step, and only when needed."""
+"""Builds of layers: only if needed, in a temporary directory, and then swapped in."""
 
 import fcntl
 import hashlib
@@ -25,21 +25,21 @@ LAYERS: dict[str, Callable[[Platform, Path], None]] = {
 
 @dataclass(frozen=True)
 class Stamp:
-    """What a built layer was made from, and what it is."""
+    """Metadata of a built layer: digests of its inputs and its content, and its size."""
 
-    inputs: str  # digest of everything that decides the outcome
-    digest: str  # digest of the outcome
+    inputs: str  # digest of everything that affects the content
+    digest: str  # digest of the content
     size: int  # bytes, unpacked
-    compiled: bool = False  # whether its Python sources, if it has any, have their bytecode
+    compiled: bool = False  # whether all Python sources, if any, have bytecode
 
 
 def folder(platform: str, layer: str, output: Path = OUTPUT) -> Path:
-    """Return where the layer lies once it is built."""
+    """Return the directory of a built layer."""
     return output / platform / layer
 
 
 def read_stamp(platform: str, layer: str, output: Path = OUTPUT) -> Stamp | None:
-    """Return the stamp of a built layer, or None when it was never finished."""
+    """Return the stamp of a built layer, or None if there is no complete build."""
     try:
         stored = json.loads(_stamp_file(platform, layer, output).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -50,15 +50,15 @@ def read_stamp(platform: str, layer: str, output: Path = OUTPUT) -> Stamp | None
 def inputs(target: Platform) -> str:
     """Return a digest of the lock, the runtime dependencies, the target and these sources."""
     project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
-    whole = hashlib.sha256(json.dumps([target.identity, project["dependencies"]]).encode())
+    digest = hashlib.sha256(json.dumps([target.identity, project["dependencies"]]).encode())
     sources = [path for path in tree.files(Path(__file__).parent) if path.suffix != ".pyc"]
     for path in [LOCK, *sources]:
-        whole.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return whole.hexdigest()
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def is_current(platform: str, layer: str, output: Path = OUTPUT) -> bool:
-    """Say whether the layer is built from the present sources and lock."""
+    """Return True if the layer is built from the current sources and lock file."""
     stamp = read_stamp(platform, layer, output)
     current = stamp is not None and stamp.inputs == inputs(PLATFORMS[platform]())
     return current and folder(platform, layer, output).is_dir()
@@ -68,15 +68,15 @@ def build(target: Platform, layer: str, *, output: Path = OUTPUT, force: bool = 
     """Build the layer for the target unless it is up to date; return its stamp."""
     home = folder(target.name, layer, output)
     home.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(home.with_suffix(".lock")):
+    with _exclusive(home.with_suffix(".lock")):
         stamp = read_stamp(target.name, layer, output)
-        wanted = inputs(target)
+        current = inputs(target)
         if (
             stamp
-            and stamp.inputs == wanted
+            and stamp.inputs == current
             and home.is_dir()
             and not force
-            # What had no Python to compile it is built again where there is one.
+            # Rebuild a layer without bytecode when a Python to compile it is available.
             and (stamp.compiled or interpreter(target) is None)
         ):
             return stamp
@@ -85,8 +85,8 @@ def build(target: Platform, layer: str, *, output: Path = OUTPUT, force: bool = 
             fresh.mkdir()
             LAYERS[layer](target, fresh)
             tree.normalise(fresh)
-            stamp = Stamp(wanted, tree.digest(fresh), tree.size(fresh), _compiled(fresh))
-            _exchange(home, fresh, Path(workspace) / "old", target, layer, output)
+            stamp = Stamp(current, tree.digest(fresh), tree.size(fresh), _compiled(fresh))
+            _swap(home, fresh, Path(workspace) / "old", target, layer, output)
         _stamp_file(target.name, layer, output).write_text(
             json.dumps(asdict(stamp), indent=2) + "\n", encoding="utf-8"
         )
@@ -98,10 +98,8 @@ def _compiled(home: Path) -> bool:
     return ".pyc" in suffixes or ".py" not in suffixes
 
 
-def _exchange(
-    home: Path, fresh: Path, old: Path, target: Platform, layer: str, output: Path
-) -> None:
-    # Without a stamp the layer counts as absent, so a crash between the steps is repaired.
+def _swap(home: Path, fresh: Path, old: Path, target: Platform, layer: str, output: Path) -> None:
+    # Without a stamp the layer counts as missing, so the next build repairs an interrupted swap.
     _stamp_file(target.name, layer, output).unlink(missing_ok=True)
     if home.exists():
         home.rename(old)
@@ -115,7 +113,7 @@ def _stamp_file(platform: str, layer: str, output: Path) -> Path:
 
 
 @contextmanager
-def _alone(lock: Path) -> Iterator[None]:
+def _exclusive(lock: Path) -> Iterator[None]:
     with lock.open("w") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         yield

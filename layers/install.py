@@ -1,4 +1,4 @@
-"""Put locked wheels into a folder, and nothing that a second build would not repeat."""
+"""Reproducible installation of locked wheels into a directory."""
 
 import shutil
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from layers.platforms import Platform, interpreter, uv
 
-# Written by the installer for itself; RECORD also lists the files that are dropped here.
+# The installer's metadata. RECORD also lists files that are deleted here.
 _INSTALLER_FILES = ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
 
 _COMPILE = """
@@ -21,7 +21,7 @@ sys.exit(0 if done else 1)
 
 
 def wheels(requirements: str, target: Platform, into: Path) -> None:
-    """Install the requirements' wheels; every file is checked against a hash of the lock."""
+    """Install the requirements' wheels, verified against the hashes of the lock file."""
     listed = into.with_name(f"{into.name}.requirements")
     listed.write_text(requirements, encoding="utf-8")
     try:
@@ -37,7 +37,7 @@ def wheels(requirements: str, target: Platform, into: Path) -> None:
             "--only-binary",
             ":all:",
             "--link-mode",
-            "copy",  # a hard link would carry our file times into uv's cache
+            "copy",  # hard links would change file times in uv's cache
             *target.resolver,
         )
     finally:
@@ -47,23 +47,23 @@ def wheels(requirements: str, target: Platform, into: Path) -> None:
 
 def _drop_installer_files(folder: Path) -> None:
     (folder / ".lock").unlink(missing_ok=True)
-    shutil.rmtree(folder / "bin", ignore_errors=True)  # command lines; a layer is imported
+    shutil.rmtree(folder / "bin", ignore_errors=True)  # console scripts
     for info in folder.glob("*.dist-info"):
         for name in _INSTALLER_FILES:
             (info / name).unlink(missing_ok=True)
 
 
 def bytecode(folder: Path, target: Platform, mounted: str) -> None:
-    """Compile the sources for the target's Python; `mounted` is where they will be read from.
+    """Compile the sources for the target's Python; `mounted` is their path in Lambda.
 
-    A layer is read-only where it runs, so without this every cold start compiles anew (measured:
-    0.51 s of imports against 0.18 s). The files carry no time stamp and are trusted unchecked.
-    Compiles nothing when this machine has no Python of the target's version.
+    Layers are read-only in Lambda, so without bytecode every cold start compiles its imports
+    (measured: 0.51 s instead of 0.18 s). The .pyc files are unchecked hash-based and have no
+    timestamp. Does nothing if this machine has no Python of the target's version.
     """
     python = interpreter(target)
     if python is None:
         return
-    # Isolated, with a fixed hash seed: sets must be written in the same order every time.
+    # A fixed hash seed makes the order of sets in the bytecode reproducible.
     subprocess.run(
         [python, "-S", "-c", _COMPILE, str(folder), mounted],
         check=True,

@@ -1,4 +1,4 @@
-"""Which locked packages a layer needs: names from a resolution, pins and hashes from the lock."""
+"""The locked requirements of a layer: a resolution selects them from requirements.lock."""
 
 import re
 from pathlib import Path
@@ -15,16 +15,16 @@ _BLOCK = re.compile(
 
 
 def blocks() -> dict[tuple[str, str], str]:
-    """Return the lock's entries, hashes included, by name and version."""
+    """Return the entries of the lock file, with hashes, by name and version."""
     text = LOCK.read_text(encoding="utf-8")
-    return {(found["name"], found["version"]): found[0] for found in _BLOCK.finditer(text)}
+    return {(match["name"], match["version"]): match[0] for match in _BLOCK.finditer(text)}
 
 
 def runtime(target: Platform) -> str:
-    """Return requirements (with hashes) for what pyproject's `dependencies` need on the target.
+    """Return the requirements, with hashes, of pyproject's `dependencies` on the target.
 
-    The lock serves every platform and also the tools, so the resolver says which of its
-    packages this target needs; it may choose nothing that the lock does not hold.
+    The lock file covers all platforms and the development tools. uv resolves the dependencies for
+    the target, constrained to the lock file. Raises SystemExit for a package that is not locked.
     """
     resolved = uv(
         "pip",
@@ -44,11 +44,13 @@ def runtime(target: Platform) -> str:
 
 
 def package(name: str) -> str:
-    """Return the requirement (with hashes) of one locked package."""
-    found = [text for (known, _), text in blocks().items() if known == name]
-    if len(found) != 1:
-        raise SystemExit(f"requirements.lock holds {len(found)} entries for {name}, not one.")
-    return found[0]
+    """Return the requirement of a locked package, with hashes."""
+    requirements = [text for (known, _), text in blocks().items() if known == name]
+    if len(requirements) != 1:
+        raise SystemExit(
+            f"requirements.lock holds {len(requirements)} entries for {name}; expected one."
+        )
+    return requirements[0]
 
 
 def _locked(pin: str) -> str:
@@ -57,6 +59,6 @@ def _locked(pin: str) -> str:
         return blocks()[name, version]
     except KeyError:
         raise SystemExit(
-            f"{pin} is needed but is not in requirements.lock; no layer was changed. "
+            f"{pin} is required but is not in requirements.lock. No layer was changed. "
             "Run `make lock`."
         ) from None

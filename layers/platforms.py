@@ -1,4 +1,4 @@
-"""Where the code of a layer runs."""
+"""Target platforms of layers."""
 
 import os
 import platform
@@ -9,22 +9,22 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-# Pythons that were fetched to compile layers; `make clean` removes them.
-_FETCHED = Path(__file__).resolve().parent.parent / "build" / "python"
+# Pythons that were downloaded to compile layers; `make clean` deletes them.
+_DOWNLOADS = Path(__file__).resolve().parent.parent / "build" / "python"
 
 
 @dataclass(frozen=True)
 class Platform:
-    """One target: which wheels fit, and which Python compiles their sources."""
+    """A target platform: how to select its wheels, and the Python that compiles sources."""
 
     name: str
-    python: str  # the minor version that runs the code, such as "3.13"
-    resolver: tuple[str, ...]  # what uv must know to choose wheels for it
-    identity: str  # everything about the target that may change the built files
+    python: str  # minor version, such as "3.13"
+    resolver: tuple[str, ...]  # options of uv that select its wheels
+    identity: str  # properties of the target that affect the built files
 
 
 def local() -> Platform:
-    """This machine, and the Python that runs this program."""
+    """Return the platform of this machine, with the running Python."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     return Platform(
         name="local",
@@ -35,7 +35,7 @@ def local() -> Platform:
 
 
 def lambda_arm64() -> Platform:
-    """AWS Lambda: Amazon Linux 2023 (glibc 2.34) on arm64, runtime python3.13."""
+    """Return AWS Lambda's platform: Amazon Linux 2023 (glibc 2.34), arm64, python3.13."""
     return Platform(
         name="lambda-arm64",
         python="3.13",
@@ -48,17 +48,17 @@ PLATFORMS = {"local": local, "lambda-arm64": lambda_arm64}
 
 
 def uv(*arguments: str) -> str:
-    """Run uv, which never fetches a Python by itself here, and return what it printed.
+    """Run uv without Python downloads and return its output.
 
-    Raises SystemExit with uv's own message when it fails.
+    Raises SystemExit with uv's error message if it fails.
     """
-    done = _run(*arguments, "--no-python-downloads")
-    if done.returncode != 0:
+    process = _run(*arguments, "--no-python-downloads")
+    if process.returncode != 0:
         raise SystemExit(
-            f"uv {' '.join(arguments[:2])} failed; the layers built before are untouched.\n"
-            f"{done.stderr.strip()}"
+            f"uv {' '.join(arguments[:2])} failed. Existing layers were not changed.\n"
+            f"{process.stderr.strip()}"
         )
-    return done.stdout
+    return process.stdout
 
 
 def interpreter(target: Platform) -> str | None:
@@ -66,26 +66,26 @@ def interpreter(target: Platform) -> str | None:
     if target.name == "local":
         return sys.executable
     find = ("python", "find", target.python, "--no-project", "--no-python-downloads")
-    for found in (_run(*find), _run(*find, home=_FETCHED)):
-        if found.returncode == 0:
-            return found.stdout.strip()
+    for process in (_run(*find), _run(*find, home=_DOWNLOADS)):
+        if process.returncode == 0:
+            return process.stdout.strip()
     return None
 
 
 def fetch_interpreter(target: Platform) -> str:
-    """Fetch a Python of the target's minor version, for this clone alone.
+    """Download a Python of the target's minor version for this clone.
 
-    Returns nothing, or the reason why it could not be had, in uv's words.
+    Returns an empty string, or uv's error message if the download failed.
     """
-    fetched = _run("python", "install", target.python, "--no-bin", home=_FETCHED)
-    if fetched.returncode == 0:
+    process = _run("python", "install", target.python, "--no-bin", home=_DOWNLOADS)
+    if process.returncode == 0:
         return ""
-    lines = [line.strip() for line in fetched.stderr.splitlines() if line.strip()]
-    return lines[-1].removeprefix("cause: ") if lines else f"uv ended with {fetched.returncode}"
+    lines = [line.strip() for line in process.stderr.splitlines() if line.strip()]
+    return lines[-1].removeprefix("cause: ") if lines else f"uv exited with {process.returncode}"
 
 
 def _run(*arguments: str, home: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """Run uv; `home` is where Pythons that it manages lie, if not in the user's own folder."""
+    """Run uv; `home` overrides the directory of the Pythons that it manages."""
     environment = {**os.environ, **({"UV_PYTHON_INSTALL_DIR": str(home)} if home else {})}
     return subprocess.run(
         [find_uv_bin(), *arguments], capture_output=True, text=True, check=False, env=environment

@@ -1,23 +1,23 @@
-"""How large each function is with its layers, against what AWS Lambda allows."""
+"""Sizes of functions with their layers, compared with Lambda's limit."""
 
 from infra.function_sources import files, function_names
 from layers import build
 from layers.platforms import PLATFORMS
 
-# "250 MB unzipped, layers included", which Lambda counts in units of 2**20 bytes.
+# Lambda's quota of "250 MB (unzipped, including layers)" is in units of 2**20 bytes.
 LIMIT = 250 * 2**20
-# Only what starts ffmpeg carries it; the template test holds infra to this.
+# The functions that run ffmpeg; a test compares the template with this.
 FFMPEG_USERS = frozenset({"clip", "merge", "register"})
-SPEECH_USERS = frozenset({"speech"})  # only what speaks carries the offline voice
+SPEECH_USERS = frozenset({"speech"})  # the function that runs the offline voice
 
 
 def own_size(function: str) -> int:
-    """Return the bytes of a function's own asset."""
+    """Return the size of a function's asset in bytes."""
     return sum(path.stat().st_size for path in files(function))
 
 
 def total(function: str, platform: str) -> int:
-    """Return the unzipped bytes of a function with its layers on a platform."""
+    """Return the unzipped size in bytes of a function with its layers on a platform."""
     layers = [
         "dependencies",
         *(["ffmpeg"] if function in FFMPEG_USERS else []),
@@ -33,13 +33,13 @@ def table() -> str:
     for platform in PLATFORMS:
         for layer in build.LAYERS:
             stamp = build.read_stamp(platform, layer)
-            size = f"{stamp.size / 2**20:9.1f}  {stamp.digest[:12]}" if stamp else "  not built"
-            lines.append(f"{platform + '/' + layer:<28}{size}")
-    lines += ["", f"{'function':<14}{'own KiB':>9}{'in the cloud MiB':>19}{'of 250':>9}"]
+            columns = f"{stamp.size / 2**20:9.1f}  {stamp.digest[:12]}" if stamp else "  not built"
+            lines.append(f"{platform + '/' + layer:<28}{columns}")
+    lines += ["", f"{'function':<14}{'code KiB':>9}{'with layers MiB':>19}{'of limit':>9}"]
     for function in function_names():
-        whole = total(function, "lambda-arm64")
+        size = total(function, "lambda-arm64")
         lines.append(
-            f"{function:<14}{own_size(function) / 2**10:9.1f}{whole / 2**20:19.1f}"
-            f"{whole / LIMIT:9.0%}"
+            f"{function:<14}{own_size(function) / 2**10:9.1f}{size / 2**20:19.1f}"
+            f"{size / LIMIT:9.0%}"
         )
     return "\n".join(lines)

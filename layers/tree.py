@@ -1,20 +1,20 @@
-"""A folder as one value: same files, same digest, whenever and wherever it was built."""
+"""Reproducible directory trees: normalized metadata, digest and size."""
 
 import hashlib
 import os
 from pathlib import Path
 
-# A day after the earliest time that a ZIP file can hold, in whatever time zone it is made.
+# A day after the earliest timestamp of ZIP files, so that it is valid in every time zone.
 _EPOCH = 315619200
 
 
 def files(folder: Path) -> list[Path]:
-    """Return the files below the folder, in an order that does not depend on the disk."""
+    """Return the files below the folder, sorted by path."""
     return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def normalise(folder: Path) -> None:
-    """Give files and folders the same times and modes, wherever they were built."""
+    """Set the same modification time and modes on all files and folders."""
     for path in [folder, *folder.rglob("*")]:
         executable = path.is_dir() or bool(path.stat().st_mode & 0o100)
         path.chmod(0o755 if executable else 0o644)
@@ -22,16 +22,16 @@ def normalise(folder: Path) -> None:
 
 
 def digest(folder: Path) -> str:
-    """Return the SHA-256 of every file's path, executable bit and content."""
-    whole = hashlib.sha256()
+    """Return the SHA-256 of the paths, executable bits and contents of all files."""
+    total = hashlib.sha256()
     for path in files(folder):
         with path.open("rb") as stream:
             content = hashlib.file_digest(stream, "sha256").hexdigest()
         mode = "x" if path.stat().st_mode & 0o100 else "-"
-        whole.update(f"{path.relative_to(folder).as_posix()}\0{mode}\0{content}\n".encode())
-    return whole.hexdigest()
+        total.update(f"{path.relative_to(folder).as_posix()}\0{mode}\0{content}\n".encode())
+    return total.hexdigest()
 
 
 def size(folder: Path) -> int:
-    """Return the bytes of all files, as AWS Lambda counts them against its 250 MB."""
+    """Return the total size of all files in bytes, as Lambda counts it for its 250 MB limit."""
     return sum(path.stat().st_size for path in files(folder))

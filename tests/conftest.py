@@ -1,12 +1,15 @@
 """Fixtures of every tier: a clean environment, and the pinned ffmpeg on PATH."""
 
 import os
-import sys
 from pathlib import Path
 
 import imageio_ffmpeg
 import pytest
 
+# Powertools reads its settings when it is imported, which the plugin does.
+os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
+os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "test")
+os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "test")
 pytest_plugins = ["tests.support.fixtures"]
 
 
@@ -40,11 +43,3 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bin")
     (folder / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
     return folder
-
-
-def pytest_configure() -> None:
-    """Powertools reads its settings when it is imported."""
-    os.environ.setdefault("POWERTOOLS_TRACE_DISABLED", "true")
-    os.environ.setdefault("POWERTOOLS_SERVICE_NAME", "test")
-    os.environ.setdefault("POWERTOOLS_METRICS_NAMESPACE", "test")
-    sys.dont_write_bytecode = False

@@ -1,7 +1,6 @@
 """What the routes work with: settings, database, media store and use cases of the warm function."""
 
 from collections.abc import Mapping
-from functools import cache
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEvent
 
@@ -23,41 +22,39 @@ from common.application.admission import Admission
 from common.application.image_inputs import ImageInputs
 from common.aws import secrets
 from common.database import Database
-from common.settings import ApiSettings, load
+from common.runtime import services, warm
+from common.settings import ApiSettings
 from common.storage.s3 import S3MediaStore
 
 
-@cache
 def settings() -> ApiSettings:
-    """The function's settings, checked once."""
-    return load(ApiSettings)
+    """Return the function's settings."""
+    return services(ApiSettings).settings
 
 
-@cache
 def database() -> Database:
-    """The warm environment's connection."""
-    return Database(settings())
+    """Return the connection of the warm function."""
+    return services(ApiSettings).database
 
 
-@cache
 def store() -> S3MediaStore:
-    """The media store."""
-    return S3MediaStore(settings().media_bucket)
+    """Return the media store."""
+    return services(ApiSettings).store
 
 
-@cache
+@warm
 def admission() -> Admission:
     """The way in for new videos."""
     return Admission(settings(), database(), store())
 
 
-@cache
+@warm
 def cancellation() -> CancellationService:
     """The use case of canceling."""
     return CancellationService(settings(), database(), videos())
 
 
-@cache
+@warm
 def videos() -> VideoService:
     """The use cases of videos."""
     return VideoService(admission(), database(), links(), console())
@@ -68,38 +65,38 @@ def address(event: APIGatewayProxyEvent) -> str:
     return address_of(event, "http" if settings().stage == "local" else "https")
 
 
-@cache
+@warm
 def deletion() -> DeletionService:
     """The use case of deleting."""
     return DeletionService(database(), store())
 
 
-@cache
+@warm
 def listing() -> ListingService:
     """The use cases of lists."""
     return ListingService(database(), console(), Cursors(_secret))
 
 
-@cache
+@warm
 def console() -> Console:
     """Where runs and traces are seen; nowhere on one machine."""
     return Console(None if settings().stage == "local" else settings().state_machine_arn)
 
 
-@cache
+@warm
 def steps() -> StepService:
     """The use cases of the parts of a video."""
     pictures = SceneImages(database(), store(), image_inputs())
     return StepService(admission(), database(), store(), image_inputs(), pictures)
 
 
-@cache
+@warm
 def step_results() -> StepResults:
     """The answers to requests for parts."""
     return StepResults(database(), links())
 
 
-@cache
+@warm
 def links() -> LinkService:
     """Links to media."""
     return LinkService(database(), store(), _secret)
@@ -110,25 +107,25 @@ def _secret() -> Mapping[str, str]:
     return secrets.read(settings().keys_secret_arn)
 
 
-@cache
+@warm
 def media() -> MediaService:
     """The use cases of media."""
     return MediaService(database(), store(), links())
 
 
-@cache
+@warm
 def uploads() -> UploadService:
     """The use cases of uploads."""
     return UploadService(database(), store())
 
 
-@cache
+@warm
 def files() -> FileService:
     """The use cases of the first version's endpoints for files."""
     return FileService(database(), store(), links(), uploads(), settings().media_bucket)
 
 
-@cache
+@warm
 def image_inputs() -> ImageInputs:
     """Pictures, however they are named."""
     return ImageInputs(database(), store(), settings().media_bucket)

@@ -1,6 +1,5 @@
-"""The REST API: routes in `api.routes`, errors in `api.http.errors`."""
+"""The Lambda function of the REST API: routes in `api.routes`, errors in `api.http.errors`."""
 
-import json
 from functools import cache
 from typing import Any
 
@@ -11,8 +10,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from api.dependencies import address, settings
 from api.http import cors, errors, middleware, validation
 from api.openapi import document
-from api.openapi.page import POLICY as PAGE_POLICY
-from api.openapi.page import render
 from api.routes import files, keys, links, media, models, service, steps, uploads, usage, videos
 from common.aws.log import logger
 from common.aws.tracing import metrics, tracer
@@ -22,7 +19,7 @@ _ROUTES = (videos, steps, media, uploads, files, links, models, keys, usage, ser
 
 
 def application() -> APIGatewayRestResolver:
-    """Return an application with all routes that are documented."""
+    """Return an application with all documented routes."""
     app = APIGatewayRestResolver(
         enable_validation=True, json_body_deserializer=read_json, strip_prefixes=[]
     )
@@ -41,40 +38,37 @@ def application() -> APIGatewayRestResolver:
 
 
 app = application()
-document.set_answers_aside(app)
+document.drop_response_descriptions(app)
 
 
 @cache
 def described() -> APIGatewayRestResolver:
-    """Return another application, with its answers, for the document."""
-    other = application()
+    """Return a second application that keeps its response descriptions, for the document."""
+    documented = application()
     for routes in _ROUTES:  # Powertools points a router at the application that includes it last
         routes.router.context, routes.router.api_resolver = app.context, app
-    return other
+    return documented
 
 
 @app.get("/openapi.json", include_in_schema=False)
 def openapi() -> Response[str]:
-    """The OpenAPI document of this API."""
+    """Return the OpenAPI document of this API."""
     body = document.served(described(), address(app.current_event))
     return Response(status_code=200, content_type=middleware.JSON, body=body)
 
 
 @app.get("/docs", include_in_schema=False)
 def docs() -> Response[str]:
-    """The OpenAPI document as a page to read."""
+    """Return the API reference as an HTML page."""
+    # Imported late: the page is large, and few requests ask for it.
+    from api.openapi import reference
+
     return Response(
         status_code=200,
         content_type="text/html; charset=utf-8",
-        body=page(),
-        headers={"Content-Security-Policy": PAGE_POLICY},
+        body=reference.page(),
+        headers={"Content-Security-Policy": reference.policy()},
     )
-
-
-@cache
-def page() -> str:
-    """The page, made when somebody first asks for it."""
-    return render(json.loads(document.text(described())))
 
 
 @metrics.log_metrics
@@ -83,7 +77,7 @@ def page() -> str:
 )
 @tracer.capture_lambda_handler(capture_response=False)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one request."""
+    """Handle one request from API Gateway."""
     origin = cors.origin_of(event)
     if event.get("httpMethod") == "OPTIONS":
         return cors.preflight(settings().origins, origin)

@@ -1,100 +1,95 @@
-"""The authorizer of the REST API: who calls, and which endpoints that key may use.
+"""Lambda function `authorizer`: authenticates API keys and returns the endpoints they may call.
 
-Its answer is a policy over all of the key's endpoints. Without a valid key API Gateway answers
-401, for an endpoint that the key may not use 403. Limits and budgets are the API's to enforce.
+It returns an IAM policy for all endpoints of the key. API Gateway responds with 401 to a missing or
+invalid key, and with 403 for an endpoint that the key may not call. The API enforces rate limits
+and budgets.
 """
 
 from decimal import Decimal
-from functools import cache
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from common import runtime
 from common.aws import secrets
 from common.aws.log import logger
-from common.database import Database
 from common.database.keys import ApiKey, find
 from common.domain import api_keys
 from common.domain.errors import VideoError
 from common.domain.signed_links import WITHOUT_A_KEY
-from common.settings import AuthorizerSettings, load
+from common.settings import AuthorizerSettings
 
 
 class UnauthorizedError(Exception):
-    """API Gateway turns exactly the message `Unauthorized` into a 401."""
+    """The error that API Gateway turns into a 401, by its exact message `Unauthorized`."""
 
     def __init__(self) -> None:
         super().__init__("Unauthorized")
 
 
-@cache
-def settings() -> AuthorizerSettings:
-    """The function's settings, checked once."""
-    return load(AuthorizerSettings)
-
-
-@cache
-def database() -> Database:
-    """The warm environment's connection."""
-    return Database(settings())
+services = partial(runtime.services, AuthorizerSettings)
 
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return the policy of the request's key. Fails closed: no database or secret, no entry."""
+    """Return the policy of the request's key.
+
+    Fails closed: without the database or the secret, every request is denied.
+    """
     headers = event.get("headers") or {}
-    if _opens_by_a_link(event["methodArn"]) and not _carries_a_key(headers):
-        return _nobody(event["methodArn"])
-    presented = _presented(headers)
+    if _accepts_signed_link(event["methodArn"]) and not _has_key(headers):
+        return _anonymous_policy(event["methodArn"])
+    presented = _presented_key(headers)
     if presented is None or not api_keys.is_well_formed(presented):
         raise UnauthorizedError
     try:
-        owner = _operator(presented) or _managed(presented)
+        api_key = _operator_key(presented) or _stored_key(presented)
     except VideoError as error:
         logger.error("key not checked", extra={"code": error.error_code})
-        # Not a 401: the key may be good. API Gateway answers 503 in the project's error shape.
+        # Not a 401, because the key may be valid. API Gateway responds with 503 as problem details.
         raise RuntimeError("The key could not be checked.") from None
-    if owner is None:
+    if api_key is None:
         raise UnauthorizedError
-    return _policy(owner, event["methodArn"])
+    return _policy(api_key, event["methodArn"])
 
 
-def _opens_by_a_link(method_arn: str) -> bool:
-    """Say whether the endpoint takes the capability of a link, which the API itself checks."""
+def _accepts_signed_link(method_arn: str) -> bool:
+    """Return whether the endpoint accepts a signed link, which the API verifies."""
     method, _, path = method_arn.split("/", 2)[2].partition("/")
     return f"{method} /{path}" in WITHOUT_A_KEY
 
 
-def _carries_a_key(headers: dict[str, str]) -> bool:
+def _has_key(headers: dict[str, str]) -> bool:
     return any(name.lower() in ("authorization", "x-api-key") for name in headers)
 
 
-def _nobody(method_arn: str) -> dict[str, Any]:
-    """Return the policy of a request without a key: this one endpoint, on nobody's behalf."""
+def _anonymous_policy(method_arn: str) -> dict[str, Any]:
+    """Return the policy of a request without a key, which allows only this endpoint."""
     statement = {"Action": "execute-api:Invoke", "Effect": "Allow", "Resource": [method_arn]}
     document = {"Version": "2012-10-17", "Statement": [statement]}
     return {"principalId": "nobody", "policyDocument": document, "context": {}}
 
 
-def _presented(headers: dict[str, str]) -> str | None:
-    """Return the key in `Authorization: Bearer` or `X-API-Key`; none if the two differ."""
+def _presented_key(headers: dict[str, str]) -> str | None:
+    """Return the key in `Authorization: Bearer` or `X-API-Key`; None if they differ."""
     by_name = {name.lower(): value.strip() for name, value in headers.items() if value}
     scheme, _, bearer = by_name.get("authorization", "").partition(" ")
-    found = {bearer.strip()} if scheme.lower() == "bearer" else set()
+    presented = {bearer.strip()} if scheme.lower() == "bearer" else set()
     if "x-api-key" in by_name:
-        found.add(by_name["x-api-key"])
-    return found.pop() if len(found) == 1 else None
+        presented.add(by_name["x-api-key"])
+    return presented.pop() if len(presented) == 1 else None
 
 
-def _operator(presented: str) -> ApiKey | None:
-    secret_key = secrets.read(settings().keys_secret_arn)["SECRET_KEY"]
-    if not api_keys.digests_match(
-        presented, api_keys.operator_key(secret_key, settings().operator_user_id)
+def _operator_key(presented: str) -> ApiKey | None:
+    secret_key = secrets.read(services().settings.keys_secret_arn)["SECRET_KEY"]
+    if not api_keys.keys_match(
+        presented, api_keys.operator_key(secret_key, services().settings.operator_user_id)
     ):
         return None
     return ApiKey(
         key_id=api_keys.OPERATOR_KEY_ID,
-        user_id=settings().operator_user_id,
+        user_id=services().settings.operator_user_id,
         name="Operator",
         live=True,
         scopes=["admin", "act_as"],
@@ -105,45 +100,45 @@ def _operator(presented: str) -> ApiKey | None:
     )
 
 
-def _managed(presented: str) -> ApiKey | None:
-    return database().alone(lambda cursor: find(cursor, api_keys.digest(presented)))
+def _stored_key(presented: str) -> ApiKey | None:
+    return services().database.alone(lambda cursor: find(cursor, api_keys.digest(presented)))
 
 
-def _policy(owner: ApiKey, method_arn: str) -> dict[str, Any]:
+def _policy(api_key: ApiKey, method_arn: str) -> dict[str, Any]:
     api = "/".join(method_arn.split("/", 2)[:2])
     return {
-        "principalId": owner.key_id,
+        "principalId": api_key.key_id,
         "policyDocument": {
             "Version": "2012-10-17",
             "Statement": [
                 {
                     "Action": "execute-api:Invoke",
                     "Effect": "Allow",
-                    "Resource": [_resource(api, endpoint) for endpoint in owner.endpoints],
+                    "Resource": [_resource(api, endpoint) for endpoint in api_key.endpoints],
                 }
             ],
         },
         "context": {
-            "key_id": owner.key_id,
-            "user_id": owner.user_id,
-            "live": "true" if owner.live else "false",
-            "scopes": " ".join(owner.scopes),
-            "per_minute": str(owner.per_minute),
-            "per_hour": str(owner.per_hour),
-            "max_runs": str(owner.max_concurrent_runs),
-            "daily_cap_usd": _text(owner.daily_cap_usd),
-            "monthly_cap_usd": _text(owner.monthly_cap_usd),
+            "key_id": api_key.key_id,
+            "user_id": api_key.user_id,
+            "live": "true" if api_key.live else "false",
+            "scopes": " ".join(api_key.scopes),
+            "per_minute": str(api_key.per_minute),
+            "per_hour": str(api_key.per_hour),
+            "max_runs": str(api_key.max_concurrent_runs),
+            "daily_cap_usd": _text(api_key.daily_cap_usd),
+            "monthly_cap_usd": _text(api_key.monthly_cap_usd),
         },
     }
 
 
 def _text(cap: Decimal | None) -> str:
-    """Return a cap as API Gateway passes it on: empty is none, and 0 is not empty."""
+    """Return a cap as text for API Gateway's context: empty for no cap, which differs from 0."""
     return "" if cap is None else str(cap)
 
 
 def _resource(api: str, endpoint: str) -> str:
-    """Turn `GET /v1/videos/*`, or `*`, into the ARN of a method; `api` ends with the stage."""
+    """Return the ARN of `GET /v1/videos/*`, or of `*`; `api` is an ARN that ends with the stage."""
     if endpoint == "*":
         return f"{api}/*"
     method, _, path = endpoint.partition(" ")

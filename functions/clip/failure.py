@@ -1,9 +1,10 @@
-"""How a job that brings no clip ends: in the ledger, and in words for the video's owner."""
+"""Jobs that end without a clip: their ledger entries, and the errors that the owner sees."""
 
 import random
 
 from clip.job import MAX_POLLS, ClipEvent, job_of, step_of
 from common.application.billing.provider_queue import BUSY, MOST_ROUNDS
+from common.application.generation import services
 from common.database import Cursor, attempts, budget, polls, provider_queue, runs
 from common.database.attempts import Attempt
 from common.database.scenes import Clip
@@ -11,38 +12,38 @@ from common.domain import models
 from common.domain.errors import OutcomeUnknown, PermanentError, ProviderRefused, TransientError
 from common.domain.video import Cost
 from common.providers import JobFailure, JobState, JobStatus, Retry
-from common.runtime import database
 
 GONE = "provider.job_gone"
 
-# How often a run orders a clip again whose job failed for free, and after how many seconds.
+# Most resubmits of a run after jobs that failed free of charge, and the seconds before the first.
 _MOST_RESUBMITS, _RESUBMIT_SECONDS = 2, 15
-# Runway asks for up to half as much again.
-_SPREAD = 0.5
-# So many polls must be left for the next job.
+# Runway asks for a jitter of up to 50 %.
+_JITTER = 0.5
+# Polls of the run that must be left for the next job.
 _POLLS_NEEDED = 6
-# A job takes minutes. One that is at work for longer than this is not waited for any more.
+# A job takes minutes. A run does not wait for one that is older than this.
 ABANDONED_SECONDS = 3600
 
 
 def failed(event: ClipEvent, clip: Clip, attempt: Attempt, state: JobState) -> int:
-    """End the attempt of a job that failed.
+    """End the attempt of a failed job and return the seconds until another job is submitted.
 
-    Returns the seconds until the clip is ordered again, if the failure was free and its provider
-    advises it; else raises PermanentError.
+    Another one is submitted only if the failure was free of charge and the provider documents it as
+    transient. Otherwise raises PermanentError, or OutcomeUnknown if the provider no longer knows
+    the job.
     """
     failure = state.failure
     code = failure.code if failure else "clip.not_finished"
     if failure and code == GONE:
         raise in_doubt(event, attempt, code, failure.detail)
-    is_first = attempt.state != "failed"  # or an invocation before this one was interrupted
+    is_first = attempt.state != "failed"  # false after an invocation that was interrupted
     if is_first:
         end(event, attempt, state.cost, code)
     if failure and failure.resubmits and state.cost is not None and not state.cost.usd:
-        with database().transaction() as cursor:
+        with services().database.transaction() as cursor:
             seconds = _resubmit_seconds(cursor, event, clip, failure)
             if seconds and is_first:
-                _announce(cursor, event, clip, attempt, failure, seconds)
+                _enqueue_resubmit(cursor, event, clip, attempt, failure, seconds)
         if seconds:
             return seconds
     raise ProviderRefused(
@@ -56,7 +57,7 @@ def failed(event: ClipEvent, clip: Clip, attempt: Attempt, state: JobState) -> i
 def _resubmit_seconds(
     cursor: Cursor, event: ClipEvent, clip: Clip, failure: JobFailure
 ) -> int | None:
-    """Return when the clip is ordered again; None if the run has done so often enough."""
+    """Return the backoff in seconds before the next job; None if the run has no resubmit left."""
     step = step_of(event, clip)
     failures = polls.free_failures(cursor, step, event.run_id)
     exhausted = (
@@ -68,12 +69,12 @@ def _resubmit_seconds(
     )
     if exhausted:
         return None
-    spread = random.uniform(1, 1 + _SPREAD)  # noqa: S311 - no secret
-    seconds: float = _RESUBMIT_SECONDS * 2 ** (len(failures) - 1) * spread
+    jitter = random.uniform(1, 1 + _JITTER)  # noqa: S311 - no secret
+    seconds: float = _RESUBMIT_SECONDS * 2 ** (len(failures) - 1) * jitter
     return round(seconds)
 
 
-def _announce(
+def _enqueue_resubmit(
     cursor: Cursor,
     event: ClipEvent,
     clip: Clip,
@@ -83,7 +84,7 @@ def _announce(
 ) -> None:
     job = job_of(attempt)[1]
     model = models.find("video", job.provider, job.model)
-    detail = f"{failure.detail} Nothing was charged; the clip is ordered again."
+    detail = f"{failure.detail} Nothing was charged; the clip is submitted again."
     provider_queue.enqueue(
         cursor,
         step_of(event, clip),
@@ -99,16 +100,17 @@ def _announce(
 
 
 def too_late(event: ClipEvent, attempt: Attempt, state: JobState) -> PermanentError:
-    """Return what to raise for a job that took too long.
+    """Return the error for a job that took too long.
 
-    Canceled, it ended free of charge. At work, it is billed anyway, so a resumed video goes on
-    waiting for it, until it has taken an hour.
+    A canceled job ended free of charge. A running job is billed anyway, so its attempt stays open
+    and a resumed video keeps waiting for it, until the job is `ABANDONED_SECONDS` old.
     """
     code, cost = "clip.timeout", state.cost
     if state.status is JobStatus.CANCELED:
         end(event, attempt, cost, code)
         return ProviderRefused(
-            "The provider did not begin the clip in time; the job was canceled there.",
+            "The provider did not start the clip in time, so its job was canceled. Resume the "
+            "video to submit it again.",
             code=code,
             billed=None if cost is None else bool(cost.usd),
             retryable=True,
@@ -116,41 +118,44 @@ def too_late(event: ClipEvent, attempt: Attempt, state: JobState) -> PermanentEr
     if attempt.age_seconds >= ABANDONED_SECONDS:
         end(event, attempt, cost, code)
         return ProviderRefused(
-            "The provider did not finish the clip within an hour. A resumed video asks for it once "
-            "more, and orders another one if it is not there.",
+            "The provider did not finish the clip within an hour. Resume the video to check its "
+            "job again; a new one is submitted if it has no clip.",
             code=code,
             retryable=True,
         )
-    with database().transaction() as cursor:
+    with services().database.transaction() as cursor:
         budget.settle_late(cursor, event.run_id)
     return ProviderRefused(
-        "The provider did not finish the clip in time. It is billed anyway, so it is left at work; "
-        "a resumed video goes on waiting for it.",
+        "The provider did not finish the clip in time. Its job is billed anyway, so it was not "
+        "canceled. Resume the video to keep waiting for it.",
         code=code,
         retryable=True,
     )
 
 
 def unreachable(error: TransientError) -> PermanentError:
-    """Return what to raise when a job could not be asked for, or collected, to the end."""
+    """Return the error for a job that could not be polled or collected within the run's limits."""
     return ProviderRefused(error.detail, code=error.error_code, retryable=True)
 
 
 def in_doubt(event: ClipEvent, attempt: Attempt, code: str, detail: str) -> OutcomeUnknown:
-    """The job was accepted, and may have been charged: no other one is ordered by itself."""
-    with database().transaction() as cursor:
+    """End the attempt as unknown and return the error.
+
+    The job was accepted and may have been charged, so it is never resubmitted automatically.
+    """
+    with services().database.transaction() as cursor:
         attempts.mark_ended(cursor, attempt, "unknown", code)
         budget.settle_late(cursor, event.run_id)
     return OutcomeUnknown(
-        f"{detail} A resumed video asks for it once more before anything else; another clip is "
-        "ordered only when it is resumed with on_unknown = resubmit_once.",
+        f"{detail} Resume the video to check the job again. A new job is submitted only if the "
+        "video is resumed with on_unknown = resubmit_once, and may be charged twice.",
         code=code,
         retryable=True,
     )
 
 
 def end(event: ClipEvent, attempt: Attempt, cost: Cost | None, code: str) -> None:
-    """Settle the attempt as failed, with what it cost, if that is known."""
-    with database().transaction() as cursor:
+    """Settle the attempt as failed, with its cost if that is known."""
+    with services().database.transaction() as cursor:
         attempts.mark_ended(cursor, attempt, "failed", code, cost)
         budget.settle_late(cursor, event.run_id)

@@ -1,13 +1,16 @@
-"""States StartClip, CheckClip and CollectClip: a picture becomes a clip.
+"""Lambda function `clip`: the states StartClip, CheckClip and CollectClip.
 
-The provider's job is started, asked after, and collected in three calls; between them the state
-machine waits, not a Lambda. Asking and collecting are free, so they are repeated for a long time
-before a clip that is paid is given up. Who cancels a video calls it too, to cancel the job, and so
-does the sweeper, to collect jobs that ended runs left behind.
+Its actions submit, poll and collect the provider's job. Between them the state machine waits, not a
+Lambda function. Polling and collecting are free, so they are repeated for a long time before a paid
+clip is given up. A cancellation of a video invokes the function too, to cancel the job, and so does
+the sweeper, to collect jobs that ended runs left open.
 """
 
 import time
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from clip import adoption, collection, failure, polling
@@ -24,104 +27,135 @@ from clip.job import (
 )
 from common import providers
 from common.application.billing.paid_calls import CallResult
+from common.application.generation import JobStep, provider_context, services
 from common.application.pipeline_step import step, whole_seconds
 from common.database import Cursor, attempts, budget, polls, runs, scenes, videos
-from common.database.attempts import Attempt
+from common.database.attempts import Attempt, Step
+from common.database.scenes import Clip, Frame
 from common.domain import models
 from common.domain.errors import MediaError, PermanentError, TransientError, VideoError
+from common.domain.models import Model
 from common.domain.styles import mood
 from common.domain.video import RATIOS, EncodedImage, Stage
-from common.providers import ClipRequest, JobState, JobStatus, Reconciliation
-from common.runtime import charge, context, database, ledger, store
+from common.providers import ClipRequest, JobState, JobStatus, Reconciliation, VideoProvider
 
-_POLL_GROWTH = 1.26
+_POLL_BACKOFF = 1.26
 _LONGEST_WAIT_SECONDS = 300
-# The function is stopped after 350 s at the latest.
-_LEASE_SECONDS = 360
-# What nobody asks after for so long beyond the time set is not waited for by others.
+# A job that is not polled for this long after its next poll was due loses its provider slot.
 _SLOT_GRACE_SECONDS = 120
 _ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.CANCELED)
 _HIDDEN = "provider.job_hidden"
 
 
-@step(Stage.CLIP, ClipEvent, database, submits=True)
+@step(Stage.CLIP, ClipEvent, services, submits=True)
 def _start(event: ClipEvent) -> dict[str, Any]:
-    with database().transaction() as cursor:
+    with services().database.transaction() as cursor:
         runs.require_open(cursor, event.run_id)
         video = videos.get(cursor, event.video_id)
         frame = scenes.finished_frames(cursor, event.video_id).get(event.scene)
         clip = scenes.clip(cursor, event.video_id, event.scene, version_of(cursor, event))
-        # The job before the scene, in the order in which those that collect it hold them.
-        open_job = attempts.latest(cursor, step_of(event, clip))
+        # Lock the attempt before the scene, like the collection does, to avoid a deadlock.
+        latest = attempts.latest(cursor, step_of(event, clip))
         scenes.start(cursor, "clip", event.video_id, event.scene, clip.version)
-        failed = attempts.failed(cursor, step_of(event, clip))
+        failed_attempts = attempts.failed(cursor, step_of(event, clip))
     if clip.status == "succeeded":
-        return _answer(JobStatus.SUCCEEDED, 0)
-    # A job of an earlier run over this video is paid for.
-    adopted = adoption.adopt(event, video, clip, open_job) if open_job else None
+        return _result(JobStatus.SUCCEEDED, 0)
+    # A job of an earlier run of this video is paid for.
+    adopted = adoption.adopt(event, video, clip, latest) if latest else None
     if adopted:
-        return _answer(adopted.status, adopted.wait_seconds)
+        return _result(adopted.status, adopted.wait_seconds)
     if frame is None or frame.image_key is None:
-        raise PermanentError("The scene has no picture to animate.", code="clip.no_picture")
-    image_key, prompt = frame.image_key, clip.optimized_prompt or frame.motion_prompt
-    ratio, seconds = clip_format(video, clip)
-    picture = _fitted(EncodedImage(store().get(image_key)), ratio)
-    model = models.find("video", video.video_provider, video.video_model)
-    provider = providers.video_provider(video.video_provider, context())
-
-    def wish(token: str, number: int | None = None) -> ClipRequest:
-        return ClipRequest(
-            image=picture,
-            image_key=image_key,
-            prompt=prompt,
-            ratio=ratio,
-            seconds=seconds,
-            scene=event.scene,
-            mood=mood(video.mood),
-            model=video.video_model,
-            # Made anew, it is another clip: the same one would fail or displease again.
-            seed=video.seed + clip.version - 1 + sum(number is None or n < number for n in failed),
-            client_token=token,
-        )
-
-    def make(token: str) -> CallResult:
-        return provider.submit(wish(token)).as_json()
-
-    def trace(attempt: Attempt) -> Reconciliation:
-        # Asked where it was ordered: a resume may have chosen another model since.
-        ordered = replace(wish(attempt.token, attempt.attempt), model=attempt.model)
-        ordered_from = providers.video_provider(attempt.provider, context())
-        return ordered_from.reconcile(ordered, attempt.age_seconds)
-
-    def record(cursor: Cursor, attempt: Attempt, facts: CallResult) -> None:
-        attempts.mark_submitted(cursor, attempt, dict(facts))
-
-    usd = model.clip_usd(seconds)
-    cost = charge(event.run_id, video, step_of(event, clip), model, usd, _LEASE_SECONDS)
-    ledger().execute(cost, make, record, trace)
-    with database().transaction() as cursor:
-        too_late = runs.wants_jobs_canceled(cursor, event.run_id)
-    if too_late:  # canceled while the call was made
+        raise PermanentError("The scene has no image to animate.", code="clip.no_picture")
+    StartClip(event, video, clip, frame, failed_attempts).execute()
+    with services().database.transaction() as cursor:
+        is_canceled = runs.wants_jobs_canceled(cursor, event.run_id)
+    if is_canceled:  # during the call, so the cancellation found no job
         _cancel_job(event)
     _, _, attempt = load(event)
-    return _answer(JobStatus.QUEUED, job_of(attempt)[1].wait_seconds)
+    return _result(JobStatus.QUEUED, job_of(attempt)[1].wait_seconds)
 
 
-@step(Stage.CLIP, ClipEvent, database)
+@dataclass(frozen=True)
+class StartClip(JobStep[ClipEvent]):
+    """The submission of a scene's clip; `failed_attempts` are the numbers of failed attempts."""
+
+    clip: Clip
+    frame: Frame
+    failed_attempts: Sequence[int]
+
+    lease_seconds = 360  # the function times out after 350 s at the latest
+
+    @property
+    def step(self) -> Step:
+        return step_of(self.event, self.clip)
+
+    @property
+    def model(self) -> Model:
+        return models.find("video", self.video.video_provider, self.video.video_model)
+
+    @property
+    def usd(self) -> Decimal:
+        return self.model.clip_usd(self.request.seconds)
+
+    @cached_property
+    def provider(self) -> VideoProvider:
+        return providers.video_provider(self.video.video_provider, provider_context())
+
+    @cached_property
+    def request(self) -> ClipRequest:
+        """The provider's request, without the attempt's token."""
+        assert self.frame.image_key is not None
+        ratio, seconds = clip_format(self.video, self.clip)
+        return ClipRequest(
+            image=_fitted(EncodedImage(services().store.get(self.frame.image_key)), ratio),
+            image_key=self.frame.image_key,
+            prompt=self.clip.optimized_prompt or self.frame.motion_prompt,
+            ratio=ratio,
+            seconds=seconds,
+            scene=self.event.scene,
+            mood=mood(self.video.mood),
+            model=self.video.video_model,
+            # A new version needs another seed, because the same one would make the same clip.
+            seed=self.video.seed + self.clip.version - 1,
+            client_token="",
+        )
+
+    def request_of(self, token: str, number: int | None = None) -> ClipRequest:
+        """Return the request of attempt `number`, or of the next attempt.
+
+        Each failed attempt changes the seed, because the same seed would fail again.
+        """
+        failures = sum(number is None or failure < number for failure in self.failed_attempts)
+        return replace(self.request, seed=self.request.seed + failures, client_token=token)
+
+    def perform(self, token: str) -> CallResult:
+        return self.provider.submit(self.request_of(token)).as_json()
+
+    def reconcile(self, attempt: Attempt) -> Reconciliation:
+        # A resume may have changed the video's model since, so use the attempt's.
+        request = replace(self.request_of(attempt.token, attempt.attempt), model=attempt.model)
+        provider = providers.video_provider(attempt.provider, provider_context())
+        return provider.reconcile(request, attempt.age_seconds)
+
+    def record(self, cursor: Cursor, attempt: Attempt, result: CallResult) -> None:
+        attempts.mark_submitted(cursor, attempt, dict(result))
+
+
+@step(Stage.CLIP, ClipEvent, services)
 def _check(event: ClipEvent) -> dict[str, Any]:
     _, clip, attempt = load(event)
     if clip.status == "succeeded":
-        return _answer(JobStatus.SUCCEEDED, 0)
+        return _result(JobStatus.SUCCEEDED, 0)
     attempt, job = job_of(attempt)
-    silent: TransientError | None = None
+    poll_error: TransientError | None = None
     try:
         state = polling.poll(attempt, job)
     except TransientError as error:
-        # The job goes on, whether its provider answers or not.
-        state, silent = polling.unanswered(job, error), error
-    with database().transaction() as cursor:
-        asked = polls.of_run(cursor, step_of(event, clip), event.run_id)
-        wait_seconds = _wait_seconds(state, silent, asked)
+        # The job continues even if its provider cannot be reached.
+        state, poll_error = polling.unanswered(job, error), error
+    with services().database.transaction() as cursor:
+        poll_count = polls.of_run(cursor, step_of(event, clip), event.run_id)
+        wait_seconds = _wait_seconds(state, poll_error, poll_count)
         hold_seconds = None if state.status in _ENDED else wait_seconds + _SLOT_GRACE_SECONDS
         attempts.count_poll(cursor, attempt, hold_seconds)
         if state.status is JobStatus.SUCCEEDED and state.cost:
@@ -129,29 +163,29 @@ def _check(event: ClipEvent) -> dict[str, Any]:
     if state.status in (JobStatus.FAILED, JobStatus.CANCELED):
         wait_seconds = failure.failed(event, clip, attempt, state)
         return {"status": "waiting", "wait_seconds": whole_seconds(wait_seconds)}
-    if state.status is not JobStatus.SUCCEEDED and asked + 1 >= MAX_POLLS:
-        if silent:
-            raise failure.unreachable(silent)
+    if state.status is not JobStatus.SUCCEEDED and poll_count + 1 >= MAX_POLLS:
+        if poll_error:
+            raise failure.unreachable(poll_error)
         raise failure.too_late(event, attempt, provider_of(job).cancel(job, state))
-    return _answer(state.status, wait_seconds)
+    return _result(state.status, wait_seconds)
 
 
-def _wait_seconds(state: JobState, silent: TransientError | None, asked: int) -> int:
-    """Return when to ask again: later each time, unless the provider itself says when."""
-    if silent and silent.retry_after:
+def _wait_seconds(state: JobState, poll_error: TransientError | None, poll_count: int) -> int:
+    """Return the seconds until the next poll: the provider's `retry_after`, or a backoff."""
+    if poll_error and poll_error.retry_after:
         return state.wait_seconds
-    return min(round(state.wait_seconds * _POLL_GROWTH**asked), _LONGEST_WAIT_SECONDS)
+    return min(round(state.wait_seconds * _POLL_BACKOFF**poll_count), _LONGEST_WAIT_SECONDS)
 
 
-@step(Stage.CLIP, ClipEvent, database)
+@step(Stage.CLIP, ClipEvent, services)
 def _collect(event: ClipEvent) -> dict[str, Any]:
     video, clip, attempt = load(event)
     if clip.status != "succeeded":
         attempt, job = job_of(attempt)
         try:
-            # The links that CheckClip was told. If they lead nowhere, another poll names new ones.
+            # Use the links from the poll of CheckClip. If they fail, another poll renews them.
             state = polling.finished(attempt) or polling.poll(attempt, job)
-            if state.status not in _ENDED:  # for a moment, for CheckClip has seen it
+            if state.status not in _ENDED:  # temporary, because CheckClip saw it finished
                 raise TransientError("The provider does not show the finished clip.", code=_HIDDEN)
             if state.status is JobStatus.SUCCEEDED:
                 collection.collect(event, video, clip, attempt, state)
@@ -169,14 +203,15 @@ def _collect(event: ClipEvent) -> dict[str, Any]:
 
 
 def _not_collected(event: ClipEvent, attempt: Attempt, error: VideoError) -> VideoError:
-    """Return what to raise when a finished clip was not to be had: the state machine tries again.
+    """Return the error for a finished clip that could not be collected.
 
-    Only after the last try, and only for what is wrong with the clip itself, its job is ended: then
-    a resumed video tries once more, and orders another.
+    A TransientError makes the state machine retry. After the last try the attempt is ended only if
+    the clip itself is broken. Then a resumed video tries to collect it once, and submits a new job
+    if that fails.
     """
-    with database().transaction() as cursor:
-        tried = polls.count_failed_collection(cursor, attempt)
-    if tried < MAX_COLLECTIONS:
+    with services().database.transaction() as cursor:
+        failed_collections = polls.count_failed_collection(cursor, attempt)
+    if failed_collections < MAX_COLLECTIONS:
         return TransientError(error.detail, code=error.error_code)
     if error.error_code == failure.GONE:
         return failure.in_doubt(event, attempt, failure.GONE, error.detail)
@@ -184,20 +219,20 @@ def _not_collected(event: ClipEvent, attempt: Attempt, error: VideoError) -> Vid
         return failure.unreachable(error)
     failure.end(event, attempt, job_of(attempt)[1].estimated, error.error_code)
     return MediaError(
-        f"{error.detail} A resumed video asks for it once more, which is free, and then orders "
-        "another one.",
+        f"{error.detail} Resume the video to download it again, which is free; if that fails, a "
+        "new clip is submitted and charged.",
         code=error.error_code,
         billed=True,
         retryable=True,
     )
 
 
-@step(None, ClipEvent, database)
+@step(None, ClipEvent, services)
 def _cancel(event: ClipEvent) -> dict[str, Any]:
     return {"status": _cancel_job(event)}
 
 
-@step(None, ClipEvent, database)
+@step(None, ClipEvent, services)
 def _recover(event: ClipEvent) -> dict[str, Any]:
     video, clip, attempt = load(event)
     if attempt is None:
@@ -205,7 +240,7 @@ def _recover(event: ClipEvent) -> dict[str, Any]:
     try:
         return {"status": adoption.recover(event, video, clip, attempt)}
     finally:
-        with database().transaction() as cursor:
+        with services().database.transaction() as cursor:
             polls.release(cursor, attempt)
 
 
@@ -219,30 +254,31 @@ _ACTIONS = {
 
 
 def handler(event: dict[str, Any], lambda_context: Any) -> dict[str, Any]:
-    """Do the state's action; every one of them may be repeated."""
+    """Run the action of the event; all actions are idempotent."""
     return _ACTIONS[event["action"]](event, lambda_context)
 
 
-def _answer(status: JobStatus, wait_seconds: int) -> dict[str, Any]:
+def _result(status: JobStatus, wait_seconds: int) -> dict[str, Any]:
     return {"status": status.value, "wait_seconds": whole_seconds(wait_seconds)}
 
 
 def _cancel_job(event: ClipEvent) -> JobStatus | None:
-    """Cancel the scene's job where that saves its cost; a clip that is finished already is kept.
+    """Cancel the scene's job if that saves its cost and return its status.
 
-    A job that is billed anyway is left at work. The sweeper collects it, or a resumed video does.
+    A finished job is collected. A job that is billed anyway keeps running, and the sweeper or a
+    resumed video collects it. Returns None if there is no job to cancel.
     """
     video, clip, attempt = load(event)
     if attempt is None or attempt.state != "submitted" or attempt.collector_seconds:
         return None
     job = job_of(attempt)[1]
     time.sleep(polling.pause_seconds(attempt, job))
-    with database().transaction() as cursor:
-        now = attempts.latest(cursor, step_of(event, clip))
-        if now is None or now.id != attempt.id or now.state != "submitted":
+    with services().database.transaction() as cursor:
+        latest = attempts.latest(cursor, step_of(event, clip))
+        if latest is None or latest.id != attempt.id or latest.state != "submitted":
             return None
-        if now.run_id and runs.is_open(cursor, now.run_id):
-            return None  # adopted by a run that began after the cancellation
+        if latest.run_id and runs.is_open(cursor, latest.run_id):
+            return None  # adopted by a run that was created after the cancellation
     state = polling.poll(attempt, job)
     if state.status is JobStatus.SUCCEEDED:
         collection.collect(event, video, clip, attempt, state)
@@ -251,11 +287,11 @@ def _cancel_job(event: ClipEvent) -> JobStatus | None:
         return state.status
     if state.status not in _ENDED:
         state = provider_of(job).cancel(job, state)
-    with database().transaction() as cursor:
+    with services().database.transaction() as cursor:
         if state.status in (JobStatus.CANCELED, JobStatus.FAILED):
-            # What a canceled job cost is not always said; then it counts with its estimate.
-            unsaid = job.estimated if state.status is JobStatus.CANCELED else None
-            attempts.mark_ended(cursor, attempt, "failed", "clip.canceled", state.cost or unsaid)
+            # Not every provider reports the cost of a canceled job; then the estimate counts.
+            estimate = job.estimated if state.status is JobStatus.CANCELED else None
+            attempts.mark_ended(cursor, attempt, "failed", "clip.canceled", state.cost or estimate)
             budget.settle_late(cursor, event.run_id)
             runs.add_event(cursor, event.run_id, "clip.canceled", event.scene)
         else:
@@ -263,8 +299,8 @@ def _cancel_job(event: ClipEvent) -> JobStatus | None:
     return state.status
 
 
-def _fitted(picture: EncodedImage, ratio: str) -> EncodedImage:
-    # Imported here: Pillow would be part of every cold start, also of those that only ask.
+def _fitted(image: EncodedImage, ratio: str) -> EncodedImage:
+    # Imported here, because polls do not need Pillow and would have a longer cold start.
     from common.media import images
 
-    return images.fit(picture, RATIOS[ratio])
+    return images.fit(image, RATIOS[ratio])

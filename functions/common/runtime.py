@@ -1,84 +1,81 @@
-"""What the functions that call providers share: settings, stores, the ledger, provider context."""
+"""The composition root: what a function works with, built once while it is warm.
 
-from decimal import Decimal
-from functools import cache
+Handlers get everything from `services`. Tests call `provide` to pass a media store of their own,
+and `reset` to start cold.
+"""
 
-from common.application.billing.charge import Charge
-from common.application.billing.paid_calls import PaidCalls
-from common.aws import clients, secrets
+from collections.abc import Callable
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
 from common.database import Database
-from common.database.attempts import Step
-from common.database.videos import Video
-from common.domain import provider_limits
-from common.domain.models import Model
-from common.providers import ProviderContext
-from common.settings import GenerationSettings, load
-from common.storage import MediaFolder
-from common.storage.s3 import S3MediaStore
+from common.settings import DatabaseSettings, StorageSettings, load
+
+if TYPE_CHECKING:
+    from common.storage.s3 import S3MediaStore
+
+S = TypeVar("S", bound=DatabaseSettings)
+T = TypeVar("T")
 
 
-@cache
-def settings() -> GenerationSettings:
-    """The function's settings, checked once."""
-    return load(GenerationSettings)
+class Services(Generic[S]):
+    """Settings, database and media store of a function; the latter two are built on first use."""
+
+    def __init__(self, settings: S, *, database: Database | None = None, store: Any = None) -> None:
+        self.settings = settings
+        self._database, self._store = database, store
+
+    @cached_property
+    def database(self) -> Database:
+        """The connection of the warm function."""
+        return self._database or Database(self.settings)
+
+    @cached_property
+    def store(self) -> "S3MediaStore":
+        """The media store."""
+        # Imported late: the authorizer, which every request waits for, uses no S3.
+        from common.storage.s3 import S3MediaStore
+
+        assert isinstance(self.settings, StorageSettings)
+        return self._store or S3MediaStore(self.settings.media_bucket)
 
 
-@cache
-def database() -> Database:
-    """The warm environment's connection."""
-    return Database(settings())
+_services: dict[type[Any], Services[Any]] = {}
+_built: dict[Callable[[], Any], Any] = {}
 
 
-@cache
-def store() -> S3MediaStore:
-    """The media store."""
-    return S3MediaStore(settings().media_bucket)
+def services(settings: type[S]) -> Services[S]:
+    """Return the services of the function with these settings, built at the first call."""
+    if settings not in _services:
+        _services[settings] = Services(load(settings))
+    return _services[settings]
 
 
-@cache
-def ledger() -> PaidCalls:
-    """The protocol of paid calls."""
-    clients.s3()  # built now, and not between a paid call and its receipt
-    return PaidCalls(database(), store())
+def warm(build: Callable[[], T]) -> Callable[[], T]:
+    """Call `build` once while the function is warm, and return its result from then on."""
+
+    @wraps(build)
+    def built() -> T:
+        if build not in _built:
+            _built[build] = build()
+        result: T = _built[build]
+        return result
+
+    return built
 
 
-def context() -> ProviderContext:
-    """What providers may use. The keys are read anew every few minutes, so they can be rotated."""
-    addresses = {"openai": settings().openai_base_url, "runway": settings().runway_base_url}
-    return ProviderContext(
-        store=store(),
-        secrets=secrets.read(settings().providers_secret_arn),
-        base_urls={name: url for name, url in addresses.items() if url},
-    )
+def provide(
+    settings: type[S], *, database: Database | None = None, store: Any = None
+) -> Services[S]:
+    """Build the services from the current environment and the arguments; for tests."""
+    _services[settings] = Services(load(settings), database=database, store=store)
+    return _services[settings]
 
 
-def folder(video: Video) -> MediaFolder:
-    """Where the video's media lie."""
-    return MediaFolder(video.user_id, video.session_id)
-
-
-def charge(
-    run_id: str,
-    video: Video,
-    step: Step,
-    model: Model,
-    usd: Decimal,
-    lease_seconds: int,
-    pictures: int = 0,
-) -> Charge:
-    """What a step of the video may cost, under the policy of its owner.
-
-    `pictures` is how many the call sends, as the provider counts them.
-    """
-    return Charge(
-        run_id=run_id,
-        step=step,
-        folder=folder(video),
-        model=model,
-        estimated_usd=usd,
-        lease_seconds=lease_seconds,
-        may_resubmit=video.on_unknown == "resubmit_once",
-        max_cost_usd=video.max_cost_usd,
-        limits=provider_limits.limits_of(model, settings().provider_limits),
-        pictures=pictures,
-    )
+def reset() -> None:
+    """Close the connections and forget everything that was built; for tests."""
+    for known in _services.values():
+        if "database" in vars(known):
+            known.database.close()
+    _services.clear()
+    _built.clear()

@@ -1,7 +1,7 @@
-"""Settings from the environment, checked at cold start. The only place that reads it.
+"""Settings from the environment, validated at cold start. Only this module reads the environment.
 
-Each function has one class of settings; `infra` sets the same names, and a test holds the two
-against each other. A field is the lower-case name of its environment variable.
+Each function has one settings class. `infra` sets the same names, and a test compares them. A field
+has the lower-case name of its environment variable.
 """
 
 import os
@@ -17,11 +17,11 @@ _TRACE_ROOT = re.compile(r"\bRoot=(1-[0-9a-f]{8}-[0-9a-f]{24})\b")
 
 
 class SettingsError(RuntimeError):
-    """The function was deployed with settings missing or wrong; names each of them."""
+    """Settings are missing or invalid; the message lists all of them."""
 
 
 class Settings(Schema):
-    """What every function has."""
+    """Settings of every function."""
 
     model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
 
@@ -29,7 +29,7 @@ class Settings(Schema):
 
 
 class DatabaseSettings(Settings):
-    """Where PostgreSQL is. The credentials are in the secret."""
+    """Address of the PostgreSQL database, and the secret with the function's credentials."""
 
     database_host: str
     database_port: int
@@ -39,19 +39,19 @@ class DatabaseSettings(Settings):
 
 
 class MigrateSettings(DatabaseSettings):
-    """Settings of the function `migrate`, whose secret is the owner's."""
+    """Settings of the function `migrate`, which connects as the database's owner."""
 
     database_role_arns: str  # JSON: function -> ARN of the secret with its role and password
 
 
 class StorageSettings(Settings):
-    """Where media lie."""
+    """The bucket for media."""
 
     media_bucket: str
 
 
 class ProviderSettings(StorageSettings):
-    """Which providers work, and where their keys are."""
+    """The default providers, the secret with their keys, and their limits."""
 
     text_provider: str
     image_provider: str
@@ -60,23 +60,23 @@ class ProviderSettings(StorageSettings):
     providers_secret_arn: str
     openai_base_url: str | None = None
     runway_base_url: str | None = None
-    provider_limits: str = ""  # changes of what models.toml says (common.domain.provider_limits)
+    provider_limits: str = ""  # overrides of models.toml (common.domain.provider_limits)
 
 
 class SecretKeySettings(Settings):
-    """Where the stack's secret lies, from which the operator's key and links are derived."""
+    """The stack's secret, from which the operator's key and the keys of links are derived."""
 
     keys_secret_arn: str
 
 
 class KeySettings(SecretKeySettings):
-    """Whose the operator's key is."""
+    """The user of the operator's key."""
 
     operator_user_id: str
 
 
 class PipelineSettings(Settings):
-    """Which state machine makes videos."""
+    """The state machine that makes videos."""
 
     state_machine_arn: str
 
@@ -86,27 +86,27 @@ class AuthorizerSettings(DatabaseSettings, KeySettings):
 
 
 class AdmissionSettings(DatabaseSettings, ProviderSettings, PipelineSettings):
-    """What admits a video and starts its run."""
+    """Settings of the functions that admit videos and start runs."""
 
-    daily_cap_usd: Decimal | None = None  # the breaker over all keys together
+    daily_cap_usd: Decimal | None = None  # the cap of the deployment, for all keys together
 
 
 class ApiSettings(AdmissionSettings, SecretKeySettings):
     """Settings of the function `api`."""
 
-    clip_function_name: str  # it speaks to the provider when jobs are canceled
-    cors_origins: str = ""  # sites whose pages may call the API, separated by commas
+    clip_function_name: str  # invoked to cancel jobs at their provider
+    cors_origins: str = ""  # separated by commas
 
     @property
     def origins(self) -> tuple[str, ...]:
-        """Sites whose pages may call the API."""
+        """The origins that CORS allows."""
         return tuple(origin for origin in self.cors_origins.split(",") if origin)
 
 
 class IntakeSettings(AdmissionSettings):
     """Settings of the function `intake`."""
 
-    inbox_receives: int  # how often the queue delivers a message before it gives up
+    inbox_receives: int  # deliveries of a message before it goes to the dead-letter queue
 
 
 class GenerationSettings(DatabaseSettings, ProviderSettings):
@@ -114,13 +114,25 @@ class GenerationSettings(DatabaseSettings, ProviderSettings):
 
 
 class AssemblySettings(DatabaseSettings, StorageSettings):
-    """Settings of the functions that work on media alone: `merge`, `finish` and `register`."""
+    """Settings of the functions that call no provider: `merge`, `finish` and `register`."""
+
+
+class MergeSettings(AssemblySettings):
+    """Settings of the function `merge`."""
+
+
+class FinishSettings(AssemblySettings):
+    """Settings of the function `finish`."""
+
+
+class RegisterSettings(AssemblySettings):
+    """Settings of the function `register`."""
 
 
 class SweeperSettings(DatabaseSettings, PipelineSettings, StorageSettings):
     """Settings of the function `sweeper`."""
 
-    clip_function_name: str  # it speaks to the provider when jobs are collected
+    clip_function_name: str  # invoked to collect jobs from their provider
 
 
 BY_FUNCTION: dict[str, type[Settings]] = {
@@ -131,16 +143,16 @@ BY_FUNCTION: dict[str, type[Settings]] = {
     "image": GenerationSettings,
     "speech": GenerationSettings,
     "clip": GenerationSettings,
-    "merge": AssemblySettings,
-    "finish": AssemblySettings,
-    "register": AssemblySettings,
+    "merge": MergeSettings,
+    "finish": FinishSettings,
+    "register": RegisterSettings,
     "sweeper": SweeperSettings,
     "migrate": MigrateSettings,
 }
 
 
 class AwsSettings(Schema):
-    """What the Lambda service itself puts into the environment."""
+    """The AWS settings that the Lambda service sets."""
 
     model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
 
@@ -152,12 +164,12 @@ class AwsSettings(Schema):
 
 
 def aws_region() -> str:
-    """The region that the function runs in."""
+    """Return the region that the function runs in."""
     return load(AwsSettings).aws_region
 
 
 class FunctionSettings(Schema):
-    """What the Lambda service says of the function's size; elsewhere it is that of the merge."""
+    """The function's memory size, set by the Lambda service; by default that of `merge`."""
 
     model_config = ConfigDict(frozen=True, alias_generator=str.upper, extra="ignore")
 
@@ -165,23 +177,23 @@ class FunctionSettings(Schema):
 
 
 def function_memory() -> int:
-    """The memory that the function has, in MiB."""
+    """Return the function's memory in MiB."""
     return load(FunctionSettings).aws_lambda_function_memory_size
 
 
 def trace_id() -> str | None:
-    """The id of the X-Ray trace that this invocation is part of; None on one machine.
+    """Return the id of this invocation's X-Ray trace; None on the local stage.
 
-    Lambda puts it into the environment anew for every invocation: `Root=1-…;Parent=…;Sampled=1`.
+    Lambda sets the variable for every invocation: `Root=1-…;Parent=…;Sampled=1`.
     """
     if os.environ.get("STAGE") == "local":
         return None
-    found = _TRACE_ROOT.search(os.environ.get("_X_AMZN_TRACE_ID", ""))
-    return found[1] if found else None
+    match = _TRACE_ROOT.search(os.environ.get("_X_AMZN_TRACE_ID", ""))
+    return match[1] if match else None
 
 
-def name_user(name: str) -> None:
-    """Name the user of the process, for libraries that ask, where the system has no name for it."""
+def set_user_name(name: str) -> None:
+    """Set the process's user name, for libraries that need one on systems without an entry."""
     os.environ.setdefault("LOGNAME", name)
 
 
@@ -189,9 +201,9 @@ S = TypeVar("S", bound=BaseModel)
 
 
 def load(settings: type[S]) -> S:
-    """Read settings from the environment; raises SettingsError with every name at fault."""
+    """Read settings from the environment; raises SettingsError with all invalid names."""
     try:
         return settings.model_validate(dict(os.environ))
     except ValidationError as error:
-        faults = "; ".join(f"{fault['loc'][0]}: {fault['msg']}" for fault in error.errors())
-        raise SettingsError(f"The function's environment is not complete: {faults}.") from None
+        details = "; ".join(f"{detail['loc'][0]}: {detail['msg']}" for detail in error.errors())
+        raise SettingsError(f"The function's environment is invalid: {details}.") from None

@@ -1,4 +1,4 @@
-"""The record of how a video was made, stored beside it. Touches nothing."""
+"""The provenance manifest of a video: models, prompts, keys, costs and digest. Pure functions."""
 
 from collections.abc import Mapping
 from decimal import Decimal
@@ -17,13 +17,13 @@ def manifest(
     final: FinalVideo,
     frames: Mapping[int, Frame],
     clips: Mapping[int, Clip],
-    said: Mapping[int, Narration],
+    narrations: Mapping[int, Narration],
     cost: Charges,
 ) -> dict[str, Any]:
-    """Return plain JSON values: models with their labels, texts, costs, and the file's digest.
+    """Return the manifest as a JSON object.
 
-    Pictures, clips and what is said come by scene; there is a picture and a clip for every scene of
-    the cut.
+    `frames`, `clips` and `narrations` are by scene; every scene of the merged video has a frame and
+    a clip.
     """
     return {
         "video_id": video.session_id,
@@ -51,12 +51,12 @@ def manifest(
                 "motion_prompt": clip.optimized_prompt or frame.motion_prompt,
                 "image_key": frame.image_key,
                 "clip_key": clip.video_key,
-                "narration": said[scene].text if scene in said else None,
-                "narration_key": said[scene].audio_key if scene in said else None,
+                "narration": narrations[scene].text if scene in narrations else None,
+                "narration_key": narrations[scene].audio_key if scene in narrations else None,
                 "cost_usd": str(
                     frame.cost_usd
                     + clip.cost_usd
-                    + (said[scene].cost_usd if scene in said else Decimal(0))
+                    + (narrations[scene].cost_usd if scene in narrations else Decimal(0))
                 ),
             }
             for scene, frame, clip in (

@@ -1,38 +1,46 @@
-"""States PaintAnchor and PaintImage: one picture for a scene, at the video's exact size."""
+"""Lambda function `image`: the states PaintAnchor and PaintImage, which generate a scene's image.
 
+The image has exactly the size of the video.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from common import providers
-from common.application.billing import paid_calls
-from common.application.billing.paid_calls import CallResult
+from common.application.billing.paid_calls import CallResult, store_paid_media
+from common.application.generation import (
+    GenerationStep,
+    media_folder,
+    provider_context,
+    services,
+)
 from common.application.pipeline_step import SceneEvent, step
 from common.database import Cursor, attempts, runs, scenes, videos
 from common.database.attempts import Attempt, Step
 from common.database.scenes import Frame
-from common.database.videos import Video
 from common.domain import models
+from common.domain.models import Model
 from common.domain.styles import mood, style
 from common.domain.video import RATIOS, Cost, EncodedImage, RunScope, Stage
-from common.providers import ImageRequest
-from common.runtime import charge, context, database, folder, ledger, store
+from common.providers import ImageProvider, ImageRequest
 
-_ANCHOR_SCENE = 1
-# The state gives up after 360 s, the function before it.
-_LEASE_SECONDS = 360
+_FIRST_SCENE = 1
 
 
-@step(Stage.IMAGE, SceneEvent, database, submits=True)
+@step(Stage.IMAGE, SceneEvent, services, submits=True)
 def handler(event: SceneEvent) -> dict[str, Any]:
-    """Paint the scene's picture once; a repeated run gets the one that is there."""
-    with database().transaction() as cursor:
+    """Generate the scene's image; idempotent, an existing image is kept."""
+    with services().database.transaction() as cursor:
         runs.require_open(cursor, event.run_id)
         video = videos.get(cursor, event.video_id)
         frame, is_needed = _frame_of(cursor, event)
-        anchor = scenes.finished_frames(cursor, event.video_id).get(_ANCHOR_SCENE)
+        first = scenes.finished_frames(cursor, event.video_id).get(_FIRST_SCENE)
         if is_needed:
             scenes.start(cursor, "image", event.video_id, event.scene, frame.version)
     if is_needed:
-        _paint(event, video, frame, anchor)
+        GenerateImage(event, video, frame, first).execute()
     return {
         "status": "succeeded",
         "scene": event.scene,
@@ -43,9 +51,9 @@ def handler(event: SceneEvent) -> dict[str, Any]:
 
 
 def _frame_of(cursor: Cursor, event: SceneEvent) -> tuple[Frame, bool]:
-    """Return the version of the picture that the run makes, and whether it has to be made.
+    """Return the version of the image that the run makes, and whether it is needed.
 
-    In the whole video, a scene that has its clip needs no picture any more.
+    A run of the whole video skips the image of a scene that already has its clip.
     """
     work, video_id, scene = runs.work(cursor, event.run_id), event.video_id, event.scene
     version = work.versions.get(scene) or scenes.current_version(cursor, "image", video_id, scene)
@@ -54,56 +62,84 @@ def _frame_of(cursor: Cursor, event: SceneEvent) -> tuple[Frame, bool]:
     return frame, frame.status != "succeeded" and not has_clip
 
 
-def _paint(event: SceneEvent, video: Video, frame: Frame, anchor: Frame | None) -> None:
-    painter = providers.image_provider(video.image_provider, context())
-    key = folder(video).image(event.scene, frame.version)
-    request = ImageRequest(
-        prompt=frame.prompt,
-        size=RATIOS[video.ratio],
-        scene=event.scene,
-        scenes=video.frame_count,
-        style=style(frame.style or video.style),
-        mood=mood(frame.mood or video.mood),
-        model=video.image_model,
-        # Painted anew, it is another picture.
-        seed=video.seed + frame.version - 1,
-        reference=_stored(frame.reference_key or video.reference_key),
-        anchor=_stored(anchor.image_key) if anchor and event.scene != _ANCHOR_SCENE else None,
-    )
+@dataclass(frozen=True)
+class GenerateImage(GenerationStep[SceneEvent]):
+    """The generation of a scene's image; `first` is the first image, which the others follow."""
 
-    def make(_token: str) -> CallResult:
-        result = painter.generate_image(request)
-        picture = result.picture
-        paid_calls.store_paid_media(
-            lambda: store().put(key, picture.data, picture.media_type), result.cost
+    frame: Frame
+    first: Frame | None
+
+    lease_seconds = 360  # the timeout of the state; the function times out earlier
+
+    @property
+    def step(self) -> Step:
+        return Step(self.event.video_id, "image", self.event.scene, self.frame.version)
+
+    @property
+    def model(self) -> Model:
+        return models.find("image", self.video.image_provider, self.video.image_model)
+
+    @property
+    def usd(self) -> Decimal:
+        return self.model.image_usd(
+            self.video.ratio,
+            anchor=self.request.anchor is not None,
+            reference=self.request.reference is not None,
         )
+
+    @property
+    def images(self) -> int:
+        # OpenAI limits input images, and counts a call without any as one.
+        input_images = (self.request.reference, self.request.anchor)
+        return max(1, sum(image is not None for image in input_images))
+
+    @cached_property
+    def key(self) -> str:
+        """The key of the image in the media store."""
+        return media_folder(self.video).image(self.event.scene, self.frame.version)
+
+    @cached_property
+    def provider(self) -> ImageProvider:
+        return providers.image_provider(self.video.image_provider, provider_context())
+
+    @cached_property
+    def request(self) -> ImageRequest:
+        follows = self.first is not None and self.event.scene != _FIRST_SCENE
+        return ImageRequest(
+            prompt=self.frame.prompt,
+            size=RATIOS[self.video.ratio],
+            scene=self.event.scene,
+            scenes=self.video.frame_count,
+            style=style(self.frame.style or self.video.style),
+            mood=mood(self.frame.mood or self.video.mood),
+            model=self.video.image_model,
+            # A new version needs another seed, because the same one would make the same image.
+            seed=self.video.seed + self.frame.version - 1,
+            reference=_stored(self.frame.reference_key or self.video.reference_key),
+            anchor=_stored(self.first.image_key) if self.first and follows else None,
+        )
+
+    def perform(self, token: str) -> CallResult:
+        result = self.provider.generate_image(self.request)
+        image = result.picture
+        store = services().store
+        store_paid_media(lambda: store.put(self.key, image.data, image.media_type), result.cost)
         return {"cost": result.cost.as_json()}
 
-    def record(cursor: Cursor, attempt: Attempt, facts: CallResult) -> None:
-        cost = Cost.from_json(facts["cost"])
+    def record(self, cursor: Cursor, attempt: Attempt, result: CallResult) -> None:
+        cost = Cost.from_json(result["cost"])
         attempts.mark_succeeded(cursor, attempt, cost)
         scenes.finish_image(
             cursor,
-            event.video_id,
-            event.scene,
-            frame.version,
-            key=key,
+            self.event.video_id,
+            self.event.scene,
+            self.frame.version,
+            key=self.key,
             usd=cost.usd,
-            size=request.size,
+            size=self.request.size,
         )
-        runs.add_event(cursor, event.run_id, "image.succeeded", event.scene)
-
-    model = models.find("image", video.image_provider, video.image_model)
-    references = sum(picture is not None for picture in (request.reference, request.anchor))
-    usd = model.image_usd(
-        video.ratio, anchor=request.anchor is not None, reference=request.reference is not None
-    )
-    paid_for = Step(event.video_id, "image", event.scene, frame.version)
-    # OpenAI's limit is one of input pictures, and counts a call without any as one.
-    pictures = max(1, references)
-    cost = charge(event.run_id, video, paid_for, model, usd, _LEASE_SECONDS, pictures)
-    ledger().execute(cost, make, record)
+        runs.add_event(cursor, self.event.run_id, "image.succeeded", self.event.scene)
 
 
 def _stored(key: str | None) -> EncodedImage | None:
-    return EncodedImage(store().get(key)) if key else None
+    return EncodedImage(services().store.get(key)) if key else None

@@ -1,4 +1,4 @@
-"""What a dropped file asks for. Touches nothing; what cannot be read is said with every fault."""
+"""The parser of inbox files. Pure functions; an invalid file is reported with all its errors."""
 
 from collections.abc import Mapping
 from email.errors import MessageError
@@ -15,10 +15,10 @@ from common.schemas.requests import CreateVideoRequest
 
 JOB = (".json",)
 BATCH = (".jsonl", ".ndjson")
-PICTURE = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif")
+IMAGE = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".avif")
 
-# Pictures that are not read: beside a job, or alone, they are named instead of passed over.
-OTHER_PICTURES = (
+# Unsupported image types, which are reported instead of ignored.
+UNSUPPORTED_IMAGE = (
     ".heic",
     ".heif",
     ".gif",
@@ -52,13 +52,13 @@ _ENCODINGS = {
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-# What an object's metadata may say of the video: fields of `CreateVideoRequest`, as text.
+# Fields of `CreateVideoRequest` that an object's metadata can set, as text.
 _NUMBERS = ("scenes", "seconds", "seed")
 _TEXTS = ("prompt", "ratio", "style", "mood", "max_cost", "on_unknown")
 
 
 class Unreadable(Exception):
-    """The file is no job, or not a right one; `refusal` says why."""
+    """The file is not a valid job; `refusal` has the reasons."""
 
     def __init__(self, refusal: Refusal) -> None:
         super().__init__(refusal.detail)
@@ -66,15 +66,15 @@ class Unreadable(Exception):
 
 
 def job(data: bytes) -> CreateVideoRequest:
-    """Read a job: JSON as the body of `POST /v1/videos`."""
-    wish, faults = _wish(_json(_text(data)), "")
-    if wish is None:
-        raise Unreadable(problem.from_field_errors(faults))
-    return wish
+    """Parse a job: JSON like the body of `POST /v1/videos`. Raises Unreadable."""
+    request, errors = _validate(_json(_text(data)), "")
+    if request is None:
+        raise Unreadable(problem.from_field_errors(errors))
+    return request
 
 
-def names_a_picture(data: bytes) -> bool:
-    """Return whether the job names its picture itself; one that cannot be read does not."""
+def names_an_image(data: bytes) -> bool:
+    """Return whether the job has an image in its fields; False for an invalid job."""
     try:
         return job(data).has_picture
     except Unreadable:
@@ -82,53 +82,56 @@ def names_a_picture(data: bytes) -> bool:
 
 
 def batch(data: bytes) -> dict[int, CreateVideoRequest]:
-    """Read jobs, one a line, by the number of the line; blank lines are passed over."""
+    """Parse one job per line and return the requests by line number; skip blank lines.
+
+    Raises Unreadable with the errors of all lines.
+    """
     lines = {n: line for n, line in enumerate(_text(data).split("\n"), 1) if line.strip()}
     if not 1 <= len(lines) <= MOST_LINES:
         raise Unreadable(
             problem.from_field_errors(
                 [
                     FieldError(
-                        pointer="", detail=f"has {len(lines)} jobs; 1 to {MOST_LINES} are read"
+                        pointer="", detail=f"has {len(lines)} jobs; 1 to {MOST_LINES} are allowed"
                     )
                 ]
             )
         )
-    wishes, faults = {}, []
+    requests, errors = {}, []
     for number, line in lines.items():
         try:
-            wish, wrong = _wish(read_json(line, "line"), f"/{number}")
+            request, line_errors = _validate(read_json(line, "line"), f"/{number}")
         except Malformed as error:
-            wish, wrong = None, [problem.field_error(error, f"/{number}")]
-        faults += wrong
-        if wish is not None:
-            wishes[number] = wish
-    if faults:
-        raise Unreadable(problem.from_field_errors(faults))
-    return wishes
+            request, line_errors = None, [problem.field_error(error, f"/{number}")]
+        errors += line_errors
+        if request is not None:
+            requests[number] = request
+    if errors:
+        raise Unreadable(problem.from_field_errors(errors))
+    return requests
 
 
 def of_metadata(metadata: Mapping[str, str]) -> CreateVideoRequest | None:
-    """Read what a picture's own metadata (`x-amz-meta-…`) asks for; None without a prompt.
+    """Parse the user-defined metadata of an image (`x-amz-meta-…`); None without a prompt.
 
-    Names that are none of a job's are somebody's tools' and say nothing to us.
+    Other names are ignored, because clients' tools add metadata too. Raises Unreadable.
     """
-    told = {name.lower(): _decoded(value) for name, value in metadata.items()}
-    if "prompt" not in told:
+    values = {name.lower(): _decoded(value) for name, value in metadata.items()}
+    if "prompt" not in values:
         return None
-    asked: dict[str, Any] = {name: told[name] for name in _TEXTS if name in told}
-    asked |= {name: _number(told[name]) for name in _NUMBERS if name in told}
-    wish, faults = _wish(asked, "/metadata")
-    if wish is None:
-        raise Unreadable(problem.from_field_errors(faults))
-    return wish
+    fields: dict[str, Any] = {name: values[name] for name in _TEXTS if name in values}
+    fields |= {name: _number(values[name]) for name in _NUMBERS if name in values}
+    request, errors = _validate(fields, "/metadata")
+    if request is None:
+        raise Unreadable(problem.from_field_errors(errors))
+    return request
 
 
-def _wish(value: Any, within: str) -> tuple[CreateVideoRequest | None, list[FieldError]]:
+def _validate(value: Any, pointer: str) -> tuple[CreateVideoRequest | None, list[FieldError]]:
     try:
         return CreateVideoRequest.model_validate(value), []
     except ValidationError as error:
-        return None, problem.field_errors(error.errors(include_url=False), within)
+        return None, problem.field_errors(error.errors(include_url=False), pointer)
 
 
 def _text(data: bytes) -> str:
@@ -153,7 +156,7 @@ def _json(text: str) -> Any:
 
 
 def _decoded(value: str) -> str:
-    """S3 gives text beyond ASCII back as encoded words (RFC 2047)."""
+    """Decode a metadata value, which S3 returns as encoded words (RFC 2047) if it is not ASCII."""
     try:
         return str(make_header(decode_header(value)))
     except (MessageError, LookupError, ValueError):
@@ -161,5 +164,5 @@ def _decoded(value: str) -> str:
 
 
 def _number(text: str) -> int | str:
-    """Return a number if it is one; of anything else the schema says what is wrong."""
+    """Return the text as a number, or unchanged for an error of the schema's validation."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 12 else text

@@ -1,7 +1,8 @@
-"""The use case: an object in the inbox becomes runs, or is refused with an answer.
+"""The use case of the inbox: an object starts runs, or is refused with an error file.
 
-It looks at the bucket as it is when it looks, not at the order of events: a picture and the JSON
-beside it are one job, whichever event comes first, and a repeated event finds its object taken.
+It depends on the current content of the bucket, not on the order of events. An image and a JSON
+file of the same name are one job, in any order of their events. It is idempotent: the event of an
+object that was received before has no effect.
 """
 
 import time
@@ -28,83 +29,86 @@ from intake.parsing import Unreadable
 
 _ENDPOINT = "POST /v1/videos"
 _MOST_JSON_BYTES = 6 * 1024 * 1024
-_MOST_PICTURE_BYTES = 16 * 1024 * 1024
-# Of all pictures that the lines of a batch name: they are fetched one after another, and held
-# until every line is found good, by a function of 90 s and 1 GiB.
+_MOST_IMAGE_BYTES = 16 * 1024 * 1024
+# Limits for all images of a batch. They are fetched sequentially and kept in memory until all lines
+# are validated, by a function with 90 s and 1 GiB.
 _MOST_FETCH_SECONDS = 45.0
 _MOST_HELD_BYTES = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What an object asks for, by line, with the picture that belongs to it."""
+class ParsedObject:
+    """The requests of an object by line number, with its time in milliseconds and its image."""
 
-    wishes: dict[int, CreateVideoRequest]
-    dropped_at_ms: int
-    picture: EncodedImage | None = None
+    requests: dict[int, CreateVideoRequest]
+    changed_at_ms: int
+    image: EncodedImage | None = None
     batch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """The inbox, with what it works on."""
+    """The intake of inbox objects."""
 
     admission: Admission
     database: Database
     store: S3MediaStore
 
-    def receive(self, dropped: InboxObject, *, last: bool) -> str:
-        """Take an object in; return what was done with it.
+    def receive(self, inbox_object: InboxObject, *, last: bool) -> str:
+        """Receive an object, write its result if it is due, and return the outcome.
 
-        What can be different in a moment (the database, a limit of requests or runs), and a mistake
-        of the program, is raised, to come again. The `last` time it is answered: nobody waits for a
-        result that never comes.
+        Raises temporary errors (the database, a limit of requests or runs) and internal errors, so
+        that the queue delivers the message again. In the `last` delivery these are written as the
+        object's result too, so that every object gets a result.
         """
-        if not dropped.is_ours:
+        if not inbox_object.is_ours:
             return "ignored"
         with self.database.transaction() as cursor:
-            if inbox.is_taken(cursor, dropped.object_id):
+            if inbox.is_taken(cursor, inbox_object.object_id):
                 return "known"
         try:
-            done = self._take(dropped)
+            outcome = self._admit(inbox_object)
         except Unreadable as error:
-            done = self._refuse(dropped, error.refusal)
+            outcome = self._refuse(inbox_object, error.refusal)
         except Exception as error:
-            may_change = not isinstance(error, VideoError) or error.retryable
-            if may_change and not last:
+            is_temporary = not isinstance(error, VideoError) or error.retryable
+            if is_temporary and not last:
                 raise
-            done = self._refuse_finally(dropped, _refusal_of(error))
-        inbox_results.write_result(self.database, self.store, dropped.object_id)
-        return done
+            outcome = self._refuse_finally(inbox_object, _refusal_of(error))
+        inbox_results.write_result(self.database, self.store, inbox_object.object_id)
+        return outcome
 
-    def _take(self, dropped: InboxObject) -> str:
-        caller = self._owner(dropped)
-        wanted = self._read(dropped)
-        if wanted is None:
+    def _admit(self, inbox_object: InboxObject) -> str:
+        caller = self._caller(inbox_object)
+        parsed = self._parse(inbox_object)
+        if parsed is None:
             return "belongs to the JSON beside it"
-        orders = self._orders(caller, dropped, wanted)
-        taken = self._taken(dropped, batch=wanted.batch)
+        admitted = self._check(caller, inbox_object, parsed)
+        received = self._received(inbox_object, batch=parsed.batch)
         with self.database.transaction() as cursor:
-            if not inbox.insert(cursor, taken):
+            if not inbox.insert(cursor, received):
                 return "known"
-            if inbox.replaces_another(cursor, taken.object_id):
-                inbox_results.forget(self.store, taken, "error")
-            for line, order in orders.items():
-                self.admission.keep(cursor, caller, order)
-                video_id = order.row.session_id
-                inbox.insert_job(cursor, taken.object_id, line, video_id, order.run_id)
-        for order in orders.values():
-            self.admission.start(order.run_id, order.row.session_id)
+            if inbox.replaces_another(cursor, received.object_id):
+                inbox_results.forget(self.store, received, "error")
+            for line, video in admitted.items():
+                self.admission.keep(cursor, caller, video)
+                video_id = video.row.session_id
+                inbox.insert_job(cursor, received.object_id, line, video_id, video.run_id)
+        for video in admitted.values():
+            self.admission.start(video.run_id, video.row.session_id)
         return "started"
 
-    def _owner(self, dropped: InboxObject) -> Caller:
-        """Return on whose behalf it is, and count it as a request of theirs."""
+    def _caller(self, inbox_object: InboxObject) -> Caller:
+        """Return the caller of the inbox's user, after counting the request for its rate limit.
+
+        Raises Forbidden if the user has no API key, and TooManyRequests.
+        """
         with self.database.transaction() as cursor:
-            key = keys.owner(cursor, dropped.user_id, _ENDPOINT)
+            key = keys.owner(cursor, inbox_object.user_id, _ENDPOINT)
             if key is None:
                 raise Forbidden(
-                    f"{dropped.user_id} has no API key that may {_ENDPOINT}. An owner of an inbox "
-                    "is whoever has one that is active.",
+                    f"The user {inbox_object.user_id} has no active API key that may call "
+                    f"{_ENDPOINT}. Create one to use this inbox.",
                     code="inbox.owner",
                 )
         caller = key.caller()
@@ -115,152 +119,161 @@ class Intake:
             raise refusal
         return caller
 
-    def _read(self, dropped: InboxObject) -> Wanted | None:
-        """Return what the object asks for; None for a picture that a JSON beside it speaks for."""
-        extension = dropped.extension
-        if extension in parsing.PICTURE:
-            return self._of_picture(dropped)
+    def _parse(self, inbox_object: InboxObject) -> ParsedObject | None:
+        """Return the object's requests; None for an image that belongs to a JSON file."""
+        extension = inbox_object.extension
+        if extension in parsing.IMAGE:
+            return self._parse_image(inbox_object)
         if extension not in parsing.JOB + parsing.BATCH:
+            files = f"{extension} files" if extension else "files without an extension"
             raise InvalidInput(
-                f"A {extension or 'file without an end'} is not read. A job is a .json file, a "
-                ".jsonl file with one job a line, or a picture.",
+                f"The inbox does not support {files}. A job is a .json file, a .jsonl file with "
+                "one job per line, or an image.",
                 field="name",
-                allowed=[*parsing.JOB, *parsing.BATCH, *parsing.PICTURE],
+                allowed=[*parsing.JOB, *parsing.BATCH, *parsing.IMAGE],
                 code="inbox.type",
             )
         file = self.store.read_version(
-            dropped.key, version_id=dropped.version_id, most_bytes=_MOST_JSON_BYTES
+            inbox_object.key, version_id=inbox_object.version_id, most_bytes=_MOST_JSON_BYTES
         )
         if extension in parsing.BATCH:
-            return Wanted(parsing.batch(file.data), _milliseconds(file), batch=True)
-        wish = parsing.job(file.data)
-        picture = None if wish.has_picture else self._picture_beside(dropped)
-        return Wanted({1: wish}, _milliseconds(file), picture)
+            return ParsedObject(parsing.batch(file.data), _milliseconds(file), batch=True)
+        request = parsing.job(file.data)
+        image = None if request.has_picture else self._companion_image(inbox_object)
+        return ParsedObject({1: request}, _milliseconds(file), image)
 
-    def _of_picture(self, dropped: InboxObject) -> Wanted | None:
-        if jobs := [key for key, end in self._beside(dropped).items() if end in parsing.JOB]:
+    def _parse_image(self, inbox_object: InboxObject) -> ParsedObject | None:
+        companions = self._companions(inbox_object)
+        if jobs := [key for key, extension in companions.items() if extension in parsing.JOB]:
             for key in jobs:
-                self._check_is_used(dropped.bucket, key)
+                self._check_uses_image(inbox_object.bucket, key)
             return None
         file = self.store.read_version(
-            dropped.key, version_id=dropped.version_id, most_bytes=_MOST_PICTURE_BYTES
+            inbox_object.key, version_id=inbox_object.version_id, most_bytes=_MOST_IMAGE_BYTES
         )
-        wish = parsing.of_metadata(file.metadata)
-        if wish is None:
+        request = parsing.of_metadata(file.metadata)
+        if request is None:
             raise InvalidInput(
-                "The picture says nothing of its video. Give it a prompt (x-amz-meta-prompt), or "
-                "drop a JSON of the same name beside it.",
+                "The image has no prompt. Set the metadata x-amz-meta-prompt, or add a JSON file "
+                "of the same name.",
                 code="inbox.no_prompt",
             )
-        return Wanted({1: wish}, _milliseconds(file), _clean(file))
+        return ParsedObject({1: request}, _milliseconds(file), _sanitized(file))
 
-    def _check_is_used(self, bucket: str, key: str) -> None:
-        """Raise InvalidInput if the JSON under the key needs no picture beside it, or did not."""
+    def _check_uses_image(self, bucket: str, key: str) -> None:
+        """Raise InvalidInput if the JSON file has another image or was received before this one."""
         try:
             json = self.store.read_version(key, most_bytes=_MOST_JSON_BYTES)
-        except NotFound:  # it was taken away since
+        except NotFound:  # deleted meanwhile
             return
-        if parsing.names_a_picture(json.data):
+        if parsing.names_an_image(json.data):
             raise InvalidInput(
-                "The JSON beside it names another picture, which is the one that is used.",
+                "The JSON file of the same name names another image, which is used instead.",
                 code="inbox.picture_beside",
             )
-        spoken_for = InboxObject(bucket, key, json.version_id)
+        job = InboxObject(bucket, key, json.version_id)
         with self.database.transaction() as cursor:
-            if inbox.went_without_picture(cursor, spoken_for.object_id):
+            if inbox.went_without_picture(cursor, job.object_id):
                 raise InvalidInput(
-                    "The JSON beside it had become a video before this picture came. To make one "
-                    "with it, drop the JSON again.",
+                    "The JSON file of the same name started a video before this image arrived. To "
+                    "make a video with the image, upload the JSON file again.",
                     code="inbox.late_picture",
                 )
 
-    def _picture_beside(self, dropped: InboxObject) -> EncodedImage | None:
-        """Return the picture that belongs to a JSON.
+    def _companion_image(self, inbox_object: InboxObject) -> EncodedImage | None:
+        """Return the image that belongs to a JSON file; None if it has none.
 
-        Raises InvalidInput if it is not clear which one that is, or it cannot be read: a video
-        without it is not what was meant.
+        Raises InvalidInput if there are several, or if the only one has an unsupported type,
+        because the client did not intend a video without the image.
         """
-        beside = self._beside(dropped)
-        known = [key for key, end in beside.items() if end in parsing.PICTURE]
-        other = [key for key, end in beside.items() if end in parsing.OTHER_PICTURES]
-        if other and not known:
+        companions = self._companions(inbox_object)
+        images = [key for key, extension in companions.items() if extension in parsing.IMAGE]
+        unsupported = [
+            key for key, extension in companions.items() if extension in parsing.UNSUPPORTED_IMAGE
+        ]
+        if unsupported and not images:
             raise InvalidInput(
-                f"Beside it lies {_name(other[0])}, a picture of a kind that is not read. Convert "
-                "it to JPEG or PNG, or take it away, and drop the JSON again.",
-                allowed=[*parsing.PICTURE],
+                f"The type of the image {_name(unsupported[0])} is not supported. Convert it to "
+                "JPEG or PNG, or delete it, and upload the JSON file again.",
+                allowed=[*parsing.IMAGE],
                 code="inbox.picture_beside",
             )
-        if len(known) > 1:
+        if len(images) > 1:
             raise InvalidInput(
-                f"Several pictures lie beside it: {', '.join(map(_name, known))}. Leave one, and "
-                "drop the JSON again.",
+                f"Several images have the same name: {', '.join(map(_name, images))}. Keep one, "
+                "and upload the JSON file again.",
                 code="inbox.picture_beside",
             )
-        try:
-            file = (
-                self.store.read_version(known[0], most_bytes=_MOST_PICTURE_BYTES) if known else None
-            )
-        except NotFound:  # it was taken away since
+        if not images:
             return None
-        return _clean(file) if file else None
+        try:
+            file = self.store.read_version(images[0], most_bytes=_MOST_IMAGE_BYTES)
+        except NotFound:  # deleted meanwhile
+            return None
+        return _sanitized(file)
 
-    def _beside(self, dropped: InboxObject) -> dict[str, str]:
-        keys = [key for prefix in dropped.prefixes_beside for key in self.store.keys(prefix)]
-        return dropped.ends_beside(keys)
+    def _companions(self, inbox_object: InboxObject) -> dict[str, str]:
+        keys = [key for prefix in inbox_object.prefixes_beside for key in self.store.keys(prefix)]
+        return inbox_object.ends_beside(keys)
 
-    def _orders(
-        self, caller: Caller, dropped: InboxObject, wanted: Wanted
+    def _check(
+        self, caller: Caller, inbox_object: InboxObject, parsed: ParsedObject
     ) -> dict[int, AdmittedVideo]:
-        """Check every line; whatever one of them has wrong, nothing of the object is made."""
-        orders: dict[int, AdmittedVideo] = {}
-        faults, until = [], time.monotonic() + _MOST_FETCH_SECONDS
-        for line, wish in wanted.wishes.items():
-            new_id = _ids(wanted.dropped_at_ms, dropped, line)
+        """Validate all lines. If one is invalid, no run of the object is started."""
+        admitted: dict[int, AdmittedVideo] = {}
+        errors, deadline = [], time.monotonic() + _MOST_FETCH_SECONDS
+        for line, request in parsed.requests.items():
+            new_id = _ids(parsed.changed_at_ms, inbox_object, line)
             try:
-                if wish.userId not in (None, caller.user_id):
+                if request.userId not in (None, caller.user_id):
                     raise InvalidInput(
-                        f"The folder says whose it is: {caller.user_id}'s.", field="userId"
+                        f"The inbox belongs to the user {caller.user_id}.", field="userId"
                     )
-                orders[line] = self.admission.check(caller, wish, new_id, wanted.picture)
+                admitted[line] = self.admission.check(caller, request, new_id, parsed.image)
             except VideoError as error:
-                if not wanted.batch or error.retryable:
+                if not parsed.batch or error.retryable:
                     raise
-                faults.append(problem.field_error(error, f"/{line}"))
-            if wanted.batch and (time.monotonic() > until or _held(orders) > _MOST_HELD_BYTES):
+                errors.append(problem.field_error(error, f"/{line}"))
+            is_late = time.monotonic() > deadline
+            if parsed.batch and (is_late or _image_bytes(admitted) > _MOST_HELD_BYTES):
                 raise InvalidInput(
-                    f"The pictures that lines 1 to {line} name took too long to fetch, or are too "
-                    "large together. Upload them (POST /v1/uploads) and name them by id, or drop "
-                    "fewer lines at a time. Nothing was started.",
+                    f"The images of lines 1 to {line} took too long to fetch, or are too large "
+                    "together. Nothing was started. Upload them (POST /v1/uploads) and use their "
+                    "ids, or split the file.",
                     code="inbox.pictures",
                 )
-        if faults:
-            raise Unreadable(problem.from_field_errors(faults))
-        return orders
+        if errors:
+            raise Unreadable(problem.from_field_errors(errors))
+        return admitted
 
-    def _refuse_finally(self, dropped: InboxObject, refusal: Refusal) -> str:
-        """Refuse the object. Without the database it is answered all the same, and laid aside."""
+    def _refuse_finally(self, inbox_object: InboxObject, refusal: Refusal) -> str:
+        """Refuse the object in the last delivery.
+
+        If the database is unavailable, this writes the error file anyway and raises, so that the
+        message goes to the dead-letter queue.
+        """
         try:
-            return self._refuse(dropped, refusal)
+            return self._refuse(inbox_object, refusal)
         except VideoError:
-            taken = self._taken(dropped, problem=refusal)
-            inbox_results.write_refusal(self.store, taken)
+            received = self._received(inbox_object, problem=refusal)
+            inbox_results.write_refusal(self.store, received)
             raise
 
-    def _refuse(self, dropped: InboxObject, refusal: Refusal) -> str:
-        taken = self._taken(dropped, problem=refusal)
+    def _refuse(self, inbox_object: InboxObject, refusal: Refusal) -> str:
+        received = self._received(inbox_object, problem=refusal)
         with self.database.transaction() as cursor:
-            new = inbox.insert(cursor, taken)
-        logger.info("object refused", extra={"object_id": taken.object_id, "code": refusal.code})
-        return "refused" if new else "known"
+            is_new = inbox.insert(cursor, received)
+        logger.info("object refused", extra={"object_id": received.object_id, "code": refusal.code})
+        return "refused" if is_new else "known"
 
-    def _taken(
-        self, dropped: InboxObject, *, batch: bool = False, problem: Refusal | None = None
+    def _received(
+        self, inbox_object: InboxObject, *, batch: bool = False, problem: Refusal | None = None
     ) -> inbox.ReceivedObject:
         return inbox.ReceivedObject(
-            object_id=dropped.object_id,
-            user_id=dropped.user_id,
-            object_key=dropped.key.replace("\0", "\ufffd"),  # which a row cannot hold
-            version_id=dropped.version_id,
+            object_id=inbox_object.object_id,
+            user_id=inbox_object.user_id,
+            object_key=inbox_object.key.replace("\0", "\ufffd"),  # PostgreSQL rejects NUL in text
+            version_id=inbox_object.version_id,
             batch=batch,
             problem=problem.model_dump(mode="json") if problem else None,
         )
@@ -269,18 +282,18 @@ class Intake:
 def _refusal_of(error: Exception) -> Refusal:
     if isinstance(error, VideoError):
         return problem.from_error(error)
-    logger.exception("object not taken in")
+    logger.exception("object not received")
     metrics.add_metric("ObjectsFailed", MetricUnit.Count, 1)
     return problem.refusal(
         "Internal error",
         "internal",
-        "The file could not be taken in for an internal reason. Drop it again, or send it by POST "
-        "/v1/videos; if that fails too, the operator finds the reason in the log.",
+        "The file could not be processed because of an internal error. Upload it again, or send it "
+        "with POST /v1/videos. If that fails too, contact the operator, whose log has the details.",
     )
 
 
-def _held(orders: Mapping[int, AdmittedVideo]) -> int:
-    return sum(len(order.picture.data) for order in orders.values() if order.picture)
+def _image_bytes(admitted: Mapping[int, AdmittedVideo]) -> int:
+    return sum(len(video.image.data) for video in admitted.values() if video.image)
 
 
 def _name(key: str) -> str:
@@ -291,14 +304,14 @@ def _milliseconds(file: StoredVersion) -> int:
     return int(file.changed_at.timestamp() * 1000)
 
 
-def _ids(milliseconds: int, dropped: InboxObject, line: int) -> Callable[[str], str]:
-    """Make ids that the same line of the same object always gets."""
-    identity = (dropped.bucket, dropped.key, dropped.version_id, str(line))
+def _ids(milliseconds: int, inbox_object: InboxObject, line: int) -> Callable[[str], str]:
+    """Return a generator of ids that are always the same for the same line of an object."""
+    identity = (inbox_object.bucket, inbox_object.key, inbox_object.version_id, str(line))
     return lambda prefix: ids.fixed(prefix, milliseconds, *identity)
 
 
-def _clean(file: StoredVersion) -> EncodedImage:
-    # Imported here: Pillow is only needed for jobs with a picture.
+def _sanitized(file: StoredVersion) -> EncodedImage:
+    # Imported here, because only jobs with an image need Pillow.
     from common.media import images
 
     return images.clean(file.data)

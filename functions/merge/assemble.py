@@ -1,4 +1,4 @@
-"""Making a cut: look at the clips, plan, encode what must be, join, verify. Local files only."""
+"""Merge clips into one video: probe, plan, encode, concatenate, verify. Local files only."""
 
 import hashlib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from common.domain.output import Format, OnBroken, Output
 from common.media import ffmpeg
 from common.media.ffmpeg_process import cores
 from common.media.mp4 import concat, writer
-from common.media.mp4.audio_track import AudioRow
+from common.media.mp4.audio_track import AudioTrackPlan
 from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import Movie
 from merge import filters, probe, still_image, timeline, transcode, verify, warnings
@@ -31,17 +31,17 @@ from merge.models import (
 from merge.timeline import ClipProbe, MergePlan
 
 _MUX_SECONDS = 300
-_OPUS_BITS = 128_000
-# What is said of clips that do not stand in one track after all.
-_MISFIT = {"merge.encoding", "merge.index", "merge.incomplete", "merge.time_stamps"}
+_OPUS_BITS_PER_SECOND = 128_000
+# Error codes of clips that turn out not to fit into one track; the merge then encodes all.
+_INCOMPATIBLE_CODES = {"merge.encoding", "merge.index", "merge.incomplete", "merge.time_stamps"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Broken:
-    """What became of a clip that cannot be read."""
+class _BrokenClip:
+    """A clip that cannot be read, and its treatment."""
 
     scene: int
-    how: SceneTreatment
+    treatment: SceneTreatment
     reason: str
 
 
@@ -54,320 +54,329 @@ def merge_clips(
     fonts_dir: Path | None = None,
     soundtrack: Soundtrack | None = None,
 ) -> MergedVideo:
-    """Make one video of the clips (by scene number), in order, in the folder `scratch`.
+    """Merge the clips, by scene number, into one video in the folder `scratch`.
 
-    Clips that match are copied; the others are made like them, or all are encoded where that does
-    not come right. Captions are burned in if `output` asks for it and there are `subtitles`; a
-    `soundtrack` takes the place of the clips' sound. Raises MediaError, which names the clip, when
-    one is broken and `output` does not say to go on; nothing has been joined then.
+    Clips of the same format are stream-copied and the others encoded to match; if the result does
+    not verify, all clips are encoded. Captions are burned in if `output` requests it and
+    `subtitles` is given. A `soundtrack` replaces the clips' audio. Raises MediaError, with the
+    number of the scene, if a clip is broken and `output.on_broken` is FAIL; nothing is merged then.
     """
     output = replace(output, captions_burned=output.captions_burned and subtitles is not None)
-    burned = subtitles if output.captions_burned else None
+    burned_subtitles = subtitles if output.captions_burned else None
     with ThreadPoolExecutor(cores()) as pool:
-        found, broken = _look(clips, output, scratch, pool)
+        probes, broken = _probe_clips(clips, output, scratch, pool)
         folder = scratch
         while True:
             try:
-                return _join(
-                    _Job(found, broken, output, burned, fonts_dir, soundtrack), folder, pool
-                )
-            except transcode.SceneFailed as failed:
-                if failed.error_code != "merge.encoding" or output.on_broken is OnBroken.FAIL:
+                job = _MergeJob(probes, broken, output, burned_subtitles, fonts_dir, soundtrack)
+                return _merge(job, folder, pool)
+            except transcode.SceneFailed as error:
+                if error.error_code != "merge.encoding" or output.on_broken is OnBroken.FAIL:
                     raise
-                found, broken = _without(failed, clips, found, broken, output.on_broken)
-                logger.warning("A scene cannot be encoded", extra={"detail": failed.detail})
-                folder = scratch / f"without_{failed.scene:03d}"
+                probes, broken = _replace_failed_scene(
+                    error, clips, probes, broken, output.on_broken
+                )
+                logger.warning("A scene cannot be encoded", extra={"detail": error.detail})
+                folder = scratch / f"without_{error.scene:03d}"
             folder.mkdir()
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """What `merge_clips` was given, once every clip was looked at."""
+class _MergeJob:
+    """The arguments of `merge_clips` after probing every clip."""
 
-    found: list[ClipProbe]
-    broken: list[_Broken]
+    probes: list[ClipProbe]
+    broken: list[_BrokenClip]
     output: Output
     subtitles: Subtitles | None
     fonts: Path | None
     soundtrack: Soundtrack | None
 
 
-def _join(job: _Job, folder: Path, pool: Executor) -> MergedVideo:
-    """Copy what matches; where clips do not go together after all, encode them all."""
+def _merge(job: _MergeJob, folder: Path, pool: Executor) -> MergedVideo:
+    """Stream-copy matching clips; if they turn out not to fit together, encode all of them."""
 
-    def make(plan: MergePlan, folder: Path) -> MergedVideo:
-        parts = _parts(plan, job.broken)
-        mixdown = Mixdown(job.output.loudness, parts, job.soundtrack, folder, pool)
-        maker = _Renderer(job.output, parts, job.subtitles, job.fonts, folder, pool, mixdown)
-        return _cut(maker, plan, job.found)
+    def render(plan: MergePlan, folder: Path) -> MergedVideo:
+        scenes = _merged_scenes(plan, job.broken)
+        mixdown = Mixdown(job.output.loudness, scenes, job.soundtrack, folder, pool)
+        renderer = _Renderer(job.output, scenes, job.subtitles, job.fonts, folder, pool, mixdown)
+        return _render_all(renderer, plan, job.probes)
 
-    plan = timeline.plan_merge(job.found, job.output)
+    plan = timeline.plan_merge(job.probes, job.output)
     try:
-        return make(plan, folder)
+        return render(plan, folder)
     except MediaError as error:
-        is_scene = (
+        is_handled_by_caller = (
             isinstance(error, transcode.SceneFailed) and job.output.on_broken is not OnBroken.FAIL
         )
-        fits = error.error_code not in _MISFIT or not any(one.copied for one in plan.shots)
-        if is_scene or fits:
+        has_copies = any(segment.copied for segment in plan.shots)
+        can_retry = has_copies and error.error_code in _INCOMPATIBLE_CODES
+        if is_handled_by_caller or not can_retry:
             raise
-        logger.warning("Clips do not go together", extra={"detail": error.detail})
-    whole = folder / "whole"
-    whole.mkdir()
-    return make(timeline.plan_merge(job.found, job.output, copies=False), whole)
+        logger.warning(
+            "Clips do not fit together; encoding all of them", extra={"detail": error.detail}
+        )
+    retry_folder = folder / "whole"
+    retry_folder.mkdir()
+    return render(timeline.plan_merge(job.probes, job.output, copies=False), retry_folder)
 
 
-def _cut(maker: "_Renderer", plan: MergePlan, found: list[ClipProbe]) -> MergedVideo:
-    """Make the video and its renditions."""
-    made, output = maker.make(plan, "final"), maker.output
-    others = [
-        maker.make(
-            timeline.plan_merge(found, replace(output, shape=shape), rendition_of=plan),
+def _render_all(renderer: "_Renderer", plan: MergePlan, probes: list[ClipProbe]) -> MergedVideo:
+    """Render the video and its renditions."""
+    main, output = renderer.render(plan, "final"), renderer.output
+    renditions = [
+        renderer.render(
+            timeline.plan_merge(probes, replace(output, shape=shape), rendition_of=plan),
             f"final_{number}",
         )
         for number, shape in enumerate(output.renditions, 1)
     ]
     return MergedVideo(
-        path=made.path,
+        path=main.path,
         frames=plan.frames,
         seconds=float(plan.seconds),
-        size_bytes=made.size_bytes,
-        sha256=made.sha256,
+        size_bytes=main.size_bytes,
+        sha256=main.sha256,
         size=plan.size,
         fps=plan.rate,
-        has_sound=maker.mixdown.is_heard(plan),
-        parts=maker.parts,
-        renditions=tuple(others),
+        has_sound=renderer.mixdown.has_audio(plan),
+        parts=renderer.scenes,
+        renditions=tuple(renditions),
         warnings=(
-            *warnings.of_cut(plan, maker.parts, output, maker.looks),
-            *maker.mixdown.warnings,
+            *warnings.of_merge(plan, renderer.scenes, output, renderer.frame_formats),
+            *renderer.mixdown.warnings,
         ),
     )
 
 
-def _look(
+def _probe_clips(
     clips: Mapping[int, Clip], output: Output, scratch: Path, pool: Executor
-) -> tuple[list[ClipProbe], list[_Broken]]:
-    """Look at every clip; what becomes of a broken one is decided here, before anything is made."""
+) -> tuple[list[ClipProbe], list[_BrokenClip]]:
+    """Probe every clip, and decide on the treatment of broken ones before anything is encoded."""
 
-    def look(scene: int) -> ClipProbe | MediaError:
+    def probe_or_error(scene: int) -> ClipProbe | MediaError:
         try:
             return probe.probe_clip(scene, clips[scene], scratch)
         except MediaError as error:
             return error
 
-    found, broken = [], []
-    order = sorted(clips)
-    for scene, facts in zip(order, pool.map(look, order), strict=True):
-        if isinstance(facts, ClipProbe):
-            found.append(facts)
+    probes, broken = [], []
+    scenes = sorted(clips)
+    for scene, probe_result in zip(scenes, pool.map(probe_or_error, scenes), strict=True):
+        if isinstance(probe_result, ClipProbe):
+            probes.append(probe_result)
             continue
         if output.on_broken is OnBroken.FAIL:
-            raise _refusal(scene, facts)
-        how = SceneTreatment.SKIPPED
+            raise _broken_clip_error(scene, probe_result)
+        treatment = SceneTreatment.SKIPPED
         if output.on_broken is OnBroken.STILL:
-            found.append(_still(scene, clips[scene], facts))
-            how = SceneTreatment.STILL
-        broken.append(_Broken(scene, how, facts.detail))
-    if not found:
-        raise MediaError("No clip can be read, so there is nothing to join.", code="merge.nothing")
-    return found, broken
+            probes.append(_probe_still(scene, clips[scene], probe_result))
+            treatment = SceneTreatment.STILL
+        broken.append(_BrokenClip(scene, treatment, probe_result.detail))
+    if not probes:
+        raise MediaError("No clip can be read, so there is nothing to merge.", code="merge.nothing")
+    return probes, broken
 
 
-def _without(
-    failed: transcode.SceneFailed,
+def _replace_failed_scene(
+    error: transcode.SceneFailed,
     clips: Mapping[int, Clip],
-    found: list[ClipProbe],
-    broken: list[_Broken],
+    probes: list[ClipProbe],
+    broken: list[_BrokenClip],
     on_broken: OnBroken,
-) -> tuple[list[ClipProbe], list[_Broken]]:
-    """Return the clips, and the broken ones, without a scene that could not be encoded.
+) -> tuple[list[ClipProbe], list[_BrokenClip]]:
+    """Return probes and broken clips after the encode of a scene failed.
 
-    It is left out, or its picture held; raises `failed` where neither can be.
+    The scene is skipped or replaced by its image. Raises `error` if neither is possible.
     """
-    scene = failed.scene
-    own = next(facts for facts in found if facts.scene == scene)
-    if own.is_still or (on_broken is OnBroken.SKIP and len(found) == 1):
-        raise failed
-    held = [_still(scene, clips[scene], failed)] if on_broken is OnBroken.STILL else []
-    how = SceneTreatment.STILL if held else SceneTreatment.SKIPPED
-    place = found.index(own)
+    scene = error.scene
+    failed_probe = next(probe_result for probe_result in probes if probe_result.scene == scene)
+    if failed_probe.is_still or (on_broken is OnBroken.SKIP and len(probes) == 1):
+        raise error
+    replacement = [_probe_still(scene, clips[scene], error)] if on_broken is OnBroken.STILL else []
+    treatment = SceneTreatment.STILL if replacement else SceneTreatment.SKIPPED
+    index = probes.index(failed_probe)
     return (
-        [*found[:place], *held, *found[place + 1 :]],
-        [*broken, _Broken(scene, how, failed.reason)],
+        [*probes[:index], *replacement, *probes[index + 1 :]],
+        [*broken, _BrokenClip(scene, treatment, error.reason)],
     )
 
 
-def _still(scene: int, clip: Clip, error: MediaError) -> ClipProbe:
+def _probe_still(scene: int, clip: Clip, error: MediaError) -> ClipProbe:
     if clip.still is None or clip.seconds is None:
-        raise _refusal(scene, error, " There is no picture to hold in its place.")
+        raise _broken_clip_error(scene, error, " It has no image that could replace it.")
     try:
         return probe.probe_still(scene, clip.still, clip.seconds)
-    except MediaError as other:
-        raise _refusal(scene, error, f" Nor can its picture be held: {other.detail}") from other
+    except MediaError as still_error:
+        suffix = f" Its image cannot replace it: {still_error.detail}"
+        raise _broken_clip_error(scene, error, suffix) from still_error
 
 
-def _refusal(scene: int, error: MediaError, more: str = "") -> MediaError:
+def _broken_clip_error(scene: int, error: MediaError, suffix: str = "") -> MediaError:
     code = "merge.broken_clip" if error.error_code == MediaError.code else error.error_code
-    refused = MediaError(
-        f"The clip of scene {scene} is broken: {error.detail}{more} Nothing was joined; "
-        "the other clips are kept.",
+    broken_clip = MediaError(
+        f"The clip of scene {scene} is broken: {error.detail}{suffix} Nothing was merged. The "
+        "other clips are kept.",
         code=code,
     )
-    refused.scene = scene
-    return refused
+    broken_clip.scene = scene
+    return broken_clip
 
 
-def _parts(plan: MergePlan, broken: list[_Broken]) -> tuple[MergedScene, ...]:
-    """Return what became of every scene, in order."""
+def _merged_scenes(plan: MergePlan, broken: list[_BrokenClip]) -> tuple[MergedScene, ...]:
+    """Return every scene with its treatment, in order."""
     reasons = {clip.scene: clip.reason for clip in broken}
-    parts = [
+    scenes = [
         MergedScene(
-            scene=shot.facts.scene,
+            scene=segment.facts.scene,
             how=SceneTreatment.STILL
-            if shot.facts.is_still
+            if segment.facts.is_still
             else SceneTreatment.COPIED
-            if shot.copied
+            if segment.copied
             else SceneTreatment.ENCODED,
-            reason=reasons.get(shot.facts.scene, "" if shot.copied else shot.reason),
-            start=float(shot.start / plan.rate),
-            seconds=float(shot.frames / plan.rate),
-            frames=shot.frames,
+            reason=reasons.get(segment.facts.scene, "" if segment.copied else segment.reason),
+            start=float(segment.start / plan.rate),
+            seconds=float(segment.frames / plan.rate),
+            frames=segment.frames,
         )
-        for shot in plan.shots
+        for segment in plan.shots
     ]
-    starts = {part.scene: part.start for part in parts}
+    starts = {scene.scene: scene.start for scene in scenes}
     for clip in broken:
-        if clip.how is SceneTreatment.SKIPPED:
-            after = [starts[scene] for scene in starts if scene > clip.scene]
-            start = min(after, default=float(plan.seconds))
-            parts.append(MergedScene(clip.scene, clip.how, clip.reason, start, 0.0, 0))
-    return tuple(sorted(parts, key=lambda part: part.scene))
+        if clip.treatment is SceneTreatment.SKIPPED:
+            following = [starts[scene] for scene in starts if scene > clip.scene]
+            start = min(following, default=float(plan.seconds))
+            scenes.append(MergedScene(clip.scene, clip.treatment, clip.reason, start, 0.0, 0))
+    return tuple(sorted(scenes, key=lambda scene: scene.scene))
 
 
 @dataclass(frozen=True, slots=True)
 class _Renderer:
-    """Makes the files of one run."""
+    """A renderer of the video and its renditions."""
 
     output: Output
-    parts: Parts
+    scenes: Parts
     subtitles: Subtitles | None
     fonts: Path | None
     scratch: Path
     pool: Executor
     mixdown: Mixdown
-    # Of the clips that were encoded, by scene; a rendition needs no second look.
-    looks: dict[int, ffmpeg.Look] = field(default_factory=dict)
+    # Of the encoded clips, by scene; cached for renditions.
+    frame_formats: dict[int, ffmpeg.FrameFormat] = field(default_factory=dict)
 
-    def make(self, plan: MergePlan, name: str) -> Rendition:
-        """Make one file as planned, and verify it."""
-        pieces = self._pieces(plan)
+    def render(self, plan: MergePlan, name: str) -> Rendition:
+        """Render and verify one file."""
+        segments = self._segments(plan)
         if self.output.format is Format.WEBM:
-            path, digest = self._webm(plan, pieces, name)
+            path, digest = self._webm(plan, segments, name)
         else:
-            path, digest = self._mp4(plan, pieces, name)
-        for piece in pieces:
-            if piece.path.name.startswith(transcode.PREFIX):
-                piece.path.unlink(missing_ok=True)
+            path, digest = self._mp4(plan, segments, name)
+        for segment in segments:
+            if segment.path.name.startswith(transcode.PREFIX):
+                segment.path.unlink(missing_ok=True)
         return Rendition(path, plan.size, path.stat().st_size, digest)
 
-    def _pieces(self, plan: MergePlan) -> list[Movie]:
-        """Return the pictures of every shot: the clip itself, or what was encoded of it."""
-        encoded = [place for place, shot in enumerate(plan.shots) if not shot.copied]
+    def _segments(self, plan: MergePlan) -> list[Movie]:
+        """Return the video of every segment: the clip itself, or its encoded version."""
+        encoded = [index for index, segment in enumerate(plan.shots) if not segment.copied]
         if not encoded:
-            return [shot.facts.movie for shot in plan.shots if shot.facts.movie is not None]
-        scenes = {plan.shots[place].facts.scene: plan.shots[place].facts for place in encoded}
-        colour = self.pool.submit(_colour, plan)
-        new = {scene: facts for scene, facts in scenes.items() if scene not in self.looks}
-        self.looks.update(zip(new, self.pool.map(_appearance, new.values()), strict=True))
-        bench = transcode.EncodeContext(
+            return [_movie_of(segment.facts) for segment in plan.shots]
+        scenes = {plan.shots[index].facts.scene: plan.shots[index].facts for index in encoded}
+        colour = self.pool.submit(_reference_colour, plan)
+        missing = {
+            scene: facts for scene, facts in scenes.items() if scene not in self.frame_formats
+        }
+        formats = self.pool.map(_frame_format, missing.values())
+        self.frame_formats.update(zip(missing, formats, strict=True))
+        context = transcode.EncodeContext(
             plan=plan,
             output=self.output,
-            frame=filters.Frame.of(plan.size, plan.rate, self.output, colour.result()),
-            looks=self.looks,
-            captions=self.subtitles(self.parts, plan.size) if self.subtitles else None,
+            target=filters.TargetFrame.of(plan.size, plan.rate, self.output, colour.result()),
+            frame_formats=self.frame_formats,
+            captions=self.subtitles(self.scenes, plan.size) if self.subtitles else None,
             fonts=self.fonts,
             scratch=self.scratch,
-            threads=cores(),  # for each, since the last ones have the machine to themselves
+            threads=cores(),  # per encode; the last encodes have all cores to themselves
         )
-        made = dict(
-            zip(
-                encoded,
-                self.pool.map(lambda place: transcode.encode(bench, place), encoded),
-                strict=True,
-            )
-        )
+        movies = self.pool.map(lambda index: transcode.encode(context, index), encoded)
+        encoded_movies = dict(zip(encoded, movies, strict=True))
         return [
-            made[place] if place in made else _movie(shot.facts)
-            for place, shot in enumerate(plan.shots)
+            encoded_movies[index] if index in encoded_movies else _movie_of(segment.facts)
+            for index, segment in enumerate(plan.shots)
         ]
 
-    def _mp4(self, plan: MergePlan, pieces: list[Movie], name: str) -> tuple[Path, str]:
-        path, times = self.scratch / f"{name}.mp4", concat.starts(pieces)
+    def _mp4(self, plan: MergePlan, segments: list[Movie], name: str) -> tuple[Path, str]:
+        path, times = self.scratch / f"{name}.mp4", concat.start_times(segments)
         if self.mixdown.can_be_copied(plan):
             try:
-                with track.kept(plan, self.scratch, times, self.pool) as (row, check):
-                    checked = self.pool.submit(check)  # while the file is written
-                    digest = self._written(plan, pieces, row, path)
-                    checked.result()
+                with track.copied(plan, self.scratch, times, self.pool) as (
+                    copied_audio,
+                    check_joins,
+                ):
+                    check_future = self.pool.submit(check_joins)  # while the file is written
+                    digest = self._write_mp4(plan, segments, copied_audio, path)
+                    check_future.result()
                     return path, digest
             except NotConcatenable:
-                pass  # Then it is encoded: the same sound, only slower.
-        sound = None
-        if self.mixdown.is_heard(plan):
-            sound = track.encode(self.mixdown.samples(plan), self.scratch, times)
-        return path, self._written(plan, pieces, sound, path)
+                pass  # Encode the audio instead: the same result, only slower.
+        audio = None
+        if self.mixdown.has_audio(plan):
+            audio = track.encode(self.mixdown.pcm_file(plan), self.scratch, times)
+        return path, self._write_mp4(plan, segments, audio, path)
 
-    def _written(
-        self, plan: MergePlan, pieces: list[Movie], row: AudioRow | None, path: Path
+    def _write_mp4(
+        self, plan: MergePlan, segments: list[Movie], audio: AudioTrackPlan | None, path: Path
     ) -> str:
         """Write and verify the file; return its SHA-256."""
-        made = _spliced(pieces, row)
-        return writer.write(made, path, lambda: verify.mp4(path, plan, pieces, made))
+        concatenation = _concatenate(segments, audio)
+        return writer.write(
+            concatenation, path, lambda: verify.mp4(path, plan, segments, concatenation)
+        )
 
-    def _webm(self, plan: MergePlan, pieces: list[Movie], name: str) -> tuple[Path, str]:
-        """Join the pictures, and put them into a WebM together with the sound."""
-        pictures, path = self.scratch / f"{name}.pictures.mp4", self.scratch / f"{name}.webm"
-        writer.write(_spliced(pieces, None), pictures)
-        arguments, has_sound = ["-f", "mov", "-i", str(pictures)], self.mixdown.is_heard(plan)
+    def _webm(self, plan: MergePlan, segments: list[Movie], name: str) -> tuple[Path, str]:
+        """Concatenate the video and mux it with the audio into a WebM."""
+        video_path, path = self.scratch / f"{name}.pictures.mp4", self.scratch / f"{name}.webm"
+        writer.write(_concatenate(segments, None), video_path)
+        arguments, has_sound = ["-f", "mov", "-i", str(video_path)], self.mixdown.has_audio(plan)
         if has_sound:
-            form = ("-f", "s16le", "-ar", str(decode.RATE), "-channel_layout", "stereo")
-            arguments += [*form, "-i", str(self.mixdown.samples(plan))]
-            arguments += ["-map", "0:v", "-map", "1:a", "-c:a", "libopus", "-b:a", str(_OPUS_BITS)]
+            pcm_format = ("-f", "s16le", "-ar", str(decode.RATE), "-channel_layout", "stereo")
+            arguments += [*pcm_format, "-i", str(self.mixdown.pcm_file(plan))]
+            arguments += ["-map", "0:v", "-map", "1:a", "-c:a", "libopus"]
+            arguments += ["-b:a", str(_OPUS_BITS_PER_SECOND)]
         ffmpeg.run(
             [*arguments, "-c:v", "copy", "-cues_to_front", "1", "-f", "webm", "-y", str(path)],
             timeout=_MUX_SECONDS,
         )
-        pictures.unlink()
+        video_path.unlink()
         verify.webm(path, plan, has_sound=has_sound)
         with path.open("rb") as file:
             return path, hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _spliced(pieces: list[Movie], row: AudioRow | None) -> concat.Concatenation:
+def _concatenate(segments: list[Movie], audio: AudioTrackPlan | None) -> concat.Concatenation:
     try:
-        return concat.concatenate(pieces, row)
-    except NotConcatenable as unreadable:
+        return concat.concatenate(segments, audio)
+    except NotConcatenable as error:
         raise MediaError(
-            f"The scenes do not go together in one track: one of them {unreadable}.",
+            f"The scenes do not fit into one track: one of them {error}.",
             code="merge.encoding",
-        ) from unreadable
+        ) from error
 
 
-def _movie(facts: ClipProbe) -> Movie:
-    assert facts.movie is not None, "only a clip with an index of its own is copied"
-    return facts.movie
+def _movie_of(probe_result: ClipProbe) -> Movie:
+    assert probe_result.movie is not None, "only clips with a parsed index are stream-copied"
+    return probe_result.movie
 
 
-def _appearance(facts: ClipProbe) -> ffmpeg.Look:
+def _frame_format(probe_result: ClipProbe) -> ffmpeg.FrameFormat:
     return (
-        ffmpeg.look(still_image.source(facts.path))
-        if facts.is_still
-        else ffmpeg.look_at(facts.path)
+        ffmpeg.read_frame_format(still_image.source(probe_result.path))
+        if probe_result.is_still
+        else ffmpeg.look_at(probe_result.path)
     )
 
 
-def _colour(plan: MergePlan) -> filters.Colour:
-    """Return the colours to encode in: those of the clips that are copied, or the usual ones."""
-    copied = next((shot.facts for shot in plan.shots if shot.copied), None)
-    return filters.Colour.of(_appearance(copied)) if copied else filters.HIGH_DEFINITION
+def _reference_colour(plan: MergePlan) -> filters.Colour:
+    """Return the colour to encode in: that of the stream-copied clips, or else BT.709."""
+    copied = next((segment.facts for segment in plan.shots if segment.copied), None)
+    return filters.Colour.of(_frame_format(copied)) if copied else filters.BT709

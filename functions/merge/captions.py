@@ -1,7 +1,7 @@
-"""Captions: what is said or shown in each scene, in time, as SRT, as WebVTT, and to be drawn.
+"""Captions with timing, as SRT and WebVTT files and as ASS to burn in.
 
-Text of a scene is data. Each of the three forms has signs that mean something to a player; they
-are escaped where the form knows how, and replaced by their like where it does not.
+A scene's text is untrusted. Markup characters of each format are escaped if the format has escapes,
+and replaced by similar characters otherwise.
 """
 
 import html
@@ -19,32 +19,32 @@ from merge.audio.narration_timing import TimedNarration
 from merge.models import MergedScene
 from merge.scene_windows import window
 
-# As broadcasters do: two lines, each as long as an eye takes in at once.
-_LINE, _LINES = 42, 2
-_LEAST_SECONDS = 0.3
-# After the last word a caption stays for a moment. Between two there are two dark pictures.
-_READ_SECONDS, _HOLD_SECONDS, _GAP_SECONDS = 0.8, 0.25, 0.08
-# Apps draw their buttons and texts over the lowest fifth of tall pictures.
-_TALL = 1.5
-_TALL_LETTER, _TALL_MARGIN = 0.07, 0.22
-_LETTER, _MARGIN = 0.055, 0.05
-_SIDE = 0.06
-_LETTER_WIDTH = 0.44  # mean, of the size of a font, whose letters fill about three quarters of it
-# Full-width letters take the room of two.
-_WIDE = frozenset("WF")
-# What players of SubRip read as tags: <i>, {\an8}, {y:i}. Other brackets are text to them.
+# The convention of broadcasters: two lines, each readable at a glance.
+_MAX_LINE_WIDTH, _MAX_LINES = 42, 2
+_MIN_SECONDS = 0.3
+# A caption stays for a moment after its last word. Two frames without captions separate cues.
+_MIN_READING_SECONDS, _HOLD_SECONDS, _GAP_SECONDS = 0.8, 0.25, 0.08
+# Apps draw controls and text over the lowest fifth of tall videos.
+_TALL_RATIO = 1.5
+_TALL_FONT_SIZE, _TALL_MARGIN = 0.07, 0.22
+_FONT_SIZE, _MARGIN = 0.055, 0.05
+_SIDE_MARGIN = 0.06
+_LETTER_WIDTH = 0.44  # mean, relative to the font size
+# East Asian wide characters are two columns wide.
+_WIDE_CATEGORIES = frozenset("WF")
+# What SubRip players interpret as tags: <i>, {\an8}, {y:i}. Other brackets are plain text.
 _SRT_TAGS = (
     (re.compile(r"<([A-Za-z/!][^<>]*)>"), r"‹\1›"),
     (re.compile(r"\{((?:\\|[A-Za-z]:)[^{}]*)\}"), r"(\1)"),
 )
-# libass reads overrides in braces and after a backslash. A brace is escaped by a backslash, and a
-# word joiner, which is never seen, parts a backslash from what follows.
-_ASS = str.maketrans({"{": "\\{", "}": "\\}", "\\": "\\\u2060"})
+# libass interprets overrides in braces and after a backslash. A backslash escapes a brace. An
+# invisible word joiner separates a backslash from the next character.
+_ASS_ESCAPES = str.maketrans({"{": "\\{", "}": "\\}", "\\": "\\\u2060"})
 
 
 @dataclass(frozen=True, slots=True)
 class Cue:
-    """Lines of a scene that are shown from `start` to `end`, in seconds."""
+    """A caption: lines that are shown from `start` to `end`, in seconds."""
 
     start: float
     end: float
@@ -54,65 +54,65 @@ class Cue:
 
 def cues(
     texts: Mapping[int, str],
-    parts: Sequence[MergedScene],
-    spoken: Mapping[int, TimedNarration] | None = None,
+    scenes: Sequence[MergedScene],
+    narrations: Mapping[int, TimedNarration] | None = None,
     *,
-    width: int = _LINE,
+    width: int = _MAX_LINE_WIDTH,
 ) -> list[Cue]:
-    """Return the captions of the scenes that are in the cut, in lines of at most `width`.
+    """Return the captions of all visible scenes, in lines of at most `width` columns.
 
-    Every sentence begins a caption; a sentence that is too long for two lines is shown in pieces.
-    Where a scene's text is spoken, each piece is shown while it is heard. Otherwise the pieces
-    share the scene by their letters; where scenes overlap, one gives way to the next in the middle.
+    Every sentence begins a new caption, and a sentence longer than two lines is split. If a scene
+    is narrated, each caption is shown while it is spoken. Otherwise the captions divide the scene's
+    window in proportion to their length. In a transition, captions change in the middle.
     """
-    made = []
-    for part in parts:
-        pieces = list(_pieces(" ".join(texts.get(part.scene, "").split()), width))
-        start, end = window(part, parts)
-        if not pieces or end - start < _LEAST_SECONDS:
+    result = []
+    for scene in scenes:
+        pieces = list(_pieces(" ".join(texts.get(scene.scene, "").split()), width))
+        start, end = window(scene, scenes)
+        if not pieces or end - start < _MIN_SECONDS:
             continue
-        if spoken and part.scene in spoken:
-            spans = _while_heard(pieces, spoken[part.scene], end)
+        if narrations and scene.scene in narrations:
+            spans = _speech_spans(pieces, narrations[scene.scene], end)
         else:
-            pieces = pieces[: max(1, int((end - start) / _LEAST_SECONDS))]
-            spans = _shared(pieces, start, end)
-        made += [
-            Cue(*span, lines, part.scene)
+            pieces = pieces[: max(1, int((end - start) / _MIN_SECONDS))]
+            spans = _proportional_spans(pieces, start, end)
+        result += [
+            Cue(*span, lines, scene.scene)
             for lines, span in zip(pieces, spans, strict=True)
             if span[1] > span[0]
         ]
-    return made
+    return result
 
 
-def _shared(
+def _proportional_spans(
     pieces: Sequence[tuple[str, ...]], start: float, end: float
 ) -> list[narration_timing.Span]:
-    """Share the time from `start` to `end` by the letters of the pieces."""
-    whole = sum(_width(" ".join(lines)) for lines in pieces)
-    spans, shown = [], 0
+    """Divide the time from `start` to `end` in proportion to the width of the pieces."""
+    total_width = sum(_width(" ".join(lines)) for lines in pieces)
+    spans, width_so_far = [], 0
     for lines in pieces:
-        begin = start + (end - start) * shown / whole
-        shown += _width(" ".join(lines))
-        spans.append((begin, start + (end - start) * shown / whole))
+        begin = start + (end - start) * width_so_far / total_width
+        width_so_far += _width(" ".join(lines))
+        spans.append((begin, start + (end - start) * width_so_far / total_width))
     return spans
 
 
-def _while_heard(
-    pieces: Sequence[tuple[str, ...]], spoken: TimedNarration, end: float
+def _speech_spans(
+    pieces: Sequence[tuple[str, ...]], timed: TimedNarration, end: float
 ) -> list[narration_timing.Span]:
-    """Return when the pieces are heard, each held for a moment if there is time."""
-    spans = narration_timing.timed([" ".join(lines) for lines in pieces], spoken)
-    held = []
+    """Return when each piece is spoken, extended for reading if there is time."""
+    spans = narration_timing.align([" ".join(lines) for lines in pieces], timed)
+    shown_spans = []
     for (begin, stop), (following, _) in zip(spans, [*spans[1:], (end, end)], strict=True):
-        longest = max(stop + _HOLD_SECONDS, begin + _READ_SECONDS)
-        held.append((begin, min(end, max(stop, min(longest, following - _GAP_SECONDS)))))
-    return held
+        latest_end = max(stop + _HOLD_SECONDS, begin + _MIN_READING_SECONDS)
+        shown_spans.append((begin, min(end, max(stop, min(latest_end, following - _GAP_SECONDS)))))
+    return shown_spans
 
 
 def srt(captions: Iterable[Cue]) -> str:
-    """Return SubRip text. The form knows no escapes, but players read tags in it."""
+    """Return captions as SubRip, with tags replaced, because the format has no escapes."""
     return "\n".join(
-        f"{number}\n{_time(cue.start, ',')} --> {_time(cue.end, ',')}\n"
+        f"{number}\n{_timestamp(cue.start, ',')} --> {_timestamp(cue.end, ',')}\n"
         + "".join(f"{_without_tags(line)}\n" for line in cue.lines)
         for number, cue in enumerate(captions, 1)
     )
@@ -125,35 +125,35 @@ def _without_tags(line: str) -> str:
 
 
 def vtt(captions: Iterable[Cue]) -> str:
-    """Return WebVTT text."""
+    """Return captions as WebVTT."""
     return "WEBVTT\n" + "".join(
-        f"\n{_time(cue.start, '.')} --> {_time(cue.end, '.')}\n"
+        f"\n{_timestamp(cue.start, '.')} --> {_timestamp(cue.end, '.')}\n"
         + "".join(f"{html.escape(line, quote=False)}\n" for line in cue.lines)
         for cue in captions
     )
 
 
 def line_width(size: Size) -> int:
-    """Return how many letters fit into a line that is drawn into pictures of `size`."""
-    width, _ = size
-    return min(_LINE, int(width * (1 - 2 * _SIDE) / (_letter(size) * _LETTER_WIDTH)))
+    """Return the columns of a line burned into frames of `size`."""
+    usable_width = size[0] * (1 - 2 * _SIDE_MARGIN)
+    return min(_MAX_LINE_WIDTH, int(usable_width / (_font_size(size) * _LETTER_WIDTH)))
 
 
 def ass(captions: Iterable[Cue], size: Size) -> str:
-    """Return what libass draws into pictures of `size`: white with a dark edge, at the foot.
+    """Return captions as ASS for frames of `size`: white with a dark outline, at the bottom.
 
-    In tall pictures the letters are larger, and stand above the controls of the apps that show
-    them.
+    In tall videos the font is larger and the captions are above the controls of apps.
     """
     width, height = size
-    letter = _letter(size)
+    font_size = _font_size(size)
     margin = round(height * (_TALL_MARGIN if _is_tall(size) else _MARGIN))
     style = (
-        f"Style: Caption,Noto Sans,{letter},&H00FFFFFF,&H00FFFFFF,&H00101010,&H80000000,-1,0,0,0,"
-        f"100,100,0,0,1,{max(1.0, letter / 14):.1f},{letter / 30:.1f},2,"
-        f"{round(width * _SIDE)},{round(width * _SIDE)},{margin},1"
+        f"Style: Caption,Noto Sans,{font_size},"
+        "&H00FFFFFF,&H00FFFFFF,&H00101010,&H80000000,-1,0,0,0,"
+        f"100,100,0,0,1,{max(1.0, font_size / 14):.1f},{font_size / 30:.1f},2,"
+        f"{round(width * _SIDE_MARGIN)},{round(width * _SIDE_MARGIN)},{margin},1"
     )
-    head = (
+    header = (
         f"[Script Info]\nScriptType: v4.00+\nPlayResX: {width}\nPlayResY: {height}\n"
         "WrapStyle: 0\nScaledBorderAndShadow: yes\n\n[V4+ Styles]\n"
         "Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, "
@@ -162,66 +162,68 @@ def ass(captions: Iterable[Cue], size: Size) -> str:
         f"{style}\n\n[Events]\n"
         "Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text\n"
     )
-    return head + "".join(
+    return header + "".join(
         f"Dialogue: 0,{_ass_time(cue.start)},{_ass_time(cue.end)},Caption,,0,0,0,,"
-        f"{font_coverage.drawable(' '.join(cue.lines)).translate(_ASS)}\n"
+        f"{font_coverage.drawable(' '.join(cue.lines)).translate(_ASS_ESCAPES)}\n"
         for cue in captions
     )
 
 
 def _is_tall(size: Size) -> bool:
-    return size[1] >= _TALL * size[0]
+    return size[1] >= _TALL_RATIO * size[0]
 
 
-def _letter(size: Size) -> int:
-    share = _TALL_LETTER if _is_tall(size) else _LETTER
-    return max(10, round(min(size) * share))
+def _font_size(size: Size) -> int:
+    fraction = _TALL_FONT_SIZE if _is_tall(size) else _FONT_SIZE
+    return max(10, round(min(size) * fraction))
 
 
 def _pieces(text: str, width: int) -> Iterator[tuple[str, ...]]:
     for sentence in narration.sentences(text):
-        lines = list(_wrapped(sentence, width))
-        # As even as can be: a word that is left over would be shown for a moment only.
-        narrow = range(math.ceil(_width(sentence) / max(1, len(lines))), width)
-        evens = (
-            even for least in narrow if len(even := list(_wrapped(sentence, least))) == len(lines)
+        lines = list(_wrap(sentence, width))
+        # Balance the lines; a single leftover word would be shown for a moment only.
+        narrower = range(math.ceil(_width(sentence) / max(1, len(lines))), width)
+        balanced = (
+            candidate
+            for limit in narrower
+            if len(candidate := list(_wrap(sentence, limit))) == len(lines)
         )
-        lines = next(evens, lines)
-        for number in range(math.ceil(len(lines) / _LINES)):
-            yield tuple(lines[number * _LINES : (number + 1) * _LINES])
+        lines = next(balanced, lines)
+        for number in range(math.ceil(len(lines) / _MAX_LINES)):
+            yield tuple(lines[number * _MAX_LINES : (number + 1) * _MAX_LINES])
 
 
-def _wrapped(text: str, width: int) -> Iterator[str]:
+def _wrap(text: str, width: int) -> Iterator[str]:
     line = ""
-    for word in _words(text, width):
-        longer = f"{line} {word}".strip()
-        if line and _width(longer) > width:
+    for word in _breakable_words(text, width):
+        candidate = f"{line} {word}".strip()
+        if line and _width(candidate) > width:
             yield line
-            longer = word
-        line = longer
+            candidate = word
+        line = candidate
     if line:
         yield line
 
 
-def _words(text: str, width: int) -> Iterator[str]:
-    """Yield what may stand on a line of its own: scripts without spaces break anywhere."""
+def _breakable_words(text: str, width: int) -> Iterator[str]:
+    """Yield unbreakable units; words wider than a line (scripts without spaces) are split."""
     for word in text.split():
         while _width(word) > width:
-            cut = next((n for n in range(len(word), 1, -1) if _width(word[:n]) <= width), 1)
-            yield word[:cut]
-            word = word[cut:]
+            end = next((n for n in range(len(word), 1, -1) if _width(word[:n]) <= width), 1)
+            yield word[:end]
+            word = word[end:]
         if word:
             yield word
 
 
 def _width(text: str) -> int:
-    return sum(2 if unicodedata.east_asian_width(c) in _WIDE else 1 for c in text)
+    return sum(2 if unicodedata.east_asian_width(c) in _WIDE_CATEGORIES else 1 for c in text)
 
 
-def _time(seconds: float, point: str) -> str:
+def _timestamp(seconds: float, decimal_point: str) -> str:
     thousandths = round(seconds * 1000)
     whole, rest = divmod(thousandths, 1000)
-    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{point}{rest:03d}"
+    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}{decimal_point}{rest:03d}"
 
 
 def _ass_time(seconds: float) -> str:

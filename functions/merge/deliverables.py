@@ -1,4 +1,4 @@
-"""Everything that is made of the clips in one run: the cut, its shapes, captions, stills.
+"""Render all files of a merge: the video, its renditions, captions, posters and previews.
 
 Works on local files only.
 """
@@ -23,25 +23,23 @@ _MEDIA_TYPES = {
     ".mp4": "video/mp4",
     ".webm": "video/webm",
 }
-
-
-_QUOTED = 8  # characters of a text that a warning names
+_MAX_QUOTED = 8  # characters that a warning quotes
 
 
 @dataclass(frozen=True, slots=True)
 class DeliverablesRequest:
-    """What is to be made, of what: clips and texts by scene, sound, and the kind of preview."""
+    """The input of a merge: clips and texts by scene, added audio, and the output options."""
 
     clips: Mapping[int, Clip]
     output: Output
     texts: Mapping[int, str]
     track: Track
-    preview: str = "none"  # or gif, or webp
+    preview: str = "none"  # or "gif" or "webp"
 
 
 @dataclass(frozen=True, slots=True)
 class Deliverable:
-    """A file on disk, with what is known of it; see `common.domain.video.File`."""
+    """A file on disk with its metadata; see `common.domain.video.File`."""
 
     kind: str
     path: Path
@@ -54,15 +52,15 @@ class Deliverable:
 
     @property
     def media_type(self) -> str:
-        """The IANA type."""
+        """The IANA media type."""
         return _MEDIA_TYPES[self.path.suffix]
 
 
 @dataclass(frozen=True, slots=True)
 class Deliverables:
-    """The cut, and every file that was made: the video first, then its shapes in their order.
+    """The merged video and all files: the video first, then its renditions in order.
 
-    `warnings` tell the owner what differs from the request, those of the cut included.
+    `warnings` are sentences for the owner about differences from the request.
     """
 
     cut: MergedVideo
@@ -70,144 +68,155 @@ class Deliverables:
     warnings: tuple[str, ...] = ()
 
 
-def render_deliverables(order: DeliverablesRequest, scratch: Path) -> Deliverables:
-    """Make it all in the folder `scratch`; raises MediaError, which names the clip at fault.
+def render_deliverables(request: DeliverablesRequest, scratch: Path) -> Deliverables:
+    """Render all files in the folder `scratch`; raises MediaError with the scene at fault.
 
-    Captions are drawn in the scenes of which the fonts have every letter; all of them lie beside
-    the video.
+    Captions are burned into the scenes for which the bundled fonts have every letter. The caption
+    files have all captions.
     """
-    captioned = {scene: text for scene, text in order.texts.items() if text.strip()}
-    unread = {
+    captioned = {scene: text for scene, text in request.texts.items() if text.strip()}
+    unsupported = {
         scene: text for scene, text in captioned.items() if font_coverage.missing_letters(text)
     }
-    drawn = {scene: text for scene, text in captioned.items() if scene not in unread}
-    burned = order.output.captions_burned and bool(drawn)
+    drawable = {scene: text for scene, text in captioned.items() if scene not in unsupported}
+    is_burned = request.output.captions_burned and bool(drawable)
 
-    def subtitles(parts: Parts, size: Size) -> Path:
+    def subtitles(scenes: Parts, size: Size) -> Path:
         path = scratch / f"captions_{size[0]}x{size[1]}.ass"
         width = captions.line_width(size)
-        cues = captions.cues(drawn, parts, order.track.spoken(parts), width=width)
+        cues = captions.cues(drawable, scenes, request.track.spoken(scenes), width=width)
         path.write_text(captions.ass(cues, size), encoding="utf-8")
         return path
 
-    def sound(parts: Parts, seconds: float, clips: Path | None) -> Path:
-        return mix.mix(order.track, clips, parts, seconds, scratch)
+    def soundtrack(scenes: Parts, seconds: float, clips: Path | None) -> Path:
+        return mix.mix(request.track, clips, scenes, seconds, scratch)
 
-    cut = assemble.merge_clips(
-        order.clips,
-        order.output,
+    merged = assemble.merge_clips(
+        request.clips,
+        request.output,
         scratch,
-        subtitles=subtitles if burned else None,
-        fonts_dir=font_coverage.FONTS if burned else None,
-        soundtrack=None if order.track.is_silent else sound,
+        subtitles=subtitles if is_burned else None,
+        fonts_dir=font_coverage.FONTS if is_burned else None,
+        soundtrack=None if request.track.is_silent else soundtrack,
     )
     warnings = [
-        *cut.warnings,
-        *_of_music(order, cut),
-        *_of_narrations(order, cut),
-        *_of_short_scenes(order, cut),
+        *merged.warnings,
+        *_music_warnings(request, merged),
+        *_narration_warnings(request, merged),
+        *_incomplete_caption_warnings(request, merged),
     ]
-    if order.output.captions_burned:
-        in_cut = {part.scene for part in cut.parts if part.how is not SceneTreatment.SKIPPED}
-        warnings += [*_of_unread(unread, in_cut), *_of_signs(drawn, in_cut)]
-    return Deliverables(cut, tuple(_files(order, cut, scratch, captioned=burned)), tuple(warnings))
+    if request.output.captions_burned:
+        visible = _visible_scenes(merged)
+        warnings += _unsupported_caption_warnings(unsupported, visible)
+        warnings += _missing_sign_warnings(drawable, visible)
+    files = tuple(_files(request, merged, scratch, captioned=is_burned))
+    return Deliverables(merged, files, tuple(warnings))
 
 
-def _of_unread(texts: Mapping[int, str], in_cut: Collection[int]) -> Iterator[str]:
-    """Say which captions are not drawn into the picture."""
-    for scene in sorted(texts.keys() & in_cut):
+def _visible_scenes(merged: MergedVideo) -> set[int]:
+    return {scene.scene for scene in merged.parts if scene.how is not SceneTreatment.SKIPPED}
+
+
+def _unsupported_caption_warnings(
+    texts: Mapping[int, str], visible: Collection[int]
+) -> Iterator[str]:
+    """Yield a warning for each scene whose captions cannot be burned in."""
+    for scene in sorted(texts.keys() & visible):
         yield (
             f"Scene {scene}: the captions are not burned in, because no bundled font has "
-            f"{_quoted(font_coverage.missing_letters(texts[scene]))}. The caption files have them."
+            f"{_quote(font_coverage.missing_letters(texts[scene]))}. The caption files have them."
         )
 
 
-def _of_signs(texts: Mapping[int, str], in_cut: Collection[int]) -> Iterator[str]:
-    """Say which signs are missing in the captions that are drawn."""
-    for scene in sorted(texts.keys() & in_cut):
+def _missing_sign_warnings(texts: Mapping[int, str], visible: Collection[int]) -> Iterator[str]:
+    """Yield a warning for each scene with characters left out of its burned-in captions."""
+    for scene in sorted(texts.keys() & visible):
         if signs := font_coverage.missing_signs(texts[scene]):
             yield (
-                f"Scene {scene}: captions are drawn without {_quoted(signs)}, because no bundled "
-                "font has that. It is in the caption files."
+                f"Scene {scene}: the captions are burned in without {_quote(signs)}, because no "
+                "bundled font has that. The caption files are complete."
             )
 
 
-def _of_narrations(order: DeliverablesRequest, cut: MergedVideo) -> Iterator[str]:
-    """Say which narrations had to be changed to fit into their scenes."""
-    for scene, spoken in sorted(order.track.spoken(cut.parts).items()):
-        if spoken.is_cut_off:
+def _narration_warnings(request: DeliverablesRequest, merged: MergedVideo) -> Iterator[str]:
+    """Yield a warning for each narration that was sped up or cut off to fit into its scene."""
+    for scene, narration in sorted(request.track.spoken(merged.parts).items()):
+        if narration.is_cut_off:
             yield (
                 f"Scene {scene}: the end of the narration is cut off, although it is "
-                f"{spoken.pace:.1f} times as fast as recorded. It takes {spoken.sound.seconds:.1f} "
-                f"s, and the scene has {spoken.seconds:.1f} s for it."
+                f"{narration.pace:.1f} times as fast as recorded. It takes "
+                f"{narration.sound.seconds:.1f} s, but only {narration.seconds:.1f} s are free."
             )
-        elif spoken.is_hurried:
+        elif narration.is_hurried:
             yield (
-                f"Scene {scene}: the narration is {spoken.pace:.1f} times as fast as recorded, "
+                f"Scene {scene}: the narration is {narration.pace:.1f} times as fast as recorded, "
                 "to fit into the scene."
             )
 
 
-def _of_music(order: DeliverablesRequest, cut: MergedVideo) -> Iterator[str]:
-    """Say if the music comes and goes faster than requested."""
-    music, most = order.track.music, cut.seconds / 2
-    if music and max(music.fade_in, music.fade_out) > most:
+def _music_warnings(request: DeliverablesRequest, merged: MergedVideo) -> Iterator[str]:
+    """Yield a warning if the fades of the music were shortened."""
+    music, limit = request.track.music, merged.seconds / 2
+    if music and max(music.fade_in, music.fade_out) > limit:
         yield (
-            f"The music is faded within {most:.1f} s, which is half of the video, instead of "
+            f"The music is faded within {limit:.1f} s, which is half of the video, instead of "
             f"{max(music.fade_in, music.fade_out):g} s."
         )
 
 
-def _of_short_scenes(order: DeliverablesRequest, cut: MergedVideo) -> Iterator[str]:
-    """Say of which scenes the captions end early, or are left out."""
-    shown: dict[int, str] = {}
-    for cue in captions.cues(order.texts, cut.parts, order.track.spoken(cut.parts)):
-        shown[cue.scene] = shown.get(cue.scene, "") + "".join(cue.lines)
-    in_cut = {part.scene for part in cut.parts if part.how is not SceneTreatment.SKIPPED}
-    for scene, text in sorted(order.texts.items()):
-        if scene in in_cut and _letters(shown.get(scene, "")) != _letters(text):
-            yield f"Scene {scene}: the captions are not complete, because the scene is too short."
+def _incomplete_caption_warnings(
+    request: DeliverablesRequest, merged: MergedVideo
+) -> Iterator[str]:
+    """Yield a warning for each scene whose captions end early or are left out."""
+    shown_text: dict[int, str] = {}
+    for cue in captions.cues(request.texts, merged.parts, request.track.spoken(merged.parts)):
+        shown_text[cue.scene] = shown_text.get(cue.scene, "") + "".join(cue.lines)
+    visible = _visible_scenes(merged)
+    for scene, text in sorted(request.texts.items()):
+        if scene in visible and _without_spaces(shown_text.get(scene, "")) != _without_spaces(text):
+            yield f"Scene {scene}: the captions are incomplete, because the scene is too short."
 
 
-def _letters(text: str) -> str:
+def _without_spaces(text: str) -> str:
     return "".join(text.split())
 
 
-def _quoted(characters: str) -> str:
-    some = " ".join(characters[:_QUOTED])
-    return f"{some} and others" if len(characters) > _QUOTED else some
+def _quote(characters: str) -> str:
+    quoted = " ".join(characters[:_MAX_QUOTED])
+    return f"{quoted} and others" if len(characters) > _MAX_QUOTED else quoted
 
 
 def _files(
-    order: DeliverablesRequest, cut: MergedVideo, scratch: Path, *, captioned: bool
+    request: DeliverablesRequest, merged: MergedVideo, scratch: Path, *, captioned: bool
 ) -> Iterator[Deliverable]:
-    itself = Rendition(cut.path, cut.size, cut.size_bytes, cut.sha256)
-    for kind, one in (("video", itself), *(("rendition", other) for other in cut.renditions)):
+    main = Rendition(merged.path, merged.size, merged.size_bytes, merged.sha256)
+    for number, rendition in enumerate((main, *merged.renditions)):
+        kind = "rendition" if number else "video"
         yield Deliverable(
-            *(kind, one.path, one.size_bytes, one.sha256),
-            size=one.size,
-            seconds=cut.seconds,
+            *(kind, rendition.path, rendition.size_bytes, rendition.sha256),
+            size=rendition.size,
+            seconds=merged.seconds,
             captioned=captioned,
         )
-    for path in previews.posters(cut.path, cut.parts, scratch).values():
-        yield _made("poster", path, size=cut.size)
-    small = (
+    for path in previews.posters(merged.path, merged.parts, scratch).values():
+        yield _deliverable("poster", path, size=merged.size)
+    thumbnail_size = (
         previews.THUMBNAIL_WIDTH,
-        2 * round(cut.size[1] * previews.THUMBNAIL_WIDTH / cut.size[0] / 2),
+        2 * round(merged.size[1] * previews.THUMBNAIL_WIDTH / merged.size[0] / 2),
     )
-    for scene, path in previews.thumbnails(cut.path, cut.parts, scratch).items():
-        yield _made("thumbnail", path, scene=scene, size=small)
-    if order.preview != "none":
-        moving = previews.preview(cut.path, cut.parts, order.preview, scratch)
-        yield _made("preview", moving, size=small)
-    cues = captions.cues(order.texts, cut.parts, order.track.spoken(cut.parts))
+    for scene, path in previews.thumbnails(merged.path, merged.parts, scratch).items():
+        yield _deliverable("thumbnail", path, scene=scene, size=thumbnail_size)
+    if request.preview != "none":
+        preview_path = previews.preview(merged.path, merged.parts, request.preview, scratch)
+        yield _deliverable("preview", preview_path, size=thumbnail_size)
+    cues = captions.cues(request.texts, merged.parts, request.track.spoken(merged.parts))
     for suffix, text in (("srt", captions.srt(cues)), ("vtt", captions.vtt(cues))):
         path = scratch / f"captions.{suffix}"
         path.write_text(text, encoding="utf-8")
-        yield _made("captions", path)
+        yield _deliverable("captions", path)
 
 
-def _made(
+def _deliverable(
     kind: str, path: Path, *, scene: int | None = None, size: Size | None = None
 ) -> Deliverable:
     with path.open("rb") as file:

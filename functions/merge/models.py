@@ -1,4 +1,4 @@
-"""The nouns of merging: clips that come in, and the cut that goes out. Touches nothing."""
+"""Inputs and results of a merge: clips, and the merged video. Performs no I/O."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,12 +11,11 @@ from common.domain.output import Size
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One scene's clip on disk, whatever is in it.
+    """A scene's clip on disk, not yet probed.
 
-    `frames` is how many pictures were counted when the whole clip was decoded before (as the clip
-    function does with every clip that it collects); None if nobody has: then it is decoded now.
-    `still` and `seconds` are the scene's picture and the length that was ordered, for a clip that
-    turns out to be broken.
+    `frames` is the number of frames counted when the whole clip was decoded before, as the clip
+    function does with every clip it collects. If it is None, the merge decodes the clip. `still`
+    and `seconds` are the scene's image and the requested duration; they replace a broken clip.
     """
 
     path: Path
@@ -26,19 +25,19 @@ class Clip:
 
 
 class SceneTreatment(StrEnum):
-    """What was done with a scene's clip."""
+    """The treatment of a scene's clip in the merge."""
 
-    COPIED = "copied"  # its encoded pictures are in the cut as they came
-    ENCODED = "encoded"  # encoded anew
-    STILL = "still"  # broken: the scene's picture is held instead
+    COPIED = "copied"  # stream copy
+    ENCODED = "encoded"  # transcoded
+    STILL = "still"  # broken, and replaced by the scene's image
     SKIPPED = "skipped"  # broken, and left out
 
 
 @dataclass(frozen=True, slots=True)
 class MergedScene:
-    """One scene in the cut: what was done and why, and where it lies, in seconds.
+    """A scene in the merged video: its treatment with the reason, its start and its duration.
 
-    With transitions, scenes overlap: a scene starts before the one before it has ended.
+    With transitions, scenes overlap: a scene starts before the previous one has ended.
     """
 
     scene: int
@@ -52,21 +51,22 @@ class MergedScene:
 Parts = tuple[MergedScene, ...]
 
 Subtitles = Callable[[Parts, Size], Path]
-"""Writes the captions to burn in (SRT or ASS), once it is known when each scene begins.
+"""Write the captions to burn in (SRT or ASS), given the scenes and the size of the frame.
 
-The size is that of the pictures, since a line that fits one shape does not fit another.
+Called once the start of each scene is known. Line lengths depend on the frame size.
 """
 
 Soundtrack = Callable[[Parts, float, Path | None], Path]
-"""Writes the sound of the whole cut (48 kHz, stereo, 16 bits), so many seconds of it.
+"""Write the audio of the merged video (48 kHz, stereo, 16 bits) and return its path.
 
-It is given the clips' own sound in the same form, if they have any.
+The arguments are the scenes, the duration in seconds, and the clips' audio in the same format, or
+None if the clips have no audio.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Rendition:
-    """One finished file, verified."""
+    """A finished and verified file in one frame size."""
 
     path: Path
     size: Size
@@ -76,9 +76,9 @@ class Rendition:
 
 @dataclass(frozen=True, slots=True)
 class MergedVideo:
-    """A finished video on disk, verified; `renditions` are the same in other shapes.
+    """A finished and verified video on disk, with its renditions in other shapes.
 
-    `warnings` tell the owner what differs from the request.
+    `warnings` are sentences for the owner about differences from the request.
     """
 
     path: Path

@@ -1,7 +1,7 @@
-"""Choosing the picture that stands for a video or a scene: never a blank one if there is another.
+"""Select poster frames of a video or a scene, avoiding blank frames.
 
-A clip that fades in from black, or from white, begins with nothing to see. Pictures are judged by a
-grid of grey values: a blank one has the same value nearly everywhere, or is dark everywhere.
+A clip that fades in from black or white begins with blank frames. Frames are compared by a grid of
+grey values: a blank frame has nearly the same value everywhere, or is dark everywhere.
 """
 
 from collections.abc import Sequence
@@ -10,41 +10,42 @@ from pathlib import Path
 
 from common.media import ffmpeg, ffmpeg_process
 from merge.models import MergedScene, SceneTreatment
-from merge.scene_windows import own_window
+from merge.scene_windows import exclusive_window
 
 GRID = "scale=32:18:flags=area,format=gray"
 GRID_BYTES = 32 * 18
-_SEARCH_SECONDS = 120
-_EDGE = GRID_BYTES // 20  # the darkest and the brightest twentieth are left out
-_ALIKE = 8  # levels that make no difference
-_LEAST_CONTRAST, _LEAST_BRIGHTNESS = 40, 96
+_TIMEOUT_SECONDS = 120
+_IGNORED_VALUES = GRID_BYTES // 20  # outliers: the darkest and the brightest twentieth
+_LEVELS_PER_STEP = 8  # smaller differences are ignored
+_MIN_CONTRAST, _MIN_BRIGHTNESS = 40, 96
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Contrast:
-    """How much there is to see, for comparison: of most of the picture, then of all of it."""
+    """The contrast of a frame, ordered by that without outliers, then by that of all values."""
 
-    most: int
-    whole: int
+    typical: int
+    total: int
     is_blank: bool
 
 
 def contrast(grid: bytes) -> Contrast:
-    """Judge a picture by its grid."""
+    """Return the contrast of a frame's grid."""
     values = sorted(grid)
-    low, high = values[_EDGE], values[-_EDGE - 1]
-    is_blank = high - low < _LEAST_CONTRAST or high < _LEAST_BRIGHTNESS
-    return Contrast((high - low) // _ALIKE, (values[-1] - values[0]) // _ALIKE, is_blank)
+    dark, bright = values[_IGNORED_VALUES], values[-_IGNORED_VALUES - 1]
+    is_blank = bright - dark < _MIN_CONTRAST or bright < _MIN_BRIGHTNESS
+    typical, total = bright - dark, values[-1] - values[0]
+    return Contrast(typical // _LEVELS_PER_STEP, total // _LEVELS_PER_STEP, is_blank)
 
 
-def grids(path: Path) -> list[bytes]:
-    """Return the grids in a file that ffmpeg wrote with the filters GRID as raw video."""
+def read_grids(path: Path) -> list[bytes]:
+    """Read the grids from a file of raw video that ffmpeg wrote with the filters GRID."""
     data = path.read_bytes()
-    return [data[at : at + GRID_BYTES] for at in range(0, len(data), GRID_BYTES)]
+    return [data[start : start + GRID_BYTES] for start in range(0, len(data), GRID_BYTES)]
 
 
-def at(video: Path, seconds: float, scratch: Path) -> Contrast:
-    """Judge the picture of the video that is shown at a time."""
+def contrast_at(video: Path, seconds: float, scratch: Path) -> Contrast:
+    """Return the contrast of the frame at a time."""
     target, stream = scratch / f"grid_{seconds:.3f}.gray", f"0:{ffmpeg.video_index(video)}"
     ffmpeg.run(
         [
@@ -62,27 +63,27 @@ def at(video: Path, seconds: float, scratch: Path) -> Contrast:
             "-y",
             str(target),
         ],
-        timeout=_SEARCH_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
         memory=ffmpeg_process.LARGE,
     )
-    found = grids(target)
-    return contrast(found[0]) if found else Contrast(0, 0, is_blank=True)
+    frames = read_grids(target)
+    return contrast(frames[0]) if frames else Contrast(0, 0, is_blank=True)
 
 
-def best(
-    video: Path, part: MergedScene, parts: Sequence[MergedScene], scratch: Path
+def best_frame(
+    video: Path, scene: MergedScene, scenes: Sequence[MergedScene], scratch: Path
 ) -> tuple[Contrast, float]:
-    """Look at every picture of a scene; return how much there is to see in the best, and when.
+    """Return the highest contrast of a scene's frames, and the time of that frame in seconds.
 
-    Of a scene that overlaps with others only the pictures are looked at that are its own.
+    Frames in transitions are left out.
     """
-    start, end = own_window(part, parts)
-    step = part.seconds / part.frames
-    target = scratch / f"grids_{part.scene:03d}.gray"
+    start, end = exclusive_window(scene, scenes)
+    frame_seconds = scene.seconds / scene.frames
+    target = scratch / f"grids_{scene.scene:03d}.gray"
     ffmpeg.run(
         [
             "-ss",
-            f"{max(0.0, start - step / 2):.6f}",
+            f"{max(0.0, start - frame_seconds / 2):.6f}",
             "-t",
             f"{end - start:.6f}",
             *ffmpeg.source(video),
@@ -97,16 +98,16 @@ def best(
             "-y",
             str(target),
         ],
-        timeout=_SEARCH_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
         memory=ffmpeg_process.LARGE,
     )
-    found = [contrast(grid) for grid in grids(target)] or [Contrast(0, 0, is_blank=True)]
+    frames = [contrast(grid) for grid in read_grids(target)] or [Contrast(0, 0, is_blank=True)]
     target.unlink()
-    most = max(found)
-    # Half a picture earlier, since that is the first one which is not before it.
-    return most, max(0.0, start + (found.index(most) - 0.5) * step)
+    best = max(frames)
+    # Half a frame earlier, because seeking selects the first frame at or after the time.
+    return best, max(0.0, start + (frames.index(best) - 0.5) * frame_seconds)
 
 
-def shown(parts: Sequence[MergedScene]) -> list[MergedScene]:
-    """Return the scenes that are in the video."""
-    return [part for part in parts if part.how is not SceneTreatment.SKIPPED]
+def visible_scenes(scenes: Sequence[MergedScene]) -> list[MergedScene]:
+    """Return the scenes that were not skipped."""
+    return [scene for scene in scenes if scene.how is not SceneTreatment.SKIPPED]

@@ -1,4 +1,4 @@
-"""Stills and small moving pictures of a finished video: what is shown before it is played."""
+"""Posters, thumbnails and animated previews of a finished video."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,16 +11,17 @@ from merge.scene_windows import window
 
 THUMBNAIL_WIDTH = 320
 _WORKERS = 4
-_SECONDS = 60
-# A preview shows a second of up to six scenes, so that it stays small however long the video is.
+_TIMEOUT_SECONDS = 60
+# A preview shows one second of up to six scenes, so its size does not grow with the video.
 _PREVIEW_SCENES, _PREVIEW_SECONDS, _PREVIEW_FPS = 6, 1.0, 10
 _GIF = "split[a][b];[a]palettegen=stats_mode=diff[p];[b][p]paletteuse=dither=bayer:bayer_scale=3"
 
 
-def posters(video: Path, parts: Sequence[MergedScene], scratch: Path) -> dict[str, Path]:
-    """Write a picture of the video, in its own size, as JPEG and WebP; by suffix.
+def posters(video: Path, scenes: Sequence[MergedScene], scratch: Path) -> dict[str, Path]:
+    """Write a poster of the video in full size as JPEG and WebP; return the paths by suffix.
 
-    It is the first one, or of the first scene that is not blank throughout the best one.
+    The poster is the first frame. If that is blank, it is the frame with the highest contrast of
+    the first scene that has a frame that is not blank.
     """
     jpeg, webp = scratch / "poster.jpg", scratch / "poster.webp"
 
@@ -50,52 +51,55 @@ def posters(video: Path, parts: Sequence[MergedScene], scratch: Path) -> dict[st
                 "-y",
                 str(webp),
             ],
-            timeout=_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
             memory=ffmpeg_process.LARGE,
         )
 
-    if not poster_frames.at(video, 0, scratch).is_blank:
+    if not poster_frames.contrast_at(video, 0, scratch).is_blank:
         write(0)
         return {"jpg": jpeg, "webp": webp}
-    most, seconds = poster_frames.Contrast(-1, -1, is_blank=True), 0.0
-    for part in poster_frames.shown(parts):
-        found, moment = poster_frames.best(video, part, parts, scratch)
-        if found > most:
-            most, seconds = found, moment
-        if not found.is_blank:
+    best, seconds = poster_frames.Contrast(-1, -1, is_blank=True), 0.0
+    for scene in poster_frames.visible_scenes(scenes):
+        contrast, time = poster_frames.best_frame(video, scene, scenes, scratch)
+        if contrast > best:
+            best, seconds = contrast, time
+        if not contrast.is_blank:
             break
     write(seconds)
     return {"jpg": jpeg, "webp": webp}
 
 
-def thumbnails(video: Path, parts: Sequence[MergedScene], scratch: Path) -> Mapping[int, Path]:
-    """Write a small JPEG of each scene that is in the video; by scene.
+def thumbnails(video: Path, scenes: Sequence[MergedScene], scratch: Path) -> Mapping[int, Path]:
+    """Write a small JPEG of each visible scene; return the paths by scene.
 
-    Of a clip that was copied it is the first picture, which can be decoded without any other, so
-    one pass takes them all: on the way to the middle lie hundreds. Else it is the middle one. If
-    that is blank, it is the best one of the scene.
+    The thumbnail of a stream-copied clip is its first frame, a keyframe, so one pass that decodes
+    only keyframes writes all of them; reaching the middle would decode hundreds of frames. For
+    other clips it is the middle frame. If that frame is blank, the scene's frame with the highest
+    contrast is used.
     """
-    shown = poster_frames.shown(parts)
-    targets = {part.scene: scratch / f"thumbnail_{part.scene:03d}.jpg" for part in shown}
-    copied = [part for part in shown if part.how is SceneTreatment.COPIED]
-    first = _first_pictures(video, copied, scratch) if copied else []
-    if len(first) == len(copied):
-        for part, (path, contrast) in zip(copied, first, strict=True):
-            path.rename(targets[part.scene])
+    visible = poster_frames.visible_scenes(scenes)
+    targets = {scene.scene: scratch / f"thumbnail_{scene.scene:03d}.jpg" for scene in visible}
+    copied = [scene for scene in visible if scene.how is SceneTreatment.COPIED]
+    first_frames = _first_frames(video, copied, scratch) if copied else []
+    if len(first_frames) == len(copied):
+        for scene, (path, contrast) in zip(copied, first_frames, strict=True):
+            path.rename(targets[scene.scene])
             if not contrast.is_blank:
-                shown.remove(part)
+                visible.remove(scene)
 
-    def make(part: MergedScene) -> None:
-        before = max(0.0, part.start - part.seconds / part.frames / 2)
-        moment = before if part.how is SceneTreatment.COPIED else sum(window(part, parts)) / 2
-        usual = poster_frames.at(video, moment, scratch)
-        if usual.is_blank:
-            found, better = poster_frames.best(video, part, parts, scratch)
-            moment = better if found > usual else moment
+    def write_thumbnail(scene: MergedScene) -> None:
+        if scene.how is SceneTreatment.COPIED:
+            time = max(0.0, scene.start - scene.seconds / scene.frames / 2)
+        else:
+            time = sum(window(scene, scenes)) / 2
+        default = poster_frames.contrast_at(video, time, scratch)
+        if default.is_blank:
+            contrast, better_time = poster_frames.best_frame(video, scene, scenes, scratch)
+            time = better_time if contrast > default else time
         ffmpeg.run(
             [
                 "-ss",
-                f"{moment:.6f}",
+                f"{time:.6f}",
                 *ffmpeg.source(video),
                 "-map",
                 f"0:{ffmpeg.video_index(video)}",
@@ -106,29 +110,29 @@ def thumbnails(video: Path, parts: Sequence[MergedScene], scratch: Path) -> Mapp
                 "-q:v",
                 "4",
                 "-y",
-                str(targets[part.scene]),
+                str(targets[scene.scene]),
             ],
-            timeout=_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
             memory=ffmpeg_process.LARGE,
         )
 
     with ThreadPoolExecutor(_WORKERS) as pool:
-        for done in [pool.submit(make, part) for part in shown]:
-            done.result()
+        for future in [pool.submit(write_thumbnail, scene) for scene in visible]:
+            future.result()
     return targets
 
 
-def _first_pictures(
-    video: Path, parts: Sequence[MergedScene], scratch: Path
+def _first_frames(
+    video: Path, scenes: Sequence[MergedScene], scratch: Path
 ) -> list[tuple[Path, poster_frames.Contrast]]:
-    """Write the first picture of each of these scenes, and judge it.
+    """Write the first frame of each of these scenes; return the paths with their contrast.
 
-    No others than key pictures are decoded.
+    Decodes only keyframes. May return fewer frames than there are scenes.
     """
     times = "+".join(
-        f"lt(abs(t-{part.start:.6f}),{part.seconds / part.frames / 2:.6f})" for part in parts
+        f"lt(abs(t-{scene.start:.6f}),{scene.seconds / scene.frames / 2:.6f})" for scene in scenes
     )
-    grids = scratch / "first.gray"
+    grids_path = scratch / "first.gray"
     graph = (
         f"[0:{ffmpeg.video_index(video)}]select='{times}',split[a][b];"
         f"[a]scale={THUMBNAIL_WIDTH}:-2[small];[b]{poster_frames.GRID}[grid]"
@@ -157,53 +161,55 @@ def _first_pictures(
             "-f",
             "rawvideo",
             "-y",
-            str(grids),
+            str(grids_path),
         ],
-        timeout=_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
         memory=ffmpeg_process.LARGE,
     )
-    judged = [poster_frames.contrast(grid) for grid in poster_frames.grids(grids)]
-    return list(zip(sorted(scratch.glob("first_*.jpg")), judged, strict=True))
+    contrasts = [poster_frames.contrast(grid) for grid in poster_frames.read_grids(grids_path)]
+    return list(zip(sorted(scratch.glob("first_*.jpg")), contrasts, strict=True))
 
 
-def preview(video: Path, parts: Sequence[MergedScene], suffix: str, scratch: Path) -> Path:
-    """Write a small moving picture as `gif` or `webp`, repeated for ever.
+def preview(video: Path, scenes: Sequence[MergedScene], suffix: str, scratch: Path) -> Path:
+    """Write a small animation as `gif` or `webp` that loops forever.
 
-    It begins with a picture that is not blank, if there is one.
+    It begins with a frame that is not blank, if there is one.
     """
-    shown = poster_frames.shown(parts)
-    step = max(1.0, len(shown) / _PREVIEW_SCENES)
-    chosen = [shown[int(number * step)] for number in range(min(len(shown), _PREVIEW_SCENES))]
-    pieces = [_piece(part, parts) for part in chosen]
-    for number, part in enumerate(chosen):
-        if not poster_frames.at(video, pieces[number][0], scratch).is_blank:
-            pieces = pieces[number:]
+    visible = poster_frames.visible_scenes(scenes)
+    stride = max(1.0, len(visible) / _PREVIEW_SCENES)
+    selected = [visible[int(index * stride)] for index in range(min(len(visible), _PREVIEW_SCENES))]
+    windows = [_preview_window(scene, scenes) for scene in selected]
+    for index, scene in enumerate(selected):
+        if not poster_frames.contrast_at(video, windows[index][0], scratch).is_blank:
+            windows = windows[index:]
             break
-        found, begin = poster_frames.best(video, part, parts, scratch)
-        if not found.is_blank:
-            end = window(part, parts)[1]
-            pieces = [(begin, min(_PREVIEW_SECONDS, end - begin)), *pieces[number + 1 :]]
+        contrast, start = poster_frames.best_frame(video, scene, scenes, scratch)
+        if not contrast.is_blank:
+            end = window(scene, scenes)[1]
+            windows = [(start, min(_PREVIEW_SECONDS, end - start)), *windows[index + 1 :]]
             break
     inputs: list[str] = []
-    for begin, length in pieces:
-        inputs += ["-ss", f"{begin:.6f}", "-t", f"{length:.6f}", *ffmpeg.source(video)]
+    for start, seconds_shown in windows:
+        inputs += ["-ss", f"{start:.6f}", "-t", f"{seconds_shown:.6f}", *ffmpeg.source(video)]
     stream = ffmpeg.video_index(video)
-    streams = "".join(f"[{number}:{stream}]" for number in range(len(pieces)))
-    graph = f"{streams}concat=n={len(pieces)},fps={_PREVIEW_FPS},scale={THUMBNAIL_WIDTH}:-2"
+    streams = "".join(f"[{index}:{stream}]" for index in range(len(windows)))
+    graph = f"{streams}concat=n={len(windows)},fps={_PREVIEW_FPS},scale={THUMBNAIL_WIDTH}:-2"
     target = scratch / f"preview.{suffix}"
     if suffix == "gif":
-        how = ["-filter_complex", f"{graph},{_GIF}", "-loop", "0"]
+        output_arguments = ["-filter_complex", f"{graph},{_GIF}", "-loop", "0"]
     else:
         webp = ("-c:v", "libwebp_anim", "-quality", "60", "-loop", "0")
-        how = ["-filter_complex", graph, *webp]
+        output_arguments = ["-filter_complex", graph, *webp]
     ffmpeg.run(
-        [*inputs, *how, "-an", "-y", str(target)], timeout=_SECONDS, memory=ffmpeg_process.LARGE
+        [*inputs, *output_arguments, "-an", "-y", str(target)],
+        timeout=_TIMEOUT_SECONDS,
+        memory=ffmpeg_process.LARGE,
     )
     return target
 
 
-def _piece(part: MergedScene, parts: Sequence[MergedScene]) -> tuple[float, float]:
-    """Return when the middle second of a scene begins, and how long it is."""
-    start, end = window(part, parts)
-    length = min(_PREVIEW_SECONDS, end - start)
-    return start + (end - start - length) / 2, length
+def _preview_window(scene: MergedScene, scenes: Sequence[MergedScene]) -> tuple[float, float]:
+    """Return the start and duration of the middle second of a scene."""
+    start, end = window(scene, scenes)
+    seconds_shown = min(_PREVIEW_SECONDS, end - start)
+    return start + (end - start - seconds_shown) / 2, seconds_shown

@@ -1,8 +1,8 @@
-"""Looking at a clip before anything is made of it: what it holds, and whether it is whole.
+"""Probe clips before they are merged: their format, and whether they are complete.
 
-A clip that was decoded whole before (when it was collected) is not decoded again. Its index is
-read, every picture's bytes are walked through, and their number is held against what was counted.
-A clip that nobody has decoded is decoded now.
+The clip function decodes every clip that it collects. Such a clip is not decoded again: its index
+is parsed, the NAL units of every frame are checked, and the number of frames is compared with the
+number counted then. Any other clip is decoded.
 """
 
 from fractions import Fraction
@@ -18,132 +18,134 @@ from merge import still_image
 from merge.models import Clip
 from merge.timeline import ClipProbe, steady_rate, varying_rate
 
-_COPY_SECONDS = 60
+_REMUX_SECONDS = 60
 _STILL_RATE = Fraction(24)
 
 
 def probe_clip(scene: int, clip: Clip, scratch: Path) -> ClipProbe:
-    """Return what is known of the clip; raises MediaError if it is broken, or not there."""
+    """Probe a clip; raises MediaError if it is broken or missing."""
     if not clip.path.exists():
-        raise MediaError("It is not there any more.")
+        raise MediaError("It no longer exists.")
     try:
-        found = _by_index(clip, clip.path)
+        parsed = _read_index(clip, clip.path)
         why = ""
-    except NotConcatenable as unreadable:
-        found, why = None, f"it {unreadable}"
-    if found is None:
+    except NotConcatenable as error:
+        parsed, why = None, f"it {error}"
+    if parsed is None:
         if clip.frames is None:
-            listed = ffmpeg.decode(clip.path)
+            info = ffmpeg.decode(clip.path)
         else:
-            listed = ffmpeg.inspect(clip.path)
-            if listed.frames != clip.frames:
-                # The packets are no proof: some cannot be decoded if the clip was trimmed.
-                listed = ffmpeg.decode(clip.path)
-            _same_count(listed.frames, clip.frames)
-        found = _rewrapped(scene, clip, listed, scratch)
-        if found is None:
-            return _by_listing(scene, clip, listed, why)
-    return _by_movie(scene, clip, found)
+            info = ffmpeg.inspect(clip.path)
+            if info.frames != clip.frames:
+                # Packets can differ from frames: a trimmed clip has some that cannot be decoded.
+                info = ffmpeg.decode(clip.path)
+            _require_frame_count(info.frames, clip.frames)
+        parsed = _remux(scene, clip, info, scratch)
+        if parsed is None:
+            return _probe_from_packets(scene, clip, info, why)
+    return _probe_from_index(scene, clip, parsed)
 
 
 def probe_still(scene: int, still: Path, seconds: float) -> ClipProbe:
-    """Return what is known of the picture that is held in the place of a broken clip."""
-    look = ffmpeg.look(still_image.source(still))
+    """Probe the still image that replaces a broken clip for `seconds`."""
+    frame_format = ffmpeg.read_frame_format(still_image.source(still))
     return ClipProbe(
         scene=scene,
         path=still,
-        size=(look.width, look.height),
+        size=(frame_format.width, frame_format.height),
         rate=_STILL_RATE,
         seconds=Fraction(seconds).limit_denominator(1000),
         is_still=True,
     )
 
 
-def _by_index(clip: Clip, path: Path) -> Movie:
+def _read_index(clip: Clip, path: Path) -> Movie:
     try:
-        found = movie.read(path)
-    except movie.SeveralTracks:
-        found = movie.read(path, ffmpeg.streams(path).ids)
-    pictures = found.pictures
-    entry = pictures.entry
-    ffmpeg.within_limits(entry.width, entry.height, len(pictures.samples), float(pictures.seconds))
-    nal.check(found, holes=clip.frames is None)
+        parsed = movie.read(path)
+    except movie.MultipleTracks:
+        parsed = movie.read(path, ffmpeg.streams(path).ids)
+    video = parsed.pictures
+    entry = video.entry
+    ffmpeg.within_limits(entry.width, entry.height, len(video.samples), float(video.seconds))
+    nal.check(parsed, holes=clip.frames is None)
     if clip.frames is None:
         ffmpeg.decode(path)
     else:
-        _same_count(len(pictures.samples), clip.frames)
-    return found
+        _require_frame_count(len(video.samples), clip.frames)
+    return parsed
 
 
-def _same_count(found: int, counted: int) -> None:
-    if found != counted:
-        raise MediaError(f"It has {found} pictures; {counted} were counted when it was collected.")
+def _require_frame_count(frames: int, expected: int) -> None:
+    if frames != expected:
+        raise MediaError(f"It has {frames} frames; {expected} were counted when it was collected.")
 
 
-def _rewrapped(scene: int, clip: Clip, listed: ffmpeg.MediaInfo, scratch: Path) -> Movie | None:
-    """Return the clip in a plain MP4 without encoding it, if that makes it one that can be joined.
+def _remux(scene: int, clip: Clip, info: ffmpeg.MediaInfo, scratch: Path) -> Movie | None:
+    """Remux a clip into a plain MP4; return None if that does not make it concatenable.
 
-    It does for fragments and QuickTime files.
+    This is the case for fragmented MP4 and for QuickTime files.
     """
-    is_plain = listed.codec == "h264" and listed.steady and not listed.trimmed
-    if demuxers.demuxer(clip.path) != "mov" or not is_plain:
+    is_remuxable = info.codec == "h264" and info.is_constant_rate and not info.trimmed
+    if demuxers.demuxer(clip.path) != "mov" or not is_remuxable:
         return None
     target = scratch / f"plain_{scene:03d}.mp4"
-    how = (*ffmpeg.streams(clip.path).maps(), "-c", "copy", "-map_metadata", "-1")
+    options = (*ffmpeg.streams(clip.path).maps(), "-c", "copy", "-map_metadata", "-1")
     try:
         ffmpeg.run(
-            [*ffmpeg.source(clip.path), *how, "-f", "mp4", "-y", str(target)],
-            timeout=_COPY_SECONDS,
+            [*ffmpeg.source(clip.path), *options, "-f", "mp4", "-y", str(target)],
+            timeout=_REMUX_SECONDS,
         )
-        found = movie.read(target)
-        nal.check(found, holes=False)
+        parsed = movie.read(target)
+        nal.check(parsed, holes=False)
     except (MediaError, NotConcatenable):
         target.unlink(missing_ok=True)
         return None
-    return found if len(found.pictures.samples) == listed.frames else None
+    return parsed if len(parsed.pictures.samples) == info.frames else None
 
 
-def _by_movie(scene: int, clip: Clip, found: Movie) -> ClipProbe:
-    pictures = found.pictures
-    aspect = pictures.entry.pixel_aspect
-    is_h264 = pictures.entry.avc is not None
+def _probe_from_index(scene: int, clip: Clip, parsed: Movie) -> ClipProbe:
+    video = parsed.pictures
+    aspect = video.entry.pixel_aspect
+    is_h264 = video.entry.avc is not None
     return ClipProbe(
         scene=scene,
         path=clip.path,
-        size=_square((pictures.entry.width, pictures.entry.height), aspect),
-        rate=pictures.rate,
-        seconds=pictures.seconds,
-        movie=found,
-        why="" if is_h264 else f"its codec is {pictures.entry.codec.decode('latin-1')}, not H.264",
-        square=aspect == 1,
-        has_sound=found.sound is not None,
-        sound=audio_track.kind(found.sound) if found.sound else None,
+        size=_square_pixel_size((video.entry.width, video.entry.height), aspect),
+        rate=video.rate,
+        seconds=video.seconds,
+        movie=parsed,
+        why="" if is_h264 else f"its codec is {video.entry.codec.decode('latin-1')}, not H.264",
+        has_square_pixels=aspect == 1,
+        has_sound=parsed.audio is not None,
+        sound=audio_track.audio_format(parsed.audio) if parsed.audio else None,
     )
 
 
-def _by_listing(scene: int, clip: Clip, listed: ffmpeg.MediaInfo, why: str) -> ClipProbe:
-    look = ffmpeg.look_at(clip.path)
-    if not listed.rising:
-        raise MediaError("Its time stamps do not rise.")
-    seconds = Fraction(listed.seconds).limit_denominator(1_000_000)
-    if listed.steady:
-        rate = steady_rate(listed.frames, seconds)
+def _probe_from_packets(scene: int, clip: Clip, info: ffmpeg.MediaInfo, why: str) -> ClipProbe:
+    frame_format = ffmpeg.look_at(clip.path)
+    if not info.rising:
+        raise MediaError("Its timestamps do not increase.")
+    seconds = Fraction(info.seconds).limit_denominator(1_000_000)
+    if info.is_constant_rate:
+        rate = steady_rate(info.frames, seconds)
     else:
-        rate = varying_rate(listed.mean_step, listed.median_step)
+        rate = varying_rate(info.mean_frame_seconds, info.median_frame_seconds)
     return ClipProbe(
         scene=scene,
         path=clip.path,
-        size=_square((look.width, look.height), look.sample_aspect),
+        size=_square_pixel_size(
+            (frame_format.width, frame_format.height), frame_format.sample_aspect
+        ),
         rate=rate,
-        # A container that counts in milliseconds says the length only roughly.
-        seconds=listed.frames / rate if listed.steady else seconds,
-        why="it was trimmed without encoding it anew" if listed.trimmed else why,
-        square=look.sample_aspect == 1,
-        has_sound=listed.has_sound,
-        start=listed.start,
+        # The duration of containers with millisecond timestamps is imprecise.
+        seconds=info.frames / rate if info.is_constant_rate else seconds,
+        why="it was trimmed without re-encoding" if info.trimmed else why,
+        has_square_pixels=frame_format.sample_aspect == 1,
+        has_sound=info.has_sound,
+        start=info.start,
     )
 
 
-def _square(size: Size, aspect: Fraction) -> Size:
-    """Return the size at which a picture is shown: as wide as its pixels make it."""
+def _square_pixel_size(size: Size, aspect: Fraction) -> Size:
+    """Return the size of a frame after scaling its width to square pixels."""
     return size if aspect == 1 else (round(size[0] * aspect / 2) * 2, size[1])

@@ -1,38 +1,39 @@
-"""Which part of the video belongs to which scene, where scenes overlap. Touches nothing."""
+"""Time windows of scenes in the merged video, where scenes may overlap. Performs no I/O."""
 
 from collections.abc import Sequence
 
 from merge.models import MergedScene, SceneTreatment
 
 
-def own_window(part: MergedScene, parts: Sequence[MergedScene]) -> tuple[float, float]:
-    """Return from when to when, in seconds, the video shows this scene alone.
+def exclusive_window(scene: MergedScene, scenes: Sequence[MergedScene]) -> tuple[float, float]:
+    """Return the start and end, in seconds, of the time when only this scene is visible.
 
-    A scene that overlaps with others all the time has the time in which it is shown most.
+    For a scene that always overlaps with another one, return its `window`.
     """
-    start, end = part.start, part.start + part.seconds
-    shown = [one for one in parts if one.how is not SceneTreatment.SKIPPED and one is not part]
-    for other in shown:
-        if other.start < part.start:
-            start = max(start, other.start + other.seconds)
+    start, end = scene.start, scene.start + scene.seconds
+    for neighbour in scenes:
+        if neighbour is scene or neighbour.how is SceneTreatment.SKIPPED:
+            continue
+        if neighbour.start < scene.start:
+            start = max(start, neighbour.start + neighbour.seconds)
         else:
-            end = min(end, other.start)
-    return (start, end) if start < end else window(part, parts)
+            end = min(end, neighbour.start)
+    return (start, end) if start < end else window(scene, scenes)
 
 
-def window(part: MergedScene, parts: Sequence[MergedScene]) -> tuple[float, float]:
-    """Return from when to when, in seconds, the video is more this scene than another.
+def window(scene: MergedScene, scenes: Sequence[MergedScene]) -> tuple[float, float]:
+    """Return the start and end, in seconds, of the time that belongs to a scene.
 
-    In a transition that is until its middle. A scene that was left out has no time.
+    Transitions are divided in the middle. The window of a skipped scene is empty.
     """
-    if part.how is SceneTreatment.SKIPPED:
-        return part.start, part.start
-    shown = [one for one in parts if one.how is not SceneTreatment.SKIPPED]
-    place = shown.index(part)
-    start, end = part.start, part.start + part.seconds
-    if place:
-        before = shown[place - 1]
-        start += max(0.0, before.start + before.seconds - part.start) / 2
-    if place + 1 < len(shown):
-        end -= max(0.0, end - shown[place + 1].start) / 2
+    if scene.how is SceneTreatment.SKIPPED:
+        return scene.start, scene.start
+    visible = [other for other in scenes if other.how is not SceneTreatment.SKIPPED]
+    index = visible.index(scene)
+    start, end = scene.start, scene.start + scene.seconds
+    if index:
+        previous = visible[index - 1]
+        start += max(0.0, previous.start + previous.seconds - scene.start) / 2
+    if index + 1 < len(visible):
+        end -= max(0.0, end - visible[index + 1].start) / 2
     return start, end

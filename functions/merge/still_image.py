@@ -1,4 +1,4 @@
-"""A scene's picture in the place of its clip."""
+"""The still image that replaces a scene's broken clip."""
 
 from pathlib import Path
 
@@ -12,10 +12,10 @@ _DEMUXERS = {
 
 
 def source(path: Path) -> list[str]:
-    """Return the arguments with which ffmpeg opens a picture; raises MediaError for no picture."""
+    """Return ffmpeg's input arguments for an image; raises MediaError unless it is PNG or JPEG."""
     with path.open("rb") as file:
-        head = file.read(4)
-    if head not in _DEMUXERS:
-        raise MediaError("The scene's picture is not a PNG or JPEG.")
-    whitelist = ("-protocol_whitelist", "file,pipe", "-codec_whitelist", "png,mjpeg")
-    return ["-f", _DEMUXERS[head], *whitelist, "-i", str(path)]
+        signature = file.read(4)
+    if signature not in _DEMUXERS:
+        raise MediaError("The image of the scene is not a PNG or JPEG.")
+    whitelists = ("-protocol_whitelist", "file,pipe", "-codec_whitelist", "png,mjpeg")
+    return ["-f", _DEMUXERS[signature], *whitelists, "-i", str(path)]

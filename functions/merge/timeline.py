@@ -1,7 +1,7 @@
-"""The plan of a cut: what is done with each clip, and which pictures stand where. Touches nothing.
+"""Plan a merge: which clips are stream-copied or encoded, and the frames of each. Performs no I/O.
 
-In: what is known of the clips, and what was asked for. Out: shots, one for each scene, with exact
-numbers of pictures. As many clips as can be are copied as they came; the others are made like them.
+The plan has one segment per scene with an exact number of frames. As many clips as possible are
+stream-copied; the others are encoded to match them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,11 +13,11 @@ from pathlib import Path
 from common.domain.errors import MediaError
 from common.domain.output import MOST_FPS, Format, Output, Size, Transition
 from common.media.mp4 import sample_entry
-from common.media.mp4.concat import together
+from common.media.mp4.concat import shared_entry
 from common.media.mp4.movie import Movie
 
-# Rates at which pictures are shown; a rate that was measured is one of them.
-_RATES = (
+# Common frame rates, to which a measured rate is rounded.
+_COMMON_RATES = (
     *(Fraction(n) for n in (1, 2, 5, 6, 8, 10, 12, 15)),
     Fraction(24000, 1001),
     Fraction(24),
@@ -31,17 +31,17 @@ _RATES = (
     Fraction(100),
     Fraction(120),
 )
-_JITTER = Fraction(2, 100)
+_RATE_TOLERANCE = Fraction(2, 100)
 
 
 @dataclass(frozen=True, slots=True)
 class ClipProbe:
-    """What is known of a scene's clip, or of the picture that is held in its place.
+    """The result of probing a scene's clip, or the still image that replaces it.
 
-    `size` is in square pixels, upright; `rate` is pictures a second. `movie` is the clip by its own
-    index, if it has one that can be joined; else `why` says what is in the way. `sound` is the kind
-    of its AAC packets; None if it has no sound, or other sound (`has_sound`). `start` is when its
-    first picture is shown, in seconds of the file as ffmpeg reads it, where that is known.
+    `size` is the upright size in square pixels, `rate` the frames per second. `movie` is the parsed
+    index of a clip that can be stream-copied; otherwise `why` is the reason. `sound` is the format
+    of the clip's AAC packets; None without audio or with another codec (`has_sound`). `start` is
+    the presentation time of the first frame in seconds, as ffmpeg reads the file, if known.
     """
 
     scene: int
@@ -51,7 +51,7 @@ class ClipProbe:
     seconds: Fraction
     movie: Movie | None = None
     why: str = ""
-    square: bool = True
+    has_square_pixels: bool = True
     has_sound: bool = False
     sound: tuple[object, ...] | None = None
     is_still: bool = False
@@ -59,18 +59,18 @@ class ClipProbe:
 
 
 class SoundPlan(Enum):
-    """What is done with the sound."""
+    """The treatment of the audio."""
 
     NONE = "none"
-    KEPT = "kept"  # packets as they came
-    ENCODED = "encoded"  # all of it, in one piece
+    KEPT = "kept"  # stream copy
+    ENCODED = "encoded"  # decoded, mixed and encoded as a whole
 
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One scene in the cut. Counts are of pictures; `start` from the beginning of the cut.
+    """The part of the merged video that shows one scene; counts and positions are in frames.
 
-    The first `shared` pictures overlap with the scene before.
+    The first `shared` frames overlap with the previous scene.
     """
 
     facts: ClipProbe
@@ -83,7 +83,11 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class MergePlan:
-    """A cut to be made. `model` is the entry of the clips that are copied, if any are."""
+    """The plan of a merged video.
+
+    A frame lasts `step` ticks, of which `scale` make a second. `model` is the sample entry of the
+    stream-copied clips, which encoded clips must match; None if no clip is copied.
+    """
 
     size: Size
     rate: Fraction
@@ -94,23 +98,23 @@ class MergePlan:
 
     @property
     def frames(self) -> int:
-        """How many pictures the cut has."""
+        """The number of frames."""
         return self.shots[-1].start + self.shots[-1].frames
 
     @property
     def seconds(self) -> Fraction:
-        """How long the cut lasts."""
+        """Duration."""
         return self.frames / self.rate
 
     @property
     def step(self) -> int:
-        """Ticks from one picture to the next."""
+        """Duration of a frame in ticks."""
         return int(self.scale / self.rate)
 
-    def own_frames(self, place: int) -> int:
-        """Return how many pictures come from the start of a shot to that of the next one."""
-        after = self.shots[place + 1].start if place + 1 < len(self.shots) else self.frames
-        return after - self.shots[place].start
+    def own_frames(self, index: int) -> int:
+        """Return the number of frames from the start of a segment to the start of the next one."""
+        end = self.shots[index + 1].start if index + 1 < len(self.shots) else self.frames
+        return end - self.shots[index].start
 
 
 def plan_merge(
@@ -120,96 +124,102 @@ def plan_merge(
     rendition_of: MergePlan | None = None,
     copies: bool = True,
 ) -> MergePlan:
-    """Plan the cut of the clips, which are in order; raises MediaError if there are none.
+    """Plan the merge of the clips in the given order; raises MediaError if there are none.
 
-    For a rendition `output.shape` is that of the rendition, and the timing that of the first cut.
-    Without `copies` every clip is encoded.
+    For a rendition, `output.shape` is that of the rendition and the frame rate that of
+    `rendition_of`. With `copies` false, every clip is encoded.
     """
     if not clips:
-        raise MediaError("There are no clips to join.", code="merge.nothing")
-    leader = _dominant_format(clips)
+        raise MediaError("There are no clips to merge.", code="merge.nothing")
+    dominant = _dominant_format(clips)
     if rendition_of is not None:
         size, rate = output.shape.of(rendition_of.size), rendition_of.rate
-        whole = "it is another shape of the video"
+        encode_all_reason = "it is another shape of the video"
     else:
-        size, rate = output.shape.of(leader.size), output.fps or _slower(leader.rate)
-        whole = _whole(output) if copies else "the clips do not go together as they came"
-    kept = {} if whole else _stream_copyable(clips, size, rate)
-    clock = next(iter(kept.values())).pictures if kept else None
-    shots = [
-        Segment(facts, copied=True, reason="", start=0, frames=0)
-        if facts.scene in kept
-        else Segment(
-            facts, copied=False, reason=whole or _reason(facts, size, rate), start=0, frames=0
+        size, rate = output.shape.of(dominant.size), output.fps or _capped_rate(dominant.rate)
+        encode_all_reason = _reason_to_encode_all(output)
+        if not copies:
+            encode_all_reason = "the clips do not fit together unchanged"
+    copyable = {} if encode_all_reason else _stream_copyable(clips, size, rate)
+    reference_track = next(iter(copyable.values())).pictures if copyable else None
+    segments = [
+        Segment(
+            facts=clip,
+            copied=clip.scene in copyable,
+            reason=""
+            if clip.scene in copyable
+            else encode_all_reason or _reason_to_encode(clip, size, rate),
+            start=0,
+            frames=0,
         )
-        for facts in clips
+        for clip in clips
     ]
     return MergePlan(
         size=size,
         rate=rate,
-        scale=clock.scale if clock else _scale(rate),
-        shots=_placed(shots, rate, _overlap(output, rate)),
-        sound=_sound(clips, output),
-        model=_together(kept.values()),
+        scale=reference_track.timescale if reference_track else _timescale(rate),
+        shots=_place_segments(segments, rate, _overlap_frames(output, rate)),
+        sound=_plan_audio(clips, output),
+        model=_merged_entry(copyable.values()),
     )
 
 
-def steady_rate(pictures: int, seconds: Fraction) -> Fraction:
-    """Return the rate of pictures that are shown equally long: the usual one that is meant."""
-    measured = pictures / seconds
-    nearest = _nearest(measured)
-    # Containers that count in milliseconds are off by less than this.
+def steady_rate(frames: int, seconds: Fraction) -> Fraction:
+    """Return the frame rate of a clip of constant rate, rounded to a common one."""
+    measured = frames / seconds
+    nearest = _nearest_rate(measured)
+    # Rounding of millisecond timestamps causes smaller differences than this.
     return nearest if abs(nearest - measured) < nearest / 500 else measured.limit_denominator(1001)
 
 
 def varying_rate(mean: Fraction, median: Fraction) -> Fraction:
-    """Return the usual rate that is meant where pictures are shown for varying times.
+    """Return the common frame rate for a clip of varying rate.
 
-    `mean` and `median` are of the times from one picture to the next, in seconds. The rate is the
-    nearest usual one within 2 % of the mean, or else of the median (some pictures were dropped), or
-    else the next usual one above the mean, so that no picture is lost.
+    `mean` and `median` are of the intervals between frames, in seconds. The result is the nearest
+    common rate within 2 % of the mean; or else of the median, if frames were dropped; or else the
+    next common rate above the mean, so that no frame is lost.
     """
-    rates = [1 / step for step in (mean, median) if step]
+    rates = [1 / interval for interval in (mean, median) if interval]
     for rate in rates:
-        # Phones mean whole rates; the others come from devices that keep them exactly.
-        near = [usual for usual in _RATES if abs(usual - rate) <= _JITTER * rate]
-        exact = [usual for usual in near if abs(usual - rate) <= rate / 5000]
+        # Phones aim at whole rates. Devices with fractional rates (NTSC) keep them exactly.
+        near = [common for common in _COMMON_RATES if abs(common - rate) <= _RATE_TOLERANCE * rate]
+        exact = [common for common in near if abs(common - rate) <= rate / 5000]
         if near:
-            whole = [usual for usual in near if usual.denominator == 1]
-            return min(exact or whole or near, key=lambda usual: abs(usual - rate))
-    above = (usual for usual in _RATES if rates and usual >= rates[0])
-    return next(above, _RATES[-1] if rates else Fraction(1))
+            whole = [common for common in near if common.denominator == 1]
+            return min(exact or whole or near, key=lambda common: abs(common - rate))
+    above = (common for common in _COMMON_RATES if rates and common >= rates[0])
+    return next(above, _COMMON_RATES[-1] if rates else Fraction(1))
 
 
-def _nearest(measured: Fraction) -> Fraction:
-    return min(_RATES, key=lambda rate: abs(rate - measured))
+def _nearest_rate(measured: Fraction) -> Fraction:
+    return min(_COMMON_RATES, key=lambda rate: abs(rate - measured))
 
 
 def _dominant_format(clips: Sequence[ClipProbe]) -> ClipProbe:
-    """Return the first clip of the kind (size and rate) that fills most of the time."""
-    moving = [facts for facts in clips if not facts.is_still] or list(clips)
+    """Return the first clip of the format (size and rate) with the longest total duration."""
+    moving = [clip for clip in clips if not clip.is_still] or list(clips)
     seconds: dict[tuple[Size, Fraction], Fraction] = {}
-    for facts in moving:
-        kind = facts.size, facts.rate
-        seconds[kind] = seconds.get(kind, Fraction()) + facts.seconds
-    longest = max(seconds, key=lambda kind: seconds[kind])
-    return next(facts for facts in moving if (facts.size, facts.rate) == longest)
+    for clip in moving:
+        clip_format = clip.size, clip.rate
+        seconds[clip_format] = seconds.get(clip_format, Fraction()) + clip.seconds
+    longest = max(seconds, key=lambda clip_format: seconds[clip_format])
+    return next(clip for clip in moving if (clip.size, clip.rate) == longest)
 
 
-def _slower(rate: Fraction) -> Fraction:
-    """Return a rate that may be made: the same, or half of it, and so on."""
+def _capped_rate(rate: Fraction) -> Fraction:
+    """Halve the rate until it is at most MOST_FPS."""
     while rate > MOST_FPS:
         rate /= 2
     return rate
 
 
-def _scale(rate: Fraction) -> int:
-    """Return ticks a second, such that a picture lasts a whole number of them."""
+def _timescale(rate: Fraction) -> int:
+    """Return a timescale in which a frame lasts a whole number of ticks."""
     return rate.numerator * (1 if rate.numerator >= 10_000 else 512)
 
 
-def _whole(output: Output) -> str:
-    """Return why nothing can be copied, if that follows from what was asked."""
+def _reason_to_encode_all(output: Output) -> str:
+    """Return why the output options rule out stream copy; empty if they allow it."""
     if output.format is not Format.MP4:
         return "the video is not an MP4"
     if output.transition is not Transition.CUT:
@@ -217,99 +227,103 @@ def _whole(output: Output) -> str:
     return "captions are burned in" if output.captions_burned else ""
 
 
-def _reason(facts: ClipProbe, size: Size, rate: Fraction) -> str:
-    """Return why a clip differs from the cut that was planned."""
-    if facts.is_still:
-        return "the picture is held"
-    if facts.size != size:
-        return f"its size is {_times(facts.size)}, that of the video {_times(size)}"
-    if facts.rate != rate:
-        return f"it has {float(facts.rate):g} pictures a second, the video {float(rate):g}"
-    return facts.why or "its encoder set-up is not that of the other clips"
+def _reason_to_encode(clip: ClipProbe, size: Size, rate: Fraction) -> str:
+    """Return why a clip cannot be stream-copied."""
+    if clip.is_still:
+        return "a still image replaces the clip"
+    if clip.size != size:
+        return f"its size is {_format_size(clip.size)}, that of the video {_format_size(size)}"
+    if clip.rate != rate:
+        return f"it has {float(clip.rate):g} frames per second, the video {float(rate):g}"
+    return clip.why or "its encoder settings differ from those of the other clips"
 
 
 def _stream_copyable(clips: Sequence[ClipProbe], size: Size, rate: Fraction) -> dict[int, Movie]:
-    """Return the clips that can be copied, by scene: the kind that fills most of the time."""
-    kinds: dict[tuple[object, ...], dict[int, Movie]] = {}
-    for facts in clips:
-        movie = facts.movie
-        if movie and movie.pictures.entry.avc and (facts.size, facts.rate) == (size, rate):
-            kinds.setdefault(movie.pictures.entry.look(), {})[facts.scene] = movie
-    if not kinds:
+    """Return the clips to stream-copy, by scene: those of the format with the longest duration."""
+    formats: dict[tuple[object, ...], dict[int, Movie]] = {}
+    for clip in clips:
+        movie = clip.movie
+        if movie and movie.pictures.entry.avc and (clip.size, clip.rate) == (size, rate):
+            formats.setdefault(movie.pictures.entry.format_key(), {})[clip.scene] = movie
+    if not formats:
         return {}
-    kept = max(
-        kinds.values(), key=lambda kind: sum(movie.pictures.seconds for movie in kind.values())
+    longest = max(
+        formats.values(),
+        key=lambda movies: sum(movie.pictures.seconds for movie in movies.values()),
     )
-    kept = _agreeing(kept)
-    if len(kept) < len(clips):
-        # The other clips are made like these, which only square pixels of 8 bits allow.
-        model = _together(kept.values())
-        squares = all(facts.square for facts in clips if facts.scene in kept)
-        if not squares or model is None or model.avc is None or not model.avc.can_be_matched:
+    copyable = _with_compatible_parameter_sets(longest)
+    if len(copyable) < len(clips):
+        # The other clips are encoded to match, which requires square pixels and 8 bits.
+        model = _merged_entry(copyable.values())
+        all_square = all(clip.has_square_pixels for clip in clips if clip.scene in copyable)
+        if not all_square or model is None or model.avc is None or not model.avc.can_be_encoded:
             return {}
-    return kept
+    return copyable
 
 
-def _agreeing(movies: dict[int, Movie]) -> dict[int, Movie]:
-    """Leave out clips whose parameter sets have a number that means another set already."""
-    joined, kept = None, {}
+def _with_compatible_parameter_sets(movies: dict[int, Movie]) -> dict[int, Movie]:
+    """Leave out clips with parameter sets whose id another clip uses for a different set."""
+    merged, copyable = None, {}
     for scene, movie in movies.items():
-        own = movie.pictures.entry
-        both = own if joined is None else together(joined, own)
-        if both is not None:
-            joined, kept[scene] = both, movie
-    return kept
+        entry = movie.pictures.entry
+        candidate = entry if merged is None else shared_entry(merged, entry)
+        if candidate is not None:
+            merged, copyable[scene] = candidate, movie
+    return copyable
 
 
-def _together(movies: Iterable[Movie]) -> sample_entry.VideoSampleEntry | None:
-    joined: sample_entry.VideoSampleEntry | None = None
+def _merged_entry(movies: Iterable[Movie]) -> sample_entry.VideoSampleEntry | None:
+    merged: sample_entry.VideoSampleEntry | None = None
     for movie in movies:
-        joined = together(joined or movie.pictures.entry, movie.pictures.entry)
-    return joined
+        merged = shared_entry(merged or movie.pictures.entry, movie.pictures.entry)
+    return merged
 
 
-def _overlap(output: Output, rate: Fraction) -> int:
-    """Return how many pictures two scenes share."""
+def _overlap_frames(output: Output, rate: Fraction) -> int:
+    """Return the number of frames in which two scenes overlap."""
     if output.transition is Transition.CUT:
         return 0
     return max(1, round(Fraction(output.transition_seconds) * rate))
 
 
-def _placed(shots: Sequence[Segment], rate: Fraction, overlap: int) -> tuple[Segment, ...]:
-    """Count the pictures of each shot, and give it its place.
+def _place_segments(
+    unplaced: Sequence[Segment], rate: Fraction, overlap: int
+) -> tuple[Segment, ...]:
+    """Set the start and the number of frames of each segment.
 
-    A clip that is copied has the pictures that it has. The others end at the picture nearest to
-    where they would end, so that rounding never adds up. A scene shares at most half of it with
-    each neighbour.
+    A stream-copied clip keeps its frames. The others end at the frame nearest to their exact end,
+    so that rounding errors do not accumulate. A scene overlaps with each neighbour by at most half
+    of its length.
     """
-    counts, ideal, made = [], Fraction(0), 0
-    for shot in shots:
-        movie = shot.facts.movie
-        ideal += shot.facts.seconds
-        count = max(1, round(ideal * rate) - made)
-        if shot.copied and movie is not None:
+    frame_counts, ideal_end, total = [], Fraction(0), 0
+    for segment in unplaced:
+        movie = segment.facts.movie
+        ideal_end += segment.facts.seconds
+        count = max(1, round(ideal_end * rate) - total)
+        if segment.copied and movie is not None:
             count = len(movie.pictures.samples)
-            ideal = (made + count) / rate
-        counts.append(count)
-        made += count
-    placed, end = list[Segment](), 0
-    for place, shot in enumerate(shots):
-        shared = min(overlap, counts[place] // 2, counts[place - 1] // 2) if place else 0
-        placed.append(replace(shot, start=end - shared, frames=counts[place], shared=shared))
-        end += counts[place] - shared
-    return tuple(placed)
+            ideal_end = (total + count) / rate
+        frame_counts.append(count)
+        total += count
+    segments, end = list[Segment](), 0
+    for index, segment in enumerate(unplaced):
+        count = frame_counts[index]
+        shared = min(overlap, count // 2, frame_counts[index - 1] // 2) if index else 0
+        segments.append(replace(segment, start=end - shared, frames=count, shared=shared))
+        end += count - shared
+    return tuple(segments)
 
 
-def _sound(clips: Sequence[ClipProbe], output: Output) -> SoundPlan:
-    """Keep sound as it came if all of it is of one kind and the scenes do not overlap."""
-    if not any(facts.has_sound for facts in clips):
+def _plan_audio(clips: Sequence[ClipProbe], output: Output) -> SoundPlan:
+    """Choose stream copy if all audio has one format and the scenes do not overlap."""
+    if not any(clip.has_sound for clip in clips):
         return SoundPlan.NONE
-    kinds = {facts.sound for facts in clips if facts.has_sound}
-    fits = output.format is Format.MP4 and output.transition is Transition.CUT
-    if fits and len(kinds) == 1 and None not in kinds:
+    formats = {clip.sound for clip in clips if clip.has_sound}
+    is_concatenation = output.format is Format.MP4 and output.transition is Transition.CUT
+    if is_concatenation and len(formats) == 1 and None not in formats:
         return SoundPlan.KEPT
     return SoundPlan.ENCODED
 
 
-def _times(size: Size) -> str:
+def _format_size(size: Size) -> str:
     return f"{size[0]}x{size[1]}"

@@ -1,4 +1,4 @@
-"""Encoding one shot: the pictures of a scene that are not copied, and the overlap before them."""
+"""Encode one segment that is not stream-copied, with the transition into it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,19 +13,19 @@ from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import Movie
 from common.media.mp4.sample_entry import Avc
 from merge import filters, still_image
-from merge.filters import Frame
+from merge.filters import TargetFrame
 from merge.timeline import ClipProbe, MergePlan
 
 PREFIX = "shot_"
-"""How the names of files with encoded shots begin."""
+"""Prefix of the names of files with encoded segments."""
 
-_SECONDS = 800
-_THIN_PIXELS = 2560 * 1440  # above this, x264 looks less far ahead, to save memory
-_KEY_SECONDS = 2  # a player can go to any place within this
+_TIMEOUT_SECONDS = 800
+_REDUCED_LOOKAHEAD_PIXELS = 2560 * 1440  # above it, x264 gets a shorter lookahead, to save memory
+_KEYFRAME_SECONDS = 2  # keyframe interval, which limits how far a player must decode to seek
 _PROFILES = {66: "baseline", 77: "main", 100: "high"}
 _H264 = ("-c:v", "libx264", "-preset", "veryfast", "-crf", "20")
-# Five times faster than `good`, for a fifth more bytes at the same likeness (SSIM 0.98).
-# At crf 24 it is as like the clips as H.264 at 20, for a fifth more time than at 31.
+# Realtime is five times faster than `good`, for a fifth more bytes at the same SSIM of 0.98.
+# CRF 24 is as similar to the clips as H.264 at 20, and takes a fifth more time than CRF 31.
 _VP9 = (
     *("-c:v", "libvpx-vp9", "-b:v", "0", "-crf", "24", "-deadline", "realtime", "-cpu-used", "6"),
     *("-row-mt", "1", "-tile-columns", "1"),
@@ -33,13 +33,13 @@ _VP9 = (
 
 
 class SceneFailed(MediaError):
-    """The clip of a scene could not be encoded; `reason` says why, without naming the scene."""
+    """The clip of a scene could not be encoded. `reason` does not name the scene."""
 
     scene: int
 
     def __init__(self, scene: int, reason: str, code: str) -> None:
         super().__init__(
-            f"The clip of scene {scene} cannot be brought into the video: {reason}", code=code
+            f"The clip of scene {scene} cannot be encoded for the merged video: {reason}", code=code
         )
         self.scene = scene
         self.reason = reason
@@ -47,155 +47,162 @@ class SceneFailed(MediaError):
 
 @dataclass(frozen=True, slots=True)
 class EncodeContext:
-    """What all shots of a cut are encoded with."""
+    """Settings shared by all encoded segments of a merge."""
 
     plan: MergePlan
     output: Output
-    frame: Frame
-    looks: Mapping[int, ffmpeg.Look]  # by scene
+    target: TargetFrame
+    frame_formats: Mapping[int, ffmpeg.FrameFormat]  # by scene
     captions: Path | None
     fonts: Path | None
     scratch: Path
     threads: int
 
 
-def encode(bench: EncodeContext, place: int) -> Movie:
-    """Encode the pictures from the start of a shot to that of the next one.
+def encode(context: EncodeContext, index: int) -> Movie:
+    """Encode the frames from the start of a segment to the start of the next one.
 
-    Raises MediaError, naming the scene, if it does not come to what was planned.
+    Raises SceneFailed if that fails or the result differs from the plan.
     """
-    plan, shot = bench.plan, bench.plan.shots[place]
-    wanted = plan.own_frames(place)
+    plan, segment = context.plan, context.plan.shots[index]
+    frame_count = plan.own_frames(index)
     width, height = plan.size
-    target = bench.scratch / f"{PREFIX}{width}x{height}_{place:03d}.mp4"
+    target = context.scratch / f"{PREFIX}{width}x{height}_{index:03d}.mp4"
     try:
         ffmpeg.run(
             [
                 *("-filter_threads", "1", "-filter_complex_threads", str(_filter_threads(plan))),
-                *_inputs(bench, place),
-                *("-filter_complex", _graph(bench, place), "-map", "[out]"),
-                *(*_encoder(bench), "-threads", str(bench.threads), "-frames:v", str(wanted)),
+                *_inputs(context, index),
+                *("-filter_complex", _filter_graph(context, index), "-map", "[out]"),
+                *_encoder(context),
+                *("-threads", str(context.threads), "-frames:v", str(frame_count)),
                 *("-video_track_timescale", str(plan.scale), "-map_metadata", "-1"),
                 *("-fps_mode", "passthrough", "-f", "mp4", "-y", str(target)),
             ],
-            timeout=_SECONDS,
-            memory=_memory(bench, place),
+            timeout=_TIMEOUT_SECONDS,
+            memory=_memory(context, index),
         )
-        made = _as_model(movie.read(target), plan)
+        encoded = _with_reference_colour(movie.read(target), plan)
     except (MediaError, NotConcatenable) as error:
         code = error.error_code if isinstance(error, MediaError) else "merge.encoding"
         if code == MediaError.code:
             code = "merge.encoding"
-        reason = error.detail if isinstance(error, MediaError) else f"what came out {error}."
-        raise SceneFailed(shot.facts.scene, reason, code) from error
-    _check(made, plan, shot.facts, wanted)
-    return made
+        reason = error.detail if isinstance(error, MediaError) else f"the result {error}."
+        raise SceneFailed(segment.facts.scene, reason, code) from error
+    _require_planned_format(encoded, plan, segment.facts, frame_count)
+    return encoded
 
 
-def _as_model(made: Movie, plan: MergePlan) -> Movie:
-    """Return it with the colour boxes of the clips that are copied.
+def _with_reference_colour(encoded: Movie, plan: MergePlan) -> Movie:
+    """Return the encoded segment with the colour boxes of the stream-copied clips.
 
-    It was encoded in their colours. Not every program writes these into the entry, nor in one form.
+    It was encoded in their colours, but encoders differ in how they write colour boxes.
     """
     if plan.model is None:
-        return made
-    entry = replace(made.pictures.entry, extras=plan.model.extras)
-    return replace(made, pictures=replace(made.pictures, entry=entry))
+        return encoded
+    entry = replace(encoded.pictures.entry, extension_boxes=plan.model.extension_boxes)
+    return replace(encoded, pictures=replace(encoded.pictures, entry=entry))
 
 
-def _check(made: Movie, plan: MergePlan, facts: ClipProbe, wanted: int) -> None:
-    pictures = made.pictures
-    size = (pictures.entry.width, pictures.entry.height)
-    if len(pictures.samples) != wanted or pictures.rate != plan.rate or size != plan.size:
+def _require_planned_format(
+    encoded: Movie, plan: MergePlan, clip: ClipProbe, frame_count: int
+) -> None:
+    video = encoded.pictures
+    size = (video.entry.width, video.entry.height)
+    if len(video.samples) != frame_count or video.rate != plan.rate or size != plan.size:
         raise SceneFailed(
-            facts.scene,
-            f"it came out with {len(pictures.samples)} pictures of {size[0]}x{size[1]} instead of "
-            f"{wanted} of {plan.size[0]}x{plan.size[1]}, or with another rate.",
+            clip.scene,
+            f"the result has {len(video.samples)} frames of {size[0]}x{size[1]} instead of "
+            f"{frame_count} of {plan.size[0]}x{plan.size[1]}, or another frame rate.",
             "merge.encoding",
         )
-    if plan.model is not None and concat.together(plan.model, pictures.entry) is None:
+    if plan.model is not None and concat.shared_entry(plan.model, video.entry) is None:
         raise MediaError(
-            f"Scene {facts.scene} came out with another encoder set-up than the clips beside it.",
+            f"Scene {clip.scene} was encoded, but its settings do not match the other clips.",
             code="merge.encoding",
         )
 
 
-def _inputs(bench: EncodeContext, place: int) -> list[str]:
-    shots, shot = bench.plan.shots, bench.plan.shots[place]
-    opened = [shots[place - 1].facts, shot.facts] if shot.shared else [shot.facts]
-    return [part for facts in opened for part in _source(facts)]
+def _inputs(context: EncodeContext, index: int) -> list[str]:
+    segments, segment = context.plan.shots, context.plan.shots[index]
+    clips = [segments[index - 1].facts, segment.facts] if segment.shared else [segment.facts]
+    return [argument for clip in clips for argument in _input_arguments(clip)]
 
 
-def _source(facts: ClipProbe) -> list[str]:
-    return still_image.source(facts.path) if facts.is_still else ffmpeg.source(facts.path)
+def _input_arguments(clip: ClipProbe) -> list[str]:
+    return still_image.source(clip.path) if clip.is_still else ffmpeg.source(clip.path)
 
 
-def _stream(facts: ClipProbe) -> int:
-    """Return the index of the video stream in the file."""
-    return 0 if facts.is_still else ffmpeg.video_index(facts.path)
+def _stream_index(clip: ClipProbe) -> int:
+    """Return the index of the clip's video stream in its file."""
+    return 0 if clip.is_still else ffmpeg.video_index(clip.path)
 
 
-def _graph(bench: EncodeContext, place: int) -> str:
-    plan, shot = bench.plan, bench.plan.shots[place]
-    wanted = plan.own_frames(place)
-    number = 1 if shot.shared else 0
-    own = bench.looks[shot.facts.scene]
-    opened = f"{number}:{_stream(shot.facts)}"
-    parts = [filters.brought_in(opened, own, bench.frame, range(wanted), "own")]
+def _filter_graph(context: EncodeContext, index: int) -> str:
+    plan, segment = context.plan, context.plan.shots[index]
+    frame_count = plan.own_frames(index)
+    input_index = 1 if segment.shared else 0
+    frame_format = context.frame_formats[segment.facts.scene]
+    stream_index = _stream_index(segment.facts)
+    input_label = f"{input_index}:{stream_index}"
+    chains = [filters.conform(input_label, frame_format, context.target, range(frame_count), "own")]
     stream = "[own]"
-    if shot.shared:
-        before = plan.shots[place - 1]
-        tail = range(before.frames - shot.shared, before.frames)
-        look = bench.looks[before.facts.scene]
-        opened = f"0:{_stream(before.facts)}"
-        parts.append(filters.brought_in(opened, look, bench.frame, tail, "before"))
-        transition = bench.output.transition
-        blend = filters.blended("before", "own", transition, shot.shared, plan.rate)
-        parts.append(f"{blend}[blended]")
-        stream = "[blended]"
-    if bench.captions is not None:
-        start = Fraction(shot.start) / plan.rate
-        parts.append(
-            f"{stream}{filters.captioned(bench.captions, bench.fonts, start)},format=yuv420p[out]"
+    if segment.shared:
+        previous = plan.shots[index - 1]
+        overlap = range(previous.frames - segment.shared, previous.frames)
+        previous_format = context.frame_formats[previous.facts.scene]
+        stream_index = _stream_index(previous.facts)
+        input_label = f"0:{stream_index}"
+        chains.append(
+            filters.conform(input_label, previous_format, context.target, overlap, "before")
         )
+        transition = context.output.transition
+        blend = filters.blend("before", "own", transition, segment.shared, plan.rate)
+        chains.append(f"{blend}[blended]")
+        stream = "[blended]"
+    if context.captions is not None:
+        start = Fraction(segment.start) / plan.rate
+        burned = filters.captioned(context.captions, context.fonts, start)
+        chains.append(f"{stream}{burned},format=yuv420p[out]")
     else:
-        parts.append(f"{stream}format=yuv420p[out]")
-    return ";".join(parts)
+        chains.append(f"{stream}format=yuv420p[out]")
+    return ";".join(chains)
 
 
-def _encoder(bench: EncodeContext) -> list[str]:
-    plan, keys = bench.plan, str(round(_KEY_SECONDS * bench.plan.rate))
-    if bench.output.format is Format.WEBM:
-        return [*_VP9, "-g", keys]
+def _encoder(context: EncodeContext) -> list[str]:
+    plan, keyframe_interval = context.plan, str(round(_KEYFRAME_SECONDS * context.plan.rate))
+    if context.output.format is Format.WEBM:
+        return [*_VP9, "-g", keyframe_interval]
     avc: Avc | None = plan.model.avc if plan.model else None
     profile = _PROFILES[avc.profile] if avc else "high"
-    # Its own number lets its parameter sets stand beside those of clips that are copied.
-    number = avc.free_number if avc else 0
-    thin = ":rc-lookahead=10:sync-lookahead=0" if _is_large(plan) else ""
-    return [*_H264, "-profile:v", profile, "-x264-params", f"sps-id={number}{thin}", "-g", keys]
+    # An unused id allows its parameter sets beside those of the stream-copied clips.
+    parameter_set_id = avc.free_number if avc else 0
+    lookahead = ":rc-lookahead=10:sync-lookahead=0" if _is_large(plan) else ""
+    x264 = f"sps-id={parameter_set_id}{lookahead}"
+    return [*_H264, "-profile:v", profile, "-x264-params", x264, "-g", keyframe_interval]
 
 
 def _is_large(plan: MergePlan) -> bool:
-    return plan.size[0] * plan.size[1] > _THIN_PIXELS
+    return plan.size[0] * plan.size[1] > _REDUCED_LOOKAHEAD_PIXELS
 
 
 def _filter_threads(plan: MergePlan) -> int:
     return 1 if _is_large(plan) else ffmpeg_process.cores()
 
 
-def _memory(bench: EncodeContext, place: int) -> int:
-    """Return how many MiB a shot takes, by its size and that of its clips.
+def _memory(context: EncodeContext, index: int) -> int:
+    """Estimate the memory of an encode in MiB, from the frame sizes of output and inputs.
 
-    Measured (docs/decisions/0014), with a tenth added. The budget lets as many shots run as fit.
+    Measured (docs/decisions/0014), plus a tenth. The memory budget limits concurrent encodes.
     """
-    plan, shot = bench.plan, bench.plan.shots[place]
-    millions = plan.size[0] * plan.size[1] / 1_000_000
-    facts = [plan.shots[place - 1].facts, shot.facts] if shot.shared else [shot.facts]
-    needed = 300 + (110 if bench.output.format is Format.WEBM else 90) * millions
-    if shot.shared:
-        needed += 180 + 55 * millions
-    for one in facts:
-        look = bench.looks[one.scene]
-        each = 110 if filters.is_converted(look) else 25
-        needed += each * look.width * look.height / 1_000_000
-    return round(needed)
+    plan, segment = context.plan, context.plan.shots[index]
+    megapixels = plan.size[0] * plan.size[1] / 1_000_000
+    clips = [plan.shots[index - 1].facts, segment.facts] if segment.shared else [segment.facts]
+    mebibytes = 300 + (110 if context.output.format is Format.WEBM else 90) * megapixels
+    if segment.shared:
+        mebibytes += 180 + 55 * megapixels
+    for clip in clips:
+        frame_format = context.frame_formats[clip.scene]
+        per_megapixel = 110 if filters.needs_colour_conversion(frame_format) else 25
+        mebibytes += per_megapixel * frame_format.width * frame_format.height / 1_000_000
+    return round(mebibytes)

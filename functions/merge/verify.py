@@ -1,11 +1,12 @@
-"""Holding a finished file against its plan. What ffmpeg, or this program, reports is no proof.
+"""Verify a finished file against its plan, independently of the code that wrote it.
 
-Of a file whose pictures were copied, the index is read anew, by the same reader that distrusts
-foreign files: number, rate and order of the pictures, the length of the sound, the index in front.
-Through it the first and the last picture of every scene are compared, byte by byte, with the clip
-that they came from. Nothing between is decoded again: each clip was decoded whole when it was
-collected, or just now, and its bytes are the same. Only where clips of different encoders stand in
-one track, the first picture of each scene is decoded, since that depends on the new index.
+The index of an MP4 is parsed again with the parser for untrusted files: number, rate and order of
+the frames, duration of the audio, and the position of the index (fast start). Through the new
+index, the first and last frame of every scene are compared byte by byte with their segment.
+
+The frames are not decoded again: every clip was decoded as a whole, when it was collected or in
+this merge, and its bytes are unchanged. Only if segments from different encoders share a track are
+all keyframes decoded, because their decoding depends on the new sample entry.
 """
 
 from collections.abc import Sequence
@@ -19,88 +20,101 @@ from common.media.mp4.concat import Concatenation
 from common.media.mp4.movie import AAC_SAMPLES, Movie
 from merge.timeline import MergePlan
 
-SOUND_SECONDS = 0.025  # what sound may be longer or shorter than the pictures
-_WEBM_SECONDS = 0.002  # WebM counts in milliseconds
-_KEYS_SECONDS = 120
+AUDIO_TOLERANCE_SECONDS = 0.025  # difference between the durations of audio and video
+_WEBM_TOLERANCE_SECONDS = 0.002  # WebM timestamps are in milliseconds
+_DECODE_SECONDS = 120
 
 
-def mp4(path: Path, plan: MergePlan, pieces: Sequence[Movie], made: Concatenation) -> None:
-    """Check a finished MP4; raises MediaError that says what is wrong with it."""
+def mp4(path: Path, plan: MergePlan, segments: Sequence[Movie], planned: Concatenation) -> None:
+    """Verify a finished MP4; raises MediaError with the first difference from the plan."""
     try:
-        found = movie.read(path)
-    except NotConcatenable as unreadable:
-        raise _wrong(f"it {unreadable}", "merge.index") from unreadable
+        movie_file = movie.read(path)
+    except NotConcatenable as error:
+        raise _verification_error(f"it {error}", "merge.index") from error
     if not ffmpeg.starts_at_once(path):
-        raise _wrong("its index is not in front", "merge.index")
-    pictures = found.pictures
-    if len(pictures.samples) != plan.frames:
-        raise _wrong(
-            f"it has {len(pictures.samples)} pictures instead of {plan.frames}", "merge.incomplete"
+        raise _verification_error("its index is not at the beginning", "merge.index")
+    video = movie_file.pictures
+    if len(video.samples) != plan.frames:
+        raise _verification_error(
+            f"it has {len(video.samples)} frames instead of {plan.frames}", "merge.incomplete"
         )
-    if pictures.rate != plan.rate or list(pictures.shown) != list(made.pictures.shown):
-        raise _wrong("its pictures are not shown in the planned order", "merge.time_stamps")
-    _compare_bytes(found, pieces)
-    if (found.sound is None) != (made.sound is None):
-        raise _wrong("its sound is missing", "merge.incomplete")
-    if found.sound is not None:
-        heard = len(found.sound.samples) * AAC_SAMPLES / found.sound.rate + float(found.sound.first)
-        if (
-            not -SOUND_SECONDS
-            < heard - float(plan.seconds)
-            < SOUND_SECONDS + AAC_SAMPLES / found.sound.rate
-        ):
-            raise _wrong(
-                f"it has {heard:.3f} s of sound for {float(plan.seconds):.3f} s of pictures",
+    order, planned_order = video.presentation_order, planned.video.presentation_order
+    if video.rate != plan.rate or list(order) != list(planned_order):
+        raise _verification_error(
+            "its frames are not presented in the planned order", "merge.time_stamps"
+        )
+    _compare_samples(movie_file, segments)
+    audio = movie_file.audio
+    if (audio is None) != (planned.audio is None):
+        raise _verification_error("its audio is missing", "merge.incomplete")
+    if audio is not None:
+        packet_seconds = AAC_SAMPLES / audio.sample_rate
+        audio_seconds = len(audio.samples) * packet_seconds + float(audio.first_time)
+        difference = audio_seconds - float(plan.seconds)
+        # The last packet may extend beyond the last frame.
+        most = AUDIO_TOLERANCE_SECONDS + packet_seconds
+        if not -AUDIO_TOLERANCE_SECONDS < difference < most:
+            raise _verification_error(
+                f"it has {audio_seconds:.3f} s of audio for {float(plan.seconds):.3f} s of video",
                 "merge.time_stamps",
             )
-    if len({piece.pictures.entry for piece in pieces}) > 1:
-        _decode_beginnings(path, pieces, made)
+    if len({segment.pictures.entry for segment in segments}) > 1:
+        _decode_keyframes(path, planned)
 
 
 def webm(path: Path, plan: MergePlan, *, has_sound: bool) -> None:
-    """Check a finished WebM; raises MediaError that says what is wrong with it."""
-    found = ffmpeg.inspect(path)
-    if found.frames != plan.frames:
-        raise _wrong(f"it has {found.frames} pictures instead of {plan.frames}", "merge.incomplete")
-    if abs(found.seconds - float(plan.seconds)) > _WEBM_SECONDS or not found.rising:
-        raise _wrong(
-            f"it lasts {found.seconds:.3f} s instead of {float(plan.seconds):.3f} s",
+    """Verify a finished WebM; raises MediaError with the first difference from the plan."""
+    info = ffmpeg.inspect(path)
+    if info.frames != plan.frames:
+        raise _verification_error(
+            f"it has {info.frames} frames instead of {plan.frames}", "merge.incomplete"
+        )
+    difference = abs(info.seconds - float(plan.seconds))
+    if difference > _WEBM_TOLERANCE_SECONDS or not info.rising:
+        raise _verification_error(
+            f"it lasts {info.seconds:.3f} s instead of {float(plan.seconds):.3f} s",
             "merge.time_stamps",
         )
-    if found.has_sound != has_sound:
-        raise _wrong("its sound is missing", "merge.incomplete")
+    if info.has_sound != has_sound:
+        raise _verification_error("its audio is missing", "merge.incomplete")
 
 
-def _compare_bytes(found: Movie, pieces: Sequence[Movie]) -> None:
-    samples, place = found.pictures.samples, 0
-    with found.path.open("rb") as file:
-        for number, piece in enumerate(pieces, 1):
-            own = piece.pictures.samples
-            with piece.path.open("rb") as clip:
-                for index in (0, len(own) - 1):
-                    file.seek(samples.offsets[place + index])
-                    clip.seek(own.offsets[index])
-                    if file.read(samples.sizes[place + index]) != clip.read(own.sizes[index]):
-                        raise _wrong(f"its part {number} is not the clip", "merge.incomplete")
-            place += len(own)
+def _compare_samples(movie_file: Movie, segments: Sequence[Movie]) -> None:
+    """Compare the first and last frame of each segment with its bytes in the merged file."""
+    samples, first = movie_file.pictures.samples, 0
+    with movie_file.path.open("rb") as file:
+        for number, segment in enumerate(segments, 1):
+            original = segment.pictures.samples
+            with segment.path.open("rb") as clip:
+                for position in (0, len(original) - 1):
+                    file.seek(samples.offsets[first + position])
+                    clip.seek(original.offsets[position])
+                    merged = file.read(samples.sizes[first + position])
+                    if merged != clip.read(original.sizes[position]):
+                        raise _verification_error(
+                            f"its segment {number} differs from the clip", "merge.incomplete"
+                        )
+            first += len(original)
 
 
-def _decode_beginnings(path: Path, pieces: Sequence[Movie], made: Concatenation) -> None:
-    """Decode the key pictures alone: there must be as many as the clips have."""
+def _decode_keyframes(path: Path, planned: Concatenation) -> None:
+    """Decode only the keyframes; raises MediaError unless all of them can be decoded."""
     listing = ffmpeg.run(
         [
             *("-xerror", "-skip_frame", "nokey", *ffmpeg.source(path), "-map", "0:V:0"),
             *("-fps_mode", "passthrough", "-f", "framecrc", "-"),
         ],
-        timeout=_KEYS_SECONDS,
+        timeout=_DECODE_SECONDS,
     )
     decoded = sum(1 for line in listing.splitlines() if line[:1].isdigit())
-    if decoded != len(made.pictures.keys):
-        raise _wrong(
-            f"{decoded} of its {len(made.pictures.keys)} key pictures can be decoded",
+    if decoded != len(planned.video.sync_samples):
+        raise _verification_error(
+            f"{decoded} of its {len(planned.video.sync_samples)} keyframes can be decoded",
             "merge.incomplete",
         )
 
 
-def _wrong(what: str, code: str) -> MediaError:
-    return MediaError(f"The joined video is not right: {what}. Nothing was published.", code=code)
+def _verification_error(problem: str, code: str) -> MediaError:
+    return MediaError(
+        f"Verification of the merged video failed: {problem}. Nothing was published.", code=code
+    )

@@ -1,49 +1,49 @@
-"""How a video differs from its clips, or from the request, in words for its owner."""
+"""Warnings for the owner about how a video differs from its clips or from the request."""
 
 from collections.abc import Iterator, Mapping
 
 from common.domain.output import MOST_FPS, Output, Transition
-from common.media.ffmpeg import Look
+from common.media.ffmpeg import FrameFormat
 from merge import filters
 from merge.models import Parts, SceneTreatment
 from merge.timeline import MergePlan
 
 
-def of_cut(
-    plan: MergePlan, parts: Parts, output: Output, looks: Mapping[int, Look]
+def of_merge(
+    plan: MergePlan, scenes: Parts, output: Output, frame_formats: Mapping[int, FrameFormat]
 ) -> Iterator[str]:
-    """Yield a warning for each substitution; `looks` are of the clips that were encoded."""
-    for part in parts:
-        if part.how is SceneTreatment.SKIPPED:
+    """Yield a warning for each substitution. `frame_formats` are those of the encoded clips."""
+    for scene in scenes:
+        if scene.how is SceneTreatment.SKIPPED:
             yield (
-                f"Scene {part.scene} is left out with its sound and captions, because its clip is "
-                f"broken: {part.reason}"
+                f"Scene {scene.scene} is left out with its sound and captions, because its clip is "
+                f"broken: {scene.reason}"
             )
-        elif part.how is SceneTreatment.STILL:
+        elif scene.how is SceneTreatment.STILL:
             yield (
-                f"Scene {part.scene} shows its picture, which does not move, because its clip is "
-                f"broken: {part.reason}"
+                f"Scene {scene.scene} shows its image as a still, because its clip is broken: "
+                f"{scene.reason}"
             )
-    for one in plan.shots:
-        scene = one.facts.scene
-        if output.fps is None and one.facts.rate > MOST_FPS:
+    for segment in plan.shots:
+        number, rate = segment.facts.scene, segment.facts.rate
+        if output.fps is None and rate > MOST_FPS:
             yield (
-                f"Scene {scene}: the clip has {float(one.facts.rate):g} frames a second; at most "
-                f"{MOST_FPS} are made."
+                f"Scene {number}: the clip has {float(rate):g} frames per second; "
+                f"the maximum of the video is {MOST_FPS}."
             )
-        if scene in looks and filters.is_high_dynamic(looks[scene]):
-            yield f"Scene {scene}: the clip is HDR; it was converted to SDR (BT.709)."
+        if number in frame_formats and filters.is_hdr(frame_formats[number]):
+            yield f"Scene {number}: the clip is HDR; it was converted to SDR (BT.709)."
     yield from _of_transitions(plan, output)
 
 
 def _of_transitions(plan: MergePlan, output: Output) -> Iterator[str]:
-    """Yield the transitions for which a scene is too short."""
+    """Yield a warning for each transition that was shortened because of a short scene."""
     if output.transition is Transition.CUT:
         return
-    for one in plan.shots[1:]:
-        seconds = float(one.shared / plan.rate)
+    for segment in plan.shots[1:]:
+        number, seconds = segment.facts.scene, float(segment.shared / plan.rate)
         if seconds < output.transition_seconds - 1 / float(plan.rate):
             yield (
-                f"Scene {one.facts.scene}: the transition into it takes {seconds:.2f} s instead of "
-                f"{output.transition_seconds:g} s, which is half of the shorter scene."
+                f"Scene {number}: the transition into it takes {seconds:.2f} s "
+                f"instead of {output.transition_seconds:g} s, which is half of the shorter scene."
             )

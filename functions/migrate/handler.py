@@ -1,8 +1,9 @@
-"""The custom resource `DatabaseMigrations`: brings schema and roles up to date on deployment.
+"""Lambda function `migrate`: the custom resource `DatabaseMigrations`.
 
-CloudFormation invokes it on create and on every change of the migrations or privileges, and waits
-for the answer that is PUT to a URL of its own. A failed migration fails the deployment with its
-message. An operator invokes it with an empty event after changing the password in a role's secret.
+It updates the schema and the roles. CloudFormation invokes it on create and on every change of the
+migrations or privileges, and waits for a response that is PUT to a presigned URL. A failed
+migration fails the deployment with its message. An operator invokes it with an empty event after
+changing the password in a role's secret.
 """
 
 from typing import Any
@@ -19,7 +20,7 @@ _PHYSICAL_ID = "database-migrations"
 
 @logger.inject_lambda_context(clear_state=True)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
-    """Migrate on Create and Update; deleting the stack leaves the data to the stage's policy."""
+    """Migrate on Create and Update, but not on Delete: the stage's removal policy decides then."""
     if "RequestType" not in event:
         return _migrate()
     status, reason, data = "SUCCESS", "The schema is up to date.", {}
@@ -29,7 +30,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
         except Exception as error:
             logger.exception("migration failed")
             status, reason = "FAILED", _reason(error)
-    _answer(event, status, reason, data)
+    _respond(event, status, reason, data)
     return data
 
 
@@ -41,7 +42,7 @@ def _migrate() -> dict[str, str]:
 
 
 def _reason(error: Exception) -> str:
-    """Return the error for CloudFormation, with a hint when the function cannot reach AWS."""
+    """Return the error for CloudFormation, with a hint if the function cannot reach AWS."""
     reason = f"{type(error).__name__}: {error}"[:1000]
     if isinstance(error.__cause__, urllib3.exceptions.HTTPError):
         reason += (
@@ -51,8 +52,8 @@ def _reason(error: Exception) -> str:
     return reason
 
 
-def _answer(event: dict[str, Any], status: str, reason: str, data: dict[str, str]) -> None:
-    """Answer CloudFormation; its URL is presigned for exactly an empty content type."""
+def _respond(event: dict[str, Any], status: str, reason: str, data: dict[str, str]) -> None:
+    """Send the response to CloudFormation, whose presigned URL requires an empty content type."""
     urllib3.PoolManager(
         retries=urllib3.Retry(total=5, allowed_methods=None, backoff_factor=1)
     ).request(

@@ -1,9 +1,9 @@
-"""What each function's database role may do, by table or view; `migrate` grants exactly this.
+"""Privileges of each function's database role, by table or view; `migrate` grants exactly these.
 
-A function needs what its statements touch: SELECT also where a row is looked for or returned,
-UPDATE also for `FOR UPDATE`. The owner of the tables, which migrates, needs no entry. Add a
-privilege together with the statement. Take one away one deployment after the statement, because
-the functions of the release before run on until they are replaced.
+A function needs the privileges of its statements: also SELECT if a statement filters by or returns
+columns, and UPDATE for `FOR UPDATE`. The owner of the tables, as which `migrate` connects, needs no
+entry. Add a privilege together with its statement. Remove one a deployment later than its
+statement, because the functions of the previous release run until they are replaced.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Gives each function's database role its password and exactly the privileges of the table."""
+"""The database roles of the functions: their passwords and exactly the privileges of PRIVILEGES."""
 
 import json
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from common.database import Database, roles
 from common.settings import MigrateSettings
 from migrate.privileges import PRIVILEGES
 
-# One deployment at a time: PostgreSQL refuses two that change one role side by side.
+# One deployment at a time, because PostgreSQL rejects concurrent changes of a role.
 _LOCK = "SELECT pg_advisory_xact_lock(7239402)"
 
 
 def apply(settings: MigrateSettings) -> None:
-    """Make the roles as the secrets and PRIVILEGES say, in one transaction; safe to repeat.
+    """Update all roles from the secrets and PRIVILEGES, in one transaction; idempotent.
 
-    After a secret has been changed this sets the new password. Open connections stay open.
+    A changed secret sets the role's new password. Open connections stay open.
     """
     arns: Mapping[str, str] = json.loads(settings.database_role_arns)
     logins = {name: secrets.read(arn, fresh=True) for name, arn in arns.items()}
@@ -26,16 +26,16 @@ def apply(settings: MigrateSettings) -> None:
             for function, login in logins.items():
                 role = login["username"]
                 roles.ensure(cursor, role, login["password"])
-                wanted = privileges(function)
+                required = privileges(function)
                 granted = roles.privileges(cursor, role)
-                roles.grant(cursor, role, wanted - granted)
-                roles.revoke(cursor, role, granted - wanted)
+                roles.grant(cursor, role, required - granted)
+                roles.revoke(cursor, role, granted - required)
     finally:
         database.close()
 
 
 def privileges(function: str) -> set[roles.Privilege]:
-    """Return the function's privileges, one by one."""
+    """Return the function's privileges as pairs of table and privilege."""
     return {
         (table, privilege.upper())
         for table, names in PRIVILEGES[function].items()

@@ -1,7 +1,7 @@
-"""What the offline painter leaves in its PNG for the camera: which pixel is how far away.
+"""Depth maps in PNG files, written by the offline image provider for the video provider.
 
-The private chunk `vgLy` holds a JSON document and, compressed, one byte per pixel: the number of
-the distance band, 0 the farthest. Other programs skip the chunk; editors may keep it.
+The private chunk `vgLy` contains a JSON document and one zlib-compressed byte per pixel: the number
+of its depth band, 0 for the farthest. Other programs ignore the chunk; editors may keep it.
 """
 
 import json
@@ -16,19 +16,19 @@ from PIL.PngImagePlugin import PngInfo
 
 CHUNK = b"vgLy"
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_MOST_PIXELS = 4_000_000
+_MAX_PIXELS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """`labels` (mode L) numbers the band of each pixel; `facts` is JSON: see `_painter.facts`."""
+    """A depth map: `labels` (mode L) has the band of each pixel, `facts` the JSON document."""
 
     labels: Image.Image
     facts: Mapping[str, Any]
 
 
 def add(info: PngInfo, depth: Depth) -> None:
-    """Put the depth into the chunks of a PNG to be saved."""
+    """Add the depth map to the chunks of a PNG that is about to be saved."""
     head = json.dumps(
         {**depth.facts, "size": list(depth.labels.size)}, separators=(",", ":"), sort_keys=True
     ).encode()
@@ -37,7 +37,7 @@ def add(info: PngInfo, depth: Depth) -> None:
 
 
 def read(data: bytes) -> Depth | None:
-    """Return the depth that a PNG carries, or None when it has none or a damaged one."""
+    """Return the depth map of a PNG, or None if it is missing or damaged."""
     chunk = _chunk(data)
     if chunk is None or len(chunk) < 4:
         return None
@@ -45,7 +45,7 @@ def read(data: bytes) -> Depth | None:
     try:
         facts = json.loads(chunk[4 : 4 + length])
         width, height = (int(v) for v in facts["size"])
-        if not 0 < width * height <= _MOST_PIXELS:
+        if not 0 < width * height <= _MAX_PIXELS:
             return None
         unpacked = zlib.decompressobj().decompress(chunk[4 + length :], width * height + 1)
         labels = Image.frombytes("L", (width, height), unpacked)
@@ -57,15 +57,17 @@ def read(data: bytes) -> Depth | None:
 def _chunk(data: bytes) -> bytes | None:
     if not data.startswith(_SIGNATURE):
         return None
-    at = len(_SIGNATURE)
-    while at + 12 <= len(data):
-        (length,) = struct.unpack(">I", data[at : at + 4])
-        name = data[at + 4 : at + 8]
-        body = data[at + 8 : at + 8 + length]
+    offset = len(_SIGNATURE)
+    while offset + 12 <= len(data):
+        (length,) = struct.unpack(">I", data[offset : offset + 4])
+        name = data[offset + 4 : offset + 8]
+        body = data[offset + 8 : offset + 8 + length]
         if name == CHUNK:
-            (expected,) = struct.unpack(">I", data[at + 8 + length : at + 12 + length] or b"\0" * 4)
+            (expected,) = struct.unpack(
+                ">I", data[offset + 8 + length : offset + 12 + length] or b"\0" * 4
+            )
             return body if zlib.crc32(name + body) == expected else None
         if name == b"IEND":
             return None
-        at += 12 + length
+        offset += 12 + length
     return None

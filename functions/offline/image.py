@@ -1,4 +1,4 @@
-"""The offline painter as an image provider: drawn on this machine by rule, no AI, free."""
+"""Offline image provider: draws images by rule on this machine, free and without AI."""
 
 import io
 
@@ -13,22 +13,22 @@ SOFTWARE = "AI Video Generator offline painter (drawn by rule, no AI)"
 
 
 def create(_context: ProviderContext) -> "OfflinePainter":
-    """Return the provider; it needs nothing."""
+    """Return the provider, which needs no configuration."""
     return OfflinePainter()
 
 
 class OfflinePainter:
-    """Draws; the same request gives the same bytes."""
+    """A deterministic image provider: equal requests give equal bytes."""
 
     def generate_image(self, request: ImageRequest) -> ImageResult:
-        """Return a PNG of exactly the wished size that carries the depth of its layers.
+        """Return a PNG of exactly the requested size, with a depth map in a private chunk.
 
-        Raises MediaError when the reference or the anchor is not a picture.
+        Raises MediaError if a reference image cannot be decoded.
         """
-        picture, depth = paint(request)
+        image, depth = paint(request)
         info = PngInfo()
         info.add_text("Software", SOFTWARE)
         depth_map.add(info, depth)
         target = io.BytesIO()
-        picture.save(target, "PNG", pnginfo=info, compress_level=6)
+        image.save(target, "PNG", pnginfo=info, compress_level=6)
         return ImageResult(EncodedImage(target.getvalue(), "image/png"), FREE)

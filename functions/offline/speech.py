@@ -1,34 +1,34 @@
-"""The offline voice as a speech provider: eSpeak NG on this machine, by rule, no AI, free."""
+"""Offline speech provider: eSpeak NG on this machine, free and without AI."""
 
 from common.domain.narration import room
 from common.domain.video import FREE
 from common.providers import ProviderContext, SpeechRequest, SpeechResult
 from offline.tts import language, program
 
-# Words a minute: unhurried, and the fastest that is still understood.
-_UNHURRIED, _FASTEST = 160, 320
+# Words per minute: the normal rate, and the highest that is still intelligible.
+_NORMAL_WPM, _MAX_WPM = 160, 320
 
 
 def create(_context: ProviderContext) -> "OfflineVoice":
-    """Return the provider; it needs nothing."""
+    """Return the provider, which needs no configuration."""
     return OfflineVoice()
 
 
 class OfflineVoice:
-    """Speaks; the same request gives the same samples."""
+    """A deterministic speech provider: equal requests give equal samples."""
 
     def synthesize(self, request: SpeechRequest) -> SpeechResult:
-        """Return the text as spoken, faster if it would not fit into its scene.
+        """Synthesize the text, at a higher rate if it would exceed its scene.
 
-        Raises MediaError when the synthesizer fails.
+        Raises MediaError if the synthesizer fails.
         """
         voice = language.voice(request.text, request.language, request.voice)
-        sound = program.speak(request.text, voice, _UNHURRIED)
-        hurry = sound.seconds / room(request.seconds)
-        pace = _UNHURRIED
-        if hurry > 1:
-            # A little more than the ratio asks for: pauses do not shorten with the words.
-            pace = min(round(_UNHURRIED * hurry * 1.08), _FASTEST)
-            sound = program.speak(request.text, voice, pace)
+        sound = program.speak(request.text, voice, _NORMAL_WPM)
+        ratio = sound.seconds / room(request.seconds)
+        rate = _NORMAL_WPM
+        if ratio > 1:
+            # 8 % above the ratio, because pauses do not shorten with the words.
+            rate = min(round(_NORMAL_WPM * ratio * 1.08), _MAX_WPM)
+            sound = program.speak(request.text, voice, rate)
         warnings = language.warnings(request.text, request.language)
-        return SpeechResult(sound, FREE, warnings, pace / _UNHURRIED)
+        return SpeechResult(sound, FREE, warnings, rate / _NORMAL_WPM)

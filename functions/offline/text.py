@@ -1,4 +1,4 @@
-"""The offline storyteller as a text provider: composed on this machine by rule, no AI, free."""
+"""Offline text provider: composes stories by rule on this machine, free and without AI."""
 
 from common.domain.video import FREE
 from common.providers import ProviderContext, StoryRequest, StoryResult
@@ -6,13 +6,13 @@ from offline.storyteller.arc import tell
 
 
 def create(_context: ProviderContext) -> "OfflineStoryteller":
-    """Return the provider; it needs nothing."""
+    """Return the provider, which needs no configuration."""
     return OfflineStoryteller()
 
 
 class OfflineStoryteller:
-    """Composes; the same request gives the same story."""
+    """A deterministic text provider: equal requests give equal stories."""
 
     def write_story(self, request: StoryRequest) -> StoryResult:
-        """Return a story with exactly the wished number of scenes."""
+        """Return a story with exactly the requested number of scenes."""
         return StoryResult(tell(request), FREE)

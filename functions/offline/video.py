@@ -1,7 +1,7 @@
-"""The offline camera as a video provider: pan, zoom and parallax over the still, no AI, free.
+"""Offline video provider: pan, zoom and parallax over an image, free and without AI.
 
-There is no queue behind it: `submit` notes what is to be done in the job itself, and `fetch` does
-it. So a job needs no state but its own facts, and survives any restart.
+There is no queue: `submit` stores the parameters in the job, and `fetch` renders the clip. A job is
+stateless apart from its facts, so it survives restarts.
 """
 
 from collections.abc import Mapping
@@ -25,24 +25,24 @@ from offline import depth_map
 from offline.animator import film, layers, moves
 
 NAME = "offline"
-_MOST_PIXELS = 4_000_000
+_MAX_PIXELS = 4_000_000
 
 
 def create(context: ProviderContext) -> "OfflineCamera":
-    """Return the provider; it reads pictures from the context's media store."""
+    """Return the provider, which reads images from the context's media store."""
     return OfflineCamera(context)
 
 
 class OfflineCamera:
-    """Renders clips; the same job gives the same pictures."""
+    """A deterministic video provider: equal jobs give equal frames."""
 
     def __init__(self, context: ProviderContext) -> None:
         self._context = context
 
     def submit(self, request: ClipRequest) -> JobRef:
-        """Return the job; nothing is rendered yet. Raises MediaError for a broken picture."""
-        _opened(request.image.data)
-        wishes = request.mood.drawing.get("moves", ())
+        """Return the job without rendering it; raises MediaError if the image cannot be decoded."""
+        _decode(request.image.data)
+        mood_moves = request.mood.drawing.get("moves", ())
         return JobRef(
             provider=NAME,
             model=request.model,
@@ -54,59 +54,59 @@ class OfflineCamera:
                 "scene": request.scene,
                 "ratio": request.ratio,
                 "speed": float(request.mood.drawing.get("speed", 1.0)),
-                "move": moves.choose(request.prompt, wishes, request.seed, request.scene),
+                "move": moves.choose(request.prompt, mood_moves, request.seed, request.scene),
             },
             estimated=FREE,
             wait_seconds=1,
         )
 
     def poll(self, job: JobRef) -> JobState:
-        """Answer that the clip can be fetched: rendering is part of fetching."""
+        """Report success at once, because `fetch` does the rendering."""
         return JobState(
             JobStatus.SUCCEEDED, wait_seconds=0, progress=1.0, cost=FREE, outputs=(job.id,)
         )
 
     def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
-        """Render the clip: H.264 with exactly 24 pictures a second, at the picture's own size.
+        """Render the clip to `target`: H.264 at exactly 24 frames/s, in the image's size.
 
-        Raises NotFound when the picture is gone, MediaError when it is broken or the encoder
-        fails. `target` appears whole or not at all.
+        `target` is created atomically. Raises NotFound if the image does not exist, and MediaError
+        if it cannot be decoded or the encoder fails.
         """
         facts = job.facts
         data = self._context.store.get(str(facts["image_key"]))
-        picture = _opened(data)
+        image = _decode(data)
         depth = depth_map.read(data)
-        known: Mapping[str, Any] = depth.facts if depth is not None else {}
-        labels = depth.labels if depth is not None and depth.labels.size == picture.size else None
+        details: Mapping[str, Any] = depth.facts if depth is not None else {}
+        labels = depth.labels if depth is not None and depth.labels.size == image.size else None
         speed = float(facts["speed"])
-        way = moves.plan(
+        path = moves.plan(
             str(facts["move"]),
-            picture.size,
+            image.size,
             int(facts["seconds"]) * film.RATE,
             speed=speed,
-            focus=_focus(known),
+            focus=_focus(details),
             layered=labels is not None,
         )
-        parts = layers.cut(picture, labels, _parallax(known))
+        stack = layers.cut(image, labels, _parallax(details))
         seed = int(facts["seed"]) + int(facts["scene"])
-        film.encode(film.frames(parts, way, known, seed, speed), picture.size, target)
+        film.encode(film.frames(stack, path, details, seed, speed), image.size, target)
 
     def cancel(self, job: JobRef, state: JobState) -> JobState:
-        """Answer that the job is canceled: between submit and fetch nothing runs or costs."""
+        """Report the job as canceled; nothing runs or is charged between submit and fetch."""
         return JobState(JobStatus.CANCELED, wait_seconds=0, cost=FREE)
 
     def reconcile(self, request: ClipRequest, age_seconds: int) -> Reconciliation:
-        """Answer that nothing is known; submitting again costs nothing."""
+        """Report an unknown outcome; submitting again is free."""
         return Reconciliation()
 
 
-def _opened(data: bytes) -> Image.Image:
-    """Return the picture as RGB with even sides."""
-    whole = images.decode(data)
-    width, height = whole.size
-    if width * height > _MOST_PIXELS or min(width, height) < 16:
-        raise MediaError(f"A picture of {width}x{height} pixels cannot be animated.")
-    return whole.crop((0, 0, width // 2 * 2, height // 2 * 2))
+def _decode(data: bytes) -> Image.Image:
+    """Return the image as RGB, cropped to even sides."""
+    image = images.decode(data)
+    width, height = image.size
+    if width * height > _MAX_PIXELS or min(width, height) < 16:
+        raise MediaError(f"An image of {width}x{height} pixels cannot be animated.")
+    return image.crop((0, 0, width // 2 * 2, height // 2 * 2))
 
 
 def _focus(facts: Mapping[str, Any]) -> tuple[float, float]:

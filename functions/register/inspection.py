@@ -1,7 +1,7 @@
-"""What an upload really is: by its bytes, never by what was said of it.
+"""The inspection of uploads, by their bytes and never by the client's declaration.
 
-A picture is decoded under limits, turned upright and written anew, so that nothing but its pixels
-is kept. Of a video or a sound the streams are read with a demuxer that is told, not guessed.
+An image is decoded with limits, rotated upright and encoded again, so that only its pixels are
+kept. Video and audio streams are probed with an explicitly selected demuxer, never a guessed one.
 """
 
 import hashlib
@@ -14,7 +14,8 @@ from common.media import demuxers, ffmpeg, mime
 from common.storage import MediaFolder
 
 _CHUNK_BYTES = 1024 * 1024
-_MEANT: dict[tuple[str, str | None], str] = {
+# Media type by the upload's kind and the detected type, for containers of both audio and video.
+_TYPE_BY_KIND: dict[tuple[str, str | None], str] = {
     ("audio", "video/mp4"): "audio/mp4",
     ("audio", "video/quicktime"): "audio/mp4",
     ("audio", "video/webm"): "audio/webm",
@@ -23,42 +24,46 @@ _MEANT: dict[tuple[str, str | None], str] = {
 
 
 def measure(upload: Upload, path: Path) -> InspectedUpload:
-    """Return what the file at `path` is, and leave there what is to be stored.
+    """Inspect the file at `path`; an image is replaced by its sanitized version.
 
-    Raises MediaError or InvalidInput for what is not a whole file of the announced kind.
+    Raises MediaError or InvalidInput unless it is a complete file of the upload's kind.
     """
     with path.open("rb") as file:
         file.seek(demuxers.leading_zeros(path))
         media_type = mime.media_type(file.read(mime.HEAD_BYTES))
-    # What a container is for does not stand in its first bytes; its streams are read below.
-    media_type = _MEANT.get((upload.kind, media_type), media_type)
-    is_picture = media_type is not None and media_type.startswith("image/")
-    if media_type is None or (kind_of(media_type) is None and not is_picture):
-        known = f"is {media_type}, which" if media_type else "has an unknown type, which"
+    # The first bytes do not tell audio from video files of these containers. The streams, which are
+    # probed below, do.
+    media_type = _TYPE_BY_KIND.get((upload.kind, media_type), media_type)
+    is_image = media_type is not None and media_type.startswith("image/")
+    if media_type is None or (kind_of(media_type) is None and not is_image):
+        detected = f"the type {media_type}" if media_type else "an unknown type"
         raise MediaError(
-            f"The file {known} is not taken. Taken are {', '.join(SUFFIXES)}.", code="upload.type"
+            f"The file has {detected}, which is not supported. Supported types: "
+            f"{', '.join(SUFFIXES)}.",
+            code="upload.type",
         )
-    if is_picture != (upload.kind == "image") or kind_of(media_type) not in (None, upload.kind):
+    if is_image != (upload.kind == "image") or kind_of(media_type) not in (None, upload.kind):
         raise MediaError(
-            f"The file was announced as {upload.media_type} and is {media_type}.",
+            f"The file has the type {media_type}, but the upload was created for "
+            f"{upload.media_type}.",
             code="upload.type",
         )
     width = height = seconds = has_sound = None
     if upload.kind == "image":
-        # Imported here: Pillow is only needed for pictures.
+        # Imported here, because only images need Pillow.
         from common.media import images
 
-        picture = images.clean(path.read_bytes())
-        path.write_bytes(picture.data)
-        media_type = picture.media_type
-        width, height = images.size(picture)
+        image = images.clean(path.read_bytes())
+        path.write_bytes(image.data)
+        media_type = image.media_type
+        width, height = images.size(image)
     elif upload.kind == "video":
-        facts = ffmpeg.inspect(path)
+        info = ffmpeg.inspect(path)
         look = ffmpeg.look_at(path)
-        width, height, seconds = look.width, look.height, facts.seconds
-        has_sound = facts.has_sound
+        width, height, seconds = look.width, look.height, info.seconds
+        has_sound = info.has_sound
         if media_type == "video/webm":
-            media_type = demuxers.video_type(path, facts.codecs)
+            media_type = demuxers.video_type(path, info.codecs)
     else:
         seconds, has_sound = ffmpeg.hear(path), True
     folder = MediaFolder(upload.user_id, upload.media_id)
@@ -75,8 +80,8 @@ def measure(upload: Upload, path: Path) -> InspectedUpload:
 
 
 def _sha256(path: Path) -> str:
-    whole = hashlib.sha256()
+    digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK_BYTES):
-            whole.update(chunk)
-    return whole.hexdigest()
+            digest.update(chunk)
+    return digest.hexdigest()

@@ -1,41 +1,45 @@
-"""State SpeakNarration: what is told in a scene becomes sound."""
+"""Lambda function `speech`: the state SpeakNarration, which synthesizes a scene's narration."""
 
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from common import providers
-from common.application.billing import paid_calls
-from common.application.billing.paid_calls import CallResult
+from common.application.billing.paid_calls import CallResult, store_paid_media
+from common.application.generation import (
+    GenerationStep,
+    media_folder,
+    provider_context,
+    services,
+)
 from common.application.pipeline_step import SceneEvent, step
 from common.database import Cursor, attempts, narrations, runs, videos
 from common.database.attempts import Attempt, Step
 from common.database.narrations import Narration
-from common.database.videos import Video
 from common.domain import models
 from common.domain.errors import PermanentError
 from common.domain.models import Model
 from common.domain.narration import NOTICED
 from common.domain.styles import mood
 from common.domain.video import Cost, Stage
-from common.providers import SpeechRequest
-from common.runtime import charge, context, database, folder, ledger, store
-from common.schemas.output import OutputSpec
+from common.providers import SpeechProvider, SpeechRequest
+from common.schemas.output import NarrationSpec, OutputSpec
 
 _VERSION = 1
-# The state gives up after 120 s, the function before it.
-_LEASE_SECONDS = 120
 
 
-@step(Stage.SPEECH, SceneEvent, database, submits=True)
+@step(Stage.SPEECH, SceneEvent, services, submits=True)
 def handler(event: SceneEvent) -> dict[str, Any]:
-    """Speak the scene's narration once; a repeated run gets the one that is there."""
-    with database().transaction() as cursor:
+    """Synthesize the scene's narration; idempotent, existing speech is kept."""
+    with services().database.transaction() as cursor:
         runs.require_open(cursor, event.run_id)
         video = videos.get(cursor, event.video_id)
-        # A scene that was added after the story has none.
+        # A scene that was added after the story has no narration.
         narration = narrations.of_video(cursor, event.video_id).get(event.scene)
         narrations.start(cursor, event.video_id, event.scene)
     if narration is not None and narration.status != "succeeded":
-        _speak(event, video, narration)
+        SpeakNarration(event, video, narration).execute()
     return {
         "status": "succeeded",
         "scene": event.scene,
@@ -44,68 +48,105 @@ def handler(event: SceneEvent) -> dict[str, Any]:
     }
 
 
-def _speak(event: SceneEvent, video: Video, narration: Narration) -> None:
-    provider = video.speech_provider
-    wished = OutputSpec.model_validate(video.output).narration
-    if provider is None or wished is None:
-        raise PermanentError("The video has no voice.", code="speech.no_voice")
-    speaker = providers.speech_provider(provider, context())
-    model = models.find("speech", provider, video.speech_model)
-    key = folder(video).narration(event.scene, _VERSION)
-    request = SpeechRequest(
-        text=narration.text,
-        seconds=video.clip_seconds,
-        mood=mood(video.mood),
-        model=model.model,
-        voice=wished.voice if wished.voice in model.voices else None,
-        language=wished.language,
-    )
+@dataclass(frozen=True)
+class SpeakNarration(GenerationStep[SceneEvent]):
+    """The speech synthesis of a scene's narration."""
 
-    def make(_token: str) -> CallResult:
-        result = speaker.synthesize(request)
+    narration: Narration
+
+    lease_seconds = 120  # the timeout of the state; the function times out earlier
+
+    @property
+    def step(self) -> Step:
+        return Step(self.event.video_id, "speech", self.event.scene, _VERSION)
+
+    @cached_property
+    def model(self) -> Model:
+        return models.find("speech", self._provider_name, self.video.speech_model)
+
+    @property
+    def usd(self) -> Decimal:
+        return self.model.narration_usd(self.video.clip_seconds)
+
+    @property
+    def key(self) -> str:
+        """The key of the audio in the media store."""
+        return media_folder(self.video).narration(self.event.scene, _VERSION)
+
+    @cached_property
+    def provider(self) -> SpeechProvider:
+        return providers.speech_provider(self._provider_name, provider_context())
+
+    @cached_property
+    def request(self) -> SpeechRequest:
+        voice = self._spec.voice
+        return SpeechRequest(
+            text=self.narration.text,
+            seconds=self.video.clip_seconds,
+            mood=mood(self.video.mood),
+            model=self.model.model,
+            voice=voice if voice in self.model.voices else None,
+            language=self._spec.language,
+        )
+
+    @property
+    def _provider_name(self) -> str:
+        if self.video.speech_provider is None:
+            raise _no_voice()
+        return self.video.speech_provider
+
+    @cached_property
+    def _spec(self) -> NarrationSpec:
+        spec = OutputSpec.model_validate(self.video.output).narration
+        if spec is None:
+            raise _no_voice()
+        return spec
+
+    def perform(self, token: str) -> CallResult:
+        result = self.provider.synthesize(self.request)
         data = result.sound.as_wav()
-        paid_calls.store_paid_media(lambda: store().put(key, data, "audio/wav"), result.cost)
+        store = services().store
+        store_paid_media(lambda: store.put(self.key, data, "audio/wav"), result.cost)
         return {
             "cost": result.cost.as_json(),
             "seconds": result.sound.seconds,
             "warnings": [
-                *_another_voice(model, wished.voice),
+                *_voice_warnings(self.model, self._spec.voice),
                 *result.warnings,
-                *_hurried(event.scene, result.pace),
+                *_pace_warnings(self.event.scene, result.pace),
             ],
         }
 
-    def record(cursor: Cursor, attempt: Attempt, facts: CallResult) -> None:
-        cost = Cost.from_json(facts["cost"])
+    def record(self, cursor: Cursor, attempt: Attempt, result: CallResult) -> None:
+        cost = Cost.from_json(result["cost"])
         attempts.mark_succeeded(cursor, attempt, cost)
         narrations.finish(
             cursor,
-            event.video_id,
-            event.scene,
-            key=key,
-            seconds=facts["seconds"],
+            self.event.video_id,
+            self.event.scene,
+            key=self.key,
+            seconds=result["seconds"],
             usd=cost.usd,
-            # Facts of an earlier release have none.
-            warnings=facts.get("warnings", ()),
+            warnings=result.get("warnings", ()),  # missing in receipts of earlier releases
         )
-        runs.add_event(cursor, event.run_id, "speech.succeeded", event.scene)
-
-    usd = model.narration_usd(video.clip_seconds)
-    paid_for = Step(event.video_id, "speech", event.scene, _VERSION)
-    ledger().execute(
-        charge(event.run_id, video, paid_for, model, usd, _LEASE_SECONDS), make, record
-    )
+        runs.add_event(cursor, self.event.run_id, "speech.succeeded", self.event.scene)
 
 
-def _another_voice(model: Model, voice: str | None) -> list[str]:
-    """Say that the model has another voice than requested, as that of a test key may."""
+def _no_voice() -> PermanentError:
+    return PermanentError("The video has no speech model.", code="speech.no_voice")
+
+
+def _voice_warnings(model: Model, voice: str | None) -> list[str]:
+    """Return a warning if the model lacks the requested voice, like the model of test keys."""
     if voice is None or voice in model.voices:
         return []
-    return [f"The narration is not spoken by {voice}, which {model.model} does not have."]
+    return [f"The narration uses another voice, because {model.model} does not have {voice}."]
 
 
-def _hurried(scene: int, pace: float) -> list[str]:
-    """Say that the voice spoke noticeably faster than it usually does."""
+def _pace_warnings(scene: int, pace: float) -> list[str]:
+    """Return a warning if the voice speaks noticeably faster than usual."""
     if pace <= NOTICED:
         return []
-    return [f"Scene {scene}: the voice speaks {pace:.1f} times as fast as usual, to fit into it."]
+    return [
+        f"Scene {scene}: the voice speaks {pace:.1f} times as fast as usual, to fit in the scene."
+    ]

@@ -1,1 +1,1 @@
-"""One construct per part of the system; `infra.stack` wires them."""
+"""The constructs of the stack, one for each part of the system."""

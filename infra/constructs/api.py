@@ -1,4 +1,4 @@
-"""The REST API: explicit routes, one authorizer, one function behind all of them."""
+"""The REST API: explicit routes, one authorizer and one function for all of them."""
 
 import json
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ STAGE_NAME = "live"
 
 @dataclass(frozen=True)
 class Route:
-    """One method of one path."""
+    """A method of a path; public routes need no API key."""
 
     method: str
     path: str
@@ -73,8 +73,9 @@ ROUTES = (
     Route("POST", "/api/admin/api-keys/{id}/rotate"),
 )
 
-# Shares of the stage's rate and burst that a method takes which asks for no key. All rates together
-# leave a fifth to those with a key. Pages load many pictures at once, so links have a large burst.
+# Shares of the stage's rate and burst limits that methods without an API key may use. Their rates
+# add up to four fifths, which leaves a fifth to authorized requests. Signed links have a large
+# burst because pages load many images at once.
 KEYLESS = {
     ("GET", "/openapi.json"): (0.02, 0.1),
     ("GET", "/docs"): (0.02, 0.1),
@@ -89,7 +90,7 @@ KEYLESS = {
     **{("OPTIONS", path): (0.01, 0.1) for path in {route.path for route in ROUTES}},
 }
 
-# No header, no query, no body: none of them can carry a key or a prompt into the log.
+# Without headers, query and body, so that no API key or prompt is logged.
 _ACCESS_LOG = {
     "time": "$context.requestTimeEpoch",
     "request_id": "$context.requestId",
@@ -109,7 +110,7 @@ _ACCESS_LOG = {
 
 
 def _throttling(stage: Stage) -> dict[str, apigateway.MethodDeploymentOptions]:
-    """Return the limits of methods that need no key, by path and method."""
+    """Return the rate limits of methods that need no API key, by path and method."""
     return {
         f"{path}/{method}": apigateway.MethodDeploymentOptions(
             throttling_rate_limit=round(stage.requests_per_second * rate, 2),
@@ -143,10 +144,10 @@ class Api(Construct):
             "RestApi",
             rest_api_name=stage.stack_name,
             description="Prompts in, videos out; see /openapi.json",
-            binary_media_types=["multipart/form-data"],  # files in a form, which are no text
+            binary_media_types=["multipart/form-data"],  # forms with files
             endpoint_types=[apigateway.EndpointType.REGIONAL],
-            # API Gateway writes logs with one role per account and region. It outlives the stack:
-            # taking it away would silence the account's other APIs.
+            # API Gateway writes logs with one role per account and region. The role outlives the
+            # stack, because deleting it would stop the logs of the account's other APIs.
             cloud_watch_role=True,
             cloud_watch_role_removal_policy=RemovalPolicy.RETAIN,
             deploy_options=apigateway.StageOptions(
@@ -159,7 +160,7 @@ class Api(Construct):
                 tracing_enabled=True,
             ),
         )
-        self.rest_api.node.try_remove_child("Endpoint")  # an output under another name
+        self.rest_api.node.try_remove_child("Endpoint")  # replaced by the output ApiUrl
         self._require_modern_tls()
         gateway_responses.add_to(self.rest_api, stage.cors_origins)
         self._add_routes(authorizer, handler)
@@ -172,21 +173,22 @@ class Api(Construct):
         resource.endpoint_access_mode = "BASIC"
 
     def _add_routes(self, authorizer: lambda_.IFunction, handler: lambda_.IFunction) -> None:
-        # Either of two headers may carry the key, so none of them can be the identity source that
-        # a cache needs; and without a cache a revoked key is dead with the next request.
-        keys = apigateway.RequestAuthorizer(
+        # A cache needs an identity source, but the key may be in either of two headers. Without a
+        # cache, revoking a key takes effect with the next request.
+        request_authorizer = apigateway.RequestAuthorizer(
             self,
             "Authorizer",
             handler=authorizer,
             identity_sources=[],
             results_cache_ttl=Duration.seconds(0),
         )
-        resource = keys.node.default_child
+        resource = request_authorizer.node.default_child
         assert isinstance(resource, apigateway.CfnAuthorizer)
-        resource.add_property_deletion_override("IdentitySource")  # the CDK writes an empty text
+        resource.add_property_deletion_override("IdentitySource")  # the CDK renders an empty string
         integration = apigateway.LambdaIntegration(
             handler,
-            # One permission for the whole API: a function's policy holds 20 KB, not one a method.
+            # One permission for the whole API: permissions for each method would exceed the 20 KB
+            # limit of a function's policy.
             scope_permission_to_method=False,
         )
         for route in ROUTES:
@@ -199,41 +201,45 @@ class Api(Construct):
                     if route.public
                     else apigateway.AuthorizationType.CUSTOM
                 ),
-                authorizer=None if route.public else keys,
+                authorizer=None if route.public else request_authorizer,
             )
             if route.public:
-                acknowledge(method, "APIG4", "Open to everybody; it tells nothing of anybody.")
+                acknowledge(
+                    method, "APIG4", "Public by design; the response contains no user data."
+                )
             acknowledge(
-                method, "COG4", "Users are programs with API keys, checked by the authorizer."
+                method, "COG4", "Clients are programs with API keys, which the authorizer checks."
             )
         for path in sorted({route.path for route in ROUTES}):
             preflight = self.rest_api.root.resource_for_path(path).add_method(
                 "OPTIONS", integration, authorization_type=apigateway.AuthorizationType.NONE
             )
-            acknowledge(preflight, "APIG4", "Browsers ask before a page may call, and send no key.")
+            acknowledge(
+                preflight, "APIG4", "Browsers send CORS preflight requests without credentials."
+            )
 
     def _acknowledge(self) -> None:
         acknowledge(
             self.rest_api,
             "APIG2",
-            "The function validates: its problem+json names the field and the allowed values.",
+            "The function validates requests; its problem+json names the field and allowed values.",
         )
         stage = self.rest_api.deployment_stage
         acknowledge(
             stage,
             "APIG3",
-            "Keys, per-key limits and throttling guard the API; a web ACL costs 5 USD a month "
-            "idle, and is the deployer's to attach.",
+            "API keys, rate limits per key and throttling protect the API. A web ACL costs 5 USD a "
+            "month when idle, so attaching one is left to the deployer.",
         )
         acknowledge(
             stage,
             "APIG6",
-            "Execution logs repeat headers, and with them API keys, in a log group without end. "
-            "The access log, traces and the function's own log tell what happened.",
+            "Execution logs contain headers, and so API keys, in a log group without retention. "
+            "The access log, traces and the function's log cover the same events.",
         )
         acknowledge(
             self.rest_api.node.find_child("CloudWatchRole"),
             "IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/"
             "AmazonAPIGatewayPushToCloudWatchLogs]",
-            "API Gateway checks the account's logging role against exactly this policy.",
+            "API Gateway requires exactly this policy on the account's logging role.",
         )

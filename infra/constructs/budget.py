@@ -1,4 +1,4 @@
-"""Monthly AWS budget of a stage. It does not include what the AI providers bill."""
+"""Monthly AWS budget of a stage, which excludes charges of the AI providers."""
 
 from aws_cdk import Aws, Stack
 from aws_cdk import aws_budgets as budgets
@@ -9,19 +9,19 @@ from constructs import Construct
 from infra.config import Stage
 
 COST_TAG = "stack"
-"""Tag of everything in the stack, with the stack's name. It has to be activated in Billing."""
+"""Cost allocation tag with the stack's name, to be activated in the Billing console."""
 
-_WARNINGS = (("ACTUAL", 80), ("FORECASTED", 100))  # percent of the budget
+_ALERTS = (("ACTUAL", 80), ("FORECASTED", 100))  # percent of the budget
 
 
 class MonthlyBudget(Construct):
-    """An AWS Budget over the resources with the stack's cost tag, which tells the alarm topic."""
+    """An AWS Budget for resources with the stack's cost tag, with alerts to the alarm topic."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, stage: Stage, topic: sns.Topic
     ) -> None:
         super().__init__(scope, construct_id)
-        allowed = topic.add_to_resource_policy(
+        result = topic.add_to_resource_policy(
             # https://docs.aws.amazon.com/cost-management/latest/userguide/budgets-sns-policy.html
             iam.PolicyStatement(
                 actions=["sns:Publish"],
@@ -37,7 +37,7 @@ class MonthlyBudget(Construct):
             self,
             "Budget",
             budget=budgets.CfnBudget.BudgetDataProperty(
-                budget_name=f"{stage.stack_name}-{Aws.REGION}",  # budgets are global to the account
+                budget_name=f"{stage.stack_name}-{Aws.REGION}",  # unique per account
                 budget_type="COST",
                 time_unit="MONTHLY",
                 budget_limit=budgets.CfnBudget.SpendProperty(
@@ -55,8 +55,8 @@ class MonthlyBudget(Construct):
                     ),
                     subscribers=[subscriber],
                 )
-                for kind, percent in _WARNINGS
+                for kind, percent in _ALERTS
             ],
         )
-        if allowed.policy_dependable:
-            budget.node.add_dependency(allowed.policy_dependable)
+        if result.policy_dependable:
+            budget.node.add_dependency(result.policy_dependable)

@@ -1,7 +1,7 @@
-"""The dashboard of a stage: how runs do and what they cost, then what they run on.
+"""The CloudWatch dashboard of a stage: outcomes and costs of runs, then infrastructure.
 
-The names and dimensions of business metrics are those of `common.application.run_metrics`; a test
-compares them (`tests/infra/test_monitoring.py`).
+The names and dimensions of business metrics are those of `common.application.run_metrics`, as
+`tests/infra/test_monitoring.py` asserts.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from constructs import Construct
 from common.domain import models
 from infra.config import Stage
 
-_PAID_STAGES = ("story", "image", "speech", "clip")  # those that wait for a provider
+_PAID_STAGES = ("story", "image", "speech", "clip")  # stages that call a provider
 _STAGES = (*_PAID_STAGES, "merge", "finish")
 _OUTCOMES = ("succeeded", "failed", "canceled")
 _MINUTES, _DAY = Duration.minutes(5), Duration.days(1)
@@ -31,7 +31,7 @@ def business_metric(
     label: str | None = None,
     **dimensions: str,
 ) -> cloudwatch.Metric:
-    """Return a metric that the stage's functions write."""
+    """Return a metric that the stage's functions emit."""
     return cloudwatch.Metric(
         namespace=stage.stack_name,
         metric_name=name,
@@ -43,7 +43,7 @@ def business_metric(
 
 
 class Dashboard(Construct):
-    """Business metrics above, and the rows of graphs that the caller adds below."""
+    """A dashboard with business metrics above the given rows of graphs."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, stage: Stage, rows: Sequence[Row]
@@ -52,14 +52,14 @@ class Dashboard(Construct):
         cloudwatch.Dashboard(
             self,
             "Dashboard",
-            # The names of dashboards are global to the account, not to a region.
+            # Dashboard names are unique per account, not per region.
             dashboard_name=f"{stage.stack_name}-{Aws.REGION}",
             widgets=[_runs(stage), _costs(stage), *rows],
         )
 
 
 def graph(title: str, *metrics: cloudwatch.IMetric) -> cloudwatch.GraphWidget:
-    """Return a graph of a third of the dashboard's width."""
+    """Return a graph that takes a third of the dashboard's width."""
     return cloudwatch.GraphWidget(title=title, left=list(metrics), width=8)
 
 

@@ -1,4 +1,4 @@
-"""PostgreSQL, the pool in front of it, and the migrations that a deployment applies."""
+"""PostgreSQL on RDS, its RDS Proxy, and the migrations that a deployment applies."""
 
 import hashlib
 import json
@@ -20,35 +20,35 @@ from infra.function_sources import FUNCTIONS
 from migrate import privileges
 from migrate.privileges import PRIVILEGES
 
-# The major version of the local PostgreSQL, whose wheel decides: RDS offers later ones, too. Minor
-# versions come by themselves.
+# The major version of the local PostgreSQL, which its wheel determines; RDS also offers later ones.
+# RDS upgrades minor versions automatically.
 ENGINE = rds.DatabaseInstanceEngine.postgres(version=rds.PostgresEngineVersion.VER_18)
 Instance = rds.DatabaseInstance | rds.DatabaseInstanceFromSnapshot
 NAME = "video"
 USER = "video"
 
 _NOT_ROTATED = (
-    "Rotation by itself would add a function of another publisher to the VPC. The password is "
-    "generated and readable by one function's role; `migrate` sets it anew when it is changed."
+    "Automatic rotation would add a third-party function to the VPC. The password is generated and "
+    "readable by one function's role; `migrate` applies it again after a change."
 )
 
 
 class Database(Construct):
-    """One encrypted instance without a public address; TLS is the only way in."""
+    """An encrypted RDS instance without a public address that accepts only TLS connections."""
 
     def __init__(
         self, scope: Construct, construct_id: str, *, stage: Stage, network: Network
     ) -> None:
         super().__init__(scope, construct_id)
         self.instance = self._instance(stage, network)
-        # A secret for each function's role, which `migrate` makes (functions/migrate/roles.py).
+        # A secret for each function's role, which `migrate` creates (functions/migrate/roles.py).
         self.role_secrets = {function: self._role_secret(function) for function in PRIVILEGES}
         self.proxy = self._proxy(network) if stage.proxy else None
         self._tls = stage.database_tls
         self._acknowledge(stage)
 
     def _instance(self, stage: Stage, network: Network) -> Instance:
-        """Make the instance, empty or as a snapshot holds it; its owner has a new password."""
+        """Create an empty instance, or restore a snapshot; the owner gets a new password."""
         parameters = rds.ParameterGroup(
             self,
             "Parameters",
@@ -96,24 +96,26 @@ class Database(Construct):
         )
         resource = instance.node.default_child
         assert isinstance(resource, rds.CfnDBInstance)
-        # The snapshot's, which may have grown; RDS refuses less.
+        # Defaults to the snapshot's storage, which may have grown; RDS rejects a smaller size.
         resource.add_property_deletion_override("AllocatedStorage")
-        acknowledge(instance, "RDS2", "A snapshot of an encrypted database makes an encrypted one.")
+        acknowledge(
+            instance, "RDS2", "A snapshot of an encrypted database restores to an encrypted one."
+        )
         return instance
 
     @property
     def secret(self) -> secretsmanager.ISecret:
-        """The secret with the name and password of the owner, who migrates."""
+        """The secret with the credentials of the database owner, which `migrate` uses."""
         assert self.instance.secret is not None  # the credentials above are generated
         return self.instance.secret
 
     def environment(self, function: str) -> Mapping[str, str]:
-        """Return the settings of a function that queries, as its own role."""
+        """Return the settings with which a function connects as its role."""
         host = self.proxy.endpoint if self.proxy else self.instance.db_instance_endpoint_address
         return self._settings(host, self.role_secrets[function])
 
     def migrate_environment(self) -> Mapping[str, str]:
-        """Return the settings of `migrate`: the owner's secret, past the proxy, and all roles."""
+        """Return the settings of `migrate`: the owner's secret, the instance and all roles."""
         arns = {name: secret.secret_arn for name, secret in self.role_secrets.items()}
         return {
             **self._settings(self.instance.db_instance_endpoint_address, self.secret),
@@ -155,22 +157,26 @@ class Database(Construct):
             security_groups=[network.proxy],
             require_tls=True,
             client_password_auth_type=rds.ClientPasswordAuthType.POSTGRES_SCRAM_SHA_256,
-            # Below the shortest timeout of a function that waits for a connection.
+            # Shorter than the shortest timeout of a function that borrows a connection.
             borrow_timeout=Duration.seconds(8),
-            max_connections_percent=90,  # the rest is for the migrations and for people
+            max_connections_percent=90,  # leaves the rest to migrations and operators
         )
 
     def _acknowledge(self, stage: Stage) -> None:
         acknowledge(
             self.instance,
             "RDS11",
-            "The port is open to two security groups only; another number would hide nothing.",
+            "The port is open to two security groups only; another port would not add security.",
         )
         acknowledge(self.instance.node.find_child("Secret"), "SMG4", _NOT_ROTATED)
         if not stage.multi_az:
-            acknowledge(self.instance, "RDS3", f"Stage {stage.name} may be away for a while.")
+            acknowledge(
+                self.instance, "RDS3", f"Stage {stage.name} does not need high availability."
+            )
         if not stage.keep_data:
-            acknowledge(self.instance, "RDS10", f"Stage {stage.name} is there to be deleted.")
+            acknowledge(
+                self.instance, "RDS10", f"Stage {stage.name} is meant to be deleted with its data."
+            )
 
 
 def migrations(
@@ -181,10 +187,11 @@ def migrations(
     network: Network,
     database: Database,
 ) -> CustomResource:
-    """Apply the migrations on deploy, and again whenever one is added or a snapshot restored.
+    """Create the custom resource that applies migrations on deployment.
 
-    CloudFormation invokes the function and waits for its answer: a failed migration fails the
-    deployment with its message, before any other function gets new code.
+    It is updated when a migration or privilege changes and when a snapshot is restored.
+    CloudFormation invokes the function and waits for its response, so a failed migration fails the
+    deployment with its message before any other function gets new code.
     """
     resource = CustomResource(
         scope,
@@ -194,19 +201,19 @@ def migrations(
         service_timeout=Duration.minutes(15),
         properties={
             "Digest": _digest(),
-            # It may hold an older schema, and other passwords of the roles.
+            # A snapshot may have an older schema and other passwords of the roles.
             **({"Snapshot": stage.snapshot} if stage.snapshot else {}),
         },
     )
-    # The function needs the way to Secrets Manager, and the rules that let it in.
+    # The function needs the route to Secrets Manager and the security group rules.
     resource.node.add_dependency(network, database)
     return resource
 
 
 def _digest() -> str:
-    """Change with every migration and with every privilege."""
-    whole = hashlib.sha256()
+    """Return the SHA-256 of all migrations and privileges."""
+    digest = hashlib.sha256()
     versions = FUNCTIONS / "migrate" / "versions"
     for path in [*sorted(versions.glob("*.sql")), Path(privileges.__file__)]:
-        whole.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return whole.hexdigest()
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""The one way to make a Lambda function."""
+"""The construct of all Lambda functions."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from infra.constructs.logs import retention
 from infra.constructs.nag import acknowledge
 from infra.constructs.network import Network
 from infra.function_sources import FUNCTIONS
+from layers import functions
 
 _INTERFACE_ACTIONS = [
     "ec2:AssignPrivateIpAddresses",
@@ -31,7 +32,7 @@ _INTERFACE_ACTIONS = [
 
 @dataclass(frozen=True)
 class SharedResources:
-    """What all functions share."""
+    """Resources that all functions share."""
 
     stage: Stage
     network: Network
@@ -46,15 +47,15 @@ class PipelineFunction(Construct):
         scope: Construct,
         folder: str,
         *,
-        surroundings: SharedResources,
+        shared: SharedResources,
         environment: Mapping[str, str],
-        may: Sequence[Grant],
+        grants: Sequence[Grant],
         group: ec2.SecurityGroup | None = None,
         ffmpeg: bool = False,
         speech: bool = False,
     ) -> None:
         super().__init__(scope, f"{folder.capitalize()}Function")
-        stage, network = surroundings.stage, surroundings.network
+        stage, network = shared.stage, shared.network
         size = stage.functions[folder]
         self.name = f"{stage.stack_name}-{folder}"
         self.log_group = logs.LogGroup(
@@ -64,7 +65,7 @@ class PipelineFunction(Construct):
             retention=retention(stage.log_days),
             removal_policy=RemovalPolicy.DESTROY,
         )
-        self.role = self._role(may)
+        self.role = self._role(grants)
         self.function = lambda_.Function(
             self,
             "Function",
@@ -73,11 +74,11 @@ class PipelineFunction(Construct):
             runtime=RUNTIME,
             architecture=ARCHITECTURE,
             handler=f"{folder}.handler.handler",
-            code=_sources(folder),
+            code=_sources(folder, stage),
             layers=[
-                surroundings.layers.dependencies,
-                *([surroundings.layers.ffmpeg] if ffmpeg else []),
-                *([surroundings.layers.speech] if speech else []),
+                shared.layers.dependencies,
+                *([shared.layers.ffmpeg] if ffmpeg else []),
+                *([shared.layers.speech] if speech else []),
             ],
             memory_size=size.memory,
             timeout=Duration.seconds(size.timeout),
@@ -100,18 +101,18 @@ class PipelineFunction(Construct):
         acknowledge(
             self.function,
             "L1",
-            "Python 3.13: the version that the layers' wheels are locked and tested for.",
+            "The layers' wheels are locked and tested for Python 3.13.",
         )
 
-    def _role(self, may: Sequence[Grant]) -> iam.Role:
+    def _role(self, grants: Sequence[Grant]) -> iam.Role:
         role = iam.Role(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"What {self.name} may do",
-            # For the Lambda service, which joins the function to the VPC; the code is denied it
-            # below. Part of the role itself, not of a policy beside it, because Lambda removes the
-            # interfaces of a deleted function later, with this role (aws/aws-cdk#6701).
+            # For the Lambda service, which attaches the function to the VPC; the Deny below
+            # excludes the function's code. An inline policy, because Lambda deletes the interfaces
+            # of a deleted function later, with this role (aws/aws-cdk#6701).
             inline_policies={
                 "NetworkInterfaces": iam.PolicyDocument(
                     statements=[iam.PolicyStatement(actions=_INTERFACE_ACTIONS, resources=["*"])]
@@ -122,7 +123,7 @@ class PipelineFunction(Construct):
         acknowledge(
             role.node.default_child,
             "IAM5[Resource::*]",
-            "EC2 knows no narrower resource for most actions on network interfaces.",
+            "EC2 supports no narrower resource for most actions on network interfaces.",
         )
         own_arn = Stack.of(self).format_arn(
             service="lambda",
@@ -130,12 +131,14 @@ class PipelineFunction(Construct):
             resource_name=self.name,
             arn_format=ArnFormat.COLON_RESOURCE_NAME,
         )
-        grants = [
+        all_grants = [
             allow(["logs:CreateLogStream", "logs:PutLogEvents"], [self.log_group.log_group_arn]),
-            *may,
+            *grants,
         ]
-        reasons = {"IAM5[Resource::*]": "X-Ray knows no resources; the rest is a Deny."}
-        for grant in grants:
+        reasons = {
+            "IAM5[Resource::*]": "X-Ray supports no resource-level permissions; the rest is a Deny."
+        }
+        for grant in all_grants:
             role.add_to_policy(grant.statement)
             reasons.update(grant.acknowledged)
         for finding, reason in reasons.items():
@@ -151,16 +154,22 @@ class PipelineFunction(Construct):
         return role
 
     def depends_on(self, other: Construct) -> None:
-        """Deploy the function, its role and its log only after the other is there."""
+        """Deploy the function after `other`."""
         self.function.node.add_dependency(other)
 
 
-def _sources(folder: str) -> lambda_.AssetCode:
-    """Return the function's asset: exactly what its handler imports."""
-    kept = {path.relative_to(FUNCTIONS) for path in function_sources.files(folder)}
-    folders = {parent for path in kept for parent in path.parents[:-1]}
+def _sources(folder: str, stage: Stage) -> lambda_.AssetCode:
+    """Return the function's asset: the import closure of its handler, with bytecode."""
+    sources = {path.relative_to(FUNCTIONS) for path in function_sources.files(folder)}
+    compiled = {
+        path.parent / "__pycache__" / f"{path.stem}.cpython-*.pyc"
+        for path in sources
+        if path.suffix == ".py"
+    }
+    included = sources | compiled
+    folders = {parent for path in included for parent in path.parents[:-1]}
     return lambda_.Code.from_asset(
-        str(FUNCTIONS),
-        exclude=["*", *(f"!{path.as_posix()}" for path in sorted(folders | kept))],
+        str(functions.folder(stage.layers)),
+        exclude=["*", *(f"!{path.as_posix()}" for path in sorted(folders | included))],
         ignore_mode=IgnoreMode.GIT,
     )

@@ -1,4 +1,4 @@
-"""Gives API Gateway the project's own answers to requests that never reach a function."""
+"""Error responses of API Gateway to requests that never reach a function."""
 
 import json
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from infra.gateway_responses import ERRORS
 
 
 def add_to(api: apigateway.RestApi, origins: Sequence[str]) -> None:
-    """Give the API its answers to requests that never reach a function.
+    """Add the error responses to the API.
 
-    They cannot depend on the request's Origin: pages of the one site that may call the API can
-    read them, but where several may, none can.
+    Gateway responses cannot depend on the request's Origin header. With one allowed origin, its
+    pages can read them; with several origins, no page can.
     """
-    readable = {}
+    cors_headers = {}
     if len(origins) == 1:
-        readable = {
+        cors_headers = {
             "Access-Control-Allow-Origin": origins[0],
             "Access-Control-Expose-Headers": "Retry-After, X-Trace-Id",
         }
     for error in ERRORS:
-        headers = {**error.headers, **readable}
+        headers = {**error.headers, **cors_headers}
         api.add_gateway_response(
             "".join(part.capitalize() for part in error.response_type.split("_")),
             type=apigateway.ResponseType.of(error.response_type),

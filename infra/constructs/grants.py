@@ -1,4 +1,4 @@
-"""Rights, as exact actions on exact resources, and why a resource holds a wildcard."""
+"""IAM permissions: exact actions on exact resources, with a reason for each wildcard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 
 @dataclass(frozen=True)
 class Grant:
-    """One statement, and the reason for each finding that cdk-nag will have about it."""
+    """A policy statement, and the reasons to accept the cdk-nag findings about it."""
 
     statement: iam.PolicyStatement
     acknowledged: Mapping[str, str] = field(default_factory=dict)
@@ -19,13 +19,13 @@ def allow(
     resources: Sequence[str],
     acknowledged: Mapping[str, str] | None = None,
 ) -> Grant:
-    """Allow the actions on the resources."""
+    """Return a grant that allows the actions on the resources."""
     statement = iam.PolicyStatement(actions=list(actions), resources=list(resources))
     return Grant(statement, acknowledged or {})
 
 
 def deny(actions: Sequence[str], resources: Sequence[str]) -> Grant:
-    """Deny the actions on the resources, whatever else allows them."""
+    """Return a grant that denies the actions on the resources, overriding every Allow."""
     statement = iam.PolicyStatement(
         effect=iam.Effect.DENY, actions=list(actions), resources=list(resources)
     )

@@ -1,8 +1,8 @@
-"""What lies between an object in the bucket's `inbox/` and the function that takes it in.
+"""The inbox: events of new objects in `inbox/`, and the queue that feeds them to `intake`.
 
-A queue, because events are delivered once and a database may be away for longer than Lambda tries
-again. It waits a few seconds, so that a picture and the JSON beside it are both there, and it
-hands a message out again and again for half an hour before it lays it aside.
+The queue retries for half an hour, which covers database outages that are longer than Lambda's
+retries, and then moves a message to the dead-letter queue. A delivery delay of a few seconds lets
+an image and its JSON file both arrive.
 """
 
 from aws_cdk import Duration
@@ -16,17 +16,17 @@ from constructs import Construct
 from infra.constructs.grants import Grant, allow
 
 RECEIVES = 10
-_AGAIN_AFTER = Duration.minutes(3)  # longer than the function may take
-_TOGETHER = Duration.seconds(5)
-_AT_ONCE = 5  # objects that are taken in at a time
+_VISIBILITY_TIMEOUT = Duration.minutes(3)  # longer than the function's timeout
+_DELIVERY_DELAY = Duration.seconds(5)
+_CONCURRENCY = 5
 
 
 class Inbox(Construct):
-    """The rule on new objects, the queue, and where messages go that nobody could handle."""
+    """The rule on new objects, the queue and its dead-letter queue."""
 
     def __init__(self, scope: Construct, construct_id: str, *, bucket: s3.IBucket) -> None:
         super().__init__(scope, construct_id)
-        self.aside = sqs.Queue(
+        self.dead_letter_queue = sqs.Queue(
             self,
             "Aside",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
@@ -38,9 +38,11 @@ class Inbox(Construct):
             "Queue",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
-            delivery_delay=_TOGETHER,
-            visibility_timeout=_AGAIN_AFTER,
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.aside, max_receive_count=RECEIVES),
+            delivery_delay=_DELIVERY_DELAY,
+            visibility_timeout=_VISIBILITY_TIMEOUT,
+            dead_letter_queue=sqs.DeadLetterQueue(
+                queue=self.dead_letter_queue, max_receive_count=RECEIVES
+            ),
         )
         events.Rule(
             self,
@@ -57,20 +59,20 @@ class Inbox(Construct):
             targets=[targets.SqsQueue(self.queue)],
         )
 
-    def may_receive(self) -> Grant:
-        """Allow what Lambda does with the queue in the function's name."""
+    def allow_receive(self) -> Grant:
+        """Allow the calls that Lambda's event source mapping makes with the function's role."""
         return allow(
             ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"],
             [self.queue.queue_arn],
         )
 
     def feed(self, intake: lambda_.IFunction) -> None:
-        """Hand each message to the function."""
+        """Invoke the function for each message."""
         lambda_.EventSourceMapping(
             self,
             "Feed",
             target=intake,
             event_source_arn=self.queue.queue_arn,
             batch_size=1,
-            max_concurrency=_AT_ONCE,
+            max_concurrency=_CONCURRENCY,
         )

@@ -1,4 +1,4 @@
-"""The layers, built beforehand by `python -m layers`."""
+"""The Lambda layers, which `python -m layers` builds before synthesis."""
 
 from aws_cdk import AssetHashType
 from aws_cdk import aws_lambda as lambda_
@@ -13,7 +13,7 @@ ARCHITECTURE = lambda_.Architecture.ARM_64
 
 
 class Layers(Construct):
-    """Third-party code: `dependencies` for every function, `ffmpeg` and `speech` for some."""
+    """Layers with third-party code: `dependencies` for all functions, the others for some."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
@@ -21,20 +21,20 @@ class Layers(Construct):
         self.ffmpeg = self._layer("ffmpeg", "The program ffmpeg, under the GPL", stage)
         self.speech = self._layer("speech", "The offline voice eSpeak NG, under the GPL", stage)
 
-    def _layer(self, name: str, what: str, stage: Stage) -> lambda_.LayerVersion:
+    def _layer(self, name: str, description: str, stage: Stage) -> lambda_.LayerVersion:
         stamp = build.read_stamp(stage.layers, name)
         if stamp is None or stamp.inputs != build.inputs(PLATFORMS[stage.layers]()):
             raise SystemExit(
-                f"The layer {name} for {stage.layers} is not built, or older than its sources. "
+                f"The layer {name} for {stage.layers} is not built or out of date. "
                 f"Run `python -m layers {stage.layers}`."
             )
         return lambda_.LayerVersion(
             self,
             name.capitalize(),
-            description=what,
+            description=description,
             code=lambda_.Code.from_asset(
                 str(build.folder(stage.layers, name)),
-                # Known from the build, so that synthesis need not read 200 MB again.
+                # From the build's stamp, so that synthesis does not hash 200 MB.
                 asset_hash=stamp.digest,
                 asset_hash_type=AssetHashType.CUSTOM,
             ),

@@ -1,4 +1,4 @@
-"""Log groups: always with an end."""
+"""Retention of log groups."""
 
 from aws_cdk import aws_logs as logs
 
@@ -13,5 +13,5 @@ _RETENTIONS = {
 
 
 def retention(days: int) -> logs.RetentionDays:
-    """Return CloudWatch's name for a number of days that it offers."""
+    """Return the CDK's constant for a retention of `days`, one that CloudWatch supports."""
     return _RETENTIONS[days]

@@ -1,4 +1,4 @@
-"""Alarms that a person must act on, one dashboard, and a topic to subscribe to."""
+"""Alarms that require action, the SNS topic that they notify, and the dashboard."""
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
@@ -22,7 +22,7 @@ _FIVE_MINUTES = Duration.minutes(5)
 
 
 class Monitoring(Construct):
-    """Watches executions, the API, the inbox, the sweeper and the database."""
+    """Alarms for executions, the API, the inbox, the sweeper, the database and spending."""
 
     def __init__(
         self,
@@ -35,11 +35,11 @@ class Monitoring(Construct):
         sweeper: lambda_.Function,
         register: lambda_.Function,
         database: rds.IDatabaseInstance,
-        aside: sqs.IQueue,
+        dead_letter_queue: sqs.IQueue,
     ) -> None:
         super().__init__(scope, construct_id)
         self.topic = sns.Topic(self, "Alarms", display_name=stage.stack_name, enforce_ssl=True)
-        # The statement above replaces the topic's default policy, which had let alarms in.
+        # `enforce_ssl` replaces the topic's default policy, which allowed alarms to publish.
         self.topic.add_to_resource_policy(
             iam.PolicyStatement(
                 actions=["sns:Publish"],
@@ -50,7 +50,7 @@ class Monitoring(Construct):
         )
         if stage.alarm_email:
             self.topic.add_subscription(subscriptions.EmailSubscription(stage.alarm_email))
-        # Aborted executions are runs that their owners canceled.
+        # Aborted executions are excluded: their owners canceled the runs.
         failed = cloudwatch.MathExpression(
             expression="failed + timed_out",
             label="Runs that ended badly",
@@ -64,58 +64,64 @@ class Monitoring(Construct):
         sweeps = sweeper.metric_invocations(period=Duration.minutes(15), statistic="Sum")
         storage = database.metric_free_storage_space(period=_FIVE_MINUTES, statistic="Minimum")
         processor = database.metric_cpu_utilization(period=_FIVE_MINUTES)
-        self._alarm("RunsFail", failed, 3, "Runs fail; their records say at which stage and why.")
-        self._alarm("ApiFails", errors, 5, "The API answers 5xx; see the log of `api`.")
+        self._alarm("RunsFail", failed, 3, "Runs fail. Their errors name the stage and the reason.")
+        self._alarm("ApiFails", errors, 5, "The API returns 5xx responses. See the log of `api`.")
         self._alarm(
             "SweeperFails",
             sweeper.metric_errors(period=_FIVE_MINUTES, statistic="Sum"),
             1,
-            "Runs that a crash left open stay open; see the log of `sweeper`.",
+            "The sweeper fails, so interrupted runs are not ended. See the log of `sweeper`.",
             periods=2,
         )
         self._alarm(
             "RegisterFails",
             register.metric_errors(period=_FIVE_MINUTES, statistic="Sum"),
             3,
-            "Uploads stay pending and are lost after a day; see the log of `register`.",
+            "Uploads are not registered and are lost after a day. See the log of `register`.",
         )
         self._alarm(
             "SweeperSilent",
             sweeps,
             1,
-            "The schedule has stopped; runs that a crash left open stay open.",
+            "The sweeper has stopped running, so interrupted runs are not ended. See its schedule.",
             below=True,
         )
         self._alarm(
             "InboxAside",
-            aside.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES),
+            dead_letter_queue.metric_approximate_number_of_messages_visible(period=_FIVE_MINUTES),
             1,
-            "Objects in the inbox could not be taken in; see the log of `intake`, then send the "
-            "messages of the queue back.",
+            "Objects in the inbox could not be processed. See the log of `intake`, then redrive "
+            "the dead-letter queue.",
         )
         self._alarm(
             "DatabaseStorage",
             storage,
-            # RDS grows the storage when a tenth is free, 2 GiB of 20; it has failed to below that.
+            # Storage autoscaling starts at 10 % free, 2 GiB of 20, so it has failed below that.
             _GIBIBYTE,
-            "The database is nearly full and did not grow: raise database_storage_limit.",
+            "The database is nearly full and did not grow. Raise database_storage_limit.",
             below=True,
         )
-        self._alarm("DatabaseProcessor", processor, 90, "The database is at its limit.", periods=3)
+        self._alarm(
+            "DatabaseProcessor",
+            processor,
+            90,
+            "The CPU of the database is at its limit.",
+            periods=3,
+        )
         self._alarm(
             "Spending",
-            # A sweep writes it every five minutes, not to the second.
+            # The sweeper emits it about every five minutes.
             business_metric(stage, "UsdLastHour", statistic="Maximum", period=Duration.minutes(10)),
             float(stage.hourly_alarm_usd),
-            f"Paid calls of the last hour cost {stage.hourly_alarm_usd} USD or more. GET /v1/usage "
-            "says which key made them: revoke it, or lower its caps or daily_cap_usd.",
+            f"Paid calls of the last hour cost {stage.hourly_alarm_usd} USD or more. Find the API "
+            "key with GET /v1/usage, then revoke it, lower its caps or lower daily_cap_usd.",
         )
         self._alarm(
             "PossibleDuplicates",
             business_metric(stage, "PossibleDuplicates"),
             1,
-            "A paid call was made again while the outcome of the first is unknown, as its video "
-            "allows: compare the provider's bill with the table provider_jobs.",
+            "A paid call was repeated while the outcome of the first is unknown, as its video "
+            "allows. Compare the provider's bill with the table provider_jobs.",
         )
         if stage.monthly_budget_usd:
             MonthlyBudget(self, "Budget", stage=stage, topic=self.topic)
@@ -142,12 +148,15 @@ class Monitoring(Construct):
         name: str,
         metric: cloudwatch.IMetric,
         threshold: float,
-        what_to_do: str,
+        description: str,
         *,
         periods: int = 1,
         below: bool = False,
     ) -> None:
-        """Alarm at the threshold or beyond; without data only what should never be silent does."""
+        """Add an alarm at or above the threshold or, with `below`, below it.
+
+        Missing data breaches only with `below`.
+        """
         operator = cloudwatch.ComparisonOperator
         alarm = cloudwatch.Alarm(
             self,
@@ -155,7 +164,7 @@ class Monitoring(Construct):
             metric=metric,
             threshold=threshold,
             evaluation_periods=periods,
-            alarm_description=what_to_do,
+            alarm_description=description,
             comparison_operator=(
                 operator.LESS_THAN_THRESHOLD
                 if below

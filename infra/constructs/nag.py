@@ -1,7 +1,7 @@
-"""Acknowledgements of cdk-nag's findings: each names one finding, and why it stays.
+"""Acknowledgements of cdk-nag findings, each with a reason.
 
-`tests/infra/test_nag.py` fails for a finding that nobody acknowledged, and for an acknowledgement
-that no longer answers to a finding.
+`tests/infra/test_nag.py` fails for findings without acknowledgement and for acknowledgements
+without finding.
 """
 
 from aws_cdk import Acknowledgment, Validations
@@ -9,7 +9,7 @@ from constructs import IConstruct
 
 
 def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:
-    """Keep one finding, such as `RDS3`, on this construct."""
+    """Acknowledge a finding, such as `RDS3`, on this construct."""
     Validations.of(construct).acknowledge(
         Acknowledgment(id=f"AwsSolutions-{finding}", reason=reason)
     )

@@ -1,8 +1,8 @@
-"""The NAT instance of stage `dev`: the way out of the VPC, for a third of a NAT gateway's price.
+"""The NAT instance of stage `dev`, at a third of the price of a NAT gateway.
 
-It signals CloudFormation when it translates addresses (nat.sh), so nothing that needs a way out
-is deployed before, and one that does not come up fails the deployment with the reason. See
-docs/decisions/0018-nat-instance-in-dev.md.
+It signals CloudFormation when it translates addresses (nat.sh). Resources that need Internet access
+are deployed after that, and an instance that does not come up fails the deployment with the reason.
+See docs/decisions/0018-nat-instance-in-dev.md.
 """
 
 from pathlib import Path
@@ -20,14 +20,14 @@ from infra.constructs.nag import acknowledge
 
 _USER_DATA = Path(__file__).with_name("nat.sh")
 _INSTANCE_TYPE = ec2.InstanceType("t4g.micro")  # dnf runs out of memory on a t4g.nano
-_COMES_UP_WITHIN = Duration.minutes(15)
+_SIGNAL_TIMEOUT = Duration.minutes(15)
 _RECOVER = actions.Ec2InstanceAction.RECOVER
 _REBOOT = actions.Ec2InstanceAction.REBOOT
 
 
 @jsii.implements(ec2.IMachineImage)
 class _Image:
-    """An image by its id, in whatever region the stack is deployed to."""
+    """An AMI by its id, in the region that the stack is deployed to."""
 
     def __init__(self, image_id: str) -> None:
         self._image_id = image_id
@@ -41,11 +41,11 @@ class _Image:
 
 
 def provider(stage: Stage) -> ec2.NatInstanceProviderV2:
-    """Return the provider of NAT for the VPC; `finish` completes it when the VPC is made.
+    """Return the NAT provider for the VPC; call `finish` after the VPC is created.
 
-    The image is `nat_image`, or else the newest, whose id CloudFormation reads from a public SSM
-    parameter at each deployment. Without `nat_image` a later deployment replaces the instance as
-    soon as AWS has published a newer image (infra/kept_settings.py).
+    The AMI is `nat_image` or else the newest one, whose id CloudFormation reads from a public SSM
+    parameter at each deployment. Without `nat_image`, a deployment after AWS has published a newer
+    AMI replaces the instance (infra/kept_settings.py).
     """
     newest = ec2.MachineImage.latest_amazon_linux2023(cpu_type=ec2.AmazonLinuxCpuType.ARM_64)
     return ec2.NatProvider.instance_v2(
@@ -58,7 +58,7 @@ def provider(stage: Stage) -> ec2.NatInstanceProviderV2:
 
 
 def finish(nat: ec2.NatInstanceProviderV2) -> ec2.Instance:
-    """Encrypt the instance's disk, and have it signal when it is up; return the instance."""
+    """Encrypt the instance's disk, add its start-up signal, and return the instance."""
     (instance,) = nat.gateway_instances
     resource = instance.node.default_child
     assert isinstance(resource, ec2.CfnInstance)
@@ -66,31 +66,31 @@ def finish(nat: ec2.NatInstanceProviderV2) -> ec2.Instance:
         "BlockDeviceMappings", [{"DeviceName": "/dev/xvda", "Ebs": {"Encrypted": True}}]
     )
     resource.cfn_options.creation_policy = CfnCreationPolicy(
-        resource_signal=CfnResourceSignal(count=1, timeout=_COMES_UP_WITHIN.to_iso_string())
+        resource_signal=CfnResourceSignal(count=1, timeout=_SIGNAL_TIMEOUT.to_iso_string())
     )
     instance.user_data.add_on_exit_commands(
         f"/opt/aws/bin/cfn-signal --stack {Aws.STACK_NAME} --resource {resource.logical_id} "
         f'--region {Aws.REGION} --exit-code "$exitCode" --reason "${{reason:-}}"'
     )
     instance.user_data.add_commands(_USER_DATA.read_text(encoding="utf-8"))
-    acknowledge(instance, "EC26", "The disk is encrypted by a property override, set here.")
-    acknowledge(instance, "EC28", "Stage dev: its traffic is in the VPC's own metrics.")
-    acknowledge(instance, "EC29", "Stage dev: it holds nothing and goes with the stack.")
+    acknowledge(instance, "EC26", "A property override encrypts the disk.")
+    acknowledge(instance, "EC28", "Stage dev does not need detailed monitoring.")
+    acknowledge(instance, "EC29", "The instance is stateless and deleted with the stack.")
     return instance
 
 
 def watch(instance: ec2.Instance, topic: sns.ITopic) -> None:
-    """Alarm when the host or the system of the instance fails, and have EC2 repair it.
+    """Add alarms on the instance's status checks that notify `topic` and have EC2 repair it.
 
-    A recovered or rebooted instance keeps its addresses and its disk, so it translates addresses
-    again by itself.
+    A recovered or rebooted instance keeps its addresses and its disk, so it resumes translating
+    addresses without intervention.
     """
     checks = (
-        # In this order: a reboot must not meet a recovery that has begun.
-        ("NatHost", "StatusCheckFailed_System", 2, _RECOVER, "on other hardware"),
-        ("NatSystem", "StatusCheckFailed_Instance", 3, _REBOOT, "by a reboot"),
+        # The reboot alarm is slower, so that it does not interrupt a recovery.
+        ("NatHost", "StatusCheckFailed_System", 2, _RECOVER, "recovers it on other hardware"),
+        ("NatSystem", "StatusCheckFailed_Instance", 3, _REBOOT, "reboots it"),
     )
-    for name, metric, minutes, action, how in checks:
+    for name, metric, minutes, action, repair in checks:
         alarm = cloudwatch.Alarm(
             instance,
             name,
@@ -106,8 +106,8 @@ def watch(instance: ec2.Instance, topic: sns.ITopic) -> None:
             comparison_operator=(cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD),
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             alarm_description=(
-                f"The NAT instance fails, and with it every call to AWS and to providers. EC2 "
-                f"starts it again {how}; resume the videos that failed."
+                f"The NAT instance has failed, so calls to AWS and providers fail. EC2 {repair}; "
+                "afterwards resume the videos that failed."
             ),
         )
         alarm.add_alarm_action(actions.Ec2Action(action), actions.SnsAction(topic))

@@ -1,4 +1,4 @@
-"""The network: PostgreSQL without a way out, functions with one, and who may talk to whom."""
+"""The VPC: an isolated database, functions with Internet access, and security groups."""
 
 from typing import TypedDict
 
@@ -33,7 +33,7 @@ class Network(Construct):
             **_zones(stage),
             nat_gateways=1,
             nat_gateway_provider=nat_provider,
-            # Done by a custom resource in Node, for a group that nothing here uses.
+            # The CDK would add a custom resource in Node for a group that no resource uses.
             restrict_default_security_group=False,
             subnet_configuration=[
                 ec2.SubnetConfiguration(
@@ -51,7 +51,7 @@ class Network(Construct):
         )
         self.functions_subnets = ec2.SubnetSelection(subnet_group_name="Functions")
         self.database_subnets = ec2.SubnetSelection(subnet_group_name="Database")
-        # Media go to S3 through here: free, while every gigabyte through the NAT is paid.
+        # Traffic to S3 through the endpoint is free; through the NAT it is charged per gigabyte.
         self.vpc.add_gateway_endpoint(
             "S3",
             service=ec2.GatewayVpcEndpointAwsService.S3,
@@ -69,29 +69,29 @@ class Network(Construct):
                 nat_provider.connections.allow_from(group, HTTPS, "On their way out")
 
     def delete_before(self, role: iam.Role) -> None:
-        """Have CloudFormation delete the functions' security groups and subnets before the role.
+        """Make CloudFormation delete the functions' security groups and subnets before the role.
 
         Lambda removes the network interfaces of a deleted function later, with the function's
-        role. Until then nothing that they are in can be deleted (aws/aws-cdk#6701).
+        role. Until then their subnets and security groups cannot be deleted (aws/aws-cdk#6701).
         """
         resource = role.node.default_child
         assert resource is not None
         subnets = self.vpc.select_subnets(subnet_group_name="Functions").subnets
-        for part in (self.functions, self.migrate, *subnets):
-            part.node.add_dependency(resource)
+        for construct in (self.functions, self.migrate, *subnets):
+            construct.node.add_dependency(resource)
 
     def _allow(self) -> None:
-        entrance = self.proxy or self.database
+        target = self.proxy or self.database
         for group in (self.functions, self.migrate):
             group.add_egress_rule(ec2.Peer.any_ipv4(), HTTPS, "AWS and the providers")
-        self.functions.connections.allow_to(entrance, POSTGRESQL, "Queries")
-        # Past the proxy: an advisory lock would pin a connection of the pool.
+        self.functions.connections.allow_to(target, POSTGRESQL, "Queries")
+        # Directly, because an advisory lock would pin a connection of the proxy's pool.
         self.migrate.connections.allow_to(self.database, POSTGRESQL, "Migrations")
-        # The pool's own way to the database is a rule that the CDK adds with the proxy.
+        # The CDK adds the rule from the proxy to the database with the proxy.
 
-    def _closed_group(self, name: str, what: str) -> ec2.SecurityGroup:
+    def _closed_group(self, name: str, description: str) -> ec2.SecurityGroup:
         return ec2.SecurityGroup(
-            self, f"{name}Group", vpc=self.vpc, description=what, allow_all_outbound=False
+            self, f"{name}Group", vpc=self.vpc, description=description, allow_all_outbound=False
         )
 
     def _log_rejected_traffic(self, stage: Stage) -> None:

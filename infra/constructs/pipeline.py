@@ -19,7 +19,7 @@ DEFINITION = Path(__file__).resolve().parents[2] / "statemachine" / "video.asl.j
 
 
 class Pipeline(Construct):
-    """One execution per run; its name is the run's id."""
+    """The state machine, which has one execution per run, named by the run's id."""
 
     def __init__(
         self,
@@ -29,12 +29,12 @@ class Pipeline(Construct):
         stage: Stage,
         functions: Mapping[str, lambda_.IFunction],
     ) -> None:
-        """Make the state machine; `functions` are those that its states run, by folder."""
+        """Create the state machine; `functions` are the functions of its states, by folder."""
         super().__init__(scope, construct_id)
         self.log_group = logs.LogGroup(
             self,
             "Log",
-            # Under this prefix Step Functions needs no resource policy for each group.
+            # With this prefix Step Functions needs no resource policy per log group.
             log_group_name=f"/aws/vendedlogs/states/{stage.stack_name}",
             retention=retention(stage.log_days),
             removal_policy=RemovalPolicy.DESTROY,
@@ -44,7 +44,7 @@ class Pipeline(Construct):
             "StateMachine",
             state_machine_name=stage.stack_name,
             state_machine_type=sfn.StateMachineType.STANDARD,
-            # As text: the definition stays in the template, where it can be read and tested.
+            # Inline, so that the template contains the definition and tests can read it.
             definition_body=sfn.DefinitionBody.from_string(definition(stage)),
             definition_substitutions={
                 placeholder(folder): function.function_arn for folder, function in functions.items()
@@ -63,19 +63,19 @@ class Pipeline(Construct):
         acknowledge(
             self.state_machine,
             "IAM5[Resource::*]",
-            "Log delivery and X-Ray, which know no narrower resource.",
+            "Log delivery and X-Ray support no narrower resource.",
         )
 
-    def may_start(self) -> Grant:
-        """Allow starting an execution."""
+    def allow_start(self) -> Grant:
+        """Allow starting executions of this state machine."""
         return allow(["states:StartExecution"], [self.state_machine.state_machine_arn])
 
-    def may_describe(self) -> Grant:
-        """Allow asking how an execution of this state machine stands."""
+    def allow_describe(self) -> Grant:
+        """Allow reading the status of executions of this state machine."""
         return self._on_executions("states:DescribeExecution")
 
-    def may_stop(self) -> Grant:
-        """Allow stopping an execution of this state machine."""
+    def allow_stop(self) -> Grant:
+        """Allow stopping executions of this state machine."""
         return self._on_executions("states:StopExecution")
 
     def _on_executions(self, action: str) -> Grant:
@@ -95,20 +95,20 @@ class Pipeline(Construct):
         return allow(
             [action],
             [arn],
-            {f"IAM5[Resource::{finding}]": "All executions of this one state machine."},
+            {f"IAM5[Resource::{finding}]": "All executions of this state machine."},
         )
 
 
 def placeholder(folder: str) -> str:
-    """Return the name that stands for a folder's function in the definition."""
+    """Return the placeholder in the definition for the ARN of a folder's function."""
     return f"{folder.capitalize()}FunctionArn"
 
 
 def definition(stage: Stage) -> str:
-    """Return the definition with its one number filled in.
+    """Return the definition with its MaxConcurrency filled in.
 
-    In the file it is a quoted placeholder, so that the file is JSON; CloudFormation would put the
-    number between those quotes.
+    The placeholder in the file is quoted, so that the file is valid JSON. CloudFormation would keep
+    the quotes, but the value has to be a number.
     """
     text = DEFINITION.read_text(encoding="utf-8")
     return text.replace('"${SceneConcurrency}"', str(stage.scene_concurrency))

@@ -1,4 +1,4 @@
-"""The secrets that people and the application share. The database has its own."""
+"""The secrets of operators and providers. Database credentials are in infra.constructs.database."""
 
 import json
 
@@ -11,13 +11,13 @@ from infra.constructs.nag import acknowledge
 
 
 class Secrets(Construct):
-    """`keys`: the generated secret behind the operator's API key. `providers`: vendors' keys."""
+    """`keys`, from which the operator's API key is derived, and `providers`, with vendors' keys."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
-        # Kept with the data: nobody can make their values again. Passwords of the database can be.
-        kept = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
-        policy = kept if stage.keep_data else RemovalPolicy.DESTROY
+        # Retained with the data, because the values cannot be recreated, unlike database passwords.
+        retain = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+        policy = retain if stage.keep_data else RemovalPolicy.DESTROY
         self.keys = secretsmanager.Secret(
             self,
             "Keys",
@@ -30,8 +30,8 @@ class Secrets(Construct):
                 exclude_punctuation=True,
             ),
         )
-        # Written once, empty. A change of this text would make CloudFormation write it again,
-        # over the keys that a person has put there since.
+        # Written once, empty. A change to this template would make CloudFormation overwrite the
+        # keys that operators have stored since.
         self.providers = secretsmanager.Secret(
             self,
             "Providers",
@@ -43,6 +43,6 @@ class Secrets(Construct):
             ),
         )
         acknowledge(
-            self.keys, "SMG4", "Rotating it revokes the operator's key; done by hand, when wanted."
+            self.keys, "SMG4", "Rotation revokes the operator's key, so operators do it manually."
         )
-        acknowledge(self.providers, "SMG4", "The keys are the vendors' to issue and to rotate.")
+        acknowledge(self.providers, "SMG4", "Vendors issue and rotate these keys.")

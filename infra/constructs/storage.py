@@ -21,27 +21,27 @@ _CHANGES = [
 
 
 class Storage(Construct):
-    """One private, encrypted, versioned bucket: media of all users, `inbox/` and `outbox/`."""
+    """A private, encrypted, versioned bucket for media, `inbox/` and `outbox/` of all users."""
 
     def __init__(self, scope: Construct, construct_id: str, *, stage: Stage) -> None:
         super().__init__(scope, construct_id)
-        # Nothing in the stack may delete media by itself: `make destroy` empties the
-        # bucket of a stage that keeps no data, before CloudFormation removes it.
-        # A bucket whose creation is rolled back holds nothing and is deleted in any stage.
-        kept = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
-        policy = kept if stage.keep_data else RemovalPolicy.DESTROY
+        # No resource of the stack deletes media: `make destroy` empties the bucket of a stage that
+        # keeps no data before CloudFormation deletes it. If the creation of a bucket is rolled
+        # back, the bucket is empty and is deleted in any stage.
+        retain = RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE
+        policy = retain if stage.keep_data else RemovalPolicy.DESTROY
         self.bucket = s3.Bucket(
             self,
             "Media",
-            # A bucket that is there already is imported by its name (`cdk deploy
-            # --import-existing-resources`), and not deleted when that is rolled back.
+            # An existing bucket is imported by name (`cdk deploy --import-existing-resources`), and
+            # retained if the import is rolled back.
             bucket_name=stage.media_bucket or None,
             removal_policy=RemovalPolicy.RETAIN if stage.media_bucket else policy,
             encryption=s3.BucketEncryption.S3_MANAGED,
             block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             enforce_ssl=True,
-            # The event of an upload names its version, so a late one cannot start another run.
+            # Upload events name the object's version, so a late event cannot start a second run.
             versioned=True,
             cors=_cors(stage),
             lifecycle_rules=[
@@ -55,7 +55,7 @@ class Storage(Construct):
                     id="old-versions",
                     noncurrent_version_expiration=Duration.days(stage.old_version_days),
                 ),
-                # Kept apart: S3 takes no rule with both an expiration and this.
+                # A separate rule: S3 rejects one that also has an expiration.
                 s3.LifecycleRule(id="empty-markers", expired_object_delete_marker=True),
                 s3.LifecycleRule(
                     id="lost-uploads", prefix="_uploads/", expiration=Duration.days(1)
@@ -64,7 +64,7 @@ class Storage(Construct):
         )
         resource = self.bucket.node.default_child
         assert isinstance(resource, s3.CfnBucket)
-        # Not `event_bridge_enabled`: that adds a function of its own for one property.
+        # `event_bridge_enabled` of the L2 construct would add a custom resource for one property.
         resource.notification_configuration = s3.CfnBucket.NotificationConfigurationProperty(
             event_bridge_configuration=s3.CfnBucket.EventBridgeConfigurationProperty(
                 event_bridge_enabled=True
@@ -73,46 +73,46 @@ class Storage(Construct):
         acknowledge(
             self.bucket,
             "S1",
-            "Server access logs hold whole presigned links, which open media until they expire.",
+            "Server access logs contain presigned URLs, which grant access until they expire.",
         )
 
-    def may_get(self, *patterns: str) -> Grant:
-        """Allow reading objects whose keys match, such as `*/video-clips/*`."""
+    def allow_get(self, *patterns: str) -> Grant:
+        """Allow reading objects whose keys match a pattern, such as `*/video-clips/*`."""
         return self._allow(["s3:GetObject"], patterns)
 
-    def may_put(self, *patterns: str, in_parts: bool = False) -> Grant:
-        """Allow writing objects whose keys match; `in_parts` allows to clean up after a part."""
-        parts = ["s3:AbortMultipartUpload"] if in_parts else []
-        return self._allow(["s3:PutObject", *parts], patterns)
+    def allow_put(self, *patterns: str, multipart: bool = False) -> Grant:
+        """Allow writing objects whose keys match; `multipart` also allows aborting uploads."""
+        abort = ["s3:AbortMultipartUpload"] if multipart else []
+        return self._allow(["s3:PutObject", *abort], patterns)
 
-    def may_take(self) -> Grant:
-        """Allow reading what was dropped into the inbox, in the version that an event names."""
+    def allow_inbox_read(self) -> Grant:
+        """Allow reading objects in the inbox by key and version."""
         return self._allow(["s3:GetObject", "s3:GetObjectVersion"], ["inbox/*"])
 
-    def may_find_beside(self) -> Grant:
-        """Allow listing the inbox, to find the files that have the same name but for its end."""
+    def allow_inbox_list(self) -> Grant:
+        """Allow listing the inbox, to find files that differ in their extension only."""
         grant = allow(["s3:ListBucket"], [self.bucket.bucket_arn])
         grant.statement.add_condition("StringLike", {"s3:prefix": "inbox/*"})
         return grant
 
-    def may_answer(self) -> Grant:
-        """Allow writing into the outbox, and removing the answer that another one replaces."""
+    def allow_outbox_write(self) -> Grant:
+        """Allow writing results to the outbox, and deleting those that they replace."""
         return self._allow(["s3:PutObject", "s3:DeleteObject"], ["outbox/*"])
 
-    def inbox_is_closed(self) -> Grant:
-        """Deny every change of the inbox: what nobody here writes there cannot start anything."""
+    def deny_inbox_changes(self) -> Grant:
+        """Deny all changes to the inbox, so that no function can start a run by writing to it."""
         return deny(_CHANGES, [self.bucket.arn_for_objects("inbox/*")])
 
-    def may_find_versions(self) -> Grant:
-        """Allow finding every version of an object."""
+    def allow_list_versions(self) -> Grant:
+        """Allow listing the versions of objects."""
         return allow(["s3:ListBucketVersions"], [self.bucket.bucket_arn])
 
-    def may_erase(self, *patterns: str, together: bool = False) -> Grant:
-        """Allow deleting versions of objects whose keys match, at once and for good.
+    def allow_delete_versions(self, *patterns: str, batch: bool = False) -> Grant:
+        """Allow deleting object versions permanently, for objects whose keys match.
 
-        `together`: many in one call, for which S3 asks for the right to delete objects as well.
+        `batch` allows DeleteObjects, for which S3 also requires s3:DeleteObject.
         """
-        more = ["s3:DeleteObject"] if together else []
+        more = ["s3:DeleteObject"] if batch else []
         return self._allow(["s3:DeleteObjectVersion", *more], patterns)
 
     def _allow(self, actions: Sequence[str], patterns: Sequence[str]) -> Grant:
@@ -123,7 +123,7 @@ class Storage(Construct):
             actions,
             [self.bucket.arn_for_objects(pattern) for pattern in patterns],
             {
-                f"IAM5[Resource::<{name}.Arn>/{pattern}]": "One kind of media, of every user."
+                f"IAM5[Resource::<{name}.Arn>/{pattern}]": "One kind of media, of all users."
                 for pattern in patterns
             },
         )
@@ -141,15 +141,15 @@ def _cors(stage: Stage) -> list[s3.CorsRule] | None:
             allowed_methods=[
                 s3.HttpMethods.GET,
                 s3.HttpMethods.HEAD,
-                s3.HttpMethods.POST,  # uploads by a form
-                s3.HttpMethods.PUT,  # uploads in parts
+                s3.HttpMethods.POST,  # presigned forms
+                s3.HttpMethods.PUT,  # presigned multipart uploads
             ],
             allowed_headers=["Content-Type", "Content-MD5", "Range"],
             exposed_headers=_EXPOSED,
             max_age=3600,
         ),
-        # A link leads through the API, and a browser that was sent on from there names no origin
-        # any more. Whoever has the presigned URL may read by it, without credentials.
+        # Signed links redirect from the API to a presigned URL, and after a cross-origin redirect a
+        # browser sends `Origin: null`. The presigned URL itself authorizes the request.
         s3.CorsRule(
             allowed_origins=["*"],
             allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD],

@@ -1,9 +1,10 @@
-"""What starts functions by themselves.
+"""EventBridge rules that invoke functions.
 
-The sweeper: a schedule, and every execution that did not end well. `register`: every upload.
+A schedule and every execution that failed, timed out or was aborted invoke the sweeper. Every
+upload invokes `register`.
 
-No dead-letter queue: a sweep looks at all open runs, so the next one makes up for one that was
-lost. The alarms `SweeperFails` and `SweeperSilent` tell when that stops being true.
+The sweeper needs no dead-letter queue: a sweep covers all open runs, so the next one makes up for a
+lost event. The alarms `SweeperFails` and `SweeperSilent` report when sweeps stop.
 """
 
 from aws_cdk import Duration
@@ -32,7 +33,7 @@ class Triggers(Construct):
         pipeline: Pipeline,
     ) -> None:
         super().__init__(scope, construct_id)
-        # What is not registered after that is refused as lost, a day after it was announced.
+        # An upload that is not registered by then fails as lost, a day after it was announced.
         register.configure_async_invoke(max_event_age=Duration.hours(6), retry_attempts=2)
         events.Rule(
             self,
@@ -48,7 +49,7 @@ class Triggers(Construct):
             ),
             targets=[targets.LambdaFunction(register)],
         )
-        # An event that waited longer is older than the next sweep.
+        # The next sweep covers an event that is older than the schedule's interval.
         sweeper.configure_async_invoke(max_event_age=SWEEP_EVERY, retry_attempts=1)
         events.Rule(
             self,

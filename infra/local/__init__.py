@@ -1,14 +1,14 @@
-"""The same template on one machine: emulator, PostgreSQL, deployment, demo.
+"""The local cloud: the same template on one machine, with an AWS emulator and PostgreSQL.
 
-What survives a restart, and how:
+State across restarts:
 
-* Media objects are files below `.local/s3`, written atomically by the emulator as they arrive.
-* The database is an ordinary PostgreSQL data directory, recovered by PostgreSQL itself.
-* The stack is deployed anew at each start. Its generated values (bucket names, the id of the
-  REST API, database password, `SECRET_KEY`) are derived from one random seed in
-  `.local/state.json`, so they come out the same each time and yesterday's key and data still fit.
-* Executions are lost with the emulator. The runs that they worked on are rows in PostgreSQL,
-  and the sweeper, called once after each deployment, starts or ends them.
+* Media objects are files in `.local/s3`, which the emulator writes atomically.
+* The database is a PostgreSQL data directory, with PostgreSQL's crash recovery.
+* Each start deploys the stack again. Its generated values (bucket names, REST API id, database
+  password, `SECRET_KEY`) are derived from a random seed in `.local/state.json`, so API keys and
+  data stay valid.
+* Executions end with the emulator. Their runs are rows in PostgreSQL; the sweeper, invoked once
+  after each deployment, resumes or ends them.
 
-`make clean` removes `.local` and with it everything.
+`make clean` removes `.local` and so all state.
 """

@@ -1,4 +1,4 @@
-"""`python -m infra.local up|demo|drop|deploy|down|clean`: the whole system on this machine."""
+"""Command-line interface of the local cloud: `python -m infra.local COMMAND`."""
 
 import argparse
 import os
@@ -11,25 +11,25 @@ from infra.local.state import PROJECT
 COMMANDS = {
     "up": "run the local cloud in the foreground until Ctrl-C",
     "demo": "make one video (PROMPT, SCENES, SECONDS, RATIO, STYLE, MOOD, IMAGE, MAX_COST)",
-    "drop": "drop a file into the inbox of the running local cloud (FILE; of a picture PROMPT …)",
-    "deploy": "deploy changed code or template to the running local cloud",
-    "down": "stop this clone's local cloud",
-    "clean": "stop it and remove its data",
+    "drop": "upload a file to the inbox of the running local cloud (FILE; for an image PROMPT …)",
+    "deploy": "deploy code and template changes to the running local cloud",
+    "down": "stop the local cloud of this clone",
+    "clean": "stop the local cloud and delete its data",
 }
 
 
 def main() -> int:
-    """Run one command; 0 when it did what it says, 1 with the reason on standard error if not."""
+    """Run one command and return its exit status; errors are printed to standard error."""
     parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
     choices = parser.add_subparsers(dest="command", required=True, metavar="command")
     for name, text in COMMANDS.items():
         choices.add_parser(name, help=text)
     command = parser.parse_args().command
     state = PROJECT / ".local"
-    _stay_on_this_machine()
+    _isolate_environment()
     try:
         preflight.check_packages()
-        # Not before: these imports need what was just looked for.
+        # These imports need the packages that were just checked.
         from infra.local import commands
 
         return commands.run(command)
@@ -38,13 +38,13 @@ def main() -> int:
     except OSError as error:
         print(f"error: {explain_os_error(error, state)}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("\nInterrupted; everything that was started has been stopped.", file=sys.stderr)
+        print("\nInterrupted. All started processes have been stopped.", file=sys.stderr)
         return 130
     return 1
 
 
-def _stay_on_this_machine() -> None:
-    """No profile, key, metadata service or proxy plays any part in talking to this machine."""
+def _isolate_environment() -> None:
+    """Remove AWS profiles, credentials, the metadata service and proxies from the environment."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull

@@ -1,4 +1,4 @@
-"""The five calls of the API that the demo makes, over plain HTTP."""
+"""HTTP client for the API endpoints that the demo uses."""
 
 import base64
 import mimetypes
@@ -10,11 +10,11 @@ import requests
 from infra.local.errors import LocalCloudError
 
 CONNECT_SECONDS, READ_SECONDS = 5, 60
-DEFAULT_PAUSE = 1.0  # seconds between two reads when the API does not say
+DEFAULT_PAUSE = 1.0  # seconds between polls without Retry-After
 
 
 class ApiError(Exception):
-    """An answer with an error status, in the words of its problem+json body."""
+    """An error response, with the text of its problem+json body."""
 
     def __init__(self, response: requests.Response) -> None:
         try:
@@ -31,32 +31,32 @@ class ApiError(Exception):
         lines += [f"  {item}" for item in details] if isinstance(details, list) else []
         retry = response.headers.get("Retry-After")
         if retry:
-            lines.append(f"  Try again in {retry} s.")
+            lines.append(f"  Retry after {retry} s.")
         super().__init__("\n".join(lines))
         self.status = response.status_code
         self.problem = problem
 
 
 class Api:
-    """One base URL and one key."""
+    """A client for one base URL and API key."""
 
     def __init__(self, base_url: str, key: str) -> None:
         self.base_url = base_url.rstrip("/")
         self.key = key
         self._session = requests.Session()
-        self._session.trust_env = False  # no proxy and no .netrc between us and this machine
+        self._session.trust_env = False  # ignore proxies and .netrc
         self._session.headers["Authorization"] = f"Bearer {key}"
 
     def estimate(self, body: dict[str, Any]) -> dict[str, Any]:
-        """POST /v1/estimates; what the video would cost. Nothing is stored or started."""
+        """POST /v1/estimates. Return the cost estimate of a video without creating it."""
         return self._json(self._call("POST", "/v1/estimates", body))
 
     def create(self, body: dict[str, Any]) -> dict[str, Any]:
-        """POST /v1/videos; the video object."""
+        """POST /v1/videos. Return the video object."""
         return self._json(self._call("POST", "/v1/videos", body))
 
     def read(self, video_id: str) -> tuple[dict[str, Any], float]:
-        """GET /v1/videos/{id}; the video object, and how many seconds to wait before the next."""
+        """GET /v1/videos/{id}. Return the video object and the seconds until the next poll."""
         response = self._call("GET", f"/v1/videos/{video_id}")
         try:
             pause = float(response.headers.get("Retry-After", DEFAULT_PAUSE))
@@ -65,13 +65,13 @@ class Api:
         return self._json(response), max(pause, 0.1)
 
     def download_link(self, video_id: str) -> dict[str, Any]:
-        """GET /v1/videos/{id}/download; `url`, `expires_at`, `size_bytes` and `sha256`."""
+        """GET /v1/videos/{id}/download. Return `url`, `expires_at`, `size_bytes` and `sha256`."""
         return self._json(self._call("GET", f"/v1/videos/{video_id}/download"))
 
     def download(self, link: dict[str, Any], path: Path) -> None:
-        """Fetch a signed URL into `path`, which appears only when it is complete."""
+        """Download a signed URL to `path`, which is created only when the download is complete."""
         partial = path.with_name(f"{path.name}.part")
-        # The URL carries its own signature; our key is not for the store.
+        # A new session: the URL is signed, and the API key must not reach the storage.
         with requests.Session() as session:
             session.trust_env = False
             timeout = (CONNECT_SECONDS, READ_SECONDS)
@@ -97,12 +97,12 @@ class Api:
     def _json(response: requests.Response) -> dict[str, Any]:
         content = response.json()
         if not isinstance(content, dict):
-            raise LocalCloudError(f"{response.url} did not answer with a JSON object.")
+            raise LocalCloudError(f"The response of {response.url} is not a JSON object.")
         return content
 
 
 def create_body(*, image: Path | None, **fields: Any) -> dict[str, Any]:
-    """The JSON of `POST /v1/videos`: what is set, with the picture as a data URI."""
+    """Return the body of `POST /v1/videos`: fields that are set, and the image as a data URI."""
     body = {name: value for name, value in fields.items() if value is not None}
     if image is not None:
         media_type = mimetypes.guess_type(image.name)[0] or "application/octet-stream"

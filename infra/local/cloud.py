@@ -1,4 +1,4 @@
-"""One clone's local cloud from start to stop."""
+"""Lifecycle of a clone's local cloud."""
 
 import json
 import signal
@@ -25,12 +25,12 @@ from infra.local.state import Lock, State
 
 Result = TypeVar("Result")
 Report = Callable[[str], None]
-Build = Callable[[State], Path]  # makes the cloud assembly; its directory
+Build = Callable[[State], Path]  # builds the cloud assembly and returns its directory
 OFFLINE = Settings()
 
 
 def say(text: str) -> None:
-    """Print at once, also when the output is a file or a pipe."""
+    """Print without buffering."""
     print(text, flush=True)
 
 
@@ -41,10 +41,10 @@ def running_cloud(
     build: Build | None = None,
     chosen: Settings = OFFLINE,
 ) -> Iterator["Cloud"]:
-    """A deployed cloud for the length of the block; everything it started ends with it.
+    """Run a deployed cloud for the duration of the block, and stop its servers afterwards.
 
-    Without `chosen` settings it is offline, whatever `.env` says. Raises LocalCloudError if this
-    clone's cloud runs already.
+    By default it uses offline providers, regardless of `.env`. Raises LocalCloudError if this
+    clone's cloud is already running.
     """
     preflight.check(root)
     state = State.open(root)
@@ -60,7 +60,7 @@ def running_cloud(
 
 
 class Cloud:
-    """The running servers and how to reach them."""
+    """The running servers and the connection to them."""
 
     def __init__(self, postgres: Postgres, emulator: Emulator, link: Connection) -> None:
         self.postgres = postgres
@@ -69,11 +69,11 @@ class Cloud:
 
     @property
     def logs(self) -> Path:
-        """Folder of all logs: of the functions, the emulator and the database."""
+        """Directory of the logs of the functions, the emulator and PostgreSQL."""
         return self._emulator.log.parent
 
     def watch(self) -> None:
-        """Return never; raise LocalCloudError when a server ends by itself."""
+        """Block until a server ends unexpectedly, then raise LocalCloudError."""
         while self.postgres.running and self._emulator.running:
             time.sleep(0.5)
         name = "The emulator" if self.postgres.running else "PostgreSQL"
@@ -81,19 +81,19 @@ class Cloud:
 
 
 def already_running(root: Path) -> str:
-    """Words for a second `up` in the same clone."""
+    """Return the error message for a second `up` in the same clone."""
     pid = Lock(root).owner()
     link = connection.current(root)
     if link is None:
-        return f"The local cloud of this clone is just starting (process {pid}). Wait for it."
+        return f"The local cloud of this clone is starting (process {pid}). Try again in a moment."
     return (
-        f"The local cloud of this clone runs already (process {pid}): {link.base_url}\n"
-        "`make demo` uses it; `python -m infra.local down` stops it."
+        f"The local cloud of this clone is already running (process {pid}): {link.base_url}\n"
+        "Use it with `make demo`, or stop it with `make down`."
     )
 
 
 def deploy_stack(link: Connection, directory: Path, report: Report, chosen: Settings) -> Connection:
-    """Deploy an assembly to a running emulator; the connection with the stack's outputs."""
+    """Deploy an assembly to a running emulator; return the connection with the stack's outputs."""
     started = time.monotonic()
     stack = Assembly.load(directory)
     outputs = deploy(stack, link, _progress_line())
@@ -103,28 +103,28 @@ def deploy_stack(link: Connection, directory: Path, report: Report, chosen: Sett
     keys = put_provider_keys(link, chosen.keys)
     report(f"Stack {stack.stack} deployed ({time.monotonic() - started:.1f} s).")
     if keys:
-        report(f"Provider keys put into the secret: {', '.join(keys)}.")
+        report(f"Provider keys stored in the secret: {', '.join(keys)}.")
     for name, value in sorted(chosen.stage.items()):
-        report(f"Set by .env or the environment: {name} = {value}.")
+        report(f"Setting from .env or the environment: {name} = {value}")
     return link
 
 
 def sweep(link: Connection, report: Report) -> None:
-    """Let runs that the end of the last cloud left behind go on or end, however young they are.
+    """Invoke the sweeper to resume or end runs that the last stop interrupted, of any age.
 
-    A failure is reported and no more: the scheduled sweeps come to the same runs.
+    A failure is only reported, because the scheduled sweeps cover the same runs.
     """
     name = link.outputs.get("SweeperFunctionName")
     if name is None:
         return
     event = json.dumps({"source": "start", "older_than_seconds": 0})
     try:
-        answer = link.client("lambda").invoke(FunctionName=name, Payload=event)
-        text = answer["Payload"].read().decode()
+        response = link.client("lambda").invoke(FunctionName=name, Payload=event)
+        text = response["Payload"].read().decode()
     except (BotoCoreError, ClientError) as error:
-        report(f"Warning: the sweeper did not answer ({error}). It runs again every few minutes.")
+        report(f"Warning: the sweeper did not respond ({error}). It runs again every few minutes.")
         return
-    if "FunctionError" in answer:
+    if "FunctionError" in response:
         report(f"Warning: the sweeper failed: {text[:500]}\nIt runs again every few minutes.")
 
 
@@ -136,7 +136,7 @@ def _start(
     cleanup.callback(emulator.stop)
     pool = cleanup.enter_context(ThreadPoolExecutor(3))
     keep_open = (lock.descriptor,)
-    report("Starting PostgreSQL and the emulator, preparing the template ...")
+    report("Starting PostgreSQL and the emulator, building the template ...")
     template = pool.submit(_timed, lambda: build(state))
     database = pool.submit(_timed, lambda: postgres.start(keep_open))
     emulation = pool.submit(_timed, lambda: emulator.start(postgres.password, keep_open))
@@ -159,7 +159,7 @@ def _timed(action: Callable[[], Result]) -> tuple[float, Result]:
 
 
 def _progress_line() -> Progress:
-    """Resources done of all, on one line; nothing when the output is not a terminal."""
+    """Return a callback that shows progress on one line, on a terminal only."""
 
     def show(done: int, total: int) -> None:
         if sys.stdout.isatty():
@@ -172,18 +172,20 @@ def _progress_line() -> Progress:
 
 @contextmanager
 def _signals_as_exit() -> Iterator[None]:
-    """SIGTERM and a closed terminal unwind like Ctrl-C does, so that the servers are stopped."""
+    """Turn SIGTERM and SIGHUP into KeyboardInterrupt, so that the servers are stopped."""
 
-    def leave(number: int, frame: FrameType | None) -> None:
+    def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    # What is ignored stays so: `nohup make up` goes on when its terminal closes.
-    heard = {number: handler for number, handler in before.items() if handler != signal.SIG_IGN}
-    for number in heard:
-        signal.signal(number, leave)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    # Ignored signals stay ignored, so that `nohup make up` survives its terminal.
+    replaced = {
+        number: handler for number, handler in handlers.items() if handler != signal.SIG_IGN
+    }
+    for number in replaced:
+        signal.signal(number, interrupt)
     try:
         yield
     finally:
-        for number, handler in heard.items():
+        for number, handler in replaced.items():
             signal.signal(number, handler)

@@ -18,7 +18,10 @@ STOP_SECONDS = 60.0
 
 
 def run(name: str) -> int:
-    """Run one command; its exit status. Raises LocalCloudError, OSError, KeyboardInterrupt."""
+    """Run a command and return its exit status.
+
+    Raises LocalCloudError, OSError or KeyboardInterrupt.
+    """
     commands = {
         "up": up,
         "demo": make_demo,
@@ -31,7 +34,9 @@ def run(name: str) -> int:
         return commands[name]()
     except (ClientError, BotoCoreError) as error:
         log = STATE_DIRECTORY / "log" / "emulator.log"
-        raise LocalCloudError(f"The emulator answered: {error}\nIts log is {log}.") from error
+        raise LocalCloudError(
+            f"The emulator returned an error: {error}\nSee its log: {log}"
+        ) from error
 
 
 def up() -> int:
@@ -42,14 +47,14 @@ def up() -> int:
             running.watch()
         except KeyboardInterrupt:
             print("\nStopping ...", flush=True)
-    print("Stopped. Data stays in .local until `make clean`.")
+    print("Stopped. Data is kept in .local until `make clean`.")
     return 0
 
 
 def welcome(link: Connection, directory: Path = STATE_DIRECTORY) -> None:
-    """Print how to use the cloud, and let the runs that the last one left behind go on.
+    """Print how to use the cloud, then resume runs that the last stop interrupted.
 
-    The key comes first: the runs keep a busy machine from answering for a while.
+    The key is minted first, because resumed runs can keep a small machine busy for a while.
     """
     key = demo.mint_key(link, directory)
     print(_instructions(link, key), flush=True)
@@ -57,25 +62,25 @@ def welcome(link: Connection, directory: Path = STATE_DIRECTORY) -> None:
 
 
 def make_demo() -> int:
-    """Make one video on the running cloud, or on one started for it."""
-    order = demo.Order.from_environment(os.environ)
+    """Make a video on the running cloud, or on one that is started for it."""
+    options = demo.Order.from_environment(os.environ)
     link = connection.current()
     if link is not None:
-        print(f"Using the local cloud that runs already: {link.base_url}", flush=True)
-        return demo.make_video(_api(link), order)
+        print(f"Using the running local cloud: {link.base_url}", flush=True)
+        return demo.make_video(_api(link), options)
     with cloud.running_cloud(chosen=settings.configured()) as running:
         api = _api(running.connection)
         cloud.sweep(running.connection, cloud.say)
-        return demo.make_video(api, order)
+        return demo.make_video(api, options)
 
 
 def drop_file() -> int:
-    """Drop a file into the inbox of the running cloud and wait for its answer."""
+    """Upload a file to the inbox of the running cloud and wait for the result."""
     return inbox_drop.run(_running(), os.environ)
 
 
 def deploy() -> int:
-    """Build what changed and update the running stack."""
+    """Build changes and update the running stack."""
     link = _running()
     chosen = settings.configured()
     directory = assembly.build(State.open(STATE_DIRECTORY), chosen.stage)
@@ -84,16 +89,16 @@ def deploy() -> int:
 
 
 def down() -> int:
-    """Stop the running cloud and wait until it has ended."""
+    """Stop the running cloud and wait until its processes have ended."""
     lock = Lock(STATE_DIRECTORY)
     pid = lock.owner()
     if pid is None:
-        print("No local cloud runs in this clone.")
+        print("No local cloud is running in this clone.")
         return 0
     try:
         os.kill(pid, signal.SIGTERM)
     except ProcessLookupError:
-        print("Its main process is gone already; waiting for its servers.")
+        print("The main process has ended; waiting for its servers.")
     deadline = time.monotonic() + STOP_SECONDS
     while lock.owner() is not None:
         if time.monotonic() > deadline:
@@ -104,7 +109,7 @@ def down() -> int:
 
 
 def clean() -> int:
-    """Stop the running cloud and remove the state directory."""
+    """Stop the running cloud and delete the state directory."""
     down()
     if STATE_DIRECTORY.exists():
         shutil.rmtree(STATE_DIRECTORY)
@@ -115,14 +120,16 @@ def clean() -> int:
 def _running() -> Connection:
     link = connection.current()
     if link is None:
-        raise LocalCloudError("No local cloud runs in this clone; start one with `make up`.")
+        raise LocalCloudError("No local cloud is running in this clone. Start one with `make up`.")
     return link
 
 
 def _api(link: Connection) -> Api:
     key = demo.mint_key(link, STATE_DIRECTORY)
     if key is None:
-        raise LocalCloudError("Without a key no video can be made. Nothing was spent; try again.")
+        raise LocalCloudError(
+            "No API key could be minted, so no video was created. Nothing was charged. Try again."
+        )
     return Api(link.base_url, key)
 
 
@@ -136,7 +143,7 @@ def _instructions(link: Connection, key: str | None) -> str:
             link.base_url, key or "<key>", '{"prompt": "A fox learns to sail"}', "<id>"
         ),
         "",
-        "A file makes a video too:  make drop FILE=kite.json   or   FILE=me.jpg PROMPT='A kite'",
-        f"AWS endpoint {link.endpoint}; Ctrl-C stops everything, data stays in .local.",
+        "Make a video from a file:  make drop FILE=kite.json   or   FILE=me.jpg PROMPT='A kite'",
+        f"AWS endpoint: {link.endpoint}. Stop with Ctrl-C; data is kept in .local.",
     ]
     return "\n".join(lines)

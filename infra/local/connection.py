@@ -1,4 +1,4 @@
-"""How to reach the cloud that runs in a clone: written by `up`, read by `demo`, keys and tests."""
+"""Connection data of a clone's running cloud: written by `up`, read by `demo`, `key` and tests."""
 
 import json
 import os
@@ -31,21 +31,21 @@ class Connection:
 
     @property
     def base_url(self) -> str:
-        """Where the deployed REST API answers on this machine, without a slash at the end."""
+        """Base URL of the deployed REST API on this machine, without a trailing slash."""
         return local_url(self.outputs["ApiUrl"], self.endpoint)
 
     def client(self, service: str) -> Any:
-        """A client of one service of the emulator; the same one for the same service."""
+        """Return the cached client for a service of the emulator."""
         return _client(self.endpoint, self.access_key_id, self.secret_access_key, service)
 
     def save(self, root: Path) -> None:
-        """Write it where `current` finds it; readable by the owner only."""
+        """Write it for `current`, readable by the owner only."""
         write_atomically(root / FILE, json.dumps(asdict(self), indent=1))
 
 
 @cache
 def _client(endpoint: str, access_key_id: str, secret_access_key: str, service: str) -> Any:
-    # Neither a profile nor a settings file of this machine has any part in a local call.
+    # Local calls ignore the profiles and configuration files of this machine.
     session = botocore.session.Session(
         session_vars={
             "profile": (None, None, None, None),
@@ -53,7 +53,7 @@ def _client(endpoint: str, access_key_id: str, secret_access_key: str, service: 
             "credentials_file": (None, None, os.devnull, None),
         }
     )
-    # Local calls neither fail for a moment nor go through a proxy.
+    # Local calls have no transient errors and use no proxy.
     config = Config(
         retries={"total_max_attempts": 1}, proxies={}, connect_timeout=5, read_timeout=120
     )
@@ -68,7 +68,7 @@ def _client(endpoint: str, access_key_id: str, secret_access_key: str, service: 
 
 
 def current(root: Path = STATE_DIRECTORY) -> Connection | None:
-    """The cloud that runs in the clone with this state directory; None when none is ready."""
+    """Return the connection of the cloud with this state directory, or None if none is ready."""
     if Lock(root).owner() is None:
         return None
     try:
@@ -78,12 +78,12 @@ def current(root: Path = STATE_DIRECTORY) -> Connection | None:
 
 
 def forget(root: Path) -> None:
-    """Remove what `save` wrote."""
+    """Delete the file that `save` wrote."""
     (root / FILE).unlink(missing_ok=True)
 
 
 def local_url(api_url: str, endpoint: str) -> str:
-    """The emulator's address of a REST API whose URL in AWS would be `api_url`."""
+    """Return the emulator's URL of the REST API that AWS would serve at `api_url`."""
     match = _API_URL.fullmatch(api_url)
     if match is None:
         return api_url.rstrip("/")

@@ -1,6 +1,6 @@
-"""A client of the deployed API: one request, live progress, the finished file on this disk.
+"""`make demo`: a client of the deployed API that makes a video and downloads it.
 
-It knows nothing of the local cloud but a base URL and a key, as any client would.
+Like any client, it needs only a base URL and an API key.
 """
 
 import json
@@ -31,10 +31,9 @@ DEFAULT_PROMPT = (
     "A small red fox finds an old sailing boat at the edge of a birch forest, "
     "repairs it with the help of a heron, and sails to the lighthouse at dawn"
 )
-# Providers that are paid take minutes for a clip, and few at a time.
+# Paid providers take minutes per clip and limit concurrency.
 TIMEOUT_SECONDS, TIMEOUT_SECONDS_PER_SCENE = 30 * 60.0, 3 * 60.0
-# Longer than API Gateway waits for a function (29 s), twice: its answer comes first, and both
-# functions start cold.
+# Twice API Gateway's timeout (29 s), because the authorizer and the API may both start cold.
 MINT_SECONDS = 60.0
 KEY_FILE = "key"
 Show = Callable[[Mapping[str, Any]], None]
@@ -42,7 +41,7 @@ Show = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True)
 class Order:
-    """What to ask for; None leaves the choice to the API."""
+    """Options of the requested video; None leaves the choice to the API."""
 
     prompt: str = DEFAULT_PROMPT
     scenes: int = 6
@@ -57,27 +56,27 @@ class Order:
     def from_environment(cls, environment: Mapping[str, str]) -> "Order":
         """Read PROMPT, SCENES, SECONDS, RATIO, STYLE, MOOD, IMAGE and MAX_COST.
 
-        What is empty counts as unset.
+        Empty variables count as unset.
         """
 
         def text(name: str) -> str | None:
             return environment.get(name, "").strip() or None
 
-        def whole(name: str, default: int) -> int:
+        def integer(name: str, default: int) -> int:
             value = text(name)
             if value is None:
                 return default
             if not value.isdigit():
-                raise LocalCloudError(f"{name} must be a whole number, not {value!r}.")
+                raise LocalCloudError(f"{name} must be an integer, not {value!r}.")
             return int(value)
 
         image = text("IMAGE")
         if image is not None and not Path(image).is_file():
-            raise LocalCloudError(f"IMAGE: there is no file {image}.")
+            raise LocalCloudError(f"IMAGE: no such file: {image}")
         return cls(
             prompt=text("PROMPT") or DEFAULT_PROMPT,
-            scenes=whole("SCENES", 6),
-            seconds=whole("SECONDS", 5),
+            scenes=integer("SCENES", 6),
+            seconds=integer("SECONDS", 5),
             ratio=text("RATIO") or "1280:720",
             style=text("STYLE"),
             mood=text("MOOD"),
@@ -86,7 +85,7 @@ class Order:
         )
 
     def body(self) -> dict[str, Any]:
-        """The JSON of `POST /v1/videos`."""
+        """Return the body of `POST /v1/videos`."""
         return api_client.create_body(
             prompt=self.prompt,
             scenes=self.scenes,
@@ -98,8 +97,8 @@ class Order:
             max_cost=self.max_cost,
         )
 
-    def shown_body(self) -> str:
-        """The same as text for a terminal, with a long picture cut short."""
+    def printable_body(self) -> str:
+        """Return the body as JSON for a terminal, with the image truncated."""
         body = self.body()
         if "image" in body:
             body["image"] = f"{body['image'][:40]}..."
@@ -107,34 +106,34 @@ class Order:
 
 
 def mint_key(link: Connection, directory: Path, timeout: float = MINT_SECONDS) -> str | None:
-    """Return a new API key of the local cloud, else the last one that was kept, else None.
+    """Return a new API key for the local cloud, or else the last one, or else None.
 
-    The key is kept in `directory`, the clone's state: it stays valid across restarts. A failure to
-    mint is printed as a warning, because the cloud and the runs in it need no new key.
+    The key is stored in `directory`, the clone's state, and stays valid across restarts. A failure
+    to mint is printed as a warning, because the cloud and its runs do not need a new key.
     """
-    kept = directory / KEY_FILE
+    key_file = directory / KEY_FILE
     try:
         key = keys.mint_key(link, "demo", timeout=timeout)
     except keys.MintError as error:
-        last = kept.read_text() if kept.exists() else None
+        last = key_file.read_text() if key_file.exists() else None
         advice = "The last key is used instead." if last else "`make key` tries again."
         print(f"Warning: {error} {advice}", file=sys.stderr, flush=True)
         return last
-    write_atomically(kept, key)
+    write_atomically(key_file, key)
     return key
 
 
-def make_video(api: Api, order: Order, output: Path = OUTPUT) -> int:
-    """One video through `api`; 0 and the file's path, or 1 and what the API said was wrong."""
+def make_video(api: Api, options: Order, output: Path = OUTPUT) -> int:
+    """Make and download a video, print its path or the API's error, and return the exit status."""
     try:
-        if not _agreed(api.estimate(order.body())):
-            print("Nothing was made and nothing was spent.")
+        if not _confirm(api.estimate(options.body())):
+            print("Canceled. Nothing was created or charged.")
             return 1
         started = time.monotonic()
-        video = api.create(order.body())
+        video = api.create(options.body())
         print(f"Video {video['id']} is accepted: {api.base_url}/v1/videos/{video['id']}")
-        with _display(order.scenes) as show:
-            video = _follow(api, video, show, order.scenes)
+        with _display(options.scenes) as show:
+            video = _follow(api, video, show, options.scenes)
         if video["status"] != "succeeded":
             print(_failed(video), file=sys.stderr)
             return 1
@@ -157,18 +156,18 @@ def make_video(api: Api, order: Order, output: Path = OUTPUT) -> int:
     )
     print(f"\nYour video: {path}")
     print(f"Length:     {facts.duration_seconds:.2f} s, {facts.frames} frames, all decoded")
-    print(f"Size:       {facts.size_bytes / 1e6:.2f} MB, SHA-256 as the API said")
+    print(f"Size:       {facts.size_bytes / 1e6:.2f} MB, SHA-256 verified")
     for kind, origin in (video.get("models") or {}).items():
         print(f"{kind.capitalize() + ':':<11} {origin['label']}")
     print(f"Cost:       {cost_line(video)}")
-    print(f"Made in:    {seconds:.1f} s\n\nThe same with curl:")
-    for line in curl_lines(api.base_url, api.key, order.shown_body(), video["id"]):
+    print(f"Made in:    {seconds:.1f} s\n\nWith curl:")
+    for line in curl_lines(api.base_url, api.key, options.printable_body(), video["id"]):
         print(f"  {line}")
     return 0
 
 
 def cost_line(video: Mapping[str, Any]) -> str:
-    """What the video cost; of one that cost nothing, what real providers would have charged."""
+    """Return the cost of the video; if it was free, also the price at paid providers."""
     cost = video.get("cost") or {}
     actual, currency = cost.get("actual") or "0.00", cost.get("currency", "USD")
     if float(actual):
@@ -178,26 +177,30 @@ def cost_line(video: Mapping[str, Any]) -> str:
     if equivalent:
         models = ", ".join(equivalent.get("models", []))
         amount = f"{equivalent['amount']} {equivalent.get('currency', 'USD')}"
-        line += f" (with {models}: about {amount})" if models else f" (else about {amount})"
+        line += (
+            f" (with {models}: about {amount})"
+            if models
+            else f" (about {amount} at paid providers)"
+        )
     return line
 
 
-def _agreed(estimate: Mapping[str, Any]) -> bool:
-    """Say what the video will cost, before it does; ask, where there is somebody to ask."""
+def _confirm(estimate: Mapping[str, Any]) -> bool:
+    """Print the estimated cost of a paid video; on a terminal, ask for confirmation."""
     if not float(estimate["total"]):
         return True
     scenes = estimate["scenes"]
-    pictures, clips = (sum(float(scene[kind]) for scene in scenes) for kind in ("image", "clip"))
-    print(f"This will cost about {estimate['total']} {estimate['currency']} at list prices:")
-    print(f"  story {estimate['story']}, pictures {pictures:.4f}, clips {clips:.4f}")
-    print(f"  by {', '.join(origin['label'] for origin in estimate['models'].values())}")
+    images, clips = (sum(float(scene[kind]) for scene in scenes) for kind in ("image", "clip"))
+    print(f"Estimated cost at list prices: {estimate['total']} {estimate['currency']}")
+    print(f"  story {estimate['story']}, images {images:.4f}, clips {clips:.4f}")
+    print(f"  models: {', '.join(origin['label'] for origin in estimate['models'].values())}")
     if not sys.stdin.isatty():
         return True
-    return input("Go on? [y/N] ").strip().lower() in ("y", "yes")
+    return input("Continue? [y/N] ").strip().lower() in ("y", "yes")
 
 
 def curl_lines(base_url: str, key: str, body: str, video_id: str) -> list[str]:
-    """Create, read and download, ready to paste into a shell."""
+    """Return curl commands that create, read and download a video."""
     header = f"-H 'Authorization: Bearer {key}'"
     video = f"{base_url}/v1/videos/{video_id}"
     send = f"-H 'Content-Type: application/json' -d {shlex.quote(body)}"
@@ -209,13 +212,13 @@ def curl_lines(base_url: str, key: str, body: str, video_id: str) -> list[str]:
 
 
 def _follow(api: Api, video: dict[str, Any], show: Show, scenes: int) -> dict[str, Any]:
-    patience = TIMEOUT_SECONDS + scenes * TIMEOUT_SECONDS_PER_SCENE
-    deadline = time.monotonic() + patience
+    timeout = TIMEOUT_SECONDS + scenes * TIMEOUT_SECONDS_PER_SCENE
+    deadline = time.monotonic() + timeout
     while video["status"] in ("queued", "running"):
         if time.monotonic() > deadline:
             raise LocalCloudError(
                 f"The video {video['id']} is still {video['status']} after "
-                f"{patience / 60:.0f} minutes. It goes on; ask for it again later."
+                f"{timeout / 60:.0f} minutes. The run continues; check the video again later."
             )
         show(video)
         video, pause = api.read(video["id"])
@@ -250,7 +253,7 @@ def _waiting(video: Mapping[str, Any]) -> str:
 
 @contextmanager
 def _display(scenes: int) -> Iterator[Show]:
-    """Shows a video object: a live bar on a terminal, one line per change elsewhere."""
+    """Yield a function that shows a video's progress: a bar on a terminal, otherwise lines."""
     if not sys.stdout.isatty():
         yield _plain_lines(scenes)
         return

@@ -1,8 +1,8 @@
-"""Deploys a synthesized cloud assembly to the emulator, with boto3 alone.
+"""Deployment of a cloud assembly to the emulator with boto3.
 
-What `cdk deploy` does: assets into the bootstrap bucket, then the stack created or updated. No
-CLI and no bootstrap stack are needed. Assets are named by their hash and the bucket is on disk, so
-only new ones are packed and uploaded.
+Like `cdk deploy`, it uploads assets to the bootstrap bucket and creates or updates the stack, but
+without the CDK CLI and the bootstrap stack. Asset names contain their hash and the bucket persists,
+so only new assets are packed and uploaded.
 """
 
 import json
@@ -26,12 +26,12 @@ BOOTSTRAP_VERSION = "30"
 CAPABILITIES = ["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"]
 TIMEOUT_SECONDS = 600.0
 
-Progress = Callable[[int, int], None]  # resources done, resources in all
+Progress = Callable[[int, int], None]  # resources done, total resources
 
 
 @dataclass(frozen=True)
 class Assembly:
-    """One stack of a cloud assembly directory."""
+    """The stack of a cloud assembly directory."""
 
     directory: Path
     stack: str
@@ -40,7 +40,7 @@ class Assembly:
 
     @classmethod
     def load(cls, directory: Path) -> "Assembly":
-        """The only stack of `directory`. Raises LocalCloudError if there is not exactly one."""
+        """Load the stack of `directory`; raises LocalCloudError unless there is exactly one."""
         manifest = json.loads((directory / "manifest.json").read_text())
         stacks = {
             name: artifact
@@ -48,9 +48,7 @@ class Assembly:
             if artifact["type"] == "aws:cloudformation:stack"
         }
         if len(stacks) != 1:
-            raise LocalCloudError(
-                f"{directory} has {len(stacks)} stacks; the local cloud deploys exactly one."
-            )
+            raise LocalCloudError(f"{directory} has {len(stacks)} stacks; expected exactly one.")
         [(name, artifact)] = stacks.items()
         return cls(
             directory,
@@ -71,9 +69,9 @@ class _Asset:
 def deploy(
     assembly: Assembly, connection: Connection, progress: Progress = lambda done, total: None
 ) -> dict[str, str]:
-    """Create or update the stack; its outputs.
+    """Create or update the stack and return its outputs.
 
-    Raises LocalCloudError that names each resource that failed, with its reason.
+    Raises LocalCloudError with the failed resources and their reasons.
     """
     template_url = _upload_assets(assembly, connection)
     cloudformation = connection.client("cloudformation")
@@ -85,7 +83,7 @@ def deploy(
     }
     started = time.time()
     if _status(cloudformation, assembly.stack) is None:
-        # Nothing is undone when it fails: a rollback would delete the media bucket.
+        # A rollback would delete the media bucket.
         cloudformation.create_stack(**request, OnFailure="DO_NOTHING")
     else:
         try:
@@ -102,7 +100,7 @@ def deploy(
 
 
 def _upload_assets(assembly: Assembly, connection: Connection) -> str:
-    """Upload what the bucket does not have yet; the template's URL."""
+    """Upload new assets and return the template's URL."""
     s3 = connection.client("s3")
     connection.client("ssm").put_parameter(
         Name=BOOTSTRAP_PARAMETER, Value=BOOTSTRAP_VERSION, Type="String", Overwrite=True
@@ -120,32 +118,32 @@ def _upload_assets(assembly: Assembly, connection: Connection) -> str:
 
 
 def _drop_old_assets(assembly: Assembly, connection: Connection) -> None:
-    """Remove assets of earlier deployments; layers are large, and each change leaves one."""
+    """Delete assets of earlier deployments, because layers are large."""
     s3 = connection.client("s3")
-    wanted = {(asset.bucket, asset.key) for asset in _assets(assembly)}
-    for bucket in {bucket for bucket, _ in wanted}:
+    referenced = {(asset.bucket, asset.key) for asset in _assets(assembly)}
+    for bucket in {bucket for bucket, _ in referenced}:
         for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             for item in page.get("Contents", []):
-                if (bucket, item["Key"]) not in wanted:
+                if (bucket, item["Key"]) not in referenced:
                     s3.delete_object(Bucket=bucket, Key=item["Key"])
 
 
 def _assets(assembly: Assembly) -> list[_Asset]:
-    found = []
+    assets = []
     for asset in json.loads(assembly.assets.read_text())["files"].values():
         source, destination = asset["source"], next(iter(asset["destinations"].values()))
-        found.append(
+        assets.append(
             _Asset(
                 assembly.directory / source["path"],
                 source["packaging"],
-                _concrete(destination["bucketName"]),
+                _resolve(destination["bucketName"]),
                 destination["objectKey"],
             )
         )
-    return found
+    return assets
 
 
-def _concrete(name: str) -> str:
+def _resolve(name: str) -> str:
     for placeholder, value in (("AccountId", ACCOUNT), ("Region", REGION), ("Partition", "aws")):
         name = name.replace(f"${{AWS::{placeholder}}}", value)
     return name
@@ -167,13 +165,13 @@ def _exists(s3: Any, bucket: str, key: str) -> bool:
 
 @contextmanager
 def _packed(path: Path, packaging: str) -> Iterator[IO[bytes]]:
-    """The asset's bytes: a file as it is, or a directory as a zip with executable bits kept."""
+    """Open the asset: a file unchanged, a directory as a zip that keeps executable bits."""
     if packaging == "file":
         with path.open("rb") as content:
             yield content
         return
     with TemporaryFile() as archive:
-        # Stored, not compressed: it travels over loopback, and time counts more than size.
+        # Not compressed: over loopback, time matters more than size.
         with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED, strict_timestamps=False) as packed:
             for file in sorted(path.rglob("*")):
                 if file.is_file():
@@ -184,10 +182,10 @@ def _packed(path: Path, packaging: str) -> Iterator[IO[bytes]]:
 
 def _status(cloudformation: Any, stack: str) -> str | None:
     try:
-        found: str = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
+        status: str = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]["StackStatus"]
     except ClientError:
         return None
-    return found
+    return status
 
 
 def _wait(cloudformation: Any, stack: str, total: int, progress: Progress) -> str:
@@ -201,7 +199,7 @@ def _wait(cloudformation: Any, stack: str, total: int, progress: Progress) -> st
         done = sum(item["ResourceStatus"].endswith("_COMPLETE") for item in resources)
         progress(min(done, total), total)
         time.sleep(0.25)
-    raise LocalCloudError(f"The deployment did not end within {TIMEOUT_SECONDS:.0f} s.")
+    raise LocalCloudError(f"The deployment did not finish within {TIMEOUT_SECONDS:.0f} s.")
 
 
 def _failure(cloudformation: Any, assembly: Assembly, status: str, started: float) -> str:
@@ -222,5 +220,5 @@ def _failure(cloudformation: Any, assembly: Assembly, status: str, started: floa
     if len(lines) == 1:
         stack = cloudformation.describe_stacks(StackName=assembly.stack)["Stacks"][0]
         lines.append(f"  {stack.get('StackStatusReason', 'no reason was given')}")
-    lines.append("Nothing was deleted: media and database are as they were.")
+    lines.append("Nothing was deleted. Media and database are unchanged.")
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""Starts and stops the emulator's process; the other side of the pipes is `launcher.py`."""
+"""The emulator's process, which runs `launcher.py`."""
 
 import base64
 import os
@@ -19,10 +19,13 @@ STOP_SECONDS = 10.0
 
 
 class Emulator:
-    """One emulator process. Not reusable after `stop`."""
+    """An emulator process; not reusable after `stop`."""
 
     def __init__(self, state: State, *, isolate: bool | None = None, patched: bool = True) -> None:
-        """`isolate`: None decides by what the machine allows (see runtime.can_isolate)."""
+        """Prepare the process; with `isolate` None, isolate functions if the machine allows it.
+
+        See `runtime.can_isolate`.
+        """
         self._state = state
         self._isolate = isolate
         self._patched = patched
@@ -34,15 +37,15 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """The endpoint of every AWS service."""
+        """Endpoint of all AWS services."""
         return f"http://127.0.0.1:{self.port}"
 
     def start(self, postgres_password: str, keep_open: Sequence[int] = ()) -> None:
-        """Start the process and wait until it serves.
+        """Start the process and wait until it serves requests.
 
-        PostgreSQL need not listen before a stack with a database is deployed. `keep_open`:
-        descriptors (the clone's lock) that stay open until the process has ended.
-        Raises LocalCloudError with the end of the log.
+        PostgreSQL need not listen before a stack with a database is deployed. `keep_open` are file
+        descriptors that the process inherits (the clone's lock). Raises LocalCloudError with the
+        end of the log.
         """
         self.log.parent.mkdir(exist_ok=True)
         settings = LauncherSettings(
@@ -66,18 +69,18 @@ class Emulator:
                 text=True,
                 cwd=PROJECT,
                 pass_fds=tuple(keep_open),
-                start_new_session=True,  # a Ctrl-C in the terminal is for `up`, which stops us
+                start_new_session=True,  # Ctrl-C goes to `up`, which stops this process
             )
         if self._process.stdin is None:
             raise RuntimeError("the launcher has no standard input")
-        # Standard input stays open: its end tells the launcher that we are gone.
+        # Standard input stays open; the launcher stops when it closes.
         self._process.stdin.write(settings.dumps() + "\n")
         self._process.stdin.flush()
         self.port = self._wait_until_ready(self._process)
         self._state.remember_port("emulator", self.port)
 
     def stop(self) -> None:
-        """End the emulator and every function process."""
+        """Stop the emulator and all function processes."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -93,12 +96,12 @@ class Emulator:
 
     @property
     def running(self) -> bool:
-        """Whether the process is alive."""
+        """True if the process is alive."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int | None:
-        """Process id while running."""
+        """Process id, or None if not started."""
         return self._process.pid if self._process is not None else None
 
     def _decide_isolation(self) -> bool:
@@ -110,8 +113,8 @@ class Emulator:
         if process.stdout is None:
             raise RuntimeError("the launcher has no standard output")
         deadline = time.monotonic() + START_SECONDS
-        while (left := deadline - time.monotonic()) > 0:
-            readable, _, _ = select.select([process.stdout], [], [], left)
+        while (remaining := deadline - time.monotonic()) > 0:
+            readable, _, _ = select.select([process.stdout], [], [], remaining)
             line = process.stdout.readline() if readable else ""
             if line.startswith("ready "):
                 return int(line.split()[1])
@@ -124,13 +127,13 @@ class Emulator:
 
 
 def _access_key_id(secret: str) -> str:
-    """Twenty characters in the form of an access key id, as hard to guess as 80 bits are."""
+    """Return an access key id of 20 characters with 80 bits of entropy from `secret`."""
     letters = base64.b32encode(bytes.fromhex(secret)).decode()
     return f"AKIA{letters[:16]}"
 
 
 def tail(log: Path, lines: int = 15) -> str:
-    """The last lines of a log file."""
+    """Return the last lines of a log file."""
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
     except FileNotFoundError:

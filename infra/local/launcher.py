@@ -1,8 +1,8 @@
-"""The emulator's process: MiniStack's app, patched and guarded, on a loopback port.
+"""Entry point of the emulator's process: MiniStack, patched and guarded, on a loopback port.
 
-Started by `emulator.py`. Reads one JSON line of settings from standard input, writes
-`ready <port>` to standard output once requests are served, and stops on SIGTERM or when standard
-input closes, which the kernel does when the starter dies.
+`emulator.py` starts it. It reads settings as one line of JSON from standard input, writes
+`ready <port>` to standard output when it serves requests, and stops on SIGTERM or when standard
+input closes, which also happens when the parent process dies.
 """
 
 import asyncio
@@ -19,11 +19,11 @@ from pathlib import Path
 from infra.local.launcher_settings import ACCOUNT, REGION, LauncherSettings
 from infra.local.loopback_guard import App, Message, Receive, Scope, Send, guarded
 
-END_SECONDS = 0.3
+RESPONSE_SECONDS = 0.3
 
 
 def main() -> None:
-    """Serve until told to stop, then end at once, workers included."""
+    """Serve until stopped, then exit immediately and kill all workers."""
     settings = LauncherSettings.loads(sys.stdin.readline())
     listener = _listen(settings.port)
     port = int(listener.getsockname()[1])
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _listen(preferred: int | None) -> socket.socket:
-    """A bound socket: no moment passes between finding a free port and owning it."""
+    """Return a listening socket on the preferred port, or else on any free port."""
     for port in (preferred, 0):
         if port is None:
             continue
@@ -49,14 +49,16 @@ def _listen(preferred: int | None) -> socket.socket:
 
 
 def _clean_environment(settings: LauncherSettings, port: int) -> None:
-    """Before MiniStack is imported, since it reads its settings at import."""
+    """Set the environment for MiniStack, which reads its settings when it is imported."""
     root = Path(settings.root)
     scratch = root / "tmp"
-    shutil.rmtree(scratch, ignore_errors=True)  # the functions' code of an earlier run
+    shutil.rmtree(scratch, ignore_errors=True)  # function code of an earlier run
     scratch.mkdir()
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
+    inherited = {
+        name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ
+    }
     os.environ.clear()
-    os.environ.update(kept)
+    os.environ.update(inherited)
     os.environ.update(
         {
             "TMPDIR": str(scratch),
@@ -76,7 +78,7 @@ def _clean_environment(settings: LauncherSettings, port: int) -> None:
             "PERSIST_STATE": "0",
             "IOT_MTLS_ENABLED": "0",
             "SFTP_ENABLED": "0",
-            "DOCKER_HOST": "unix:///nonexistent",  # this machine's Docker is none of our business
+            "DOCKER_HOST": "unix:///nonexistent",  # do not use this machine's Docker
             "LOG_LEVEL": "INFO",
         }
     )
@@ -95,7 +97,7 @@ async def _serve(settings: LauncherSettings, listener: socket.socket, port: int)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_stop_with_starter, args=(loop, stop), daemon=True).start()
+    threading.Thread(target=_stop_with_parent, args=(loop, stop), daemon=True).start()
     logging.getLogger("hypercorn.access").setLevel(logging.WARNING)
 
     config = Config()
@@ -107,30 +109,30 @@ async def _serve(settings: LauncherSettings, listener: socket.socket, port: int)
 
     async def stopped() -> None:
         await stop.wait()
-        # Requests that wait for a function would hold up the server's end for as long as that runs.
-        threading.Thread(target=_end).start()  # no daemon: the process ends with it
+        # Hypercorn's shutdown waits for requests that wait for functions, so exit without it.
+        threading.Thread(target=_exit).start()
 
     await serve(app, config, shutdown_trigger=stopped)  # type: ignore[arg-type]  # ASGI scope
 
 
-def _end() -> None:
-    """End every function and this process, whatever other threads are waiting for."""
+def _exit() -> None:
+    """Kill all function processes and exit without waiting for other threads."""
     from infra.local import patches
 
     patches.stop_workers()
-    time.sleep(END_SECONDS)  # for the answers that are under way
-    patches.stop_workers()  # what an execution started in the meantime
-    # MiniStack keeps threads that wait for up to an hour; nothing of theirs is worth waiting for.
+    time.sleep(RESPONSE_SECONDS)  # for responses in progress
+    patches.stop_workers()  # processes that executions started in the meantime
+    # MiniStack has threads that wait for up to an hour.
     os._exit(0)
 
 
-def _stop_with_starter(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def _stop_with_parent(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
     sys.stdin.read()
     loop.call_soon_threadsafe(stop.set)
 
 
 def _announcing(app: App, port: int) -> App:
-    """`app`, saying `ready <port>` on standard output once its start-up is complete."""
+    """Wrap `app` to write `ready <port>` to standard output when its start-up is complete."""
 
     async def announcing(scope: Scope, receive: Receive, send: Send) -> None:
         async def watch(message: Message) -> None:

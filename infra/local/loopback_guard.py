@@ -1,8 +1,8 @@
-"""What stands before the emulator: loopback callers only, and no administration over HTTP.
+"""ASGI middleware that protects the emulator from web pages and blocks its admin endpoints.
 
-A page in the developer's browser can send requests to 127.0.0.1. A foreign page always names
-itself in `Origin` when it writes, and a page that points its own domain name at 127.0.0.1 (DNS
-rebinding) names that domain in `Host`. Both are refused before the emulator sees the request.
+A page in the developer's browser can send requests to 127.0.0.1. A cross-origin write has the
+page's `Origin`, and a page whose domain name resolves to 127.0.0.1 (DNS rebinding) has that domain
+in `Host`. The middleware rejects both.
 """
 
 import json
@@ -17,14 +17,14 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# The emulator answers these without credentials; everything else below the prefix resets state,
-# changes settings or shows other people's messages.
+# The emulator serves these prefixes without credentials. All but the open paths reset state, change
+# settings or expose messages.
 ADMIN_PREFIXES = ("/_ministack/", "/_localstack/")
 OPEN_ADMIN_PATHS = ("/_ministack/health", "/_ministack/cfn-response/")
 
 
 def guarded(app: App) -> App:
-    """`app`, reachable only for what `refusal` lets pass."""
+    """Wrap `app` to reject requests for which `refusal` returns a reason."""
 
     async def guard(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -37,21 +37,21 @@ def guarded(app: App) -> App:
             await receive()
             await send({"type": "websocket.close", "code": 1008})
         else:
-            await _refuse(send, reason)
+            await _reject(send, reason)
 
     return guard
 
 
 def refusal(path: str, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-    """Why a request may not pass, or None. `headers` are ASGI pairs of raw bytes."""
+    """Return the reason to reject a request, or None. `headers` are ASGI pairs of bytes."""
     hosts = [value.decode("latin-1") for name, value in headers if name.lower() == b"host"]
     if len(hosts) != 1 or not _is_loopback(f"//{hosts[0]}"):
         return "The Host header must name this machine (127.0.0.1 or localhost)."
     for name, value in headers:
         if name.lower() == b"origin" and not _is_loopback(value.decode("latin-1")):
-            return "Requests from pages of other sites are refused (Origin header)."
+            return "Cross-origin requests are not allowed (Origin header)."
     if path.startswith(ADMIN_PREFIXES) and not path.startswith(OPEN_ADMIN_PATHS):
-        return "The emulator's administration is not open over HTTP."
+        return "The emulator's admin endpoints are not available over HTTP."
     return None
 
 
@@ -70,7 +70,7 @@ def _is_loopback(url: str) -> bool:
         return False
 
 
-async def _refuse(send: Send, reason: str) -> None:
+async def _reject(send: Send, reason: str) -> None:
     problem = {
         "type": "about:blank",
         "title": "Forbidden",

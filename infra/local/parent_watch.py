@@ -1,11 +1,11 @@
-"""Run a server that ends when its starter ends, however that happens.
+"""A supervisor that stops a server when the supervisor's parent process ends.
 
-`tether.py SIGNAL GRACE ARGV...` starts ARGV and keeps standard input open. The starter holds the
-other end of that pipe. When the starter closes it, or dies (kill -9 included), the server gets
-SIGNAL, and SIGKILL after GRACE seconds. A pipe works on every system and has no race, which
-PR_SET_PDEATHSIG (Linux, per thread, lost when the user changes) and polling do not offer.
+`parent_watch.py SIGNAL GRACE ARGV...` starts ARGV and reads standard input, a pipe from the parent.
+When the parent closes the pipe or dies (including by SIGKILL), the server gets SIGNAL, and SIGKILL
+after GRACE seconds. A pipe is portable and has no race condition, unlike polling and
+PR_SET_PDEATHSIG (Linux only, per thread, lost when the user changes).
 
-Runs as a plain script with no imports from the project, so that it starts in a few milliseconds.
+The script imports nothing from the project, so that it starts in a few milliseconds.
 """
 
 import os
@@ -16,14 +16,14 @@ import sys
 
 
 def main() -> int:
-    """Supervise one server; the exit status is the server's."""
+    """Supervise a server and return its exit status."""
     stop_signal, grace = int(sys.argv[1]), float(sys.argv[2])
-    asked_to_stop, ask = os.pipe()
-    signal.signal(signal.SIGTERM, lambda *_: os.write(ask, b"."))
+    stop_reader, stop_writer = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(stop_writer, b"."))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with subprocess.Popen(sys.argv[3:], stdin=subprocess.DEVNULL) as server:
         while server.poll() is None:
-            ready, _, _ = select.select([sys.stdin, asked_to_stop], [], [], 0.5)
+            ready, _, _ = select.select([sys.stdin, stop_reader], [], [], 0.5)
             if ready:
                 server.send_signal(stop_signal)
                 try:

@@ -1,4 +1,4 @@
-"""What `.env` says: the providers' keys, which of them to take, and where they are."""
+"""Settings of the local cloud, from `.env` and the environment."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from infra.local.errors import LocalCloudError
 from infra.local.state import PROJECT
 
 ENV_FILE = PROJECT / ".env"
-# Settings of the stage that are read from here. Others (log level, origins) have names that an
-# environment may hold for other reasons.
+# Stage settings that are read from the environment. Names of the others (such as LOG_LEVEL) may be
+# set for other programs.
 _STAGE_FIELDS = (
     *(name for name in config.SETTABLE if name.endswith(("_provider", "_base_url"))),
     "provider_limits",
@@ -27,16 +27,16 @@ _KEYS = frozenset(model.key for model in models.models() if model.key)
 
 @dataclass(frozen=True)
 class Settings:
-    """Secrets for the stack, by the name of the key, and changes of its stage."""
+    """Provider keys, by name, and overrides of stage settings."""
 
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     stage: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_env_file(path: Path = ENV_FILE) -> dict[str, str]:
-    """`KEY=VALUE` lines; comments, blank lines, `export` and surrounding quotes are allowed.
+    """Parse `KEY=VALUE` lines; comments, blank lines, `export` and surrounding quotes are allowed.
 
-    Raises LocalCloudError with the line's number, never with its content, which may be a secret.
+    Raises LocalCloudError with the line number, but not the line, which may contain a secret.
     """
     if not path.exists():
         return {}
@@ -53,17 +53,17 @@ def read_env_file(path: Path = ENV_FILE) -> dict[str, str]:
 
 
 def configured(environment: Mapping[str, str] = os.environ, path: Path = ENV_FILE) -> Settings:
-    """Settings of this clone: the environment's where set and not empty, else those of `.env`.
+    """Return the settings of this clone; non-empty environment variables override `.env`.
 
-    A key in `.env` makes its provider the one that is taken, unless another one is named. A key
-    that is in the environment alone does not: many have one there for other programs, and would
-    not expect to pay for a demo. Raises LocalCloudError for a setting that is wrong.
+    A provider key in `.env` selects its provider, unless another provider is set. A key that is
+    only in the environment does not: it may be set for other programs, and a demo must not cost
+    money unexpectedly. Raises LocalCloudError for an invalid setting.
     """
     file = read_env_file(path)
     values = {**file, **{name: value for name, value in environment.items() if value}}
-    named = {name: value for name in _STAGE_FIELDS if (value := values.get(name.upper()))}
-    keyed = {f"{kind}_provider": name for kind, name in models.with_a_key(file).items()}
-    stage = {**keyed, **named}
+    explicit = {name: value for name in _STAGE_FIELDS if (value := values.get(name.upper()))}
+    by_key = {f"{kind}_provider": name for kind, name in models.with_a_key(file).items()}
+    stage = {**by_key, **explicit}
     try:
         config.stage("local", stage)
     except ValueError as error:
@@ -72,19 +72,19 @@ def configured(environment: Mapping[str, str] = os.environ, path: Path = ENV_FIL
 
 
 def put_provider_keys(connection: Connection, values: Mapping[str, str]) -> list[str]:
-    """Write the values that the providers' secret has fields for; the names of those set.
+    """Store the values whose names are fields of the providers' secret; return their names.
 
-    The stack decides which keys exist: the fields of the secret that it made.
+    The stack defines the fields of the secret.
     """
     secret_id = connection.outputs.get("ProvidersSecretArn")
     if secret_id is None:
         return []
     secrets = connection.client("secretsmanager")
-    before = json.loads(secrets.get_secret_value(SecretId=secret_id)["SecretString"])
-    found = {name: values[name] for name in before if values.get(name)}
-    if found and {**before, **found} != before:
-        secrets.put_secret_value(SecretId=secret_id, SecretString=json.dumps({**before, **found}))
-    return sorted(found)
+    stored = json.loads(secrets.get_secret_value(SecretId=secret_id)["SecretString"])
+    keys = {name: values[name] for name in stored if values.get(name)}
+    if keys and {**stored, **keys} != stored:
+        secrets.put_secret_value(SecretId=secret_id, SecretString=json.dumps({**stored, **keys}))
+    return sorted(keys)
 
 
 def _unquoted(value: str) -> str:

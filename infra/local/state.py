@@ -1,7 +1,7 @@
-"""The `.local` directory of one clone: its seed, its lock, and who is running.
+"""The `.local` directory of a clone, with its seed, remembered ports and lock.
 
-Every file is written whole or not at all, and the lock belongs to processes, not to a file's
-existence, so that `kill -9` at any point leaves a directory that the next start accepts.
+Files are written atomically, and the lock is held by open file descriptors instead of by the
+existence of a file, so `kill -9` at any point leaves a directory that the next start accepts.
 """
 
 import fcntl
@@ -23,7 +23,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
-    """Replace `path` by `text`; a reader or a crash sees the old file or the new one."""
+    """Replace the content of `path`; readers see the old or the new content, also after a crash."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     with os.fdopen(descriptor, "w") as file:
@@ -35,51 +35,51 @@ def write_atomically(path: Path, text: str, *, mode: int = 0o600) -> None:
 
 @dataclass(frozen=True)
 class State:
-    """One clone's state directory and the seed from which its secrets are derived."""
+    """A clone's state directory and the seed from which its secrets are derived."""
 
     root: Path
     seed: str
 
     @classmethod
     def open(cls, root: Path) -> "State":
-        """Read the state directory, or make a new one. Raises LocalCloudError if unusable."""
+        """Read or create the state directory; raises LocalCloudError if it is unusable."""
         root.mkdir(mode=0o711, parents=True, exist_ok=True)
         file = root / "state.json"
         if not file.exists():
             write_atomically(file, json.dumps({"format": FORMAT, "seed": secrets.token_hex(32)}))
         try:
             content = json.loads(file.read_text())
-            found, seed = content["format"], content["seed"]
+            version, seed = content["format"], content["seed"]
         except (ValueError, KeyError, TypeError) as error:
             raise LocalCloudError(
-                f"{file} is damaged ({error}). The database and the media beside it were left "
-                "alone. Run `make clean` to start afresh."
+                f"{file} is damaged ({error}). The database and media beside it were not changed. "
+                "Run `make clean` to start with empty state."
             ) from error
-        if found != FORMAT:
+        if version != FORMAT:
             raise LocalCloudError(
-                f"{root} was written by another version of this project (format {found}, this "
-                f"version has {FORMAT}). It was left alone. Run `make clean` to start afresh, or "
-                "go back to that version."
+                f"{root} was written by another version of this project (format {version}, "
+                f"expected {FORMAT}). It was not changed. Run `make clean` to start with empty "
+                "state, or check out that version."
             )
         return cls(root, seed)
 
     def derive(self, purpose: str) -> str:
-        """64 hex characters that are stable for this clone and this purpose, and secret."""
+        """Return a secret of 64 hex characters that is stable for this clone and purpose."""
         return hmac.new(self.seed.encode(), purpose.encode(), hashlib.sha256).hexdigest()
 
     def remembered_port(self, name: str) -> int | None:
-        """The port that `name` had last time, so that URLs stay the same when it is free."""
+        """Return the last port of `name`, reused to keep URLs stable, or None."""
         port = _read_json(self.root / "ports.json").get(name)
         return port if isinstance(port, int) else None
 
     def remember_port(self, name: str, port: int) -> None:
-        """Keep `port` for the next start of `name`."""
+        """Store `port` for the next start of `name`."""
         file = self.root / "ports.json"
         write_atomically(file, json.dumps({**_read_json(file), name: port}))
 
 
 class Lock:
-    """Held by `up` and by the servers it started; released by the kernel when all have ended."""
+    """A lock held by `up` and its servers, which the kernel releases when all have ended."""
 
     def __init__(self, root: Path) -> None:
         self.path = root / "lock"
@@ -87,16 +87,15 @@ class Lock:
 
     @property
     def descriptor(self) -> int:
-        """The open descriptor, for passing to child processes."""
+        """The open file descriptor, for child processes to inherit."""
         if self._descriptor is None:
             raise RuntimeError("the lock is not held")
         return self._descriptor
 
     def acquire(self, *, patience: float = 20.0) -> bool:
-        """Take the lock; False when a living `up` holds it.
+        """Acquire the lock; return False if a running `up` holds it.
 
-        Waits up to `patience` seconds while the holder's main process is gone already and only
-        its servers are still stopping (after a kill -9).
+        After a kill -9 of `up`, waits up to `patience` seconds for its servers to stop.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -112,14 +111,14 @@ class Lock:
         return True
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
             os.close(self._descriptor)
             self._descriptor = None
 
     def owner(self) -> int | None:
-        """Process id of the `up` that holds the lock, or None when nobody does."""
+        """Return the process id of the `up` that holds the lock, or None if it is free."""
         try:
             descriptor = os.open(self.path, os.O_RDWR)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Looks at a downloaded MP4 with the eyes of a player: order of its parts, and every frame."""
+"""Validation of a downloaded MP4: size, hash, order of boxes, and decoding of every frame."""
 
 import hashlib
 import struct
@@ -15,7 +15,7 @@ DURATION_TOLERANCE = 0.2  # seconds
 
 @dataclass(frozen=True)
 class VideoFacts:
-    """What decoding the whole file found."""
+    """Results of decoding a whole file."""
 
     frames: int
     duration_seconds: float
@@ -25,33 +25,33 @@ class VideoFacts:
 def check_video(
     path: Path, *, size_bytes: int, sha256: str, duration_seconds: float | None = None
 ) -> VideoFacts:
-    """Compare the file with what the API said of it, and decode all of it.
+    """Compare the file with the API's description of it, and decode every frame.
 
-    Raises LocalCloudError that says which promise the file breaks.
+    Raises LocalCloudError if they differ or the file is not valid.
     """
     data = path.read_bytes()
     if len(data) != size_bytes:
-        raise LocalCloudError(f"{path} has {len(data)} bytes, the API said {size_bytes}.")
+        raise LocalCloudError(f"{path} has {len(data)} bytes; the API reported {size_bytes}.")
     if hashlib.sha256(data).hexdigest() != sha256:
-        raise LocalCloudError(f"{path} does not have the SHA-256 that the API named.")
-    parts = boxes(data)
-    if parts[:1] != ["ftyp"]:
-        raise LocalCloudError(f"{path} is not an MP4 (it begins with {parts[:1]}).")
-    if "moov" not in parts or "mdat" not in parts or parts.index("moov") > parts.index("mdat"):
-        raise LocalCloudError(f"{path} cannot start to play before it has loaded: {parts}.")
+        raise LocalCloudError(f"{path} does not have the SHA-256 that the API reported.")
+    names = boxes(data)
+    if names[:1] != ["ftyp"]:
+        raise LocalCloudError(f"{path} is not an MP4 (it begins with {names[:1]}).")
+    if "moov" not in names or "mdat" not in names or names.index("moov") > names.index("mdat"):
+        raise LocalCloudError(f"{path} cannot start to play before it has loaded: {names}.")
     facts = decode(path)
-    wrong = duration_seconds is not None and (
+    differs = duration_seconds is not None and (
         abs(facts.duration_seconds - duration_seconds) > DURATION_TOLERANCE
     )
-    if wrong:
+    if differs:
         raise LocalCloudError(
-            f"{path} lasts {facts.duration_seconds:.2f} s, the API said {duration_seconds} s."
+            f"{path} lasts {facts.duration_seconds:.2f} s; the API reported {duration_seconds} s."
         )
     return facts
 
 
 def boxes(data: bytes) -> list[str]:
-    """The names of the top-level boxes, in order; stops at the first that is cut short."""
+    """Return the names of the top-level boxes in order, up to the first truncated one."""
     names: list[str] = []
     offset = 0
     while offset + 8 <= len(data):
@@ -68,14 +68,14 @@ def boxes(data: bytes) -> list[str]:
 
 
 def decode(path: Path) -> VideoFacts:
-    """Decode every frame. Raises LocalCloudError with ffmpeg's words if that fails."""
+    """Decode every frame; raises LocalCloudError with ffmpeg's output if that fails."""
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-xerror", "-i", path]
     options = ["-map", "0:v:0", "-f", "null", "-progress", "pipe:1", "-"]
-    done = subprocess.run(
+    process = subprocess.run(
         [*map(str, command), *options], check=False, capture_output=True, text=True
     )
-    facts = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
+    facts = dict(line.split("=", 1) for line in process.stdout.splitlines() if "=" in line)
     frames = int(facts.get("frame", "0"))
-    if done.returncode != 0 or done.stderr.strip() or frames == 0:
-        raise LocalCloudError(f"{path} does not decode: {done.stderr.strip() or 'no frames'}")
+    if process.returncode != 0 or process.stderr.strip() or frames == 0:
+        raise LocalCloudError(f"{path} cannot be decoded: {process.stderr.strip() or 'no frames'}")
     return VideoFacts(frames, int(facts["out_time_us"]) / 1e6, path.stat().st_size)

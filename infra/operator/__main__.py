@@ -1,4 +1,4 @@
-"""The command line of the operator's commands: `python -m infra.operator doctor --stage dev`."""
+"""Command-line interface for operators: `python -m infra.operator doctor --stage dev`."""
 
 import argparse
 import sys
@@ -15,21 +15,21 @@ from infra.operator.checks import Site
 from infra.operator.errors import OperatorError, explain
 
 _COMMANDS = {
-    "doctor": "look at everything that the stage needs",
-    "bootstrap": "prepare the account and region for the CDK",
+    "doctor": "check everything that the stage needs",
+    "bootstrap": "bootstrap the CDK in the account and region",
     "deploy": "deploy the stage",
-    "verify": "try out the deployed stage",
-    "destroy": "delete the stage and, except of prod, its data",
+    "verify": "run the end-to-end tests against the deployed stage",
+    "destroy": "delete the stage and, except for prod, its data",
 }
-_LOCALLY = {
-    "bootstrap": "The local cloud needs no bootstrap: `make up`.",
-    "deploy": "The local cloud is deployed by `make up` and `make deploy`.",
-    "destroy": "The local cloud is not in AWS: `make clean` stops and removes it.",
+_LOCAL_ALTERNATIVES = {
+    "bootstrap": "The local cloud needs no bootstrap. Start it with `make up`.",
+    "deploy": "Deploy the local cloud with `make up` or `make deploy`.",
+    "destroy": "The local cloud is not in AWS. Stop and remove it with `make clean`.",
 }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; 1, with the reason in a sentence or two, when it did not succeed."""
+    """Run one command and return its exit status; errors are printed to standard error."""
     parser = argparse.ArgumentParser(prog="python -m infra.operator", description=__doc__)
     parser.add_argument("command", choices=_COMMANDS, metavar="command", help=_help())
     parser.add_argument("--stage", required=True)
@@ -39,38 +39,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="append",
         default=[],
         metavar="SETTING=VALUE",
-        help="goes before what cdk.context.json says",
+        help="override a setting of cdk.context.json; repeatable",
     )
-    parser.add_argument("--max-cost", metavar="USD", help="verify: make one paid video too")
-    parser.add_argument("--confirm", metavar="STAGE", help="destroy: the name, instead of a prompt")
-    chosen = parser.parse_args(arguments)
+    parser.add_argument(
+        "--max-cost", metavar="USD", help="verify: also make one paid video, up to this cost"
+    )
+    parser.add_argument(
+        "--confirm", metavar="STAGE", help="destroy: the stage's name, to skip the prompt"
+    )
+    options = parser.parse_args(arguments)
     try:
-        return _run(chosen)
+        return _run(options)
     except (OperatorError, node.NodeError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
     except (BotoCoreError, ClientError) as error:
         print(f"error: {explain(error)}", file=sys.stderr)
     except KeyboardInterrupt:
-        print("\nInterrupted. What CloudFormation has begun goes on by itself.", file=sys.stderr)
+        print(
+            "\nInterrupted. CloudFormation continues any operation that it has started.",
+            file=sys.stderr,
+        )
         return 130
     return 1
 
 
-def _run(chosen: argparse.Namespace) -> int:
-    command, name, changes = chosen.command, chosen.stage, _changes(chosen.context)
-    if name == "local" and command in _LOCALLY:
-        raise OperatorError(_LOCALLY[command])
+def _run(options: argparse.Namespace) -> int:
+    command, name, changes = options.command, options.stage, _changes(options.context)
+    if name == "local" and command in _LOCAL_ALTERNATIVES:
+        raise OperatorError(_LOCAL_ALTERNATIVES[command])
     site = _local(changes) if name == "local" else _cloud(name, changes)
     if command == "doctor":
         return 0 if doctor.report(doctor.whole(site)) else 1
     if command == "verify":
-        verify.verify(_deployment(site), max_cost=chosen.max_cost)
+        verify.verify(_deployment(site), max_cost=options.max_cost)
     elif command == "bootstrap":
         deploy.bootstrap(site)
     elif command == "deploy":
         deploy.deploy(site, changes)
     else:
-        destroy.destroy(site, chosen.confirm)
+        destroy.destroy(site, options.confirm)
     return 0
 
 
@@ -82,7 +89,7 @@ def _cloud(name: str, changes: Mapping[str, str]) -> Site:
 def _local(changes: Mapping[str, str]) -> Site:
     link = connection.current()
     if link is None:
-        raise OperatorError("No local cloud runs in this clone; start one with `make up`.")
+        raise OperatorError("No local cloud is running in this clone. Start one with `make up`.")
     try:
         configured = settings.configured().stage
     except LocalCloudError as error:
@@ -91,22 +98,22 @@ def _local(changes: Mapping[str, str]) -> Site:
 
 
 def _deployment(site: Site) -> keys.Deployment:
-    """Return what keys are minted on; raises OperatorError before the first deployment."""
+    """Return the deployment to mint keys on; raises OperatorError if the stage is not deployed."""
     if isinstance(site.clients, connection.Connection):
         return site.clients
     stage = site.stage
     if site.stack is None or not site.stack.is_deployed:
         raise OperatorError(
             f"The stack {stage.stack_name} is not deployed in {site.region}. Check AWS_REGION, or "
-            f"`make deploy STAGE={stage.name}`."
+            f"run `make deploy STAGE={stage.name}`."
         )
     return keys.CloudDeployment(stage.name)
 
 
-def _changes(given: Sequence[str]) -> dict[str, str]:
-    pairs = [part.partition("=") for part in given]
-    if wrong := [key for key, equals, _ in pairs if not equals]:
-        raise ValueError(f"-c {wrong[0]}: expected SETTING=VALUE.")
+def _changes(options: Sequence[str]) -> dict[str, str]:
+    pairs = [part.partition("=") for part in options]
+    if invalid := [key for key, equals, _ in pairs if not equals]:
+        raise ValueError(f"-c {invalid[0]}: expected SETTING=VALUE.")
     return {key: value for key, _, value in pairs}
 
 

@@ -1,4 +1,4 @@
-"""`make bootstrap` and `make deploy`: run the CDK, with checks before and next steps after."""
+"""`make bootstrap` and `make deploy`: check prerequisites, run the CDK, print the next steps."""
 
 import json
 import os
@@ -17,54 +17,53 @@ OUTPUTS = node.PROJECT / "build" / "outputs"
 
 
 def bootstrap(site: Site) -> None:
-    """Make the CDK's bucket and roles in the account and region; again is harmless."""
+    """Create the CDK's bucket and roles in the account and region. Idempotent."""
     account = site.client("sts").get_caller_identity()["Account"]
     if _cdk(site, "bootstrap", f"aws://{account}/{site.region}"):
-        raise OperatorError("The bootstrap failed; its reason is above.")
+        raise OperatorError("The bootstrap failed. See the output above.")
 
 
 def deploy(site: Site, changes: Mapping[str, str]) -> None:
-    """Deploy the stage after a look at what that needs, and print what is left to do.
+    """Check the prerequisites, deploy the stage, and print the remaining steps.
 
-    `changes` go before the stage's stored settings, and these before what the deployed stack keeps
-    (the image of its NAT instance). Raises OperatorError when something is missing
-    or the deployment fails.
+    `changes` take precedence over cdk.context.json, which takes precedence over the settings of the
+    deployed stack (`kept_settings`). Raises OperatorError if a check or the deployment fails.
     """
     if not doctor.report(doctor.before_deployment(site)):
-        raise OperatorError("Nothing was deployed. Correct what failed, then run this again.")
+        raise OperatorError("Nothing was deployed. Fix the failed checks, then run this again.")
     stage, name = site.stage.name, site.stage.stack_name
     OUTPUTS.mkdir(parents=True, exist_ok=True)
     outputs = OUTPUTS / f"{stage}.json"
-    kept = kept_settings.of(
+    deployed = kept_settings.of(
         name, cloudformation=site.client("cloudformation"), ec2=site.client("ec2")
     )
-    settings = {"stage": stage, **_without(kept, config.stored(stage)), **changes}
+    settings = {"stage": stage, **_without(deployed, config.stored(stage)), **changes}
     context = [f"--context={key}={value}" for key, value in settings.items()]
-    # Without a terminal there is nobody who could approve.
+    # Without a terminal the CDK's approval prompt cannot be answered.
     approval = [] if sys.stdin.isatty() else ["--require-approval=never"]
-    # A bucket that a destroyed stack kept is taken over, not made.
-    adopt = ["--import-existing-resources"] if settings.get("media_bucket") else []
-    if _cdk(site, "deploy", name, *context, f"--outputs-file={outputs}", *approval, *adopt):
+    # Import a bucket that a deleted stack retained, instead of creating one.
+    imports = ["--import-existing-resources"] if settings.get("media_bucket") else []
+    if _cdk(site, "deploy", name, *context, f"--outputs-file={outputs}", *approval, *imports):
         raise OperatorError(failure(site))
-    found = json.loads(outputs.read_text(encoding="utf-8"))[name]
-    print(next_steps(site, found, outputs))
+    stack_outputs = json.loads(outputs.read_text(encoding="utf-8"))[name]
+    print(next_steps(site, stack_outputs, outputs))
 
 
 def failure(site: Site) -> str:
-    """Return how a failed deployment left the stack, why, and what helps."""
+    """Return the state of the stack after a failed deployment, the cause, and the fix."""
     cloudformation, name = site.client("cloudformation"), site.stage.stack_name
     state = stack.find(cloudformation, name)
     if state is None:
-        return "The deployment failed before CloudFormation began; nothing was changed."
+        return "The deployment failed before CloudFormation started; nothing was changed."
     lines = [f"The deployment failed; the stack {name} is {state.status}."]
     if why := stack.reason(cloudformation, name):
-        lines.append(f"It began with {why}")
-    lines.append(_what_helps(state, site.stage.name))
+        lines.append(f"First failure: {why}")
+    lines.append(_recovery(state, site.stage.name))
     return "\n".join(lines)
 
 
 def next_steps(site: Site, outputs: Mapping[str, str], file: Path) -> str:
-    """Return the steps that only a person can do, ready to paste."""
+    """Return the manual steps that follow a deployment, as commands to paste."""
     stage, arn = site.stage.name, outputs["ProvidersSecretArn"]
     secret = site.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
     names = [name for name in json.loads(secret) if name.endswith("_API_KEY")]
@@ -72,35 +71,39 @@ def next_steps(site: Site, outputs: Mapping[str, str], file: Path) -> str:
     steps = [
         f"Deployed: {outputs['ApiUrl']} (all outputs: {file.relative_to(node.PROJECT)})",
         "",
-        "Two steps are left, where they are not done yet. The providers' keys, without which",
-        "videos are made offline, without AI:",
+        "Next steps, if this is the first deployment:",
+        "",
+        "Store the providers' keys. Without them videos are made offline, without AI:",
         "",
         f"  aws secretsmanager put-secret-value --region {site.region} \\",
         f"    --secret-id {arn} \\",
         f"    --secret-string '{keys}'",
         "",
-        "And a key for whoever calls the API:",
+        "Mint an API key:",
         "",
         f'  make key STAGE={stage} OPTIONS="--user ann"',
         "",
-        f"`make verify STAGE={stage}` tries the stage out, free of charge.",
+        f"Test the stage, free of charge, with `make verify STAGE={stage}`.",
     ]
     return "\n".join(steps)
 
 
-def _without(settings: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
-    return {key: value for key, value in settings.items() if key not in others}
+def _without(settings: Mapping[str, str], overrides: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in settings.items() if key not in overrides}
 
 
-def _what_helps(state: StackState, stage: str) -> str:
+def _recovery(state: StackState, stage: str) -> str:
     if state.can_be_deployed:
-        return "The version before it runs on. Correct the cause, then deploy again."
-    return stack.way_out(state, stage)
+        return "The previous version is still running. Fix the cause, then deploy again."
+    return stack.recovery(state, stage)
 
 
 def _cdk(site: Site, *arguments: str) -> int:
-    """Run the pinned CDK command line in the site's region and return its exit status."""
+    """Run the pinned CDK CLI in the site's region and return its exit status."""
     command = [*node.command("aws-cdk", "bin/cdk"), *arguments]
-    region = {"AWS_REGION": site.region, "AWS_DEFAULT_REGION": site.region}  # for every program
+    region = {
+        "AWS_REGION": site.region,
+        "AWS_DEFAULT_REGION": site.region,
+    }  # for the CLI and its SDKs
     environment = {**node.environment(os.environ), **region}
     return subprocess.run(command, check=False, cwd=node.PROJECT, env=environment).returncode

@@ -1,11 +1,11 @@
 """`make destroy`: empty the media bucket of a stage and delete its stack.
 
-Nothing in the stack deletes media, so the bucket of a stage that keeps no data is emptied here
-before CloudFormation deletes the stack. A stage that keeps data (`prod`) keeps its bucket, a last
-snapshot of its database, and its secrets; they cost money until somebody deletes them.
+Nothing in the stack deletes media, so this command empties the bucket of a stage that keeps no data
+before CloudFormation deletes the stack. A stage that keeps data (`prod`) retains its bucket, a
+final database snapshot and its secrets, which cost money until an operator deletes them.
 
-It can be run again, in any state of the stack: after a deployment that failed or could not be
-rolled back, and after a deletion that failed.
+The command can be repeated in any state of the stack: after a failed deployment, a failed rollback
+or a failed deletion.
 """
 
 from typing import Any
@@ -17,39 +17,39 @@ from infra.operator.checks import Site
 from infra.operator.errors import OperatorError
 
 _BUCKET, _DATABASE = "AWS::S3::Bucket", "AWS::RDS::DBInstance"
-# Lambda needs up to 45 minutes to remove the network interfaces of deleted functions.
-_WAIT = {"Delay": 15, "MaxAttempts": 240}
+# Lambda takes up to 45 minutes to remove the network interfaces of deleted functions.
+_WAITER_CONFIG = {"Delay": 15, "MaxAttempts": 240}
 
 
 def destroy(site: Site, confirmed: str | None = None) -> None:
-    """Delete the stage's stack once its name is confirmed, by `confirmed` or at a prompt.
+    """Delete the stage's stack after its name is confirmed, by `confirmed` or at a prompt.
 
-    Raises OperatorError when the name is another one, or something cannot be deleted.
+    Raises OperatorError if the name does not match or a resource cannot be deleted.
     """
-    stage, found = site.stage, site.stack
-    if found is None:
+    stage, stack_state = site.stage, site.stack
+    if stack_state is None:
         print(f"There is no stack {stage.stack_name} in this account and region.")
         return
-    kept = (
-        "its bucket, a snapshot of its database and its secrets are kept"
+    consequence = (
+        "Its bucket, a final database snapshot and its secrets are kept."
         if stage.keep_data
-        else "every object in its bucket and its database are deleted for good"
+        else "Every object in its bucket and its database are deleted permanently."
     )
-    print(f"{found.name} ({found.status}) will be destroyed; {kept}.")
-    if (confirmed or _typed(stage.name)) != stage.name:
-        raise OperatorError(f"That is not {stage.name!r}. Nothing was deleted.")
-    resources = _resources(site.client("cloudformation"), found.name)
+    print(f"The stack {stack_state.name} ({stack_state.status}) will be deleted. {consequence}")
+    if (confirmed or _prompt(stage.name)) != stage.name:
+        raise OperatorError(f"The name does not match {stage.name!r}. Nothing was deleted.")
+    resources = _resources(site.client("cloudformation"), stack_state.name)
     buckets = resources.get(_BUCKET, [])
     if stage.keep_data:
         for database in resources.get(_DATABASE, []):
             _unprotect(site.client("rds"), database)
     else:
         for bucket in buckets:
-            print(f"{_empty(site.client('s3'), bucket)} objects of {bucket} deleted.")
-    _delete(site.client("cloudformation"), found.name)
+            print(f"Deleted {_empty(site.client('s3'), bucket)} object versions from {bucket}.")
+    _delete(site.client("cloudformation"), stack_state.name)
     if stage.keep_data and buckets:
         print(
-            f"Kept: {', '.join(buckets)}, the last snapshot of the database, and the secrets with "
+            f"Kept: {', '.join(buckets)}, the final database snapshot, and the secrets with "
             "SECRET_KEY and the providers' keys."
         )
 
@@ -57,36 +57,36 @@ def destroy(site: Site, confirmed: str | None = None) -> None:
 def _resources(cloudformation: Any, name: str) -> dict[str, list[str]]:
     """Return the physical ids of the stack's resources by type.
 
-    They are not read from the outputs: a stack whose first deployment failed has none.
+    Outputs would not do: a stack whose first deployment failed has none.
     """
-    found: dict[str, list[str]] = {}
+    ids: dict[str, list[str]] = {}
     for page in cloudformation.get_paginator("list_stack_resources").paginate(StackName=name):
         for resource in page["StackResourceSummaries"]:
             physical_id = resource.get("PhysicalResourceId")
             if physical_id and resource["ResourceStatus"] != "DELETE_COMPLETE":
-                found.setdefault(resource["ResourceType"], []).append(physical_id)
-    return found
+                ids.setdefault(resource["ResourceType"], []).append(physical_id)
+    return ids
 
 
 def _empty(s3: Any, bucket: str) -> int:
-    """Delete every version of every object in the bucket; return their number.
+    """Delete every version of every object in the bucket and return their number.
 
-    A bucket that no longer exists is empty.
+    Returns 0 if the bucket no longer exists.
     """
     deleted = 0
     try:
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
-            found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-            if not found:
+            versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+            if not versions:
                 continue
-            objects = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
-            answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
-            if errors := answer.get("Errors"):
+            objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in versions]
+            response = s3.delete_objects(Bucket=bucket, Delete={"Objects": objects, "Quiet": True})
+            if errors := response.get("Errors"):
                 raise OperatorError(
-                    f"{len(errors)} objects of {bucket} could not be deleted, the first with "
-                    f"{errors[0].get('Code')}; {deleted} were. The stack is untouched."
+                    f"{len(errors)} object versions in {bucket} could not be deleted "
+                    f"({errors[0].get('Code')}); {deleted} were deleted. The stack is unchanged."
                 )
-            deleted += len(found)
+            deleted += len(versions)
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchBucket":
             raise
@@ -94,7 +94,7 @@ def _empty(s3: Any, bucket: str) -> int:
 
 
 def _unprotect(rds: Any, database: str) -> None:
-    """Lift the deletion protection of a database that still exists."""
+    """Disable the database's deletion protection, if the database still exists."""
     try:
         rds.modify_db_instance(
             DBInstanceIdentifier=database, DeletionProtection=False, ApplyImmediately=True
@@ -105,23 +105,25 @@ def _unprotect(rds: Any, database: str) -> None:
 
 
 def _delete(cloudformation: Any, name: str) -> None:
-    """Delete the stack and wait until it is gone; raises OperatorError when it is not."""
+    """Delete the stack and wait for completion; raises OperatorError if the deletion fails."""
     cloudformation.delete_stack(StackName=name)
     print("Deleting the stack. This takes 20 to 45 minutes.", flush=True)
     try:
-        cloudformation.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig=_WAIT)
+        cloudformation.get_waiter("stack_delete_complete").wait(
+            StackName=name, WaiterConfig=_WAITER_CONFIG
+        )
     except WaiterError as error:
         raise OperatorError(
-            f"{name} is not deleted: {stack.reason(cloudformation, name) or error}\n"
-            "What is left is unharmed. Correct the cause, then run this again."
+            f"{name} could not be deleted: {stack.reason(cloudformation, name) or error}\n"
+            "The remaining resources are intact. Fix the cause, then run this again."
         ) from error
-    print(f"{name} is deleted.")
+    print(f"Deleted {name}.")
 
 
-def _typed(stage: str) -> str:
+def _prompt(stage: str) -> str:
     try:
-        return input(f"Type {stage} to go on: ")
+        return input(f"Type {stage} to confirm: ")
     except EOFError:
         raise OperatorError(
-            f"\nNobody is there to ask. Run this with CONFIRM={stage}. Nothing was deleted."
+            f"\nCannot ask for confirmation. Run this with CONFIRM={stage}. Nothing was deleted."
         ) from None

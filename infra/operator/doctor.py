@@ -1,4 +1,4 @@
-"""`make doctor`: check everything that a stage needs, without changing anything."""
+"""`make doctor`: read-only checks of everything that a stage needs."""
 
 from collections.abc import Iterator, Mapping
 
@@ -21,14 +21,14 @@ from infra.operator.errors import explain
 
 Checks = Mapping[str, Check]
 
-# Each group needs what the one before it looks at.
+# Each group depends on the one before it.
 MACHINE: Checks = {
     "cdk": machine.cdk,
     "python": machine.python,
     "layers": machine.layers,
     "umask": machine.umask,
 }
-ENTRANCE: Checks = {"region": account.region, "credentials": account.credentials}
+ACCESS: Checks = {"region": account.region, "credentials": account.credentials}
 ACCOUNT: Checks = {
     "bootstrap": account.bootstrap,
     "zones": account.zones,
@@ -50,30 +50,30 @@ LOCAL: Checks = {**MACHINE, "stack": account.state, **DEPLOYED}
 
 
 def before_deployment(site: Site) -> Iterator[tuple[str, Finding]]:
-    """Look at what a deployment needs; of the account only when it can be reached."""
-    yield from _looked_at(site, MACHINE)
-    for name, check in ENTRANCE.items():
+    """Check the prerequisites of a deployment; those of the account only if AWS is reachable."""
+    yield from _run_all(site, MACHINE)
+    for name, check in ACCESS.items():
         finding = look(site, check)
         yield name, finding
         if finding.level is not Level.OK:
             return
-    yield from _looked_at(site, ACCOUNT)
+    yield from _run_all(site, ACCOUNT)
 
 
 def whole(site: Site) -> Iterator[tuple[str, Finding]]:
-    """Look at everything."""
+    """Run all checks of the stage."""
     if site.stage.name == "local":
-        yield from _looked_at(site, LOCAL)
+        yield from _run_all(site, LOCAL)
         return
-    seen = {}
+    checked = set()
     for name, finding in before_deployment(site):
-        seen[name] = finding
+        checked.add(name)
         yield name, finding
-    yield from _looked_at(site, DEPLOYED if ACCOUNT.keys() <= seen.keys() else UNDEPLOYED)
+    yield from _run_all(site, DEPLOYED if ACCOUNT.keys() <= checked else UNDEPLOYED)
 
 
 def report(findings: Iterator[tuple[str, Finding]]) -> bool:
-    """Print each finding as it comes; return whether none is a failure."""
+    """Print each finding as it is made; return True if none is a failure."""
     count = dict.fromkeys(Level, 0)
     for name, finding in findings:
         count[finding.level] += 1
@@ -84,19 +84,19 @@ def report(findings: Iterator[tuple[str, Finding]]) -> bool:
     return not count[Level.FAIL]
 
 
-def _looked_at(site: Site, checks: Checks) -> Iterator[tuple[str, Finding]]:
+def _run_all(site: Site, checks: Checks) -> Iterator[tuple[str, Finding]]:
     for name, check in checks.items():
         yield name, look(site, check)
 
 
 def look(site: Site, check: Check) -> Finding:
-    """Return what a check finds; a call that AWS refuses is a finding too."""
+    """Run one check; errors of AWS calls become findings."""
     try:
         return check(site)
     except ClientError as error:
         if check is account.credentials:
             return fail(explain(error))
-        # Whoever deploys through a role may not be allowed to look at everything.
-        return warn(f"This could not be looked at. {explain(error)}")
+        # A deployment role need not have the permissions that every check requires.
+        return warn(f"This could not be checked. {explain(error)}")
     except BotoCoreError as error:
         return fail(explain(error))

@@ -1,8 +1,8 @@
-"""Mints API keys on a deployed stack: `python -m infra.operator.keys --stage dev --user alice`.
+"""Minting of API keys on a deployed stack: `python -m infra.operator.keys --stage dev --user ann`.
 
-The operator's own key is derived from the secret that the stack generated; whoever may read that
-secret is the operator. It is used for one request, which mints a managed key, or shown on wish
-(`--operator`), to manage the others with.
+The operator's key is derived from the secret that the stack generated, so read access to that
+secret is operator access. The command uses it for one request, which mints a managed key, or prints
+it (`--operator`).
 """
 
 import argparse
@@ -24,11 +24,11 @@ from infra.operator.errors import explain
 
 
 class MintError(Exception):
-    """No key could be minted; the text says why and what to do."""
+    """No key could be minted; the message says why and what to do."""
 
 
 class Deployment(Protocol):
-    """A deployed stack: its outputs, where its API answers, and clients of its services."""
+    """A deployed stack: its outputs, its API's base URL, and clients for its services."""
 
     @property
     def outputs(self) -> dict[str, str]: ...
@@ -55,12 +55,12 @@ class CloudDeployment:
 
     @property
     def base_url(self) -> str:
-        """Where the REST API answers."""
+        """Base URL of the REST API, without a trailing slash."""
         return self.outputs["ApiUrl"].rstrip("/")
 
     def client(self, service: str) -> Any:
-        """A boto3 client of the service."""
-        with _explained("No client of AWS can be made"):
+        """Return a boto3 client for the service."""
+        with _explained("No AWS client could be created"):
             return Aws().client(service)
 
 
@@ -72,11 +72,12 @@ def mint_key(
     test: bool = False,
     per_minute: int = 60,
     timeout: float = 30,
-    **wishes: Any,
+    **fields: Any,
 ) -> str:
-    """Return a new API key for the user; raises MintError after `timeout` seconds at the latest.
+    """Mint and return an API key for the user.
 
-    `wishes` are further fields of `POST /api/admin/api-keys`.
+    `fields` are further fields of `POST /api/admin/api-keys`. Raises MintError if the API rejects
+    the request or does not respond within `timeout` seconds.
     """
     try:
         response = requests.post(
@@ -87,18 +88,18 @@ def mint_key(
                 "userId": user_id,
                 "test": test,
                 "rateLimit": {"requestsPerMinute": per_minute, "requestsPerHour": per_minute * 20},
-                **wishes,
+                **fields,
             },
             timeout=timeout,
         )
     except requests.RequestException as error:
         raise MintError(
-            f"The API does not answer at {deployment.base_url} ({type(error).__name__}). "
-            "Nobody knows whether a key was made; GET /api/admin/api-keys lists them."
+            f"The API at {deployment.base_url} does not respond ({type(error).__name__}). "
+            "A key may have been created; GET /api/admin/api-keys lists all keys."
         ) from error
     if response.status_code != 201:
         raise MintError(
-            f"No key was made; the API answered {response.status_code}: {_reason(response)}"
+            f"No key was created. The API returned {response.status_code}: {_reason(response)}"
         )
     key: str = response.json()["apiKey"]["key"]
     return key
@@ -115,12 +116,12 @@ def operator_key(deployment: Deployment) -> str:
 
 @contextmanager
 def _explained(what: str) -> Iterator[None]:
-    """Turn a failure of AWS, or missing credentials, into words for the operator."""
+    """Raise MintError, with an explanation, for AWS errors and missing credentials."""
     try:
         yield
     except (BotoCoreError, ClientError) as error:
         raise MintError(
-            f"{what}: {explain(error)}\nNo key was made. Check credentials, region and --stage."
+            f"{what}: {explain(error)}\nNo key was created. Check credentials, region and --stage."
         ) from error
 
 
@@ -149,18 +150,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--stage", default="local", choices=sorted(STAGES))
-    add("--operator", action="store_true", help="print the operator's own key, and mint none")
-    add("--user", default="demo", help="owner of the key (demo)")
-    add("--name", default="made with make key", help="what the key is for")
-    add("--test", action="store_true", help="never reaches a paid provider")
-    add("--act-as", action="store_true", help="may work for other users")
-    add("--endpoint", action="append", metavar="'GET /v1/*'", help="may call this only; repeatable")
-    add("--per-minute", type=int, default=60, help="requests a minute (60)")
-    add("--per-hour", type=int, default=1000, help="requests an hour (1000)")
-    add("--runs", type=int, default=10, help="runs at a time (10)")
-    add("--daily-cap", metavar="USD", help="what the key may spend in a day")
-    add("--monthly-cap", metavar="USD", help="what the key may spend in a month")
-    add("--expires-in", type=int, metavar="DAYS", help="days until the key ends")
+    add("--operator", action="store_true", help="print the operator's key instead of minting one")
+    add("--user", default="demo", help="user that owns the key (default: demo)")
+    add("--name", default="made with make key", help="description of the key")
+    add("--test", action="store_true", help="never call a paid provider")
+    add("--act-as", action="store_true", help="allow acting for other users")
+    add(
+        "--endpoint",
+        action="append",
+        metavar="'GET /v1/*'",
+        help="allow only this endpoint; repeatable",
+    )
+    add("--per-minute", type=int, default=60, help="requests per minute (default: 60)")
+    add("--per-hour", type=int, default=1000, help="requests per hour (default: 1000)")
+    add("--runs", type=int, default=10, help="concurrent runs (default: 10)")
+    add("--daily-cap", metavar="USD", help="spending cap per day")
+    add("--monthly-cap", metavar="USD", help="spending cap per month")
+    add("--expires-in", type=int, metavar="DAYS", help="days until the key expires")
     return parser
 
 
@@ -184,7 +190,7 @@ def _key(options: argparse.Namespace) -> str:
 
 
 def main() -> int:
-    """Print a key; what went wrong goes to standard error, with exit status 1."""
+    """Mint and print a key; return 1 with the error on standard error if that fails."""
     options = _parser().parse_args()
     try:
         print(_key(options))

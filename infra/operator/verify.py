@@ -1,4 +1,4 @@
-"""`make verify`: the user-facing tests against the API of a deployed stage."""
+"""`make verify`: the end-to-end tests, run against the API of a deployed stage."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ from infra import node
 from infra.operator import keys
 from infra.operator.errors import OperatorError
 
-# What the tests find in their environment (tests/e2e/stage.py).
+# Environment variables of the tests (tests/e2e/stage.py).
 URL, OPERATOR_KEY, MAX_COST = "VERIFY_URL", "VERIFY_OPERATOR_KEY", "VERIFY_MAX_COST"
 _PROCESSES = 4
 
@@ -17,27 +17,27 @@ _PROCESSES = 4
 def verify(
     deployment: keys.Deployment, *, max_cost: str | None = None, only: Sequence[str] = ()
 ) -> None:
-    """Run the tests that are marked `deployed`; raises OperatorError when one fails.
+    """Run the tests marked `deployed`; raises OperatorError if one fails.
 
-    They mint test keys of users of their own, and remove both in the end. With `max_cost` one
-    more makes a paid video, which may cost so many US dollars.
+    The tests mint test keys for users of their own and delete them afterwards. With `max_cost` (in
+    US dollars) one more test makes a paid video under that cap.
     """
     try:
-        found = {URL: deployment.base_url, OPERATOR_KEY: keys.operator_key(deployment)}
+        variables = {URL: deployment.base_url, OPERATOR_KEY: keys.operator_key(deployment)}
     except keys.MintError as error:
         raise OperatorError(str(error)) from error
     if max_cost is not None:
-        found[MAX_COST] = max_cost
-    print(f"Trying out {deployment.base_url}", flush=True)
+        variables[MAX_COST] = max_cost
+    print(f"Testing {deployment.base_url}", flush=True)
     command = [sys.executable, "-m", "pytest", "-q", "-m", "deployed", f"-n{_PROCESSES}"]
-    done = subprocess.run(
+    process = subprocess.run(
         [*command, "--dist=loadfile", "tests/e2e", *only],
         check=False,
         cwd=node.PROJECT,
-        env={**os.environ, **found},
+        env={**os.environ, **variables},
     )
-    if done.returncode != 0:
+    if process.returncode != 0:
         raise OperatorError(
-            "Something does not work as documented, see above. What the tests made is removed, as "
-            "far as the stage let them; their keys end after a day."
+            "The stage does not work as documented. See the failures above. The tests have deleted "
+            "what they created, if the stage allowed it; their keys expire after a day."
         )

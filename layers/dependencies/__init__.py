@@ -1,4 +1,4 @@
-"""The layer `dependencies`: what the functions import and have not written themselves."""
+"""The layer `dependencies`: the third-party packages that the functions import."""
 
 import shutil
 from pathlib import Path
@@ -6,15 +6,15 @@ from pathlib import Path
 from layers import install, lock
 from layers.platforms import Platform
 
-# Of botocore's 430 service descriptions, those of services that functions may call. A new
-# service is one line here; without it, creating its client says that the service is unknown.
+# The services that functions call, of the 430 that botocore describes. For any other service,
+# creating a client raises UnknownServiceError.
 SERVICES = frozenset(
     {"bedrock-runtime", "events", "lambda", "s3", "secretsmanager", "sqs", "stepfunctions", "sts"}
 )
 
 
 def build(target: Platform, into: Path) -> None:
-    """Lay out `python/` with the locked runtime packages for the target."""
+    """Install the locked runtime packages for the target into `python/`."""
     packages = into / "python"
     packages.mkdir()
     install.wheels(lock.runtime(target), target, packages)
@@ -24,12 +24,12 @@ def build(target: Platform, into: Path) -> None:
 
 def _trim(packages: Path) -> None:
     data = packages / "botocore" / "data"
-    known = {folder.name for folder in data.iterdir() if folder.is_dir()}
-    if missing := SERVICES - known:
+    available = {folder.name for folder in data.iterdir() if folder.is_dir()}
+    if missing := SERVICES - available:
         raise SystemExit(f"botocore has no description of {', '.join(sorted(missing))}.")
-    for unused in known - SERVICES:
+    for unused in available - SERVICES:
         shutil.rmtree(data / unused)
-    for described in data.rglob("examples-1.json"):  # documentation, never read by a client
-        described.unlink()
+    for examples in data.rglob("examples-1.json"):  # documentation only
+        examples.unlink()
     for tests in packages.glob("*/tests"):
         shutil.rmtree(tests)

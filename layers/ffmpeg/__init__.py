@@ -1,4 +1,4 @@
-"""The layer `ffmpeg`: one pinned build of the program, as `bin/ffmpeg`, with its licence."""
+"""The layer `ffmpeg`: a pinned build of ffmpeg as `bin/ffmpeg`, with its licences."""
 
 import re
 import shutil
@@ -15,7 +15,7 @@ _VERSION = re.compile(
 
 
 def build(target: Platform, into: Path) -> None:
-    """Lay out `bin/ffmpeg` from the wheel that carries it, and `licenses/`."""
+    """Extract `bin/ffmpeg` from its wheel, and write `licenses/`."""
     unpacked = into / "wheel"
     unpacked.mkdir()
     install.wheels(lock.package("imageio-ffmpeg"), target, unpacked)
@@ -33,21 +33,23 @@ def build(target: Platform, into: Path) -> None:
 
 
 def _program(unpacked: Path) -> Path:
-    found = list((unpacked / "imageio_ffmpeg" / "binaries").glob("ffmpeg-*"))
-    if len(found) != 1:
+    programs = list((unpacked / "imageio_ffmpeg" / "binaries").glob("ffmpeg-*"))
+    if len(programs) != 1:
         raise SystemExit(
-            f"The imageio-ffmpeg wheel holds {len(found)} programs, not one; it has no build for "
-            "this platform, or its layout has changed. No layer was changed."
+            f"The imageio-ffmpeg wheel has {len(programs)} programs; expected one. It has no build "
+            "for this platform, or its layout has changed. No layer was changed."
         )
-    return found[0]
+    return programs[0]
 
 
 def _facts(program: Path) -> dict[str, str]:
-    """Read version and build configuration out of the program: it need not run here."""
+    """Read version and build configuration from the binary, which may not run on this machine."""
     content = program.read_bytes()
     configuration, version = _CONFIGURATION.search(content), _VERSION.search(content)
     if configuration is None or version is None:
-        raise SystemExit("The ffmpeg of the wheel does not say how it was built; see its NOTICE.")
+        raise SystemExit(
+            "The ffmpeg binary contains no build configuration, which its NOTICE requires."
+        )
     return {
         "file": program.name,
         "version": (version[1] or version[2]).decode(),

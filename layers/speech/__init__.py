@@ -1,4 +1,4 @@
-"""The layer `speech`: the offline voice eSpeak NG, with its licence."""
+"""The layer `speech`: the offline text-to-speech engine eSpeak NG, with its licence."""
 
 import re
 import shutil
@@ -9,12 +9,12 @@ from layers.platforms import Platform
 
 HERE = Path(__file__).parent
 _PACKAGE = "espeakng-loader"
-# The library says which data it takes by its own version.
+# The library contains its version, which has to match its data.
 _VERSION = re.compile(rb"\0(\d+\.\d+(?:\.\d+)?)\0")
 
 
 def build(target: Platform, into: Path) -> None:
-    """Lay out `python/espeakng_loader` from the wheel that carries it, and `licenses/`."""
+    """Install `python/espeakng_loader` from its wheel, and write `licenses/`."""
     packages = into / "python"
     packages.mkdir()
     requirement = lock.package(_PACKAGE)
@@ -22,7 +22,7 @@ def build(target: Platform, into: Path) -> None:
     home = packages / "espeakng_loader"
     library = _library(home)
     for copy in home.glob("libespeak-ng*"):
-        if copy != library:  # the same bytes under the names that a linker would look for
+        if copy != library:  # identical copies under the names for linkers
             copy.unlink()
     licences = into / "licenses"
     licences.mkdir()
@@ -38,13 +38,15 @@ def _library(home: Path) -> Path:
         if (home / name).is_file():
             return home / name
     raise SystemExit(
-        f"The {_PACKAGE} wheel holds no library for this platform, or its layout has changed. "
+        f"The {_PACKAGE} wheel has no library for this platform, or its layout has changed. "
         "No layer was changed."
     )
 
 
 def _version(library: Path) -> str:
-    found = _VERSION.search(library.read_bytes())
-    if found is None:
-        raise SystemExit(f"The library of {_PACKAGE} does not say its version; see its NOTICE.")
-    return found[1].decode()
+    match = _VERSION.search(library.read_bytes())
+    if match is None:
+        raise SystemExit(
+            f"The library of {_PACKAGE} contains no version, which its NOTICE requires."
+        )
+    return match[1].decode()

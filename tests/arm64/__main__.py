@@ -1,6 +1,6 @@
-"""`make arm64`: try everything in the cloud's layers that is compiled, on their own processor.
+"""`make arm64`: run all compiled code of the cloud's layers on emulated arm64.
 
-Exit code 0 when all of it works, or when this machine cannot emulate arm64, which is said.
+Exits with 0 if everything works, or, with a message, if this machine cannot emulate arm64.
 """
 
 import json
@@ -29,11 +29,11 @@ SECONDS = (
 
 
 class Failed(Exception):
-    """A probe did not work; the message is what it said last."""
+    """Raised when a probe fails, with its last output."""
 
 
 class Machine:
-    """The emulated system with the layers, as a function sees them."""
+    """The emulated system with the layers, as in a function's environment."""
 
     def __init__(self, emulated: system.System, scratch: Path) -> None:
         self._system = emulated
@@ -60,7 +60,7 @@ class Machine:
         }
 
     def probe(self, name: str, *arguments: str, **environment: str) -> str:
-        """Run a probe; return what it found. Raises Failed."""
+        """Run a probe; return its output. Raises Failed."""
         done = self._system.run(
             self._python,
             str(Path(__file__).with_name("probe.py")),
@@ -75,29 +75,29 @@ class Machine:
 
 
 def handlers(machine: Machine, scratch: Path) -> str:
-    """All functions can be imported."""
+    """Import all functions."""
     return machine.probe("handlers", *function_names())
 
 
 def pictures(machine: Machine, scratch: Path) -> str:
-    """Every kind of picture is read and written."""
+    """Read and write every image format."""
     return machine.probe("pictures")
 
 
 def merge(machine: Machine, scratch: Path) -> str:
-    """Clips become one video that, decoded here, shows and sounds like the clips in order."""
-    makes = [coded.PLAIN, coded.Make(size=(640, 360))]  # the second must be encoded
+    """Merge clips and check the decoded frames and audio."""
+    makes = [coded.PLAIN, coded.ClipSpec(size=(640, 360))]  # the second must be transcoded
     coded.clips(scratch, *makes)
-    found = machine.probe("merge", str(scratch))
+    output = machine.probe("merge", str(scratch))
     video = Path(json.loads((scratch / "made.json").read_text()))
     numbers, size = range(coded.PLAIN.frames), coded.PLAIN.size
     scenes = [judge.Scene(number, numbers, size) for number, _ in enumerate(makes, 1)]
-    judge.judge(video, scenes, size=size, rate=coded.PLAIN.rate)
-    return found
+    judge.assert_video(video, scenes, size=size, rate=coded.PLAIN.rate)
+    return output
 
 
 def database(machine: Machine, scratch: Path) -> str:
-    """A connection with a password to PostgreSQL, over TCP."""
+    """Connect to PostgreSQL with a password over TCP."""
     with _postgres(scratch) as server:
         return machine.probe(
             "database",
@@ -110,7 +110,7 @@ def database(machine: Machine, scratch: Path) -> str:
 
 
 def speech(machine: Machine, scratch: Path) -> str:
-    """The offline voice speaks."""
+    """Synthesize speech with the offline provider."""
     return machine.probe("speech")
 
 
@@ -128,7 +128,7 @@ def _postgres(scratch: Path) -> Iterator[Postgres]:
 
 
 def main() -> int:
-    """Run the checks named on the command line, or all; return the exit code."""
+    """Run the checks of the command line, or all; return the exit code."""
     assert {check.__name__ for check in CHECKS} == set(PROBES)
     for layer in build.LAYERS:
         build.build(PLATFORMS[PLATFORM](), layer)
@@ -145,11 +145,13 @@ def main() -> int:
             scratch = Path(folder)
             scratch.chmod(0o755)  # PostgreSQL does not run as root
             try:
-                found, word = check(Machine(emulated, scratch), scratch), "ok"
+                output, status = check(Machine(emulated, scratch), scratch), "ok"
             except (Failed, LocalCloudError, AssertionError) as error:
-                found, word = str(error), "FAILED"
+                output, status = str(error), "FAILED"
                 failed += 1
-        print(f"{word} {check.__name__}: {found} ({time.monotonic() - started:.0f} s)", flush=True)
+        print(
+            f"{status} {check.__name__}: {output} ({time.monotonic() - started:.0f} s)", flush=True
+        )
     return 1 if failed else 0
 
 

@@ -1,6 +1,6 @@
-"""Runs in the emulated Python: one probe by name, its arguments after it; prints what it found.
+"""The probes, which run in the emulated Python: `probe.py NAME ARGUMENTS...` prints the result.
 
-It sees the layers and the functions' code, and none of this environment's packages.
+Only the layers and the functions' code are importable, not this environment's packages.
 """
 
 import importlib
@@ -20,7 +20,7 @@ def handlers(*names: str) -> str:
 
 
 def pictures() -> str:
-    """Read a picture of each kind that users send, as `api` does, and write it in that kind."""
+    """Write an image in each format that users send, and read it as `api` does."""
     from PIL import Image
 
     from common.media import images as product
@@ -29,16 +29,16 @@ def pictures() -> str:
     for kind in ("PNG", "JPEG", "WEBP", "AVIF"):
         file = io.BytesIO()
         Image.new("RGB", (96, 54), orange).save(file, kind)
-        found = product.decode(product.clean(file.getvalue()).data)
-        assert found.size == (96, 54), (kind, found.size)
-        middle = found.getpixel((48, 27))
+        decoded = product.decode(product.clean(file.getvalue()).data)
+        assert decoded.size == (96, 54), (kind, decoded.size)
+        middle = decoded.getpixel((48, 27))
         assert isinstance(middle, tuple), (kind, middle)
         assert all(abs(a - b) < 8 for a, b in zip(middle, orange, strict=True)), (kind, middle)
     return "PNG, JPEG, WebP, AVIF"
 
 
 def merge(folder: str) -> str:
-    """Make a video of the clips in a folder, as `merge` does, one of them encoded anew."""
+    """Merge the clips of a folder as `merge` does, transcoding one of them."""
     from common.domain.output import Output
     from merge.audio.mix import Track
     from merge.deliverables import DeliverablesRequest, render_deliverables
@@ -54,7 +54,7 @@ def merge(folder: str) -> str:
 
 
 def database(host: str, port: str, name: str, user: str) -> str:
-    """Connect to PostgreSQL with a password, as the functions' driver does, and query."""
+    """Connect to PostgreSQL with a password and run a query."""
     import psycopg2
 
     connection = psycopg2.connect(
@@ -70,10 +70,10 @@ def database(host: str, port: str, name: str, user: str) -> str:
 
 
 def speech() -> str:
-    """Speak a sentence with the offline voice, as `speech` does."""
+    """Synthesize a sentence with the offline provider, as `speech` does."""
     from offline.tts import program
 
-    sys.executable = os.environ["EMULATED_PYTHON"]  # what the product starts as a child
+    sys.executable = os.environ["EMULATED_PYTHON"]  # used to start child processes
     sound = program.speak("A paper boat.", "en-us+f2", 160)
     seconds = len(sound.samples) / 2 / sound.rate
     assert 0.5 < seconds < 5, seconds

@@ -1,4 +1,4 @@
-"""An arm64 system in a folder: Debian's packages unpacked, and the emulator that runs them."""
+"""An arm64 system in a folder: unpacked Debian packages and an emulator."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from layers.lock import ROOT
 FOLDER = ROOT / "build" / "arm64"
 RELEASE = "trixie"  # Debian 13: the release whose Python is 3.13
 PYTHON = "usr/bin/python3.13"
-# What Lambda's runtime has as well: the C and C++ libraries, Python, and what Python is linked to.
+# The packages that Lambda's runtime also has: C and C++ libraries, Python and its dependencies.
 PACKAGES = (
     *("libc6", "libgcc-s1", "libstdc++6", "zlib1g", "libexpat1", "libssl3t64", "libbz2-1.0"),
     *("libffi8", "liblzma5", "libsqlite3-0", "libuuid1", "libzstd1"),
@@ -24,7 +24,7 @@ EMULATORS = ("qemu-aarch64-static", "qemu-aarch64")
 
 
 class Unavailable(Exception):
-    """This machine cannot emulate arm64; the message says what is missing."""
+    """Raised if this machine cannot emulate arm64, with what is missing."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class System:
     emulator: Path
 
     def command(self, program: Path, *arguments: str) -> list[str]:
-        """The command that runs an arm64 program on this machine."""
+        """Return the command that runs an arm64 program on this machine."""
         return [str(self.emulator), "-L", str(self.root), str(program), *arguments]
 
     def script(self, path: Path, program: Path) -> Path:
-        """Write an executable that runs the arm64 program; what is emulated can start it too."""
+        """Write an executable that runs the arm64 program, also from an emulated process."""
         line = " ".join(f"'{part}'" for part in self.command(program))
         path.write_text(f'#!/bin/sh\nexec {line} "$@"\n')
         path.chmod(0o755)
@@ -60,7 +60,7 @@ class System:
 
 
 def prepare(folder: Path = FOLDER) -> System:
-    """Return the system, downloading and unpacking it when it is not there yet.
+    """Return the system; download and unpack it if it does not exist.
 
     Raises Unavailable.
     """
@@ -70,9 +70,9 @@ def prepare(folder: Path = FOLDER) -> System:
         shutil.rmtree(folder, ignore_errors=True)
         _unpack(folder)
         done.write_text(wanted)
-    found = [shutil.which(name) for name in EMULATORS]
-    found += [str(path) for path in folder.glob("emulator/usr/bin/qemu-aarch64")]
-    return System(folder / "root", Path(next(filter(None, found))))
+    candidates = [shutil.which(name) for name in EMULATORS]
+    candidates += [str(path) for path in folder.glob("emulator/usr/bin/qemu-aarch64")]
+    return System(folder / "root", Path(next(filter(None, candidates))))
 
 
 def _unpack(folder: Path) -> None:
@@ -84,7 +84,7 @@ def _unpack(folder: Path) -> None:
     apt = _apt(folder)
     _run([*apt, "update"], archives)
     _run([*apt, "download", *(f"{name}:arm64" for name in PACKAGES)], archives)
-    # /lib is a link that no package holds: it is made when a system is installed.
+    # /lib is a link that the installation of a system creates, not a package.
     (folder / "root").mkdir()
     (folder / "root" / "lib").symlink_to("usr/lib")
     for archive in archives.glob("*.deb"):
@@ -98,13 +98,13 @@ def _unpack(folder: Path) -> None:
 
 
 def _apt(folder: Path) -> list[str]:
-    """Write apt's settings and return its command; it reads and writes below the folder alone."""
+    """Write apt's settings and return its command, which uses only files below the folder."""
     for part in ("lists/partial", "cache/archives/partial"):
         (folder / "apt" / part).mkdir(parents=True)
-    own, state = _output(["dpkg", "--print-architecture"]), folder / "apt"
+    architecture, state = _output(["dpkg", "--print-architecture"]), folder / "apt"
     keyring = next(Path("/usr/share/keyrings").glob("debian-archive-keyring.[gp][pg][gp]"), None)
     signed = f" signed-by={keyring}" if keyring else ""
-    source = f"deb [arch={own},arm64{signed}] {_mirror()} {RELEASE} main\n"
+    source = f"deb [arch={architecture},arm64{signed}] {_mirror()} {RELEASE} main\n"
     (state / "sources.list").write_text(source)
     (state / "status").touch()
     options = {
@@ -115,16 +115,16 @@ def _apt(folder: Path) -> list[str]:
         "Dir::Log": state,
         "Dir::Etc::sourcelist": state / "sources.list",
         "Dir::Etc::sourceparts": "/dev/null",
-        "APT::Architectures": f"{own},arm64",
+        "APT::Architectures": f"{architecture},arm64",
         "Acquire::Languages": "none",
-        # As root, apt would download as a user who may not write here.
+        # As root, apt would download as a user without write access to this folder.
         "APT::Sandbox::User": "root",
     }
     return ["apt-get", "-q", *(f"-o{name}={value}" for name, value in options.items())]
 
 
 def _mirror() -> str:
-    """The address of Debian's archive in the settings of this machine's apt."""
+    """Return the URL of Debian's archive in this machine's apt settings."""
     if mirror := os.environ.get("DEBIAN_MIRROR"):
         return mirror
     listed = _output(["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"])

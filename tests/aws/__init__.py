@@ -1,1 +1,1 @@
-"""Checks of what AWS would accept that take too long for every run of the tests."""
+"""Checks of what AWS would accept that are too slow for every test run."""

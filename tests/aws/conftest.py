@@ -1,4 +1,4 @@
-"""The synthesized templates, as in the tier `infra`."""
+"""Fixtures of the synthesized templates, as in the tier `infra`."""
 
 from tests.infra.conftest import layers, templates
 

@@ -1,4 +1,4 @@
-"""cfn-lint over the stages that go to AWS, in regions old and new: what a region lacks is found."""
+"""cfn-lint of the cloud stages in old and new regions, which finds unavailable resources."""
 
 import json
 import subprocess
@@ -21,20 +21,20 @@ REGIONS = (
 
 
 def lint(*templates: Path, regions: Sequence[str] = REGIONS) -> list[str]:
-    """What cfn-lint finds; the CDK writes each function's role down twice (W3005)."""
+    """Return cfn-lint's findings except W3005: the CDK writes each function's role twice."""
     program = Path(sys.executable).with_name("cfn-lint")
     options = ["--format", "json", "--ignore-checks", "W3005", "--regions", *regions]
     command = [str(program), *options, "--", *map(str, templates)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout, done.stderr
-    return [f"{found['Rule']['Id']} {found['Message']}" for found in json.loads(done.stdout)]
+    return [f"{finding['Rule']['Id']} {finding['Message']}" for finding in json.loads(done.stdout)]
 
 
-def test_cfn_lint_finds_nothing_in_any_region(templates: Mapping[str, Template]) -> None:
+def test_templates_pass_cfn_lint_in_every_region(templates: Mapping[str, Template]) -> None:
     assert lint(templates["dev"].path, templates["prod"].path) == []
 
 
-def test_cfn_lint_knows_the_regions(tmp_path: Path) -> None:
+def test_cfn_lint_detects_resource_missing_in_region(tmp_path: Path) -> None:
     template = tmp_path / "old.template.json"
     instance = {
         "Engine": "postgres",

@@ -1,4 +1,4 @@
-"""`make bench`, or `python -m tests.benchmarks merge cold_start …` for some of them."""
+"""`make bench` runs all benchmarks; `python -m tests.benchmarks merge cold_start …` some."""
 
 import os
 import signal
@@ -42,13 +42,16 @@ BENCHMARKS: dict[str, Callable[[], None]] = {**ALONE, **ON_A_CLOUD}
 
 
 def main() -> int:
-    """Run the named benchmarks, or all."""
+    """Run the given benchmarks, or all."""
     names = sys.argv[1:] or list(BENCHMARKS)
     unknown = set(names) - BENCHMARKS.keys()
     if unknown:
-        print(f"unknown: {', '.join(unknown)}; there are {', '.join(BENCHMARKS)}", file=sys.stderr)
+        print(
+            f"unknown benchmarks: {', '.join(unknown)}; choose from {', '.join(BENCHMARKS)}",
+            file=sys.stderr,
+        )
         return 2
-    # Whoever ends it finds nothing left behind: an exception, so that all folders are cleared away.
+    # A signal raises an exception, so that all temporary folders are removed.
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with tempfile.TemporaryDirectory() as tools:
         (Path(tools) / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())

@@ -1,8 +1,8 @@
-"""Requests: how fast a video is created and shown, against a Powertools route that does nothing.
+"""Latency and throughput of creating and reading a video, compared with an empty Powertools route.
 
-Once through the deployed local stack over HTTP, with authorizer and limits, where the bare route is
-a function of its own without either; once through the handlers alone, in this process, with the
-stack's database and services. What the runs would do is left out: their state machine ends at once.
+Measured over HTTP on the deployed local stack, with authorizer and limits (the empty route is a
+separate function without them), and in this process by calling the handlers with the stack's
+database and services. The state machine of the runs ends immediately.
 """
 
 import io
@@ -29,7 +29,7 @@ from infra.local.launcher_settings import REGION
 from infra.operator import keys
 from tests.benchmarks import bare
 from tests.benchmarks.report import table
-from tests.e2e.client import Backstage, Client
+from tests.e2e.client import Client, StackAccess
 from tests.support.gateway import Context, event_of, quietly
 
 WISH = {"prompt": "A benchmark", "scenes": 1, "seconds": 2}
@@ -41,9 +41,9 @@ Ask = Callable[[], int]
 
 @dataclass(frozen=True)
 class Measured:
-    """Seconds of each request, one client after the other, and how many a second with several.
+    """Seconds of each sequential request, and requests per second with several clients.
 
-    `processor`: the seconds that this process's processors worked for each.
+    `processor`: CPU seconds of this process for each request.
     """
 
     seconds: list[float]
@@ -52,17 +52,17 @@ class Measured:
 
     @property
     def p50(self) -> float:
-        """Milliseconds."""
+        """The percentile in milliseconds."""
         return statistics.median(self.seconds) * 1000
 
     @property
     def p99(self) -> float:
-        """Milliseconds."""
+        """The percentile in milliseconds."""
         return statistics.quantiles(self.seconds, n=100)[98] * 1000
 
 
 def main() -> None:
-    """Print requests per second, p50 and p99 of create and get, and their ratios to the bare."""
+    """Print requests per second, p50 and p99 of create and get, with ratios to the empty route."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with running_cloud(Path(folder) / "cloud", report=lambda _: None) as cloud:
@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def measure_on(link: Connection, *, smallest: bool = False) -> None:
-    """The same of a stack that is deployed already; it is left as it was."""
+    """Measure on a deployed stack; restore it afterwards."""
     turns = (2, 1) if smallest else (REQUESTS, WARM_UP)
     with _runs_that_end_at_once(link):
         key = keys.mint_key(link, "bench", per_minute=10_000, maxConcurrentRuns=1000)
@@ -98,13 +98,13 @@ def _runs_that_end_at_once(link: Connection) -> Iterator[None]:
 
 
 def measure(asks: dict[str, Ask], clients: int, requests: int, warm_up: int) -> dict[str, Measured]:
-    """Ask in turns, so that a slow minute of the machine hits all; then with several clients."""
+    """Measure in turns, so that a slow machine affects all equally; then with several clients."""
     taken = {name: Measured([], [], 0) for name in asks}
     for turn in range(warm_up + requests):
         for name, ask in asks.items():
             started, worked = time.perf_counter(), time.process_time()
-            _good(name, ask())
-            if turn >= warm_up:  # as in use
+            _assert_status(name, ask())
+            if turn >= warm_up:  # after the warm-up
                 taken[name].seconds.append(time.perf_counter() - started)
                 taken[name].processor.append(time.process_time() - worked)
     return {
@@ -112,41 +112,41 @@ def measure(asks: dict[str, Ask], clients: int, requests: int, warm_up: int) -> 
             taken[name],
             per_second=1 / statistics.mean(taken[name].seconds)
             if clients == 1
-            else _crowd(name, ask, clients, requests),
+            else _throughput(name, ask, clients, requests),
         )
         for name, ask in asks.items()
     }
 
 
-def _crowd(name: str, ask: Ask, clients: int, requests: int) -> float:
-    """How many requests a second that many clients get answered."""
+def _throughput(name: str, ask: Ask, clients: int, requests: int) -> float:
+    """Return the requests per second with this many clients."""
     each = max(1, requests // clients)
 
     def one(_: int) -> None:
         for _ in range(each):
-            _good(name, ask())
+            _assert_status(name, ask())
 
     with ThreadPoolExecutor(clients) as pool:
-        list(pool.map(one, range(clients)))  # as many warm environments
+        list(pool.map(one, range(clients)))  # warm up as many environments
         started = time.perf_counter()
         list(pool.map(one, range(clients)))
     return each * clients / (time.perf_counter() - started)
 
 
-def _good(name: str, status: int) -> None:
+def _assert_status(name: str, status: int) -> None:
     if status not in (200, 202):
         raise RuntimeError(f"{name} was answered with {status}")
 
 
 def _over_http(client: Client, video: str, bare_url: str) -> dict[str, Ask]:
-    own = threading.local()
+    local = threading.local()
 
     def session() -> requests.Session:
-        if not hasattr(own, "session"):
-            own.session = requests.Session()
-            own.session.headers["X-API-Key"] = str(client.key)
-        kept: requests.Session = own.session
-        return kept
+        if not hasattr(local, "session"):
+            local.session = requests.Session()
+            local.session.headers["X-API-Key"] = str(client.key)
+        session: requests.Session = local.session
+        return session
 
     base = client.base_url
     return {
@@ -176,7 +176,7 @@ def _in_process(video: str) -> dict[str, Ask]:
         event = event_of(method, path, json_headers, said.get("text"), authorizer=who)
 
         def once() -> int:
-            # A new one each time, as from the gateway.
+            # A new event each time, as from the gateway.
             answer = quietly(function, json.loads(json.dumps(event)), Context())
             return int(answer["statusCode"])
 
@@ -191,9 +191,9 @@ def _in_process(video: str) -> dict[str, Ask]:
 
 @contextmanager
 def _as_the_function(link: Connection) -> Iterator[None]:
-    """Have the environment of the deployed function `api`."""
+    """Set the environment of the deployed function `api`."""
     environment = {
-        **Backstage(link).environment("api"),
+        **StackAccess(link).environment("api"),
         "AWS_ENDPOINT_URL": link.endpoint,
         "AWS_ACCESS_KEY_ID": link.access_key_id,
         "AWS_SECRET_ACCESS_KEY": link.secret_access_key,
@@ -210,7 +210,7 @@ def _as_the_function(link: Connection) -> Iterator[None]:
         from common.aws.log import logger
         from common.aws.tracing import metrics
 
-        # Powertools reads it when it is imported.
+        # Powertools reads the environment at import.
         metrics.namespace = environment["POWERTOOLS_METRICS_NAMESPACE"]
         streams = [(handler, handler.setStream(nowhere)) for handler in logger.handlers]  # type: ignore[attr-defined]  # StreamHandlers
         try:
@@ -222,7 +222,7 @@ def _as_the_function(link: Connection) -> Iterator[None]:
 
 
 def _deploy_bare(link: Connection) -> str:
-    """Deploy the bare route beside the stack, with the layers of the function `api`; its URL."""
+    """Deploy the empty route with the layers of the function `api`; return its URL."""
     functions, gateway = link.client("lambda"), link.client("apigateway")
     api = next(
         found
@@ -241,25 +241,25 @@ def _deploy_bare(link: Connection) -> str:
         MemorySize=api["MemorySize"],
         Timeout=api["Timeout"],
     )["FunctionArn"]
-    made = gateway.create_rest_api(name=name)["id"]
-    (root,) = gateway.get_resources(restApiId=made)["items"]
-    place = gateway.create_resource(restApiId=made, parentId=root["id"], pathPart="bare")["id"]
-    where = {"restApiId": made, "resourceId": place, "httpMethod": "GET"}
-    gateway.put_method(**where, authorizationType="NONE")
+    api = gateway.create_rest_api(name=name)["id"]
+    (root,) = gateway.get_resources(restApiId=api)["items"]
+    resource = gateway.create_resource(restApiId=api, parentId=root["id"], pathPart="bare")["id"]
+    target = {"restApiId": api, "resourceId": resource, "httpMethod": "GET"}
+    gateway.put_method(**target, authorizationType="NONE")
     gateway.put_integration(
-        **where,
+        **target,
         type="AWS_PROXY",
         integrationHttpMethod="POST",
         uri=f"arn:aws:apigateway:{REGION}:lambda:path/2015-03-31/functions/{arn}/invocations",
     )
-    gateway.create_deployment(restApiId=made, stageName="live")
+    gateway.create_deployment(restApiId=api, stageName="live")
     functions.add_permission(
         FunctionName=name,
         StatementId="gateway",
         Action="lambda:InvokeFunction",
         Principal="apigateway.amazonaws.com",
     )
-    return local_url(f"https://{made}.execute-api.{REGION}.amazonaws.com/live", link.endpoint)
+    return local_url(f"https://{api}.execute-api.{REGION}.amazonaws.com/live", link.endpoint)
 
 
 def _zip(source: Path) -> bytes:
@@ -269,8 +269,8 @@ def _zip(source: Path) -> bytes:
     return out.getvalue()
 
 
-def _report(title: str, found: dict[str, Measured]) -> None:
-    least = found["bare"]
+def _report(title: str, results: dict[str, Measured]) -> None:
+    baseline = results["bare"]
     table(
         f"Requests: {title}",
         ["", "per second", "p50 ms", "p99 ms", "p50 / bare", "p99 / bare", "processor ms here"],
@@ -280,10 +280,10 @@ def _report(title: str, found: dict[str, Measured]) -> None:
                 f"{one.per_second:.0f}",
                 f"{one.p50:.1f}",
                 f"{one.p99:.1f}",
-                f"{one.p50 / least.p50:.2f}",
-                f"{one.p99 / least.p99:.2f}",
+                f"{one.p50 / baseline.p50:.2f}",
+                f"{one.p99 / baseline.p99:.2f}",
                 f"{statistics.median(one.processor) * 1000:.2f}",
             ]
-            for name, one in found.items()
+            for name, one in results.items()
         ],
     )

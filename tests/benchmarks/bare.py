@@ -1,4 +1,4 @@
-"""A function with one Powertools route that does nothing: what a request costs at the least."""
+"""A function with one empty Powertools route, as the baseline of a request."""
 
 import json
 
@@ -9,10 +9,10 @@ app = APIGatewayRestResolver()
 
 @app.route("/bare", method=["GET", "POST"])
 def bare() -> Response[str]:
-    """Answer with a small JSON object."""
+    """Return a small JSON object."""
     return Response(200, "application/json", json.dumps({"status": "ok"}))
 
 
 def handler(event: dict[str, object], context: object) -> dict[str, object]:
-    """Answer one request."""
-    return app.resolve(event, context)  # type: ignore[arg-type]  # what Lambda gives
+    """Handle a request."""
+    return app.resolve(event, context)  # type: ignore[arg-type]  # a LambdaContext

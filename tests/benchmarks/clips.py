@@ -1,4 +1,4 @@
-"""Clips for benchmarks, as real ones are: about 7 Mbit/s, with sound or without."""
+"""Realistic clips for benchmarks: about 7 Mbit/s, with or without audio."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from merge.models import Clip
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 SECONDS, FPS = 5, 24
-_PICTURE = f"mandelbrot=s=1280x720:r={FPS}"  # detail everywhere
+_PICTURE = f"mandelbrot=s=1280x720:r={FPS}"  # detail in every part of the frame
 
 
 def make(
@@ -22,8 +22,8 @@ def make(
     size: str = "",
     fps: int = FPS,
 ) -> Path:
-    """Write one clip of 1280 x 720, or of another size and rate."""
-    filters = [f"scale={size},setsar=1"] if size else []  # as a camera held upright makes it
+    """Write a clip of 1280 x 720, or of another size and rate."""
+    filters = [f"scale={size},setsar=1"] if size else []  # like a portrait video
     filters.append(f"fps={fps}")
     audio = ["-f", "lavfi", "-i", "anoisesrc=c=pink:r=48000:a=0.2"] if sound else []
     command = [FFMPEG, "-v", "error", "-f", "lavfi", "-i", _PICTURE, *audio, "-t", str(seconds)]
@@ -34,14 +34,14 @@ def make(
 
 
 def copies(clip: Path, count: int, folder: Path) -> dict[int, Path]:
-    """Write so many copies into the folder, by scene."""
+    """Write `count` copies into the folder; return them by scene."""
     folder.mkdir(parents=True)
-    made = {n: folder / f"clip_{n:03d}.mp4" for n in range(1, count + 1)}
-    for path in made.values():
+    paths = {n: folder / f"clip_{n:03d}.mp4" for n in range(1, count + 1)}
+    for path in paths.values():
         shutil.copyfile(clip, path)
-    return made
+    return paths
 
 
 def collected(paths: dict[int, Path], frames: int = SECONDS * FPS) -> dict[int, Clip]:
-    """Return them as the merge gets them: decoded and counted when they were collected."""
+    """Return the clips as the merge receives them, with known frame counts."""
     return {n: Clip(path, frames) for n, path in paths.items()}

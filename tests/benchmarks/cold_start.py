@@ -1,8 +1,8 @@
-"""Cold start: a fresh process from its start to its first answered event.
+"""Cold start: the time from the start of a new process to its first response.
 
-Each function runs on the layer that is deployed, alone in a new interpreter, and answers an event
-for a video that is finished: settings are read, the secret is fetched, the database is connected
-and asked. The baseline is a process on the same layer that imports boto3 and makes an S3 client.
+Each function runs on the deployed layer in a new interpreter and handles an event for a finished
+video: it reads settings, fetches the secret, connects to the database and queries it. The baseline
+is a process on the same layer that imports boto3 and creates an S3 client.
 """
 
 import json
@@ -41,7 +41,7 @@ DATABASE_SECRET, KEYS_SECRET, PROVIDERS_SECRET = "arn:database", "arn:keys", "ar
 SECRET_KEY = "s" * 64
 
 BASELINE = "import boto3; boto3.client('s3')"
-# What the Lambda runtime does with a function, reduced to its first event.
+# A minimal Lambda runtime that handles one event.
 FIRST_EVENT = """
 import importlib, json, sys
 class Context:
@@ -143,7 +143,7 @@ def _environment(postgres: Postgres, endpoint: str) -> dict[str, str]:
 
 
 def _events(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
-    """Make a finished video and an API key; return an event about them for each function."""
+    """Create a finished video and an API key; return an event for each function."""
     os.environ.update(environment)
     settings = DatabaseSettings.model_validate(environment)
     migrations.apply(settings)
@@ -154,7 +154,7 @@ def _events(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
         insert_key(cursor, owner, digest=api_keys.digest(key), prefix=key[:12], expires_at=None)
         videos.insert(cursor, row)
         runs.insert(cursor, run_id, row.session_id, "create", Decimal(0))
-        # Of tomorrow, so that the sweeper has nothing to do about it.
+        # Dated tomorrow, so that the sweeper ignores it.
         cursor.execute("UPDATE runs SET created_at = now() + interval '1 day'")
         scenes.insert_story(cursor, row.session_id, STORY, row.style, row.mood)
         for n in (1, 2, 3):
@@ -166,7 +166,7 @@ def _events(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
             row.session_id,
             FinalVideo(
                 1, "alice/x/f.mp4", "alice/x/f.jpg", 3, "15", 360, 1, "0" * 64, output=row.output
-            ),  # with an output that is wished for, so that the merge has nothing to do
+            ),  # with the requested output, so that the merge has nothing to do
         )
     database.close()
     step = {"run_id": run_id, "video_id": row.session_id}
@@ -181,7 +181,7 @@ def _events(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
         "image": {**step, "scene": 1},
         "clip": {**step, "scene": 1, "action": "check"},
         "merge": step,
-        # Failing a run that does not exist would be an error; one scene of it is written down.
+        # Recording the failure of an unknown run would be an error, so one scene of it exists.
         "finish": {**step, "action": "scene_failed", "scene": 1, "error": "States.Timeout"},
         "sweeper": {"source": "schedule"},
     }

@@ -1,4 +1,4 @@
-"""The demo as a newcomer meets it: a fresh clone with empty caches, and then again."""
+"""The demo in a fresh clone with empty caches, and repeated."""
 
 import os
 import subprocess
@@ -18,7 +18,7 @@ _GOAL_SECONDS = 60
 
 
 def main() -> None:
-    """Print the first run, with the downloads told apart, and later runs against it."""
+    """Print the first run, split into download and rest, and the ratio of later runs."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         clone = Path(folder) / "clone"
@@ -37,21 +37,21 @@ def main() -> None:
         download = make(".venv/.installed")
         first = make("demo")
         later = [make("demo") for _ in range(_LATER_RUNS)]
-    whole, again = download + first, sorted(later)[len(later) // 2]
+    total, repeated = download + first, sorted(later)[len(later) // 2]
     table(
         f"make demo: 6 scenes of 5 s (goal: later runs within {_GOAL_SECONDS} s)",
         ["", "seconds", "to the first run"],
         [
-            ["first run, nothing cached", f"{whole:.0f}", "1.00"],
-            ["  of which packages", f"{download:.0f}", f"{download / whole:.2f}"],
-            ["  of which layers, stack, video", f"{first:.0f}", f"{first / whole:.2f}"],
-            ["a later run", f"{again:.0f}", f"{again / whole:.2f}"],
+            ["first run, nothing cached", f"{total:.0f}", "1.00"],
+            ["  of which packages", f"{download:.0f}", f"{download / total:.2f}"],
+            ["  of which layers, stack, video", f"{first:.0f}", f"{first / total:.2f}"],
+            ["a later run", f"{repeated:.0f}", f"{repeated / total:.2f}"],
         ],
     )
 
 
 def measure_on(link: Connection) -> None:
-    """Print how long the smallest demo takes on a stack that is deployed already."""
+    """Print the duration of the smallest demo on a deployed stack."""
     with tempfile.TemporaryDirectory() as folder:
         api = Api(link.base_url, keys.mint_key(link, "bench"))
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What a piece of work takes: the memory of this process's children and own, and files on disk."""
+"""Peak memory of a process with its children, peak disk usage, and time of a task."""
 
 import multiprocessing
 import os
@@ -15,10 +15,7 @@ _MIB = 1024 * 1024
 
 @dataclass(frozen=True)
 class Footprint:
-    """The most at any moment: MiB of memory in use together, and of files in the folder.
-
-    And how long it took: seconds on the clock, and of processors.
-    """
+    """Peak memory and peak size of the folder in MiB, wall-clock seconds and CPU seconds."""
 
     memory: float
     scratch: float
@@ -27,7 +24,7 @@ class Footprint:
 
 
 def measure(work: Callable[[], Any], folder: Path, *, cores: int | None = None) -> Footprint:
-    """Run the work in a process of its own, on so many cores, and watch it."""
+    """Run the task in a separate process on `cores` cores and measure it."""
     context = multiprocessing.get_context("fork")
     queue: Any = context.SimpleQueue()
 
@@ -37,13 +34,13 @@ def measure(work: Callable[[], Any], folder: Path, *, cores: int | None = None) 
         most = [0.0, 0.0]
         ended = Event()
 
-        def watch() -> None:
+        def sample() -> None:
             while not ended.wait(0.01):
                 most[0] = max(most[0], _memory())
                 files = (p for p in folder.rglob("*") if p.is_file())
                 most[1] = max(most[1], sum(_size(path) for path in files))
 
-        watcher = Thread(target=watch)
+        watcher = Thread(target=sample)
         watcher.start()
         started = time.perf_counter()
         try:
@@ -56,11 +53,11 @@ def measure(work: Callable[[], Any], folder: Path, *, cores: int | None = None) 
 
     process = context.Process(target=run)
     process.start()
-    found = Footprint(*queue.get())
+    footprint = Footprint(*queue.get())
     process.join()
     if process.exitcode:
         raise RuntimeError("what was to be measured has failed")
-    return found
+    return footprint
 
 
 def _memory() -> int:
@@ -69,7 +66,7 @@ def _memory() -> int:
         try:
             total += sum(_resident(child) for child in listing.read_text().split())
         except OSError:
-            continue  # a thread that has ended
+            continue  # an ended thread
     return total
 
 
@@ -77,7 +74,7 @@ def _resident(process: str) -> int:
     try:
         pages = Path(f"/proc/{process}/statm").read_text().split()[1]
     except OSError:
-        return 0  # it has ended
+        return 0  # an ended process
     return int(pages) * resource.getpagesize()
 
 

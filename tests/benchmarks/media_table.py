@@ -1,6 +1,6 @@
-"""What finished videos look like: brightness of HDR, posters, frame rates; before and now.
+"""Properties of finished videos: brightness of HDR, posters and frame rates, before and now.
 
-"Before" is what the commit c278c28 made of the same clips.
+"Before" is the result of commit c278c28 for the same clips.
 """
 
 import tempfile
@@ -16,7 +16,7 @@ from merge.deliverables import DeliverablesRequest
 from merge.models import Clip
 from tests.benchmarks.report import table
 from tests.media import patches
-from tests.media.test_foreign import jittering
+from tests.media.test_foreign import write_jittering_clip
 from tests.media.test_posters import SCENES, clip
 
 _BEFORE = {
@@ -30,16 +30,16 @@ _BEFORE = {
     "poster: fades in": "0, 0",
     "poster: fades in from white": "255, 0",
     "poster: one bright picture": "0, 0",
-    "24.05 fps, jittering": "25",
-    "25.02 fps, jittering": "29.97",
-    "30.02 fps, jittering": "48",
-    "60.1 fps, jittering": "59.9401",
+    "24.05 fps, write_jittering_clip": "25",
+    "25.02 fps, write_jittering_clip": "29.97",
+    "30.02 fps, write_jittering_clip": "48",
+    "60.1 fps, write_jittering_clip": "59.9401",
 }
 _SHOWN = ("white", "grey", "skin", "red")
 
 
 def main(*, smallest: bool = False) -> None:
-    """Print one line for each clip."""
+    """Print a line for each clip."""
     some = slice(1) if smallest else slice(None)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -53,7 +53,7 @@ def main(*, smallest: bool = False) -> None:
                 for scene in list(SCENES)[some]
             ),
             *(
-                [f"{rate} fps, jittering", "fps", _rate(folder, rate)]
+                [f"{rate} fps, write_jittering_clip", "fps", _rate(folder, rate)]
                 for rate in [24.05, 25.02, 30.02, 60.1][some]
             ),
         ]
@@ -65,26 +65,30 @@ def main(*, smallest: bool = False) -> None:
 
 
 def _colours(folder: Path, coding: str) -> str:
-    own = tempfile.mkdtemp(dir=folder)
-    source = patches.clip(Path(own) / "own.mp4", coding)
+    workspace = tempfile.mkdtemp(dir=folder)
+    source = patches.clip(Path(workspace) / "own.mp4", coding)
     try:
-        found = patches.shown(assemble.merge_clips({1: Clip(source)}, PLAIN, Path(own)).path)
+        displayed = patches.displayed_colours(
+            assemble.merge_clips({1: Clip(source)}, PLAIN, Path(workspace)).path
+        )
     except VideoError as error:
         return error.detail[:40]
-    return " ".join("/".join(map(str, dict.fromkeys(found[name]))) for name in _SHOWN)
+    return " ".join("/".join(map(str, dict.fromkeys(displayed[name]))) for name in _SHOWN)
 
 
 def _poster(folder: Path, scene: str) -> str:
-    own = Path(tempfile.mkdtemp(dir=folder))
-    order = DeliverablesRequest({1: clip(own, 1, scene)}, PLAIN, {}, Track({}))
-    product = deliverables.render_deliverables(order, own)
-    path = next(made.path for made in product.files if made.kind == "poster")
+    workspace = Path(tempfile.mkdtemp(dir=folder))
+    request = DeliverablesRequest({1: clip(workspace, 1, scene)}, PLAIN, {}, Track({}))
+    product = deliverables.render_deliverables(request, workspace)
+    path = next(file.path for file in product.files if file.kind == "poster")
     with Image.open(path) as image:
         measured = ImageStat.Stat(image.convert("L"))
     return f"{measured.mean[0]:.0f}, {measured.stddev[0]:.0f}"
 
 
 def _rate(folder: Path, rate: float) -> str:
-    own = Path(tempfile.mkdtemp(dir=folder))
-    cut = assemble.merge_clips({1: Clip(jittering(own, rate))}, PLAIN, own)
-    return f"{float(cut.fps):g}"
+    workspace = Path(tempfile.mkdtemp(dir=folder))
+    merged = assemble.merge_clips(
+        {1: Clip(write_jittering_clip(workspace, rate))}, PLAIN, workspace
+    )
+    return f"{float(merged.fps):g}"

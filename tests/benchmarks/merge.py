@@ -1,4 +1,4 @@
-"""Joining clips: against copying their bytes, plain ffmpeg, encoding everything, and moviepy."""
+"""Merging clips, compared with copying bytes, plain ffmpeg, transcoding everything, and moviepy."""
 
 import shutil
 import tempfile
@@ -14,11 +14,14 @@ from tests.benchmarks.footprint import measure
 from tests.benchmarks.report import Timing, side_by_side, table
 
 _RUNS = {6: 9, 12: 7, 60: 5}
-_ENCODED, _MOVIEPY = (2, 6, 12), 2  # clips; encoding more takes minutes and says the same
+_ENCODED, _MOVIEPY = (
+    (2, 6, 12),
+    2,
+)  # numbers of clips; transcoding more takes minutes without new information
 
 
 def main(*, smallest: bool = False) -> None:
-    """Print the ratios for 6, 12 and 60 clips, for mixed ones, and what they took."""
+    """Print the ratios for 6, 12 and 60 clips and for mixed ones, and the footprint."""
     counts, encoded = ({2: 1}, _ENCODED[:1]) if smallest else (_RUNS, _ENCODED)
     seconds, mixed = (1, 4) if smallest else (SECONDS, 6)
     python = None if smallest else rivals.moviepy()
@@ -70,7 +73,7 @@ def _matching(clips: dict[int, Path], seconds: int, runs: int) -> list[str]:
 
 
 def _tidy(clips: dict[int, Path]) -> None:
-    """Leave the clips alone: writing over a file is slower, since what it was must go first."""
+    """Remove everything except the clips, because overwriting a file is slower."""
     for path in set(clips[1].parent.iterdir()) - set(clips.values()):
         path.unlink()
 
@@ -131,5 +134,11 @@ def _against(
         "merge": lambda: assemble.merge_clips(collected(clips, seconds * FPS), PLAIN, folder)
     }
     merge = side_by_side(joining, 3)["merge"].median
-    other = side_by_side({name: lambda: peer(paths)}, 1, warm_up=0)[name].median
-    return [name, str(len(clips)), f"{merge:.3f}", f"{other:.1f}", f"{other / merge:.0f}"]
+    peer_seconds = side_by_side({name: lambda: peer(paths)}, 1, warm_up=0)[name].median
+    return [
+        name,
+        str(len(clips)),
+        f"{merge:.3f}",
+        f"{peer_seconds:.1f}",
+        f"{peer_seconds / merge:.0f}",
+    ]

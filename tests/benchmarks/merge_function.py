@@ -1,7 +1,7 @@
-"""The merge function's work against the local S3: fetching, making, storing, and their shares.
+"""The merge function with the local S3: download, rendering, upload, and their shares.
 
-What is made is the joined video with its stills and captions; how much of it is the joining is
-measured by itself, on the same clips.
+Rendering makes the merged video with its images and captions. The merge alone is measured
+separately on the same clips.
 """
 
 import os
@@ -28,7 +28,7 @@ _COUNTS, _SMALLEST = (6, 60), (1,)
 
 
 def main(*, smallest: bool = False) -> None:
-    """Print the seconds of each part."""
+    """Print the seconds of each phase."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         emulator = Emulator(State.open(folder / ".local"), patched=False)
@@ -71,14 +71,14 @@ def _measure(clip: Path, count: int, folder: Path) -> list[str]:
         for done in [pool.submit(store.get_file, keys[n], paths[n]) for n in keys]:
             done.result()
     times.append(time.perf_counter())
-    texts = {n: f"What is told in scene {n}." for n in paths}
+    texts = {n: f"The narration of scene {n}." for n in paths}
     order = DeliverablesRequest(collected(paths), PLAIN, texts, Track({}))
     product = deliverables.render_deliverables(order, folder)
     times.append(time.perf_counter())
     with ThreadPoolExecutor(_TRANSFERS) as pool:
         for sent in [
-            pool.submit(store.put_file, f"u/v/{made.path.name}", made.path, made.media_type)
-            for made in product.files
+            pool.submit(store.put_file, f"u/v/{file.path.name}", file.path, file.media_type)
+            for file in product.files
         ]:
             sent.result()
     times.append(time.perf_counter())

@@ -1,10 +1,10 @@
-"""What admission says that a merge needs (`common.domain.merge_estimate`), and what it takes.
+"""The estimate of a merge at admission (`common.domain.merge_estimate`) and its measured footprint.
 
-Every request has narration, music and normalized sound, which is the most. `MERGE_LIMIT=whole` runs
-the heaviest ones that are admitted to their end, which takes a quarter of an hour each on two
-processors; a number (`MERGE_LIMIT=0.3`) runs so much of each, with scenes of the same length.
-Without it scenes of two seconds are joined. The time grows with the number of scenes, so what the
-whole takes is told from that. `MERGE_CASES=1,3` chooses among the kinds.
+Every request has narration, music and normalized loudness, the worst case. `MERGE_LIMIT=whole` runs
+the largest admitted requests completely, which takes a quarter of an hour each on two cores; a
+number (`MERGE_LIMIT=0.3`) runs this share of each, with scenes of the same length. By default,
+scenes of two seconds are merged. The time of the whole is extrapolated by the number of scenes.
+`MERGE_CASES=1,3` selects cases.
 """
 
 import os
@@ -46,7 +46,7 @@ _CASES = {
 
 
 def main(*, smallest: bool = False) -> None:
-    """Print one line for each kind of request."""
+    """Print a line for each kind of request."""
     share = os.environ.get("MERGE_LIMIT", "")
     chosen = [int(number) for number in os.environ.get("MERGE_CASES", "").split(",") if number]
     scenes, seconds = _SOME_SCENES, _SOME_SECONDS
@@ -91,7 +91,7 @@ def main(*, smallest: bool = False) -> None:
 
 
 def _most(output: Output) -> int:
-    """Return how many scenes are admitted."""
+    """Return the maximum number of admitted scenes."""
     fits = (
         scenes
         for scenes in range(1, MAX_SCENES + 1)

@@ -1,4 +1,4 @@
-"""What the function merge needs: memory, disk and time, on one core and on two, and what it costs.
+"""Memory, disk, time and price of the function merge, on one core and on two.
 
 Lambda gives a function processors in proportion to its memory, and charges for memory and time.
 """
@@ -13,10 +13,10 @@ from tests.benchmarks.clips import FPS, collected, copies, make
 from tests.benchmarks.footprint import Footprint, measure
 from tests.benchmarks.report import table
 
-_CORE = 1769  # MiB of memory that come with one processor
-_DOLLARS = 0.0000133334  # for a GiB and a second on arm64, us-east-1
+_CORE = 1769  # MiB of memory for each vCPU
+_DOLLARS = 0.0000133334  # per GiB-second on arm64, us-east-1
 _TALL = Shape("9:16")
-# What: clips, seconds of each, their bits a second, and the wish.
+# Name: number of clips, seconds of each, bit rate, and output.
 _CASES: dict[str, tuple[int, int, str, Output]] = {
     "60 clips of 10 s at 8 Mbit/s, joined": (60, 10, "8000k", PLAIN),
     "12 of 2 s, crossfades, and 9:16 beside it": (
@@ -42,7 +42,7 @@ _SMALLEST = {"1 clip of 1 s, joined": (1, 1, "1000k", PLAIN)}
 
 
 def main(*, smallest: bool = False) -> None:
-    """Print one line for each kind of work and number of cores. All clips have sound."""
+    """Print a line for each kind of merge and number of cores. All clips have audio."""
     rows = []
     for name, (count, seconds, bits, output) in (_SMALLEST if smallest else _CASES).items():
         for cores in (1, 2):

@@ -1,6 +1,6 @@
-"""Normalizing the sound of many clips against copying it, ffmpeg's concat and `cat`.
+"""Normalizing the loudness of many clips, compared with stream copy, ffmpeg's concat and `cat`.
 
-In processor-seconds, so that a busy machine gives the same figures.
+Measured in CPU seconds, which are independent of other load.
 """
 
 import os
@@ -20,12 +20,12 @@ from tests.benchmarks.report import table
 
 _CLIPS, _RUNS = 60, 3
 _NORMALIZED = replace(PLAIN, loudness=Loudness.NORMALIZED)
-# By how much LU the clips differ from the target.
+# Differences of the clips from the target in LU.
 _KINDS = {"right already": 0, "too quiet, with peaks to limit": -10, "too loud": 6}
 
 
 def main(*, smallest: bool = False) -> None:
-    """Print one line for each kind of sound."""
+    """Print a line for each kind of audio."""
     count, runs, kinds = (1, 1, 1) if smallest else (_CLIPS, _RUNS, len(_KINDS))
     some = list(_KINDS.items())[:kinds]
     with tempfile.TemporaryDirectory() as name:
@@ -39,7 +39,7 @@ def main(*, smallest: bool = False) -> None:
 
 def _measure(folder: Path, kind: str, off: float, count: int, runs: int) -> list[str]:
     home = Path(tempfile.mkdtemp(dir=folder)) / "clips"
-    clips = copies(_at(folder, off), count, home)
+    clips = copies(_write_clip(folder, off), count, home)
     paths = list(clips.values())
     actions: list[Callable[[], object]] = [
         lambda: rivals.cat(paths, home / "cat"),
@@ -59,13 +59,13 @@ def _measure(folder: Path, kind: str, off: float, count: int, runs: int) -> list
     return [kind, *(f"{seconds:.2f}" for seconds in medians), f"{medians[3] / medians[2]:.2f}"]
 
 
-def _at(folder: Path, off: float) -> Path:
-    """Write a clip whose sound is so far from the target."""
+def _write_clip(folder: Path, off: float) -> Path:
+    """Write a clip whose loudness differs from the target by `off` LU."""
     plain, clip = folder / "plain.mp4", folder / f"clip_{off}.mp4"
     if not plain.exists():
         make(plain, sound=True)
-    found = loudness.measure(["-i", str(plain)])
-    gain = loudness.TARGET_LUFS + off - found.integrated
+    measurement = loudness.measure(["-i", str(plain)])
+    gain = loudness.TARGET_LUFS + off - measurement.integrated
     how = ("-c:v", "copy", "-af", f"volume={gain}dB", "-c:a", "aac", "-b:a", "192k")
     command = [FFMPEG, "-v", "error", "-i", str(plain), *how, "-movflags", "+faststart"]
     subprocess.run([*command, "-y", str(clip)], check=True)

@@ -1,8 +1,8 @@
-"""Orchestration: how close a run comes to the time that its providers alone would take.
+"""Orchestration: the time of a run compared with the time of its providers alone.
 
-The deployed local stack gets providers of fixed latency (`timed.py`). The ideal is the critical
-path: the story, the anchor picture, then a picture and a clip, with all scenes side by side. The
-other way is one step after the other, and a merge that plays the video in real time.
+The deployed local stack gets providers with fixed latency (`timed.py`). The ideal is the critical
+path: the story, the first image, then an image and a clip, with all scenes in parallel. The
+alternative is sequential steps, and a merge in real time.
 """
 
 import io
@@ -28,7 +28,7 @@ _FUNCTIONS = ("api", "story", "image", "clip", "finish")
 
 
 def main() -> None:
-    """Print the run's time against the ideal, and against one step after the other."""
+    """Print the run's time relative to the ideal and to sequential steps."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         with running_cloud(Path(folder) / "cloud", report=lambda _: None) as cloud:
@@ -36,30 +36,30 @@ def main() -> None:
 
 
 def measure_on(link: Connection, *, smallest: bool = False) -> None:
-    """The same of a stack that is deployed already; it is left as it was."""
+    """Measure on a deployed stack; restore it afterwards."""
     count, latency = (1, SHORT) if smallest else (SCENES, LATENCY)
     with _timed_providers(link, latency):
         client = Client(link.base_url, keys.mint_key(link, "bench", per_minute=6000))
         if not smallest:
-            client.wait(_create(client, scenes=1), seconds=200)  # warm functions, as in use
+            client.wait(_create(client, scenes=1), seconds=200)  # warm up the functions
         started = time.perf_counter()
         video = client.wait(_create(client, scenes=count), seconds=300)
-        took = time.perf_counter() - started
+        elapsed = time.perf_counter() - started
     if video["status"] != "succeeded":
         raise RuntimeError(f"the run failed: {video['error']}")
     ideal = latency.story + latency.image * min(count, 2) + latency.clip
-    in_turn = latency.story + count * (latency.image + latency.clip + SECONDS)
+    sequential = latency.story + count * (latency.image + latency.clip + SECONDS)
     table(
         f"Orchestration: {count} scenes, story {latency.story:g} s, "
         f"picture {latency.image:g} s, clip {latency.clip} s",
         ["", "seconds", "run / this", "goal"],
         [
-            ["run", f"{took:.1f}", "", ""],
-            ["critical path", f"{ideal:.1f}", f"{took / ideal:.2f}", f"<= {GOAL}"],
-            ["one after the other", f"{in_turn:.1f}", f"{took / in_turn:.2f}", ""],
+            ["run", f"{elapsed:.1f}", "", ""],
+            ["critical path", f"{ideal:.1f}", f"{elapsed / ideal:.2f}", f"<= {GOAL}"],
+            ["sequential steps", f"{sequential:.1f}", f"{elapsed / sequential:.2f}", ""],
         ],
     )
-    print(f"  {in_turn / took:.1f} times faster than one step after the other")
+    print(f"  {sequential / elapsed:.1f} times faster than sequential steps")
 
 
 def _create(client: Client, scenes: int) -> str:
@@ -69,7 +69,7 @@ def _create(client: Client, scenes: int) -> str:
 
 @contextmanager
 def _timed_providers(link: Connection, latency: timed.Latency) -> Iterator[None]:
-    """Add the timed providers to the deployed functions, choose them, and take them away again."""
+    """Install and select the timed providers in the deployed functions; undo it at the end."""
     client = link.client("lambda")
     pages = client.get_paginator("list_functions").paginate()
     deployed = {
@@ -78,18 +78,18 @@ def _timed_providers(link: Connection, latency: timed.Latency) -> Iterator[None]
         for entry in page["Functions"]
         if "POWERTOOLS_SERVICE_NAME" in (variables := _variables(entry))
     }
-    chosen = {f"{kind}_PROVIDER": "timed" for kind in ("TEXT", "IMAGE", "VIDEO")}
+    selection = {f"{kind}_PROVIDER": "timed" for kind in ("TEXT", "IMAGE", "VIDEO")}
 
-    def update(latency: timed.Latency | None, chosen: Mapping[str, str]) -> None:
+    def update(latency: timed.Latency | None, selection: Mapping[str, str]) -> None:
         for name in _FUNCTIONS:
             function, variables = deployed[name]
             client.update_function_code(FunctionName=function, ZipFile=_code(name, latency))
             client.update_function_configuration(
                 FunctionName=function,
-                Environment={"Variables": {**variables, **(chosen if name == "api" else {})}},
+                Environment={"Variables": {**variables, **(selection if name == "api" else {})}},
             )
 
-    update(latency, chosen)
+    update(latency, selection)
     try:
         yield
     finally:
@@ -102,7 +102,7 @@ def _variables(function: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _code(name: str, latency: timed.Latency | None) -> bytes:
-    """Zip the function's sources, with the timed providers if there are any."""
+    """Zip the function's sources, with the timed providers if `latency` is given."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         for path in function_sources.files(name):

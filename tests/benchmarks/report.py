@@ -1,4 +1,4 @@
-"""Timing side by side: runs alternate, so that a slow minute of the machine hits both sides."""
+"""Timing with alternating runs, so that load on the machine affects all candidates equally."""
 
 import resource
 import statistics
@@ -9,38 +9,38 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of each run, on the clock and of processors, in the order of the runs."""
+    """Wall-clock and CPU seconds of each run, in order."""
 
     seconds: list[float]
     processor: list[float]
 
     @property
     def median(self) -> float:
-        """The middle run."""
+        """The median of the seconds."""
         return statistics.median(self.seconds)
 
     def over(self, baseline: "Timing") -> float:
-        """The median of the ratios of runs that stood side by side."""
+        """Return the median of the ratios of adjacent runs."""
         return _over(self.seconds, baseline.seconds)
 
     def processor_over(self, baseline: "Timing") -> float:
-        """The same of processor-seconds, which a busy machine changes less."""
+        """Return the same for CPU seconds, which other load affects less."""
         return _over(self.processor, baseline.processor)
 
     def __add__(self, other: "Timing") -> "Timing":
-        """Return what both take, one after the other."""
+        """Return the sum of both timings, run by run."""
         return Timing(
-            [mine + its for mine, its in zip(self.seconds, other.seconds, strict=True)],
-            [mine + its for mine, its in zip(self.processor, other.processor, strict=True)],
+            [a + b for a, b in zip(self.seconds, other.seconds, strict=True)],
+            [a + b for a, b in zip(self.processor, other.processor, strict=True)],
         )
 
 
-def _over(mine: Sequence[float], others: Sequence[float]) -> float:
-    return statistics.median(one / other for one, other in zip(mine, others, strict=True))
+def _over(values: Sequence[float], baseline: Sequence[float]) -> float:
+    return statistics.median(a / b for a, b in zip(values, baseline, strict=True))
 
 
 def processor_seconds() -> float:
-    """Return what this process and its children that have ended took so far."""
+    """Return the CPU seconds of this process and its ended children."""
     usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     return sum(usage.ru_utime + usage.ru_stime for usage in usages)
 
@@ -52,9 +52,9 @@ def side_by_side(
     *,
     warm_up: int = 1,
 ) -> dict[str, Timing]:
-    """Run every action `runs` times, in turns, after `warm_up` turns that do not count.
+    """Run every action `runs` times in turns, after `warm_up` unmeasured turns.
 
-    `before` is called before each of them, and its time is not measured.
+    `before` is called before each action and is not measured.
     """
     timings = {name: Timing([], []) for name in actions}
     for turn in range(warm_up + runs):
@@ -69,7 +69,7 @@ def side_by_side(
 
 
 def table(title: str, head: list[str], rows: list[list[str]]) -> None:
-    """Print a table; the first column to the left, figures to the right."""
+    """Print a table with the first column left-aligned and others right-aligned."""
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
     print(f"\n{title}", flush=True)
     for row in [head, ["-" * width for width in widths], *rows]:

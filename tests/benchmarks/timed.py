@@ -1,7 +1,6 @@
-"""A provider of each kind that takes a fixed time, as a module that is added to the functions.
+"""A provider of each kind with fixed latency, as modules that are added to the functions.
 
-The results are those of the offline providers, made small, so that what is measured is the waiting
-and not the drawing.
+The results are minimal, so that the benchmark measures waiting and not rendering.
 """
 
 from collections.abc import Mapping
@@ -10,14 +9,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Latency:
-    """How many seconds a story, a picture and a clip take."""
+    """The seconds of a story, an image and a clip."""
 
     story: float
     image: float
     clip: int
 
     def modules(self) -> Mapping[str, str]:
-        """Return the sources of the providers, by kind."""
+        """Return the sources of the providers by kind."""
         return {
             "text": _TEXT.format(seconds=self.story),
             "image": _IMAGE.format(seconds=self.image),
@@ -53,7 +52,7 @@ seconds = [5]
 
 _TEXT = """
 import time
-from common.providers.text import offline
+from offline import text as offline
 
 def create(context):
     return Timed(offline.create(context))
@@ -70,22 +69,22 @@ _IMAGE = """
 import io, time
 from PIL import Image
 from common.providers import ImageResult
-from common.domain.video import FREE, Picture
+from common.domain.video import FREE, EncodedImage
 
 def create(context):
     return Timed()
 
 class Timed:
-    def paint(self, request):
+    def generate_image(self, request):
         time.sleep({seconds})
         out = io.BytesIO()
         Image.new("RGB", request.size, (40 * request.scene % 256, 90, 160)).save(out, "PNG")
-        return ImageResult(Picture(out.getvalue()), FREE)
+        return ImageResult(EncodedImage(out.getvalue()), FREE)
 """
 
 _VIDEO = """
 import time
-from common import ffmpeg
+from common.media import ffmpeg
 from common.providers import JobRef, JobState, JobStatus
 
 def create(context):
@@ -103,6 +102,6 @@ class Timed:
         ffmpeg.run(["-f", "lavfi", "-i", f"color=c=gray:s=1280x720:r=24:d={{job.facts['seconds']}}",
                     "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
                     "-video_track_timescale", "12288", "-y", str(target)], timeout=60)
-    def cancel(self, job):
+    def cancel(self, job, state):
         return JobState(JobStatus.CANCELED)
 """

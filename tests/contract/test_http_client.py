@@ -1,4 +1,4 @@
-"""The one HTTP client: how far did a call get that brought no answer?"""
+"""The shared HTTP client and how it classifies a call without a response."""
 
 import socket
 from collections.abc import Iterator
@@ -14,24 +14,24 @@ from tests.stand_ins.wire import Answer, Request, Server
 
 @contextmanager
 def server(answer: Answer) -> Iterator[tuple[str, list[Request]]]:
-    """A server that always answers so, and what it was asked."""
-    asked: list[Request] = []
+    """Yield the URL of a server that always sends `answer`, and the requests it received."""
+    received: list[Request] = []
 
     def reply(request: Request) -> Answer:
-        asked.append(request)
+        received.append(request)
         return answer
 
     running = Server(reply)
     try:
-        yield running.url, asked
+        yield running.url, received
     finally:
         running.let_go()
         running.close()
 
 
 @contextmanager
-def raw(reply: bytes) -> Iterator[int]:
-    """A port that says these bytes to whoever connects, and hangs up."""
+def raw_tcp_server(reply: bytes) -> Iterator[int]:
+    """Yield a port that sends `reply` to the first client and closes the connection."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(5)
 
@@ -47,22 +47,22 @@ def raw(reply: bytes) -> Iterator[int]:
         thread.join()
 
 
-def test_an_answer_is_an_answer_whatever_its_status() -> None:
-    with server(Answer(302, b"[1]", {"location": "http://127.0.0.1:9/"})) as (url, asked):
+def test_http_call_returns_response_for_any_status() -> None:
+    with server(Answer(302, b"[1]", {"location": "http://127.0.0.1:9/"})) as (url, received):
         answer = http.call("POST", url, seconds=5, body={"a": 1})
     assert (answer.status, answer.json()) == (302, {})
-    assert len(asked) == 1
-    assert asked[0].json() == {"a": 1}
+    assert len(received) == 1
+    assert received[0].json() == {"a": 1}
 
 
-def test_no_connection_is_not_sent() -> None:
+def test_http_call_with_refused_connection_raises_not_sent() -> None:
     with pytest.raises(http.NotSent):
         http.call("POST", "http://127.0.0.1:9/", seconds=1, body={})
     with pytest.raises(http.NotSent):
         http.call("POST", "https://127.0.0.1:9/", seconds=1, body={})
 
 
-def test_a_name_that_is_not_there_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_http_call_with_unknown_host_raises_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     def unknown(*_: object, **__: object) -> None:
         raise socket.gaierror("unknown")
 
@@ -72,28 +72,28 @@ def test_a_name_that_is_not_there_is_not_sent(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("reply", [b"HTTP/1.1 400 no TLS here\r\n\r\n", b""])
-def test_a_failed_handshake_is_not_sent(reply: bytes) -> None:
-    with raw(reply) as port, pytest.raises(http.NotSent):
+def test_http_call_with_failed_tls_handshake_raises_not_sent(reply: bytes) -> None:
+    with raw_tcp_server(reply) as port, pytest.raises(http.NotSent):
         http.call("POST", f"https://127.0.0.1:{port}/", seconds=2, body={})
 
 
 @pytest.mark.parametrize("url", ["ftp://127.0.0.1/", "no address", "https://"])
-def test_what_is_no_address_is_not_sent(url: str) -> None:
+def test_http_call_with_invalid_url_raises_not_sent(url: str) -> None:
     with pytest.raises(http.NotSent):
         http.call("GET", url, seconds=1)
 
 
 @pytest.mark.parametrize("delivery", ["hang", "reset", "cut"])
-def test_no_whole_answer_is_no_answer(delivery: str) -> None:
+def test_http_call_with_incomplete_response_raises_no_answer(delivery: str) -> None:
     with (
-        server(Answer(200, b"x" * 1000, {}, delivery)) as (url, asked),
+        server(Answer(200, b"x" * 1000, {}, delivery)) as (url, received),
         pytest.raises(http.NoAnswer),
     ):
         http.call("POST", url, seconds=0.3, body={})
-    assert len(asked) == 1
+    assert len(received) == 1
 
 
-def test_an_answer_that_trickles_is_given_up() -> None:
+def test_http_call_with_slow_body_times_out() -> None:
     with (
         server(Answer(200, b"x" * 1000, {}, "slow", seconds=5)) as (url, _),
         pytest.raises(http.NoAnswer),
@@ -101,20 +101,20 @@ def test_an_answer_that_trickles_is_given_up() -> None:
         http.call("GET", url, seconds=0.6)
 
 
-def test_a_key_from_the_users_netrc_is_not_sent(
+def test_http_call_ignores_netrc_credentials(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with server(Answer(200, b"{}")) as (url, asked):
+    with server(Answer(200, b"{}")) as (url, received):
         http.call("GET", url, seconds=2, headers={"Authorization": "Bearer ours"})
         http.call("GET", url, seconds=2)
-    assert asked[0].headers["authorization"] == "Bearer ours"
-    assert "authorization" not in asked[1].headers
+    assert received[0].headers["authorization"] == "Bearer ours"
+    assert "authorization" not in received[1].headers
 
 
-def test_a_download_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_download_leaves_no_partial_file(tmp_path: Path) -> None:
     target = tmp_path / "file"
     with server(Answer(200, b"x" * 1000)) as (url, _):
         assert http.download(url, target, seconds=2, most_bytes=1000).status == 200
@@ -142,5 +142,5 @@ def test_a_download_is_whole_or_not_there(tmp_path: Path) -> None:
         ("", False),
     ],
 )
-def test_loopback_is_known_by_its_address(url: str, loopback: bool) -> None:
+def test_is_loopback_checks_address(url: str, loopback: bool) -> None:
     assert http.is_loopback(url) is loopback

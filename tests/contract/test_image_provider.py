@@ -1,7 +1,7 @@
-"""What every image provider promises, whoever it is; each is reached over its stand-in.
+"""The contract of image providers, checked against the stand-in of each vendor.
 
-A new provider is picked up by its file. It needs an entry in `DOORS` here that opens it, with a
-stand-in behind it where it speaks to somebody.
+Providers are discovered by their module. A new provider needs an entry in `PROVIDER_FACTORIES`,
+with a stand-in if it calls a vendor.
 """
 
 import io
@@ -18,7 +18,7 @@ from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
 
-Door = Callable[[pytest.FixtureRequest], ImageProvider]
+ProviderFactory = Callable[[pytest.FixtureRequest], ImageProvider]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def _openai(request: pytest.FixtureRequest) -> ImageProvider:
     return image_provider("openai", vendors.context(openai=vendor))
 
 
-DOORS: dict[str, Door] = {
+PROVIDER_FACTORIES: dict[str, ProviderFactory] = {
     "offline": lambda _request: image_provider("offline", vendors.context()),
     "openai": _openai,
 }
@@ -41,18 +41,18 @@ DOORS: dict[str, Door] = {
 
 @pytest.fixture(params=names("image"))
 def name(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    if found not in DOORS:
-        pytest.fail(f"No way to reach the image provider '{found}': add it to DOORS in {__file__}.")
-    return found
+    name: str = request.param
+    if name not in PROVIDER_FACTORIES:
+        pytest.fail(f"Image provider '{name}' is missing from PROVIDER_FACTORIES in {__file__}.")
+    return name
 
 
 @pytest.fixture
-def painter(name: str, request: pytest.FixtureRequest) -> ImageProvider:
-    return DOORS[name](request)
+def provider(name: str, request: pytest.FixtureRequest) -> ImageProvider:
+    return PROVIDER_FACTORIES[name](request)
 
 
-def wish(
+def image_request(
     name: str,
     ratio: str = "1280:720",
     *,
@@ -74,30 +74,32 @@ def wish(
     )
 
 
-def test_every_ratio_of_the_registry_is_painted_at_its_exact_size(
-    name: str, painter: ImageProvider
+def test_image_provider_returns_exact_size_for_every_ratio(
+    name: str, provider: ImageProvider
 ) -> None:
     for ratio in models.find("image", name).ratios:
-        picture = painter.generate_image(wish(name, ratio)).picture
+        picture = provider.generate_image(image_request(name, ratio)).picture
         with Image.open(io.BytesIO(picture.data)) as image:
             image.load()
             assert (image.format, image.size) == ("PNG", RATIOS[ratio])
         assert picture.media_type == "image/png"
 
 
-def test_pictures_to_follow_are_taken(name: str, painter: ImageProvider) -> None:
-    anchor = painter.generate_image(wish(name)).picture
+def test_image_provider_accepts_reference_and_first_image(
+    name: str, provider: ImageProvider
+) -> None:
+    anchor = provider.generate_image(image_request(name)).picture
     reference = vendors.picture("720:1280")
     for request in (
-        wish(name, scene=2, reference=reference),
-        wish(name, scene=2, anchor=anchor),
-        wish(name, scene=2, reference=reference, anchor=anchor),
+        image_request(name, scene=2, reference=reference),
+        image_request(name, scene=2, anchor=anchor),
+        image_request(name, scene=2, reference=reference, anchor=anchor),
     ):
-        result = painter.generate_image(request)
+        result = provider.generate_image(request)
         with Image.open(io.BytesIO(result.picture.data)) as image:
             assert image.size == (1280, 720)
 
 
-def test_the_price_is_the_registrys(name: str, painter: ImageProvider) -> None:
-    cost = painter.generate_image(wish(name)).cost
+def test_image_provider_cost_is_positive_only_if_paid(name: str, provider: ImageProvider) -> None:
+    cost = provider.generate_image(image_request(name)).cost
     assert (cost.usd > 0) == models.find("image", name).is_paid

@@ -1,4 +1,4 @@
-"""Clips by Luma on Amazon Bedrock, over the wire of a stand-in that keeps its own book."""
+"""Luma on Amazon Bedrock, against a stand-in that records charges."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -23,15 +23,16 @@ from common.providers.video.luma import Luma
 from tests.stand_ins import bedrock
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
-from tests.support.vendors import Shelf, Visit
+from tests.support.media_store import InMemoryMediaStore
+from tests.support.vendors import Visit
 
 MODEL = models.find("video", "luma")
 START, GET = "async_invoke.start", "async_invoke.get"
 
 
 @dataclass
-class Bucket(Shelf):
-    """The media store, into which the stand-in's results are carried over."""
+class BucketStore(InMemoryMediaStore):
+    """A media store that also contains the stand-in's outputs."""
 
     vendor: StandIn | None = None
 
@@ -43,86 +44,84 @@ class Bucket(Shelf):
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+def bedrock_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     with bedrock.serve(tmp_path_factory.mktemp("bedrock"), running_seconds=60) as vendor:
         yield vendor
 
 
 @pytest.fixture
-def visit(running: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
-    with vendors.aws(monkeypatch, running.url):
-        yield Visit(running)
+def session(bedrock_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+    with vendors.aws(monkeypatch, bedrock_stand_in.url):
+        yield Visit(bedrock_stand_in)
 
 
 @pytest.fixture
-def camera(visit: Visit) -> Luma:
-    provider = video_provider("luma", vendors.context(store=Bucket(vendor=visit.vendor)))
+def provider(session: Visit) -> Luma:
+    provider = video_provider("luma", vendors.context(store=BucketStore(vendor=session.vendor)))
     assert isinstance(provider, Luma)
     return provider
 
 
-def wish(ratio: str = "1280:720", seconds: int = 5, token: str = "") -> ClipRequest:
+def clip_request(ratio: str = "1280:720", seconds: int = 5, token: str = "") -> ClipRequest:
     return vendors.clip_request(
         model=MODEL.model, ratio=ratio, seconds=seconds, token=token or vendors.fresh_token()
     )
 
 
 @pytest.mark.parametrize(("ratio", "seconds"), list(zip(MODEL.ratios, MODEL.seconds, strict=True)))
-def test_a_clip_is_left_in_our_bucket_and_costs_what_the_book_says(
-    ratio: str, seconds: int, visit: Visit, camera: Luma, tmp_path: Path
+def test_luma_clip_is_written_to_bucket_and_cost_matches_charge(
+    ratio: str, seconds: int, session: Visit, provider: Luma, tmp_path: Path
 ) -> None:
-    job = camera.submit(wish(ratio, seconds))
+    job = provider.submit(clip_request(ratio, seconds))
     assert JobRef.from_json(job.as_json()) == job
-    assert camera.poll(job).status is JobStatus.RUNNING
-    visit.vendor.advance(120)
-    state = camera.poll(job)
+    assert provider.poll(job).status is JobStatus.RUNNING
+    session.vendor.advance(120)
+    state = provider.poll(job)
     assert state.status is JobStatus.SUCCEEDED
     assert state.cost is not None
-    assert [charge.amount for charge in visit.charges()] == [state.cost.usd]
-    camera.fetch(job, state, tmp_path / "clip.mp4")
+    assert [charge.amount for charge in session.charges()] == [state.cost.usd]
+    provider.fetch(job, state, tmp_path / "clip.mp4")
     facts = ffmpeg.inspect(tmp_path / "clip.mp4")
     assert (facts.width, facts.height) == RATIOS[ratio]
     assert facts.seconds == pytest.approx(seconds, abs=0.25)
 
 
-def test_the_result_lies_in_the_folder_of_the_video(camera: Luma) -> None:
-    job = camera.submit(wish(token="att_42"))
+def test_luma_output_key_is_below_video_prefix(provider: Luma) -> None:
+    job = provider.submit(clip_request(token="att_42"))
     assert job.facts["key"].startswith("alice/vid_1/video-clips/delivered/att_42/")
 
 
-def test_the_token_makes_a_repeated_submit_the_same_job(visit: Visit, camera: Luma) -> None:
-    request = wish()
-    assert camera.submit(request).id == camera.submit(request).id
-    assert len(visit.charges()) == 1
+def test_luma_submit_is_idempotent_by_client_token(session: Visit, provider: Luma) -> None:
+    request = clip_request()
+    assert provider.submit(request).id == provider.submit(request).id
+    assert len(session.charges()) == 1
 
 
 @pytest.mark.parametrize(
     ("mode", "code"), [("quota", "provider.quota"), ("access_denied", "provider.forbidden")]
 )
-def test_bedrock_says_more_by_its_codes(mode: str, code: str, visit: Visit, camera: Luma) -> None:
-    visit.vendor.fault(START, mode)
+def test_luma_maps_bedrock_error_codes(
+    mode: str, code: str, session: Visit, provider: Luma
+) -> None:
+    session.vendor.fault(START, mode)
     with pytest.raises(ProviderRefused) as caught:
-        camera.submit(wish())
+        provider.submit(clip_request())
     assert caught.value.error_code == code
-    assert visit.charges() == []
+    assert session.charges() == []
 
 
-def test_what_the_model_does_not_make_is_refused_before_the_call(
-    visit: Visit, camera: Luma
-) -> None:
-    for request in (wish(seconds=6), wish(ratio="960:960")):
+def test_luma_rejects_unsupported_request_before_call(session: Visit, provider: Luma) -> None:
+    for request in (clip_request(seconds=6), clip_request(ratio="960:960")):
         with pytest.raises(InvalidInput):
-            camera.submit(request)
-    assert visit.calls(START) == 0
+            provider.submit(request)
+    assert session.calls(START) == 0
 
 
-def test_a_failed_invocation_has_no_reason_that_we_could_tell_apart(
-    visit: Visit, camera: Luma
-) -> None:
-    visit.vendor.fault(START, "failed", message=f"content filtered {vendors.CANARY}")
-    job = camera.submit(wish())
-    visit.vendor.advance(120)
-    state = camera.poll(job)
+def test_luma_failed_invocation_has_generic_failure_code(session: Visit, provider: Luma) -> None:
+    session.vendor.fault(START, "failed", message=f"content filtered {vendors.CANARY}")
+    job = provider.submit(clip_request())
+    session.vendor.advance(120)
+    state = provider.poll(job)
     assert state.status is JobStatus.FAILED
     assert state.failure is not None
     assert state.failure.code == "provider.failed"
@@ -130,93 +129,97 @@ def test_a_failed_invocation_has_no_reason_that_we_could_tell_apart(
 
 
 @pytest.mark.parametrize("mode", ["500", "503", "429", "reset", "truncated", "html", "empty"])
-def test_a_failed_question_is_asked_again(mode: str, visit: Visit, camera: Luma) -> None:
-    job = camera.submit(wish())
-    visit.vendor.fault(GET, mode)
+def test_luma_poll_error_is_retryable(mode: str, session: Visit, provider: Luma) -> None:
+    job = provider.submit(clip_request())
+    session.vendor.fault(GET, mode)
     with pytest.raises(TransientError):
-        camera.poll(job)
-    assert visit.calls(GET) == 1
-    assert camera.poll(job).status is JobStatus.RUNNING
+        provider.poll(job)
+    assert session.calls(GET) == 1
+    assert provider.poll(job).status is JobStatus.RUNNING
 
 
-def test_a_result_that_never_came_is_lost(visit: Visit, camera: Luma, tmp_path: Path) -> None:
-    visit.vendor.fault(START, "no_output")
-    job = camera.submit(wish())
-    visit.vendor.advance(120)
+def test_luma_missing_output_raises_output_lost(
+    session: Visit, provider: Luma, tmp_path: Path
+) -> None:
+    session.vendor.fault(START, "no_output")
+    job = provider.submit(clip_request())
+    session.vendor.advance(120)
     with pytest.raises(PermanentError) as caught:
-        camera.fetch(job, camera.poll(job), tmp_path / "clip.mp4")
+        provider.fetch(job, provider.poll(job), tmp_path / "clip.mp4")
     assert (caught.value.error_code, caught.value.billed) == ("clip.output_lost", True)
 
 
-def test_there_is_no_way_to_stop(camera: Luma) -> None:
-    job = camera.submit(wish())
-    assert camera.cancel(job, camera.poll(job)).status is JobStatus.RUNNING
+def test_luma_cancel_leaves_job_running(provider: Luma) -> None:
+    job = provider.submit(clip_request())
+    assert provider.cancel(job, provider.poll(job)).status is JobStatus.RUNNING
 
 
-def test_media_elsewhere_than_in_s3_are_refused_before_the_call(visit: Visit) -> None:
-    class Elsewhere(Shelf):
-        location = None  # type: ignore[assignment]  # a store that does not know S3
+def test_luma_requires_media_store_in_s3(session: Visit) -> None:
+    class StoreWithoutS3(InMemoryMediaStore):
+        location = None  # type: ignore[assignment]  # a store without S3 URIs
 
-    provider = Luma(ProviderContext(store=Elsewhere()))
+    provider = Luma(ProviderContext(store=StoreWithoutS3()))
     with pytest.raises(PermanentError):
-        provider.submit(wish())
-    assert visit.calls(START) == 0
+        provider.submit(clip_request())
+    assert session.calls(START) == 0
 
 
 @pytest.mark.parametrize("age", [30, 10**6], ids=["a moment ago", "long ago"])
-def test_an_invocation_whose_answer_was_lost_is_found(age: int, visit: Visit, camera: Luma) -> None:
-    wished = wish()
-    visit.vendor.fault(START, "charge_then_reset")
+def test_luma_reconcile_finds_job_after_lost_response(
+    age: int, session: Visit, provider: Luma
+) -> None:
+    request = clip_request()
+    session.vendor.fault(START, "charge_then_reset")
     with pytest.raises(OutcomeUnknown):
-        camera.submit(wished)
-    trace = camera.reconcile(wished, age)
-    assert trace.job is not None
-    assert trace.job.id == visit.charges()[0].job
-    assert camera.poll(trace.job).status is JobStatus.RUNNING
-    assert (visit.calls(START), len(visit.charges())) == (1, 1)
+        provider.submit(request)
+    reconciliation = provider.reconcile(request, age)
+    assert reconciliation.job is not None
+    assert reconciliation.job.id == session.charges()[0].job
+    assert provider.poll(reconciliation.job).status is JobStatus.RUNNING
+    assert (session.calls(START), len(session.charges())) == (1, 1)
 
 
-def test_one_that_never_arrived_is_made_now_and_once(visit: Visit, camera: Luma) -> None:
-    wished = wish()
-    visit.vendor.fault(START, "reset")
+def test_luma_reconcile_submits_unreceived_request_once(session: Visit, provider: Luma) -> None:
+    request = clip_request()
+    session.vendor.fault(START, "reset")
     with pytest.raises(OutcomeUnknown):
-        camera.submit(wished)
-    first, second = camera.reconcile(wished, 30).job, camera.reconcile(wished, 60).job
+        provider.submit(request)
+    first, second = (provider.reconcile(request, seconds).job for seconds in (30, 60))
     assert first == second
     assert first is not None
-    assert len(visit.charges()) == 1
+    assert len(session.charges()) == 1
 
 
-def test_a_token_that_may_be_forgotten_is_not_used_again(visit: Visit, camera: Luma) -> None:
-    wished = wish()
-    visit.vendor.fault(START, "reset")
+def test_luma_reconcile_does_not_reuse_expired_client_token(session: Visit, provider: Luma) -> None:
+    request = clip_request()
+    session.vendor.fault(START, "reset")
     with pytest.raises(OutcomeUnknown):
-        camera.submit(wished)
-    assert camera.reconcile(wished, 3600).job is None
-    assert visit.charges() == []
+        provider.submit(request)
+    assert provider.reconcile(request, 3600).job is None
+    assert session.charges() == []
 
 
 @pytest.mark.parametrize(("age", "error"), [(30, NotAccepted), (10**6, TransientError)])
-def test_a_list_that_cannot_be_read_is_no_reason_to_submit(
-    age: int, error: type[VideoError], visit: Visit, camera: Luma
+def test_luma_reconcile_does_not_submit_if_listing_fails(
+    age: int, error: type[VideoError], session: Visit, provider: Luma
 ) -> None:
-    visit.vendor.fault("async_invoke.list", "500")
+    session.vendor.fault("async_invoke.list", "500")
     with pytest.raises(error):
-        camera.reconcile(wish(), age)
-    assert (visit.calls(START), visit.charges()) == (0, [])
+        provider.reconcile(clip_request(), age)
+    assert (session.calls(START), session.charges()) == (0, [])
 
 
 @pytest.mark.parametrize("mode", ["500", "503", "charge_then_503", "charge_then_502"])
-def test_as_long_as_the_token_is_known_it_is_asked_again_and_paid_once(
-    mode: str, visit: Visit, camera: Luma
+def test_luma_reconcile_retries_with_same_token_and_is_charged_once(
+    mode: str, session: Visit, provider: Luma
 ) -> None:
-    wished = wish()
-    visit.vendor.fault(START, mode, times=2)
+    request = clip_request()
+    session.vendor.fault(START, mode, times=2)
     with pytest.raises(OutcomeUnknown):
-        camera.submit(wished)
-    if not visit.charges():
-        with pytest.raises(NotAccepted, match="pays once"):
-            camera.reconcile(wished, 10)
-    trace = camera.reconcile(wished, 20)
-    assert trace.job is not None
-    assert [charge.job for charge in visit.charges()] == [trace.job.id]
+        provider.submit(request)
+    if not session.charges():
+        with pytest.raises(NotAccepted, match="charged at most once"):
+            provider.reconcile(request, 10)
+    reconciliation = provider.reconcile(request, 20)
+    assert reconciliation.job is not None
+    assert [charge.job for charge in session.charges()] == [reconciliation.job.id]

@@ -1,4 +1,4 @@
-"""Speech by OpenAI, over the wire of a stand-in that keeps its own book."""
+"""OpenAI speech, against a stand-in that records charges."""
 
 from collections.abc import Iterator
 
@@ -23,40 +23,40 @@ ENDPOINTS = {CHAT: "chat.completions", SPEECH: "audio.speech"}
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+def openai_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     with openai.serve(tmp_path_factory.mktemp("openai")) as vendor:
         yield vendor
 
 
 @pytest.fixture
-def visit(running: StandIn) -> Visit:
-    return Visit(running)
+def session(openai_stand_in: StandIn) -> Visit:
+    return Visit(openai_stand_in)
 
 
 @pytest.fixture
-def voice(running: StandIn) -> SpeechProvider:
-    return speech_provider("openai", vendors.context(openai=running))
+def provider(openai_stand_in: StandIn) -> SpeechProvider:
+    return speech_provider("openai", vendors.context(openai=openai_stand_in))
 
 
 @pytest.mark.parametrize("model", ENDPOINTS)
-def test_speech_is_one_call_and_costs_what_the_book_says(
-    model: str, visit: Visit, voice: SpeechProvider
+def test_openai_speech_makes_one_call_and_cost_matches_charge(
+    model: str, session: Visit, provider: SpeechProvider
 ) -> None:
-    result = voice.synthesize(vendors.speech_request(model=model))
-    assert visit.calls(ENDPOINTS[model]) == 1
-    (charge,) = visit.charges()
-    if model == CHAT:  # it tells its tokens; the other is counted from the length of the sound
+    result = provider.synthesize(vendors.speech_request(model=model))
+    assert session.calls(ENDPOINTS[model]) == 1
+    (charge,) = session.charges()
+    if model == CHAT:  # reports its tokens; the other model's cost follows from the duration
         assert charge.amount == result.cost.usd
     assert float(charge.amount) == pytest.approx(float(result.cost.usd), rel=0.1)
     assert result.cost.usd <= models.find("speech", "openai", model).narration_usd(5)
 
 
 @pytest.mark.parametrize("model", ENDPOINTS)
-def test_the_text_is_sent_apart_from_what_the_voice_is_told(
-    model: str, visit: Visit, voice: SpeechProvider
+def test_openai_speech_separates_text_from_instructions(
+    model: str, session: Visit, provider: SpeechProvider
 ) -> None:
-    voice.synthesize(vendors.speech_request(model=model, language="de"))
-    prompt = visit.charges()[0].prompt
+    provider.synthesize(vendors.speech_request(model=model, language="de"))
+    prompt = session.charges()[0].prompt
     if model == CHAT:
         assert '{"role": "user", "content": "The cat climbs the stairs' in prompt
         assert "Say exactly these words" in prompt
@@ -78,22 +78,22 @@ CASES = [
 
 
 @pytest.mark.parametrize(("model", "mode", "kind", "code"), CASES)
-def test_what_cannot_be_used_carries_what_it_cost(
+def test_openai_unusable_speech_error_carries_cost(
     model: str,
     mode: str,
     kind: type[PermanentError],
     code: str,
-    visit: Visit,
-    voice: SpeechProvider,
+    session: Visit,
+    provider: SpeechProvider,
 ) -> None:
-    visit.vendor.fault(ENDPOINTS[model], mode)
+    session.vendor.fault(ENDPOINTS[model], mode)
     with pytest.raises(kind) as caught:
-        voice.synthesize(vendors.speech_request(model=model, seconds=2))
+        provider.synthesize(vendors.speech_request(model=model, seconds=2))
     error = caught.value
     assert (error.error_code, error.billed) == (code, True)
     assert error.cost is not None
     if model == CHAT:
-        assert error.cost.usd == visit.spent()
+        assert error.cost.usd == session.spent()
     assert CANARY not in vendors.said(error)
 
 
@@ -104,34 +104,36 @@ def test_what_cannot_be_used_carries_what_it_cost(
         (SPEECH, "not_sound"),
     ],
 )
-def test_an_answer_that_is_none_leaves_the_outcome_unknown(
-    model: str, mode: str, visit: Visit, voice: SpeechProvider
+def test_openai_speech_invalid_response_leaves_outcome_unknown(
+    model: str, mode: str, session: Visit, provider: SpeechProvider
 ) -> None:
-    visit.vendor.fault(ENDPOINTS[model], mode)
+    session.vendor.fault(ENDPOINTS[model], mode)
     with pytest.raises(OutcomeUnknown) as caught:
-        voice.synthesize(vendors.speech_request(model=model))
+        provider.synthesize(vendors.speech_request(model=model))
     assert caught.value.billed is not False
-    assert visit.calls(ENDPOINTS[model]) == 1
+    assert session.calls(ENDPOINTS[model]) == 1
 
 
-def test_without_a_bill_the_estimate_stands(visit: Visit, voice: SpeechProvider) -> None:
-    visit.vendor.fault("chat.completions", "no_usage")
-    cost = voice.synthesize(vendors.speech_request()).cost
+def test_openai_speech_without_usage_costs_estimate(
+    session: Visit, provider: SpeechProvider
+) -> None:
+    session.vendor.fault("chat.completions", "no_usage")
+    cost = provider.synthesize(vendors.speech_request()).cost
     assert cost.usd == models.find("speech", "openai", CHAT).narration_usd(5)
 
 
-def test_a_runaway_answer_is_capped_where_it_could_no_longer_be_used(
-    visit: Visit, voice: SpeechProvider
-) -> None:
-    """The limit of tokens bounds what a voice that does not stop can cost."""
-    visit.vendor.fault("chat.completions", "long")
+def test_openai_speech_token_limit_bounds_cost(session: Visit, provider: SpeechProvider) -> None:
+    """The token limit bounds the cost of speech that does not stop."""
+    session.vendor.fault("chat.completions", "long")
     with pytest.raises(MediaError) as caught:
-        voice.synthesize(vendors.speech_request(seconds=2))
+        provider.synthesize(vendors.speech_request(seconds=2))
     assert caught.value.error_code == "speech.too_long"
-    assert visit.spent() < 2 * models.find("speech", "openai", CHAT).narration_usd(2)
+    assert session.spent() < 2 * models.find("speech", "openai", CHAT).narration_usd(2)
 
 
-def test_too_long_a_text_is_refused_before_the_call(visit: Visit, voice: SpeechProvider) -> None:
+def test_openai_speech_rejects_too_long_text_before_call(
+    session: Visit, provider: SpeechProvider
+) -> None:
     with pytest.raises(InvalidInput):
-        voice.synthesize(vendors.speech_request("a" * 4097))
-    assert visit.calls("chat.completions") == 0
+        provider.synthesize(vendors.speech_request("a" * 4097))
+    assert session.calls("chat.completions") == 0

@@ -1,4 +1,4 @@
-"""Stories by OpenAI, over the wire of a stand-in that keeps its own book."""
+"""OpenAI stories, against a stand-in that records charges."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -18,55 +18,57 @@ ENDPOINT = "responses"
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+def openai_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     with openai.serve(tmp_path_factory.mktemp("openai")) as vendor:
         yield vendor
 
 
 @pytest.fixture
-def visit(running: StandIn, monkeypatch: pytest.MonkeyPatch) -> Visit:
+def session(openai_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Visit:
     monkeypatch.setattr(adapter, "_SECONDS", 1.0)
     monkeypatch.setattr(adapter, "_REPAIR_SECONDS", 1.0)
-    return Visit(running)
+    return Visit(openai_stand_in)
 
 
 @pytest.fixture
-def writer(running: StandIn) -> TextProvider:
-    return text_provider("openai", vendors.context(openai=running))
+def provider(openai_stand_in: StandIn) -> TextProvider:
+    return text_provider("openai", vendors.context(openai=openai_stand_in))
 
 
 @pytest.mark.parametrize("model", ["gpt-6-luna", "gpt-6.1-sol", "gpt-6-astra", "gpt-5.4-nano"])
-def test_a_story_is_one_call_and_costs_what_the_book_says(
-    model: str, visit: Visit, writer: TextProvider
+def test_openai_story_makes_one_call_and_cost_matches_charge(
+    model: str, session: Visit, provider: TextProvider
 ) -> None:
-    result = writer.write_story(vendors.story_request(3, model=model))
+    result = provider.write_story(vendors.story_request(3, model=model))
     assert [scene.number for scene in result.story.scenes] == [1, 2, 3]
     assert [scene.timestamp for scene in result.story.scenes] == ["0:00", "0:05", "0:10"]
-    assert visit.calls(ENDPOINT) == 1
-    assert [charge.amount for charge in visit.charges()] == [result.cost.usd]
+    assert session.calls(ENDPOINT) == 1
+    assert [charge.amount for charge in session.charges()] == [result.cost.usd]
     assert result.cost.unit == "token"
 
 
-def test_sixty_scenes_fit_into_one_answer(visit: Visit, writer: TextProvider) -> None:
-    assert len(writer.write_story(vendors.story_request(60)).story.scenes) == 60
-    assert len(visit.charges()) == 1
+def test_openai_story_with_sixty_scenes_makes_one_call(
+    session: Visit, provider: TextProvider
+) -> None:
+    assert len(provider.write_story(vendors.story_request(60)).story.scenes) == 60
+    assert len(session.charges()) == 1
 
 
-def test_a_commentary_is_not_the_answer(visit: Visit, writer: TextProvider) -> None:
-    visit.vendor.fault(ENDPOINT, "commentary")
-    assert len(writer.write_story(vendors.story_request(2)).story.scenes) == 2
-    assert len(visit.charges()) == 1
+def test_openai_story_ignores_commentary_output(session: Visit, provider: TextProvider) -> None:
+    session.vendor.fault(ENDPOINT, "commentary")
+    assert len(provider.write_story(vendors.story_request(2)).story.scenes) == 2
+    assert len(session.charges()) == 1
 
 
 @pytest.mark.parametrize("mode", ["truncation", "reasoning_only", "links", "not_fitting"])
-def test_what_cannot_be_used_is_corrected_once(
-    mode: str, visit: Visit, writer: TextProvider
+def test_openai_unusable_story_is_corrected_once(
+    mode: str, session: Visit, provider: TextProvider
 ) -> None:
-    visit.vendor.fault(ENDPOINT, mode)
-    result = writer.write_story(vendors.story_request(2))
+    session.vendor.fault(ENDPOINT, mode)
+    result = provider.write_story(vendors.story_request(2))
     assert len(result.story.scenes) == 2
-    assert visit.calls(ENDPOINT) == 2
-    assert sum((c.amount for c in visit.charges()), Decimal(0)) == result.cost.usd
+    assert session.calls(ENDPOINT) == 2
+    assert sum((c.amount for c in session.charges()), Decimal(0)) == result.cost.usd
 
 
 @pytest.mark.parametrize(
@@ -86,23 +88,23 @@ def test_what_cannot_be_used_is_corrected_once(
     ],
 )
 @pytest.mark.parametrize("quoted", [False, True])
-def test_a_wrapped_story_is_unwrapped_and_not_paid_for_twice(
-    around: str, quoted: bool, visit: Visit, writer: TextProvider
+def test_openai_wrapped_story_is_unwrapped_without_second_call(
+    around: str, quoted: bool, session: Visit, provider: TextProvider
 ) -> None:
-    visit.vendor.fault(ENDPOINT, "wrapped", around=around, quoted=quoted)
-    assert len(writer.write_story(vendors.story_request(2)).story.scenes) == 2
-    assert len(visit.charges()) == 1
+    session.vendor.fault(ENDPOINT, "wrapped", around=around, quoted=quoted)
+    assert len(provider.write_story(vendors.story_request(2)).story.scenes) == 2
+    assert len(session.charges()) == 1
 
 
 @pytest.mark.parametrize(
     "around", ["```json\n```", "No. {" * 100, "[" * 100_000, "{" * 9000, "null"]
 )
-def test_a_text_without_a_story_is_corrected_once(
-    around: str, visit: Visit, writer: TextProvider
+def test_openai_text_without_story_is_corrected_once(
+    around: str, session: Visit, provider: TextProvider
 ) -> None:
-    visit.vendor.fault(ENDPOINT, "wrapped", around=around)
-    assert len(writer.write_story(vendors.story_request(2)).story.scenes) == 2
-    assert len(visit.charges()) == 2
+    session.vendor.fault(ENDPOINT, "wrapped", around=around)
+    assert len(provider.write_story(vendors.story_request(2)).story.scenes) == 2
+    assert len(session.charges()) == 2
 
 
 @pytest.mark.parametrize(
@@ -114,15 +116,15 @@ def test_a_text_without_a_story_is_corrected_once(
         ("not_fitting", "story.invalid"),
     ],
 )
-def test_a_second_bad_story_is_refused_with_what_both_cost(
-    mode: str, code: str, visit: Visit, writer: TextProvider
+def test_openai_second_invalid_story_error_carries_cost_of_both_calls(
+    mode: str, code: str, session: Visit, provider: TextProvider
 ) -> None:
-    visit.vendor.fault(ENDPOINT, mode, times=3)
-    error = refusal(writer)
+    session.vendor.fault(ENDPOINT, mode, times=3)
+    error = story_refusal(provider)
     assert (error.error_code, error.billed) == (code, True)
-    assert visit.calls(ENDPOINT) == 2
+    assert session.calls(ENDPOINT) == 2
     assert error.cost is not None
-    assert error.cost.usd == visit.spent()
+    assert error.cost.usd == session.spent()
 
 
 @pytest.mark.parametrize(
@@ -134,64 +136,63 @@ def test_a_second_bad_story_is_refused_with_what_both_cost(
         ("failed", {"code": "server_error"}, "provider.internal"),
     ],
 )
-def test_an_answer_without_a_story_is_refused_with_what_it_cost(
-    mode: str, options: dict[str, Any], code: str, visit: Visit, writer: TextProvider
+def test_openai_response_without_story_error_carries_cost(
+    mode: str, options: dict[str, Any], code: str, session: Visit, provider: TextProvider
 ) -> None:
-    visit.vendor.fault(ENDPOINT, mode, **options)
-    error = refusal(writer)
+    session.vendor.fault(ENDPOINT, mode, **options)
+    error = story_refusal(provider)
     assert error.error_code == code
-    assert visit.calls(ENDPOINT) == 1
-    assert (error.cost.usd if error.cost else 0) == visit.spent()
+    assert session.calls(ENDPOINT) == 1
+    assert (error.cost.usd if error.cost else 0) == session.spent()
     assert "sorry" not in vendors.said(error)
 
 
-def test_whether_a_failed_response_was_charged_is_not_documented(
-    visit: Visit, writer: TextProvider
-) -> None:
-    visit.vendor.fault(ENDPOINT, "failed", code="rate_limit_exceeded")
-    error = refusal(writer)
+def test_openai_failed_response_leaves_billed_unset(session: Visit, provider: TextProvider) -> None:
+    session.vendor.fault(ENDPOINT, "failed", code="rate_limit_exceeded")
+    error = story_refusal(provider)
     assert (error.error_code, error.billed, error.retryable) == ("provider.unavailable", None, True)
-    assert visit.calls(ENDPOINT) == 1
+    assert session.calls(ENDPOINT) == 1
 
 
 @pytest.mark.parametrize("second", ["500", "charge_then_reset", "html", "truncated"])
-def test_an_unknown_correction_leaves_the_whole_unknown(
-    second: str, visit: Visit, writer: TextProvider
+def test_openai_unknown_correction_leaves_outcome_unknown(
+    second: str, session: Visit, provider: TextProvider
 ) -> None:
-    visit.vendor.fault(ENDPOINT, "links", call=1)
-    visit.vendor.fault(ENDPOINT, second, call=2)
+    session.vendor.fault(ENDPOINT, "links", call=1)
+    session.vendor.fault(ENDPOINT, second, call=2)
     with pytest.raises(OutcomeUnknown) as caught:
-        writer.write_story(vendors.story_request())
+        provider.write_story(vendors.story_request())
     assert caught.value.cost is not None
-    assert caught.value.cost.usd == visit.charges()[0].amount
+    assert caught.value.cost.usd == session.charges()[0].amount
 
 
 @pytest.mark.parametrize(
     ("second", "code"),
     [("429", "story.not_corrected"), ("quota", "provider.credits"), ("refusal", "safety.input")],
 )
-def test_a_refused_correction_is_billed_for_the_first_call(
-    second: str, code: str, visit: Visit, writer: TextProvider
+def test_openai_refused_correction_carries_cost_of_first_call(
+    second: str, code: str, session: Visit, provider: TextProvider
 ) -> None:
-    visit.vendor.fault(ENDPOINT, "links", call=1)
-    visit.vendor.fault(ENDPOINT, second, call=2)
-    error = refusal(writer)
+    session.vendor.fault(ENDPOINT, "links", call=1)
+    session.vendor.fault(ENDPOINT, second, call=2)
+    error = story_refusal(provider)
     assert (error.error_code, error.billed) == (code, True)
     assert error.cost is not None
-    assert error.cost.usd == visit.spent()
+    assert error.cost.usd == session.spent()
 
 
 @pytest.mark.parametrize("key", ["", "  ", "key\nwith a break", "schlüssel"])
-def test_without_a_usable_key_there_is_no_call(key: str, visit: Visit) -> None:
+def test_openai_makes_no_call_without_valid_api_key(key: str, session: Visit) -> None:
     context = vendors.with_secrets(
-        vendors.context(openai=visit.vendor), {"OPENAI_API_KEY": key} if key else {}
+        vendors.context(openai=session.vendor), {"OPENAI_API_KEY": key} if key else {}
     )
-    error = refusal(text_provider("openai", context))
+    error = story_refusal(text_provider("openai", context))
     assert (error.error_code, error.billed) == ("provider.key", False)
-    assert visit.calls(ENDPOINT) == 0
+    assert session.calls(ENDPOINT) == 0
 
 
-def refusal(writer: TextProvider) -> VideoError:
+def story_refusal(provider: TextProvider) -> VideoError:
+    """Return the ProviderRefused error that a story request raises."""
     with pytest.raises(ProviderRefused) as caught:
-        writer.write_story(vendors.story_request())
+        provider.write_story(vendors.story_request())
     return caught.value

@@ -1,7 +1,7 @@
-"""What is certain after a paid call that went wrong: the same promises for every adapter.
+"""The error contract of paid calls, shared by every adapter and checked by the charge book.
 
-The judge is the stand-in's own book. Not accepted or refused: nothing was charged. Unknown: it may
-have been. And never is a call made twice.
+NotAccepted and ProviderRefused: nothing was charged. OutcomeUnknown: a charge is possible.
+No adapter sends a paid call twice.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,23 +31,23 @@ CERTAIN: list[tuple[str, dict[str, Any], type[VideoError], str]] = [
     ("413", {}, ProviderRefused, "provider.request"),
 ]
 UNCERTAIN = ["500", "hang", "reset", "truncated", "html", "empty"]
-# Charged, and then a status that no vendor documents as free, or a proxy's page.
+# Charged, followed by a status that no vendor documents as free, or by a proxy's error page.
 UNDOCUMENTED = (302, 307, 408, 409, 425, 451, 500, 501, 520, 524, 529)
 CHARGED = [
     *("charge_then_hang", "charge_then_reset", "charge_then_page_500"),
     *(f"charge_then_{status}" for status in UNDOCUMENTED),
 ]
-# The same for those vendors whose gateways are not documented to shed load.
+# The same, for vendors whose gateways are not documented to shed load.
 GATEWAY = ["charge_then_502", "charge_then_504", "charge_then_page_502", "charge_then_page_503"]
-OF_OPENAI = ["story", "edit", "talk", "speech"]
+OPENAI_CALLS = ["story", "edit", "talk", "speech"]
 
 
 @dataclass
-class Paid:
-    """One kind of paid call, and the stand-in's name for where it goes."""
+class PaidCall:
+    """A kind of paid call, with the stand-in's name of its endpoint."""
 
     endpoint: str
-    visit: Visit
+    session: Visit
     make: Callable[[], object]
 
     def error(self, kind: type[VideoError]) -> VideoError:
@@ -76,12 +76,12 @@ def _aws(stand_ins: dict[str, StandIn], monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture(params=["story", "edit", "talk", "speech", "runway", "luma"])
-def paid(
+def paid_call(
     request: pytest.FixtureRequest,
     stand_ins: dict[str, StandIn],
     _aws: None,
     monkeypatch: pytest.MonkeyPatch,
-) -> Paid:
+) -> PaidCall:
     context = vendors.context(openai=stand_ins["openai"], runway=stand_ins["runway"])
     for module, name in (
         (text_adapter, "_SECONDS"),
@@ -92,7 +92,7 @@ def paid(
         (clients, "_BEDROCK_SECONDS"),
     ):
         monkeypatch.setattr(module, name, HANG_SECONDS)
-    still = vendors.picture()
+    image = vendors.picture()
     kinds: dict[str, tuple[str, str, Callable[[], object]]] = {
         "story": (
             "openai",
@@ -103,7 +103,7 @@ def paid(
             "openai",
             "images.edits",
             lambda: image_provider("openai", context).generate_image(
-                vendors.image_request(anchor=still)
+                vendors.image_request(anchor=image)
             ),
         ),
         "talk": (
@@ -132,106 +132,106 @@ def paid(
         ),
     }
     vendor, endpoint, make = kinds[request.param]
-    return Paid(endpoint, Visit(stand_ins[vendor]), make)
+    return PaidCall(endpoint, Visit(stand_ins[vendor]), make)
 
 
-def test_a_good_call_is_charged_once(paid: Paid) -> None:
-    paid.make()
-    assert (paid.visit.calls(paid.endpoint), len(paid.visit.charges())) == (1, 1)
+def test_paid_call_is_charged_once(paid_call: PaidCall) -> None:
+    paid_call.make()
+    assert (paid_call.session.calls(paid_call.endpoint), len(paid_call.session.charges())) == (1, 1)
 
 
 @pytest.mark.parametrize(("mode", "options", "kind", "code"), CERTAIN)
-def test_a_definite_no_was_not_charged(
-    mode: str, options: dict[str, Any], kind: type[VideoError], code: str, paid: Paid
+def test_paid_call_certain_refusal_is_not_charged(
+    mode: str, options: dict[str, Any], kind: type[VideoError], code: str, paid_call: PaidCall
 ) -> None:
-    paid.visit.vendor.fault(paid.endpoint, mode, **options)
-    error = paid.error(kind)
+    paid_call.session.vendor.fault(paid_call.endpoint, mode, **options)
+    error = paid_call.error(kind)
     assert (error.error_code, error.billed) == (code, False)
     assert error.retry_after == options.get("retry_after")
-    assert (paid.visit.calls(paid.endpoint), paid.visit.charges()) == (1, [])
+    assert (paid_call.session.calls(paid_call.endpoint), paid_call.session.charges()) == (1, [])
 
 
-@pytest.mark.parametrize("paid", ["story", "edit", "runway"], indirect=True)
-def test_a_revoked_key_is_told_apart(paid: Paid) -> None:
-    paid.visit.vendor.fault(paid.endpoint, "401")
-    error = paid.error(ProviderRefused)
+@pytest.mark.parametrize("paid_call", ["story", "edit", "runway"], indirect=True)
+def test_paid_call_revoked_key_has_own_error_code(paid_call: PaidCall) -> None:
+    paid_call.session.vendor.fault(paid_call.endpoint, "401")
+    error = paid_call.error(ProviderRefused)
     assert (error.error_code, error.billed) == ("provider.key", False)
 
 
 @pytest.mark.parametrize("mode", [*UNCERTAIN, *CHARGED])
-def test_what_may_have_been_accepted_is_unknown(mode: str, paid: Paid) -> None:
-    paid.visit.vendor.fault(paid.endpoint, mode)
-    error = paid.error(OutcomeUnknown)
+def test_paid_call_possibly_accepted_leaves_outcome_unknown(mode: str, paid_call: PaidCall) -> None:
+    paid_call.session.vendor.fault(paid_call.endpoint, mode)
+    error = paid_call.error(OutcomeUnknown)
     assert error.billed is None
-    assert paid.visit.calls(paid.endpoint) == 1
-    assert len(paid.visit.charges()) <= 1
+    assert paid_call.session.calls(paid_call.endpoint) == 1
+    assert len(paid_call.session.charges()) <= 1
 
 
-@pytest.mark.parametrize("paid", [*OF_OPENAI, "luma"], indirect=True)
+@pytest.mark.parametrize("paid_call", [*OPENAI_CALLS, "luma"], indirect=True)
 @pytest.mark.parametrize("mode", GATEWAY)
-def test_an_answer_of_a_gateway_proves_nothing(mode: str, paid: Paid) -> None:
-    paid.visit.vendor.fault(paid.endpoint, mode)
-    paid.error(OutcomeUnknown)
-    assert len(paid.visit.charges()) == 1
+def test_paid_call_gateway_error_leaves_outcome_unknown(mode: str, paid_call: PaidCall) -> None:
+    paid_call.session.vendor.fault(paid_call.endpoint, mode)
+    paid_call.error(OutcomeUnknown)
+    assert len(paid_call.session.charges()) == 1
 
 
-@pytest.mark.parametrize("paid", OF_OPENAI, indirect=True)
-def test_openai_says_itself_that_it_is_overloaded(paid: Paid) -> None:
-    paid.visit.vendor.fault(paid.endpoint, "503", retry_after=4)
-    assert paid.error(NotAccepted).retry_after == 4
-    assert paid.visit.charges() == []
+@pytest.mark.parametrize("paid_call", OPENAI_CALLS, indirect=True)
+def test_openai_503_is_not_accepted_and_keeps_retry_after(paid_call: PaidCall) -> None:
+    paid_call.session.vendor.fault(paid_call.endpoint, "503", retry_after=4)
+    assert paid_call.error(NotAccepted).retry_after == 4
+    assert paid_call.session.charges() == []
 
 
-@pytest.mark.parametrize("paid", OF_OPENAI, indirect=True)
+@pytest.mark.parametrize("paid_call", OPENAI_CALLS, indirect=True)
 @pytest.mark.parametrize(
     ("status", "body"),
     [(307, "invalid_prompt"), (409, "insufficient_quota"), (502, "rate_limit_exceeded")],
 )
-def test_a_code_makes_no_uncertain_status_certain(
-    body: str, status: int, paid: Paid, monkeypatch: pytest.MonkeyPatch
+def test_openai_error_code_does_not_make_uncertain_status_certain(
+    body: str, status: int, paid_call: PaidCall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import openai as sdk
 
     error = {"message": "no", "type": body, "param": None, "code": body}
     real = sdk.OpenAI._make_status_error
 
-    def said(self: sdk.OpenAI, message: str, *, body: object, response: Any) -> Any:
+    def _make_error(self: sdk.OpenAI, message: str, *, body: object, response: Any) -> Any:
         return real(self, message, body={"error": error}, response=response)
 
-    monkeypatch.setattr(sdk.OpenAI, "_make_status_error", said)
-    paid.visit.vendor.fault(paid.endpoint, f"charge_then_{status}")
-    paid.error(OutcomeUnknown)
+    monkeypatch.setattr(sdk.OpenAI, "_make_status_error", _make_error)
+    paid_call.session.vendor.fault(paid_call.endpoint, f"charge_then_{status}")
+    paid_call.error(OutcomeUnknown)
 
 
-@pytest.mark.parametrize("paid", ["runway"], indirect=True)
+@pytest.mark.parametrize("paid_call", ["runway"], indirect=True)
 @pytest.mark.parametrize("mode", ["502", "503", "504"])
-def test_runway_documents_that_its_gateways_shed_load(mode: str, paid: Paid) -> None:
-    paid.visit.vendor.fault(paid.endpoint, mode, charged=False)
-    assert paid.error(NotAccepted).billed is False
-    assert (paid.visit.calls(paid.endpoint), paid.visit.charges()) == (1, [])
+def test_runway_gateway_error_is_not_accepted(mode: str, paid_call: PaidCall) -> None:
+    paid_call.session.vendor.fault(paid_call.endpoint, mode, charged=False)
+    assert paid_call.error(NotAccepted).billed is False
+    assert (paid_call.session.calls(paid_call.endpoint), paid_call.session.charges()) == (1, [])
 
 
-@pytest.mark.parametrize("paid", ["luma"], indirect=True)
+@pytest.mark.parametrize("paid_call", ["luma"], indirect=True)
 @pytest.mark.parametrize("mode", ["502", "503", "charge_then_503", "504"])
-def test_bedrock_does_not_say_whether_it_began(mode: str, paid: Paid) -> None:
-    paid.visit.vendor.fault(paid.endpoint, mode)
-    paid.error(OutcomeUnknown)
+def test_bedrock_gateway_error_leaves_outcome_unknown(mode: str, paid_call: PaidCall) -> None:
+    paid_call.session.vendor.fault(paid_call.endpoint, mode)
+    paid_call.error(OutcomeUnknown)
 
 
-@pytest.mark.parametrize("paid", ["runway", "luma"], indirect=True)
-def test_a_job_without_a_name_is_unknown(paid: Paid) -> None:
-    paid.visit.vendor.fault(paid.endpoint, "missing_id")
-    paid.error(OutcomeUnknown)
-    assert len(paid.visit.charges()) == 1
+@pytest.mark.parametrize("paid_call", ["runway", "luma"], indirect=True)
+def test_job_without_id_leaves_outcome_unknown(paid_call: PaidCall) -> None:
+    paid_call.session.vendor.fault(paid_call.endpoint, "missing_id")
+    paid_call.error(OutcomeUnknown)
+    assert len(paid_call.session.charges()) == 1
 
 
-def test_where_nothing_listens_nothing_was_accepted(paid: Paid) -> None:
-    with paid.visit.vendor.refusing():
-        paid.error(NotAccepted)
-    assert (paid.visit.calls(paid.endpoint), paid.visit.charges()) == (0, [])
+def test_paid_call_with_refused_connection_is_not_accepted(paid_call: PaidCall) -> None:
+    with paid_call.session.vendor.refusing():
+        paid_call.error(NotAccepted)
+    assert (paid_call.session.calls(paid_call.endpoint), paid_call.session.charges()) == (0, [])
 
 
-@pytest.mark.parametrize("paid", ["story", "edit"], indirect=True)
+@pytest.mark.parametrize("paid_call", ["story", "edit"], indirect=True)
 @pytest.mark.parametrize(
     ("mode", "code"),
     [
@@ -242,18 +242,20 @@ def test_where_nothing_listens_nothing_was_accepted(paid: Paid) -> None:
         ("moderation_output", "safety.output"),
     ],
 )
-def test_openai_says_more_by_its_codes(mode: str, code: str, paid: Paid) -> None:
-    paid.visit.vendor.fault(paid.endpoint, mode)
-    assert paid.error(ProviderRefused).error_code == code
-    assert paid.visit.calls(paid.endpoint) == 1
+def test_openai_maps_error_codes(mode: str, code: str, paid_call: PaidCall) -> None:
+    paid_call.session.vendor.fault(paid_call.endpoint, mode)
+    assert paid_call.error(ProviderRefused).error_code == code
+    assert paid_call.session.calls(paid_call.endpoint) == 1
 
 
-def test_the_log_holds_ids_and_no_canary(paid: Paid, caplog: pytest.LogCaptureFixture) -> None:
+def test_paid_call_log_contains_status_but_no_canary(
+    paid_call: PaidCall, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level("INFO")
     for mode in ("403", "500", "429", "html"):
-        paid.visit.vendor.fault(paid.endpoint, mode)
+        paid_call.session.vendor.fault(paid_call.endpoint, mode)
         with pytest.raises(VideoError):
-            paid.make()
+            paid_call.make()
     logged = " ".join(str(vars(record)) for record in caplog.records)
     assert "'provider_status': 403" in logged
     assert vendors.CANARY not in logged

@@ -1,4 +1,4 @@
-"""Clips by Runway, over the wire of a stand-in with its own book, clock and store of media."""
+"""Runway submissions, against a stand-in with a clock, charges and a media store."""
 
 import io
 from collections.abc import Iterator
@@ -22,48 +22,48 @@ MODELS = [model for model in models.models() if model.provider == "runway"]
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+def runway_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
     folder = tmp_path_factory.mktemp("runway")
     with runway.serve(folder, pending_seconds=5, running_seconds=30, concurrency=None) as vendor:
         yield vendor
 
 
 @pytest.fixture
-def visit(running: StandIn) -> Visit:
-    running.set(daily_generations=None, credits=100_000)
-    return Visit(running)
+def session(runway_stand_in: StandIn) -> Visit:
+    runway_stand_in.set(daily_generations=None, credits=100_000)
+    return Visit(runway_stand_in)
 
 
 @pytest.fixture
-def camera(running: StandIn) -> Runway:
-    provider = video_provider("runway", vendors.context(runway=running))
+def provider(runway_stand_in: StandIn) -> Runway:
+    provider = video_provider("runway", vendors.context(runway=runway_stand_in))
     assert isinstance(provider, Runway)
     return provider
 
 
 # -- submit ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.model)
-def test_every_model_makes_every_ratio_that_it_says(
-    model: models.Model, visit: Visit, camera: Runway
+def test_runway_accepts_every_ratio_of_every_model(
+    model: models.Model, session: Visit, provider: Runway
 ) -> None:
     for number, ratio in enumerate(model.ratios):
         seconds = model.seconds[number % len(model.seconds)]
-        job = camera.submit(vendors.clip_request(model=model.model, ratio=ratio, seconds=seconds))
-        charge = visit.charges()[-1]
+        job = provider.submit(vendors.clip_request(model=model.model, ratio=ratio, seconds=seconds))
+        charge = session.charges()[-1]
         assert charge.job == job.id
         assert charge.amount == job.estimated.units
         assert job.estimated == model.clip_cost(seconds)
         assert JobRef.from_json(job.as_json()) == job
 
 
-def test_a_large_picture_is_uploaded_without_our_key(visit: Visit, camera: Runway) -> None:
+def test_runway_uploads_large_image_without_api_key(session: Visit, provider: Runway) -> None:
     large = vendors.picture(grain=90, extra=4_000_000)
     assert len(large.data) > 4_000_000
-    camera.submit(vendors.clip_request(image=large))
-    camera.submit(vendors.clip_request())
-    assert visit.calls("uploads") == visit.calls("upload") == 1
-    assert len(visit.charges()) == 2
-    assert visit.vendor.leaks() == []
+    provider.submit(vendors.clip_request(image=large))
+    provider.submit(vendors.clip_request())
+    assert session.calls("uploads") == session.calls("upload") == 1
+    assert len(session.charges()) == 2
+    assert session.vendor.leaks() == []
 
 
 @pytest.mark.parametrize(
@@ -71,65 +71,69 @@ def test_a_large_picture_is_uploaded_without_our_key(visit: Visit, camera: Runwa
     [("uploads", mode) for mode in ("500", "503", "reset", "hang", "truncated", "html")]
     + [("upload", mode) for mode in ("500", "503", "reset", "hang")],
 )
-def test_a_failed_upload_is_before_anything_was_paid(
-    endpoint: str, mode: str, visit: Visit, camera: Runway, monkeypatch: pytest.MonkeyPatch
+def test_runway_failed_upload_is_not_charged(
+    endpoint: str, mode: str, session: Visit, provider: Runway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_runway_api, "_FREE_SECONDS", 0.5)
     monkeypatch.setattr(_runway_api, "_UPLOAD_SECONDS", 0.5)
-    visit.vendor.fault(endpoint, mode)
+    session.vendor.fault(endpoint, mode)
     with pytest.raises(NotAccepted):
-        camera.submit(vendors.clip_request(image=vendors.picture(grain=90, extra=4_000_000)))
-    assert visit.charges() == []
+        provider.submit(vendors.clip_request(image=vendors.picture(grain=90, extra=4_000_000)))
+    assert session.charges() == []
 
 
 @pytest.mark.parametrize(
-    ("wish", "field"),
+    ("clip_request", "field"),
     [
         (vendors.clip_request(seconds=11), "seconds"),
         (vendors.clip_request(model="veo3.1", seconds=5), "seconds"),
         (vendors.clip_request(model="veo3.1", ratio="960:960", seconds=4), "ratio"),
     ],
 )
-def test_what_the_model_does_not_make_is_refused_before_the_call(
-    wish: ClipRequest, field: str, visit: Visit, camera: Runway
+def test_runway_rejects_unsupported_request_before_call(
+    clip_request: ClipRequest, field: str, session: Visit, provider: Runway
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        camera.submit(wish)
+        provider.submit(clip_request)
     assert caught.value.field == field
-    assert visit.calls("image_to_video") == 0
+    assert session.calls("image_to_video") == 0
 
 
 @pytest.mark.parametrize("letter", ["word ", "🎈", "é", "猫"])
-def test_a_long_prompt_is_cut_in_the_units_that_runway_counts(
-    letter: str, visit: Visit, camera: Runway
+def test_runway_prompt_is_truncated_in_utf16_units(
+    letter: str, session: Visit, provider: Runway
 ) -> None:
-    camera.submit(vendors.clip_request(prompt=letter * 2000))
-    sent = visit.charges()[-1].prompt
+    provider.submit(vendors.clip_request(prompt=letter * 2000))
+    sent = session.charges()[-1].prompt
     assert 980 < len(sent.encode("utf-16-le")) // 2 <= 1000
     assert sent.endswith("characters and place keep their look.")
 
 
-def test_no_credits_and_no_key_are_told_apart(visit: Visit, camera: Runway) -> None:
-    visit.vendor.set(credits=0)
-    assert refused(camera) == "provider.credits"
-    other = vendors.with_secrets(vendors.context(runway=visit.vendor), {"RUNWAY_API_KEY": "key_x"})
-    assert refused(Runway(other)) == "provider.key"
-    assert refused(Runway(vendors.with_secrets(other, {}))) == "provider.key"
-    assert visit.calls("image_to_video") == 2
-    assert visit.charges() == []
+def test_runway_missing_credits_and_invalid_key_have_own_error_codes(
+    session: Visit, provider: Runway
+) -> None:
+    session.vendor.set(credits=0)
+    assert refusal_code(provider) == "provider.credits"
+    other = vendors.with_secrets(
+        vendors.context(runway=session.vendor), {"RUNWAY_API_KEY": "key_x"}
+    )
+    assert refusal_code(Runway(other)) == "provider.key"
+    assert refusal_code(Runway(vendors.with_secrets(other, {}))) == "provider.key"
+    assert session.calls("image_to_video") == 2
+    assert session.charges() == []
 
 
-def test_a_day_that_is_used_up_is_no_burst(visit: Visit, camera: Runway) -> None:
-    visit.vendor.set(daily_generations=0)
-    assert refused(camera) == "provider.quota"
-    visit.vendor.set(daily_generations=100_000)
-    visit.vendor.fault("image_to_video", "429", retry_after=9)
+def test_runway_daily_limit_differs_from_rate_limit(session: Visit, provider: Runway) -> None:
+    session.vendor.set(daily_generations=0)
+    assert refusal_code(provider) == "provider.quota"
+    session.vendor.set(daily_generations=100_000)
+    session.vendor.fault("image_to_video", "429", retry_after=9)
     with pytest.raises(NotAccepted) as caught:
-        camera.submit(vendors.clip_request())
+        provider.submit(vendors.clip_request())
     assert caught.value.retry_after == 9
 
 
-def test_the_picture_of_a_wide_clip_is_cut_back_to_itself() -> None:
+def test_within_ratio_padding_can_be_cropped_losslessly() -> None:
     size = RATIOS["1584:672"]
     noise = Image.effect_noise(size, 80).convert("RGB")
     out = io.BytesIO()
@@ -141,20 +145,21 @@ def test_the_picture_of_a_wide_clip_is_cut_back_to_itself() -> None:
         assert image.crop((0, top, size[0], top + size[1])).tobytes() == noise.tobytes()
 
 
-def refused(camera: Runway) -> str:
+def refusal_code(provider: Runway) -> str:
+    """Return the error code of a refused submission."""
     with pytest.raises(ProviderRefused) as caught:
-        camera.submit(vendors.clip_request())
+        provider.submit(vendors.clip_request())
     assert caught.value.billed is False
     return caught.value.error_code
 
 
-def test_a_lost_task_is_counted_but_cannot_be_had(visit: Visit, camera: Runway) -> None:
-    wished = vendors.clip_request()
-    before = camera.reconcile(wished, 30).accepted_count
+def test_runway_reconcile_counts_lost_task_without_its_id(session: Visit, provider: Runway) -> None:
+    request = vendors.clip_request()
+    before = provider.reconcile(request, 30).accepted_count
     assert before is not None
-    visit.vendor.fault("image_to_video", "charge_then_reset")
+    session.vendor.fault("image_to_video", "charge_then_reset")
     with pytest.raises(OutcomeUnknown):
-        camera.submit(wished)
-    trace = camera.reconcile(wished, 30)
-    assert (trace.job, trace.accepted_count) == (None, before + 1)
-    assert visit.calls("image_to_video") == 1
+        provider.submit(request)
+    reconciliation = provider.reconcile(request, 30)
+    assert (reconciliation.job, reconciliation.accepted_count) == (None, before + 1)
+    assert session.calls("image_to_video") == 1

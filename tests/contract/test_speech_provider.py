@@ -1,7 +1,7 @@
-"""What every speech provider promises, whoever it is; each is reached over its stand-in.
+"""The contract of speech providers, checked against the stand-in of each vendor.
 
-A new provider is picked up by its file. It needs an entry in `DOORS` here that opens it, with a
-stand-in behind it where it speaks to somebody.
+Providers are discovered by their module. A new provider needs an entry in `PROVIDER_FACTORIES`,
+with a stand-in if it calls a vendor.
 """
 
 import array
@@ -20,7 +20,7 @@ from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
 
-Door = Callable[[pytest.FixtureRequest], SpeechProvider]
+ProviderFactory = Callable[[pytest.FixtureRequest], SpeechProvider]
 TEXTS = {
     "English": "A paper boat crosses the city in the rain, and the lanterns are lit.",
     "German": "Ein kleines Boot fährt über den Fluss, und der Mond ist hell.",
@@ -42,7 +42,7 @@ def _openai(request: pytest.FixtureRequest) -> SpeechProvider:
     return speech_provider("openai", vendors.context(openai=vendor))
 
 
-DOORS: dict[str, Door] = {
+PROVIDER_FACTORIES: dict[str, ProviderFactory] = {
     "offline": lambda _request: speech_provider("offline", vendors.context()),
     "openai": _openai,
 }
@@ -50,72 +50,84 @@ DOORS: dict[str, Door] = {
 
 @pytest.fixture(params=[m for m in models.models() if m.kind == "speech"], ids=lambda m: m.model)
 def model(request: pytest.FixtureRequest) -> Model:
-    found: Model = request.param
-    if found.provider not in DOORS:
-        pytest.fail(f"No way to reach the provider '{found.provider}': add it to DOORS.")
-    return found
+    model: Model = request.param
+    if model.provider not in PROVIDER_FACTORIES:
+        pytest.fail(
+            f"Speech provider '{model.provider}' is missing from PROVIDER_FACTORIES in {__file__}."
+        )
+    return model
 
 
 @pytest.fixture
-def voice(model: Model, request: pytest.FixtureRequest) -> SpeechProvider:
-    return DOORS[model.provider](request)
+def provider(model: Model, request: pytest.FixtureRequest) -> SpeechProvider:
+    return PROVIDER_FACTORIES[model.provider](request)
 
 
-def wish(model: Model, text: str, seconds: int = 5, voice: str | None = None) -> SpeechRequest:
+def speech_request(
+    model: Model, text: str, seconds: int = 5, voice: str | None = None
+) -> SpeechRequest:
     return SpeechRequest(
         text=text, seconds=seconds, mood=mood("Calm"), model=model.model, voice=voice
     )
 
 
-def loudest(samples: bytes) -> int:
+def peak(samples: bytes) -> int:
     return max(abs(sample) for sample in array.array("h", samples))
 
 
-def test_every_provider_has_a_model() -> None:
+def test_every_speech_provider_has_model() -> None:
     assert {m.provider for m in models.models() if m.kind == "speech"} == set(names("speech"))
 
 
 @pytest.mark.parametrize("language", TEXTS)
-def test_a_text_that_fits_is_heard_and_fits(
-    language: str, model: Model, voice: SpeechProvider
+def test_fitting_narration_is_audible_and_fits_scene(
+    language: str, model: Model, provider: SpeechProvider
 ) -> None:
-    sound = voice.synthesize(wish(model, TEXTS[language])).sound
+    sound = provider.synthesize(speech_request(model, TEXTS[language])).sound
     assert 0.7 < sound.seconds < room(5) * 1.1
-    assert loudest(sound.samples) > 2000
+    assert peak(sound.samples) > 2000
 
 
 @pytest.mark.parametrize("seconds", [2, 4, 10])
-def test_what_was_cut_for_its_scene_can_be_quickened_into_it(
-    seconds: int, model: Model, voice: SpeechProvider
+def test_shortened_narration_fits_scene_at_highest_tempo(
+    seconds: int, model: Model, provider: SpeechProvider
 ) -> None:
     text = fit(" ".join([TEXTS["English"]] * 4), seconds)
-    assert voice.synthesize(wish(model, text, seconds)).sound.seconds <= room(seconds) * FASTEST
+    assert (
+        provider.synthesize(speech_request(model, text, seconds)).sound.seconds
+        <= room(seconds) * FASTEST
+    )
 
 
-def test_a_longer_text_takes_longer(model: Model, voice: SpeechProvider) -> None:
+def test_longer_narration_has_longer_duration(model: Model, provider: SpeechProvider) -> None:
     short, long = (
-        voice.synthesize(wish(model, text, 30)).sound.seconds
+        provider.synthesize(speech_request(model, text, 30)).sound.seconds
         for text in ("A boat.", TEXTS["English"] * 3)
     )
     assert long > 4 * short
 
 
-def test_the_sound_survives_its_file(model: Model, voice: SpeechProvider) -> None:
-    sound = voice.synthesize(wish(model, TEXTS["English"])).sound
+def test_narration_wav_round_trip_is_lossless(model: Model, provider: SpeechProvider) -> None:
+    sound = provider.synthesize(speech_request(model, TEXTS["English"])).sound
     assert read_wav(sound.as_wav()) == sound
 
 
-def test_every_voice_of_the_registry_speaks_and_others_are_refused(
-    model: Model, voice: SpeechProvider
+def test_speech_provider_accepts_only_registered_voices(
+    model: Model, provider: SpeechProvider
 ) -> None:
     for name in model.voices:
-        assert voice.synthesize(wish(model, "A boat in the rain.", voice=name)).sound.seconds > 0
+        assert (
+            provider.synthesize(
+                speech_request(model, "A boat in the rain.", voice=name)
+            ).sound.seconds
+            > 0
+        )
     with pytest.raises(InvalidInput) as caught:
-        voice.synthesize(wish(model, "A boat in the rain.", voice="hal"))
+        provider.synthesize(speech_request(model, "A boat in the rain.", voice="hal"))
     assert caught.value.allowed == list(model.voices)
 
 
-def test_the_price_is_the_registrys(model: Model, voice: SpeechProvider) -> None:
-    cost = voice.synthesize(wish(model, TEXTS["English"])).cost
+def test_speech_provider_cost_stays_within_estimate(model: Model, provider: SpeechProvider) -> None:
+    cost = provider.synthesize(speech_request(model, TEXTS["English"])).cost
     assert (cost.usd > 0) == model.is_paid
     assert cost.usd <= model.narration_usd(5)

@@ -1,7 +1,7 @@
-"""What every text provider promises, whoever it is; each is reached over its stand-in.
+"""The contract of text providers, checked against the stand-in of each vendor.
 
-A new provider is picked up by its file. It needs an entry in `DOORS` here that opens it, with a
-stand-in behind it where it speaks to somebody.
+Providers are discovered by their module. A new provider needs an entry in `PROVIDER_FACTORIES`,
+with a stand-in if it calls a vendor.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
 
-Door = Callable[[pytest.FixtureRequest], TextProvider]
+ProviderFactory = Callable[[pytest.FixtureRequest], TextProvider]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def _openai(request: pytest.FixtureRequest) -> TextProvider:
     return text_provider("openai", vendors.context(openai=vendor))
 
 
-DOORS: dict[str, Door] = {
+PROVIDER_FACTORIES: dict[str, ProviderFactory] = {
     "offline": lambda _request: text_provider("offline", vendors.context()),
     "openai": _openai,
 }
@@ -39,18 +39,20 @@ DOORS: dict[str, Door] = {
 
 @pytest.fixture(params=names("text"))
 def name(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    if found not in DOORS:
-        pytest.fail(f"No way to reach the text provider '{found}': add it to DOORS in {__file__}.")
-    return found
+    name: str = request.param
+    if name not in PROVIDER_FACTORIES:
+        pytest.fail(f"Text provider '{name}' is missing from PROVIDER_FACTORIES in {__file__}.")
+    return name
 
 
 @pytest.fixture
-def writer(name: str, request: pytest.FixtureRequest) -> TextProvider:
-    return DOORS[name](request)
+def provider(name: str, request: pytest.FixtureRequest) -> TextProvider:
+    return PROVIDER_FACTORIES[name](request)
 
 
-def wish(name: str, scenes: int, prompt: str = "A red fox crosses a snowy forest") -> StoryRequest:
+def story_request(
+    name: str, scenes: int, prompt: str = "A red fox crosses a snowy forest"
+) -> StoryRequest:
     return StoryRequest(
         prompt=prompt,
         scenes=scenes,
@@ -63,16 +65,16 @@ def wish(name: str, scenes: int, prompt: str = "A red fox crosses a snowy forest
 
 
 @pytest.mark.parametrize("scenes", [1, 3, 12, 60])
-def test_a_story_has_exactly_the_wished_scenes(
-    scenes: int, name: str, writer: TextProvider
+def test_story_has_requested_number_of_scenes(
+    scenes: int, name: str, provider: TextProvider
 ) -> None:
-    told = writer.write_story(wish(name, scenes)).story.scenes
-    assert [scene.number for scene in told] == list(range(1, scenes + 1))
-    assert [scene.start_seconds for scene in told] == [5 * i for i in range(scenes)]
+    story_scenes = provider.write_story(story_request(name, scenes)).story.scenes
+    assert [scene.number for scene in story_scenes] == list(range(1, scenes + 1))
+    assert [scene.start_seconds for scene in story_scenes] == [5 * i for i in range(scenes)]
 
 
-def test_every_text_is_there_and_within_the_limits(name: str, writer: TextProvider) -> None:
-    story = writer.write_story(wish(name, 6)).story
+def test_story_texts_are_not_empty_and_within_limits(name: str, provider: TextProvider) -> None:
+    story = provider.write_story(story_request(name, 6)).story
     assert story.title.strip()
     assert story.overview.strip()
     for scene in story.scenes:
@@ -82,26 +84,29 @@ def test_every_text_is_there_and_within_the_limits(name: str, writer: TextProvid
 
 
 @pytest.mark.parametrize("seconds", [2, 5, 10])
-def test_a_narrated_story_says_in_each_scene_what_can_be_said_in_it(
-    seconds: int, name: str, writer: TextProvider
+def test_story_narration_fits_scene_duration(
+    seconds: int, name: str, provider: TextProvider
 ) -> None:
-    request = replace(wish(name, 4), seconds=seconds, narrated=True)
-    for scene in writer.write_story(request).story.scenes:
+    request = replace(story_request(name, 4), seconds=seconds, narrated=True)
+    for scene in provider.write_story(request).story.scenes:
         assert scene.narration
         assert narration.seconds_to_say(scene.narration) < narration.room(seconds) * 1.7
 
 
-def test_nothing_is_said_where_nobody_asked(name: str, writer: TextProvider) -> None:
-    assert all(scene.narration is None for scene in writer.write_story(wish(name, 2)).story.scenes)
+def test_story_without_narration_has_no_narration_text(name: str, provider: TextProvider) -> None:
+    assert all(
+        scene.narration is None
+        for scene in provider.write_story(story_request(name, 2)).story.scenes
+    )
 
 
-def test_a_prompt_may_be_in_any_language(name: str, writer: TextProvider) -> None:
+def test_text_provider_accepts_prompt_in_any_language(name: str, provider: TextProvider) -> None:
     for prompt in ("一只猫在月光下的城市里散步", "الثعلب الصغير", "🚀", "Ein Drache fliegt"):
-        assert len(writer.write_story(wish(name, 2, prompt)).story.scenes) == 2
+        assert len(provider.write_story(story_request(name, 2, prompt)).story.scenes) == 2
 
 
-def test_the_price_is_the_registrys(name: str, writer: TextProvider) -> None:
-    result = writer.write_story(wish(name, 3))
+def test_text_provider_cost_is_positive_only_if_paid(name: str, provider: TextProvider) -> None:
+    result = provider.write_story(story_request(name, 3))
     model = models.find("text", name)
     assert result.cost.usd >= 0
     assert (result.cost.usd > 0) == model.is_paid

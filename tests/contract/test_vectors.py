@@ -1,7 +1,7 @@
-"""Every answer and every error that the vendors are known to give, and what we make of it.
+"""Known vendor responses and errors (vectors) and the errors that adapters derive from them.
 
-Each vector is answered by the stand-in, verbatim, to the call that would get it. The judge of
-what was paid is its book, which counts a 2xx answer to a paid call as accepted.
+The stand-in returns each vector verbatim to the call that would receive it. Its charge book is the
+reference for costs: a 2xx response to a paid call counts as accepted.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,26 +31,26 @@ from tests.support.vendors import Visit
 
 @dataclass
 class Call:
-    """A paid call, and how to look at what it did."""
+    """A paid call to a stand-in and its effects."""
 
     endpoint: str
-    visit: Visit
+    session: Visit
     make: Callable[[], object]
 
-    def gets(self, vector: str, expected: No) -> None:
+    def assert_error(self, vector: str, expected: No) -> None:
         kind, code, seconds = expected
-        self.visit.vendor.fault(self.endpoint, f"vector:{vector}")
+        self.session.vendor.fault(self.endpoint, f"vector:{vector}")
         with pytest.raises(kind) as caught:
             self.make()
         error = caught.value
         assert (type(error), error.error_code, error.retry_after) == (kind, code, seconds)
-        assert self.visit.calls(self.endpoint) == 1
-        if self.visit.charges():
+        assert self.session.calls(self.endpoint) == 1
+        if self.session.charges():
             assert error.billed is not False
-        if "moderation_blocked" in vector:  # certain only of what was stopped at its input
+        if "moderation_blocked" in vector:  # certain only for prompts rejected at input moderation
             assert error.billed is (False if vector.endswith("_input") else None)
-        words = str(vectors.load(vector)["body"])
-        assert not any(part in words for part in error.detail.split(". ") if len(part) > 20)
+        vendor_body = str(vectors.load(vector)["body"])
+        assert not any(part in vendor_body for part in error.detail.split(". ") if len(part) > 20)
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, St
 
 
 @pytest.fixture
-def story(stand_ins: dict[str, StandIn]) -> Call:
+def story_call(stand_ins: dict[str, StandIn]) -> Call:
     provider = text_provider("openai", vendors.context(openai=stand_ins["openai"]))
     return Call(
         "responses",
@@ -73,7 +73,7 @@ def story(stand_ins: dict[str, StandIn]) -> Call:
 
 
 @pytest.fixture
-def picture(stand_ins: dict[str, StandIn]) -> Call:
+def image_call(stand_ins: dict[str, StandIn]) -> Call:
     provider = image_provider("openai", vendors.context(openai=stand_ins["openai"]))
     request = vendors.image_request(anchor=vendors.picture())
     return Call(
@@ -82,17 +82,19 @@ def picture(stand_ins: dict[str, StandIn]) -> Call:
 
 
 @pytest.fixture(params=["gpt-audio-1.5", "gpt-4o-mini-tts"])
-def speech(stand_ins: dict[str, StandIn], request: pytest.FixtureRequest) -> Call:
+def speech_call(stand_ins: dict[str, StandIn], request: pytest.FixtureRequest) -> Call:
     provider = speech_provider("openai", vendors.context(openai=stand_ins["openai"]))
-    wish = vendors.speech_request(model=request.param)
+    speech_request = vendors.speech_request(model=request.param)
     endpoint = models.find("speech", "openai", request.param).endpoint or ""
     return Call(
-        endpoint.replace("/", "."), Visit(stand_ins["openai"]), lambda: provider.synthesize(wish)
+        endpoint.replace("/", "."),
+        Visit(stand_ins["openai"]),
+        lambda: provider.synthesize(speech_request),
     )
 
 
 @pytest.fixture
-def submit(stand_ins: dict[str, StandIn]) -> Call:
+def submit_call(stand_ins: dict[str, StandIn]) -> Call:
     provider = video_provider("runway", vendors.context(runway=stand_ins["runway"]))
     return Call(
         "image_to_video",
@@ -101,25 +103,25 @@ def submit(stand_ins: dict[str, StandIn]) -> Call:
     )
 
 
-def test_no_vector_is_left_out() -> None:
+def test_every_response_and_error_vector_is_covered() -> None:
     known = {*TEXT, *IMAGE, *OPENAI, *SUBMIT, *POLL, *APART}
     assert known == set(vectors.names("response", "error"))
 
 
 @pytest.mark.parametrize("vector", [*TEXT, *IMAGE, *OPENAI, *SUBMIT])
-def test_nothing_is_sent_again_by_itself_that_its_vector_forbids(vector: str) -> None:
-    made = {**TEXT, **IMAGE, **OPENAI, **SUBMIT}[vector]
+def test_non_retryable_vector_is_never_retried_automatically(vector: str) -> None:
+    expected = {**TEXT, **IMAGE, **OPENAI, **SUBMIT}[vector]
     forbidden = vectors.load(vector).get("safe_to_retry_unchanged") is False
-    assert not (forbidden and isinstance(made, tuple) and made[0] is NotAccepted)
+    assert not (forbidden and isinstance(expected, tuple) and expected[0] is NotAccepted)
 
 
 @pytest.mark.parametrize("vector", POLL)
-def test_what_we_advise_of_a_failed_task_is_what_its_vector_says(vector: str) -> None:
-    advice, said = POLL[vector][2], vectors.load(vector).get("safe_to_retry_unchanged")
-    if said == "once":  # with a new seed, and then with another input
+def test_failed_task_retry_advice_agrees_with_vector(vector: str) -> None:
+    advice, safe_to_retry = POLL[vector][2], vectors.load(vector).get("safe_to_retry_unchanged")
+    if safe_to_retry == "once":  # with a new seed, then with a changed input
         assert advice is Retry.CHANGED_INPUT
-    elif said is not None:
-        assert (advice in (Retry.SAME, Retry.LATER)) is (said is True)
+    elif safe_to_retry is not None:
+        assert (advice in (Retry.SAME, Retry.LATER)) is (safe_to_retry is True)
 
 
 PAID = {**TEXT, **IMAGE, **OPENAI, **SUBMIT}
@@ -128,53 +130,53 @@ RETRYABLE = [name for name in PAID if "a retryable" in (vectors.load(name).get("
 
 
 @pytest.mark.parametrize("vector", MAY_REPEAT)
-def test_what_its_vector_lets_us_repeat_is_no_refusal(vector: str) -> None:
-    """It is repeated; or, where a charge is possible all the same, parked until its owner says."""
-    made = PAID[vector]
-    assert isinstance(made, tuple)
-    assert made[0] in (NotAccepted, OutcomeUnknown)
+def test_retryable_vector_is_not_refused(vector: str) -> None:
+    """Such a call is retried, or its outcome is unknown if it may have been charged."""
+    expected = PAID[vector]
+    assert isinstance(expected, tuple)
+    assert expected[0] in (NotAccepted, OutcomeUnknown)
 
 
 @pytest.mark.parametrize("vector", RETRYABLE)
-def test_what_its_vector_calls_retryable_is_so(vector: str) -> None:
-    made = PAID[vector]
-    assert isinstance(made, tuple)
-    assert made[0] is NotAccepted or vendor_errors.MEANINGS[made[1]].helps_unchanged
+def test_vector_noted_as_retryable_is_retryable(vector: str) -> None:
+    expected = PAID[vector]
+    assert isinstance(expected, tuple)
+    assert expected[0] is NotAccepted or vendor_errors.MEANINGS[expected[1]].helps_unchanged
 
 
-def test_some_vectors_say_that_something_may_be_repeated() -> None:
+def test_retryable_vectors_exist() -> None:
     assert "openai_images_response_empty" in RETRYABLE
     assert {"openai_error_503_overloaded", "runway_error_429"} <= set(MAY_REPEAT)
 
 
 @pytest.mark.parametrize("vector", [*TEXT, *OPENAI])
-def test_to_a_call_for_a_story(vector: str, story: Call) -> None:
+def test_story_call_handles_vector(vector: str, story_call: Call) -> None:
     expected = {**TEXT, **OPENAI}[vector]
     if not isinstance(expected, int):
-        return story.gets(vector, expected)
-    story.visit.vendor.fault("responses", f"vector:{vector}")
-    story.make()
-    assert len(story.visit.charges()) == expected
+        return story_call.assert_error(vector, expected)
+    story_call.session.vendor.fault("responses", f"vector:{vector}")
+    story_call.make()
+    assert len(story_call.session.charges()) == expected
     return None
 
 
 @pytest.mark.parametrize("vector", [*IMAGE, *OPENAI])
-def test_to_a_call_for_a_picture(vector: str, picture: Call) -> None:
-    picture.gets(vector, {**IMAGE, **OPENAI}[vector])
+def test_image_call_handles_vector(vector: str, image_call: Call) -> None:
+    image_call.assert_error(vector, {**IMAGE, **OPENAI}[vector])
 
 
 @pytest.mark.parametrize("vector", OPENAI)
-def test_to_a_call_for_speech(vector: str, speech: Call) -> None:
-    speech.gets(vector, OPENAI[vector])
+def test_speech_call_handles_vector(vector: str, speech_call: Call) -> None:
+    speech_call.assert_error(vector, OPENAI[vector])
 
 
 @pytest.mark.parametrize("vector", SUBMIT)
-def test_to_a_submit(vector: str, submit: Call) -> None:
+def test_clip_submit_handles_vector(vector: str, submit_call: Call) -> None:
     expected = SUBMIT[vector]
     if expected is not None:
-        return submit.gets(vector, expected)
-    submit.visit.vendor.fault("image_to_video", f"vector:{vector}")
-    job = submit.make()
+        return submit_call.assert_error(vector, expected)
+    submit_call.session.vendor.fault("image_to_video", f"vector:{vector}")
+    job = submit_call.make()
     assert isinstance(job, JobRef)
     assert job.id == "17f20503-6c24-4c16-946b-35dbbce2af2f"
     assert job.estimated.units == 25
@@ -182,43 +184,43 @@ def test_to_a_submit(vector: str, submit: Call) -> None:
 
 
 @pytest.mark.parametrize("vector", POLL)
-def test_to_a_question_after_a_task(vector: str, stand_ins: dict[str, StandIn]) -> None:
+def test_task_poll_handles_vector(vector: str, stand_ins: dict[str, StandIn]) -> None:
     vendor = stand_ins["runway"]
     Visit(vendor)
     vendor.fault("tasks.get", f"vector:{vector}")
     job = JobRef("runway", "gen4_turbo", "17f20503-6c24-4c16-946b-35dbbce2af2f")
     state = video_provider("runway", vendors.context(runway=vendor)).poll(job)
-    assert summary(state) == POLL[vector]
+    assert summarize(state) == POLL[vector]
     if state.failure:
         assert vectors.load(vector)["body"].get("failure", "!") not in state.failure.detail
 
 
-def test_a_daily_limit_is_no_burst(submit: Call) -> None:
-    """Which 429 it is, the account says, not the words: the vector's are not verified."""
-    submit.visit.vendor.set(daily_generations=0)
+def test_runway_daily_limit_vector_differs_from_rate_limit(submit_call: Call) -> None:
+    """The account's limits tell the 429s apart: the vector's message is unverified."""
+    submit_call.session.vendor.set(daily_generations=0)
     try:
-        submit.gets("runway_error_429_daily", no("provider.quota"))
+        submit_call.assert_error("runway_error_429_daily", no("provider.quota"))
     finally:
-        submit.visit.vendor.set(daily_generations=None)
-    submit.visit.vendor.fault("image_to_video", "vector:runway_error_429_daily")
+        submit_call.session.vendor.set(daily_generations=None)
+    submit_call.session.vendor.fault("image_to_video", "vector:runway_error_429_daily")
     with pytest.raises(NotAccepted):
-        submit.make()
+        submit_call.make()
 
 
-def test_an_upload_goes_where_the_vector_says(
+def test_runway_upload_uses_host_of_vector(
     stand_ins: dict[str, StandIn], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The vector's host is not there; no request gets out, and nothing was paid."""
+    """The vector's host is unreachable, no request leaves the machine, and nothing is charged."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    visit = Visit(stand_ins["runway"])
-    visit.vendor.fault("uploads", "vector:runway_uploads_response")
-    provider = video_provider("runway", vendors.context(runway=visit.vendor))
+    session = Visit(stand_ins["runway"])
+    session.vendor.fault("uploads", "vector:runway_uploads_response")
+    provider = video_provider("runway", vendors.context(runway=session.vendor))
     with pytest.raises(NotAccepted):
         provider.submit(vendors.clip_request(image=vendors.picture(grain=90, extra=4_000_000)))
-    assert (visit.calls("uploads"), visit.calls("image_to_video")) == (1, 0)
+    assert (session.calls("uploads"), session.calls("image_to_video")) == (1, 0)
 
 
-def summary(state: JobState) -> tuple[JobStatus, str | None, Retry | None, int | None]:
+def summarize(state: JobState) -> tuple[JobStatus, str | None, Retry | None, int | None]:
     failure, cost = state.failure, state.cost
     units = None if cost is None or cost.units is None else int(cost.units)
     if failure is None:

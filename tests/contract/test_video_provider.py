@@ -1,7 +1,7 @@
-"""What every video provider promises, whoever it is; each is reached over its stand-in.
+"""The contract of video providers, checked against the stand-in of each vendor.
 
-A new provider is picked up by its file. It needs an entry in `DOORS` here that opens it, with a
-stand-in behind it where it speaks to somebody.
+Providers are discovered by their module. A new provider needs an entry in `PROVIDER_FACTORIES`,
+with a stand-in if it calls a vendor.
 """
 
 from collections.abc import Callable, Iterator
@@ -26,40 +26,46 @@ from common.providers import (
 from tests.stand_ins import bedrock, runway
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
-from tests.support.vendors import Shelf
+from tests.support.media_store import InMemoryMediaStore
 
 
 @dataclass(frozen=True, slots=True)
-class Camera:
-    """A provider, and how to let time pass for it."""
+class ProviderHarness:
+    """A provider and a function that advances its stand-in's clock."""
 
     provider: VideoProvider
-    wait: Callable[[], None]
+    advance: Callable[[], None]
 
-    def finished(self, job: JobRef) -> JobState:
-        """Let time pass until the job has ended."""
+    def wait_until_finished(self, job: JobRef) -> JobState:
+        """Advance the clock until the job ends; return its state."""
         for _ in range(20):
             state = self.provider.poll(job)
             assert state.wait_seconds >= 0
             if state.status not in (JobStatus.QUEUED, JobStatus.THROTTLED, JobStatus.RUNNING):
                 return state
-            self.wait()
+            self.advance()
         raise AssertionError("the job does not end")
 
 
-Door = Callable[[pytest.FixtureRequest, pytest.MonkeyPatch], AbstractContextManager[Camera]]
+ProviderFactory = Callable[
+    [pytest.FixtureRequest, pytest.MonkeyPatch], AbstractContextManager[ProviderHarness]
+]
 
 
-class Everything(Shelf):
-    """A store that holds the test picture under every key."""
+class SampleImageStore(InMemoryMediaStore):
+    """A media store with the sample image under every key."""
 
     def get(self, key: str) -> bytes:
         return self.objects.get(key) or vendors.picture().data
 
 
 @contextmanager
-def _offline(_request: pytest.FixtureRequest, _patch: pytest.MonkeyPatch) -> Iterator[Camera]:
-    yield Camera(video_provider("offline", vendors.context(store=Everything())), lambda: None)
+def _offline(
+    _request: pytest.FixtureRequest, _patch: pytest.MonkeyPatch
+) -> Iterator[ProviderHarness]:
+    yield ProviderHarness(
+        video_provider("offline", vendors.context(store=SampleImageStore())), lambda: None
+    )
 
 
 @pytest.fixture(scope="module")
@@ -70,17 +76,19 @@ def runway_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandI
 
 
 @contextmanager
-def _runway(request: pytest.FixtureRequest, _patch: pytest.MonkeyPatch) -> Iterator[Camera]:
+def _runway(
+    request: pytest.FixtureRequest, _patch: pytest.MonkeyPatch
+) -> Iterator[ProviderHarness]:
     vendor: StandIn = request.getfixturevalue("runway_stand_in")
     vendor.clear()
     vendor.set(daily_generations=None, credits=100_000)
     provider = video_provider("runway", vendors.context(runway=vendor))
-    yield Camera(provider, lambda: _pass(vendor))
+    yield ProviderHarness(provider, lambda: _advance(vendor))
 
 
 @dataclass
-class Bucket(Shelf):
-    """The media store, into which the stand-in's results are carried over."""
+class BucketStore(InMemoryMediaStore):
+    """A media store that also contains the stand-in's outputs."""
 
     vendor: StandIn | None = None
 
@@ -98,87 +106,95 @@ def bedrock_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand
 
 
 @contextmanager
-def _luma(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> Iterator[Camera]:
+def _luma(request: pytest.FixtureRequest, patch: pytest.MonkeyPatch) -> Iterator[ProviderHarness]:
     vendor: StandIn = request.getfixturevalue("bedrock_stand_in")
     vendor.clear()
     with vendors.aws(patch, vendor.url):
-        store = Bucket(vendor=vendor)
-        yield Camera(video_provider("luma", vendors.context(store=store)), lambda: _pass(vendor))
+        store = BucketStore(vendor=vendor)
+        yield ProviderHarness(
+            video_provider("luma", vendors.context(store=store)), lambda: _advance(vendor)
+        )
 
 
-def _pass(vendor: StandIn) -> None:
+def _advance(vendor: StandIn) -> None:
     vendor.advance(10)
 
 
-DOORS: dict[str, Door] = {"offline": _offline, "runway": _runway, "luma": _luma}
+PROVIDER_FACTORIES: dict[str, ProviderFactory] = {
+    "offline": _offline,
+    "runway": _runway,
+    "luma": _luma,
+}
 
 
 @pytest.fixture(params=names("video"))
 def name(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    if found not in DOORS:
-        pytest.fail(f"No way to reach the video provider '{found}': add it to DOORS in {__file__}.")
-    return found
+    name: str = request.param
+    if name not in PROVIDER_FACTORIES:
+        pytest.fail(f"Video provider '{name}' is missing from PROVIDER_FACTORIES in {__file__}.")
+    return name
 
 
 @pytest.fixture
-def camera(
+def harness(
     name: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Camera]:
-    with DOORS[name](request, monkeypatch) as opened:
-        yield opened
+) -> Iterator[ProviderHarness]:
+    with PROVIDER_FACTORIES[name](request, monkeypatch) as harness:
+        yield harness
 
 
-def wish(name: str) -> ClipRequest:
+def clip_request(name: str) -> ClipRequest:
     model = models.find("video", name)
     return vendors.clip_request(
         model=model.model, seconds=model.seconds[0], token=vendors.fresh_token()
     )
 
 
-def test_a_job_survives_being_stored(name: str, camera: Camera) -> None:
-    job = camera.provider.submit(wish(name))
+def test_video_job_round_trips_through_json(name: str, harness: ProviderHarness) -> None:
+    job = harness.provider.submit(clip_request(name))
     assert job.provider == name
     assert job.wait_seconds >= 0
     assert JobRef.from_json(job.as_json()) == job
 
 
-def test_a_job_becomes_a_clip_of_the_wished_length_and_size(
-    name: str, camera: Camera, tmp_path: Path
+def test_video_job_produces_clip_of_requested_duration_and_size(
+    name: str, harness: ProviderHarness, tmp_path: Path
 ) -> None:
-    request = wish(name)
-    job = JobRef.from_json(camera.provider.submit(request).as_json())
-    state = camera.finished(job)
+    request = clip_request(name)
+    job = JobRef.from_json(harness.provider.submit(request).as_json())
+    state = harness.wait_until_finished(job)
     assert state.status is JobStatus.SUCCEEDED
     assert state.failure is None
-    camera.provider.fetch(job, state, tmp_path / "clip.mp4")
+    harness.provider.fetch(job, state, tmp_path / "clip.mp4")
     facts = ffmpeg.decode(tmp_path / "clip.mp4")
     assert (facts.width, facts.height) == RATIOS[request.ratio]
     assert facts.seconds == pytest.approx(request.seconds, abs=0.25)
     assert [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
-def test_asking_and_fetching_may_be_repeated(name: str, camera: Camera, tmp_path: Path) -> None:
-    job = camera.provider.submit(wish(name))
-    first = camera.finished(job)
-    again = camera.provider.poll(job)
-    assert again.status is first.status is JobStatus.SUCCEEDED
+def test_video_poll_and_fetch_are_idempotent(
+    name: str, harness: ProviderHarness, tmp_path: Path
+) -> None:
+    job = harness.provider.submit(clip_request(name))
+    first = harness.wait_until_finished(job)
+    second = harness.provider.poll(job)
+    assert second.status is first.status is JobStatus.SUCCEEDED
     for file in ("one.mp4", "two.mp4"):
-        camera.provider.fetch(job, camera.provider.poll(job), tmp_path / file)
+        harness.provider.fetch(job, harness.provider.poll(job), tmp_path / file)
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
 
 
-def test_the_price_is_the_registrys(name: str, camera: Camera) -> None:
+def test_video_provider_cost_matches_registry(name: str, harness: ProviderHarness) -> None:
     model = models.find("video", name)
-    job = camera.provider.submit(wish(name))
+    job = harness.provider.submit(clip_request(name))
     assert job.estimated.usd == model.clip_cost(model.seconds[0]).usd
     assert (job.estimated.usd > 0) == model.is_paid
-    cost = camera.finished(job).cost
+    cost = harness.wait_until_finished(job).cost
     assert cost is None or cost.usd == job.estimated.usd
 
 
-def test_a_job_can_be_given_up(name: str, camera: Camera) -> None:
-    job = camera.provider.submit(wish(name))
-    state = camera.provider.cancel(job, camera.provider.poll(job))
+def test_video_job_can_be_canceled(name: str, harness: ProviderHarness) -> None:
+    job = harness.provider.submit(clip_request(name))
+    state = harness.provider.cancel(job, harness.provider.poll(job))
     assert isinstance(state, JobState)
     assert state.status is not JobStatus.FAILED

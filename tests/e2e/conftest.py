@@ -1,7 +1,7 @@
-"""The deployed stack: the local cloud, started once for all tests of this tier.
+"""Fixtures of the deployed stack: a local cloud, started once for all tests of this tier.
 
-Tests that are marked `deployed` also run on a stage in AWS (`make verify`), whose API is the only
-way in: there is no look behind it, and what they made is removed at the end.
+Tests marked `deployed` also run on a stage in AWS (`make verify`). There they use only the API, and
+everything they created is removed at the end.
 """
 
 import json
@@ -14,7 +14,7 @@ import pytest
 from infra.local.cloud import Cloud, running_cloud
 from infra.local.connection import Connection
 from infra.operator import keys
-from tests.e2e.client import RUNNING, SEEN, Backstage, Client
+from tests.e2e.client import RECEIVED, RUNNING, Client, StackAccess
 from tests.e2e.stage import Stage
 from tests.support.answers import OPERATIONS
 
@@ -22,55 +22,55 @@ STAGE = Stage.from_environment()
 
 
 @pytest.fixture(scope="session", autouse=True)
-def every_operation_answers_well(
+def _assert_every_operation_succeeds(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
-    """After the whole tier: each operation did what it is for, once at least.
+    """Assert after the whole tier that each documented operation succeeded at least once.
 
-    Of several processes that share the tests, the last to end looks at what all have seen.
+    With several test processes, the last one to end checks the responses of all.
     """
     yield
-    here, count = Path(__file__).parent, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    ran = {item.path for item in request.session.items if item.path.parent == here}
-    if ran != {*here.glob("test_*.py")}:
+    folder, count = Path(__file__).parent, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    ran = {item.path for item in request.session.items if item.path.parent == folder}
+    if ran != {*folder.glob("test_*.py")}:
         return
     base = tmp_path_factory.getbasetemp()
     shared = base if count == 1 else base.parent
-    good = [[method, path] for method, path, status in SEEN if status < 400]
-    (shared / f"good-{os.getpid()}.json").write_text(json.dumps(good))
-    told = [json.loads(file.read_text()) for file in shared.glob("good-*.json")]
-    if len(told) == count:
-        used = {(method, path) for each in told for method, path in each}
-        never = sorted({(one.method, one.path) for one in OPERATIONS} - used)
-        assert not never, f"documented, and not used in any test of this tier: {never}"
+    succeeded = [[method, path] for method, path, status in RECEIVED if status < 400]
+    (shared / f"good-{os.getpid()}.json").write_text(json.dumps(succeeded))
+    reports = [json.loads(file.read_text()) for file in shared.glob("good-*.json")]
+    if len(reports) == count:
+        used = {(method, path) for report in reports for method, path in report}
+        unused = sorted({(operation.method, operation.path) for operation in OPERATIONS} - used)
+        assert not unused, f"documented operations that no test of this tier uses: {unused}"
 
 
 @pytest.fixture(scope="session")
 def cloud(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cloud]:
-    """The local cloud with the stack."""
+    """The local cloud with the deployed stack."""
     if RUNNING in request.config.stash:
         yield request.config.stash[RUNNING]
         return
     if STAGE is not None:
-        pytest.fail("marked `deployed`, and looks behind the API, which no stage in AWS allows")
+        pytest.fail("a test marked `deployed` must use only the API, and this one needs the stack")
     root = tmp_path_factory.mktemp("cloud")
     for parent in (root, *root.parents[:2]):
-        parent.chmod(0o755)  # PostgreSQL does not run as root; pytest's folders are private
+        parent.chmod(0o755)  # PostgreSQL does not run as root, and pytest's folders are private
     with running_cloud(Path(root)) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def link(cloud: Cloud) -> Connection:
-    """How to reach the deployed stack."""
+    """The connection to the deployed stack."""
     return cloud.connection
 
 
 @pytest.fixture(scope="session")
 def base_url(request: pytest.FixtureRequest) -> str:
-    """Where the deployed API answers."""
+    """The URL of the deployed API."""
     if STAGE is not None:
         return STAGE.base_url
     link: Connection = request.getfixturevalue("link")
@@ -79,15 +79,15 @@ def base_url(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session")
 def as_user(request: pytest.FixtureRequest) -> Iterator[Callable[[str], Client]]:
-    """Make a client with a new key of that user."""
+    """Return a function that creates a client with a new key of a user."""
     if STAGE is not None:
         yield STAGE.client
-        STAGE.leave_nothing_behind()
+        STAGE.remove_everything()
         return
     link: Connection = request.getfixturevalue("link")
 
     def client(user_id: str) -> Client:
-        # Limits that no test meets by accident; those of limits mint keys of their own.
+        # Limits that no test reaches by accident; tests of limits mint their own keys.
         key = keys.mint_key(link, "test", user_id=user_id, per_minute=6000, maxConcurrentRuns=500)
         return Client(link.base_url, key)
 
@@ -107,6 +107,6 @@ def operator(link: Connection) -> Client:
 
 
 @pytest.fixture(scope="session")
-def backstage(link: Connection) -> Backstage:
-    """A look behind the API."""
-    return Backstage(link)
+def stack(link: Connection) -> StackAccess:
+    """Operator access to the stack."""
+    return StackAccess(link)

@@ -1,4 +1,4 @@
-"""The benchmarks that need a cloud, at their smallest size; the others: tests/benchmarks."""
+"""The benchmarks that need a cloud, at their smallest size. Others are in tests/benchmarks."""
 
 from collections.abc import Callable
 
@@ -7,15 +7,15 @@ import pytest
 from infra.local.connection import Connection
 from tests.benchmarks import api_requests, demo, orchestration
 
-MEASURES: dict[str, Callable[[Connection], None]] = {
+BENCHMARKS: dict[str, Callable[[Connection], None]] = {
     "requests": lambda link: api_requests.measure_on(link, smallest=True),
     "orchestration": lambda link: orchestration.measure_on(link, smallest=True),
     "demo": demo.measure_on,
 }
 
 
-@pytest.mark.parametrize("measure", MEASURES.values(), ids=list(MEASURES))
-def test_a_benchmark_runs(
+@pytest.mark.parametrize("measure", BENCHMARKS.values(), ids=list(BENCHMARKS))
+def test_benchmark_with_cloud_prints_table(
     measure: Callable[[Connection], None], link: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     measure(link)

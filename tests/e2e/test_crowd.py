@@ -1,4 +1,4 @@
-"""Many clients at once while the database has hardly a connection left: nobody is lost."""
+"""Many concurrent clients while the database has only a few free connections."""
 
 import time
 import uuid
@@ -14,50 +14,51 @@ import requests
 from infra.local.cloud import Cloud
 from tests.e2e.client import Client
 
-CLIENTS, REQUESTS, LEFT = 10, 30, 4
-SECONDS = 240
+CLIENTS, REQUESTS, FREE_CONNECTIONS = 10, 30, 4
+TIMEOUT_SECONDS = 240
 
 
 @pytest.fixture
 def few_connections(cloud: Cloud) -> Iterator[None]:
-    """Take all connections that the server gives, but for a few."""
-    held = []
-    with suppress(pg8000.exceptions.DatabaseError):  # until the server says that there are too many
+    """Open all but a few of the database's connections."""
+    connections = []
+    with suppress(pg8000.exceptions.DatabaseError):  # until the server has too many connections
         while True:
-            held.append(cloud.postgres.connect())
-    for one in held[:LEFT]:
-        one.close()
+            connections.append(cloud.postgres.connect())
+    for connection in connections[:FREE_CONNECTIONS]:
+        connection.close()
     yield
-    for one in held[LEFT:]:
-        one.close()
+    for connection in connections[FREE_CONNECTIONS:]:
+        connection.close()
 
 
-def insistently(client: Client, method: str, path: str, **sent: Any) -> Any:
-    """Ask again after every polite refusal, when it says so, as a client would; return the answer.
+def call_with_retries(client: Client, method: str, path: str, **options: Any) -> Any:
+    """Send a request, retry it after `Retry-After` or a timeout, and return the JSON response.
 
-    There may be none: who finds no connection waits for one, for some seconds. An answer that a
-    busy machine keeps back for too long is asked for again too.
+    A request may time out because it waits some seconds for a database connection.
     """
-    deadline = time.monotonic() + SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while time.monotonic() < deadline:
         try:
-            answer = client.call(method, path, sent.get("body"), headers=sent.get("headers", {}))
+            response = client.call(
+                method, path, options.get("body"), headers=options.get("headers", {})
+            )
         except requests.Timeout:
             continue
-        if answer.status_code < 400:
-            return answer.json()
-        assert answer.status_code in (429, 503), answer.text
-        time.sleep(int(answer.headers["Retry-After"]))
-    raise AssertionError("asked in vain")
+        if response.status_code < 400:
+            return response.json()
+        assert response.status_code in (429, 503), response.text
+        time.sleep(int(response.headers["Retry-After"]))
+    raise AssertionError("no successful response in time")
 
 
 @pytest.mark.usefixtures("few_connections")
-def test_on_few_connections_all_are_accepted_or_told_when_to_come_back_and_all_end(
+def test_concurrent_requests_with_few_database_connections_all_succeed_or_retry(
     alice: Client,
 ) -> None:
-    def ask(_: int) -> Any:
+    def generate(_: int) -> Any:
         headers = {"Idempotency-Key": str(uuid.uuid4()), "Prefer": "wait=0"}
-        return insistently(
+        return call_with_retries(
             alice,
             "POST",
             "/api/generate_story",
@@ -65,16 +66,16 @@ def test_on_few_connections_all_are_accepted_or_told_when_to_come_back_and_all_e
             headers=headers,
         )
 
-    def end(answer: Any) -> str:
-        # One that was accepted and then refused an answer may have ended when it is asked again.
-        deadline = time.monotonic() + SECONDS
-        while "story" not in answer:
-            assert time.monotonic() < deadline, f"{answer} did not end"
+    def wait_for_story(response: Any) -> str:
+        # A run that was accepted may have ended before the retried request.
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while "story" not in response:
+            assert time.monotonic() < deadline, f"{response} did not end"
             time.sleep(1)
-            answer = insistently(alice, "GET", answer["statusUrl"])
-        return str(answer["story"]["title"])
+            response = call_with_retries(alice, "GET", response["statusUrl"])
+        return str(response["story"]["title"])
 
     with ThreadPoolExecutor(CLIENTS) as pool:
-        answers = list(pool.map(ask, range(REQUESTS)))
-        assert len({answer["requestId"] for answer in answers}) == REQUESTS
-        assert all(pool.map(end, answers))
+        responses = list(pool.map(generate, range(REQUESTS)))
+        assert len({response["requestId"] for response in responses}) == REQUESTS
+        assert all(pool.map(wait_for_story, responses))

@@ -1,4 +1,4 @@
-"""Requests made of the OpenAPI document, to the deployed API over HTTP; `make fuzz` sends more."""
+"""Fuzzing the deployed API with requests generated from the OpenAPI document (`make fuzz`)."""
 
 import random
 from collections.abc import Iterator
@@ -16,47 +16,47 @@ CASES = 1_500
 
 @pytest.fixture
 def key(link: Connection) -> str:
-    """A key with which one video at a time is made: the machine is for the requests."""
+    """A key limited to one concurrent run, to leave the machine's resources to requests."""
     return keys.mint_key(link, "fuzz", user_id="fay", per_minute=10_000, maxConcurrentRuns=1)
 
 
 @pytest.fixture
-def own(link: Connection, key: str) -> dict[str, str]:
-    """Values of path parameters that lead to something of the key's owner."""
+def path_values(link: Connection, key: str) -> dict[str, str]:
+    """Values of path parameters that name existing resources of the key's owner."""
     client = Client(link.base_url, key)
     story = client.call(
         "POST", "/api/generate_story", {"prompt": "A kite"}, headers={"Prefer": "wait=0"}
     ).json()
     upload = client.call("POST", "/v1/uploads", {"media_type": "image/png", "size_bytes": 9}).json()
-    (made,) = client.call("GET", "/v1/videos").json()["data"]
-    return {"video_id": made["id"], "run_id": story["runId"], "media_id": upload["id"]}
+    (video,) = client.call("GET", "/v1/videos").json()["data"]
+    return {"video_id": video["id"], "run_id": story["runId"], "media_id": upload["id"]}
 
 
 @pytest.fixture
 def session() -> Iterator[requests.Session]:
-    """Connections that are used again."""
+    """A session with keep-alive connections."""
     with requests.Session() as session:
         yield session
 
 
-def test_no_request_makes_the_deployed_api_fail_or_say_what_is_not_documented(
+def test_fuzz_deployed_api_returns_only_documented_responses(
     link: Connection,
     operator: Client,
     key: str,
-    own: dict[str, str],
+    path_values: dict[str, str],
     session: requests.Session,
     fuzz_cases: int | None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def send(request: requests.PreparedRequest) -> Answer:
-        answer = session.send(request, timeout=TIMEOUT, allow_redirects=False)
-        return Answer(answer.status_code, answer.headers, answer.text)
+    def post_form(request: requests.PreparedRequest) -> Answer:
+        response = session.send(request, timeout=TIMEOUT, allow_redirects=False)
+        return Answer(response.status_code, response.headers, response.text)
 
     fuzz = Fuzz(
         link.base_url,
-        send,
+        post_form,
         lambda path: str(operator.key) if path.startswith("/api/admin") else key,
-        own,
+        path_values,
     )
     if fuzz_cases is None:
         fuzz.run(CASES)

@@ -1,4 +1,4 @@
-"""Clients that generators make of the OpenAPI document: one makes a video, one is type-checked."""
+"""Generated clients: a Python client makes a video and a TypeScript client is type-checked."""
 
 import importlib
 import shutil
@@ -19,12 +19,12 @@ from tests.support.answers import DOCUMENT
 
 PROJECT = Path(__file__).parents[2]
 TYPESCRIPT = Path(__file__).parent / "generated"
-DOWNLOADED = 120  # seconds
+TIMEOUT_SECONDS = 120  # seconds
 
 
 @pytest.fixture(scope="module")
 def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Python client, generated without a single warning; the name of its package."""
+    """The package name of a Python client, generated without warnings."""
     folder = tmp_path_factory.mktemp("python")
     (folder / "config.yaml").write_text("post_hooks: []\n")
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--meta", "none"]
@@ -38,7 +38,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "--fail-on-warning",
     ]
     done = subprocess.run(
-        [*command, *files], cwd=folder, capture_output=True, text=True, timeout=DOWNLOADED
+        [*command, *files], cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_SECONDS
     )
     assert done.returncode == 0, done.stdout + done.stderr
     sys.path.insert(0, str(folder))
@@ -49,7 +49,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 class Generated:
-    """The generated client, with one key."""
+    """A generated client with an API key."""
 
     def __init__(self, package: str, client: Client) -> None:
         self.package = package
@@ -59,24 +59,24 @@ class Generated:
         )
 
     def call(self, method: str, path: str, *arguments: Any, **options: Any) -> Any:
-        """Call an operation; return the parsed answer."""
+        """Call an operation; return the parsed response."""
         operation = DOCUMENT["paths"][path][method]
         name = snake_case(operation["operationId"])
         tag = snake_case(operation["tags"][0])
         module = importlib.import_module(f"{self.package}.api.{tag}.{name}")
-        answer = module.sync_detailed(*arguments, client=self.client, **options)
-        assert answer.status_code < 300, answer.content
-        return answer.parsed
+        response = module.sync_detailed(*arguments, client=self.client, **options)
+        assert response.status_code < 300, response.content
+        return response.parsed
 
 
 @pytest.fixture
 def generated(package: str, alice: Client) -> Iterator[Generated]:
-    made = Generated(package, alice)
-    yield made
-    made.client.get_httpx_client().close()
+    client = Generated(package, alice)
+    yield client
+    client.client.get_httpx_client().close()
 
 
-def test_a_generated_client_makes_a_video(generated: Generated) -> None:
+def test_generated_python_client_makes_video(generated: Generated) -> None:
     models = generated.models
     ratio = models.CreateVideoRatio("960:960")
     body = models.CreateVideoRequest(prompt="A paper boat", scenes=1, seconds=2, ratio=ratio)
@@ -87,13 +87,13 @@ def test_a_generated_client_makes_a_video(generated: Generated) -> None:
     assert video.status == "succeeded"
     assert video.output.url
     download = generated.call("get", "/v1/videos/{video_id}/download", video.id)
-    # The link leads through the API to the store.
+    # The signed link redirects to S3.
     data = httpx.get(download.url, timeout=60, follow_redirects=True).content
     assert (data[4:8], len(data)) == (b"ftyp", download.size_bytes)
-    assert video.id in [one.id for one in generated.call("get", "/v1/videos").data]
+    assert video.id in [listed.id for listed in generated.call("get", "/v1/videos").data]
 
 
-def test_a_generated_client_cancels_and_resumes_without_a_body(generated: Generated) -> None:
+def test_generated_python_client_cancels_and_resumes_without_body(generated: Generated) -> None:
     body = generated.models.CreateVideoRequest(prompt="Stopped", scenes=12, seconds=4)
     video = generated.call("post", "/v1/videos", body=body)
     canceled = generated.call("post", "/v1/videos/{video_id}/cancel", video.id)
@@ -102,29 +102,29 @@ def test_a_generated_client_cancels_and_resumes_without_a_body(generated: Genera
     generated.call("post", "/v1/videos/{video_id}/cancel", video.id)
 
 
-def test_a_generated_client_reads_the_answers_of_the_first_version(generated: Generated) -> None:
+def test_generated_python_client_parses_legacy_responses(generated: Generated) -> None:
     body = generated.models.StoryRequest(prompt="A kite", frame_count=1)
-    made = generated.call("post", "/api/generate_story", body=body)
+    client = generated.call("post", "/api/generate_story", body=body)
     for _ in range(4):
-        if isinstance(made, generated.models.GeneratedStory):
+        if isinstance(client, generated.models.GeneratedStory):
             break
-        made = generated.call("get", "/api/runs/{run_id}", made.run_id, prefer="wait=20")
-    assert made.success is True
-    assert len(made.story.scenes) == 1
+        client = generated.call("get", "/api/runs/{run_id}", client.run_id, prefer="wait=20")
+    assert client.success is True
+    assert len(client.story.scenes) == 1
 
 
 @pytest.fixture(scope="module")
 def modules() -> Path:
-    """The folder of the locked npm packages."""
+    """The folder of the npm packages of the lock file."""
     return node.install(TYPESCRIPT) / "node_modules"
 
 
-def test_the_types_of_a_typescript_client_fit(modules: Path, tmp_path: Path) -> None:
+def test_generated_typescript_client_type_checks(modules: Path, tmp_path: Path) -> None:
     shutil.copy(TYPESCRIPT / "client.ts", tmp_path)
     node.run(
         modules / "openapi-typescript" / "bin" / "cli.js",
         PROJECT / "docs" / "openapi.json",
-        # By default a field with a default value must be sent.
+        # Without --default-non-nullable, a field with a default value must be sent.
         "--output",
         tmp_path / "api.ts",
         "--default-non-nullable",

@@ -1,4 +1,4 @@
-"""The job API on the deployed stack: repeat, wait, cancel, resume."""
+"""The video API on the deployed stack: idempotency, wait, cancel, resume, delete and CORS."""
 
 import json
 import time
@@ -13,79 +13,81 @@ import requests
 
 from infra.local.connection import Connection
 from tests.e2e import vendors
-from tests.e2e.client import Backstage, Client
+from tests.e2e.client import Client, StackAccess
 from tests.e2e.test_refusals import assert_problem
 from tests.e2e.vendors import PAID, Vendors
 
-KINDS = (
+FOLDERS = (
     *("user-uploads", "reference-frames", "video-clips"),
     *("narrations", "provenance", "receipts"),
 )
-"""The folders of a video's media."""
+"""The S3 folders of a video."""
 SMALL = {"prompt": "A paper boat", "scenes": 1, "seconds": 2, "ratio": "960:960"}
 
 
-def key() -> dict[str, str]:
+def idempotency_key() -> dict[str, str]:
     return {"Idempotency-Key": uuid.uuid4().hex}
 
 
 @pytest.mark.deployed
-def test_who_waits_gets_the_finished_video(alice: Client) -> None:
+def test_prefer_wait_returns_finished_video(alice: Client) -> None:
     started = time.monotonic()
-    answer = alice.call("POST", "/v1/videos", SMALL, headers={"Prefer": "wait=25"})
+    response = alice.call("POST", "/v1/videos", SMALL, headers={"Prefer": "wait=25"})
     assert time.monotonic() - started < 29
-    assert answer.headers["Preference-Applied"] == "wait=25"
-    if answer.status_code == 202:  # a machine that is busy
-        answer = alice.call("GET", answer.headers["Location"], headers={"Prefer": "wait=25"})
-    assert (answer.status_code, answer.json()["status"]) == (200, "succeeded")
-    assert answer.json()["output"]["url"]
+    assert response.headers["Preference-Applied"] == "wait=25"
+    if response.status_code == 202:  # on a busy machine
+        response = alice.call("GET", response.headers["Location"], headers={"Prefer": "wait=25"})
+    assert (response.status_code, response.json()["status"]) == (200, "succeeded")
+    assert response.json()["output"]["url"]
 
 
-def test_many_at_once_with_one_key_make_one_run(alice: Client, backstage: Backstage) -> None:
-    own = {**SMALL, "prompt": f"Once {uuid.uuid4()}"}
-    headers = key()
+def test_concurrent_requests_with_same_idempotency_key_start_one_run(
+    alice: Client, stack: StackAccess
+) -> None:
+    body = {**SMALL, "prompt": f"Once {uuid.uuid4()}"}
+    headers = idempotency_key()
 
-    def ask(_: int) -> Any:
+    def create(_: int) -> Any:
         for _ in range(20):
-            answer = alice.call("POST", "/v1/videos", own, headers=headers)
-            if answer.status_code == 202:
-                return answer
-            assert answer.status_code in (409, 429, 503), answer.text
-            time.sleep(float(answer.headers["Retry-After"]))
-        raise AssertionError("asked in vain")
+            response = alice.call("POST", "/v1/videos", body, headers=headers)
+            if response.status_code == 202:
+                return response
+            assert response.status_code in (409, 429, 503), response.text
+            time.sleep(float(response.headers["Retry-After"]))
+        raise AssertionError("no successful response in time")
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(ask, range(24)))
-    assert len({answer.text for answer in answers}) == 1
-    assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
-    found = backstage.rows(
+        responses = list(pool.map(create, range(24)))
+    assert len({response.text for response in responses}) == 1
+    assert sum("Idempotent-Replayed" not in response.headers for response in responses) == 1
+    run_rows = stack.rows(
         "SELECT r.run_id FROM runs r JOIN video_sessions USING (session_id) "
         "WHERE original_prompt = %s",
-        own["prompt"],
+        body["prompt"],
     )
-    assert len(found) == 1
+    assert len(run_rows) == 1
     other = alice.call("POST", "/v1/videos", SMALL, headers=headers)
     assert_problem(other, 422, "idempotency.other_request")
-    assert alice.wait(answers[0].json()["id"])["status"] == "succeeded"
+    assert alice.wait(responses[0].json()["id"])["status"] == "succeeded"
 
 
-def test_a_canceled_video_ends_at_once_and_resumes(
-    alice: Client, as_user: Any, backstage: Backstage
+def test_cancel_ends_video_immediately_and_resume_finishes_it(
+    alice: Client, as_user: Any, stack: StackAccess
 ) -> None:
     video = alice.create(**{**SMALL, "scenes": 6, "seconds": 4})
     assert_problem(as_user("bob").call("POST", video["links"]["cancel"]), 404, "not_found")
-    answer = alice.call("POST", video["links"]["cancel"])
-    assert answer.status_code == 200, answer.text
-    assert answer.json()["video"]["status"] == "canceled"
-    assert answer.json()["billing"]["at_most"] == "0.0000"
+    response = alice.call("POST", video["links"]["cancel"])
+    assert response.status_code == 200, response.text
+    assert response.json()["video"]["status"] == "canceled"
+    assert response.json()["billing"]["at_most"] == "0.0000"
     deadline = time.monotonic() + 20
-    while backstage.execution(video["run_id"])["status"] == "RUNNING":
+    while stack.execution(video["run_id"])["status"] == "RUNNING":
         assert time.monotonic() < deadline
         time.sleep(0.2)
-    assert backstage.execution(video["run_id"])["status"] == "ABORTED"
-    backstage.sweep()
+    assert stack.execution(video["run_id"])["status"] == "ABORTED"
+    stack.sweep()
     assert alice.call("GET", video["links"]["self"]).json()["status"] == "canceled"
-    resumed = alice.call("POST", video["links"]["resume"], headers=key())
+    resumed = alice.call("POST", video["links"]["resume"], headers=idempotency_key())
     assert resumed.status_code == 202
     ended = alice.wait(video["id"])
     assert ended["status"] == "succeeded", ended["error"]
@@ -93,88 +95,90 @@ def test_a_canceled_video_ends_at_once_and_resumes(
 
 
 @pytest.fixture(scope="module")
-def paid(
-    link: Connection, backstage: Backstage, tmp_path_factory: pytest.TempPathFactory
+def paid_vendors(
+    link: Connection, stack: StackAccess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Vendors]:
-    with vendors.serve(link, backstage, Path(tmp_path_factory.mktemp("vendors"))) as made:
-        yield made
+    with vendors.serve(link, stack, Path(tmp_path_factory.mktemp("vendors"))) as vendors_:
+        yield vendors_
 
 
-def test_jobs_at_the_provider_are_canceled_and_a_finished_clip_is_kept(
-    paid: Vendors, as_user: Any, backstage: Backstage
+def test_cancel_stops_provider_jobs_and_keeps_finished_clip(
+    paid_vendors: Vendors, as_user: Any, stack: StackAccess
 ) -> None:
     client = as_user("canceler")
-    paid.runway.fault("image_to_video", "stuck_pending", times=1)
+    paid_vendors.runway.fault("image_to_video", "stuck_pending", times=1)
     video = client.create(prompt="A heron", scenes=2, seconds=2, models=PAID)
     deadline = time.monotonic() + 60
-    while len(paid.runway.charges()) < 2:
+    while len(paid_vendors.runway.charges()) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.2)
     time.sleep(1)
     deadline = time.monotonic() + 60
     steps: list[str] = []
-    # Jobs may be asked after every five seconds only, so the cancellation takes a while.
-    while steps != ["canceled", "succeeded"] or not paid.runway.requests("tasks.delete"):
+    # Jobs are polled at most every five seconds, so the cancellation takes a while.
+    while steps != ["canceled", "succeeded"] or not paid_vendors.runway.requests("tasks.delete"):
         assert time.monotonic() < deadline, steps
-        answer = client.call("POST", video["links"]["cancel"], {"provider": True}).json()
-        assert answer["video"]["status"] == "canceled"
-        steps = sorted(scene["clip"]["status"] for scene in answer["video"]["scenes"])
-    credits_ = sum(float(charge.amount) for charge in paid.runway.bookings())  # a cent each
-    dollars = sum(float(charge.amount) for charge in paid.openai.charges())
-    billed = float(answer["billing"]["amount"])
+        response = client.call("POST", video["links"]["cancel"], {"provider": True}).json()
+        assert response["video"]["status"] == "canceled"
+        steps = sorted(scene["clip"]["status"] for scene in response["video"]["scenes"])
+    credits_ = sum(
+        float(charge.amount) for charge in paid_vendors.runway.bookings()
+    )  # one cent each
+    dollars = sum(float(charge.amount) for charge in paid_vendors.openai.charges())
+    billed = float(response["billing"]["amount"])
     assert billed == pytest.approx(dollars + credits_ / 100, abs=0.0002)
-    assert answer["billing"]["story"] == "billed"
-    # What is missing is bought, and nothing else.
-    stories = len(paid.openai.charges())
+    assert response["billing"]["story"] == "billed"
+    # The resume pays only for what is missing.
+    stories = len(paid_vendors.openai.charges())
     assert client.call("POST", video["links"]["resume"]).status_code == 202
     ended = client.wait(video["id"])
     assert ended["status"] == "succeeded", ended["error"]
-    assert len(paid.openai.charges()) == stories
-    clips = [charge for charge in paid.runway.bookings() if charge.kind != "refund"]
+    assert len(paid_vendors.openai.charges()) == stories
+    clips = [charge for charge in paid_vendors.runway.bookings() if charge.kind != "refund"]
     assert len(clips) == 3
-    history = json.dumps(backstage.execution(ended["run_id"]), default=str)
-    assert paid.runway.api_key not in history
+    history = json.dumps(stack.execution(ended["run_id"]), default=str)
+    assert paid_vendors.runway.api_key not in history
 
 
-def test_a_deleted_video_leaves_nothing_and_a_late_object_is_erased(
-    as_user: Any, backstage: Backstage, link: Connection
+def test_delete_removes_all_object_versions_and_late_objects(
+    as_user: Any, stack: StackAccess, link: Connection
 ) -> None:
     client = as_user("eraser")
     video = client.wait(client.create(**SMALL)["id"])
     bucket, s3 = link.outputs["MediaBucketName"], link.client("s3")
     folder = f"eraser/{video['id']}/"
 
-    def leave(name: str) -> None:
-        for kind in KINDS:
+    def put_objects(name: str) -> None:
+        for kind in FOLDERS:
             s3.put_object(Bucket=bucket, Key=f"{folder}{kind}/{name}", Body=b"left")
 
-    # An object that was overwritten has an older version too.
-    leave("twice")
-    leave("twice")
+    # An overwritten object also has an older version.
+    put_objects("twice")
+    put_objects("twice")
 
     def versions() -> list[Any]:
-        found = s3.list_object_versions(Bucket=bucket, Prefix=folder)
-        return [*found.get("Versions", []), *found.get("DeleteMarkers", [])]
+        page = s3.list_object_versions(Bucket=bucket, Prefix=folder)
+        return [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
 
-    assert len(versions()) >= 6 + 2 * len(KINDS)
-    gone = client.call("DELETE", video["links"]["self"])
-    assert gone.status_code == 204, gone.text
-    assert gone.text == ""
+    assert len(versions()) >= 6 + 2 * len(FOLDERS)
+    deleted = client.call("DELETE", video["links"]["self"])
+    assert deleted.status_code == 204, deleted.text
+    assert deleted.text == ""
     assert versions() == []
     assert_problem(client.call("GET", video["links"]["self"]), 404, "not_found")
     assert_problem(client.call("DELETE", video["links"]["self"]), 404, "not_found")
-    # A worker that was at it leaves something behind; when it is dead, that goes too.
-    leave("late")
-    backstage.sweep()
-    assert len(versions()) == len(KINDS)
-    with backstage.database() as cursor:
+    # A late worker leaves an object behind, which is erased once the worker is certainly gone.
+    put_objects("late")
+    stack.sweep()
+    assert len(versions()) == len(FOLDERS)
+    with stack.database() as cursor:
         cursor.execute("UPDATE deleted_videos SET deleted_at = now() - interval '21 minutes'")
-    backstage.sweep()
+    stack.sweep()
     assert versions() == []
 
 
 @pytest.mark.deployed
-def test_lists_names_and_the_timeline(as_user: Any) -> None:
+def test_video_list_filters_and_events(as_user: Any) -> None:
     client = as_user("lister")
     made = client.call(
         "POST",
@@ -198,18 +202,18 @@ def test_lists_names_and_the_timeline(as_user: Any) -> None:
     assert "act_as" in assert_problem(acting, 403, "auth.forbidden")["detail"]
 
 
-def test_a_page_of_the_allowed_site_may_call_and_no_other(alice: Client) -> None:
-    mine = {"Origin": "http://localhost:3000"}
-    asked = Client(alice.base_url, None).call("OPTIONS", "/v1/videos", headers=mine)
-    assert asked.status_code == 204
-    assert asked.headers["Access-Control-Allow-Origin"] == mine["Origin"]
-    assert "Idempotency-Key" in asked.headers["Access-Control-Allow-Headers"]
-    read = alice.call("GET", "/v1/videos", headers=mine)
-    assert read.headers["Access-Control-Allow-Origin"] == mine["Origin"]
-    # An error of the gateway itself.
-    refused = Client(alice.base_url, "rubbish").call("GET", "/v1/videos", headers=mine)
+def test_cors_allows_only_configured_origin(alice: Client) -> None:
+    origin = {"Origin": "http://localhost:3000"}
+    preflight = Client(alice.base_url, None).call("OPTIONS", "/v1/videos", headers=origin)
+    assert preflight.status_code == 204
+    assert preflight.headers["Access-Control-Allow-Origin"] == origin["Origin"]
+    assert "Idempotency-Key" in preflight.headers["Access-Control-Allow-Headers"]
+    read = alice.call("GET", "/v1/videos", headers=origin)
+    assert read.headers["Access-Control-Allow-Origin"] == origin["Origin"]
+    # An error of API Gateway.
+    refused = Client(alice.base_url, "rubbish").call("GET", "/v1/videos", headers=origin)
     assert_problem(refused, 401, "auth.unauthorized")
-    assert refused.headers["Access-Control-Allow-Origin"] == mine["Origin"]
+    assert refused.headers["Access-Control-Allow-Origin"] == origin["Origin"]
     for method in ("OPTIONS", "GET"):
         other = alice.call(method, "/v1/videos", headers={"Origin": "http://localhost:3001"})
         assert "Access-Control-Allow-Origin" not in other.headers

@@ -1,4 +1,4 @@
-"""API keys over HTTP: what the operator does with them, and what that means to who has one."""
+"""API key administration over HTTP and its effect on requests."""
 
 import time
 import uuid
@@ -12,7 +12,7 @@ import requests
 
 from infra.local.connection import Connection
 from infra.operator import keys
-from tests.e2e.client import Backstage, Client
+from tests.e2e.client import Client, StackAccess
 from tests.e2e.test_refusals import assert_problem
 
 KEYS = "/api/admin/api-keys"
@@ -21,20 +21,20 @@ UNKNOWN = f"key_{'0' * 26}"
 
 @pytest.fixture
 def owner() -> str:
-    """A user whom no other test knows."""
+    """A user id that no other test uses."""
     return f"owner-{uuid.uuid4().hex[:12]}"
 
 
-def mint(operator: Client, owner: str, **wish: Any) -> dict[str, Any]:
-    """Return a new key, as it is shown once."""
-    response = operator.call("POST", KEYS, {"name": "n", "userId": owner, **wish})
+def create_key(operator: Client, owner: str, **fields: Any) -> dict[str, Any]:
+    """Create a key; return it with its secret, which is shown once."""
+    response = operator.call("POST", KEYS, {"name": "n", "userId": owner, **fields})
     assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()["apiKey"]
-    return made
+    api_key: dict[str, Any] = response.json()["apiKey"]
+    return api_key
 
 
-def change(operator: Client, key: dict[str, Any], **wish: Any) -> dict[str, Any]:
-    response = operator.call("PATCH", f"{KEYS}/{key['id']}", wish)
+def patch_key(operator: Client, key: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    response = operator.call("PATCH", f"{KEYS}/{key['id']}", fields)
     assert response.status_code == 200, response.text
     changed: dict[str, Any] = response.json()["apiKey"]
     return changed
@@ -44,16 +44,18 @@ def with_key(operator: Client, secret: str) -> Client:
     return Client(operator.base_url, secret)
 
 
-def works(operator: Client, secret: str) -> bool:
-    """Say whether the secret lets in; without it, it is a 401 and nothing else."""
+def is_accepted(operator: Client, secret: str) -> bool:
+    """Return whether the secret is accepted; a rejection must be a 401."""
     response = with_key(operator, secret).call("GET", "/v1/models")
     if response.status_code != 200:
         assert_problem(response, 401, "auth.unauthorized")
     return response.status_code == 200
 
 
-def test_a_key_is_what_was_asked_for(operator: Client, owner: str, backstage: Backstage) -> None:
-    made = mint(
+def test_create_key_returns_requested_settings(
+    operator: Client, owner: str, stack: StackAccess
+) -> None:
+    created = create_key(
         operator,
         owner,
         name=" web ",
@@ -66,12 +68,12 @@ def test_a_key_is_what_was_asked_for(operator: Client, owner: str, backstage: Ba
         monthlyCapUsd=20,
         expiresIn=3600,
     )
-    secret = made.pop("key")
+    secret = created.pop("key")
     assert secret.startswith("vg_test_")
-    assert secret.startswith(made["prefix"])
-    shown = operator.call("GET", f"{KEYS}/{made['id']}").json()["apiKey"]
-    assert shown == made
-    assert {name: made[name] for name in made if name not in ("id", "prefix")} == {
+    assert secret.startswith(created["prefix"])
+    fetched = operator.call("GET", f"{KEYS}/{created['id']}").json()["apiKey"]
+    assert fetched == created
+    assert {name: created[name] for name in created if name not in ("id", "prefix")} == {
         "name": "web",
         "userId": owner,
         "test": True,
@@ -82,44 +84,44 @@ def test_a_key_is_what_was_asked_for(operator: Client, owner: str, backstage: Ba
         "maxConcurrentRuns": 3,
         "dailyCapUsd": "1.5",
         "monthlyCapUsd": "20",
-        "createdAt": made["createdAt"],
-        "expiresAt": made["expiresAt"],
+        "createdAt": created["createdAt"],
+        "expiresAt": created["expiresAt"],
         "lastUsedAt": None,
         "rotatedAt": None,
         "oldSecretEndsAt": None,
         "revokedAt": None,
     }
-    stored = backstage.rows("SELECT * FROM api_keys WHERE key_id = %s", made["id"])
+    stored = stack.rows("SELECT * FROM api_keys WHERE key_id = %s", created["id"])
     assert secret not in str(stored)
 
 
-def test_the_last_use_is_shown(operator: Client, owner: str) -> None:
-    made = mint(operator, owner)
-    assert works(operator, made["key"])
-    assert operator.call("GET", f"{KEYS}/{made['id']}").json()["apiKey"]["lastUsedAt"]
+def test_key_shows_last_use(operator: Client, owner: str) -> None:
+    created = create_key(operator, owner)
+    assert is_accepted(operator, created["key"])
+    assert operator.call("GET", f"{KEYS}/{created['id']}").json()["apiKey"]["lastUsedAt"]
 
 
-def test_keys_are_listed_in_pages(operator: Client, owner: str) -> None:
-    made = [mint(operator, owner)["id"] for _ in range(3)]
-    seen: list[str] = []
+def test_key_list_pagination(operator: Client, owner: str) -> None:
+    created = [create_key(operator, owner)["id"] for _ in range(3)]
+    listed_ids: list[str] = []
     query: str | None = f"?userId={owner}&limit=2"
     while query:
         page = operator.call("GET", KEYS + query).json()
         assert page["success"] is True
         assert not any("key" in key for key in page["apiKeys"])
-        seen += [key["id"] for key in page["apiKeys"]]
+        listed_ids += [key["id"] for key in page["apiKeys"]]
         after = page["nextCursor"]
         query = f"?userId={owner}&limit=2&cursor={after}" if after else None
-    assert seen == made[::-1]
+    assert listed_ids == created[::-1]
     assert len(operator.call("GET", KEYS).json()["apiKeys"]) >= 3
 
 
-def test_a_change_holds_from_the_next_request_on(operator: Client, owner: str) -> None:
-    made = mint(operator, owner, dailyCapUsd="5", expiresIn=3600)
-    client = with_key(operator, made["key"])
-    changed = change(
+def test_patch_key_takes_effect_on_next_request(operator: Client, owner: str) -> None:
+    created = create_key(operator, owner, dailyCapUsd="5", expiresIn=3600)
+    client = with_key(operator, created["key"])
+    changed = patch_key(
         operator,
-        made,
+        created,
         name="renamed",
         allowedEndpoints=["GET /v1/videos*"],
         dailyCapUsd=None,
@@ -133,20 +135,20 @@ def test_a_change_holds_from_the_next_request_on(operator: Client, owner: str) -
         None,
     )
     assert changed["rateLimit"] == {"requestsPerMinute": 9, "requestsPerHour": 1000}
-    answer = client.call("GET", "/v1/videos")
+    response = client.call("GET", "/v1/videos")
     assert (
         '"minute";q=9;w=60, "hour";q=1000;w=3600, "runs";q=2'
-        in (answer.headers["RateLimit-Policy"])
+        in (response.headers["RateLimit-Policy"])
     )
     assert_problem(client.call("GET", "/v1/models"), 403, "auth.forbidden")
-    change(operator, made, allowedEndpoints=["*"], isActive=False)
-    assert not works(operator, made["key"])
-    change(operator, made, isActive=True)
-    assert works(operator, made["key"])
+    patch_key(operator, created, allowedEndpoints=["*"], isActive=False)
+    assert not is_accepted(operator, created["key"])
+    patch_key(operator, created, isActive=True)
+    assert is_accepted(operator, created["key"])
 
 
 @pytest.mark.parametrize(
-    ("wish", "pointer"),
+    ("body", "pointer"),
     [
         ({}, None),
         ({"name": None}, None),
@@ -163,42 +165,42 @@ def test_a_change_holds_from_the_next_request_on(operator: Client, owner: str) -
         ({"key": "mine"}, "/key"),
     ],
 )
-def test_a_wrong_change_names_the_field(
-    wish: dict[str, Any], pointer: str | None, operator: Client, owner: str
+def test_invalid_patch_key_error_names_field(
+    body: dict[str, Any], pointer: str | None, operator: Client, owner: str
 ) -> None:
-    made = mint(operator, owner)
-    problem = assert_problem(operator.call("PATCH", f"{KEYS}/{made['id']}", wish), 422)
-    assert pointer is None or pointer in [fault["pointer"] for fault in problem["errors"]]
-    assert operator.call("GET", f"{KEYS}/{made['id']}").json()["apiKey"]["name"] == "n"
+    created = create_key(operator, owner)
+    problem = assert_problem(operator.call("PATCH", f"{KEYS}/{created['id']}", body), 422)
+    assert pointer is None or pointer in [error["pointer"] for error in problem["errors"]]
+    assert operator.call("GET", f"{KEYS}/{created['id']}").json()["apiKey"]["name"] == "n"
 
 
-def test_two_secrets_live_while_a_key_is_rotated(operator: Client, owner: str) -> None:
-    made = mint(operator, owner)
-    first = operator.call("POST", f"{KEYS}/{made['id']}/rotate", {"graceSeconds": 4}).json()
+def test_rotated_key_accepts_both_secrets_during_grace_period(operator: Client, owner: str) -> None:
+    created = create_key(operator, owner)
+    first = operator.call("POST", f"{KEYS}/{created['id']}/rotate", {"graceSeconds": 4}).json()
     rotated_at = time.monotonic()
     new = first["apiKey"]["key"]
     assert first["apiKey"]["oldSecretEndsAt"]
-    assert works(operator, made["key"])
-    assert works(operator, new)
+    assert is_accepted(operator, created["key"])
+    assert is_accepted(operator, new)
     time.sleep(max(0, rotated_at + 5 - time.monotonic()))
-    assert not works(operator, made["key"])
-    assert works(operator, new)
-    # Without a body the old secret works for a day; with 0 both old ones end at once.
-    second = operator.call("POST", f"{KEYS}/{made['id']}/rotate").json()["apiKey"]
-    assert works(operator, new)
-    third = operator.call("POST", f"{KEYS}/{made['id']}/rotate", {"graceSeconds": 0}).json()
+    assert not is_accepted(operator, created["key"])
+    assert is_accepted(operator, new)
+    # Without a body the old secret works for a day; with 0 all old secrets end immediately.
+    second = operator.call("POST", f"{KEYS}/{created['id']}/rotate").json()["apiKey"]
+    assert is_accepted(operator, new)
+    third = operator.call("POST", f"{KEYS}/{created['id']}/rotate", {"graceSeconds": 0}).json()
     assert third["apiKey"]["oldSecretEndsAt"] is None
-    assert [works(operator, secret) for secret in (new, second["key"])] == [False, False]
-    assert works(operator, third["apiKey"]["key"])
+    assert [is_accepted(operator, secret) for secret in (new, second["key"])] == [False, False]
+    assert is_accepted(operator, third["apiKey"]["key"])
 
 
-def test_a_revoked_key_is_dead_at_the_next_request(operator: Client, owner: str) -> None:
-    """No answer but 401 to any request that was sent after the revocation was answered.
+def test_revoked_key_is_rejected_on_next_request(operator: Client, owner: str) -> None:
+    """Requests sent after the revocation's response get 401.
 
-    Fifty clients at once, without HTTP: `tests/integration/api/test_keys.py`.
+    `tests/integration/api/test_keys.py` does the same with fifty clients, without HTTP.
     """
-    made = mint(operator, owner, rateLimit={"requestsPerMinute": 10_000})
-    client = with_key(operator, made["key"])
+    created = create_key(operator, owner, rateLimit={"requestsPerMinute": 10_000})
+    client = with_key(operator, created["key"])
     started, revoked = Barrier(7), Event()
 
     def call(_: int) -> list[int]:
@@ -211,15 +213,15 @@ def test_a_revoked_key_is_dead_at_the_next_request(operator: Client, owner: str)
     with ThreadPoolExecutor(6) as pool:
         calling = [pool.submit(call, n) for n in range(6)]
         started.wait()
-        answer = operator.call("DELETE", f"{KEYS}/{made['id']}")
+        response = operator.call("DELETE", f"{KEYS}/{created['id']}")
         revoked.set()
         assert {status for future in calling for status in future.result()} == {401}
-    assert answer.json()["apiKey"]["revokedAt"]
+    assert response.json()["apiKey"]["revokedAt"]
 
 
-def test_a_revoked_key_stays_so(operator: Client, owner: str) -> None:
-    made = mint(operator, owner)
-    path = f"{KEYS}/{made['id']}"
+def test_revoked_key_cannot_be_reactivated(operator: Client, owner: str) -> None:
+    created = create_key(operator, owner)
+    path = f"{KEYS}/{created['id']}"
     first = operator.call("DELETE", path).json()
     assert operator.call("DELETE", path).json() == first
     assert first["apiKey"]["isActive"] is False
@@ -232,7 +234,7 @@ def test_a_revoked_key_stays_so(operator: Client, owner: str) -> None:
     ("method", "path"),
     [("GET", ""), ("PATCH", ""), ("DELETE", ""), ("POST", "/rotate")],
 )
-def test_an_unknown_key_is_404_and_the_admins_alone(
+def test_unknown_key_is_not_found_and_requires_admin(
     method: str, path: str, operator: Client, alice: Client
 ) -> None:
     body = {"name": "x"} if method == "PATCH" else None
@@ -242,40 +244,42 @@ def test_an_unknown_key_is_404_and_the_admins_alone(
     assert_problem(alice.call("GET", KEYS), 403, "auth.forbidden")
 
 
-def test_a_key_has_its_runs_and_no_more(
-    operator: Client, owner: str, as_user: Callable[[str], Client], backstage: Backstage
+def test_key_concurrent_runs_are_limited(
+    operator: Client, owner: str, as_user: Callable[[str], Client], stack: StackAccess
 ) -> None:
-    made = mint(operator, owner, maxConcurrentRuns=2)
-    client = with_key(operator, made["key"])
-    wish = {"prompt": "A kite", "scenes": 1, "seconds": 2, "ratio": "960:960"}
+    created = create_key(operator, owner, maxConcurrentRuns=2)
+    client = with_key(operator, created["key"])
+    body = {"prompt": "A kite", "scenes": 1, "seconds": 2, "ratio": "960:960"}
 
     def create(_: int) -> requests.Response:
-        return client.call("POST", "/v1/videos", wish)
+        return client.call("POST", "/v1/videos", body)
 
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(create, range(8)))
-    accepted = [answer.json()["id"] for answer in answers if answer.status_code == 202]
-    refused = [answer for answer in answers if answer.status_code != 202]
-    # One of the first two may end before the last is admitted.
+        responses = list(pool.map(create, range(8)))
+    accepted = [response.json()["id"] for response in responses if response.status_code == 202]
+    refused = [response for response in responses if response.status_code != 202]
+    # One of the first two runs may end before the last request is admitted.
     assert 2 <= len(accepted) < 8
     assert_problem(refused[0], 429, "rate.runs")
     assert int(refused[0].headers["Retry-After"]) > 0
     assert '"runs";r=0' in refused[0].headers["RateLimit"]
-    stored = backstage.rows("SELECT session_id FROM video_sessions WHERE user_id = %s", owner)
+    stored = stack.rows("SELECT session_id FROM video_sessions WHERE user_id = %s", owner)
     assert {row["session_id"] for row in stored} == set(accepted)
-    # Another key of the same owner has its own.
+    # Another key of the same owner has its own limit.
     other = as_user(owner)
-    accepted.append(other.create(**wish)["id"])
+    accepted.append(other.create(**body)["id"])
     for video_id in accepted:
-        # Not with the key itself, which may not look so often.
+        # Polling would exceed the rate limit of the key under test.
         assert other.wait(video_id)["status"] == "succeeded"
     assert create(0).status_code == 202
 
 
-def test_the_command_mints_what_it_is_told(link: Connection, operator: Client, owner: str) -> None:
+def test_mint_command_creates_key_with_given_settings(
+    link: Connection, operator: Client, owner: str
+) -> None:
     secret = keys.mint_key(link, "by command", user_id=owner, test=True, maxConcurrentRuns=4)
-    assert works(operator, secret)
-    (shown,) = operator.call("GET", f"{KEYS}?userId={owner}").json()["apiKeys"]
-    assert (shown["name"], shown["test"], shown["maxConcurrentRuns"]) == ("by command", True, 4)
+    assert is_accepted(operator, secret)
+    (listed,) = operator.call("GET", f"{KEYS}?userId={owner}").json()["apiKeys"]
+    assert (listed["name"], listed["test"], listed["maxConcurrentRuns"]) == ("by command", True, 4)
     with pytest.raises(keys.MintError, match="name"):
         keys.mint_key(link, "")

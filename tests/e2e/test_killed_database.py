@@ -1,7 +1,7 @@
-"""A paid run on the deployed stack, in whose middle the database is killed, twice.
+"""A paid run on the deployed stack during which the database is killed twice.
 
-PostgreSQL dies by SIGKILL while a provider is at a paid call: the worker has the answer to come,
-and nowhere to write it to. The server is back within seconds.
+PostgreSQL receives SIGKILL during a paid call, so the worker cannot store the response at once. The
+server is back within seconds.
 """
 
 import os
@@ -18,7 +18,7 @@ from infra.local.cloud import Cloud
 from infra.local.connection import Connection
 from infra.local.errors import LocalCloudError
 from infra.local.postgres import Postgres
-from tests.e2e.client import Backstage, Client
+from tests.e2e.client import Client, StackAccess
 from tests.e2e.vendors import PAID, Vendors, serve
 
 CALL_SECONDS = 5.0
@@ -28,20 +28,20 @@ TABLES = ("video_sessions", "video_frames", "video_clips", "run_events", "provid
 
 @pytest.fixture(scope="module")
 def vendors(
-    link: Connection, backstage: Backstage, tmp_path_factory: pytest.TempPathFactory
+    link: Connection, stack: StackAccess, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Vendors]:
-    """Both vendors, who take their time with the calls at which the database dies."""
-    with serve(link, backstage, Path(tmp_path_factory.mktemp("vendors"))) as both:
+    """Both vendors, slow on the calls during which the database is killed."""
+    with serve(link, stack, Path(tmp_path_factory.mktemp("vendors"))) as both:
         both.openai.set(latency={"images.edits": CALL_SECONDS})
         both.runway.set(latency={"image_to_video": CALL_SECONDS})
         yield both
 
 
-def wait_for_call(backstage: Backstage, video_id: str, kind: str, scene: int) -> None:
-    """Return when a call for the step is announced in the ledger, and under way."""
+def wait_for_call(stack: StackAccess, video_id: str, kind: str, scene: int) -> None:
+    """Wait until the ledger has an attempt in state `submitting` for the step."""
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        if backstage.rows(
+        if stack.rows(
             "SELECT 1 FROM provider_jobs WHERE session_id = %s AND kind = %s AND scene = %s "
             "AND state = 'submitting'",
             video_id,
@@ -53,8 +53,8 @@ def wait_for_call(backstage: Backstage, video_id: str, kind: str, scene: int) ->
     raise AssertionError(f"no call for the {kind} of scene {scene}")
 
 
-def kill(postgres: Postgres) -> None:
-    """Take the server away as a power cut does."""
+def kill_server(postgres: Postgres) -> None:
+    """Kill the server as a power failure would."""
     os.kill(postgres.pid, signal.SIGKILL)
     deadline = time.monotonic() + 10
     while postgres.running:
@@ -62,8 +62,8 @@ def kill(postgres: Postgres) -> None:
         time.sleep(0.05)
 
 
-def bring_back(postgres: Postgres) -> None:
-    """Start the server on its data again; the dead one's last processes may still be ending."""
+def restart_server(postgres: Postgres) -> None:
+    """Restart the server on its data; retry while processes of the killed one still end."""
     deadline = time.monotonic() + BACK_WITHIN_SECONDS
     while True:
         try:
@@ -76,68 +76,68 @@ def bring_back(postgres: Postgres) -> None:
             return
 
 
-def rows(backstage: Backstage) -> set[tuple[str, int]]:
-    """Return what is committed, and was told to us: table and id."""
-    return {(t, row["id"]) for t in TABLES for row in backstage.rows(f"SELECT id FROM {t}")}
+def committed_rows(stack: StackAccess) -> set[tuple[str, int]]:
+    """Return the committed rows as pairs of table and id."""
+    return {(t, row["id"]) for t in TABLES for row in stack.rows(f"SELECT id FROM {t}")}
 
 
 @contextmanager
-def minting(operator: Client) -> Iterator[list[str]]:
-    """Mint API keys all the while; yield the list of those that were acknowledged."""
+def creating_keys(operator: Client) -> Iterator[list[str]]:
+    """Create API keys in the background; yield the list of acknowledged ids."""
     acknowledged: list[str] = []
     done = threading.Event()
 
     def mint() -> None:
         while not done.is_set():
-            answer = operator.call(
+            response = operator.call(
                 "POST", "/api/admin/api-keys", {"name": "minted", "userId": "minted"}
             )
-            if answer.status_code == 201:
-                acknowledged.append(answer.json()["apiKey"]["id"])
+            if response.status_code == 201:
+                acknowledged.append(response.json()["apiKey"]["id"])
             time.sleep(0.1)
 
-    miner = threading.Thread(target=mint)
-    miner.start()
+    thread = threading.Thread(target=mint)
+    thread.start()
     try:
         yield acknowledged
     finally:
         done.set()
-        miner.join()
+        thread.join()
 
 
-def test_a_paid_run_survives_the_death_of_the_database(
+def test_paid_run_survives_killed_database(
     vendors: Vendors,
     cloud: Cloud,
-    backstage: Backstage,
+    stack: StackAccess,
     as_user: Callable[[str], Client],
     operator: Client,
 ) -> None:
     client = as_user("unlucky")
     video = client.create(prompt="A lamp in the rain", scenes=2, seconds=2, models=PAID)
-    with minting(operator) as acknowledged:
+    with creating_keys(operator) as acknowledged:
         for kind, scene in (("image", 2), ("clip", 1)):
-            wait_for_call(backstage, video["id"], kind, scene)
-            before, told = rows(backstage), set(acknowledged)
-            assert told
-            kill(cloud.postgres)
-            # Nobody gets in, nobody is told anything else than to come back.
-            refused = client.call("GET", f"/v1/videos/{video['id']}")
-            assert refused.status_code == 503
-            assert refused.headers["Content-Type"] == "application/problem+json"
-            assert refused.headers["Retry-After"].isdecimal()
-            told |= set(acknowledged)
-            bring_back(cloud.postgres)
-            kept = {row["key_id"] for row in backstage.rows("SELECT key_id FROM api_keys")}
-            assert told <= kept
-            assert before <= rows(backstage)
+            wait_for_call(stack, video["id"], kind, scene)
+            before, key_ids = committed_rows(stack), set(acknowledged)
+            assert key_ids
+            kill_server(cloud.postgres)
+            # Requests get 503 with Retry-After while the database is down.
+            unavailable = client.call("GET", f"/v1/videos/{video['id']}")
+            assert unavailable.status_code == 503
+            assert unavailable.headers["Content-Type"] == "application/problem+json"
+            assert unavailable.headers["Retry-After"].isdecimal()
+            key_ids |= set(acknowledged)
+            restart_server(cloud.postgres)
+            stored = {row["key_id"] for row in stack.rows("SELECT key_id FROM api_keys")}
+            assert key_ids <= stored
+            assert before <= committed_rows(stack)
 
     ended = client.wait(video["id"], 240)
     assert ended["status"] == "succeeded", ended["error"]
-    # One call for each step in the vendors' own books, and nothing else in our ledger.
+    # One charge for each step at the vendors, and one attempt each in the ledger.
     assert len(vendors.openai.charges()) == 3
     assert len({charge.fingerprint for charge in vendors.openai.charges()}) == 3
     assert len(vendors.runway.charges()) == 2
-    calls = backstage.rows(
+    calls = stack.rows(
         "SELECT kind, state, possible_duplicate, actual_usd FROM provider_jobs "
         "WHERE session_id = %s",
         video["id"],

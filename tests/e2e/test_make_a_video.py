@@ -1,4 +1,4 @@
-"""The main job: a prompt in over HTTP, a finished video out, made by the deployed stack."""
+"""The main use case: a prompt over HTTP becomes a finished video on the deployed stack."""
 
 import base64
 import hashlib
@@ -15,12 +15,12 @@ from common.media import ffmpeg
 from infra.local import demo
 from infra.local.api_client import Api
 from infra.local.connection import Connection
-from tests.e2e.client import Backstage, Client
+from tests.e2e.client import Client, StackAccess
 
 PROMPT = "A red kite flies over the dunes, a child runs after it"
 
 
-def picture() -> str:
+def base64_png() -> str:
     out = io.BytesIO()
     Image.new("RGB", (300, 400), (250, 20, 200)).save(out, "PNG")
     return base64.b64encode(out.getvalue()).decode()
@@ -28,7 +28,7 @@ def picture() -> str:
 
 @pytest.fixture(scope="module")
 def video(alice: Client) -> dict[str, Any]:
-    """A finished video of three scenes, made with a reference picture."""
+    """A finished video of three scenes with a reference image."""
     accepted = alice.create(
         prompt=PROMPT,
         scenes=3,
@@ -36,7 +36,7 @@ def video(alice: Client) -> dict[str, Any]:
         ratio="960:960",
         style="watercolor",
         mood="Calm",
-        image=picture(),
+        image=base64_png(),
         seed=7,
         metadata={"order": "4711"},
     )
@@ -59,7 +59,7 @@ def file(alice: Client, video: dict[str, Any], tmp_path_factory: pytest.TempPath
 
 
 @pytest.mark.deployed
-def test_the_file_is_the_video(file: Path, video: dict[str, Any]) -> None:
+def test_finished_file_matches_video_resource(file: Path, video: dict[str, Any]) -> None:
     facts = ffmpeg.decode(file)
     assert (facts.codec, facts.width, facts.height) == ("h264", 960, 960)
     assert facts.frames == video["output"]["frames"] == 3 * 2 * 24
@@ -69,25 +69,27 @@ def test_the_file_is_the_video(file: Path, video: dict[str, Any]) -> None:
 
 
 @pytest.mark.deployed
-def test_the_scenes_move_and_differ(file: Path, tmp_path: Path) -> None:
+def test_scenes_move_and_differ(file: Path, tmp_path: Path) -> None:
     out = tmp_path / "tiny"
     ffmpeg.run(
         ["-i", str(file), "-vf", "scale=48:48,format=gray", "-f", "rawvideo", "-y", str(out)],
         timeout=60,
     )
     data, size = out.read_bytes(), 48 * 48
-    pictures = [data[i * size : (i + 1) * size] for i in range(144)]
+    frames = [data[i * size : (i + 1) * size] for i in range(144)]
 
-    def apart(a: int, b: int) -> float:
-        return sum(abs(x - y) for x, y in zip(pictures[a], pictures[b], strict=True)) / size
+    def difference(a: int, b: int) -> float:
+        return sum(abs(x - y) for x, y in zip(frames[a], frames[b], strict=True)) / size
 
     for scene in range(3):
-        assert apart(scene * 48, scene * 48 + 47) > 1, "the scene stands still"
-    assert min(apart(24, 72), apart(72, 120), apart(24, 120)) > 4, "two scenes are the same"
+        assert difference(scene * 48, scene * 48 + 47) > 1, "the scene does not move"
+    assert min(difference(24, 72), difference(72, 120), difference(24, 120)) > 4, (
+        "two scenes are the same"
+    )
 
 
 @pytest.mark.deployed
-def test_the_object_tells_the_story(video: dict[str, Any]) -> None:
+def test_finished_video_resource_has_story_models_and_cost(video: dict[str, Any]) -> None:
     assert (video["progress"], video["stage"], video["error"]) == (100, "finish", None)
     assert video["prompt"] == PROMPT
     assert video["style"] == "Watercolor"
@@ -101,8 +103,10 @@ def test_the_object_tells_the_story(video: dict[str, Any]) -> None:
     assert float(video["cost"]["equivalent"]["amount"]) > 0.3
 
 
-def test_the_console_shows_one_small_execution(video: dict[str, Any], backstage: Backstage) -> None:
-    execution = backstage.execution(video["run_id"])
+def test_execution_input_and_output_are_small_and_contain_no_content(
+    video: dict[str, Any], stack: StackAccess
+) -> None:
+    execution = stack.execution(video["run_id"])
     assert execution["status"] == "SUCCEEDED"
     assert json.loads(execution["input"]) == {
         "run_id": video["run_id"],
@@ -115,10 +119,8 @@ def test_the_console_shows_one_small_execution(video: dict[str, Any], backstage:
         assert secret not in execution["output"]
 
 
-def test_everything_lies_under_the_owners_folder(
-    video: dict[str, Any], backstage: Backstage
-) -> None:
-    names = {key.removeprefix(f"alice/{video['id']}/") for key in backstage.objects("alice/")}
+def test_objects_are_below_user_prefix(video: dict[str, Any], stack: StackAccess) -> None:
+    names = {key.removeprefix(f"alice/{video['id']}/") for key in stack.objects("alice/")}
     expected = {f"reference-frames/generated_frame_{n}_1.png" for n in (1, 2, 3)}
     expected |= {f"video-clips/generated_clip_{n}_1.mp4" for n in (1, 2, 3)}
     expected |= {"video-clips/final_video_1.mp4", "video-clips/final_video_1.jpg"}
@@ -127,60 +129,60 @@ def test_everything_lies_under_the_owners_folder(
 
 
 @pytest.mark.deployed
-def test_the_poster_is_a_picture_of_the_video(video: dict[str, Any]) -> None:
+def test_poster_has_size_of_video(video: dict[str, Any]) -> None:
     data = requests.get(video["output"]["poster_url"], timeout=30).content
     with Image.open(io.BytesIO(data)) as poster:
         assert poster.size == (960, 960)
 
 
-def test_provenance_says_how_it_was_made(
-    video: dict[str, Any], file: Path, backstage: Backstage
+def test_provenance_record_matches_video(
+    video: dict[str, Any], file: Path, stack: StackAccess
 ) -> None:
-    record = json.loads(backstage.read(f"alice/{video['id']}/provenance/manifest_1.json"))
+    record = json.loads(stack.read(f"alice/{video['id']}/provenance/manifest_1.json"))
     assert record["output"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert "no AI" in record["models"]["video"]["label"]
     assert len(record["scenes"]) == 3
 
 
-def test_the_ledger_has_one_call_for_each_step(video: dict[str, Any], backstage: Backstage) -> None:
-    calls = backstage.rows(
+def test_ledger_has_one_attempt_for_each_step(video: dict[str, Any], stack: StackAccess) -> None:
+    calls = stack.rows(
         "SELECT kind, scene, state FROM provider_jobs WHERE session_id = %s", video["id"]
     )
-    wanted = {("story", 0)} | {(kind, n) for kind in ("image", "clip") for n in (1, 2, 3)}
-    assert {(call["kind"], call["scene"]) for call in calls} == wanted
+    expected = {("story", 0)} | {(kind, n) for kind in ("image", "clip") for n in (1, 2, 3)}
+    assert {(call["kind"], call["scene"]) for call in calls} == expected
     assert len(calls) == 7
     assert {call["state"] for call in calls} == {"succeeded"}
 
 
 @pytest.mark.deployed
-def test_the_link_reads_ranges_and_cannot_be_changed(video: dict[str, Any]) -> None:
+def test_download_link_supports_ranges_and_rejects_changes(video: dict[str, Any]) -> None:
     url = video["output"]["url"]
     part = requests.get(url, headers={"Range": "bytes=4-7"}, timeout=30)
     assert (part.status_code, part.content) == (206, b"ftyp")
-    other = url.replace("final_video_1.mp4", "generated_clip_1_1.mp4")
-    assert requests.get(other, timeout=30).status_code == 404
+    other_object = url.replace("final_video_1.mp4", "generated_clip_1_1.mp4")
+    assert requests.get(other_object, timeout=30).status_code == 404
 
 
-def test_the_same_seed_makes_the_same_pictures(alice: Client, backstage: Backstage) -> None:
-    wish = {"prompt": PROMPT, "scenes": 1, "seconds": 2, "ratio": "960:960", "seed": 3}
-    made = [alice.wait(alice.create(**wish)["id"]) for _ in range(2)]
+def test_same_seed_makes_same_images(alice: Client, stack: StackAccess) -> None:
+    request = {"prompt": PROMPT, "scenes": 1, "seconds": 2, "ratio": "960:960", "seed": 3}
+    videos = [alice.wait(alice.create(**request)["id"]) for _ in range(2)]
     first, second = (
-        backstage.read(f"alice/{one['id']}/reference-frames/generated_frame_1_1.png")
-        for one in made
+        stack.read(f"alice/{video['id']}/reference-frames/generated_frame_1_1.png")
+        for video in videos
     )
     assert first == second
 
 
-def test_the_demo_ends_with_a_verified_file(
+def test_demo_downloads_verified_file(
     link: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order = demo.Order(prompt="A lighthouse", scenes=2, seconds=2, ratio="1104:832")
     key = demo.mint_key(link, tmp_path)
     assert key is not None
     assert demo.make_video(Api(link.base_url, key), order, tmp_path) == 0
-    (made,) = tmp_path.glob("*.mp4")
-    facts = ffmpeg.decode(made)
+    (path,) = tmp_path.glob("*.mp4")
+    facts = ffmpeg.decode(path)
     assert (facts.width, facts.height, facts.frames) == (1104, 832, 96)
-    said = capsys.readouterr().out
-    assert str(made) in said
-    assert said.count("curl") >= 3
+    output = capsys.readouterr().out
+    assert str(path) in output
+    assert output.count("curl") >= 3

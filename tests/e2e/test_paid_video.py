@@ -1,4 +1,4 @@
-"""One paid video under a cap: by the vendors themselves (`make verify PAID=1`), or by stand-ins."""
+"""A paid video under a cap, by the real vendors (`make verify PAID=1`) or by stand-ins."""
 
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -19,10 +19,10 @@ _CAP = "0.50"
 def payer(
     request: pytest.FixtureRequest, as_user: Callable[[str], Client], tmp_path: Path
 ) -> Iterator[tuple[Client, str]]:
-    """A client whose videos are paid, and what one may cost in US dollars."""
+    """A client with paid providers, and the cap of a video in US dollars."""
     if STAGE is None:
-        link, backstage = (request.getfixturevalue(name) for name in ("link", "backstage"))
-        with serve(link, backstage, tmp_path):
+        link, stack = (request.getfixturevalue(name) for name in ("link", "backstage"))
+        with serve(link, stack, tmp_path):
             yield as_user("payer-of-one"), _CAP
     elif STAGE.max_cost is None:
         pytest.skip("costs money: make verify PAID=1 MAX_COST=0.50")
@@ -32,10 +32,10 @@ def payer(
 
 
 @pytest.mark.deployed
-def test_paid_video_is_made_below_its_cap(payer: tuple[Client, str], tmp_path: Path) -> None:
+def test_paid_video_costs_less_than_cap(payer: tuple[Client, str], tmp_path: Path) -> None:
     client, cap = payer
-    wish = {"prompt": "A paper boat in the rain", "scenes": 1, "seconds": 2, "models": PAID}
-    accepted = client.create(**wish, max_cost=cap)
+    request = {"prompt": "A paper boat in the rain", "scenes": 1, "seconds": 2, "models": PAID}
+    accepted = client.create(**request, max_cost=cap)
     video = client.wait(accepted["id"], seconds=1800)
     assert video["status"] == "succeeded", video["error"]
     assert 0 < Decimal(video["cost"]["actual"]) <= Decimal(cap)

@@ -1,4 +1,4 @@
-"""The endpoints that make one part of a video, as a client of the first version uses them."""
+"""The legacy endpoints that run one pipeline step."""
 
 import base64
 import io
@@ -11,12 +11,12 @@ import requests
 from PIL import Image
 
 from common.media import ffmpeg
-from tests.e2e.client import Backstage, Client, done
+from tests.e2e.client import Client, StackAccess, run_step
 
-FORM = {"frameAspectRatio": "960:960"}
+RATIO = {"frameAspectRatio": "960:960"}
 
 
-def picture(size: tuple[int, int] = (300, 400)) -> str:
+def base64_png(size: tuple[int, int] = (300, 400)) -> str:
     out = io.BytesIO()
     Image.new("RGB", size, (250, 20, 200)).save(out, "PNG")
     return base64.b64encode(out.getvalue()).decode()
@@ -27,28 +27,28 @@ def carol(as_user: Callable[[str], Client]) -> Client:
     return as_user("carol")
 
 
-def test_the_first_versions_client_makes_a_video_step_by_step(
-    carol: Client, backstage: Backstage, tmp_path: Path
+def test_legacy_client_makes_video_step_by_step(
+    carol: Client, stack: StackAccess, tmp_path: Path
 ) -> None:
-    """Story, pictures by frameIndex, clips by clipIndex, one made anew, and the merge."""
+    """Story, images by frameIndex, clips by clipIndex, a new version of an image, and the merge."""
     session = {"requestId": "req-abc123", "expiresIn": 1800}
-    asked = {
+    story_request = {
         "prompt": "A day in the life of a busy city",
         "frameCount": 2,
         "duration": 4,
         "style": "Anime",
         "mood": "Energetic",
-        **FORM,
+        **RATIO,
     }
-    told = done(carol, "/api/generate_story", {**asked, **session})
-    assert told.keys() == {"success", "story", "userId", "requestId", "expiresIn"}
-    scenes = told["story"]["scenes"]
-    assert told["story"]["title"]
+    story = run_step(carol, "/api/generate_story", {**story_request, **session})
+    assert story.keys() == {"success", "story", "userId", "requestId", "expiresIn"}
+    scenes = story["story"]["scenes"]
+    assert story["story"]["title"]
     assert [scene["frame_number"] for scene in scenes] == [1, 2]
     assert [scene["timestamp"] for scene in scenes] == ["0:00", "0:02"]
     assert all(scene["description"] and scene["prompt"] for scene in scenes)
 
-    pictures = []
+    images = []
     for index, scene in enumerate(scenes):
         body = {
             "prompt": scene["prompt"],
@@ -60,72 +60,72 @@ def test_the_first_versions_client_makes_a_video_step_by_step(
             **session,
         }
         if index == 0:
-            body["image"] = picture()
-        made = done(carol, "/api/generate_single_image", body)
-        assert made == {
+            body["image"] = base64_png()
+        result = run_step(carol, "/api/generate_single_image", body)
+        assert result == {
             "success": True,
-            "imageUrl": made["imageUrl"],
-            "proxyUrl": made["proxyUrl"],
-            "s3Key": made["s3Key"],
+            "imageUrl": result["imageUrl"],
+            "proxyUrl": result["proxyUrl"],
+            "s3Key": result["s3Key"],
             "userId": "carol",
             "requestId": "req-abc123",
             "frameIndex": index,
             "totalFrames": 2,
             "expiresIn": 1800,
         }
-        assert made["s3Key"].endswith(f"/reference-frames/generated_frame_{index + 1}_1.png")
-        with Image.open(io.BytesIO(requests.get(made["imageUrl"], timeout=30).content)) as image:
+        assert result["s3Key"].endswith(f"/reference-frames/generated_frame_{index + 1}_1.png")
+        with Image.open(io.BytesIO(requests.get(result["imageUrl"], timeout=30).content)) as image:
             assert image.size == (960, 960)
-        through = requests.get(made["proxyUrl"], timeout=30)
-        assert through.content == backstage.read(made["s3Key"])
-        pictures.append(made)
+        proxied = requests.get(result["proxyUrl"], timeout=30)
+        assert proxied.content == stack.read(result["s3Key"])
+        images.append(result)
 
-    again = done(
+    newer = run_step(
         carol,
         "/api/generate_single_image",
         {"prompt": "The same street at night", "frameIndex": 1, "totalFrames": 2, **session},
     )
-    assert again["s3Key"].endswith("generated_frame_2_2.png")
-    assert backstage.read(again["s3Key"]) != backstage.read(pictures[1]["s3Key"])
+    assert newer["s3Key"].endswith("generated_frame_2_2.png")
+    assert stack.read(newer["s3Key"]) != stack.read(images[1]["s3Key"])
 
-    # A picture as a link to the store, through the API, and as a key: all are the caller's own.
-    for index, start in enumerate([pictures[0]["imageUrl"], again["proxyUrl"]]):
+    # The start image as a presigned URL and as a signed link of the API.
+    for index, start in enumerate([images[0]["imageUrl"], newer["proxyUrl"]]):
         body = {
             "startImage": start,
             "prompt": "Birds fly overhead",
             "clipIndex": index,
             "totalClips": 2,
             "duration": 2,
-            **FORM,
+            **RATIO,
             **session,
         }
-        made = done(carol, "/api/generate_single_video_clip", body)
-        assert made == {
+        result = run_step(carol, "/api/generate_single_video_clip", body)
+        assert result == {
             "success": True,
             "userId": "carol",
             "requestId": "req-abc123",
             "clipIndex": index,
             "totalClips": 2,
             "duration": 2,
-            "s3Key": made["s3Key"],
-            "proxyUrl": made["proxyUrl"],
-            "videoUrl": made["videoUrl"],
+            "s3Key": result["s3Key"],
+            "proxyUrl": result["proxyUrl"],
+            "videoUrl": result["videoUrl"],
             "expiresIn": 1800,
         }
-        assert requests.get(made["videoUrl"], timeout=30).content[4:8] == b"ftyp"
-        assert requests.get(made["proxyUrl"], timeout=30).content[4:8] == b"ftyp"
+        assert requests.get(result["videoUrl"], timeout=30).content[4:8] == b"ftyp"
+        assert requests.get(result["proxyUrl"], timeout=30).content[4:8] == b"ftyp"
 
-    merged = done(carol, "/api/merge_video_clips", session)
+    merged = run_step(carol, "/api/merge_video_clips", session)
     assert (merged["totalClips"], merged["duration"]) == (2, 4.0)
     path = tmp_path / "final.mp4"
     path.write_bytes(requests.get(merged["videoUrl"], timeout=60).content)
     facts = ffmpeg.decode(path)
     assert (facts.width, facts.height, facts.frames) == (960, 960, 2 * 2 * 24)
 
-    # One video, whose pictures are the client's newest ones, each part a run in the console.
+    # One video with the newest images; each step is a run of its own.
     video = carol.call("GET", "/v1/videos/req-abc123").json()
     assert (video["status"], len(video["scenes"])) == ("succeeded", 2)
-    runs = backstage.rows(
+    runs = stack.rows(
         "SELECT run_id, kind, step, status FROM runs WHERE session_id = %s ORDER BY created_at",
         video["id"],
     )
@@ -139,81 +139,83 @@ def test_the_first_versions_client_makes_a_video_step_by_step(
         "merge",
     ]
     assert {run["kind"] for run in runs} == {"step"}
-    assert {backstage.execution(run["run_id"])["status"] for run in runs} == {"SUCCEEDED"}
-    frames = backstage.rows(
+    assert {stack.execution(run["run_id"])["status"] for run in runs} == {"SUCCEEDED"}
+    frames = stack.rows(
         "SELECT frame_number, version FROM video_frames WHERE session_id = %s ORDER BY 1, 2",
         video["id"],
     )
     assert [(row["frame_number"], row["version"]) for row in frames] == [(1, 1), (2, 1), (2, 2)]
 
-    # Another version of a clip is another cut.
+    # Another version of a clip makes another version of the merged video.
     body = {"prompt": "It rains", "clipIndex": 1, "totalClips": 2, "duration": 3, **session}
-    assert done(carol, "/api/generate_single_video_clip", body)["duration"] == 3
-    assert done(carol, "/api/merge_video_clips", session)["duration"] == 5.0
-    # The story is told once.
-    assert carol.call("POST", "/api/generate_story", {**asked, **session}).status_code == 409
+    assert run_step(carol, "/api/generate_single_video_clip", body)["duration"] == 3
+    assert run_step(carol, "/api/merge_video_clips", session)["duration"] == 5.0
+    # A second story request conflicts.
+    assert (
+        carol.call("POST", "/api/generate_story", {**story_request, **session}).status_code == 409
+    )
 
 
-def test_a_clip_of_a_picture_from_elsewhere_is_fitted_whole(
-    carol: Client, backstage: Backstage
-) -> None:
-    made = done(
+def test_legacy_clip_letterboxes_uploaded_start_image(carol: Client, stack: StackAccess) -> None:
+    result = run_step(
         carol,
         "/api/generate_single_video_clip",
         {
-            "startImage": f"data:image/png;base64,{picture((400, 100))}",
+            "startImage": f"data:image/png;base64,{base64_png((400, 100))}",
             "prompt": "It turns",
             "duration": 2,
-            **FORM,
+            **RATIO,
         },
     )
-    video_id = made["requestId"]
+    video_id = result["requestId"]
     assert video_id.startswith("vid_")
-    (frame,) = backstage.rows(
+    (frame,) = stack.rows(
         "SELECT image_key, status FROM video_frames WHERE session_id = %s", video_id
     )
-    with Image.open(io.BytesIO(backstage.read(frame["image_key"]))) as image:
+    with Image.open(io.BytesIO(stack.read(frame["image_key"]))) as image:
         assert image.size == (960, 960)
         assert image.getpixel((480, 480)) == (250, 20, 200)
         assert image.getpixel((480, 20)) == (0, 0, 0)
-    # The id leads on where a name was not given.
-    merged = done(carol, "/api/merge_video_clips", {"requestId": video_id})
+    # Without a request id, the video id identifies the video.
+    merged = run_step(carol, "/api/merge_video_clips", {"requestId": video_id})
     assert merged["totalClips"] == 1
 
 
 @pytest.mark.deployed
-def test_the_public_endpoints_make_pictures_and_a_video_of_pictures(carol: Client) -> None:
-    made = done(
+def test_public_endpoints_make_images_and_video_of_images(carol: Client) -> None:
+    result = run_step(
         carol,
         "/api/public/generate-images",
-        {"prompt": "A lighthouse", "numImages": 2, "image": picture(), **FORM},
+        {"prompt": "A lighthouse", "numImages": 2, "image": base64_png(), **RATIO},
     )
-    assert (made["generatedCount"], made["requestedCount"], made["errors"]) == (2, 2, [])
-    assert len({requests.get(url, timeout=30).content for url in made["imageUrls"]}) == 2
-    assert [one["frameIndex"] for one in made["images"]] == [0, 1]
-    video = done(
+    assert (result["generatedCount"], result["requestedCount"], result["errors"]) == (2, 2, [])
+    assert len({requests.get(url, timeout=30).content for url in result["imageUrls"]}) == 2
+    assert [image["frameIndex"] for image in result["images"]] == [0, 1]
+    video = run_step(
         carol,
         "/api/public/generate-video",
         {
             "prompt": "Waves",
             "duration": 2,
-            **FORM,
-            "images": [made["images"][0]["s3Key"], made["images"][1]["proxyUrl"], picture()],
+            **RATIO,
+            "images": [result["images"][0]["s3Key"], result["images"][1]["proxyUrl"], base64_png()],
         },
     )
     assert (video["frameCount"], video["duration"], video["prompt"]) == (3, 6.0, "Waves")
     assert requests.get(video["videoUrl"], timeout=60).content[4:8] == b"ftyp"
 
 
-def test_a_repeated_request_makes_one_run(carol: Client, backstage: Backstage) -> None:
-    body = {"prompt": "A kite", "requestId": "once", **FORM}
-    first = done(carol, "/api/generate_single_image", body, **{"Idempotency-Key": "k1"})
-    again = carol.call(
+def test_legacy_request_with_same_idempotency_key_makes_one_run(
+    carol: Client, stack: StackAccess
+) -> None:
+    body = {"prompt": "A kite", "requestId": "once", **RATIO}
+    first = run_step(carol, "/api/generate_single_image", body, **{"Idempotency-Key": "k1"})
+    repeated = carol.call(
         "POST", "/api/generate_single_image", body, headers={"Idempotency-Key": "k1"}
     )
-    assert again.status_code == 200
-    assert again.headers["Idempotent-Replayed"] == "true"
-    assert again.json()["s3Key"] == first["s3Key"]
+    assert repeated.status_code == 200
+    assert repeated.headers["Idempotent-Replayed"] == "true"
+    assert repeated.json()["s3Key"] == first["s3Key"]
     other = carol.call(
         "POST",
         "/api/generate_single_image",
@@ -222,11 +224,11 @@ def test_a_repeated_request_makes_one_run(carol: Client, backstage: Backstage) -
     )
     assert other.status_code == 400
     video = carol.call("GET", "/v1/videos/once").json()
-    assert len(backstage.rows("SELECT 1 FROM runs WHERE session_id = %s", video["id"])) == 1
+    assert len(stack.rows("SELECT 1 FROM runs WHERE session_id = %s", video["id"])) == 1
 
 
 @pytest.mark.deployed
-def test_who_does_not_wait_looks_later(carol: Client) -> None:
+def test_legacy_request_without_wait_returns_status_url(carol: Client) -> None:
     response = carol.call(
         "POST",
         "/api/generate_story",
@@ -268,7 +270,7 @@ def test_who_does_not_wait_looks_later(carol: Client) -> None:
         ),
         (
             "/api/generate_single_video_clip",
-            {"prompt": "x", "startImage": picture(), "duration": 59},
+            {"prompt": "x", "startImage": base64_png(), "duration": 59},
             "/seconds",
         ),
         ("/api/merge_video_clips", {}, "/requestId"),
@@ -276,7 +278,7 @@ def test_who_does_not_wait_looks_later(carol: Client) -> None:
         ("/api/public/generate-video", {"prompt": "x", "images": []}, "/images"),
     ],
 )
-def test_what_is_wrong_is_400_and_names_the_field(
+def test_legacy_invalid_request_returns_400_and_names_field(
     carol: Client, path: str, body: dict[str, Any], field: str
 ) -> None:
     response = carol.call("POST", path, body)
@@ -284,14 +286,16 @@ def test_what_is_wrong_is_400_and_names_the_field(
     assert response.status_code == 400, problem
     assert (problem["status"], problem["success"]) == (400, False)
     assert problem["error"] == problem["detail"]
-    assert field in [fault["pointer"] for fault in problem["errors"]], problem
+    assert field in [error["pointer"] for error in problem["errors"]], problem
 
 
 @pytest.mark.deployed
-def test_what_is_missing_is_said(carol: Client) -> None:
-    nothing = carol.call("POST", "/api/merge_video_clips", {"requestId": "never-made"})
-    assert (nothing.status_code, nothing.json()["code"]) == (404, "not_found")
-    done(carol, "/api/generate_story", {"prompt": "A kite", "frameCount": 2, "requestId": "bare"})
+def test_legacy_step_error_names_missing_prerequisite(carol: Client) -> None:
+    missing = carol.call("POST", "/api/merge_video_clips", {"requestId": "never-made"})
+    assert (missing.status_code, missing.json()["code"]) == (404, "not_found")
+    run_step(
+        carol, "/api/generate_story", {"prompt": "A kite", "frameCount": 2, "requestId": "bare"}
+    )
     merge = carol.call("POST", "/api/merge_video_clips", {"requestId": "bare"})
     assert (merge.status_code, merge.json()["code"]) == (409, "merge.missing_clip")
     assert "0, 1 of 2" in merge.json()["detail"]
@@ -307,22 +311,22 @@ def test_what_is_missing_is_said(carol: Client) -> None:
     assert (other.status_code, other.json()["errors"][0]["allowed"]) == (400, ["1280:720"])
 
 
-def test_a_run_that_failed_answers_with_its_reason(carol: Client, backstage: Backstage) -> None:
+def test_legacy_failed_run_returns_its_error(carol: Client, stack: StackAccess) -> None:
     response = carol.call(
         "POST",
         "/api/generate_single_image",
-        {"prompt": "A kite", "requestId": "fails", **FORM},
+        {"prompt": "A kite", "requestId": "fails", **RATIO},
         headers={"Prefer": "wait=0"},
     )
     run_id = response.json()["runId"]
-    machine = backstage.link.client("stepfunctions")
-    machine.stop_execution(executionArn=backstage.execution(run_id)["executionArn"])
+    machine = stack.link.client("stepfunctions")
+    machine.stop_execution(executionArn=stack.execution(run_id)["executionArn"])
     failed = carol.call("GET", f"/api/runs/{run_id}", headers={"Prefer": "wait=25"})
     if failed.status_code == 200:
-        pytest.skip("the run was faster than its end")
+        pytest.skip("the run ended before it was stopped")
     assert (failed.status_code, failed.json()["code"]) == (500, "run.stopped")
     assert failed.json()["details"]["stage"] == "image"
-    # It is gone on with as the part that it was.
+    # A resume repeats only this step.
     assert carol.call("POST", "/v1/videos/fails/resume").status_code == 202
     video = carol.wait("fails")
     assert video["status"] == "succeeded"
@@ -330,23 +334,23 @@ def test_a_run_that_failed_answers_with_its_reason(carol: Client, backstage: Bac
     assert video["output"] is None
 
 
-def test_nothing_of_somebody_else_is_there(
-    carol: Client, alice: Client, backstage: Backstage
+def test_legacy_endpoints_hide_resources_of_other_users(
+    carol: Client, alice: Client, stack: StackAccess
 ) -> None:
-    mine = done(
-        carol, "/api/generate_single_image", {"prompt": "Mine", "requestId": "mine", **FORM}
+    mine = run_step(
+        carol, "/api/generate_single_image", {"prompt": "Mine", "requestId": "mine", **RATIO}
     )
     video = carol.call("GET", "/v1/videos/mine").json()
     for name in ("mine", video["id"]):
         theirs = alice.call("POST", "/api/merge_video_clips", {"requestId": name})
         assert theirs.status_code == 404
     assert alice.call("GET", f"/api/runs/{video['run_id']}").status_code == 404
-    body = {"prompt": "x", "startImage": mine["s3Key"], **FORM}
+    body = {"prompt": "x", "startImage": mine["s3Key"], **RATIO}
     assert alice.call("POST", "/api/generate_single_video_clip", body).status_code == 404
     refused = alice.call("POST", "/api/generate_story", {"prompt": "x", "userId": "carol"})
     assert refused.status_code == 403
-    # The same name is another video for another owner.
-    hers = done(
-        alice, "/api/generate_single_image", {"prompt": "Hers", "requestId": "mine", **FORM}
+    # The same request id of another user is another video.
+    hers = run_step(
+        alice, "/api/generate_single_image", {"prompt": "Hers", "requestId": "mine", **RATIO}
     )
     assert hers["s3Key"].startswith("alice/")

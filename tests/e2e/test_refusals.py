@@ -1,4 +1,4 @@
-"""What a client does wrong: the right status, a body that names the field, nothing stored."""
+"""Invalid requests: status codes, problem bodies that name the field, and nothing stored."""
 
 import base64
 import io
@@ -11,7 +11,7 @@ import requests
 from PIL import Image
 
 from common.domain import api_keys
-from tests.e2e.client import Backstage, Client
+from tests.e2e.client import Client, StackAccess
 
 JSON = {"Content-Type": "application/json"}
 
@@ -19,7 +19,7 @@ JSON = {"Content-Type": "application/json"}
 def assert_problem(
     response: requests.Response, status: int, code: str | None = None
 ) -> dict[str, Any]:
-    """The answer is this refusal; the client has seen to it that it looks like one."""
+    """Assert status and code of a problem response (its shape is checked by the client)."""
     assert response.status_code == status, response.text
     body: dict[str, Any] = response.json()
     assert code is None or body["code"] == code
@@ -36,7 +36,7 @@ def encoded(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
+INVALID_REQUESTS: dict[str, tuple[dict[str, Any], int, str]] = {
     "no prompt": ({}, 422, "/prompt"),
     "empty prompt": ({"prompt": "   "}, 422, "/prompt"),
     "long prompt": ({"prompt": "x" * 4001}, 422, "/prompt"),
@@ -70,16 +70,16 @@ WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", WRONG)
-def test_bad_input_names_the_field_and_stores_nothing(
-    name: str, as_user: Callable[[str], Client], backstage: Backstage
+@pytest.mark.parametrize("name", INVALID_REQUESTS)
+def test_invalid_request_error_names_field_and_stores_nothing(
+    name: str, as_user: Callable[[str], Client], stack: StackAccess
 ) -> None:
-    body, status, pointer = WRONG[name]
+    body, status, pointer = INVALID_REQUESTS[name]
     user = f"user-{uuid.uuid4().hex[:12]}"
     problem = assert_problem(as_user(user).call("POST", "/v1/videos", body), status)
-    assert pointer in [fault["pointer"] for fault in problem["errors"]]
-    assert backstage.rows("SELECT 1 FROM video_sessions WHERE user_id = %s", user) == []
-    assert backstage.objects(f"{user}/") == []
+    assert pointer in [error["pointer"] for error in problem["errors"]]
+    assert stack.rows("SELECT 1 FROM video_sessions WHERE user_id = %s", user) == []
+    assert stack.objects(f"{user}/") == []
 
 
 @pytest.mark.deployed
@@ -87,7 +87,7 @@ def test_bad_input_names_the_field_and_stores_nothing(
     ("field", "value", "allowed"),
     [("style", "Baroque", "Pixel art"), ("mood", "Hangry", "Melancholic"), ("seconds", 11, 10)],
 )
-def test_the_allowed_values_are_listed(
+def test_invalid_value_error_lists_allowed_values(
     field: str, value: object, allowed: object, alice: Client
 ) -> None:
     problem = alice.call("POST", "/v1/videos", {"prompt": "x", field: value}).json()
@@ -96,7 +96,7 @@ def test_the_allowed_values_are_listed(
 
 @pytest.mark.deployed
 @pytest.mark.parametrize("text", ["", "{", "[1,", "nonsense", '{"prompt": NaN}', "[" * 100_000])
-def test_a_body_that_is_not_json_is_400(text: str, alice: Client) -> None:
+def test_malformed_json_body_is_rejected(text: str, alice: Client) -> None:
     response = alice.call("POST", "/v1/videos", data=text.encode(), headers=JSON)
     assert response.status_code in (400, 422)
     assert_problem(response, response.status_code)
@@ -104,19 +104,19 @@ def test_a_body_that_is_not_json_is_400(text: str, alice: Client) -> None:
 
 @pytest.mark.deployed
 @pytest.mark.parametrize("text", ["[]", "7", '"text"', "null", "true"])
-def test_json_that_is_no_object_is_422(text: str, alice: Client) -> None:
+def test_json_body_that_is_not_object_returns_422(text: str, alice: Client) -> None:
     response = alice.call("POST", "/v1/videos", data=text.encode(), headers=JSON)
     assert_problem(response, 422)
 
 
 @pytest.mark.deployed
-def test_another_content_type_is_415(alice: Client) -> None:
+def test_unsupported_content_type_returns_415(alice: Client) -> None:
     xml = {"Content-Type": "application/xml"}
     response = alice.call("POST", "/v1/videos", data="<prompt>x</prompt>", headers=xml)
     assert_problem(response, 415)
 
 
-WRONG_KEYS = {
+INVALID_KEYS = {
     "none": None,
     "rubbish": "rubbish",
     "wrong checksum": "vg_live_" + "a" * 42,
@@ -125,63 +125,61 @@ WRONG_KEYS = {
 
 
 @pytest.mark.deployed
-@pytest.mark.parametrize("name", WRONG_KEYS)
+@pytest.mark.parametrize("name", INVALID_KEYS)
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/v1/videos"), ("POST", "/v1/videos"), ("POST", "/api/admin/api-keys")],
 )
-def test_without_a_valid_key_it_is_401(name: str, method: str, path: str, base_url: str) -> None:
-    client = Client(base_url, WRONG_KEYS[name])
+def test_invalid_api_key_returns_401(name: str, method: str, path: str, base_url: str) -> None:
+    client = Client(base_url, INVALID_KEYS[name])
     assert_problem(client.call(method, path), 401, "auth.unauthorized")
 
 
 @pytest.mark.deployed
-def test_either_header_carries_the_key_but_not_two_that_differ(alice: Client) -> None:
-    nobody = Client(alice.base_url, None)
-    assert nobody.call("GET", "/v1/videos", headers={"x-api-key": alice.key}).status_code == 200
+def test_api_key_header_variants_must_agree(alice: Client) -> None:
+    anonymous = Client(alice.base_url, None)
+    assert anonymous.call("GET", "/v1/videos", headers={"x-api-key": alice.key}).status_code == 200
     other = api_keys.mint(live=True)
     assert_problem(alice.call("GET", "/v1/videos", headers={"X-API-Key": other}), 401)
 
 
-def test_a_key_for_some_endpoints_is_403_at_others(operator: Client) -> None:
-    made = operator.call(
+def test_api_key_limited_to_endpoints_returns_403_elsewhere(operator: Client) -> None:
+    created = operator.call(
         "POST",
         "/api/admin/api-keys",
         {"name": "reader", "userId": "alice", "allowedEndpoints": ["GET /v1/videos*"]},
     )
-    assert made.status_code == 201
-    reader = Client(operator.base_url, made.json()["apiKey"]["key"])
+    assert created.status_code == 201
+    reader = Client(operator.base_url, created.json()["apiKey"]["key"])
     assert reader.call("GET", "/v1/videos").status_code == 200
     assert_problem(reader.call("POST", "/v1/videos", {"prompt": "x"}), 403, "auth.forbidden")
 
 
 @pytest.mark.deployed
-def test_only_the_operator_mints_keys(alice: Client) -> None:
+def test_only_operator_creates_api_keys(alice: Client) -> None:
     body = {"name": "mine", "userId": "bob"}
     assert_problem(alice.call("POST", "/api/admin/api-keys", body), 403, "auth.forbidden")
 
 
-def test_over_the_limit_it_is_429_and_says_when(operator: Client) -> None:
-    made = operator.call(
+def test_rate_limit_returns_429_with_retry_after(operator: Client) -> None:
+    created = operator.call(
         "POST",
         "/api/admin/api-keys",
         {"name": "slow", "userId": "slow", "rateLimit": {"requestsPerMinute": 3}},
     )
-    slow = Client(operator.base_url, made.json()["apiKey"]["key"])
-    answers = [slow.call("GET", "/v1/videos") for _ in range(8)]
-    refused = [answer for answer in answers if answer.status_code == 429]
-    # A minute may end in between, and start the count anew.
+    slow = Client(operator.base_url, created.json()["apiKey"]["key"])
+    responses = [slow.call("GET", "/v1/videos") for _ in range(8)]
+    refused = [response for response in responses if response.status_code == 429]
+    # A minute may end in between and reset the counter.
     assert len(refused) >= 2
     assert_problem(refused[0], 429, "rate.requests")
     assert 0 <= int(refused[0].headers["Retry-After"]) <= 60
     assert '"minute";q=3;w=60' in refused[0].headers["RateLimit-Policy"]
-    assert '"minute";r=2' in answers[0].headers["RateLimit"]
+    assert '"minute";r=2' in responses[0].headers["RateLimit"]
 
 
 @pytest.mark.deployed
-def test_anothers_video_is_404_like_none_at_all(
-    alice: Client, as_user: Callable[[str], Client]
-) -> None:
+def test_video_of_other_user_is_not_found(alice: Client, as_user: Callable[[str], Client]) -> None:
     video = alice.create(prompt="Private", scenes=1, seconds=2, ratio="960:960")
     bob = as_user("bob")
     for path in (f"/v1/videos/{video['id']}", f"/v1/videos/{video['id']}/download"):
@@ -192,7 +190,7 @@ def test_anothers_video_is_404_like_none_at_all(
 
 
 @pytest.mark.deployed
-def test_a_video_that_is_not_finished_cannot_be_downloaded(alice: Client) -> None:
+def test_unfinished_video_cannot_be_downloaded(alice: Client) -> None:
     video = alice.create(prompt="Soon", scenes=1, seconds=2, ratio="960:960")
     response = alice.call("GET", f"/v1/videos/{video['id']}/download")
     if alice.call("GET", f"/v1/videos/{video['id']}").json()["status"] != "succeeded":
@@ -213,23 +211,23 @@ def test_a_video_that_is_not_finished_cannot_be_downloaded(alice: Client) -> Non
         "/v1/videos/not%20one",
     ],
 )
-def test_bad_parameters_are_422(path: str, alice: Client) -> None:
+def test_invalid_query_parameters_return_422(path: str, alice: Client) -> None:
     assert_problem(alice.call("GET", path), 422)
 
 
 @pytest.mark.deployed
-def test_an_unknown_path_is_404_in_our_shape(alice: Client) -> None:
+def test_unknown_path_returns_404_problem(alice: Client) -> None:
     assert_problem(alice.call("GET", "/v1/nothing"), 404)
 
 
 @pytest.mark.deployed
-def test_health_and_document_need_no_key(base_url: str) -> None:
-    nobody = Client(base_url, None)
-    health = nobody.call("GET", "/v1/health")
+def test_health_and_openapi_document_need_no_key(base_url: str) -> None:
+    anonymous = Client(base_url, None)
+    health = anonymous.call("GET", "/v1/health")
     assert (health.status_code, health.json()["status"]) == (200, "ok")
-    document = nobody.call("GET", "/openapi.json").json()
+    document = anonymous.call("GET", "/openapi.json").json()
     assert "/v1/videos" in document["paths"]
     assert document["servers"] == [{"url": base_url}]
-    page = nobody.call("GET", "/docs")
+    page = anonymous.call("GET", "/docs")
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "style-src 'sha256-" in page.headers["Content-Security-Policy"]

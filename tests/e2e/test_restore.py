@@ -1,4 +1,4 @@
-"""A dump of the database and a copy of the media, brought into a new cloud (docs/operations.md)."""
+"""Restoring a database dump and a copy of the media into a new cloud (docs/operations.md)."""
 
 import hashlib
 import json
@@ -12,28 +12,28 @@ import requests
 from infra.local import postgres
 from infra.local.cloud import running_cloud
 from infra.local.connection import Connection
-from tests.e2e.client import Backstage, Client
+from tests.e2e.client import Client, StackAccess
 
 SMALL = {"prompt": "A lighthouse keeper", "scenes": 1, "seconds": 2, "ratio": "960:960"}
 
 
-def run(backstage: Backstage, name: str, *arguments: str) -> None:
-    """Run one of PostgreSQL's programs as the owner of the cloud's database."""
-    place = backstage.environment("migrate")
-    secret = backstage.link.client("secretsmanager").get_secret_value(
-        SecretId=place["DATABASE_SECRET_ARN"]
+def run_program(stack: StackAccess, name: str, *arguments: str) -> None:
+    """Run a PostgreSQL program as the owner of the cloud's database."""
+    environment = stack.environment("migrate")
+    secret = stack.link.client("secretsmanager").get_secret_value(
+        SecretId=environment["DATABASE_SECRET_ARN"]
     )
     login = json.loads(secret["SecretString"])
-    where = {
-        "PGHOST": place["DATABASE_HOST"],
-        "PGPORT": place["DATABASE_PORT"],
-        "PGDATABASE": place["DATABASE_NAME"],
+    variables = {
+        "PGHOST": environment["DATABASE_HOST"],
+        "PGPORT": environment["DATABASE_PORT"],
+        "PGDATABASE": environment["DATABASE_NAME"],
         "PGUSER": login["username"],
         "PGPASSWORD": login["password"],
     }
     done = subprocess.run(
         [postgres.program(name), *arguments],
-        env={**os.environ, **where},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -46,48 +46,51 @@ def copy_media(source: Connection, target: Connection) -> None:
     buckets = [link.outputs["MediaBucketName"] for link in (source, target)]
     pages = source.client("s3").get_paginator("list_objects_v2").paginate(Bucket=buckets[0])
     for item in (item for page in pages for item in page.get("Contents", [])):
-        answer = source.client("s3").get_object(Bucket=buckets[0], Key=item["Key"])
+        response = source.client("s3").get_object(Bucket=buckets[0], Key=item["Key"])
         target.client("s3").put_object(
             Bucket=buckets[1],
             Key=item["Key"],
-            Body=answer["Body"].read(),
-            ContentType=answer["ContentType"],
+            Body=response["Body"].read(),
+            ContentType=response["ContentType"],
         )
 
 
-def file_of(client: Client, video: dict[str, Any]) -> bytes:
+def download(client: Client, video: dict[str, Any]) -> bytes:
     link = client.call("GET", video["links"]["download"]).json()
     data = requests.get(link["url"], timeout=60).content
     assert hashlib.sha256(data).hexdigest() == link["sha256"]
     return data
 
 
-def test_dump_and_media_make_a_new_cloud_whole(
-    alice: Client, backstage: Backstage, tmp_path_factory: Any
+def test_database_dump_and_media_restore_into_new_cloud(
+    alice: Client, stack: StackAccess, tmp_path_factory: Any
 ) -> None:
     video = alice.wait(alice.create(**SMALL)["id"])
     assert video["status"] == "succeeded", video["error"]
-    file = file_of(alice, video)
+    file = download(alice, video)
     folder = Path(tmp_path_factory.mktemp("restored"))
     folder.chmod(0o755)  # PostgreSQL does not run as root
     dump = str(folder / "video.dump")
-    run(backstage, "pg_dump", "--format=custom", "--no-owner", "--no-acl", f"--file={dump}")
+    run_program(stack, "pg_dump", "--format=custom", "--no-owner", "--no-acl", f"--file={dump}")
 
     with running_cloud(folder / "cloud") as cloud:
-        other = Backstage(cloud.connection)
+        restored = StackAccess(cloud.connection)
         restore = ["--clean", "--if-exists", "--no-owner", "--no-acl", "--single-transaction"]
-        run(other, "pg_restore", *restore, "--dbname=video", dump)
-        copy_media(backstage.link, other.link)
-        # Grants what each function may do on the tables, which are new.
-        granted = other.link.client("lambda").invoke(
+        run_program(restored, "pg_restore", *restore, "--dbname=video", dump)
+        copy_media(stack.link, restored.link)
+        # Grants each function's privileges on the new tables.
+        migration = restored.link.client("lambda").invoke(
             FunctionName="VideoGenerator-local-migrate", Payload="{}"
         )
-        assert "FunctionError" not in granted, granted["Payload"].read()
+        assert "FunctionError" not in migration, migration["Payload"].read()
 
-        again = Client(other.link.base_url, alice.key)
-        found = again.call("GET", video["links"]["self"]).json()
-        assert (found["status"], found["prompt"]) == ("succeeded", SMALL["prompt"])
-        assert file_of(again, found) == file
-        # Work goes on there.
-        made = again.wait(again.create(**SMALL)["id"])
-        assert made["status"] == "succeeded", made["error"]
+        restored_client = Client(restored.link.base_url, alice.key)
+        restored_video = restored_client.call("GET", video["links"]["self"]).json()
+        assert (restored_video["status"], restored_video["prompt"]) == (
+            "succeeded",
+            SMALL["prompt"],
+        )
+        assert download(restored_client, restored_video) == file
+        # New videos can be made.
+        new_video = restored_client.wait(restored_client.create(**SMALL)["id"])
+        assert new_video["status"] == "succeeded", new_video["error"]

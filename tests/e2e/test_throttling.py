@@ -1,4 +1,4 @@
-"""What is seen when Lambda has no room for another function."""
+"""Behaviour when Lambda throttles functions."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +12,12 @@ from tests.e2e.test_refusals import assert_problem
 
 
 @contextmanager
-def at_a_time(link: Connection, most: int, *functions: str) -> Iterator[None]:
-    """Let so many of each function run at a time."""
+def limited_concurrency(link: Connection, limit: int, *functions: str) -> Iterator[None]:
+    """Limit the concurrency of each function."""
     client = link.client("lambda")
     for name in functions:
         client.put_function_concurrency(
-            FunctionName=f"VideoGenerator-local-{name}", ReservedConcurrentExecutions=most
+            FunctionName=f"VideoGenerator-local-{name}", ReservedConcurrentExecutions=limit
         )
     try:
         yield
@@ -29,20 +29,20 @@ def at_a_time(link: Connection, most: int, *functions: str) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("function", "code"), [("authorizer", "auth.unavailable"), ("api", "service.unavailable")]
 )
-def test_a_throttled_request_is_told_when_to_come_back(
+def test_throttled_request_returns_503_with_retry_after(
     link: Connection, alice: Client, function: str, code: str
 ) -> None:
-    with at_a_time(link, 0, function):
-        answer = alice.call("GET", "/v1/models")
-    assert_problem(answer, 503, code)
-    assert int(answer.headers["Retry-After"]) > 0
+    with limited_concurrency(link, 0, function):
+        response = alice.call("GET", "/v1/models")
+    assert_problem(response, 503, code)
+    assert int(response.headers["Retry-After"]) > 0
     assert alice.call("GET", "/v1/models").status_code == 200
 
 
-def throttles(link: Connection, function: str) -> float:
-    """How often Lambda has refused to run the function today."""
+def throttle_count(link: Connection, function: str) -> float:
+    """Return how often Lambda throttled the function in the last 12 hours."""
     now = datetime.now(UTC)
-    found = link.client("cloudwatch").get_metric_statistics(
+    statistics = link.client("cloudwatch").get_metric_statistics(
         Namespace="AWS/Lambda",
         MetricName="Throttles",
         Statistics=["Sum"],
@@ -51,13 +51,15 @@ def throttles(link: Connection, function: str) -> float:
         StartTime=now - timedelta(hours=12),
         EndTime=now + timedelta(minutes=1),
     )
-    return float(sum(point["Sum"] for point in found["Datapoints"]))
+    return float(sum(point["Sum"] for point in statistics["Datapoints"]))
 
 
-def test_six_scenes_are_made_as_lambda_has_room(link: Connection, alice: Client) -> None:
-    """The state machine starts all six; most are refused, again and again."""
-    with at_a_time(link, 1, "image"), at_a_time(link, 2, "clip"):
+def test_six_scenes_succeed_with_limited_lambda_concurrency(
+    link: Connection, alice: Client
+) -> None:
+    """The state machine starts all six scenes, and most invocations are throttled repeatedly."""
+    with limited_concurrency(link, 1, "image"), limited_concurrency(link, 2, "clip"):
         video = alice.create(prompt="Six herons", scenes=6, seconds=2, ratio="960:960")
         video = alice.wait(video["id"], seconds=300)
     assert video["status"] == "succeeded", video["error"]
-    assert throttles(link, "image") > 3  # clips come one after the other then, mostly
+    assert throttle_count(link, "image") > 3  # clips then mostly arrive one after the other

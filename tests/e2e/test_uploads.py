@@ -1,4 +1,4 @@
-"""Uploads on the deployed stack: sent by a form or in parts, looked at, measured, or refused."""
+"""Uploads on the deployed stack: forms, multipart, processing and rejection."""
 
 import hashlib
 import io
@@ -13,7 +13,7 @@ import requests
 from PIL import Image
 
 from common.domain import ids
-from tests.e2e.client import TIMEOUT, Backstage, Client
+from tests.e2e.client import TIMEOUT, Client, StackAccess
 from tests.e2e.test_refusals import assert_problem
 from tests.media.coded import FFMPEG
 
@@ -25,8 +25,8 @@ def sender(as_user: Callable[[str], Client]) -> Client:
 
 
 @pytest.fixture(scope="module")
-def stranger(as_user: Callable[[str], Client]) -> Client:
-    """A client of somebody else."""
+def other_user(as_user: Callable[[str], Client]) -> Client:
+    """A client of another user."""
     return as_user("passer-by")
 
 
@@ -39,28 +39,28 @@ def jpeg() -> bytes:
 
 
 @pytest.fixture(scope="module")
-def movie(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def video_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("movie") / "m.mp4"
     source = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=24:d=2", "-pix_fmt", "yuv420p"]
     subprocess.run([FFMPEG, "-v", "error", *source, str(path)], check=True)
     return Path(path).read_bytes()
 
 
-def announce(client: Client, media_type: str, size: int, **more: Any) -> dict[str, Any]:
-    wish = {"media_type": media_type, "size_bytes": size, **more}
-    response = client.call("POST", "/v1/uploads", wish)
+def create_upload(client: Client, media_type: str, size: int, **more: Any) -> dict[str, Any]:
+    request = {"media_type": media_type, "size_bytes": size, **more}
+    response = client.call("POST", "/v1/uploads", request)
     assert response.status_code == 201, response.text
-    made: dict[str, Any] = response.json()
-    assert response.headers["Location"] == client.base_url + made["links"]["self"]
-    return made
+    upload: dict[str, Any] = response.json()
+    assert response.headers["Location"] == client.base_url + upload["links"]["self"]
+    return upload
 
 
-def send(form: dict[str, Any], data: bytes, **changes: str) -> requests.Response:
+def post_form(form: dict[str, Any], data: bytes, **changes: str) -> requests.Response:
     fields = {**form["fields"], **changes}
     return requests.post(form["url"], data=fields, files={"file": data}, timeout=TIMEOUT)
 
 
-def settled(client: Client, media_id: str) -> dict[str, Any]:
+def wait_until_processed(client: Client, media_id: str) -> dict[str, Any]:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         item: dict[str, Any] = client.call("GET", f"/v1/media/{media_id}").json()
@@ -70,122 +70,120 @@ def settled(client: Client, media_id: str) -> dict[str, Any]:
     raise AssertionError(f"still pending: {item}")
 
 
-def arrivals(backstage: Backstage, media_id: str) -> list[str]:
+def pending_objects(stack: StackAccess, media_id: str) -> list[str]:
     deadline = time.monotonic() + 20
-    while (found := backstage.objects(f"_uploads/sender/{media_id}")) and (
-        time.monotonic() < deadline
-    ):
+    while (found := stack.objects(f"_uploads/sender/{media_id}")) and (time.monotonic() < deadline):
         time.sleep(0.2)
     return found
 
 
-def test_a_picture_is_registered_without_its_metadata(
-    sender: Client, stranger: Client, backstage: Backstage
+def test_image_upload_is_stored_without_metadata(
+    sender: Client, other_user: Client, stack: StackAccess
 ) -> None:
-    made = announce(sender, "image/jpeg", len(jpeg()), name="My holiday")
-    assert sender.call("GET", made["links"]["self"]).json()["status"] == "pending"
-    assert send(made["form"], jpeg()).status_code == 204
-    item = settled(sender, made["id"])
+    upload = create_upload(sender, "image/jpeg", len(jpeg()), name="My holiday")
+    assert sender.call("GET", upload["links"]["self"]).json()["status"] == "pending"
+    assert post_form(upload["form"], jpeg()).status_code == 204
+    item = wait_until_processed(sender, upload["id"])
     assert (item["status"], item["media_type"]) == ("ready", "image/png")
     assert (item["width"], item["height"], item["name"]) == (320, 200, "My holiday")
-    kept = requests.get(item["url"], timeout=TIMEOUT).content
-    assert hashlib.sha256(kept).hexdigest() == item["sha256"]
-    assert b"MARKER" not in kept
-    assert arrivals(backstage, made["id"]) == []
+    stored = requests.get(item["url"], timeout=TIMEOUT).content
+    assert hashlib.sha256(stored).hexdigest() == item["sha256"]
+    assert b"MARKER" not in stored
+    assert pending_objects(stack, upload["id"]) == []
     listed = sender.call("GET", "/v1/media?kind=upload&q=holiday").json()["data"]
-    assert [one["id"] for one in listed] == [made["id"]]
+    assert [item["id"] for item in listed] == [upload["id"]]
     for method in ("GET", "DELETE"):
-        assert_problem(stranger.call(method, f"/v1/media/{made['id']}"), 404)
-    assert sender.call("DELETE", f"/v1/media/{made['id']}").status_code == 204
-    assert backstage.objects(item["s3_key"]) == []
+        assert_problem(other_user.call(method, f"/v1/media/{upload['id']}"), 404)
+    assert sender.call("DELETE", f"/v1/media/{upload['id']}").status_code == 204
+    assert stack.objects(item["s3_key"]) == []
 
 
 @pytest.mark.deployed
-def test_a_video_is_sent_in_parts_and_measured(sender: Client, movie: bytes) -> None:
-    made = announce(sender, "video/mp4", len(movie), in_parts=True)
-    (url,) = made["parts"]["urls"]
-    etag = requests.put(url, data=movie, timeout=TIMEOUT).headers["ETag"]
-    complete = made["links"]["complete"]
+def test_multipart_video_upload_is_probed(sender: Client, video_bytes: bytes) -> None:
+    upload = create_upload(sender, "video/mp4", len(video_bytes), in_parts=True)
+    (url,) = upload["parts"]["urls"]
+    etag = requests.put(url, data=video_bytes, timeout=TIMEOUT).headers["ETag"]
+    complete = upload["links"]["complete"]
     for wrong in (["0" * 32], [etag, etag]):
         assert_problem(sender.call("POST", complete, {"etags": wrong}), 422, "upload.parts")
     assert_problem(sender.call("POST", complete, {"etags": []}), 422, "request.invalid")
     response = sender.call("POST", complete, {"etags": [etag]})
     assert response.status_code == 202, response.text
-    item = settled(sender, made["id"])
+    item = wait_until_processed(sender, upload["id"])
     assert item["status"] == "ready", item
     assert (item["width"], item["height"]) == (320, 180)
     assert item["seconds"] == pytest.approx(2, abs=0.1)
-    assert item["sha256"] == hashlib.sha256(movie).hexdigest()
+    assert item["sha256"] == hashlib.sha256(video_bytes).hexdigest()
     assert_problem(sender.call("POST", complete, {"etags": [etag]}), 409, "upload.settled")
-    assert_problem(sender.call("POST", made["links"]["abort"]), 409, "upload.settled")
+    assert_problem(sender.call("POST", upload["links"]["abort"]), 409, "upload.settled")
 
 
 @pytest.mark.parametrize("data", [b"hello, not a picture", b"\x89PNG\r\n\x1a\n" + bytes(64)])
-def test_a_bad_file_is_refused_and_its_bytes_are_gone(
-    sender: Client, backstage: Backstage, data: bytes
+def test_invalid_upload_is_rejected_and_deleted(
+    sender: Client, stack: StackAccess, data: bytes
 ) -> None:
-    made = announce(sender, "image/png", len(data))
-    assert send(made["form"], data).status_code == 204
-    item = settled(sender, made["id"])
+    upload = create_upload(sender, "image/png", len(data))
+    assert post_form(upload["form"], data).status_code == 204
+    item = wait_until_processed(sender, upload["id"])
     assert item["status"] == "refused"
     assert item["error"]["code"] in {"upload.type", "image.invalid"}
     assert item["url"] is None
-    assert arrivals(backstage, made["id"]) == []
-    assert backstage.objects(f"sender/{made['id']}") == []
+    assert pending_objects(stack, upload["id"]) == []
+    assert stack.objects(f"sender/{upload['id']}") == []
 
 
-def test_the_form_takes_exactly_what_was_announced(sender: Client, backstage: Backstage) -> None:
+def test_upload_form_accepts_only_declared_object(sender: Client, stack: StackAccess) -> None:
     data = jpeg()
-    form = announce(sender, "image/jpeg", len(data))["form"]
-    assert send(form, data + b"x").status_code in (400, 403)
-    assert send(form, data[:-1]).status_code in (400, 403)
-    assert send(form, data, **{"Content-Type": "text/html"}).status_code == 403
+    form = create_upload(sender, "image/jpeg", len(data))["form"]
+    assert post_form(form, data + b"x").status_code in (400, 403)
+    assert post_form(form, data[:-1]).status_code in (400, 403)
+    assert post_form(form, data, **{"Content-Type": "text/html"}).status_code == 403
     other = form["fields"]["key"].replace("_uploads/sender/", "_uploads/alice/")
     for key in (other, f"sender/{ids.new('vid')}/video-clips/final_video_1.mp4", "inbox/sender/x"):
-        assert send(form, data, key=key).status_code == 403
-        assert backstage.objects(key) == []
+        assert post_form(form, data, key=key).status_code == 403
+        assert stack.objects(key) == []
 
 
 @pytest.mark.deployed
-def test_an_upload_is_aborted(sender: Client, stranger: Client) -> None:
-    made = announce(sender, "audio/mpeg", 100, in_parts=True)
-    assert_problem(stranger.call("POST", made["links"]["abort"]), 404)
-    assert_problem(stranger.call("POST", made["links"]["complete"], {"etags": ["a"]}), 404)
-    assert sender.call("POST", made["links"]["abort"]).status_code == 204
-    assert_problem(sender.call("GET", made["links"]["self"]), 404)
-    assert_problem(sender.call("POST", made["links"]["abort"]), 404)
-    late = requests.put(made["parts"]["urls"][0], data=b"x" * 100, timeout=TIMEOUT)
+def test_multipart_upload_can_be_aborted(sender: Client, other_user: Client) -> None:
+    upload = create_upload(sender, "audio/mpeg", 100, in_parts=True)
+    assert_problem(other_user.call("POST", upload["links"]["abort"]), 404)
+    assert_problem(other_user.call("POST", upload["links"]["complete"], {"etags": ["a"]}), 404)
+    assert sender.call("POST", upload["links"]["abort"]).status_code == 204
+    assert_problem(sender.call("GET", upload["links"]["self"]), 404)
+    assert_problem(sender.call("POST", upload["links"]["abort"]), 404)
+    late = requests.put(upload["parts"]["urls"][0], data=b"x" * 100, timeout=TIMEOUT)
     assert late.status_code in (403, 404)
 
 
 @pytest.mark.deployed
-def test_a_form_is_not_completed(sender: Client) -> None:
-    made = announce(sender, "image/png", 100)
-    path = f"/v1/uploads/{made['id']}/complete"
+def test_form_upload_cannot_be_completed_as_multipart(sender: Client) -> None:
+    upload = create_upload(sender, "image/png", 100)
+    path = f"/v1/uploads/{upload['id']}/complete"
     assert_problem(sender.call("POST", path, {"etags": ["a"]}), 409, "upload.no_parts")
 
 
 @pytest.mark.deployed
-def test_the_store_takes_a_part_of_its_exact_size_only(sender: Client, movie: bytes) -> None:
-    made = announce(sender, "video/mp4", len(movie), in_parts=True)
-    (url,) = made["parts"]["urls"]
-    for wrong in (movie + b"x", movie[:-1], movie * 20):
+def test_multipart_upload_accepts_only_exact_part_size(sender: Client, video_bytes: bytes) -> None:
+    upload = create_upload(sender, "video/mp4", len(video_bytes), in_parts=True)
+    (url,) = upload["parts"]["urls"]
+    for wrong in (video_bytes + b"x", video_bytes[:-1], video_bytes * 20):
         assert requests.put(url, data=wrong, timeout=TIMEOUT).status_code == 403
-    etag = requests.put(url, data=movie, timeout=TIMEOUT).headers["ETag"]
-    assert sender.call("POST", made["links"]["complete"], {"etags": [etag]}).status_code == 202
-    assert settled(sender, made["id"])["status"] == "ready"
+    etag = requests.put(url, data=video_bytes, timeout=TIMEOUT).headers["ETag"]
+    assert sender.call("POST", upload["links"]["complete"], {"etags": [etag]}).status_code == 202
+    assert wait_until_processed(sender, upload["id"])["status"] == "ready"
 
 
 @pytest.mark.deployed
-def test_large_files_come_in_parts(sender: Client) -> None:
-    made = announce(sender, "video/mp4", 100 * 1024 * 1024)
-    assert made["form"] is None
-    assert len(made["parts"]["urls"]) == 7
+def test_large_upload_is_multipart(sender: Client) -> None:
+    upload = create_upload(sender, "video/mp4", 100 * 1024 * 1024)
+    assert upload["form"] is None
+    assert len(upload["parts"]["urls"]) == 7
 
 
 @pytest.mark.deployed
 @pytest.mark.parametrize(
-    ("wish", "pointer"),
+    ("body", "pointer"),
     [
         ({"media_type": "text/html", "size_bytes": 1}, "/media_type"),
         ({"media_type": "image/svg+xml", "size_bytes": 1}, "/media_type"),
@@ -197,33 +195,37 @@ def test_large_files_come_in_parts(sender: Client) -> None:
         ({"size_bytes": 1}, "/media_type"),
     ],
 )
-def test_what_is_not_taken_is_named(sender: Client, wish: dict[str, Any], pointer: str) -> None:
-    problem = assert_problem(sender.call("POST", "/v1/uploads", wish), 422)
-    assert pointer in [fault["pointer"] for fault in problem["errors"]]
-
-
-def test_a_video_is_made_after_an_uploaded_picture_which_may_then_go(
-    sender: Client, stranger: Client, backstage: Backstage
+def test_invalid_upload_request_error_names_field(
+    sender: Client, body: dict[str, Any], pointer: str
 ) -> None:
-    made = announce(sender, "image/jpeg", len(jpeg()))
-    send(made["form"], jpeg())
-    item = settled(sender, made["id"])
-    wish = {"prompt": "Like this", "scenes": 1, "seconds": 2, "ratio": "960:960"}
-    refused = stranger.call("POST", "/v1/videos", {**wish, "image_id": made["id"]})
+    problem = assert_problem(sender.call("POST", "/v1/uploads", body), 422)
+    assert pointer in [error["pointer"] for error in problem["errors"]]
+
+
+def test_video_uses_uploaded_image_that_is_then_deletable(
+    sender: Client, other_user: Client, stack: StackAccess
+) -> None:
+    upload = create_upload(sender, "image/jpeg", len(jpeg()))
+    post_form(upload["form"], jpeg())
+    item = wait_until_processed(sender, upload["id"])
+    request = {"prompt": "Like this", "scenes": 1, "seconds": 2, "ratio": "960:960"}
+    refused = other_user.call("POST", "/v1/videos", {**request, "image_id": upload["id"]})
     assert_problem(refused, 422)
-    by_link = stranger.call("POST", "/v1/videos", {**wish, "image_url": item["url"]})
+    by_link = other_user.call("POST", "/v1/videos", {**request, "image_url": item["url"]})
     assert_problem(by_link, 422)
-    for form in ({"image_id": made["id"]}, {"image_url": item["url"]}):
-        video = sender.create(**wish, **form)
-        kept = backstage.objects(f"sender/{video['id']}/user-uploads/")
-        assert len(kept) == 1
-        assert backstage.read(kept[0]) == backstage.read(item["s3_key"])
-    assert sender.call("DELETE", f"/v1/media/{made['id']}").status_code == 204
+    for reference in ({"image_id": upload["id"]}, {"image_url": item["url"]}):
+        video = sender.create(**request, **reference)
+        keys = stack.objects(f"sender/{video['id']}/user-uploads/")
+        assert len(keys) == 1
+        assert stack.read(keys[0]) == stack.read(item["s3_key"])
+    assert sender.call("DELETE", f"/v1/media/{upload['id']}").status_code == 204
     assert sender.wait(video["id"])["status"] == "succeeded"
 
 
-def test_a_url_into_the_neighbourhood_is_refused(sender: Client, backstage: Backstage) -> None:
-    endpoint = backstage.link.endpoint
+def test_ssrf_image_url_into_private_network_is_rejected(
+    sender: Client, stack: StackAccess
+) -> None:
+    endpoint = stack.link.endpoint
     for url in (
         endpoint,
         "https://127.0.0.1/",

@@ -1,26 +1,26 @@
-"""`make verify` against the local cloud: what it runs, and that it leaves nothing behind."""
+"""`make verify` against the local cloud: which tests it runs, and its cleanup."""
 
 import pytest
 
 from infra.operator.errors import OperatorError
 from infra.operator.verify import verify
-from tests.e2e.client import Backstage
+from tests.e2e.client import StackAccess
 
-ONE_VIDEO = "test_anothers_video_is_404_like_none_at_all"
+ONE_VIDEO = "test_video_of_other_user_is_not_found"
 
 
-def test_what_was_made_is_removed_and_its_keys_are_revoked(backstage: Backstage) -> None:
-    verify(backstage.link, only=["-k", ONE_VIDEO, "-n0"])
-    keys = backstage.rows("SELECT revoked_at FROM api_keys WHERE name = 'make verify'")
+def test_verify_removes_videos_and_revokes_keys(stack: StackAccess) -> None:
+    verify(stack.link, only=["-k", ONE_VIDEO, "-n0"])
+    keys = stack.rows("SELECT revoked_at FROM api_keys WHERE name = 'make verify'")
     assert len(keys) == 2
     assert all(key["revoked_at"] for key in keys)
-    # A video was deleted, and no other is there.
+    # One video was created and deleted.
     for table, count in (("deleted_videos", 1), ("video_sessions", 0)):
-        rows = backstage.rows(f"SELECT 1 FROM {table} WHERE user_id LIKE %s", "verify-%")
+        rows = stack.rows(f"SELECT 1 FROM {table} WHERE user_id LIKE %s", "verify-%")
         assert len(rows) == count, table
-    assert backstage.objects("verify-") == []
+    assert stack.objects("verify-") == []
 
 
-def test_failing_test_fails_the_command(backstage: Backstage) -> None:
-    with pytest.raises(OperatorError, match="their keys end after a day"):
-        verify(backstage.link, only=["-k", "none_has_this_name", "-n0"])
+def test_verify_fails_if_test_fails(stack: StackAccess) -> None:
+    with pytest.raises(OperatorError, match="their keys expire after a day"):
+        verify(stack.link, only=["-k", "none_has_this_name", "-n0"])

@@ -1,4 +1,4 @@
-"""`make faults`: everything that can go wrong with a run, and what comes of it, as tables."""
+"""`make faults`: crash points, fault matrix and state space of runs, printed as tables."""
 
 import os
 import sys
@@ -19,7 +19,7 @@ Verdict = TypeVar("Verdict")
 
 
 def main() -> int:
-    """Return 1 if anything came out otherwise than it has to."""
+    """Run everything; return 1 if any result is not as required."""
     os.environ["POWERTOOLS_TRACE_DISABLED"] = "true"
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, world(Path(folder)) as live:
@@ -31,9 +31,9 @@ def main() -> int:
 
 def _crash_points(live: World) -> int:
     names = live.submit(crash_points.passages).result()
-    told = live.submit(crash_points.passages, narrated=True).result()
+    narrated_names = live.submit(crash_points.passages, narrated=True).result()
     print(
-        f"A run of two scenes passes {len(names)} times through its ports; narrated, {len(told)}.",
+        f"A run of two scenes makes {len(names)} port calls; narrated, {len(narrated_names)}.",
         flush=True,
     )
     points = [
@@ -41,8 +41,8 @@ def _crash_points(live: World) -> int:
         *crash_points.resubmits(names),
         *crash_points.pairs(names, _PAIRS),
     ]
-    spoken = crash_points.of_speech(crash_points.singles(told))
-    doubts, of_speech = crash_points.doubtful(names), crash_points.doubtful(told)
+    spoken = crash_points.of_speech(crash_points.singles(narrated_names))
+    doubts, of_speech = crash_points.doubtful(names), crash_points.doubtful(narrated_names)
     verdicts = [
         *(live.submit(crash_points.strike, point, doubts) for point in points),
         *(live.submit(crash_points.strike, point, of_speech) for point in spoken),
@@ -53,12 +53,12 @@ def _crash_points(live: World) -> int:
     controls = crash_points.controls(names)
     naive = [live.submit(crash_points.strike_naively, p, names) for p in controls]
     caught, missed = _wait(naive, lambda v: "" if v.judgement.paid_twice else str(v))
-    _say_control(len(caught) - missed, len(caught))
+    _print_control(len(caught) - missed, len(caught))
     return wrong + missed
 
 
 def _recoveries(live: World) -> int:
-    """Strike the ways to a clip that a run does not pass when all goes well."""
+    """Inject faults into the recoveries of a clip, which an undisturbed run does not use."""
     verdicts = []
     for way in recoveries.WAYS:
         names = live.submit(recoveries.passages, way).result()
@@ -78,7 +78,7 @@ def _matrix(live: World) -> int:
     print(cells.table(tried))
     naive = [live.submit(cells.attempt, cell, naive=True) for cell in matrix.controls()]
     caught, missed = _wait(naive, lambda v: "" if v.judgement.paid_twice else v.cell.name)
-    _say_control(len(caught) - missed, len(caught))
+    _print_control(len(caught) - missed, len(caught))
     return wrong + missed
 
 
@@ -90,14 +90,14 @@ def _states() -> int:
     return found.bad
 
 
-def _say_control(caught: int, tried: int) -> None:
-    print(f"control without the protocol: paid twice in {caught} of {tried}", flush=True)
+def _print_control(caught: int, tried: int) -> None:
+    print(f"control without idempotency: paid twice in {caught} of {tried}", flush=True)
 
 
 def _wait(
     waiting: "Sequence[Future[Verdict]]", complaint: Callable[[Verdict], str]
 ) -> tuple[list[Verdict], int]:
-    """Return all verdicts, and how many there is a complaint about; each is printed at once."""
+    """Return all verdicts and the number of failed ones, which are printed at once."""
     verdicts, wrong = [], 0
     for number, future in enumerate(waiting, 1):
         verdicts.append(future.result())

@@ -1,4 +1,4 @@
-"""The actions of the state space: requests of an owner, and the faults that strike their runs."""
+"""The actions of the state space: requests of a user, and faults of the runs they start."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ _PRICE_OF_ALL = "0.60"
 
 @dataclass(frozen=True)
 class Action:
-    """A request, and the fault that its run meets."""
+    """A request and the fault of its run."""
 
     name: str
     method: str
@@ -32,7 +32,7 @@ class Action:
 
 
 def begins() -> Iterator[Action]:
-    """Yield how a video begins: as a whole under each fault, with what is declined, or in parts."""
+    """Yield the first requests of a video: whole with each fault or refusal, or step by step."""
     plain = {"prompt": _GOOD, "scenes": SCENES, "seconds": 5, "ratio": "960:960"}
     plain["requestId"] = _WHOLE
     for mode in _FAULTS:
@@ -66,18 +66,21 @@ _FAULTS = (
 
 
 def resumes(video_id: str) -> Iterator[Action]:
-    """Yield the resumes, with each change that an error's advice can name."""
-    again = {"on_unknown": "resubmit_once"}
+    """Yield the resume requests with every change that an error's advice can name."""
+    resubmit = {"on_unknown": "resubmit_once"}
     scene = str(SCENE)
     bodies: dict[str, Any] = {
-        "resume, again": again,
+        "resume, again": resubmit,
         "resume": {},
         "resume, other prompt": {"prompt": _GOOD},
-        "resume, again, other prompt": {"prompt": _GOOD, **again},
+        "resume, again, other prompt": {"prompt": _GOOD, **resubmit},
         "resume, other picture": {"scenes": {scene: {"prompt": "a pier"}}},
         "resume, other motion": {"scenes": {scene: {"motion_prompt": "it flies"}}},
-        "resume, again, other picture": {"scenes": {scene: {"prompt": "a pier"}}, **again},
-        "resume, again, other motion": {"scenes": {scene: {"motion_prompt": "it flies"}}, **again},
+        "resume, again, other picture": {"scenes": {scene: {"prompt": "a pier"}}, **resubmit},
+        "resume, again, other motion": {
+            "scenes": {scene: {"motion_prompt": "it flies"}},
+            **resubmit,
+        },
         "resume, higher limit": {"max_cost": "9"},
     }
     for name, body in bodies.items():
@@ -85,7 +88,7 @@ def resumes(video_id: str) -> Iterator[Action]:
 
 
 def parts(video_id: str) -> Iterator[Action]:
-    """Yield the requests for one part."""
+    """Yield the requests for one step."""
     one = {"requestId": video_id}
     yield Action(
         "story", "POST", "/api/generate_story", {**one, "prompt": _GOOD, "frameCount": SCENES}
@@ -99,7 +102,7 @@ def parts(video_id: str) -> Iterator[Action]:
 
 
 def disturbances(video_id: str) -> Iterator[Action]:
-    """Yield everything that may go wrong, or that an owner may do, besides the ways on."""
+    """Yield all faults and user actions that do not lead towards the finished video."""
     faults = {
         "resume": _FAULTS,
         "resume, again": ("image unknown", "clip unknown", "clip gone", "story unknown"),

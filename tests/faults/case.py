@@ -1,18 +1,17 @@
-"""One case: a video of two scenes with paid models, its executions, and the judge of them.
+"""A case: a video of two scenes with paid models, its executions, and their judgement.
 
-The judge is the vendors' own books, not our ledger. For each step (the story, a scene's picture,
-its clip, its speech where it is narrated) the calls in the books are held against the attempts in
-the ledger:
+The reference is the vendors' charge books. For each step (story, image, clip and narration of a
+scene) the charged calls are compared with the attempts in the ledger:
 
-paid twice   more calls than attempts that the ledger says were accepted or may have been; or two
-             attempts with a result; or an attempt after an unknown one that is not flagged
-lost         an attempt that the ledger calls paid, and the books do not know
+paid twice   more calls than attempts that the ledger records as accepted or possibly accepted; or
+             two attempts with a result; or an unflagged attempt after an unknown one
+lost         an attempt that the ledger records as paid and the charge books do not contain
 stuck        a run that has not ended
-off          the money that the ledger counts for known outcomes, less what the books hold (USD);
-             a failed call counts with its estimate where its bill is not said
-too fast     polls of a task that came sooner than its vendor allows
-spend        what the caps were charged, less what the ledger counts, and what is still reserved
-orphans      objects of the video in the store that no row points to
+off          the cost of known outcomes in the ledger, less the charges (USD); a failed call
+             counts with its estimate if its charge is unknown
+too fast     polls of a task within the interval of its vendor
+spend        the amounts charged to the caps, less the ledger's costs, and remaining reservations
+orphans      objects of the video in S3 that no row references
 """
 
 from collections import Counter
@@ -38,20 +37,19 @@ from tests.stand_ins.charge_book import Charge
 from tests.support.rows import wish
 
 SCENES, SECONDS, RATIO = 2, 2, "1280:720"
-STEPS = 1 + 2 * SCENES  # and as many more as there are scenes, when they are narrated
-# So that what the vendor counted for an earlier case counts no more, and what that left behind has
-# expired.
+STEPS = 1 + 2 * SCENES  # plus one for each scene of a narrated video
+# Rate limits and jobs of earlier cases have expired after this time.
 _DAYS = 73 * 3600.0
 _SWEEP_SECONDS = 3600.0
-_LEASE_SECONDS = 600.0  # longer than any
+_LEASE_SECONDS = 600.0  # longer than any lease
 _CREDIT_USD = Decimal("0.01")
-_ROUNDED = Decimal("0.00001")  # two sides round; no call costs as little
+_ROUNDED = Decimal("0.00001")  # rounding of two sides; no call costs as little
 _KINDS = {"responses": "story", "image_to_video": "clip", "chat.completions": "speech"}
 _GOOD = ("submitted", "succeeded")
 _ACCEPTED = (*_GOOD, "failed")
 _UNSURE = ("unknown", "submitting")
 
-# What the database remembers of a moment, moved back: time has passed.
+# Moves all timestamps of a video back, which simulates the passage of time.
 _LATER = (
     """
     UPDATE provider_jobs
@@ -71,7 +69,7 @@ Step = tuple[str, int]
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the books, the ledger, the status and the store say of one video (see the module)."""
+    """The findings about a video (see the module)."""
 
     paid_twice: int
     lost: int
@@ -87,7 +85,7 @@ class Judgement:
 
     @property
     def unsound(self) -> dict[str, object]:
-        """What is wrong, whatever the outcome."""
+        """The defects that are wrong for every outcome."""
         off = 0 if self.unsure or abs(self.off) < _ROUNDED else self.off
         found = {
             "paid twice": self.paid_twice,
@@ -102,7 +100,7 @@ class Judgement:
 
 
 class Case:
-    """A video in a lane. `ended` is its status, and its code if it failed: `failed run.stopped`."""
+    """A video in a lane. `ended` is its status, with the code of an error: `failed run.stopped`."""
 
     def __init__(
         self, lane: Lane, *, on_unknown: str = "fail", naive: bool = False, narrated: bool = False
@@ -132,13 +130,13 @@ class Case:
                 scenes=SCENES, seconds=SECONDS, ratio=RATIO, reference=False
             ),
             ratio=RATIO,
-            key_id=ids.new("key"),  # of this case alone, and so are its caps
+            key_id=ids.new("key"),  # a key for this case, so that its caps are independent
         )
         self.video_id, self.key_id = row.session_id, row.key_id
         self.folder = MediaFolder(row.user_id, row.session_id)
         self.run_id = ids.new("run")
         lane.runway.advance(_DAYS)
-        # After that: what fails by then of an earlier case's tasks is refunded before this one.
+        # Read after the wait: tasks of earlier cases that fail until then are refunded before.
         self._charged = {v: len(v.bookings()) for v in (lane.openai, lane.runway)}
         with lane.database.transaction() as cursor:
             cursor.execute(
@@ -148,11 +146,11 @@ class Case:
             videos.insert(cursor, row)
             self._insert_run(cursor, "create", row.estimated_usd)
 
-    # -- what happens ------------------------------------------------------------------------------
+    # -- actions -----------------------------------------------------------------------------------
     def execute(self, *strikes: Sequence[Strike]) -> str:
-        """Run one execution of the open run to its end; return how the video ended.
+        """Run an execution of the open run to its end; return the status of the video.
 
-        The first strikes are for the first worker, the next for the one after it has died.
+        The first strikes are for the first worker, the next ones for its successor.
         """
         crew = Crew(self.lane.forge, list(strikes), self.naive)
 
@@ -171,7 +169,7 @@ class Case:
                 ended = {"detail": {"name": self.run_id}}
                 try:
                     invoke("(swept)", "sweeper", ended, status)
-                except TaskFailed:  # the next sweep does it
+                except TaskFailed:  # the next sweep repeats it
                     invoke("(swept)", "sweeper", ended, status)
         finally:
             crew.close()
@@ -179,7 +177,7 @@ class Case:
         return self.ended
 
     def resume(self, *strikes: Sequence[Strike]) -> str:
-        """Wait until every lease is over, resume as the API does, and run; return how it ended."""
+        """Wait until all leases expire, resume as the API does, and run; return the status."""
         self.sleep(_LEASE_SECONDS)
         self.run_id = ids.new("run")
         with self.lane.database.transaction() as cursor:
@@ -193,13 +191,13 @@ class Case:
         return self.execute(*strikes)
 
     def sweep(self, *strikes: Sequence[Strike]) -> str:
-        """Let an hour pass and the sweeper look at everything; return how the video stands."""
+        """Advance the clock by an hour and run the sweeper; return the status of the video."""
         self.sleep(_SWEEP_SECONDS)
         crew = Crew(self.lane.forge, list(strikes), self.naive)
         try:
             _, ahead = crew.invoke("(swept)", "sweeper", {}, ahead=self._ahead, execution="FAILED")
             self.sleep(ahead - self._ahead)
-        except TaskFailed:  # the next sweep does it
+        except TaskFailed:  # the next sweep repeats it
             pass
         finally:
             crew.close()
@@ -211,7 +209,7 @@ class Case:
         runs.insert(cursor, self.run_id, self.video_id, kind, usd)
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass for the vendors, for the workers, and for what the database remembers."""
+        """Advance the clocks of the vendors, the workers and the database."""
         if seconds <= 0:
             return
         self._ahead += seconds
@@ -222,19 +220,19 @@ class Case:
 
     @property
     def video(self) -> videos.Video:
-        """The video as it is now."""
+        """The current row of the video."""
         with self.lane.database.transaction() as cursor:
             return videos.get(cursor, self.video_id)
 
     @property
     def ended(self) -> str:
-        """How the video stands."""
+        """The status of the video, with the code of a failure."""
         video = self.video
         return f"{video.status} {video.error['code'] if video.error else ''}".strip()
 
-    # -- the judge ---------------------------------------------------------------------------------
+    # -- judgement ---------------------------------------------------------------------------------
     def judge(self) -> Judgement:
-        """Hold the vendors' books against our ledger."""
+        """Compare the vendors' charge books with the ledger."""
         ledger, charges = self.ledger(), self.charges()
         calls = Counter(step for step, charge in charges if charge.kind != "refund")
         states: dict[Step, tuple[str, ...]] = {}
@@ -245,11 +243,11 @@ class Case:
             states[step] = tuple(row["state"] for row in rows)
             accepted = sum(row["state"] in _ACCEPTED for row in rows)
             unsure = sum(row["state"] in _UNSURE for row in rows)
-            # A story may be corrected by a second call, which is another request; the attempt's
-            # cost is that of both. Two equal requests are one call made twice.
+            # A story may be corrected by a second, different request; the attempt's cost includes
+            # both. Two equal requests are a duplicate call.
             equal = Counter(charge.fingerprint for of, charge in charges if of == step)
-            made = max(equal.values(), default=0) if step[0] == "story" else calls[step]
-            surplus = made - accepted - unsure
+            charged = max(equal.values(), default=0) if step[0] == "story" else calls[step]
+            surplus = charged - accepted - unsure
             good = sum(row["state"] in _GOOD for row in rows)
             unflagged = sum(
                 earlier["state"] in _UNSURE and not later["possible_duplicate"]
@@ -275,7 +273,7 @@ class Case:
         )
 
     def ledger(self) -> list[dict[str, Any]]:
-        """Return our ledger of the video."""
+        """Return the ledger's rows of the video."""
         with self.lane.database.transaction() as cursor:
             cursor.execute(
                 "SELECT kind, scene, attempt, state, code, token, possible_duplicate, "
@@ -287,14 +285,18 @@ class Case:
             return [dict(row) for row in cursor.fetchall()]
 
     def charges(self) -> list[tuple[Step, Charge]]:
-        """Return what the vendors' books hold since the case began, by step."""
+        """Return the charges since the start of the case, with their steps."""
         with self.lane.database.transaction() as cursor:
             frames = scenes.frames(cursor, self.video_id)
-            told = {n: said.text for n, said in narrations.of_video(cursor, self.video_id).items()}
+            narration_texts = {
+                n: narration.text
+                for n, narration in narrations.of_video(cursor, self.video_id).items()
+            }
         texts = {
-            f.frame_number: (f.prompt, f.motion_prompt, told.get(f.frame_number)) for f in frames
+            f.frame_number: (f.prompt, f.motion_prompt, narration_texts.get(f.frame_number))
+            for f in frames
         }
-        found = []
+        step_charges = []
         for vendor, before in self._charged.items():
             for charge in vendor.bookings()[before:]:
                 scene = next(
@@ -302,8 +304,8 @@ class Case:
                     0,
                 )
                 kind = _KINDS.get(_origin(charge), "image")
-                found.append(((kind, 0 if kind == "story" else scene), charge))
-        return found
+                step_charges.append(((kind, 0 if kind == "story" else scene), charge))
+        return step_charges
 
     def _spend(self) -> tuple[Decimal, Decimal]:
         with self.lane.database.transaction() as cursor:
@@ -318,7 +320,7 @@ class Case:
 
     def _orphans(self) -> tuple[str, ...]:
         if self.video.status != "succeeded":
-            return ()  # what is finished waits for a resume
+            return ()  # finished objects are kept for a resume
         receipts = {self.folder.receipt(row["token"]) for row in self.ledger()}
         with self.lane.database.transaction() as cursor:
             final = videos.final(cursor, self.video_id)
@@ -341,7 +343,7 @@ def _origin(charge: Charge) -> str:
 
 
 def _off(rows: list[dict[str, Any]], charges: list[Charge]) -> Decimal:
-    """Return what the ledger's rows count, less what the books hold."""
+    """Return the cost in the ledger less the charges."""
     counted = sum((row["actual_usd"] or Decimal(0) for row in rows), Decimal(0))
     for charge in charges:
         counted -= charge.amount * (_CREDIT_USD if charge.unit == "credits" else 1)

@@ -1,4 +1,4 @@
-"""Tries the cells of the fault matrix, judges them, and prints the table."""
+"""Running the cells of the fault matrix, judging them, and printing the table."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,8 +12,8 @@ from tests.stand_ins.process import StandIn
 
 
 @dataclass(frozen=True)
-class Tried:
-    """What came of a cell, in the words of what is required, and the judgement."""
+class CellResult:
+    """The result of a cell, in the form of the requirement, and the judgement."""
 
     cell: Cell
     came: Required
@@ -21,12 +21,12 @@ class Tried:
 
     @property
     def right(self) -> bool:
-        """Whether it came as required, and nothing else is wrong."""
+        """Return whether the result is as required and has no other defect."""
         return self.came == self.cell.required and not self.judgement.unsound
 
 
-def attempt(lane: Lane, cell: Cell, *, naive: bool = False) -> Tried:
-    """Let the fault strike, resume once it has gone, and judge."""
+def attempt(lane: Lane, cell: Cell, *, naive: bool = False) -> CellResult:
+    """Run with the fault, resume after it has ended, and judge."""
     case = Case(lane, on_unknown=cell.on_unknown, naive=naive, narrated=cell.step == "speech")
     with _scripted(lane, cell):
         first = case.execute(cell.strikes)
@@ -46,14 +46,14 @@ def attempt(lane: Lane, cell: Cell, *, naive: bool = False) -> Tried:
         told=error["billed"] if error else None,
         flagged=judgement.flagged,
     )
-    return Tried(cell, came, judgement)
+    return CellResult(cell, came, judgement)
 
 
 @contextmanager
 def _scripted(lane: Lane, cell: Cell) -> Iterator[None]:
     vendors: dict[str, StandIn] = {"openai": lane.openai, "runway": lane.runway}
     for vendor in vendors.values():
-        vendor.clear()  # counts the calls from 1 again
+        vendor.clear()  # resets the call counters
     for script in cell.scripts:
         vendors[script.vendor].fault(
             script.endpoint,
@@ -75,8 +75,8 @@ def _scripted(lane: Lane, cell: Cell) -> Iterator[None]:
             vendor.clear()
 
 
-def table(tried: Sequence[Tried]) -> str:
-    """Return the matrix: + as required, NO otherwise; two marks are the two policies."""
+def table(tried: Sequence[CellResult]) -> str:
+    """Return the matrix: + as required, NO otherwise; two marks stand for the two policies."""
     width = max(len(fault) for fault in rows([one.cell for one in tried]))
     lines = [f"{'':<{width}}" + "".join(f"{step:>10}" for step in STEPS)]
     for fault in rows([one.cell for one in tried]):
@@ -99,8 +99,8 @@ def table(tried: Sequence[Tried]) -> str:
     return "\n".join(lines)
 
 
-def difference(one: Tried) -> str:
-    """Say in one line what came otherwise."""
+def difference(one: CellResult) -> str:
+    """Return a line that describes the difference from the requirement."""
     wanted: dict[str, Any] = vars(one.cell.required)
     other = {k: (v, wanted[k]) for k, v in vars(one.came).items() if v != wanted[k]}
     told = "; ".join(f"{k}: {came!r}, not {want!r}" for k, (came, want) in other.items())

@@ -1,10 +1,10 @@
-"""Every passage of a run through a port, struck in every way that a worker or a connection can end.
+"""Crash points: faults at every port call of a run.
 
-A run of two scenes passes its ports about two hundred times. At each passage the worker is killed
-before it and after it, and the connection breaks instead of it and instead of its answer; then the
-video is resumed until it has ended for good, and judged. What has to come of it is known from the
-place: where a paid call may have been made and its result is in neither durable place, the step is
-parked as unknown, and nowhere else; a broken connection anywhere else heals by itself.
+A run of two scenes makes about two hundred port calls (passages). At each one the worker is killed
+before or after it, or the connection breaks before the request or before the response. Then the
+video is resumed until it ends, and judged. The required result follows from the position: the
+outcome is unknown exactly where a paid call may have been made and its result is stored neither in
+S3 nor in the database. A broken connection anywhere else is retried.
 """
 
 import random
@@ -24,7 +24,7 @@ _RESUMES = 4
 
 @dataclass(frozen=True)
 class Point:
-    """A passage (from 1), its name, and how it is struck; `then`: the next worker's own strike."""
+    """A passage (from 1), its name and its fault; `then` is the strike of the next worker."""
 
     number: int
     name: str
@@ -32,11 +32,11 @@ class Point:
     then: Strike | None = None
     on_unknown: str = "fail"
     narrated: bool = False
-    way: str = ""  # to a clip that is recovered (`recoveries`)
+    way: str = ""  # the recovery of a clip (`recoveries`)
 
     @property
     def group(self) -> str:
-        """The line of the table that it counts in."""
+        """The line of the table."""
         if self.way:
             return self.way
         if self.then:
@@ -48,7 +48,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a strike led to: how the first run and the last one ended, and the judgement."""
+    """The result of a strike: the status after the first and the last run, and the judgement."""
 
     point: Point
     first: str
@@ -75,23 +75,23 @@ def singles(names: Sequence[str]) -> Iterator[Point]:
 
 
 def of_speech(points: Iterable[Point]) -> Iterator[Point]:
-    """Yield those of a narrated run's points at which something is spoken."""
+    """Yield the points of a narrated run that concern narrations."""
     for point in points:
         if point.name.startswith("SpeakNarration"):
             yield replace(point, narrated=True)
 
 
 def resubmits(names: Sequence[str]) -> Iterator[Point]:
-    """Yield the kills that leave a paid call in doubt, under the policy that makes it once more."""
+    """Yield the kills that leave a paid call's outcome unknown, with policy `resubmit_once`."""
     for number, how in sorted(doubtful(names)):
         if how in KILLS:
             yield Point(number, names[number - 1], how, on_unknown="resubmit_once")
 
 
 def pairs(names: Sequence[str], count: int, seed: int = 1) -> Iterator[Point]:
-    """Yield two kills one after the other: of the worker, and of the one that comes after it.
+    """Yield pairs of kills: of the worker, and of its successor.
 
-    The second often hits the recording of the first, or the resumed run at the same step.
+    The second often hits the recording of the first failure, or the resumed run at the same step.
     """
     chance = random.Random(seed)
     for _ in range(count):
@@ -101,7 +101,7 @@ def pairs(names: Sequence[str], count: int, seed: int = 1) -> Iterator[Point]:
 
 
 def controls(names: Sequence[str]) -> Iterator[Point]:
-    """Yield where a worker that knows no protocol must be caught paying twice."""
+    """Yield the points at which a worker without the ledger's protocol pays twice."""
     for number, name in enumerate(names, 1):
         if _is_paid(name):
             yield Point(number, name, "kill_after")
@@ -109,9 +109,9 @@ def controls(names: Sequence[str]) -> Iterator[Point]:
 
 
 def strike_naively(lane: Lane, point: Point, names: Sequence[str]) -> Verdict:
-    """Strike a worker that knows no protocol at the same call.
+    """Strike a worker without the ledger's protocol at the same call.
 
-    It passes its ports less often, so the call is found by its name.
+    It makes fewer port calls, so the call is found by its name.
     """
     state, _, call = point.name.partition(" ")
     before = list(names[: point.number - 1]).count(point.name)
@@ -121,14 +121,14 @@ def strike_naively(lane: Lane, point: Point, names: Sequence[str]) -> Verdict:
 
 
 def share(names: Sequence[str]) -> Iterator[Point]:
-    """Yield a part of the single strikes, the same each time.
+    """Yield a deterministic part of the single strikes.
 
-    It is all that happens around a paid call, and each name once, in one way after the other.
+    It contains all strikes around paid calls, and each name once, with alternating faults.
     """
     doubts, seen = doubtful(names), set[str]()
     for number, name in enumerate(names, 1):
         hows = {how for how in (*KILLS, *BREAKS) if (number, how) in doubts}
-        if (number, "kill_after") in doubts:  # also where the call is announced
+        if (number, "kill_after") in doubts:  # also at the commit before the call
             hows.add("lost")
         if name not in seen:
             hows.add((*KILLS, *BREAKS)[len(seen) % 4])
@@ -137,20 +137,20 @@ def share(names: Sequence[str]) -> Iterator[Point]:
 
 
 def doubtful(names: Sequence[str]) -> set[tuple[int, str]]:
-    """Return (number, how) of the strikes after which nobody knows whether a call was charged.
+    """Return (number, how) of the strikes after which the outcome of a call is unknown.
 
-    From the commit that announces a paid call until its receipt is in the store.
+    These are the strikes from the commit before a paid call until its receipt is in S3.
     """
-    found: set[tuple[int, str]] = set()
+    doubts: set[tuple[int, str]] = set()
     for call, name in enumerate(names, 1):
         if not _is_paid(name):
             continue
         announced = max(n for n in range(1, call) if names[n - 1].endswith("sql commit"))
         receipt = next(n for n in range(call, len(names)) if names[n - 1].endswith("receipts"))
-        found |= {(announced, "kill_after"), (receipt, "kill_before")}
-        found |= {(n, how) for n in range(announced + 1, receipt) for how in KILLS}
-        found |= {(call, how) for how in BREAKS}
-    return found
+        doubts |= {(announced, "kill_after"), (receipt, "kill_before")}
+        doubts |= {(n, how) for n in range(announced + 1, receipt) for how in KILLS}
+        doubts |= {(call, how) for how in BREAKS}
+    return doubts
 
 
 def _is_paid(name: str) -> bool:
@@ -158,21 +158,21 @@ def _is_paid(name: str) -> bool:
 
 
 def strike(lane: Lane, point: Point, doubts: set[tuple[int, str]]) -> Verdict:
-    """Strike once, resume until the video has ended for good, and judge."""
+    """Strike once, resume until the video ends, and judge."""
     case = Case(lane, on_unknown=point.on_unknown, narrated=point.narrated)
     then = [point.then] if point.then else []
     first = case.execute([Strike(point.how, at=point.number)], then)
     good = (DONE, *PARKED) if point.on_unknown == "fail" else (DONE,)
     final = resumed(case, first, good)
     if final in PARKED:
-        final = case.resume()  # which must not buy it either
+        final = case.resume()  # which must not pay for it either
     judgement = case.judge()
     wrong = tuple(_faults(point, first, final, judgement, (point.number, point.how) in doubts))
     return Verdict(point, first, final, judgement, wrong)
 
 
 def resumed(case: Case, ended: str, good: Sequence[str]) -> str:
-    """Resume until it has ended in one of the good ways; return how it ended."""
+    """Resume until the status is one of `good`; return the status."""
     for _ in range(_RESUMES):
         if ended in good:
             break
@@ -208,7 +208,7 @@ _HEADS = (
 
 
 def table(verdicts: Sequence[Verdict]) -> str:
-    """Return the outcome as a table."""
+    """Return the verdicts as a table."""
     lines = [f"{'':<20}" + "".join(f"{head:>11}" for head in _HEADS)]
     ways = dict.fromkeys(v.point.way for v in verdicts if v.point.way)
     for group in (*_GROUPS, *ways, "all"):

@@ -1,10 +1,9 @@
-"""A process that has imported everything and forks a worker for whoever connects.
+"""A prefork server: it has imported everything and forks a worker for each connection.
 
-    python -m tests.faults.forge SOCKET OWNERS     # a path, and JSON: port number -> who listens
+    python -m tests.faults.forge SOCKET OWNERS     # a path, and JSON: port number -> server
 
-Starting Python and importing the handlers, botocore and OpenAI's SDK takes seconds; a fork of a
-process that has done so takes milliseconds, and can be killed just as well. It ends when its
-standard input does.
+Starting Python and importing the handlers, botocore and OpenAI's SDK takes seconds. A fork takes
+milliseconds and can be killed in the same way. The server ends when its standard input is closed.
 """
 
 import gc
@@ -23,7 +22,7 @@ from tests.faults import worker
 def main(path: str, owners: dict[str, str]) -> None:
     """Fork a worker for each connection."""
     warm_up()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets those that have ended
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel reaps ended workers
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(64)
@@ -41,9 +40,9 @@ def main(path: str, owners: dict[str, str]) -> None:
 
 
 def warm_up() -> None:
-    """Do once what every worker would do first."""
+    """Do once what every worker would do at start."""
     import openai
-    import s3transfer.manager  # noqa: F401 - what is imported in the functions is what counts
+    import s3transfer.manager  # noqa: F401 - imported lazily by the functions
     from PIL import Image
 
     Image.init()

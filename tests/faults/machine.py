@@ -1,7 +1,7 @@
-"""Plays Step Functions: walks through `statemachine/video.asl.json` itself, state by state.
+"""An interpreter of `statemachine/video.asl.json`, state by state.
 
-It knows the fields that the definition uses and refuses any other, so that what it leaves out is
-noticed. TimeoutSeconds is not enforced: whoever invokes raises States.Timeout.
+It supports the fields that the definition uses and rejects others. TimeoutSeconds is not enforced:
+the `invoke` callback raises States.Timeout.
 """
 
 import asyncio
@@ -17,8 +17,7 @@ from typing import Any
 from infra.constructs.pipeline import DEFINITION
 
 Json = dict[str, Any]
-# State, function and event to what becomes of the invocation: its result, or an awaitable of it;
-# raises TaskFailed.
+# Called with state, function and event; returns the result or an awaitable. Raises TaskFailed.
 Invoke = Callable[[str, str, Json], Any]
 
 _FIELDS = {
@@ -46,7 +45,7 @@ _FUNCTION = re.compile(r"\$\{(\w+)FunctionArn\}")
 
 
 class TaskFailed(Exception):
-    """A state failed under the name of an error."""
+    """Raised when a state fails, with the error name."""
 
     def __init__(self, error: str) -> None:
         super().__init__(error)
@@ -54,8 +53,8 @@ class TaskFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How an execution ended: SUCCEEDED with an output, or FAILED with an error."""
+class ExecutionResult:
+    """The result of an execution: SUCCEEDED with an output, or FAILED with an error."""
 
     status: str
     output: Json | None = None
@@ -64,41 +63,41 @@ class Ended:
 
 @cache
 def deployed() -> Json:
-    """The definition that is deployed."""
+    """Return the deployed definition."""
     definition: Json = json.loads(DEFINITION.read_text(encoding="utf-8"))
     return definition
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The definition, what invokes its functions, and what lets time pass.
+    """An interpreter with callbacks that invoke functions and wait.
 
-    By itself the scenes of a Map come one after another, so that every run of the same story is
-    the same, and a jittered pause takes its longest.
+    By default the scenes of a Map run one after another and a jittered pause has its maximum, so
+    that every run of the same story is the same.
     """
 
     invoke: Invoke
     sleep: Callable[[float], Any]  # may be awaited
-    definition: Json | None = None  # the deployed one
+    definition: Json | None = None  # None for the deployed definition
     scenes_at_a_time: int = 1
-    random: Random | None = None  # draws jittered pauses
+    random: Random | None = None  # source of jittered pauses
     entered: Callable[[str, Json], None] = lambda _state, _input: None
 
-    def run(self, given: Json) -> str:
-        """Run one execution; return its status: SUCCEEDED or FAILED."""
-        return self.run_to_end(given).status
+    def run(self, execution_input: Json) -> str:
+        """Run an execution; return its status, SUCCEEDED or FAILED."""
+        return self.run_to_end(execution_input).status
 
-    def run_to_end(self, given: Json) -> Ended:
-        """Run one execution; return how it ended."""
-        return asyncio.run(self.execute(given))
+    def run_to_end(self, execution_input: Json) -> ExecutionResult:
+        """Run an execution; return its result."""
+        return asyncio.run(self.execute(execution_input))
 
-    async def execute(self, given: Json) -> Ended:
-        """Run one execution."""
+    async def execute(self, execution_input: Json) -> ExecutionResult:
+        """Run an execution."""
         try:
-            output = await self._walk(self.definition or deployed(), given, {})
+            output = await self._walk(self.definition or deployed(), execution_input, {})
         except TaskFailed as failed:
-            return Ended("FAILED", error=failed.error)
-        return Ended("SUCCEEDED", output)
+            return ExecutionResult("FAILED", error=failed.error)
+        return ExecutionResult("SUCCEEDED", output)
 
     async def _walk(self, machine: Json, document: Json, context: Json) -> Json:
         name = machine["StartAt"]
@@ -111,10 +110,10 @@ class Machine:
             try:
                 document, following = await self._enter(name, state, document, context)
             except TaskFailed as failed:
-                caught = _matching(state.get("Catch", []), failed.error)
+                caught = _find_rule(state.get("Catch", []), failed.error)
                 if caught is None:
                     raise
-                document = _placed(document, caught["ResultPath"], {"Error": failed.error})
+                document = _with_result(document, caught["ResultPath"], {"Error": failed.error})
                 following = caught["Next"]
             if following is None:
                 return document
@@ -126,24 +125,28 @@ class Machine:
         following: str | None = state.get("Next")
         match state["Type"]:
             case "Task":
-                event = _filled(state["Parameters"], document, context)
-                document = _placed(
+                event = _apply_template(state["Parameters"], document, context)
+                document = _with_result(
                     document, state["ResultPath"], await self._task(name, state, event)
                 )
             case "Map":
-                document = _placed(document, state["ResultPath"], await self._map(state, document))
+                document = _with_result(
+                    document, state["ResultPath"], await self._map(state, document)
+                )
             case "Choice":
                 following = next(
-                    (c["Next"] for c in state["Choices"] if _holds(c, document)),
+                    (c["Next"] for c in state["Choices"] if _evaluate(c, document)),
                     state.get("Default"),
                 )
                 if following is None:
                     raise TaskFailed("States.NoChoiceMatched")
             case "Wait":
                 path = state.get("SecondsPath")
-                await _settled(self.sleep(_at(document, path) if path else state["Seconds"]))
+                await _await_if_needed(
+                    self.sleep(_resolve(document, path) if path else state["Seconds"])
+                )
             case "Pass":
-                document = _placed(document, state["ResultPath"], state["Result"])
+                document = _with_result(document, state["ResultPath"], state["Result"])
             case "Fail":
                 raise TaskFailed(state["Error"])
         return document, following
@@ -154,16 +157,16 @@ class Machine:
         async def iteration(item: Any) -> Json:
             inside = {"Map": {"Item": {"Value": item}}}
             async with places:
-                chosen = _filled(state["ItemSelector"], document, inside)
+                chosen = _apply_template(state["ItemSelector"], document, inside)
                 return await self._walk(state["ItemProcessor"], chosen, inside)
 
-        items = _at(document, state["ItemsPath"])
+        items = _resolve(document, state["ItemsPath"])
         if self.scenes_at_a_time == 1:
             return [await iteration(item) for item in items]
         iterations = [asyncio.ensure_future(iteration(item)) for item in items]
         try:
             return await asyncio.gather(*iterations)
-        finally:  # the first failure ends the others
+        finally:  # the first failure cancels the others
             for one in iterations:
                 one.cancel()
 
@@ -173,9 +176,9 @@ class Machine:
         tried = [0] * len(state.get("Retry", []))
         while True:
             try:
-                return await _settled(self.invoke(name, function[1].lower(), event))
+                return await _await_if_needed(self.invoke(name, function[1].lower(), event))
             except TaskFailed as failed:
-                retrier = _matching(state.get("Retry", []), failed.error)
+                retrier = _find_rule(state.get("Retry", []), failed.error)
                 if retrier is None:
                     raise
                 number = state["Retry"].index(retrier)
@@ -186,38 +189,38 @@ class Machine:
                 if self.random and retrier.get("JitterStrategy") == "FULL":
                     pause = self.random.uniform(0, pause)
                 tried[number] += 1
-                await _settled(self.sleep(pause))
+                await _await_if_needed(self.sleep(pause))
 
 
-async def _settled(result: Any) -> Any:
+async def _await_if_needed(result: Any) -> Any:
     return await result if inspect.isawaitable(result) else result
 
 
-def _matching(rules: list[Json], error: str) -> Json | None:
+def _find_rule(rules: list[Json], error: str) -> Json | None:
     for rule in rules:
         if error in rule["ErrorEquals"] or "States.ALL" in rule["ErrorEquals"]:
             return rule
     return None
 
 
-def _holds(choice: Json, document: Json) -> bool:
+def _evaluate(choice: Json, document: Json) -> bool:
     if "And" in choice:
-        return all(_holds(one, document) for one in choice["And"])
+        return all(_evaluate(one, document) for one in choice["And"])
     if "Or" in choice:
-        return any(_holds(one, document) for one in choice["Or"])
+        return any(_evaluate(one, document) for one in choice["Or"])
     ((test, wanted),) = ((n, v) for n, v in choice.items() if n not in ("Variable", "Next"))
     if test == "IsPresent":
-        return (_at(document, choice["Variable"], None) is not None) is wanted
-    return _TESTS[test](_at(document, choice["Variable"]), wanted)
+        return (_resolve(document, choice["Variable"], None) is not None) is wanted
+    return _TESTS[test](_resolve(document, choice["Variable"]), wanted)
 
 
-def _filled(template: Json, document: Json, context: Json) -> Json:
+def _apply_template(template: Json, document: Json, context: Json) -> Json:
     return {
         name.removesuffix(".$"): value
         if not name.endswith(".$")
-        else _at(context, value[1:])
+        else _resolve(context, value[1:])
         if value.startswith("$$.")
-        else _at(document, value)
+        else _resolve(document, value)
         for name, value in template.items()
     }
 
@@ -225,7 +228,7 @@ def _filled(template: Json, document: Json, context: Json) -> Json:
 _RAISE = object()
 
 
-def _at(document: Any, path: str, default: Any = _RAISE) -> Any:
+def _resolve(document: Any, path: str, default: Any = _RAISE) -> Any:
     for part in path.removeprefix("$").split(".")[1:]:
         if part not in document and default is not _RAISE:
             return default
@@ -233,7 +236,7 @@ def _at(document: Any, path: str, default: Any = _RAISE) -> Any:
     return document
 
 
-def _placed(document: Json, path: str | None, result: Any) -> Json:
+def _with_result(document: Json, path: str | None, result: Any) -> Json:
     if path is None:
         return document
     first, *rest = path.removeprefix("$.").split(".")

@@ -1,9 +1,8 @@
-"""The fault matrix as data: each fault, each step that it applies to, and what has to come of it.
+"""The fault matrix as data: each fault, the steps that it applies to, and the required result.
 
-What is required was written down before the product was tried (`Required`): how the run ends at
-which the fault strikes, how the video ends when it is resumed after the fault has gone, how many
-calls for the step the vendor's book holds at the end, what the ledger says of them, and whether the
-user was told that it was billed.
+The requirements (`Required`) were written before the product was tested: the status of the faulty
+run, the status after a resume without the fault, the number of charged calls of the step, their
+states in the ledger, and the `billed` field of the user's error.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,15 +13,15 @@ from clip.job import MAX_COLLECTIONS
 from tests.faults.ports import Strike
 
 DONE, PARKED = "succeeded", "failed provider.outcome_unknown"
-# Parked as well; Runway's own count of its jobs has shown that the call was accepted.
+# The outcome is unknown too, but Runway's job count shows that the call was accepted.
 ID_LOST = "failed provider.accepted_id_lost"
 
 
 @dataclass(frozen=True)
 class Script:
-    """A fault that a stand-in plays (see `tests.stand_ins`); `options` are those of the mode.
+    """A fault of a stand-in (see `tests.stand_ins`); `options` are those of the mode.
 
-    `call` is the first call of the endpoint that it strikes, from 1.
+    `call` is the first affected call of the endpoint, from 1.
     """
 
     vendor: str
@@ -35,9 +34,9 @@ class Script:
 
 @dataclass(frozen=True)
 class Required:
-    """What has to come of a fault (see the module). `resumed` is empty where no resume is needed.
+    """The required result of a fault (see the module). `resumed` is "" if no resume is needed.
 
-    `states` are those of the step's attempts in the ledger, but for refused ones, which may be any
+    `states` are those of the step's attempts in the ledger, except refused ones, which may be any
     number; `told` is `billed` of the run's error.
     """
 
@@ -51,7 +50,7 @@ class Required:
 
 @dataclass(frozen=True)
 class Cell:
-    """One fault at one step."""
+    """A fault at a step."""
 
     fault: str
     step: str
@@ -60,22 +59,24 @@ class Cell:
     strikes: tuple[Strike, ...] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)  # of the step's vendor, for the run
     on_unknown: str = "fail"
-    comes_back: bool = False  # within the run: what is in doubt is judged by it, not by a resume
-    stays: bool = False  # the fault is not gone when the video is resumed
+    comes_back: bool = (
+        False  # within the run, which resolves the unknown outcome instead of a resume
+    )
+    stays: bool = False  # the fault persists during the resume
 
     @property
     def name(self) -> str:
-        """Name of the cell."""
+        """The name of the cell."""
         policy = "" if self.on_unknown == "fail" else ", resubmit once"
         return f"{self.step}: {self.fault}{policy}"
 
 
-# -- what may be required --------------------------------------------------------------------------
+# -- requirements ----------------------------------------------------------------------------------
 HEALS = Required(DONE)
 
 
 def parked(calls: int) -> Required:
-    """Nobody knows whether it was charged: not made again by itself, also not by a resume."""
+    """Outcome unknown: not repeated automatically, nor by a resume."""
     return Required(PARKED, PARKED, calls, ("unknown",))
 
 
@@ -83,22 +84,22 @@ COUNTED = Required(ID_LOST, ID_LOST, 1, ("unknown",), told=True)
 
 
 def refused(code: str, told: bool | None = False) -> Required:
-    """A definite no, nothing charged: once the cause is gone, a resume makes the call."""
+    """Refused and not charged: a resume makes the call once the cause is removed."""
     return Required(f"failed {code}", DONE, told=told)
 
 
 def spoiled(code: str, told: bool | None = True) -> Required:
-    """Charged, and nothing usable came: the user is told; a resume buys another."""
+    """Charged without a usable result: the error has `billed`, and a resume pays for another."""
     return Required(f"failed {code}", DONE, 2, ("failed", "succeeded"), told)
 
 
 def delayed(code: str, told: bool | None = None) -> Required:
-    """The run fails, the paid work is kept: a resume goes on from it and buys nothing again."""
+    """The run fails and keeps the paid result: a resume continues without paying again."""
     return Required(f"failed {code}", DONE, told=told)
 
 
 # -- steps -----------------------------------------------------------------------------------------
-# Column of the table -> the step in the ledger, and the state that does it.
+# Column of the table -> the step in the ledger, and the state that makes it.
 STEPS: Mapping[str, tuple[tuple[str, int], str]] = {
     "story": (("story", 0), "WriteStory"),
     "picture": (("image", 1), "PaintAnchor"),
@@ -122,8 +123,8 @@ _ENDPOINTS = {
     "download": ("runway", "outputs"),
 }
 _PAID = ("story", "picture", "edit", "speech", "submit")
-# A status that no vendor documents as free, or a proxy's page, after the call was charged. What the
-# vendors document as never charged (their 4xx, 429 of both, 503 of OpenAI) is not among them.
+# A status that no vendor documents as free, or a proxy's error page, after the call was charged.
+# Excludes what the vendors document as never charged (their 4xx, 429 of both, 503 of OpenAI).
 _PROVES_NOTHING = (
     *("302", "307", "408", "409", "425", "451", "500", "501", "502", "504"),
     *("520", "524", "529", "page_502", "page_503", "page_504"),
@@ -148,12 +149,12 @@ def cells() -> list[Cell]:
         *_sql(),
         *_gone(),
     ]
-    # Where a call is in doubt, the other policy makes it once more, and flags it.
+    # For an unknown outcome, policy `resubmit_once` repeats the call and flags it.
     return [one for cell in made for one in (cell, *_resubmitted(cell))]
 
 
 def controls() -> list[Cell]:
-    """Return cells at which a worker that knows no protocol must be caught paying twice."""
+    """Return cells at which a worker without the ledger's protocol pays twice."""
     chosen = {f"charged, then {how}" for how in ("500", "502", "hang", "reset")}
     return [cell for cell in cells() if cell.fault in chosen and cell.on_unknown == "fail"]
 
@@ -188,7 +189,7 @@ def _cell(
 
 
 def _passage(step: str, how: str, times: int | None = 1) -> Strike:
-    """Return a strike of the step's own call to its provider."""
+    """Return a strike at the step's call to its provider."""
     name = {"poll": "http GET runway", "download": "http GET media"}
     vendor, _ = _ENDPOINTS[step]
     return Strike(
@@ -235,7 +236,7 @@ def _status() -> Iterator[Cell]:
     for mode in _PROVES_NOTHING:
         fault = f"charged, then {mode.replace('_', ' ')}"
         for step in _PAID:
-            # Runway's own count shows that it was accepted, also where its gateway said no.
+            # Runway's job count shows that it was accepted, even after an error of the gateway.
             required = COUNTED if step == "submit" else parked(1)
             cell = _cell(fault, step, required, f"charge_then_{mode}")
             by_gateway = step == "submit" and mode.removeprefix("page_") in _SHEDS_LOAD
@@ -245,7 +246,7 @@ def _status() -> Iterator[Cell]:
 
 
 def _correction() -> Iterator[Cell]:
-    """Strike the second call of a story, which is made when the first was answered and charged."""
+    """Strike the second call of a story, which follows a charged and unusable first response."""
 
     def second(fault: str, required: Required, mode: str, **options: Any) -> Cell:
         broken = Script("openai", "responses", "links", call=1)
@@ -279,14 +280,14 @@ def _credit() -> Iterator[Cell]:
             mode = "moderation_input"
             yield _cell("moderation of the input", step, refused("safety.input"), mode)
     for step in ("picture", "edit"):
-        # OpenAI does not say whether what it held back was charged.
+        # OpenAI does not document whether filtered output is charged.
         held = Required("failed safety.output", DONE, 1, ("failed", "succeeded"))
         yield _cell("moderation of the output", step, held, "moderation_output")
     day = refused("provider.quota")
     yield Cell("daily limit (429)", "submit", day, settings={"daily_generations": 0})
 
 
-# -- what a provider makes -------------------------------------------------------------------------
+# -- results of providers --------------------------------------------------------------------------
 def _story() -> Iterator[Cell]:
     corrected = Required(DONE, calls=2)
     for mode in ("truncation", "reasoning_only", "links", "not_fitting"):
@@ -298,7 +299,7 @@ def _story() -> Iterator[Cell]:
     yield _cell("commentary", "story", HEALS, "commentary")
     yield _cell("refusal", "story", spoiled("safety.input"), "refusal")
     yield _cell("content filter", "story", spoiled("safety.output"), "content_filter")
-    # Failed in 200 without a bill: a definite end; whether it was charged is not said.
+    # Failed with 200 and without usage: final, but a charge is not documented.
     failed = Required("failed provider.internal", DONE, 1, ("failed", "succeeded"))
     yield _cell("failed in 200", "story", failed, "failed")
     busy = "rate_limit_exceeded"
@@ -320,11 +321,11 @@ def _task() -> Iterator[Cell]:
     def born(fault: str, required: Required, mode: str, **options: Any) -> Cell:
         return replace(_cell(fault, "submit", required, mode, **options), step="poll")
 
-    # Canceled before it began: free, and ordered again by a resume.
+    # Canceled before it started: free, and submitted again by a resume.
     late = Required("failed clip.timeout", DONE, 2, ("failed", "succeeded"), told=False)
     yield born("stuck PENDING", late, "stuck_pending")
     yield born("stuck THROTTLED", late, "stuck_throttled")
-    # At work it is billed anyway: left alone, and waited for by a resume, for an hour in all.
+    # A running task is billed anyway: it is left running, and a resume waits for an hour in all.
     at_work = Required("failed clip.timeout", "failed clip.timeout", 1, ("submitted",))
     yield born("stuck RUNNING", at_work, "stuck_running")
     yield born("THROTTLED for a minute", HEALS, "throttled", seconds=60)
@@ -341,8 +342,8 @@ def _task() -> Iterator[Cell]:
     gone = Required("failed provider.job_gone", "failed provider.job_gone", 1, ("unknown",))
     yield born("404 for ever", gone, "late", seconds=10**7)
     yield born("404 for ten minutes", delayed("provider.job_gone"), "late", seconds=600)
-    # The task is back and at work when the video is resumed: it is waited for, also under the
-    # policy that would make another one.
+    # The task is running again when the video is resumed: the resume waits for it, even with policy
+    # `resubmit_once`.
     running = born("404, then RUNNING", delayed("provider.job_gone"), "late", seconds=700, work=900)
     yield running
     yield replace(running, on_unknown="resubmit_once")
@@ -359,7 +360,7 @@ def _task() -> Iterator[Cell]:
         (None, "provider.internal", False, 2),
     ):
         fault, kept = f"FAILED {code or 'without a code'}", 10 if told else 0
-        # What Runway documents as transient, and bills nothing for, is ordered again by itself.
+        # What Runway documents as transient and free is submitted again automatically.
         for times in range(1, often + 1):
             ends = ("failed",) * times + ("succeeded",)
             heals = Required(DONE, calls=times + 1, states=ends)
@@ -369,7 +370,7 @@ def _task() -> Iterator[Cell]:
         enough = Required(f"failed {ours}", DONE, often + 2, ends, told)
         words = f"{fault}, {often + 1} times" if often else fault
         yield born(words, enough, "failed", code=code, credits=kept, times=often + 1)
-        if often:  # billed, so the owner decides
+        if often:  # billed, so the user decides
             billed = spoiled(ours, told=True)
             yield born(f"{fault}, billed", billed, "failed", code=code, credits=10)
     yield born("SUCCEEDED without output", spoiled("clip.output_lost"), "no_output")
@@ -394,7 +395,7 @@ def _poll() -> Iterator[Cell]:
 
 
 def _download() -> Iterator[Cell]:
-    # Two polls see it finished. When its link leads nowhere, a third asks for another one.
+    # Two polls see the task finished. If the output URL fails, a third one renews it.
     nowhere = Script("runway", "outputs", "404")
     for mode in ("unknown_status", "404", "503", "html"):
         script = Script("runway", "tasks.get", mode, call=3)
@@ -409,8 +410,8 @@ def _download() -> Iterator[Cell]:
     yield _cell("503 for eight minutes", "download", HEALS, "503", times=most)
     yield _cell("503 for ever", "download", delayed("provider.unreachable"), "503", times=None)
     yield _cell("hang", "download", HEALS, "hang")
-    # What is wrong with the clip itself: it is fetched again and again, and by a resume once more,
-    # before another one is ordered.
+    # A defective clip is fetched repeatedly, and again by a resume, before another one is
+    # submitted.
     for mode, code in (
         ("404", "clip.output_lost"),
         ("403", "clip.output_lost"),
@@ -429,7 +430,7 @@ def _download() -> Iterator[Cell]:
             yield Cell(fault, "download", spoiled(code), (script,), stays=True)
     nobody = _passage("download", "refused", 2)
     yield Cell("connection refused", "download", HEALS, strikes=(nobody,))
-    # One of another size is fitted in by the merge.
+    # The merge letterboxes a clip of another size.
     yield _cell("small clip for ever", "download", HEALS, "small_clip", times=None)
     yield _cell("oversize once", "download", HEALS, "oversize", megabytes=257)
 
@@ -452,7 +453,7 @@ def _s3() -> Iterator[Cell]:
         ("download", "PUT"),
         ("merge", "GET"),
         ("merge", "PUT"),
-        ("finish", "PUT"),  # of the record: the video is there already, so it stays finished
+        ("finish", "PUT"),  # of the provenance record: the video is finished already
     )
     gone, broken = delayed("storage.not_found"), delayed("merge.broken_clip")
     no = delayed("storage.refused")
@@ -470,9 +471,9 @@ def _s3() -> Iterator[Cell]:
         elif step == "finish":
             yield struck(f"403: {name}", step, HEALS, name, "s3_403")
             yield struck(f"503 for ever: {name}", step, HEALS, name, "s3_503", times=None)
-        elif name == "PUT receipts":  # the database is the first place
+        elif name == "PUT receipts":  # the database has the result first
             yield struck(f"403: {name}", step, HEALS, name, "s3_403")
-        elif name == "PUT reference":  # the picture was paid, and is nowhere
+        elif name == "PUT reference":  # the image was paid for and is stored nowhere
             yield struck(f"403: {name}", step, spoiled("storage.refused"), name, "s3_403")
             lost = spoiled("storage.unavailable")
             yield struck(f"503 for ever: {name}", step, lost, name, "s3_503", times=None)
@@ -503,7 +504,7 @@ def _sql() -> Iterator[Cell]:
                 continue
             where = writes.get(step, name) if name == "sql UPDATE" else name
             yield Cell(fault, step, HEALS, strikes=(Strike(how, state=state, name=where, times=2),))
-    # After the call: what was paid for is stored, however often it takes.
+    # After the call: the paid result is stored with retries.
     for step in _PAID:
         for fault, how in (
             ("SQL dead socket", "cut"),
@@ -515,7 +516,7 @@ def _sql() -> Iterator[Cell]:
 
 
 def _gone() -> Iterator[Cell]:
-    """What is needed is gone for longer than a function waits."""
+    """A dependency is unavailable for longer than a function retries."""
     for step in _PAID:
         vendor, state = _ENDPOINTS[step][0], STEPS[step][1]
         paid = f"http POST {vendor}"
@@ -529,7 +530,7 @@ def _gone() -> Iterator[Cell]:
         end = ID_LOST if step == "submit" else PARKED
         lost = Required("failed step.crashed", end, 1, ("unknown",))
         yield Cell("SQL and S3 gone after the call", step, lost, strikes=(down, silent))
-    # The first secret is the database's own.
+    # The first secret is that of the database.
     keys = Strike("refused", state="WriteStory", name="http POST secrets", skip=1, times=2)
     yield Cell("secret of the keys unreachable twice", "story", HEALS, strikes=(keys,))
     never = replace(keys, times=None)
@@ -542,5 +543,5 @@ def _gone() -> Iterator[Cell]:
 
 
 def rows(chosen: Sequence[Cell]) -> list[str]:
-    """Return the faults in the order in which they come first."""
+    """Return the faults in order of first occurrence."""
     return list(dict.fromkeys(cell.fault for cell in chosen))

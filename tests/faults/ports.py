@@ -1,23 +1,23 @@
-"""The three ports through which a worker touches the world, and what strikes them.
+"""Fault injection at the three ports of a worker: HTTP, S3 and SQL.
 
-HTTP   urllib3, which `requests`, botocore and the secrets client send through, and httpx2, which
-       OpenAI's SDK does: calls to providers, downloads, the secret of their keys
-S3     HTTP too, told apart by where it goes
+HTTP   urllib3 (used by `requests`, botocore and the secrets client) and httpx2 (OpenAI's SDK):
+       calls to providers, downloads, the secret of their keys
+S3     HTTP to the S3 server
 SQL    the connect, each statement, each end of a transaction (`sql_port`)
 
-Each passage of a port is numbered from 1 for the life of the worker and has a name, such as
-`sql INSERT provider_jobs` or `http POST openai /v1/responses`. A `Strike` says which passages are
-struck, and how:
+Each port call (passage) is numbered from 1 for the lifetime of the worker and has a name, such as
+`sql INSERT provider_jobs` or `http POST openai /v1/responses`. A `Strike` selects passages and
+their fault:
 
 kill_before kill_after   SIGKILL of the worker
-cut                      it does not take place; the caller sees its connection break
-lost                     it takes place; the caller sees its connection break instead of the answer
-refused                  nobody listens (HTTP, S3, and the connect of SQL)
-hasty                    the other side has half a second to answer, not minutes (HTTP)
-s3_CODE                  S3 answers with that status; s3_cut: half of the body, s3_hang: nothing
-sql_CODE                 PostgreSQL raises that SQLSTATE by itself; sql_25006 makes the transaction
+cut                      the request is not sent; the connection breaks
+lost                     the request is processed; the connection breaks before the response
+refused                  connection refused (HTTP, S3, and the connect of SQL)
+hasty                    the timeout is half a second instead of minutes (HTTP)
+s3_CODE                  S3 returns that status; s3_cut: half of the body, s3_hang: nothing
+sql_CODE                 PostgreSQL raises that SQLSTATE; sql_25006 makes the transaction
                          read-only, as after a failover; sql_53300 connects as a role whose
-                         connections are used up
+                         connections are exhausted
 """
 
 import io
@@ -46,11 +46,11 @@ _S3_SAYS = {
 
 @dataclass(frozen=True)
 class Strike:
-    """Which passages are struck, and how (see the module).
+    """A selection of passages and their fault (see the module).
 
-    By number (`at`), or by the state that the worker is in, the beginning of the name, and how many
-    such passages go unharmed before (`skip`), counted from a passage whose name begins with `after`
-    in that state. `times` is how many in a row; None is for ever.
+    Selected by number (`at`), or by the state of the worker, the prefix of the name, and the number
+    of such passages to skip (`skip`), counted from a passage whose name starts with `after` in that
+    state. `times` is the number of consecutive passages; None is unlimited.
     """
 
     how: str
@@ -62,12 +62,12 @@ class Strike:
     times: int | None = 1
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+        """Return the strike as JSON values."""
         return asdict(self)
 
 
 class Ports:
-    """Numbers what passes, and strikes."""
+    """Numbers the passages and injects faults."""
 
     def __init__(self, strikes: list[Strike], owners: dict[str, str]) -> None:
         self.state = ""
@@ -75,19 +75,19 @@ class Ports:
         self._strikes = strikes
         self._met = [0] * len(strikes)
         self._armed = [not strike.after for strike in strikes]
-        self._owners = owners  # port number -> who listens there
+        self._owners = owners  # port number -> name of the server
         self._lock = Lock()
         self._tell: Callable[[str], None] = lambda _: None
 
     def open(self, tell: Callable[[str], None]) -> None:
-        """Put the ports in place; `tell` is called with a passage's name before a kill."""
+        """Install the ports; `tell` is called with the passage's name before a kill."""
         self._tell = tell
         self._open_urllib3()
         self._open_httpx()
         sql_port.open_port(self)
 
     def enter(self, name: str) -> str:
-        """Count a passage; return how it is struck, or nothing. Kills before it."""
+        """Count a passage; return its fault or "". Kills the worker for `kill_before`."""
         with self._lock:
             self.passed.append(f"{self.state} {name}")
             how = self._how(name)
@@ -96,7 +96,7 @@ class Ports:
         return how
 
     def leave(self, how: str) -> None:
-        """Kill after a passage."""
+        """Kill the worker for `kill_after`."""
         if how == "kill_after":
             self._kill()
 
@@ -140,12 +140,12 @@ class Ports:
                 return _of_s3(how.removeprefix("s3_"))
             if how == "hasty":
                 more["timeout"] = urllib3.Timeout(connect=5, read=_HASTE_SECONDS)
-            answer = real(pool, method, url, *args, **more)
+            response = real(pool, method, url, *args, **more)
             if how == "lost":
-                answer.close()
+                response.close()
                 raise urllib3.exceptions.ProtocolError("struck", ConnectionResetError())
             self.leave(how)
-            return _half(answer) if how == "s3_cut" else answer
+            return _half(response) if how == "s3_cut" else response
 
         HTTPConnectionPool.urlopen = urlopen  # type: ignore[method-assign,assignment]  # the port
 
@@ -163,12 +163,12 @@ class Ports:
                 raise httpx2.ReadError("struck", request=request)
             if how == "hasty":
                 request.extensions["timeout"]["read"] = _HASTE_SECONDS
-            answer = real(transport, request)
+            response = real(transport, request)
             if how == "lost":
-                answer.close()
+                response.close()
                 raise httpx2.ReadError("struck", request=request)
             self.leave(how)
-            return answer
+            return response
 
         httpx2.HTTPTransport.handle_request = handle_request  # type: ignore[method-assign,assignment]  # the port
 
@@ -177,7 +177,7 @@ def _name(owner: str, method: str, url: str, headers: Any) -> str:
     path = url.partition("?")[0]
     if owner != "aws":
         parts = path.split("/")
-        plain = [part for part in parts if len(part) < 20]  # not the ids
+        plain = [part for part in parts if len(part) < 20]  # without ids
         return f"http {method} {owner} {'/'.join(plain)}"
     if "X-Amz-Target" in headers:
         return "http POST secrets"
@@ -190,16 +190,16 @@ def _of_s3(status: str) -> urllib3.HTTPResponse:
     return urllib3.HTTPResponse(io.BytesIO(body), headers, int(status), preload_content=False)
 
 
-def _half(answer: Any) -> urllib3.HTTPResponse:
-    """Return the answer with its headers and half of its body, then the end."""
-    body = answer.read()
+def _half(response: Any) -> urllib3.HTTPResponse:
+    """Return the response with its headers and half of its body."""
+    body = response.read()
     return urllib3.HTTPResponse(
-        io.BytesIO(body[: len(body) // 2]), answer.headers, answer.status, preload_content=False
+        io.BytesIO(body[: len(body) // 2]), response.headers, response.status, preload_content=False
     )
 
 
 def owners(addresses: dict[str, str]) -> dict[str, str]:
-    """Return port number -> name for addresses by name, all of this machine."""
+    """Return the names of loopback URLs by port number."""
     found = {}
     for name, url in addresses.items():
         parts = urllib3.util.parse_url(url)

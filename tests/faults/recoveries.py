@@ -1,13 +1,12 @@
-"""Crash points of the ways to a paid clip that a run does not pass when all goes well.
+"""Crash points of the recoveries of a paid clip, which an undisturbed run does not use.
 
-Each way begins with faults of the vendor. In its last phase every passage through a port is struck,
-as in `crash_points`: the worker is killed before it and after it, and the connection breaks instead
-of it and instead of its answer. Then the video is resumed until it has ended for good.
+Each recovery starts with faults of the vendor. In its last phase every port call gets a fault, as
+in `crash_points`. Then the video is resumed until it ends.
 
-order again   a job fails free of charge, and the run orders another
-adopt         a job was gone and is at work again when the video is resumed
-fetch again   a clip was broken for as long as a run tries, and is whole when the video is resumed
-sweep         a run ended with a finished clip that nobody fetched, and the sweeper has it collected
+order again   a job fails free of charge, and the run submits another
+adopt         a job was missing and is running again when the video is resumed
+fetch again   a clip was broken while the run retried, and is valid when the video is resumed
+sweep         a run ended without fetching a finished clip, and the sweeper collects it
 """
 
 from collections.abc import Iterator, Sequence
@@ -25,7 +24,7 @@ _PHASES = ("StartClip", "CheckClip", "CollectClip", "(swept)")
 
 @dataclass(frozen=True, eq=False)
 class Way:
-    """A way to a clip: the faults, how the first run ends, what is struck, how many are paid."""
+    """A recovery: the faults, the status of the first run, the struck phase, and the paid clips."""
 
     name: str
     scripts: tuple[Script, ...]
@@ -64,7 +63,7 @@ WAYS = (
 
 
 def _walk(lane: Lane, way: Way, *strikes: Sequence[Strike]) -> tuple[Case, str]:
-    """Go the way up to the end of its struck phase; return how the video stands then."""
+    """Run the recovery to the end of its struck phase; return the status of the video."""
     case = Case(lane)
     lane.runway.clear()
     for script in way.scripts:
@@ -81,7 +80,7 @@ def _walk(lane: Lane, way: Way, *strikes: Sequence[Strike]) -> tuple[Case, str]:
 
 
 def passages(lane: Lane, way: Way) -> list[str]:
-    """Return the passages of the way's last phase, undisturbed; raises AssertionError."""
+    """Return the passages of the undisturbed last phase. Raises AssertionError if it fails."""
     case, ended = _walk(lane, way)
     passed = case.passed
     if way.phase == "sweep":
@@ -97,14 +96,14 @@ def passages(lane: Lane, way: Way) -> list[str]:
 
 
 def points(names: Sequence[str]) -> Iterator[Point]:
-    """Yield every strike at what concerns clips."""
+    """Yield every strike at a passage that concerns clips."""
     for number, name in enumerate(names, 1):
         if name.startswith(_PHASES):
             yield from (Point(number, name, how) for how in (*KILLS, *BREAKS))
 
 
 def share(names: Sequence[str]) -> Iterator[Point]:
-    """Yield each name once, in one way after the other: the same strikes each time."""
+    """Yield each name once with alternating faults, deterministically."""
     seen: set[str] = set()
     for point in points(names):
         if point.name not in seen and point.how == (*KILLS, *BREAKS)[len(seen) % 4]:
@@ -113,7 +112,7 @@ def share(names: Sequence[str]) -> Iterator[Point]:
 
 
 def strike(lane: Lane, way: Way, point: Point, doubts: set[tuple[int, str]]) -> Verdict:
-    """Strike once, go on until the video has ended for good, and judge."""
+    """Strike once, resume until the video ends, and judge."""
     case, ended = _walk(lane, way, [Strike(point.how, at=point.number)])
     if way.phase == "sweep":
         case.sweep()

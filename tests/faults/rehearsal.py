@@ -1,8 +1,8 @@
-"""The product in one process: the API, the functions and the state machine, over real PostgreSQL.
+"""The product in one process: API, functions and state machine, with a real PostgreSQL.
 
-What the vendors do is scripted: each call succeeds, unless its text holds a marker that the vendor
-declines, or the run's mode names a fault. Prices and the ledger are those of the paid models. A
-snapshot of all rows brings a video back to an earlier moment, so that another future can be tried.
+The vendors are scripted: each call succeeds unless its text contains a marker that the vendor
+refuses, or the run's mode names a fault. Prices and the ledger are those of the paid models. A
+snapshot of all rows restores an earlier state of a video, from which other actions are explored.
 """
 
 import io
@@ -12,7 +12,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,14 +22,16 @@ import psycopg2
 import pytest
 from psycopg2.extras import Json
 
-from common.domain.errors import MediaError, NotFound
+from common.domain.errors import MediaError
 from infra.local.postgres import Postgres
 from infra.local.state import State
 from migrate import migrations
 from tests.faults.machine import Machine, TaskFailed
-from tests.faults.scripted_vendors import Camera, Vendors
+from tests.faults.scripted_vendors import ScriptedVideoProvider, Vendors
 from tests.stand_ins import secrets_manager, step_functions
+from tests.support.cold_start import start_cold
 from tests.support.gateway import Context, Gateway, Reply
+from tests.support.media_store import InMemoryMediaStore
 
 _ARN = "arn:aws:secretsmanager:us-east-1:000000000000:secret:{}-abc123"
 _MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:videos"
@@ -42,37 +44,8 @@ Snapshot = dict[str, list[dict[str, Any]]]
 
 
 @dataclass
-class Shelf:
-    """The media store, in memory."""
-
-    objects: dict[str, bytes] = field(default_factory=dict)
-
-    def put(self, key: str, data: bytes, media_type: str) -> None:
-        """Keep an object."""
-        self.objects[key] = data
-
-    def put_file(self, key: str, path: Path, media_type: str) -> None:
-        """Keep a file."""
-        self.objects[key] = path.read_bytes()
-
-    def get(self, key: str) -> bytes:
-        """Return an object; raises NotFound."""
-        if key not in self.objects:
-            raise NotFound("not there")
-        return self.objects[key]
-
-    def get_file(self, key: str, path: Path) -> None:
-        """Write an object to a file."""
-        path.write_bytes(self.get(key))
-
-    def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
-        """Return a link to nowhere."""
-        return f"https://shelf.invalid/{key}"
-
-
-@dataclass
-class Rehearsal:
-    """Calls the API, runs what it starts to the end, and goes back to earlier moments."""
+class InProcessProduct:
+    """An in-process product: calls the API, runs executions to the end, and restores snapshots."""
 
     gateway: Gateway
     vendors: Vendors
@@ -81,9 +54,9 @@ class Rehearsal:
     handlers: dict[str, Any]
 
     def call(self, method: str, path: str, body: Any = None, *, mode: str = "ok") -> Reply:
-        """Make a request; if it starts a run, run it under the mode. Nothing waits."""
+        """Send a request; if it starts a run, execute it under the mode without waiting."""
         machine, before = self.gateway.machine, len(self.gateway.machine.started)
-        with redirect_stdout(io.StringIO()):  # where metrics go
+        with redirect_stdout(io.StringIO()):  # metrics
             reply = self.gateway.call(method, path, body, headers={"Prefer": "wait=0"})
             for name in machine.started[before:]:
                 self._run(json.loads(machine.executions[name]["input"]), mode)
@@ -103,7 +76,7 @@ class Rehearsal:
     def _invoke(self, _state: str, function: str, event: dict[str, Any]) -> Any:
         try:
             return self.handlers[function](event, Context())
-        except Exception as error:  # as Lambda reports any
+        except Exception as error:  # Lambda reports any exception
             raise TaskFailed(type(error).__name__) from None
 
     def snapshot(self) -> Snapshot:
@@ -115,7 +88,7 @@ class Rehearsal:
         return {table: rows for table, rows in found.items() if rows}
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Bring back the rows of that moment."""
+        """Restore the rows of a snapshot."""
         insert = (
             "INSERT INTO {0} OVERRIDING SYSTEM VALUE "
             "SELECT * FROM json_populate_recordset(NULL::{0}, %s)"
@@ -129,14 +102,14 @@ class Rehearsal:
             cursor.execute(";".join(statements), [Json(rows) for rows in snapshot.values()])
 
     def execute(self, statement: str) -> None:
-        """Execute a statement, for a control."""
+        """Execute an SQL statement, for a control test."""
         with self.connection.cursor() as cursor:
             cursor.execute(statement)
 
 
 @contextmanager
-def rehearsal(root: Path) -> Iterator[Rehearsal]:
-    """Start everything; it ends with the block."""
+def rehearsal(root: Path) -> Iterator[InProcessProduct]:
+    """Start everything within the context."""
     root.chmod(0o755)
     postgres = Postgres(State.open(root / "state"))
     with ExitStack() as cleanup:
@@ -173,10 +146,10 @@ def rehearsal(root: Path) -> Iterator[Rehearsal]:
             cursor.execute("ALTER DATABASE postgres SET synchronous_commit = off")
             cursor.execute(_DUMP)
             tables = [name for (name,) in cursor.fetchall()]
-        yield Rehearsal(Gateway(machine), vendors, connection, tables, handlers)
+        yield InProcessProduct(Gateway(machine), vendors, connection, tables, handlers)
 
 
-def _environment(port: int, vault_url: str, machine_url: str) -> dict[str, str]:
+def _environment(port: int, secrets_url: str, machine_url: str) -> dict[str, str]:
     return {
         "STAGE": "local",
         "DATABASE_HOST": "127.0.0.1",
@@ -198,7 +171,7 @@ def _environment(port: int, vault_url: str, machine_url: str) -> dict[str, str]:
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "AKIATEST",
         "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_ENDPOINT_URL": vault_url,
+        "AWS_ENDPOINT_URL": secrets_url,
         "AWS_ENDPOINT_URL_SFN": machine_url,
         "POWERTOOLS_TRACE_DISABLED": "true",
         "POWERTOOLS_LOG_LEVEL": "CRITICAL",
@@ -211,41 +184,41 @@ def _environment(port: int, vault_url: str, machine_url: str) -> dict[str, str]:
 def _product(
     environment: pytest.MonkeyPatch, vendors: Vendors, cleanup: ExitStack
 ) -> dict[str, Any]:
-    """Put the vendors and the store into the functions; return their handlers."""
-    # Late: Powertools reads its settings when it is imported.
-    from api import dependencies
+    """Inject the vendors and the store into the functions; return their handlers."""
+    # Imported late: Powertools reads its settings at import.
     from clip import handler as clip
     from common import providers, runtime
     from common.application import inbox_results
-    from common.aws import clients, lambda_invoke, secrets
+    from common.aws import lambda_invoke, secrets
     from common.aws.log import logger
     from common.media import demuxers, ffmpeg
-    from common.settings import DatabaseSettings
+    from common.settings import (
+        ApiSettings,
+        DatabaseSettings,
+        FinishSettings,
+        GenerationSettings,
+        MergeSettings,
+    )
     from finish import handler as finish
     from image import handler as image
     from merge import deliverables
     from merge import handler as merge
     from story import handler as story
 
-    shelf = Shelf()
-    modules = (dependencies, runtime, merge, finish)
-    caches = [kept for m in modules for kept in vars(m).values() if hasattr(kept, "cache_clear")]
-    caches += [clients._client, clients.s3]
-    for kept in caches:
-        kept.cache_clear()
-        cleanup.callback(kept.cache_clear)
-    for module in modules:
-        environment.setattr(module, "S3MediaStore", lambda _bucket: shelf)
-        cleanup.callback(_close, module)
+    store = InMemoryMediaStore()
+    start_cold()
+    cleanup.callback(start_cold)
+    for settings in (ApiSettings, GenerationSettings, MergeSettings, FinishSettings):
+        runtime.provide(settings, store=store)
     environment.setattr(secrets, "_kept", {})
     cleanup.callback(logger.setLevel, logger.log_level)
     logger.setLevel("CRITICAL")
     noise = logging.getLogger("aws_lambda_powertools")
     cleanup.callback(noise.setLevel, noise.level)
-    noise.setLevel(logging.CRITICAL)  # the tracer tells every exception
+    noise.setLevel(logging.CRITICAL)  # the tracer logs every exception
     environment.setattr(providers, "text_provider", lambda *_: vendors)
     environment.setattr(providers, "image_provider", lambda *_: vendors)
-    environment.setattr(providers, "video_provider", lambda *_: Camera(vendors))
+    environment.setattr(providers, "video_provider", lambda *_: ScriptedVideoProvider(vendors))
     environment.setattr(ffmpeg, "decode", lambda _path, **_: _facts())
     environment.setattr(demuxers, "video_type", lambda *_: "video/mp4")
     environment.setattr(
@@ -265,19 +238,15 @@ def _product(
     }
 
 
-def _close(module: Any) -> None:
-    module.database().close()
-
-
 def _facts() -> SimpleNamespace:
-    """Return what decoding a clip would tell."""
+    """Return the facts of a decoded clip."""
     return SimpleNamespace(
         seconds=5.0, frames=120, width=960, height=960, has_sound=False, trimmed=False, codecs=[]
     )
 
 
 def _product_of(vendors: Vendors, room: Path) -> Any:
-    """Stand for the joined clips: what they look like is not the question here."""
+    """Return placeholder deliverables, whose content does not matter here."""
     from merge.deliverables import Deliverable, Deliverables
     from merge.models import MergedVideo
 

@@ -1,7 +1,7 @@
-"""Vendors that do at once what a script says: they answer, decline what is marked, or fail.
+"""Scripted vendors that respond immediately: success, refusal of marked prompts, or failure.
 
-They stand in the place of the adapters. What they were asked for is remembered in the ledger alone,
-so that going back to an earlier moment takes nothing but its rows.
+They replace the adapters and keep no state: everything is in the ledger, so that restoring rows
+restores an earlier state completely.
 """
 
 import io
@@ -29,29 +29,29 @@ from common.providers import (
     StoryResult,
 )
 
-SCENES, SCENE = 2, 2  # so many scenes; the faults strike this one
+SCENES, SCENE = 2, 2  # number of scenes, and the scene with faults
 DECLINED_STORY, DECLINED_IMAGE, DECLINED_MOTION = "[story]", "[image]", "[motion]"
-"""Markers in a prompt: the vendor declines the story, or the picture or clip of the scene."""
+"""Markers in a prompt: the vendor refuses the story, or the image or clip of the scene."""
 _PRICE = Cost(Decimal("0.01"))
 
 
 @dataclass
 class Vendors:
-    """Every vendor. `mode` is the fault of the run that goes on; `struck` says that it happened."""
+    """All vendors. `mode` is the fault of the current run; `struck` is set once it occurred."""
 
     mode: str = "ok"
     struck: bool = False
     cancel: Any = None
 
     def strikes(self, fault: str, scene: int = SCENE) -> bool:
-        """Say whether this fault happens now."""
+        """Return whether this fault occurs now."""
         hit = self.mode == fault and scene == SCENE
         self.struck |= hit
         return hit
 
     # -- text and image ----------------------------------------------------------------------------
     def write_story(self, request: StoryRequest) -> StoryResult:
-        """Write a story in which the prompt's markers are passed on to the scene."""
+        """Return a story that copies the markers of the prompt into the scene."""
         self._maybe_refuse("story", DECLINED_STORY in request.prompt)
         image = DECLINED_IMAGE if DECLINED_IMAGE in request.prompt else ""
         motion = DECLINED_MOTION if DECLINED_MOTION in request.prompt else ""
@@ -74,7 +74,7 @@ class Vendors:
         )
 
     def generate_image(self, request: ImageRequest) -> ImageResult:
-        """Paint a picture of one colour."""
+        """Return an image of one colour."""
         self._maybe_refuse("image", DECLINED_IMAGE in request.prompt, request.scene)
         if self.strikes("image charged and held back", request.scene):
             raise ProviderRefused("Held back.", code="safety.output", billed=True, cost=_PRICE)
@@ -90,14 +90,14 @@ class Vendors:
 
     # -- video -------------------------------------------------------------------------------------
     def submit(self, request: ClipRequest) -> JobRef:
-        """Accept a job, whose end is known already."""
+        """Accept a job whose result is predetermined."""
         self._maybe_refuse("clip", DECLINED_MOTION in request.prompt, request.scene)
         ends = [end for end in ("failed", "gone") if self.strikes(f"clip {end}", request.scene)]
         facts = {"end": ends[0] if ends else "succeeded", "scene": request.scene}
         return JobRef("runway", request.model, request.client_token, facts, _PRICE, 5)
 
     def poll(self, job: JobRef) -> JobState:
-        """Say how the job ended; its owner may cancel while it goes on."""
+        """Return the final state of the job; a mode may cancel the video meanwhile."""
         for provider, fault in ((False, "canceled at clip"), (True, "canceled at vendor")):
             if not self.struck and self.strikes(fault, job.facts["scene"]):
                 self.cancel(provider=provider)
@@ -111,21 +111,21 @@ class Vendors:
         return JobState(JobStatus.SUCCEEDED, cost=_PRICE, outputs=("x",))
 
     def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
-        """Write something that stands for the clip."""
+        """Write placeholder data for the clip."""
         target.write_bytes(b"clip")
 
     def cancel_job(self, job: JobRef, state: JobState) -> JobState:
-        """Cancel the job; what it cost is not said."""
+        """Cancel the job without a cost."""
         return JobState(JobStatus.CANCELED)
 
     def reconcile(self, request: ClipRequest, age_seconds: int) -> Reconciliation:
-        """Know nothing of it."""
+        """Return a reconciliation without a result."""
         return Reconciliation()
 
 
 @dataclass
-class Camera:
-    """The video provider: its `cancel` is another one than that of the owner."""
+class ScriptedVideoProvider:
+    """The video provider, whose `cancel` is that of a job, not of the video."""
 
     vendors: Vendors
 

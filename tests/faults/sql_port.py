@@ -1,4 +1,4 @@
-"""The port of SQL: psycopg2, with a passage at each connect, statement and end of a transaction."""
+"""The SQL port: psycopg2 with a passage at each connect, statement and end of a transaction."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from common import database as database_module
 if TYPE_CHECKING:
     from tests.faults.ports import Ports
 
-CROWDED = "crowded"  # a role that may not connect any more
+CROWDED = "crowded"  # a role without free connections
 CLOSED_PORT = 9
 _TABLE = re.compile(
     r"\s*(WITH|INSERT|UPDATE|SELECT)\b(?:.*?\b(?:INTO|UPDATE|FROM))?\s+(\w+)", re.DOTALL
@@ -22,7 +22,7 @@ _TABLE = re.compile(
 
 
 def open_port(ports: "Ports") -> None:
-    """Put the port in place."""
+    """Install the port."""
     real, cursor = psycopg2.connect, _cursor(ports)
     connection = _connection(ports, cursor)
 
@@ -32,20 +32,20 @@ def open_port(ports: "Ports") -> None:
             given |= {"user": CROWDED}
         if how in ("refused", "cut"):
             given |= {"port": CLOSED_PORT}
-        made = real(connection_factory=connection, **given)
+        connection_ = real(connection_factory=connection, **given)
         if how == "lost":
-            made.close()
+            connection_.close()
             raise psycopg2.OperationalError("struck")
         ports.leave(how)
-        return made
+        return connection_
 
-    database_module.Cursor = cursor  # type: ignore[misc]  # what transactions make cursors of
+    database_module.Cursor = cursor  # type: ignore[misc]  # the cursor class of transactions
     psycopg2.connect = connect  # type: ignore[assignment]  # the port
 
 
 def _cursor(ports: "Ports") -> type[database_module.Cursor]:
     class Cursor(database_module.Cursor):
-        """A cursor whose statements are passages."""
+        """A cursor that counts its statements as passages."""
 
         def execute(self, query: Any, vars: Any = None) -> Any:  # noqa: A002 - psycopg2's name
             run = super().execute
@@ -68,7 +68,7 @@ def _connection(
     ports: "Ports", cursor: type[database_module.Cursor]
 ) -> type[extensions.connection]:
     class Connection(extensions.connection):
-        """A connection whose statements and ends of transactions are passages."""
+        """A connection that counts its statements and ends of transactions as passages."""
 
         def __init__(self, *args: Any, **more: Any) -> None:
             super().__init__(*args, **more)
@@ -102,11 +102,11 @@ def _pass(
 
 
 def _name(text: str) -> str:
-    found = _TABLE.match(text)
-    return f"sql {found[1]} {found[2]}" if found else f"sql {text.split()[0]}"
+    match = _TABLE.match(text)
+    return f"sql {match[1]} {match[2]}" if match else f"sql {text.split()[0]}"
 
 
 def _break(connection: extensions.connection) -> None:
-    """Take the socket away from under the connection."""
+    """Close the socket of the connection."""
     with socket.socket(fileno=os.dup(connection.fileno())) as dead:
         dead.shutdown(socket.SHUT_RDWR)

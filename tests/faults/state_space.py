@@ -1,15 +1,15 @@
-"""All sequences of failures, fixes, cancellations and resumes of a video, up to a bound.
+"""Model checking: all sequences of failures, fixes, cancellations and resumes up to a depth.
 
-Moments that differ in nothing that decides what comes next are one state (`describe`). From each
-state every action is tried under every fault that can strike there. Then each state is asked for a
-way on: a sequence of actions without faults that ends in the finished video. Two answers count:
+Snapshots that agree in everything that decides the future are one state (`describe`). From each
+state every action is tried under every fault that can occur there. Then the search looks for a
+sequence of actions without faults that ends in the finished video. Two kinds of dead ends count:
 
-no way by resume   `POST /v1/videos/{id}/resume`, with the changes it takes, never gets there,
-                   though the whole video was ordered
-no way at all      not even with the endpoints that make one part
+no way by resume   `POST /v1/videos/{id}/resume` with its changes never finishes the video, although
+                   the whole video was requested
+no way at all      not even with the endpoints for one step
 
-Besides, no state may say `succeeded` for a whole video without a file, and no step may be paid for
-twice without the ledger saying so.
+In addition, no state may show `succeeded` for a whole video without a file, and no step may be paid
+for twice without a flag in the ledger.
 
     python -m tests.faults.state_space [DEPTH]
 """
@@ -26,7 +26,7 @@ from typing import Any
 
 from tests.faults import actions
 from tests.faults.actions import Action
-from tests.faults.rehearsal import Rehearsal, Snapshot, rehearsal
+from tests.faults.rehearsal import InProcessProduct, Snapshot, rehearsal
 from tests.faults.scripted_vendors import (
     DECLINED_IMAGE,
     DECLINED_MOTION,
@@ -38,8 +38,8 @@ State = tuple[Any, ...]
 
 
 @dataclass
-class Found:
-    """What the search found. A state is told by the actions that lead to it first."""
+class SearchResult:
+    """The result of a search. A state is named by the first actions that lead to it."""
 
     depths: Counter[int] = field(default_factory=Counter)
     actions: int = 0
@@ -51,43 +51,43 @@ class Found:
     seconds: float = 0
 
     def table(self) -> str:
-        """Return the figures, and how the first dead ends are reached."""
-        told = self.told_by
+        """Return the figures and the actions that lead to the first dead ends."""
+        history = self.told_by
         return "\n".join(
             [
                 *(f"states after {n} actions      {self.depths[n]}" for n in sorted(self.depths)),
-                f"reachable states            {len(told)}",
+                f"reachable states            {len(history)}",
                 f"of them finished videos     {self.finished}",
                 f"actions tried               {self.actions}",
                 f"no way by resume            {len(self.not_by_resume)}",
                 f"no way at all               {len(self.not_at_all)}",
                 f"wrong in itself             {len(self.wrong)}",
                 f"in {self.seconds:.0f} s",
-                *(f"  no way by resume: {'; '.join(told[s])}" for s in self.not_by_resume[:5]),
-                *(f"  no way at all: {'; '.join(told[s])}" for s in self.not_at_all[:5]),
+                *(f"  no way by resume: {'; '.join(history[s])}" for s in self.not_by_resume[:5]),
+                *(f"  no way at all: {'; '.join(history[s])}" for s in self.not_at_all[:5]),
                 *(f"  {text}" for text in self.wrong[:5]),
             ]
         )
 
     @property
     def bad(self) -> int:
-        """How much there is that may not be."""
+        """The number of violations."""
         return len(self.not_by_resume) + len(self.not_at_all) + len(self.wrong)
 
 
 # -- the search ------------------------------------------------------------------------------------
 @dataclass
 class Search:
-    """One search. `snapshots` are of the states whose futures are not tried yet."""
+    """A search. `snapshots` are those of the states that are not explored yet."""
 
-    stage: Rehearsal
+    stage: InProcessProduct
     depth: int
-    found: Found = field(default_factory=Found)
+    found: SearchResult = field(default_factory=SearchResult)
     tried: dict[tuple[State, Action], tuple[State, Snapshot] | None] = field(default_factory=dict)
     leading: dict[bool, set[State]] = field(default_factory=lambda: {True: set(), False: set()})
 
-    def run(self, first: Iterable[Action] | None = None) -> Found:
-        """Begin with these actions, explore, and look for a way on from each state."""
+    def run(self, first: Iterable[Action] | None = None) -> SearchResult:
+        """Explore from these actions; then look for a way from each state to the finished video."""
         started, empty = time.monotonic(), self.stage.snapshot()
         waiting: deque[tuple[State, Snapshot, int]] = deque()
         for action in first or actions.begins():
@@ -95,13 +95,13 @@ class Search:
                 self._meet(*to, (str(action),), 1, waiting)
         while waiting:
             state, snapshot, level = waiting.popleft()
-            told = self.found.told_by[state]
+            history = self.found.told_by[state]
             if level < self.depth:
                 for action in actions.everything(_name(snapshot)):
                     if not _can_strike(action.mode, state):
                         continue
                     if to := self._try(state, snapshot, action):
-                        self._meet(*to, (*told, str(action)), level + 1, waiting)
+                        self._meet(*to, (*history, str(action)), level + 1, waiting)
             self._look_for_ways(state, snapshot)
         self.found.seconds = time.monotonic() - started
         return self.found
@@ -110,23 +110,23 @@ class Search:
         self,
         state: State,
         snapshot: Snapshot,
-        told: tuple[str, ...],
+        history: tuple[str, ...],
         level: int,
         waiting: "deque[tuple[State, Snapshot, int]]",
     ) -> None:
         found = self.found
         if state in found.told_by:
             return
-        found.told_by[state] = told
+        found.told_by[state] = history
         found.depths[level] += 1
         found.finished += _is_finished(state)
-        found.wrong += _faults_of(self.stage, state, snapshot, "; ".join(told))
+        found.wrong += _faults_of(self.stage, state, snapshot, "; ".join(history))
         waiting.append((state, snapshot, level))
 
     def _try(
         self, state: State, snapshot: Snapshot, action: Action
     ) -> tuple[State, Snapshot] | None:
-        """Return what the action leads to; None if it is refused, or its fault did not strike."""
+        """Return the resulting state; None if the action is rejected or its fault did not occur."""
         if (state, action) not in self.tried:
             self.tried[state, action] = self._act(snapshot, action)
         return self.tried[state, action]
@@ -144,16 +144,16 @@ class Search:
         return describe(after), after
 
     def _look_for_ways(self, state: State, snapshot: Snapshot) -> None:
-        """Note if no actions without faults lead from the state to the finished video."""
+        """Record the state if no actions without faults lead to the finished video."""
         if _is_finished(state) or self._leads(state, snapshot, by_resume=True):
             return
-        if state[1]:  # the whole was ordered
+        if state[1]:  # the whole video was requested
             self.found.not_by_resume.append(state)
         if not self._leads(state, snapshot, by_resume=False):
             self.found.not_at_all.append(state)
 
     def _leads(self, start: State, snapshot: Snapshot, *, by_resume: bool) -> bool:
-        """Say whether actions without faults lead to the finished video; goes deep first."""
+        """Return whether actions without faults lead to the finished video (depth-first search)."""
         leading, met = self.leading[by_resume], {start}
         path = [(start, snapshot, self._ways(snapshot, by_resume=by_resume))]
         while path:
@@ -184,7 +184,7 @@ def _name(snapshot: Snapshot) -> str:
 
 
 def _can_strike(mode: str, state: State) -> bool:
-    """Say whether the step that the fault needs may still be made."""
+    """Return whether the step of the fault can still run."""
     has_story, steps = state[2], state[5]
     image_there, clip_there = steps[-2][0], steps[-1][0]
     match mode.split():
@@ -199,7 +199,7 @@ def _can_strike(mode: str, state: State) -> bool:
 
 
 def describe(snapshot: Snapshot) -> State:
-    """Return what decides how the video goes on."""
+    """Return the state: everything that decides the future of the video."""
     (video,) = snapshot["video_sessions"]
     runs = sorted(snapshot["runs"], key=lambda run: run["created_at"])
     calls = snapshot.get("provider_jobs", [])
@@ -236,15 +236,15 @@ def _is_finished(state: State) -> bool:
 def _of_step(
     kind: str, scene: int, rows: list[dict[str, Any]], prompt: str, calls: list[dict[str, Any]]
 ) -> tuple[Any, ...]:
-    """Describe a scene's picture or clip: what is there, and what would be made."""
+    """Describe a scene's image or clip: what exists and what would be made."""
     if not rows:
         return (False, None, False, "")
     newest = max(rows, key=lambda row: row["version"])
-    there = [r for r in rows if r["status"] == "succeeded" and not r.get("invalidated_at")]
+    existing = [r for r in rows if r["status"] == "succeeded" and not r.get("invalidated_at")]
     text = newest.get(prompt) or ""
-    declined = not there and (DECLINED_IMAGE in text or DECLINED_MOTION in text)
-    ledger = "" if there else _ledger(kind, scene, newest["version"], calls)
-    return (bool(there), newest["status"], declined, ledger)
+    declined = not existing and (DECLINED_IMAGE in text or DECLINED_MOTION in text)
+    ledger = "" if existing else _ledger(kind, scene, newest["version"], calls)
+    return (bool(existing), newest["status"], declined, ledger)
 
 
 def _ledger(kind: str, scene: int, version: int, calls: list[dict[str, Any]]) -> str:
@@ -261,15 +261,17 @@ def _calls(calls: list[dict[str, Any]]) -> list[tuple[tuple[str, int, int], dict
     ]
 
 
-def _faults_of(stage: Rehearsal, state: State, snapshot: Snapshot, told: str) -> Iterator[str]:
-    """Hold what the API and the ledger say against what is there."""
-    stage.restore(snapshot)  # the state may have been met before, on another search's way
+def _faults_of(
+    stage: InProcessProduct, state: State, snapshot: Snapshot, history: str
+) -> Iterator[str]:
+    """Yield contradictions between the API, the ledger and the existing results."""
+    stage.restore(snapshot)  # the state may have been reached before by another search
     video = stage.gateway.call("GET", f"/v1/videos/{_name(snapshot)}").json()
     status, has_whole = state[0], state[1]
     if has_whole and status == "succeeded" and video["output"] is None:
-        yield f"succeeded without a video: {told}"
+        yield f"succeeded without a video: {history}"
     if (status == "failed") != (video["error"] is not None):
-        yield f"{status} with the error {video['error']}: {told}"
+        yield f"{status} with the error {video['error']}: {history}"
     by_step = defaultdict(list)
     for step, call in _calls(snapshot.get("provider_jobs", [])):
         by_step[step].append(call)
@@ -280,17 +282,17 @@ def _faults_of(stage: Rehearsal, state: State, snapshot: Snapshot, told: str) ->
             for before, after in pairwise(calls)
         )
         if bought > 1 or silent:
-            yield f"paid twice: {told}"
+            yield f"paid twice: {history}"
 
 
-def explore(root: Path, depth: int) -> Found:
-    """Search in a new world."""
+def explore(root: Path, depth: int) -> SearchResult:
+    """Search with a new in-process product."""
     with rehearsal(root) as stage:
         return Search(stage, depth).run()
 
 
 def main() -> int:
-    """Print the table; return 1 if anything is there that may not be."""
+    """Print the table; return 1 if there are violations."""
     depth = int(sys.argv[1]) if len(sys.argv) > 1 else 2
     with tempfile.TemporaryDirectory() as folder:
         found = explore(Path(folder), depth)

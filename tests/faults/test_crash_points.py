@@ -1,4 +1,4 @@
-"""A deterministic share of the crash points (`make faults` tries all), and the control."""
+"""A deterministic part of the crash points (`make faults` runs all), and a control."""
 
 import pytest
 
@@ -22,24 +22,24 @@ def strike_all(live: World, points: list[Point], names: list[str]) -> list[Verdi
     return verdicts
 
 
-def test_every_run_is_the_same(live: World, names: list[str]) -> None:
-    """Else a point would be another one in the next run."""
+def test_port_calls_of_run_are_deterministic(live: World, names: list[str]) -> None:
+    """Points are identified by their number, so runs must be deterministic."""
     assert live.submit(crash_points.passages).result() == names
 
 
-def test_a_struck_worker_never_pays_twice_and_always_ends(live: World, names: list[str]) -> None:
+def test_crashed_worker_never_pays_twice_and_run_ends(live: World, names: list[str]) -> None:
     points = list(crash_points.share(names))
     assert len(points) > 140
     verdicts = strike_all(live, points, names)
     assert [verdict for verdict in verdicts if verdict.wrong] == []
 
 
-def test_nor_does_one_whose_successor_is_killed_too(live: World, names: list[str]) -> None:
+def test_repeatedly_crashed_worker_never_pays_twice(live: World, names: list[str]) -> None:
     verdicts = strike_all(live, list(crash_points.pairs(names, _PAIRS)), names)
     assert [verdict for verdict in verdicts if verdict.wrong] == []
 
 
-def test_nor_where_something_is_spoken(live: World) -> None:
+def test_crashed_narrated_run_never_pays_twice(live: World) -> None:
     spoken = live.submit(crash_points.passages, narrated=True).result()
     points = list(crash_points.of_speech(crash_points.share(spoken)))
     assert len(points) > 30
@@ -48,7 +48,7 @@ def test_nor_where_something_is_spoken(live: World) -> None:
 
 
 @pytest.mark.parametrize("way", recoveries.WAYS, ids=lambda way: way.name)
-def test_nor_does_one_that_recovers_a_clip(live: World, way: recoveries.Way) -> None:
+def test_crashed_clip_recovery_never_pays_twice(live: World, way: recoveries.Way) -> None:
     passed = live.submit(recoveries.passages, way).result()
     doubts, points = crash_points.doubtful(passed), list(recoveries.share(passed))
     assert len(points) > 8
@@ -57,14 +57,16 @@ def test_nor_does_one_that_recovers_a_clip(live: World, way: recoveries.Way) -> 
     assert [verdict for verdict in verdicts if verdict.wrong] == []
 
 
-def test_under_the_policy_it_is_made_once_more_and_flagged(live: World, names: list[str]) -> None:
+def test_resubmit_policy_repeats_unknown_call_once_and_flags_it(
+    live: World, names: list[str]
+) -> None:
     points = list(crash_points.resubmits(names))[::2]
     verdicts = strike_all(live, points, names)
     assert [verdict for verdict in verdicts if verdict.wrong] == []
     assert {(v.final, v.judgement.flagged) for v in verdicts} == {(DONE, 1)}
 
 
-def test_the_judge_catches_a_worker_that_knows_no_protocol(live: World, names: list[str]) -> None:
+def test_judge_detects_double_payment_without_protocol(live: World, names: list[str]) -> None:
     controls = list(crash_points.controls(names))
     waiting = [live.submit(crash_points.strike_naively, point, names) for point in controls]
     assert len(controls) == 10

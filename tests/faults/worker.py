@@ -1,15 +1,15 @@
-"""One worker: a warm Lambda environment with every function of the pipeline, in its own process.
+"""A worker: a process that imitates a warm Lambda environment with every function of the pipeline.
 
-It is forked by `forge`, serves one connection, and dies by SIGKILL where a strike says so. The
-environment is that of the deployed functions. Lines of JSON go over the connection:
+It is forked by `forge`, serves one connection, and is killed with SIGKILL by a strike. Its
+environment is that of the deployed functions. The protocol is JSON lines:
 
-in    {strikes, naive}                     the first line: what this worker is
+in    {strikes, naive}                     the first line: the settings of the worker
       {function, event, state, ahead, execution}      an invocation, `ahead` seconds in the future
 out   {passed: [name of a passage], ahead, and either answer or error: name of the class}
       {struck: name of the passage}        the last line before a SIGKILL
 
-A `naive` worker knows no protocol: it makes its calls anew whenever it is asked. It is the control
-that shows what the others would be caught at.
+A `naive` worker ignores the ledger and makes its calls again on every invocation. It is the control
+that shows which errors the judge detects.
 """
 
 import json
@@ -47,15 +47,15 @@ HANDLERS: dict[str, Callable[[dict[str, Any], Any], Any]] = {
 
 
 class Context:
-    """What Lambda says of itself."""
+    """A Lambda context."""
 
     function_name = memory_limit_in_mb = invoked_function_arn = aws_request_id = "worker"
 
 
 class Clock:
-    """The time that the worker sees: it stands still, but for what is slept and what the task says.
+    """The worker's clock, which advances only by sleeps and by the offsets of tasks.
 
-    So every run does the same, however busy the machine is.
+    Runs are therefore deterministic on a busy machine.
     """
 
     def __init__(self) -> None:
@@ -63,17 +63,17 @@ class Clock:
         self._doze, began, began_monotonic = time.sleep, time.time(), time.monotonic()
         time.time = lambda: began + self.ahead
         time.monotonic = lambda: began_monotonic + self.ahead
-        time.sleep = self._sleep  # type: ignore[assignment]  # nobody sleeps for anything but numbers
+        time.sleep = self._sleep  # type: ignore[assignment]  # sleeps are always numbers
 
     def _sleep(self, seconds: float) -> None:
-        if seconds <= _DOZE_SECONDS:  # so does `subprocess` until a program has ended
+        if seconds <= _DOZE_SECONDS:  # `subprocess` polls with short sleeps
             self._doze(seconds)
         else:
             self.ahead += seconds
 
 
 def serve(connection: socket.socket, owners: dict[str, str]) -> None:
-    """Answer invocations until the other side closes the connection."""
+    """Handle invocations until the peer closes the connection."""
     stream = connection.makefile("rw", encoding="utf-8")
     options = json.loads(stream.readline())
 
@@ -86,14 +86,14 @@ def serve(connection: socket.socket, owners: dict[str, str]) -> None:
     ports = Ports(strikes, owners)
     ports.open(lambda name: say(struck=name))
     if options["naive"]:
-        forget_the_protocol()
-    # The sweeper's call of another function, which Lambda would hand over.
+        ignore_ledger()
+    # The sweeper's invocation of another function.
     lambda_invoke.invoke_async = _send
     for line in stream:
         task = json.loads(line)
         clock.ahead, ports.state, start = task["ahead"], task["state"], len(ports.passed)
-        # The machine that runs the states plays Step Functions for the sweeper too.
-        executions.status = partial(_told, task["execution"])
+        # The state machine interpreter imitates Step Functions for the sweeper too.
+        executions.status = partial(_execution_status, task["execution"])
         try:
             said = {"answer": HANDLERS[task["function"]](task["event"], Context())}
         except Exception as error:
@@ -105,14 +105,16 @@ def _send(function_name: str, event: Mapping[str, Any]) -> None:
     HANDLERS[function_name](dict(event), Context())
 
 
-def _told(execution: str, _machine: str, _run: str) -> str:
+def _execution_status(execution: str, _machine: str, _run: str) -> str:
     return execution
 
 
-def forget_the_protocol() -> None:
-    """Let every worker make its calls, whatever the ledger says of those before."""
+def ignore_ledger() -> None:
+    """Make the worker repeat its calls regardless of the ledger."""
 
-    def pay(self: PaidCalls, charge: Charge, make: Any, record: Any, trace: Any = None) -> None:
+    def execute(
+        self: PaidCalls, charge: Charge, perform: Any, record: Any, reconcile: Any = None
+    ) -> None:
         with self.database.transaction() as cursor:
             attempt = attempts.insert(
                 cursor,
@@ -125,8 +127,8 @@ def forget_the_protocol() -> None:
                 lease_seconds=1,
                 possible_duplicate=False,
             )
-        facts = make("")
+        result = perform("")
         with self.database.transaction() as cursor:
-            record(cursor, attempt, facts)
+            record(cursor, attempt, result)
 
-    paid_calls.PaidCalls.execute = pay  # type: ignore[method-assign]  # the control
+    paid_calls.PaidCalls.execute = execute  # type: ignore[method-assign]  # the control

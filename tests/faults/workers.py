@@ -1,4 +1,4 @@
-"""The other side of `forge` and `worker`: starts a forge, and speaks with its workers."""
+"""The client side of `forge` and `worker`: starting the prefork server and invoking workers."""
 
 import json
 import socket
@@ -16,13 +16,13 @@ from tests.faults.machine import TaskFailed
 from tests.faults.ports import Strike
 
 _START_SECONDS, _ANSWER_SECONDS = 60.0, 120.0
-# What Step Functions reports of a function whose process has ended.
+# The error that Step Functions reports for a function whose process has ended.
 KILLED = "Runtime.ExitError"
 
 
 @dataclass
 class Forge:
-    """A running forge: where it listens, and what its workers log."""
+    """A running prefork server: its socket and the log of its workers."""
 
     address: Path
     log: Path
@@ -32,14 +32,14 @@ class Forge:
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(_ANSWER_SECONDS)
         connection.connect(str(self.address))
-        made = Worker(connection, self.log)
-        told = [strike.as_json() for strike in strikes]
-        made.say(strikes=told, naive=naive)
-        return made
+        worker = Worker(connection, self.log)
+        rows = [strike.as_json() for strike in strikes]
+        worker.say(strikes=rows, naive=naive)
+        return worker
 
 
 class Worker:
-    """A worker that lives, until it is struck or closed."""
+    """A running worker, until it is killed or closed."""
 
     def __init__(self, connection: socket.socket, log: Path) -> None:
         self._connection = connection
@@ -49,37 +49,37 @@ class Worker:
         self.ahead = 0.0
 
     def say(self, **line: Any) -> None:
-        """Send a line."""
+        """Send a JSON line."""
         self._stream.write(json.dumps(line) + "\n")
         self._stream.flush()
 
     def invoke(
         self, state: str, function: str, event: dict[str, Any], *, ahead: float, execution: str = ""
     ) -> Any:
-        """Return what the function answers; raises TaskFailed as Step Functions names it."""
+        """Return the result of the function. Raises TaskFailed with the name for Step Functions."""
         self.say(state=state, function=function, event=event, ahead=ahead, execution=execution)
         line = self._stream.readline()
-        said = json.loads(line) if line else {}
-        if "struck" in said:
-            self.passed.append(said["struck"])
+        reply = json.loads(line) if line else {}
+        if "struck" in reply:
+            self.passed.append(reply["struck"])
             raise TaskFailed(KILLED)
         if not line:
             raise AssertionError(f"the worker ended by itself:\n{self._log.read_text()[-3000:]}")
-        self.passed += said["passed"]
-        self.ahead = said["ahead"]
-        if "error" in said:
-            raise TaskFailed(said["error"])
-        return said["answer"]
+        self.passed += reply["passed"]
+        self.ahead = reply["ahead"]
+        if "error" in reply:
+            raise TaskFailed(reply["error"])
+        return reply["answer"]
 
     def close(self) -> None:
-        """Let it end."""
+        """Close the connection, which ends the worker."""
         self._stream.close()
         self._connection.close()
 
 
 @dataclass
 class Crew:
-    """The worker of one execution, and a new one for each that died, with the next strikes."""
+    """The workers of an execution: a killed one is replaced by a worker with the next strikes."""
 
     forge: Forge
     strikes: list[Sequence[Strike]]
@@ -90,23 +90,23 @@ class Crew:
     def invoke(
         self, state: str, function: str, event: dict[str, Any], *, ahead: float, execution: str = ""
     ) -> tuple[Any, float]:
-        """Return the answer and the worker's time; raises TaskFailed."""
+        """Return the result and the worker's clock offset. Raises TaskFailed."""
         if self._worker is None:
             strikes = self.strikes.pop(0) if self.strikes else ()
             self._worker = self.forge.worker(strikes, naive=self.naive)
         worker, before = self._worker, len(self._worker.passed)
         try:
-            answer = worker.invoke(state, function, event, ahead=ahead, execution=execution)
+            result = worker.invoke(state, function, event, ahead=ahead, execution=execution)
         except TaskFailed as failed:
             if failed.error == KILLED:
                 self.close()
             raise
         finally:
             self.passed += worker.passed[before:]
-        return answer, worker.ahead
+        return result, worker.ahead
 
     def close(self) -> None:
-        """Let the worker end."""
+        """End the worker."""
         if self._worker is not None:
             self._worker.close()
         self._worker = None
@@ -114,7 +114,7 @@ class Crew:
 
 @contextmanager
 def forge(folder: Path, environment: dict[str, str], owners: dict[str, str]) -> Iterator[Forge]:
-    """Run a forge until the end of the block."""
+    """Run a prefork server within the context."""
     address, log = folder / "forge.sock", folder / "workers.log"
     command = [sys.executable, "-m", "tests.faults.forge", str(address), json.dumps(owners)]
     with (

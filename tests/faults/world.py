@@ -1,7 +1,7 @@
-"""What surrounds the workers: PostgreSQL, S3, Secrets Manager, and lanes with a vendor pair each.
+"""The environment of the workers: PostgreSQL, S3, Secrets Manager, and lanes with two vendors each.
 
-A lane is where one case at a time happens: it has its own database and its own stand-ins, so that
-rows, clocks and books belong to its cases, and its own forge. Lanes share the servers.
+A lane runs one case at a time. It has its own database, stand-ins and prefork server, so that rows,
+clocks and charges belong to its cases. Lanes share the servers.
 """
 
 import json
@@ -37,7 +37,7 @@ Result = TypeVar("Result")
 
 @dataclass
 class Lane:
-    """What one case at a time works with."""
+    """The resources of one case at a time."""
 
     number: int
     openai: StandIn
@@ -48,7 +48,7 @@ class Lane:
 
 
 class World:
-    """All lanes; cases are spread over them."""
+    """All lanes, over which cases are distributed."""
 
     def __init__(self, lanes: Sequence[Lane]) -> None:
         self.lanes = lanes
@@ -63,25 +63,25 @@ class World:
         *args: Given.args,
         **more: Given.kwargs,
     ) -> "Future[Result]":
-        """Let a case happen as soon as a lane is free; it is given the lane and the arguments."""
+        """Run a case with the next free lane and the arguments; return its future."""
 
-        def happen() -> Result:
+        def run_case() -> Result:
             lane = self._free.get()
             try:
                 return case(lane, *args, **more)
             finally:
                 self._free.put(lane)
 
-        return self._pool.submit(happen)
+        return self._pool.submit(run_case)
 
     def close(self) -> None:
-        """Drop what has not begun, and wait for the rest."""
+        """Cancel cases that have not started, and wait for the others."""
         self._pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
 def world(root: Path, lanes: int = 3) -> Iterator[World]:
-    """Start everything; it ends with the block. Each lane waits a lot, so take more than cores."""
+    """Start everything within the context. Lanes mostly wait, so use more lanes than cores."""
     root.chmod(0o755)
     state = State.open(root / "state")
     postgres, emulator = Postgres(state), Emulator(state)
@@ -115,7 +115,7 @@ def _lane(folder: Path, number: int, postgres: Postgres, shared: dict[str, str])
     serve_film = partial(runway.serve, pending_seconds=5, running_seconds=5)
     with (
         openai.serve(folder / "openai") as text,
-        # Thousands of cases share an account, so it must not run out of credit.
+        # Thousands of cases share an account, so its credits must suffice.
         serve_film(folder / "runway", credits=10**9, clips=str(folder.parent / "clips")) as film,
     ):
         aws = boto3.Session(
@@ -169,7 +169,7 @@ def _environment(postgres: Postgres, emulator: Emulator, tools: Path) -> dict[st
         "POWERTOOLS_TRACE_DISABLED": "true",
         "POWERTOOLS_SERVICE_NAME": "worker",
         "POWERTOOLS_METRICS_NAMESPACE": "worker",
-        "POWERTOOLS_LOG_LEVEL": "DEBUG",  # so that the log holds whatever it may ever hold
+        "POWERTOOLS_LOG_LEVEL": "DEBUG",  # log everything that may ever be logged
         "STAGE": "local",
         "DATABASE_HOST": "127.0.0.1",
         "DATABASE_PORT": str(postgres.port),
@@ -182,13 +182,13 @@ def _environment(postgres: Postgres, emulator: Emulator, tools: Path) -> dict[st
         "IMAGE_PROVIDER": "openai",
         "VIDEO_PROVIDER": "runway",
         "SPEECH_PROVIDER": "openai",
-        # What is judged here is not who waits for whom.
+        # Waiting for provider slots is not tested here.
         "PROVIDER_LIMITS": "openai.images_per_minute=0,runway.jobs_at_once=0",
     }
 
 
 def _crowd(postgres: Postgres) -> None:
-    """Make a role with the superuser's password that has no connection left."""
+    """Create a role with the superuser's password and without free connections."""
     connection = postgres.connect()
     connection.run(
         f"CREATE ROLE {sql_port.CROWDED} LOGIN CONNECTION LIMIT 0 PASSWORD '{postgres.password}'"

@@ -1,9 +1,9 @@
-"""`make iam`: take each right away from each role in turn, and see a test of tests/e2e fail.
+"""`make iam`: remove each permission of each role in turn, and expect a test of tests/e2e to fail.
 
-First all of tests/e2e runs with all rights; IAM's decisions during each test say which rights it
-uses. Then each right that is not in `exceptions.toml` is taken out of the role's policy, in place,
-and the shortest tests that used it run, until one fails and the right was refused meanwhile.
-`python -m tests.iam ROLE ...` tries the rights of these roles alone.
+First all of tests/e2e runs with all permissions; IAM's decisions during each test show which ones
+it uses. Then each permission that is not in `exceptions.toml` is removed from the role's policy,
+and the shortest tests that used it run until one fails after a denial of the permission.
+`python -m tests.iam ROLE ...` does this only for these roles.
 """
 
 import contextlib
@@ -23,13 +23,13 @@ from tests.iam.rights import Grant, Right, Roles, as_list, complaints, decisions
 
 TIER = ROOT / "tests" / "e2e"
 LOG = ROOT / "build" / "iam.log"
-REFUSED = 4  # tests that may pass although a right was refused, before it counts as not needed
-TRIES = 12  # tests at most; those that ask for nothing this time, as a warm function, are skipped
+REFUSED = 4  # passing tests with a denial until the permission counts as not needed
+TRIES = 12  # maximum of tests; those without a decision, because of a warm function, do not count
 
 
 @dataclass
 class Tests:
-    """A pytest plug-in: puts the running cloud behind tests/e2e, and notes what each test used."""
+    """A pytest plug-in that uses the running cloud for tests/e2e and records used permissions."""
 
     cloud: Cloud
     roles: Roles
@@ -38,7 +38,7 @@ class Tests:
 
     @property
     def log(self) -> Path:
-        """The emulator's log of IAM's decisions."""
+        """The emulator's log of IAM decisions."""
         return self.cloud.logs / "iam.jsonl"
 
     def pytest_configure(self, config: pytest.Config) -> None:
@@ -48,13 +48,13 @@ class Tests:
     def pytest_runtest_protocol(self, item: pytest.Item) -> Iterator[None]:
         start, began = self.log.stat().st_size, time.monotonic()
         result = yield
-        if item.nodeid not in self.used:  # with all rights, not in a later run without one
+        if item.nodeid not in self.used:  # only with all permissions
             self.used[item.nodeid] = self.roles.used(decisions(self.log, start))
             self.seconds[item.nodeid] = time.monotonic() - began
         return result
 
     def run(self, *which: str) -> bool:
-        """Run these tests; whether all passed. What pytest prints goes to a file."""
+        """Run these tests with output to a file; return whether all passed."""
         options = ["-q", "-p", "no:cacheprovider", "-p", "no:randomly"]
         with LOG.open("a") as log, contextlib.redirect_stdout(log):
             code = pytest.main([*options, *which], plugins=[self])
@@ -63,10 +63,10 @@ class Tests:
         return code == pytest.ExitCode.OK
 
     def users(self, right: Right) -> list[str]:
-        """The tests that may fail without a right: those that used it, the shortest first.
+        """Return the tests that may fail without a permission: its users, the shortest first.
 
-        Then those that used another right of the role: a function asks for a secret when it starts,
-        in whichever test that is, and without it fails in all of them.
+        They are followed by users of other permissions of the role, because a function reads its
+        secret at start, in an arbitrary test, and without it fails in all of them.
         """
         direct = {test for test, used in self.used.items() if right in used}
         others = {
@@ -79,7 +79,7 @@ class Tests:
 
 @contextlib.contextmanager
 def without(roles: Roles, right: Right) -> Iterator[list[Grant]]:
-    """Take a right away for the length of the block; yields where it stood."""
+    """Remove a permission within the context; yield its grants."""
     grants = [grant for grant in roles.grants if grant.right == right]
     places = {(grant.role_name, grant.policy_name) for grant in grants}
     before = {place: roles.document(*place) for place in places}
@@ -92,16 +92,16 @@ def without(roles: Roles, right: Right) -> Iterator[list[Grant]]:
         ]
         roles.put(role, policy, {**document, "Statement": statements})
     try:
-        _end_warm_ones(roles, right.role)
+        _restart_warm_functions(roles, right.role)
         yield grants
     finally:
         for place, document in before.items():
             roles.put(*place, document)
-        _end_warm_ones(roles, right.role)
+        _restart_warm_functions(roles, right.role)
 
 
 def _reduced(statement: dict[str, object], action: str, patterns: set[str]) -> list[object]:
-    """A statement without an action on some resources, as up to two statements."""
+    """Return a statement without an action on some resources, as up to two statements."""
     actions, resources = as_list(statement["Action"]), as_list(statement["Resource"])
     if statement["Effect"] != "Allow" or action not in actions:
         return [statement]
@@ -112,15 +112,15 @@ def _reduced(statement: dict[str, object], action: str, patterns: set[str]) -> l
     return [{**statement, "Action": a, "Resource": r} for a, r in parts if a and r]
 
 
-def _end_warm_ones(roles: Roles, function: str) -> None:
-    """A warm process remembers secrets; another description makes Lambda start new ones."""
+def _restart_warm_functions(roles: Roles, function: str) -> None:
+    """Restart warm processes, which cache secrets, by changing the function's description."""
     roles.link.client("lambda").update_function_configuration(
         FunctionName=f"{roles.link.stack}-{function}", Description=f"Since {time.time()}"
     )
 
 
-def needed(tests: Tests, right: Right) -> str:
-    """What happened without a right; it begins with `needed` if a test failed for lack of it."""
+def try_without(tests: Tests, right: Right) -> str:
+    """Return the result without a permission; it starts with `needed` if a test failed."""
     passed: list[str] = []
     for test in tests.users(right)[:TRIES]:
         with without(tests.roles, right) as grants:
@@ -136,11 +136,11 @@ def needed(tests: Tests, right: Right) -> str:
         passed += [test] if refused else []
         if len(passed) == REFUSED:
             break
-    return f"NOT NEEDED; passed without it: {', '.join(passed) or 'no test asked for it'}"
+    return f"NOT NEEDED; passed without it: {', '.join(passed) or 'no test requested it'}"
 
 
 def main() -> int:
-    """Try all rights; return the exit code."""
+    """Try all permissions; return the exit code."""
     LOG.parent.mkdir(exist_ok=True)
     LOG.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as folder:
@@ -150,7 +150,7 @@ def main() -> int:
             tests = Tests(cloud, roles)
             granted = {grant.right for grant in roles.grants}
             if not tests.run(str(TIER)):
-                print(f"A test fails with all rights; see {LOG}.")
+                print(f"A test fails with all permissions; see {LOG}.")
                 return 1
             wrong = complaints(granted, roles.used(decisions(tests.log)))
             print("\n".join(wrong))
@@ -161,10 +161,10 @@ def main() -> int:
                 and right.role in (sys.argv[1:] or [right.role])
             ]
             for number, right in enumerate(tried, 1):
-                outcome = needed(tests, right)
+                outcome = try_without(tests, right)
                 wrong += [] if outcome.startswith("needed") else [str(right)]
                 print(f"{number} of {len(tried)} {right}: {outcome}", flush=True)
-    print(f"{len(tried)} rights tried, {len(wrong)} complaints.")
+    print(f"{len(tried)} permissions tried, {len(wrong)} violations.")
     return 1 if wrong else 0
 
 

@@ -1,4 +1,4 @@
-"""The rights of a deployed stack's roles, and which of them requests have used."""
+"""The permissions of a deployed stack's roles, and those that requests have used."""
 
 import json
 import re
@@ -13,12 +13,12 @@ from typing import Any
 from infra.local.connection import Connection
 
 EXCEPTIONS = Path(__file__).with_name("exceptions.toml")
-_HASH = re.compile(r"[0-9A-F]{8}$")  # the end of a logical id
+_HASH = re.compile(r"[0-9A-F]{8}$")  # the suffix of a logical id
 
 
 @dataclass(frozen=True, order=True)
 class Right:
-    """One action on one resource, in words that are the same in every deployment."""
+    """A permission: an action on a resource, with names that are the same in every deployment."""
 
     role: str  # a function's folder, or the logical id of another role
     action: str
@@ -30,7 +30,7 @@ class Right:
 
 @dataclass(frozen=True)
 class Grant:
-    """A right as it is deployed: where it stands, and its resource as an ARN with wildcards."""
+    """A deployed permission: its policy and its resource as an ARN with wildcards."""
 
     right: Right
     role_name: str
@@ -38,7 +38,7 @@ class Grant:
     pattern: str
 
     def covers(self, decision: dict[str, Any]) -> bool:
-        """Whether it is what allows that request."""
+        """Return whether the grant allows the request."""
         return (
             decision["role"] == self.role_name
             and decision["action"] == self.right.action
@@ -61,7 +61,7 @@ class Roles:
 
     @cached_property
     def names(self) -> dict[str, str]:
-        """What the tests call each role, by its physical name."""
+        """Return the test's name of each role by its physical name."""
         names = {
             resource["PhysicalResourceId"]: _HASH.sub("", resource["LogicalResourceId"])
             for resource in self._resources
@@ -74,7 +74,7 @@ class Roles:
 
     @cached_property
     def grants(self) -> list[Grant]:
-        """Each action on each resource that a policy of a role allows."""
+        """Return each action on each resource that the policies allow."""
         found = []
         for role in self.names:
             for policy in self._iam.list_role_policies(RoleName=role)["PolicyNames"]:
@@ -89,12 +89,12 @@ class Roles:
         return dict(found)
 
     def put(self, role: str, policy: str, document: dict[str, Any]) -> None:
-        """Change a policy in place; the next request is judged by it."""
+        """Replace a policy; it applies to the next request."""
         text = json.dumps(document)
         self._iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=text)
 
     def used(self, decisions: Iterable[dict[str, Any]]) -> set[Right]:
-        """Return the rights without which one of these requests would have been refused."""
+        """Return the permissions without which one of these requests would have been denied."""
         used = set()
         for decision in {json.dumps(one): one for one in decisions}.values():
             covering = {grant.right for grant in self.grants if grant.covers(decision)}
@@ -105,10 +105,10 @@ class Roles:
     def _grants(self, role: str, policy: str, statement: dict[str, Any]) -> Iterator[Grant]:
         for action in as_list(statement["Action"]):
             for pattern in as_list(statement["Resource"]):
-                right = Right(self.names[role], action, self._named(pattern))
+                right = Right(self.names[role], action, self._resource_name(pattern))
                 yield Grant(right, role, policy, pattern)
 
-    def _named(self, pattern: str) -> str:
+    def _resource_name(self, pattern: str) -> str:
         if pattern.startswith("arn:aws:s3:::") and "/" in pattern:
             return pattern.partition("/")[2]
         by_length = sorted(self._resources, key=lambda one: -len(one["PhysicalResourceId"]))
@@ -120,7 +120,7 @@ class Roles:
 
 
 def decisions(log: Path, start: int = 0) -> list[dict[str, Any]]:
-    """What IAM decided, from an offset of the emulator's log of it."""
+    """Return IAM's decisions from an offset of the emulator's log."""
     with log.open() as file:
         file.seek(start)
         return [json.loads(line) for line in file if line.endswith("\n")]
@@ -128,7 +128,7 @@ def decisions(log: Path, start: int = 0) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Listed:
-    """An entry of `exceptions.toml`, with the reason to grant these rights all the same."""
+    """An entry of `exceptions.toml` with the reason to grant these permissions."""
 
     roles: list[str]
     actions: list[str]
@@ -136,7 +136,7 @@ class Listed:
     resource: str = "*"
 
     def covers(self, right: Right) -> bool:
-        """Whether the entry is about that right."""
+        """Return whether the entry covers a permission."""
         return (
             right.action in self.actions
             and any(fnmatchcase(right.role, pattern) for pattern in self.roles)
@@ -145,12 +145,12 @@ class Listed:
 
 
 def unused() -> list[Listed]:
-    """Rights that no request of tests/e2e uses."""
+    """Return the entries of permissions that no request of tests/e2e uses."""
     return _exceptions("unused")
 
 
 def unnoticed() -> list[Listed]:
-    """Rights without which every request goes on."""
+    """Return the entries of permissions without which every request succeeds."""
     return _exceptions("unnoticed")
 
 
@@ -159,7 +159,7 @@ def _exceptions(kind: str) -> list[Listed]:
 
 
 def complaints(granted: set[Right], used: set[Right]) -> list[str]:
-    """What is wrong with the rights, or with the lists of exceptions."""
+    """Return the violations of the permissions and of the exceptions."""
     excused = {right for right in granted if any(entry.covers(right) for entry in unused())}
     needless = [
         f"{action} of {', '.join(entry.roles)}"
@@ -178,5 +178,5 @@ def complaints(granted: set[Right], used: set[Right]) -> list[str]:
 
 
 def as_list(value: Any) -> list[Any]:
-    """What IAM writes as one or as a list."""
+    """Return a list of what IAM writes as a value or as a list."""
     return value if isinstance(value, list) else [value]

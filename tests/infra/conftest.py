@@ -1,4 +1,4 @@
-"""Each stage is synthesized once per session, on layers that are built if they are not yet."""
+"""Fixtures of synthesized templates: each stage once per session, on layers built as needed."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from layers.platforms import PLATFORMS
 from tests.infra.stubs import StubbedAws
 from tests.infra.template import Template
 
-RESTORED = {"snapshot": "rds:video-2026-11-30", "media_bucket": "media-of-before"}
+RESTORED = {"snapshot": "rds:video-2026-11-30", "media_bucket": "retained-media"}
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +39,7 @@ def templates(
 
 @pytest.fixture(params=list(config.STAGES))
 def template(request: pytest.FixtureRequest, templates: Mapping[str, Template]) -> Template:
-    """Each stage's template in turn."""
+    """The template of each stage, by parametrization."""
     return templates[request.param]
 
 
@@ -59,17 +59,17 @@ def assembly(prod: Template) -> Path:
 def restored(
     layers: Mapping[tuple[str, str], build.Stamp], tmp_path_factory: pytest.TempPathFactory
 ) -> Template:
-    """The template of stage `prod` that takes over what a destroyed one left."""
+    """The template of stage `prod`, restored from the resources that `make destroy` retained."""
     stage = config.stage("prod", RESTORED)
     return Template("prod", synthesize(stage, tmp_path_factory.mktemp("restored") / "prod"))
 
 
 @pytest.fixture
 def aws() -> Iterator[StubbedAws]:
-    """Stubbed clients of an account; each announced call has to be made."""
+    """Stubbed clients of an account; the test fails if an expected call is not made."""
     stubbed = StubbedAws()
     yield stubbed
-    stubbed.assert_all_asked()
+    stubbed.assert_all_called()
 
 
 @pytest.fixture

@@ -1,28 +1,28 @@
-"""The emulator's interpreter of state machines, in this process and without its waits."""
+"""The emulator's state machine interpreter, in this process and without waits."""
 
 import importlib
 import json
 from typing import Any
 
-from tests.faults.machine import Ended
-from tests.infra.paths import Answers, Walked
+from tests.faults.machine import ExecutionResult
+from tests.infra.paths import TaskResponses, Trace
 from tests.infra.template import Json
 
-engine: Any = importlib.import_module("ministack.services.stepfunctions")  # carries no types
+engine: Any = importlib.import_module("ministack.services.stepfunctions")  # untyped
 
 
-def walk(definition: Json, case: Json) -> Walked:
-    """Run one execution; each task's function has the name of its state."""
+def interpret(definition: Json, case: Json) -> Trace:
+    """Run one execution. Each task invokes a function named after its state."""
     calls: list[Json] = []
-    answers = Answers(case)
+    responses = TaskResponses(case)
 
     def call(function: str, event: Json) -> Json:
         state = function.rpartition(":")[2]
         calls.append([state, event])
-        answer = answers.next(state)
-        if "fails" in answer:
-            raise engine._ExecutionError(answer["fails"], "refused")
-        return json.loads(json.dumps(answer))
+        response = responses.next(state)
+        if "failure" in response:
+            raise engine._ExecutionError(response["failure"], "refused")
+        return json.loads(json.dumps(response))
 
     machine, execution = "arn:machine", "arn:execution"
     engine._state_machines[machine] = {"name": "machine", "definition": json.dumps(definition)}
@@ -36,13 +36,13 @@ def walk(definition: Json, case: Json) -> Walked:
         "sync": True,
     }
     engine._executions[execution] = record
-    kept = engine._call_lambda, engine._SFN_WAIT_SCALE, engine.time.sleep
+    originals = engine._call_lambda, engine._SFN_WAIT_SCALE, engine.time.sleep
     engine._call_lambda, engine._SFN_WAIT_SCALE = call, 0
     engine.time.sleep = lambda _seconds: None
     try:
         engine._run_execution(execution)
     finally:
-        engine._call_lambda, engine._SFN_WAIT_SCALE, engine.time.sleep = kept
+        engine._call_lambda, engine._SFN_WAIT_SCALE, engine.time.sleep = originals
     if record["status"] == "SUCCEEDED":
-        return Walked(Ended("SUCCEEDED", json.loads(record["output"])), calls, [])
-    return Walked(Ended("FAILED", error=record["error"]), calls, [])
+        return Trace(ExecutionResult("SUCCEEDED", json.loads(record["output"])), calls, [])
+    return Trace(ExecutionResult("FAILED", error=record["error"]), calls, [])

@@ -1,7 +1,7 @@
-"""A pure walk through the state machine: how many events, and how large a state, a run makes.
+"""A static interpreter of the state machine that counts history events and state sizes.
 
-It knows what `statemachine/video.asl.json` uses: Task, Map, Wait, Choice, Pass, Succeed, Fail,
-JSONPath.
+It supports the subset that `statemachine/video.asl.json` uses: Task, Map, Wait, Choice, Pass,
+Succeed, Fail and JSONPath.
 """
 
 import json
@@ -12,27 +12,27 @@ from typing import Any
 
 from tests.infra.template import Json
 
-# Events in an execution's history, by AWS's "Logging and history events" for Standard workflows.
-_ENTER_AND_LEAVE = 2
-_OF_AN_ATTEMPT = 3  # LambdaFunctionScheduled, Started, and Succeeded or Failed
-_OF_A_MAP = 2  # MapStateStarted, MapStateSucceeded
-_OF_AN_ITERATION = 2  # MapIterationStarted, MapIterationSucceeded
-_OF_AN_EXECUTION = 2  # ExecutionStarted, ExecutionSucceeded
+# Events in an execution's history, from "Logging and history events" for Standard workflows.
+_EVENTS_PER_STATE = 2
+_EVENTS_PER_ATTEMPT = 3  # LambdaFunctionScheduled, Started, and Succeeded or Failed
+_EVENTS_PER_MAP = 2  # MapStateStarted, MapStateSucceeded
+_EVENTS_PER_ITERATION = 2  # MapIterationStarted, MapIterationSucceeded
+_EVENTS_PER_EXECUTION = 2  # ExecutionStarted, ExecutionSucceeded
 
 
 @dataclass(frozen=True)
 class Run:
-    """How one run goes."""
+    """The shape of a run: scenes, waits and retries."""
 
     scenes: int
-    waits: Mapping[str, int]  # by state of type Wait: how often each scene, or the run, passes it
+    waits: Mapping[str, int]  # by Wait state: passes for each scene, or for the run
     narrated: bool = False
     step: str = "all"
     failed_attempts: Mapping[str, int] = field(default_factory=dict)  # by state
 
 
 def states(machine: Json) -> Iterator[tuple[str, Json]]:
-    """Every state of the machine, with those inside of Maps."""
+    """Yield each state of the machine by name, including those inside Maps."""
     for name, state in machine["States"].items():
         yield name, state
         if state["Type"] == "Map":
@@ -40,47 +40,49 @@ def states(machine: Json) -> Iterator[tuple[str, Json]]:
 
 
 def events(machine: Json, run: Run) -> int:
-    """The number of history events of a run that succeeds."""
-    return _OF_AN_EXECUTION + _walk(machine, run)
+    """Return the number of history events of a successful run."""
+    return _EVENTS_PER_EXECUTION + _count_events(machine, run)
 
 
-def _walk(machine: Json, run: Run) -> int:
+def _count_events(machine: Json, run: Run) -> int:
     total, name = 0, machine["StartAt"]
     passed: Counter[str] = Counter()
     while True:
         state = machine["States"][name]
-        total += _ENTER_AND_LEAVE
+        total += _EVENTS_PER_STATE
         passed[name] += 1
         match state["Type"]:
             case "Task":
-                total += _OF_AN_ATTEMPT * (1 + run.failed_attempts.get(name, 0))
+                total += _EVENTS_PER_ATTEMPT * (1 + run.failed_attempts.get(name, 0))
             case "Map":
-                total += _OF_A_MAP
-                total += run.scenes * (_OF_AN_ITERATION + _walk(state["ItemProcessor"], run))
+                total += _EVENTS_PER_MAP
+                total += run.scenes * (
+                    _EVENTS_PER_ITERATION + _count_events(state["ItemProcessor"], run)
+                )
             case "Choice":
-                name = _chosen(machine, state, run, passed)
+                name = _choose(machine, state, run, passed)
                 continue
         if "Next" not in state:
             return total
         name = state["Next"]
 
 
-def _ways(choice: Json, run: Run) -> list[str]:
-    """Where a Choice can lead in that run: rules about what it makes are decided, others open."""
-    ways = []
+def _targets(choice: Json, run: Run) -> list[str]:
+    """Return the states that a Choice can lead to; only rules about the run scope are decided."""
+    targets = []
     for rule in choice["Choices"]:
-        holds = _holds(rule, run)
-        if holds is not False:
-            ways.append(rule["Next"])
-        if holds:
-            return ways
-    return [*ways, choice["Default"]]
+        matches = _evaluate(rule, run)
+        if matches is not False:
+            targets.append(rule["Next"])
+        if matches:
+            return targets
+    return [*targets, choice["Default"]]
 
 
-def _holds(rule: Json, run: Run) -> bool | None:
+def _evaluate(rule: Json, run: Run) -> bool | None:
     if "Or" in rule:
-        parts = [_holds(part, run) for part in rule["Or"]]
-        return True if True in parts else None if None in parts else False
+        results = [_evaluate(part, run) for part in rule["Or"]]
+        return True if True in results else None if None in results else False
     if rule["Variable"] == "$.image.narrated":
         return run.narrated
     if rule["Variable"] != "$.step":
@@ -90,26 +92,26 @@ def _holds(rule: Json, run: Run) -> bool | None:
     return bool(rule["StringEquals"] == run.step)
 
 
-def _chosen(machine: Json, choice: Json, run: Run, passed: Mapping[str, int]) -> str:
-    """Into a Wait as long as the run is to pass it, and else on."""
-    ways = _ways(choice, run)
-    is_wait = {way: machine["States"][way]["Type"] == "Wait" for way in ways}
-    for way in ways:
-        if is_wait[way] and passed.get(way, 0) < run.waits.get(way, 0):
-            return way
-    return next((way for way in ways if not is_wait[way]), ways[-1])
+def _choose(machine: Json, choice: Json, run: Run, passed: Mapping[str, int]) -> str:
+    """Return the next state of a Choice: a Wait until the run has passed it often enough."""
+    targets = _targets(choice, run)
+    is_wait = {target: machine["States"][target]["Type"] == "Wait" for target in targets}
+    for target in targets:
+        if is_wait[target] and passed.get(target, 0) < run.waits.get(target, 0):
+            return target
+    return next((target for target in targets if not is_wait[target]), targets[-1])
 
 
 def documents(
-    machine: Json, given: Json, answer: Callable[[str, Json], Json]
+    machine: Json, execution_input: Json, respond: Callable[[str, Json], Json]
 ) -> Iterator[tuple[str, Json]]:
-    """Every input, output and parameters document of a run in which `answer` speaks for tasks.
+    """Yield every input, output and parameters document of a run, by state.
 
-    Each scene is narrated and every Wait is passed once; it is the sizes that matter.
+    `respond` returns each task's result. Scenes are narrated and each Wait is passed run.
     """
-    document, name = given, machine["StartAt"]
+    document, name = execution_input, machine["StartAt"]
     waits = dict.fromkeys(dict(states(machine)), 1)
-    once = Run(scenes=0, waits=waits, narrated=True, step=given.get("step", "all"))
+    run = Run(scenes=0, waits=waits, narrated=True, step=execution_input.get("step", "all"))
     passed: Counter[str] = Counter()
     while True:
         state = machine["States"][name]
@@ -117,45 +119,45 @@ def documents(
         yield name, document
         if state["Type"] == "Task":
             parameters = _select(state["Parameters"], document, {})
-            result = answer(name, parameters)
+            result = respond(name, parameters)
             yield name, parameters
             yield name, result
-            document = _placed(document, state["ResultPath"], result)
+            document = _with_result(document, state["ResultPath"], result)
         elif state["Type"] == "Pass":
-            document = _placed(document, state["ResultPath"], state["Result"])
+            document = _with_result(document, state["ResultPath"], state["Result"])
         elif state["Type"] == "Map":
-            for item in _at(document, state["ItemsPath"]):
-                chosen = _select(
+            for item in _resolve(document, state["ItemsPath"]):
+                item_input = _select(
                     state["ItemSelector"], document, {"Map": {"Item": {"Value": item}}}
                 )
-                yield from documents(state["ItemProcessor"], chosen, answer)
+                yield from documents(state["ItemProcessor"], item_input, respond)
         yield name, document
         if "Next" not in state and state["Type"] != "Choice":
             return
-        name = _chosen(machine, state, once, passed) if state["Type"] == "Choice" else state["Next"]
+        name = _choose(machine, state, run, passed) if state["Type"] == "Choice" else state["Next"]
 
 
 def size(document: Json) -> int:
-    """Bytes of a document as Step Functions counts them."""
+    """Return the size of a document in bytes, as Step Functions counts it."""
     return len(json.dumps(document, ensure_ascii=False).encode())
 
 
 def _select(template: Json, document: Json, context: Json) -> Json:
     return {
-        key.removesuffix(".$"): _at(context, value[1:])
+        key.removesuffix(".$"): _resolve(context, value[1:])
         if key.endswith(".$") and value.startswith("$$.")
-        else _at(document, value)
+        else _resolve(document, value)
         if key.endswith(".$")
         else value
         for key, value in template.items()
     }
 
 
-def _at(document: Json, path: str) -> Any:
+def _resolve(document: Json, path: str) -> Any:
     for part in path.removeprefix("$").split("."):
         document = document[part] if part else document
     return document
 
 
-def _placed(document: Json, path: str, result: Json) -> Json:
+def _with_result(document: Json, path: str, result: Json) -> Json:
     return {**document, path.removeprefix("$."): result}

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from common.domain.video import RunScope
-from tests.faults.machine import Ended, Machine, TaskFailed, deployed
+from tests.faults.machine import ExecutionResult, Machine, TaskFailed, deployed
 from tests.infra.history import states
 from tests.infra.template import Json
 
 TASKS = {name: state for name, state in states(deployed()) if state["Type"] == "Task"}
-# What a run has to make so that the task is reached, and what else has to happen.
+# The run scope in which each task is reached, and the task that has to fail first.
 STEP = {
     "WriteStory": RunScope.STORY,
     "PaintAnchor": RunScope.ALL,
@@ -23,28 +23,28 @@ STEP = {
     "RecordSceneFailure": RunScope.IMAGE,
     "RecordFailure": RunScope.MERGE,
 }
-BEFORE = {"RecordSceneFailure": "PaintImage", "RecordFailure": "MergeClips"}
+FAILED_BEFORE = {"RecordSceneFailure": "PaintImage", "RecordFailure": "MergeClips"}
 DONE: Json = {"status": "succeeded", "wait_seconds": 1, "narrated": False}
 
 
 @dataclass(frozen=True)
 class Path:
-    """One execution: its input, and what each task answers in turn; the last answer stays."""
+    """An execution: its input and the successive responses of each task; the last one repeats."""
 
     name: str
     step: str | None
-    answers: dict[str, list[Json]] = field(default_factory=dict)
-    # The second interpreter goes on with other scenes after one has failed, and Step Functions does
-    # not; so where one fails, it is the last.
+    responses: dict[str, list[Json]] = field(default_factory=dict)
+    # aws-local-stepfunctions continues with other scenes after one has failed, and Step Functions
+    # does not, so only the last scene may fail.
     scenes: int = 1
 
     @property
-    def given(self) -> Json:
+    def execution_input(self) -> Json:
         """The execution's input."""
-        given: Json = {"run_id": "run_1", "video_id": "vid_1"}
+        document: Json = {"run_id": "run_1", "video_id": "vid_1"}
         if self.step in ("image", "clip", "video"):
-            given["story"] = {"scenes": self.numbers}
-        return given if self.step is None else {**given, "step": self.step}
+            document["story"] = {"scenes": self.numbers}
+        return document if self.step is None else {**document, "step": self.step}
 
     @property
     def numbers(self) -> list[int]:
@@ -55,40 +55,41 @@ class Path:
     def case(self) -> Json:
         """The path as JSON."""
         done = {**DONE, "scenes": self.numbers}
-        return {"input": self.given, "answers": {n: self.answers.get(n, [done]) for n in TASKS}}
+        responses = {name: self.responses.get(name, [done]) for name in TASKS}
+        return {"input": self.execution_input, "responses": responses}
 
 
 @dataclass(frozen=True)
-class Walked:
-    """How an execution went."""
+class Trace:
+    """The trace of an execution."""
 
-    ended: Ended
+    result: ExecutionResult
     calls: list[Json]  # state and event of each task's attempts
     entered: list[Json]  # state and input
 
 
-class Answers:
-    """What the tasks of a case answer in turn."""
+class TaskResponses:
+    """The successive responses of the tasks of a case."""
 
     def __init__(self, case: Json) -> None:
-        self._left = {state: list(answers) for state, answers in case["answers"].items()}
+        self._remaining = {state: list(responses) for state, responses in case["responses"].items()}
 
     def next(self, state: str) -> Json:
-        """Return the task's next answer; the last one stays."""
-        left = self._left[state]
-        return left.pop(0) if len(left) > 1 else left[0]
+        """Return the task's next response; the last one repeats."""
+        remaining = self._remaining[state]
+        return remaining.pop(0) if len(remaining) > 1 else remaining[0]
 
 
-def fails(error: str) -> Json:
-    """The answer of a task that fails."""
-    return {"fails": error}
+def failure(error: str) -> Json:
+    """Return the response of a failing task."""
+    return {"failure": error}
 
 
 def paths() -> Iterator[Path]:
-    """Every path, the short ones first."""
-    yield Path("ids alone", None)
-    for part in RunScope:
-        yield Path(f"only {part.value}", part.value, scenes=3)
+    """Yield every path, short ones first."""
+    yield Path("no step", None)
+    for scope in RunScope:
+        yield Path(f"only {scope.value}", scope.value, scenes=3)
     narrated = {"PaintImage": [{**DONE, "narrated": True}]}
     yield Path("narrated", "all", narrated, scenes=2)
     waiting = {"status": "waiting", "wait_seconds": 7}
@@ -100,50 +101,54 @@ def paths() -> Iterator[Path]:
         "StartClip",
         "CheckClip",
     ):
-        made = {**DONE, "narrated": True, "scenes": [1]}
-        answers = {**narrated, name: [waiting, waiting, made]}
-        yield Path(f"{name} waits twice", "all", answers)
+        done = {**DONE, "narrated": True, "scenes": [1]}
+        responses = {**narrated, name: [waiting, waiting, done]}
+        yield Path(f"{name} waits twice", "all", responses)
     running = {"status": "running", "wait_seconds": 30}
     yield Path("clips are polled", "all", {"CheckClip": [running, running, DONE]})
-    second = {"PaintImage": [DONE, fails("PermanentError")]}
+    second = {"PaintImage": [DONE, failure("PermanentError")]}
     yield Path("the second scene fails", "all", second, scenes=2)
     for name, state in TASKS.items():
         yield from _failures(name, state)
 
 
 def _failures(name: str, state: Json) -> Iterator[Path]:
-    answers: dict[str, list[Json]] = {}
+    responses: dict[str, list[Json]] = {}
     if name == "SpeakNarration":
-        answers = {"PaintImage": [{**DONE, "narrated": True}]}
-    if name in BEFORE:
-        answers = {BEFORE[name]: [fails("PermanentError")]}
+        responses = {"PaintImage": [{**DONE, "narrated": True}]}
+    if name in FAILED_BEFORE:
+        responses = {FAILED_BEFORE[name]: [failure("PermanentError")]}
     step, done = STEP[name].value, {**DONE, "scenes": [1]}
     for error in ("PermanentError", "States.Timeout", "Lambda.Unknown", "Lambda.ServiceException"):
-        yield Path(f"{name}: {error}", step, {**answers, name: [fails(error)]})
+        yield Path(f"{name}: {error}", step, {**responses, name: [failure(error)]})
     for retrier in state["Retry"]:
         last = retrier["MaxAttempts"]
         for error in retrier["ErrorEquals"]:
-            passing = {**answers, name: [fails(error), done]}
-            yield Path(f"{name}: {error} once", step, passing)
-        passing = {**answers, name: [*[fails(error)] * last, done]}
-        yield Path(f"{name}: {error}, as often as it may", step, passing)
-        yield Path(f"{name}: {error}, once too often", step, {**answers, name: [fails(error)]})
+            retried = {**responses, name: [failure(error), done]}
+            yield Path(f"{name}: {error} once", step, retried)
+        retried = {**responses, name: [*[failure(error)] * last, done]}
+        yield Path(f"{name}: {error}, up to the last attempt", step, retried)
+        yield Path(
+            f"{name}: {error}, on every attempt", step, {**responses, name: [failure(error)]}
+        )
 
 
-def walk(path: Path) -> Walked:
-    """Run the path in the project's own interpreter."""
+def interpret(path: Path) -> Trace:
+    """Run the path in this project's interpreter."""
     calls: list[Json] = []
     entered: list[Json] = []
-    answers = Answers(path.case)
+    responses = TaskResponses(path.case)
 
     def invoke(state: str, _function: str, event: Json) -> Json:
         calls.append([state, event])
-        answer = answers.next(state)
-        if "fails" in answer:
-            raise TaskFailed(answer["fails"])
-        return answer
+        response = responses.next(state)
+        if "failure" in response:
+            raise TaskFailed(response["failure"])
+        return response
 
     machine = Machine(
-        invoke, lambda _seconds: None, entered=lambda state, given: entered.append([state, given])
+        invoke,
+        lambda _seconds: None,
+        entered=lambda state, document: entered.append([state, document]),
     )
-    return Walked(machine.run_to_end(path.given), calls, entered)
+    return Trace(machine.run_to_end(path.execution_input), calls, entered)

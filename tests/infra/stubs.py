@@ -1,4 +1,4 @@
-"""Clients of AWS that answer what a test announced, in order, checked against AWS's own models."""
+"""AWS clients with stubbed responses, in order, validated against the service models."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +11,7 @@ CREATED = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 class StubbedAws:
-    """Makes one client for each service; a call that was not announced fails."""
+    """Stubbed clients, one for each service. An unexpected call fails."""
 
     region = REGION
 
@@ -24,28 +24,28 @@ class StubbedAws:
         """Return the service's client."""
         return self._stub(service).client
 
-    def answer(
+    def respond(
         self, service: str, method: str, response: dict[str, Any], expected: Any = None
     ) -> None:
-        """Announce what the next call is answered with, and what it has to ask."""
+        """Add the response of the next call, with its expected parameters."""
         self._stub(service).add_response(method, response, expected)
 
     def refuse(self, service: str, method: str, code: str, message: str = "") -> None:
-        """Announce that the next call is refused."""
+        """Add an error as the response of the next call."""
         self._stub(service).add_client_error(method, code, message)
 
     def stack(self, name: str, status: str, **outputs: str) -> None:
-        """Announce a look at the stack."""
+        """Expect a DescribeStacks call for an existing stack."""
         described = {
             "StackName": name,
             "CreationTime": CREATED,
             "StackStatus": status,
             "Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()],
         }
-        self.answer("cloudformation", "describe_stacks", {"Stacks": [described]})
+        self.respond("cloudformation", "describe_stacks", {"Stacks": [described]})
 
     def no_stack(self, name: str) -> None:
-        """Announce a look at a stack that is not there."""
+        """Expect a DescribeStacks call for a missing stack."""
         self.refuse(
             "cloudformation",
             "describe_stacks",
@@ -53,8 +53,8 @@ class StubbedAws:
             f"Stack with id {name} does not exist",
         )
 
-    def assert_all_asked(self) -> None:
-        """Everything that was announced was asked for."""
+    def assert_all_called(self) -> None:
+        """Assert that every expected call was made."""
         for stub in self._stubs.values():
             stub.assert_no_pending_responses()
 

@@ -1,4 +1,4 @@
-"""A synthesized template, with the questions that the tests ask of it."""
+"""A synthesized CloudFormation template with accessors for tests."""
 
 import json
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-Json = Any  # parsed JSON; its shape is what the tests are about
+Json = Any  # parsed JSON, whose shape the tests check
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +23,12 @@ class Template:
 
     @cached_property
     def resources(self) -> dict[str, Json]:
-        found: dict[str, Json] = self.document["Resources"]
-        return found
+        resources: dict[str, Json] = self.document["Resources"]
+        return resources
 
     @cached_property
     def construct_paths(self) -> dict[str, str]:
-        """Where each resource stands in the tree of constructs, by logical id."""
+        """The construct path of each resource, by logical id."""
         metadata = self.path.with_name(f"VideoGenerator-{self.stage}.metadata.json")
         return {
             entry["data"]: construct_path
@@ -38,7 +38,7 @@ class Template:
         }
 
     def of_type(self, kind: str) -> dict[str, Json]:
-        """Properties of all resources of a type, by logical id."""
+        """Return the properties of all resources of a type, by logical id."""
         return {
             name: resource["Properties"]
             for name, resource in self.resources.items()
@@ -46,13 +46,13 @@ class Template:
         }
 
     def only(self, kind: str) -> Json:
-        """Properties of the one resource of a type."""
+        """Return the properties of the only resource of a type."""
         (properties,) = self.of_type(kind).values()
         return properties
 
     @cached_property
     def functions(self) -> dict[str, Json]:
-        """Properties of the functions, by folder."""
+        """The properties of the functions, by folder."""
         return {
             properties["Handler"].split(".")[0]: properties
             for properties in self.of_type("AWS::Lambda::Function").values()
@@ -60,7 +60,7 @@ class Template:
 
     @cached_property
     def function_ids(self) -> dict[str, str]:
-        """Folders of the functions, by logical id."""
+        """The folders of the functions, by logical id."""
         return {
             name: properties["Handler"].split(".")[0]
             for name, properties in self.of_type("AWS::Lambda::Function").items()
@@ -68,11 +68,11 @@ class Template:
 
     @cached_property
     def machine(self) -> Json:
-        """The state machine's definition, as it will be deployed but for the functions' ARNs."""
+        """The state machine's definition, without the ARNs of functions."""
         return json.loads(self.only("AWS::StepFunctions::StateMachine")["DefinitionString"])
 
     def statements(self) -> Iterator[tuple[str, Json]]:
-        """Every statement of every role, with the logical id of its policy."""
+        """Yield every statement of every role, with the logical id of its policy."""
         for name, policy in self.of_type("AWS::IAM::Policy").items():
             for statement in policy["PolicyDocument"]["Statement"]:
                 yield name, statement
@@ -82,7 +82,7 @@ class Template:
                     yield name, statement
 
     def statements_of(self, folder: str) -> list[Json]:
-        """The statements of one function's role."""
+        """Return the statements of a function's role."""
         role = self.functions[folder]["Role"]["Fn::GetAtt"][0]
         return [
             statement
@@ -93,7 +93,7 @@ class Template:
 
     @cached_property
     def routes(self) -> dict[tuple[str, str], Json]:
-        """Properties of the API's methods, by method and path."""
+        """The properties of the API's methods, by method and path."""
         resources = self.of_type("AWS::ApiGateway::Resource")
 
         def path(reference: Json) -> str:
@@ -109,5 +109,5 @@ class Template:
 
 
 def as_list(value: Json) -> list[Json]:
-    """What IAM writes as one or as a list."""
+    """Return a list of what IAM writes as a value or as a list."""
     return value if isinstance(value, list) else [value]

@@ -1,4 +1,4 @@
-"""Who may do what: exact actions on exact resources, and nothing that is not used."""
+"""IAM policies: exact actions on exact resources, and no unused permission."""
 
 import json
 import re
@@ -9,8 +9,8 @@ from migrate.privileges import PRIVILEGES
 from tests.iam import rights
 from tests.infra.template import Json, Template, as_list
 
-# Actions for which AWS knows no narrower resource than all.
-EVERYWHERE = {
+# Actions that support no resource-level permissions.
+WITHOUT_RESOURCE_LEVEL_PERMISSIONS = {
     "bedrock:ListAsyncInvokes",
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
@@ -33,11 +33,11 @@ EVERYWHERE = {
 }
 CLIPS, IMAGES, UPLOADS = "*/video-clips/*", "*/reference-frames/*", "*/user-uploads/*"
 PROVENANCE, RECEIPTS = "*/provenance/*", "*/receipts/*"
-ARRIVALS = "_uploads/*"
+PENDING_UPLOADS = "_uploads/*"
 NARRATIONS = "*/narrations/*"
 INBOX, OUTBOX = "inbox/*", "outbox/*"
 
-ERASING = {
+DELETION_PERMISSIONS = {
     ("s3:ListBucketVersions", "bucket"),
     *(
         (action, kind)
@@ -46,20 +46,20 @@ ERASING = {
     ),
 }
 
-# What each function may do beyond its log, its network interfaces and its traces.
-RIGHTS: dict[str, set[tuple[str, str]]] = {
+# Permissions of each function beyond logs, network interfaces and traces.
+PERMISSIONS: dict[str, set[tuple[str, str]]] = {
     "authorizer": {("secretsmanager:GetSecretValue", "Keys")},
     "api": {
         ("secretsmanager:GetSecretValue", "Keys"),
         ("secretsmanager:GetSecretValue", "Providers"),
         *(("s3:GetObject", kind) for kind in (CLIPS, IMAGES, NARRATIONS, UPLOADS)),
         ("s3:PutObject", UPLOADS),
-        ("s3:PutObject", ARRIVALS),
-        ("s3:AbortMultipartUpload", ARRIVALS),
+        ("s3:PutObject", PENDING_UPLOADS),
+        ("s3:AbortMultipartUpload", PENDING_UPLOADS),
         ("states:StartExecution", "machine"),
         ("states:StopExecution", "executions"),
         ("lambda:InvokeFunction", "clip"),
-        *ERASING,
+        *DELETION_PERMISSIONS,
     },
     "story": {
         ("secretsmanager:GetSecretValue", "Providers"),
@@ -121,8 +121,8 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("states:StartExecution", "machine"),
     },
     "register": {
-        ("s3:GetObject", ARRIVALS),
-        ("s3:DeleteObjectVersion", ARRIVALS),
+        ("s3:GetObject", PENDING_UPLOADS),
+        ("s3:DeleteObjectVersion", PENDING_UPLOADS),
         ("s3:PutObject", UPLOADS),
         ("s3:AbortMultipartUpload", UPLOADS),
     },
@@ -132,7 +132,7 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
         ("s3:DeleteObject", OUTBOX),
         ("states:StartExecution", "machine"),
         ("states:DescribeExecution", "executions"),
-        *ERASING,
+        *DELETION_PERMISSIONS,
     },
     "migrate": {
         ("secretsmanager:GetSecretValue", "owner"),
@@ -141,8 +141,8 @@ RIGHTS: dict[str, set[tuple[str, str]]] = {
 }
 
 
-def named(resource: Json) -> str:
-    """A resource in the words of RIGHTS."""
+def resource_name(resource: Json) -> str:
+    """Return the name that PERMISSIONS uses for a resource."""
     text = json.dumps(resource)
     if isinstance(resource, dict) and "Fn::Join" in resource:
         tail = resource["Fn::Join"][1][-1]
@@ -167,19 +167,19 @@ def named(resource: Json) -> str:
     return text
 
 
-def test_no_action_is_a_pattern(template: Template) -> None:
+def test_iam_actions_contain_no_wildcard(template: Template) -> None:
     for policy, statement in template.statements():
         for action in as_list(statement["Action"]):
             assert "*" not in action, f"{policy}: {action}"
 
 
-def test_all_resources_only_where_aws_knows_no_narrower(template: Template) -> None:
+def test_iam_wildcard_resource_only_without_resource_level_permissions(template: Template) -> None:
     for policy, statement in template.statements():
         if statement["Effect"] == "Allow" and "*" in as_list(statement["Resource"]):
-            assert set(as_list(statement["Action"])) <= EVERYWHERE, policy
+            assert set(as_list(statement["Action"])) <= WITHOUT_RESOURCE_LEVEL_PERMISSIONS, policy
 
 
-def test_no_policy_of_somebody_else_but_one(template: Template) -> None:
+def test_iam_roles_use_only_one_managed_policy(template: Template) -> None:
     managed = [
         json.dumps(role["ManagedPolicyArns"])
         for role in template.of_type("AWS::IAM::Role").values()
@@ -189,10 +189,10 @@ def test_no_policy_of_somebody_else_but_one(template: Template) -> None:
     assert "AmazonAPIGatewayPushToCloudWatchLogs" in managed[0]
 
 
-@pytest.mark.parametrize("folder", list(RIGHTS))
-def test_a_function_may_do_what_it_does(template: Template, folder: str) -> None:
-    found = {
-        (action, named(resource))
+@pytest.mark.parametrize("folder", list(PERMISSIONS))
+def test_function_has_exactly_listed_permissions(template: Template, folder: str) -> None:
+    granted = {
+        (action, resource_name(resource))
         for statement in template.statements_of(folder)
         if statement["Effect"] == "Allow" and statement["Resource"] != "*"
         for action in as_list(statement["Action"])
@@ -200,26 +200,26 @@ def test_a_function_may_do_what_it_does(template: Template, folder: str) -> None
         for resource in as_list(statement["Resource"])
     }
     own_role = ("secretsmanager:GetSecretValue", f"role of {folder}")
-    assert found == RIGHTS[folder] | ({own_role} if folder in PRIVILEGES else set())
+    assert granted == PERMISSIONS[folder] | ({own_role} if folder in PRIVILEGES else set())
 
 
-def test_every_function_but_the_owner_has_a_database_role(template: Template) -> None:
+def test_every_function_except_migrate_has_database_role(template: Template) -> None:
     assert PRIVILEGES.keys() == template.functions.keys() - {"migrate"}
 
 
-def test_a_function_writes_to_its_own_log_only(template: Template) -> None:
+def test_function_may_write_only_to_its_own_log_group(template: Template) -> None:
     for folder, function in template.functions.items():
-        own = {"Fn::GetAtt": [function["LoggingConfig"]["LogGroup"]["Ref"], "Arn"]}
+        own_log_group = {"Fn::GetAtt": [function["LoggingConfig"]["LogGroup"]["Ref"], "Arn"]}
         logs = [
             statement
             for statement in template.statements_of(folder)
             if any(action.startswith("logs:") for action in as_list(statement["Action"]))
         ]
-        assert [statement["Resource"] for statement in logs] == [own]
+        assert [statement["Resource"] for statement in logs] == [own_log_group]
 
 
-def test_other_roles_hold_listed_rights_only(template: Template) -> None:
-    """No request of ours is made in the name of a role that is not a function's."""
+def test_service_roles_have_only_listed_permissions(template: Template) -> None:
+    """This project makes no request with a role other than a function's."""
     functions = {function["Role"]["Fn::GetAtt"][0] for function in template.functions.values()}
     entries = rights.unused()
     for name, policy in template.of_type("AWS::IAM::Policy").items():
@@ -230,29 +230,29 @@ def test_other_roles_hold_listed_rights_only(template: Template) -> None:
                 assert any(entry.covers(right) for entry in entries), f"{name}: {action}"
 
 
-def denied(template: Template, folder: str) -> list[Json]:
+def deny_statements(template: Template, folder: str) -> list[Json]:
     return [s for s in template.statements_of(folder) if s["Effect"] == "Deny"]
 
 
-def test_code_may_not_touch_network_interfaces(template: Template) -> None:
+def test_function_code_cannot_change_network_interfaces(template: Template) -> None:
     for folder in template.functions:
-        (statement,) = [s for s in denied(template, folder) if "Condition" in s]
+        (statement,) = [s for s in deny_statements(template, folder) if "Condition" in s]
         assert all(action.startswith("ec2:") for action in statement["Action"])
         arn = json.dumps(statement["Condition"]["ArnEquals"]["lambda:SourceFunctionArn"])
         assert f":function:VideoGenerator-{template.stage}-{folder}" in arn
 
 
-def test_no_function_may_change_the_inbox(template: Template) -> None:
-    """So nothing that runs here can start a run by a file: there is no loop."""
+def test_functions_cannot_write_to_inbox(template: Template) -> None:
+    """A function that wrote to the inbox could start runs in a loop."""
     for folder in template.functions:
-        (statement,) = [s for s in denied(template, folder) if "Condition" not in s]
+        (statement,) = [s for s in deny_statements(template, folder) if "Condition" not in s]
         assert {"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"} <= set(
             statement["Action"]
         )
-        assert named(statement["Resource"]) == INBOX
+        assert resource_name(statement["Resource"]) == INBOX
 
 
-def test_the_state_machine_runs_its_functions_and_no_other(template: Template) -> None:
+def test_state_machine_may_invoke_only_its_functions(template: Template) -> None:
     machine = template.only("AWS::StepFunctions::StateMachine")
     role = machine["RoleArn"]["Fn::GetAtt"][0]
     invoked = {
@@ -266,7 +266,7 @@ def test_the_state_machine_runs_its_functions_and_no_other(template: Template) -
     assert invoked == {"story", "image", "speech", "clip", "merge", "finish"}
 
 
-def test_functions_are_invoked_by_whom_they_serve(template: Template) -> None:
+def test_function_invoke_permissions_name_expected_services(template: Template) -> None:
     callers = {
         (template.function_ids[p["FunctionName"]["Fn::GetAtt"][0]], p["Principal"])
         for p in template.of_type("AWS::Lambda::Permission").values()

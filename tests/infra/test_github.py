@@ -1,4 +1,4 @@
-"""Deploying from GitHub: the role that the workflow assumes, and the workflow."""
+"""Deployment from GitHub: the workflow and the IAM role that it assumes."""
 
 import re
 from pathlib import Path
@@ -33,11 +33,11 @@ def statements(role: Json) -> dict[str, Json]:
     return {statement["Sid"]: statement for statement in policy["PolicyDocument"]["Statement"]}
 
 
-def test_cfn_lint_finds_nothing_in_the_role() -> None:
+def test_github_role_passes_cfn_lint() -> None:
     assert lint(TEMPLATE) == []
 
 
-def test_the_role_trusts_one_environment_of_one_repository(role: Json) -> None:
+def test_github_role_trusts_one_environment_of_one_repository(role: Json) -> None:
     (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
     assert statement["Action"] == "sts:AssumeRoleWithWebIdentity"
     assert statement["Condition"] == {
@@ -48,9 +48,9 @@ def test_the_role_trusts_one_environment_of_one_repository(role: Json) -> None:
     }
 
 
-def test_the_role_changes_nothing_but_through_the_bootstrap_roles(role: Json) -> None:
-    found = statements(role)
-    bootstrap = found.pop("Bootstrap")
+def test_github_role_writes_only_through_bootstrap_roles(role: Json) -> None:
+    by_sid = statements(role)
+    bootstrap = by_sid.pop("Bootstrap")
     assert bootstrap["Action"] == "sts:AssumeRole"
     roles = [arn["Fn::Sub"].rpartition(":role/")[2] for arn in bootstrap["Resource"]]
     assert {re.sub(r"\$\{.+?\}", "X", name) for name in roles} == {
@@ -58,7 +58,7 @@ def test_the_role_changes_nothing_but_through_the_bootstrap_roles(role: Json) ->
         "cdk-X-file-publishing-role-X-X",
         "cdk-X-lookup-role-X-X",
     }
-    for sid, statement in found.items():
+    for sid, statement in by_sid.items():
         assert statement["Effect"] == "Allow"
         for action in as_list(statement["Action"]):
             assert re.fullmatch(r"[a-z0-9]+:(Get|List|Describe)\w+", action), action
@@ -66,39 +66,39 @@ def test_the_role_changes_nothing_but_through_the_bootstrap_roles(role: Json) ->
             assert "*" not in as_list(statement["Resource"])
 
 
-def test_the_role_reads_the_stage_that_is_deployed(role: Json, prod: Template) -> None:
-    found = statements(role)
+def test_github_role_reads_resources_of_its_stage(role: Json, prod: Template) -> None:
+    by_sid = statements(role)
     names = [
         prod.of_type("AWS::StepFunctions::StateMachine").popitem()[1]["StateMachineName"],
         prod.path.name.removesuffix(".template.json"),
     ]
     for sid, name in zip(("Runs", "Stack"), names, strict=True):
-        place = found[sid]["Resource"]["Fn::Sub"].replace("${Stage}", "prod")
-        assert name in place
+        arn_pattern = by_sid[sid]["Resource"]["Fn::Sub"].replace("${Stage}", "prod")
+        assert name in arn_pattern
     secrets = prod.of_type("AWS::SecretsManager::Secret")
-    for arn in found["Secrets"]["Resource"]:
+    for arn in by_sid["Secrets"]["Resource"]:
         # CloudFormation names a secret by its logical id.
-        beginning = arn["Fn::Sub"].rpartition(":secret:")[2].removesuffix("*")
+        name_prefix = arn["Fn::Sub"].rpartition(":secret:")[2].removesuffix("*")
         (readable,) = (
-            properties for name, properties in secrets.items() if name.startswith(beginning)
+            properties for name, properties in secrets.items() if name.startswith(name_prefix)
         )
         tags = {tag["Key"]: tag["Value"] for tag in readable["Tags"]}
-        ((key, value),) = found["Secrets"]["Condition"]["StringEquals"].items()
+        ((key, value),) = by_sid["Secrets"]["Condition"]["StringEquals"].items()
         assert tags[key.removeprefix("aws:ResourceTag/")] == value["Fn::Sub"].replace(
             "${Stage}", "prod"
         )
 
 
 @pytest.mark.parametrize("path", sorted(WORKFLOW.parent.glob("*.yml")), ids=lambda path: path.name)
-def test_actions_are_pinned_to_commits(path: Path) -> None:
-    used = re.findall(r"uses: (\S+)(.*)", path.read_text())
-    assert used
-    for action, comment in used:
+def test_workflow_actions_are_pinned_to_commits(path: Path) -> None:
+    references = re.findall(r"uses: (\S+)(.*)", path.read_text())
+    assert references
+    for action, comment in references:
         assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action), action
         assert re.fullmatch(r" # v\d+\.\d+\.\d+", comment), comment
 
 
-def test_only_the_deploying_job_gets_a_token_and_only_in_its_environment(workflow: Json) -> None:
+def test_workflow_token_is_limited_to_deploy_job_and_environment(workflow: Json) -> None:
     assert workflow["permissions"] == {}
     (job,) = workflow["jobs"].values()
     assert job["permissions"] == {"contents": "read", "id-token": "write"}
@@ -108,7 +108,7 @@ def test_only_the_deploying_job_gets_a_token_and_only_in_its_environment(workflo
     assert stages == parameters["Stage"]["AllowedValues"]
 
 
-def test_what_is_built_sees_no_credentials(workflow: Json) -> None:
+def test_workflow_builds_without_credentials(workflow: Json) -> None:
     (job,) = workflow["jobs"].values()
     steps = [step.get("run") or step["uses"].partition("@")[0] for step in job["steps"]]
     assert steps[-4:] == [
@@ -119,33 +119,35 @@ def test_what_is_built_sees_no_credentials(workflow: Json) -> None:
     ]
 
 
-def test_no_input_is_put_into_a_shell(workflow: Json) -> None:
+def test_workflow_interpolates_no_input_into_shell(workflow: Json) -> None:
     (job,) = workflow["jobs"].values()
     for step in job["steps"]:
         assert "${{" not in step.get("run", "")
 
 
-# Where IAM's name of a service is not that of its endpoint.
+# IAM prefixes of services that differ from the signing name.
 PREFIXES = {"cloudwatch": "cloudwatch"}
 
 
-def calls(*places: Path) -> set[str]:
-    """IAM's names of the calls to AWS in these files."""
-    text = "\n".join(path.read_text() for path in places)
+def aws_actions(*paths: Path) -> set[str]:
+    """Return the IAM actions of the AWS calls in these files."""
+    text = "\n".join(path.read_text() for path in paths)
     session = botocore.session.get_session()
-    named = {*re.findall(r"\.(\w+)\(", text), *re.findall(r"get_paginator\(\"(\w+)\"", text)}
-    found = set()
+    method_names = {*re.findall(r"\.(\w+)\(", text), *re.findall(r"get_paginator\(\"(\w+)\"", text)}
+    actions = set()
     for service in set(re.findall(r"client\(\"([\w-]+)\"\)", text)):
         model = session.get_service_model(service)
         prefix = PREFIXES.get(service, model.signing_name)
-        found |= {f"{prefix}:{name}" for name in model.operation_names if xform_name(name) in named}
-    return found
+        actions |= {
+            f"{prefix}:{name}" for name in model.operation_names if xform_name(name) in method_names
+        }
+    return actions
 
 
-def test_the_role_may_do_what_the_commands_call_and_no_more(role: Json) -> None:
+def test_github_role_permissions_match_commands(role: Json) -> None:
     infra = PROJECT / "infra"
     commands = {*(infra / "operator").rglob("*.py"), infra / "keys.py", infra / "kept_settings.py"}
     commands.remove(infra / "operator" / "destroy.py")  # the workflow destroys nothing
     allowed = {a for s in statements(role).values() for a in as_list(s["Action"])}
-    # Who one is may always be asked; the roles are assumed by the CDK's command line.
-    assert allowed - {"sts:AssumeRole"} == calls(*commands) - {"sts:GetCallerIdentity"}
+    # GetCallerIdentity needs no permission; the CDK CLI assumes the roles.
+    assert allowed - {"sts:AssumeRole"} == aws_actions(*commands) - {"sts:GetCallerIdentity"}

@@ -1,4 +1,4 @@
-"""Which packages each handler may import at start: what every cold start pays for."""
+"""Packages that each handler may import at start, which add to every cold start."""
 
 import json
 import os
@@ -13,8 +13,8 @@ from infra.function_sources import function_names
 
 FUNCTIONS = Path(__file__).parents[2] / "functions"
 
-# Settings, logs, the database and the signer that reads its secret.
-EVERYBODY = {
+# Settings, logs, the database and the request signer that reads its secret.
+BASE = {
     "annotated_types",
     "aws_lambda_powertools",
     "botocore",
@@ -29,32 +29,32 @@ EVERYBODY = {
     "typing_inspection",
     "urllib3",
 }
-TRACED = EVERYBODY | {"aws_xray_sdk", "wrapt"}
-PAYING = TRACED | {"tenacity"}  # patience with what was paid for
+WITH_TRACING = BASE | {"aws_xray_sdk", "wrapt"}
+WITH_BILLING = WITH_TRACING | {"tenacity"}  # retries around paid results
 
 ALLOWED = {
-    "authorizer": EVERYBODY,
-    "api": TRACED,
-    "intake": TRACED,
-    "register": TRACED,
-    "story": PAYING,
-    "speech": PAYING,
-    "image": PAYING,
-    "clip": PAYING,
-    "merge": TRACED,
-    "finish": TRACED,
-    "sweeper": TRACED,
-    "migrate": EVERYBODY | {"importlib_metadata", "lazy_importer", "sqlparse", "yoyo", "tabulate"},
+    "authorizer": BASE,
+    "api": WITH_TRACING,
+    "intake": WITH_TRACING,
+    "register": WITH_TRACING,
+    "story": WITH_BILLING,
+    "speech": WITH_BILLING,
+    "image": WITH_BILLING,
+    "clip": WITH_BILLING,
+    "merge": WITH_TRACING,
+    "finish": WITH_TRACING,
+    "sweeper": WITH_TRACING,
+    "migrate": BASE | {"importlib_metadata", "lazy_importer", "sqlparse", "yoyo", "tabulate"},
 }
 
-# Inside of what is allowed: the router is for the API, clients are for those who call AWS. Every
-# request waits for the authorizer, which reads its secrets with the signer alone.
+# Parts of allowed packages: only the API uses the router, and only functions that call AWS use
+# clients. Every request waits for the authorizer, so it reads its secrets with the signer alone.
 RESERVED = {
     "aws_lambda_powertools.event_handler": {"api"},
     "botocore.client": set(ALLOWED) - {"authorizer", "migrate"},
 }
 
-_LIST = """
+_LIST_MODULES = """
 import json, sys
 before = set(sys.modules)
 __import__(sys.argv[1])
@@ -63,9 +63,9 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 
 @cache
-def imported(module: str) -> frozenset[str]:
-    """Every module that importing this one brings, in a process of its own."""
-    # As in Lambda, where tracing is on.
+def imported_modules(module: str) -> frozenset[str]:
+    """Return the modules loaded by importing this one in a new process."""
+    # LAMBDA_TASK_ROOT turns tracing on, as in Lambda.
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(FUNCTIONS),
@@ -74,7 +74,7 @@ def imported(module: str) -> frozenset[str]:
         "POWERTOOLS_METRICS_NAMESPACE": "test",
     }
     done = subprocess.run(
-        [sys.executable, "-c", _LIST, module],
+        [sys.executable, "-c", _LIST_MODULES, module],
         env=environment,
         capture_output=True,
         text=True,
@@ -84,32 +84,36 @@ def imported(module: str) -> frozenset[str]:
 
 
 def packages(folder: str) -> set[str]:
-    own = {"common", "offline", folder}
-    roots = {name.split(".")[0] for name in imported(f"{folder}.handler")}
-    foreign = {root for root in roots if root not in sys.stdlib_module_names and root not in own}
-    return {root for root in foreign if not root.startswith("_")}  # parts of the wheels above
+    project = {"common", "offline", folder}
+    roots = {name.split(".")[0] for name in imported_modules(f"{folder}.handler")}
+    third_party = {
+        root for root in roots if root not in sys.stdlib_module_names and root not in project
+    }
+    return {
+        root for root in third_party if not root.startswith("_")
+    }  # compiled parts of the packages above
 
 
-def test_every_function_is_held_to_a_list() -> None:
+def test_cold_start_allowlist_covers_every_function() -> None:
     assert sorted(ALLOWED) == function_names()
 
 
 @pytest.mark.parametrize("folder", list(ALLOWED))
-def test_a_handler_imports_what_it_may(folder: str) -> None:
+def test_cold_start_imports_only_allowed_packages(folder: str) -> None:
     assert packages(folder) - ALLOWED[folder] == set()
 
 
 @pytest.mark.parametrize("folder", list(ALLOWED))
-def test_parts_of_packages_are_imported_by_those_they_are_for(folder: str) -> None:
-    modules = imported(f"{folder}.handler")
+def test_cold_start_imports_reserved_modules_only_where_used(folder: str) -> None:
+    modules = imported_modules(f"{folder}.handler")
     for part, users in RESERVED.items():
         assert folder in users or part not in modules, part
 
 
 @pytest.mark.parametrize("folder", list(ALLOWED))
-def test_nobody_imports_a_vendor_or_a_painter_at_start(folder: str) -> None:
+def test_cold_start_imports_no_vendor_or_image_library(folder: str) -> None:
     assert not packages(folder) & {"openai", "httpx2", "requests", "boto3", "PIL", "s3transfer"}
 
 
-def test_the_list_sees_an_import() -> None:
-    assert "PIL" in imported("common.media.images")
+def test_imported_modules_contains_transitive_import() -> None:
+    assert "PIL" in imported_modules("common.media.images")

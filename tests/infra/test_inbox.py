@@ -1,17 +1,19 @@
-"""From an object in the inbox to the function that takes it in."""
+"""The path of an inbox object: EventBridge rule, SQS queue, dead-letter queue and function."""
 
 from tests.infra.template import Json, Template
 
 
 def queues(template: Template) -> tuple[Json, Json]:
-    """The queue and the one that messages are laid aside in, each with its logical id."""
-    found = template.of_type("AWS::SQS::Queue")
-    ((name, queue),) = [(n, q) for n, q in found.items() if "RedrivePolicy" in q]
-    ((aside, laid),) = [(n, q) for n, q in found.items() if "RedrivePolicy" not in q]
-    return {"id": name, **queue}, {"id": aside, **laid}
+    """Return the inbox queue and its dead-letter queue, each with its logical id."""
+    queues = template.of_type("AWS::SQS::Queue")
+    ((name, queue),) = [(n, q) for n, q in queues.items() if "RedrivePolicy" in q]
+    ((dead_letter_name, dead_letters),) = [
+        (n, q) for n, q in queues.items() if "RedrivePolicy" not in q
+    ]
+    return {"id": name, **queue}, {"id": dead_letter_name, **dead_letters}
 
 
-def test_only_new_objects_in_the_inbox_are_events(template: Template) -> None:
+def test_inbox_rule_matches_only_created_objects(template: Template) -> None:
     (rule,) = [
         rule
         for rule in template.of_type("AWS::Events::Rule").values()
@@ -22,7 +24,7 @@ def test_only_new_objects_in_the_inbox_are_events(template: Template) -> None:
     assert bucket["NotificationConfiguration"]["EventBridgeConfiguration"] == {
         "EventBridgeEnabled": True
     }
-    # Without versions, a late event could start a run of an object that has replaced its own.
+    # Without versions, a late event could start a run with a newer object of the same key.
     assert bucket["VersioningConfiguration"] == {"Status": "Enabled"}
     pattern = rule["EventPattern"]
     assert pattern["detail-type"] == ["Object Created"]
@@ -32,20 +34,20 @@ def test_only_new_objects_in_the_inbox_are_events(template: Template) -> None:
     assert target["Arn"]["Fn::GetAtt"][0] == queues(template)[0]["id"]
 
 
-def test_the_queue_waits_for_what_belongs_together_and_gives_up_late(template: Template) -> None:
-    queue, aside = queues(template)
+def test_inbox_queue_delays_and_retries_for_half_an_hour(template: Template) -> None:
+    queue, dead_letter_queue = queues(template)
     assert 1 <= queue["DelaySeconds"] <= 10
-    assert queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0] == aside["id"]
+    assert queue["RedrivePolicy"]["deadLetterTargetArn"]["Fn::GetAtt"][0] == dead_letter_queue["id"]
     receives = queue["RedrivePolicy"]["maxReceiveCount"]
     assert receives * queue["VisibilityTimeout"] >= 30 * 60
     environment = template.functions["intake"]["Environment"]["Variables"]
     assert environment["INBOX_RECEIVES"] == str(receives)
-    # A message must not come again while the function is still at it.
+    # A message must not be redelivered while the function still processes it.
     assert queue["VisibilityTimeout"] > template.functions["intake"]["Timeout"]
-    assert aside["MessageRetentionPeriod"] == 14 * 24 * 3600
+    assert dead_letter_queue["MessageRetentionPeriod"] == 14 * 24 * 3600
 
 
-def test_the_queues_are_encrypted_and_only_the_rule_writes(template: Template) -> None:
+def test_inbox_queues_are_encrypted_and_accept_only_the_rule(template: Template) -> None:
     policies = template.of_type("AWS::SQS::QueuePolicy").values()
     for queue in queues(template):
         assert queue["SqsManagedSseEnabled"] is True
@@ -63,21 +65,21 @@ def test_the_queues_are_encrypted_and_only_the_rule_writes(template: Template) -
                 assert statement["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"]
 
 
-def test_messages_come_one_by_one(template: Template) -> None:
-    feed = template.only("AWS::Lambda::EventSourceMapping")
-    assert feed["BatchSize"] == 1
-    assert feed["EventSourceArn"]["Fn::GetAtt"][0] == queues(template)[0]["id"]
-    assert feed["ScalingConfig"]["MaximumConcurrency"] >= 2
-    function = feed["FunctionName"]["Ref"]
+def test_inbox_messages_are_delivered_one_by_one(template: Template) -> None:
+    mapping = template.only("AWS::Lambda::EventSourceMapping")
+    assert mapping["BatchSize"] == 1
+    assert mapping["EventSourceArn"]["Fn::GetAtt"][0] == queues(template)[0]["id"]
+    assert mapping["ScalingConfig"]["MaximumConcurrency"] >= 2
+    function = mapping["FunctionName"]["Ref"]
     assert template.function_ids[function] == "intake"
 
 
-def test_what_was_laid_aside_raises_an_alarm(template: Template) -> None:
-    aside = queues(template)[1]["id"]
+def test_inbox_dead_letter_queue_raises_alarm(template: Template) -> None:
+    dead_letter_queue = queues(template)[1]["id"]
     (alarm,) = [
         alarm
         for alarm in template.of_type("AWS::CloudWatch::Alarm").values()
-        if aside in str(alarm.get("Dimensions"))
+        if dead_letter_queue in str(alarm.get("Dimensions"))
     ]
     assert alarm["MetricName"] == "ApproximateNumberOfMessagesVisible"
     assert alarm["Threshold"] == 1

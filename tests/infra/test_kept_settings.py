@@ -1,4 +1,4 @@
-"""What the next deployment has to repeat is read from the deployed stack."""
+"""Settings that the next deployment has to repeat, read from the deployed stack."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ STACK, INSTANCE, IMAGE = "VideoGenerator-dev", "i-0123456789abcdef0", "ami-01234
 
 
 class Aws:
-    """Stubbed clients: each answers the calls that the test announced, in order, and no other."""
+    """Stubbed clients that accept only the expected calls, in order."""
 
     def __init__(self) -> None:
         session = botocore.session.get_session()
@@ -71,7 +71,9 @@ def aws() -> Iterator[Aws]:
 NAT = {"Resources": {"Nat": {"Type": "AWS::EC2::Instance", "Properties": {}}}}
 
 
-def test_image_of_the_running_instance_is_kept(aws: Aws, templates: Mapping[str, Template]) -> None:
+def test_kept_settings_contain_image_of_running_nat_instance(
+    aws: Aws, templates: Mapping[str, Template]
+) -> None:
     aws.deployed(templates["dev"].document)
     aws.instance(INSTANCE)
     aws.image(IMAGE)
@@ -80,39 +82,41 @@ def test_image_of_the_running_instance_is_kept(aws: Aws, templates: Mapping[str,
     assert config.stage("dev", kept).nat_image == IMAGE
 
 
-def test_restored_stack_keeps_its_snapshot_and_bucket(aws: Aws, restored: Template) -> None:
+def test_kept_settings_contain_snapshot_and_bucket_of_restored_stack(
+    aws: Aws, restored: Template
+) -> None:
     aws.deployed(restored.document)
     kept = aws.settings()
     assert kept == RESTORED
     assert config.stage("prod", kept).snapshot == RESTORED["snapshot"]
 
 
-def test_stack_that_nothing_was_restored_into_keeps_nothing(aws: Aws, prod: Template) -> None:
+def test_kept_settings_are_empty_without_restored_resources(aws: Aws, prod: Template) -> None:
     aws.deployed(prod.document)
     assert aws.settings() == {}
 
 
-def test_instance_that_was_never_made_is_made_of_the_newest_image(aws: Aws) -> None:
+def test_kept_settings_omit_image_of_uncreated_nat_instance(aws: Aws) -> None:
     aws.deployed(NAT)
     aws.instance(None)
     assert aws.settings() == {}
 
 
-def test_instance_that_somebody_terminated_is_made_of_the_newest_image(aws: Aws) -> None:
+def test_kept_settings_omit_image_of_terminated_nat_instance(aws: Aws) -> None:
     aws.deployed(NAT)
     aws.instance(INSTANCE)
     aws.stubs["ec2"].add_client_error("describe_instances", "InvalidInstanceID.NotFound")
     assert aws.settings() == {}
 
 
-def test_first_deployment_keeps_nothing(aws: Aws) -> None:
+def test_kept_settings_are_empty_for_missing_stack(aws: Aws) -> None:
     aws.stubs["cloudformation"].add_client_error(
         "get_template", "ValidationError", f"Stack with id {STACK} does not exist"
     )
     assert aws.settings() == {}
 
 
-def test_refused_call_is_no_first_deployment(aws: Aws) -> None:
+def test_kept_settings_propagate_access_denied(aws: Aws) -> None:
     aws.stubs["cloudformation"].add_client_error("get_template", "AccessDenied", "no")
     with pytest.raises(ClientError, match="AccessDenied"):
         aws.settings()

@@ -1,4 +1,4 @@
-"""The dashboard and the alarms watch metrics that something writes, under the same dimensions."""
+"""The dashboard, alarms and budget, compared with the metrics that functions write."""
 
 import json
 import re
@@ -20,14 +20,14 @@ from tests.support.emf import metrics
 
 # Written with the function as the service, by `common.application.billing.provider_queue`.
 _BY_FUNCTION = {("StepWaits", frozenset({"service"}))}
-Watched = set[tuple[str, frozenset[str]]]
+MetricSet = set[tuple[str, frozenset[str]]]
 
 
 @pytest.fixture
-def written(capsys: pytest.CaptureFixture[str]) -> Watched:
-    """Names and dimensions of what functions write, each metric once."""
+def written_metrics(capsys: pytest.CaptureFixture[str]) -> MetricSet:
+    """Names and dimensions of the metrics that functions write."""
     from common.application import (
-        run_metrics,  # late: Powertools reads its settings when it is imported
+        run_metrics,  # imported late: Powertools reads its settings at import
     )
 
     for outcome in (Status.SUCCEEDED, Status.FAILED, Status.CANCELED):
@@ -47,14 +47,14 @@ def written(capsys: pytest.CaptureFixture[str]) -> Watched:
 
 
 def dashboard(template: Template) -> Json:
-    """The dashboard's body, with `X` where the template fills something in."""
+    """Return the dashboard's body, with `X` in place of references."""
     body = template.only("AWS::CloudWatch::Dashboard")["DashboardBody"]
     parts = body["Fn::Join"][1]
     return json.loads("".join(part if isinstance(part, str) else "X" for part in parts))
 
 
-def on_dashboard(template: Template) -> Iterator[tuple[str, frozenset[str]]]:
-    """Names and dimensions of the stage's own metrics on the dashboard."""
+def dashboard_metrics(template: Template) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield names and dimensions of the stage's metrics on the dashboard."""
     namespace = f"VideoGenerator-{template.stage}"
     for widget in dashboard(template)["widgets"]:
         for row in widget["properties"]["metrics"]:
@@ -63,23 +63,25 @@ def on_dashboard(template: Template) -> Iterator[tuple[str, frozenset[str]]]:
             elif isinstance(row[0], dict) and "SEARCH" in row[0].get("expression", ""):
                 match = re.search(r'\{(.+?)\} MetricName="(\w+)"', row[0]["expression"])
                 assert match
-                place, *dimensions = match[1].split(",")
-                assert place == namespace
+                namespace_, *dimensions = match[1].split(",")
+                assert namespace_ == namespace
                 yield match[2], frozenset(dimensions)
 
 
-def test_the_dashboard_shows_every_business_metric(template: Template, written: Watched) -> None:
-    assert set(on_dashboard(template)) == written
+def test_dashboard_shows_every_written_metric(
+    template: Template, written_metrics: MetricSet
+) -> None:
+    assert set(dashboard_metrics(template)) == written_metrics
 
 
-def test_functions_write_into_the_namespace_of_their_stage(template: Template) -> None:
+def test_metrics_namespace_contains_stage(template: Template) -> None:
     for properties in template.functions.values():
         variables = properties["Environment"]["Variables"]
         assert variables["POWERTOOLS_METRICS_NAMESPACE"] == f"VideoGenerator-{template.stage}"
 
 
-def test_a_free_dashboard_is_enough(template: Template) -> None:
-    """CloudWatch's free tier: three dashboards of up to 50 metrics."""
+def test_dashboard_fits_into_free_tier(template: Template) -> None:
+    """CloudWatch's free tier has three dashboards of up to 50 metrics."""
     rows = [
         row
         for widget in dashboard(template)["widgets"]
@@ -89,7 +91,7 @@ def test_a_free_dashboard_is_enough(template: Template) -> None:
     assert len(rows) <= 40, "the search for error codes needs the rest"
 
 
-def test_dollars_and_possible_duplicates_raise_alarms(template: Template) -> None:
+def test_alarms_watch_spend_and_possible_duplicates(template: Template) -> None:
     alarms = {
         properties["MetricName"]: properties
         for properties in template.of_type("AWS::CloudWatch::Alarm").values()
@@ -118,7 +120,7 @@ def with_budget(layers: object, tmp_path_factory: pytest.TempPathFactory) -> Tem
     )
 
 
-def test_a_budget_is_made_where_one_is_named(template: Template, with_budget: Template) -> None:
+def test_budget_is_created_only_if_configured(template: Template, with_budget: Template) -> None:
     assert template.of_type("AWS::Budgets::Budget") == {}
     budget = with_budget.only("AWS::Budgets::Budget")
     data = budget["Budget"]
@@ -136,9 +138,7 @@ def test_a_budget_is_made_where_one_is_named(template: Template, with_budget: Te
     assert 4.5 in thresholds
 
 
-def test_the_topic_takes_what_alarms_and_budgets_send(
-    template: Template, with_budget: Template
-) -> None:
+def test_alarm_topic_accepts_alarms_and_budgets(template: Template, with_budget: Template) -> None:
     def senders(template: Template) -> set[str]:
         statements = template.only("AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
         allowed = [s for s in statements if s["Effect"] == "Allow"]
@@ -150,11 +150,11 @@ def test_the_topic_takes_what_alarms_and_budgets_send(
     assert senders(with_budget) == {"cloudwatch.amazonaws.com", "budgets.amazonaws.com"}
 
 
-def test_cfn_lint_finds_nothing_in_a_template_with_a_budget(with_budget: Template) -> None:
+def test_template_with_budget_passes_cfn_lint(with_budget: Template) -> None:
     assert lint(with_budget.path) == []
 
 
-def test_the_operator_finds_every_alarm_in_the_documentation(template: Template) -> None:
+def test_operations_guide_documents_every_alarm(template: Template) -> None:
     text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
     rows = re.findall(
         r"^\| `(\w+)` \|", text.partition("\n## Alarms")[2].partition("\n## ")[0], re.M

@@ -1,4 +1,4 @@
-"""cdk-nag's AwsSolutions: no finding without an acknowledgement, none without a finding."""
+"""cdk-nag's AwsSolutions: findings and acknowledgements match one to one."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,41 +17,44 @@ pytestmark = pytest.mark.usefixtures("layers")
 
 @dataclass(frozen=True)
 class Finding:
-    """A rule, with what it names, at a place in the tree of constructs."""
+    """A rule and the construct path at which it was violated."""
 
     rule: str
-    place: str
+    construct_path: str
 
-    def answers(self, acknowledged: "Finding") -> bool:
-        below = self.place == acknowledged.place or self.place.startswith(f"{acknowledged.place}/")
-        return below and self.rule == acknowledged.rule
-
-
-@dataclass(frozen=True)
-class Notebook:
-    """Takes the place of the CDK's `Validations`: writes acknowledgements down, acts on none."""
-
-    written: dict[Finding, str]
-
-    def of(self, construct: IConstruct) -> "Page":
-        return Page(self.written, construct.node.path)
+    def is_covered_by(self, acknowledged: "Finding") -> bool:
+        is_inside = (
+            self.construct_path == acknowledged.construct_path
+            or self.construct_path.startswith(f"{acknowledged.construct_path}/")
+        )
+        return is_inside and self.rule == acknowledged.rule
 
 
 @dataclass(frozen=True)
-class Page:
-    """The notebook, open at one construct."""
+class AcknowledgementRecorder:
+    """A replacement of the CDK's `Validations` that records acknowledgements without effect."""
 
-    written: dict[Finding, str]
-    place: str
+    recorded: dict[Finding, str]
+
+    def of(self, construct: IConstruct) -> "ConstructRecorder":
+        return ConstructRecorder(self.recorded, construct.node.path)
+
+
+@dataclass(frozen=True)
+class ConstructRecorder:
+    """The recorder of one construct."""
+
+    recorded: dict[Finding, str]
+    construct_path: str
 
     def acknowledge(self, rule: Acknowledgment) -> None:
-        finding = Finding(rule.id, self.place)
-        assert finding not in self.written, f"acknowledged twice: {finding}"
-        self.written[finding] = rule.reason
+        finding = Finding(rule.id, self.construct_path)
+        assert finding not in self.recorded, f"acknowledged twice: {finding}"
+        self.recorded[finding] = rule.reason
 
 
-def findings(made: App) -> list[Finding]:
-    report = AwsSolutionsChecks(made).validate_scope(made)
+def findings(application: App) -> list[Finding]:
+    report = AwsSolutionsChecks(application).validate_scope(application)
     return [
         Finding(violation.rule_name, resource.construct_path or "")
         for violation in report.violations
@@ -60,19 +63,21 @@ def findings(made: App) -> list[Finding]:
 
 
 @pytest.mark.parametrize("stage", list(config.STAGES))
-def test_every_finding_is_acknowledged_once_with_a_reason(
+def test_every_cdk_nag_finding_is_acknowledged_once_with_reason(
     stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     acknowledged: dict[Finding, str] = {}
-    monkeypatch.setattr(nag, "Validations", Notebook(acknowledged))
-    found = findings(app(config.stage(stage), out=tmp_path))
+    monkeypatch.setattr(nag, "Validations", AcknowledgementRecorder(acknowledged))
+    violations = findings(app(config.stage(stage), out=tmp_path))
     for acknowledgement, reason in acknowledged.items():
-        answered = [finding for finding in found if finding.answers(acknowledgement)]
-        assert len(answered) == 1, f"{len(answered)} findings for {acknowledgement}"
+        matching = [finding for finding in violations if finding.is_covered_by(acknowledgement)]
+        assert len(matching) == 1, f"{len(matching)} findings for {acknowledgement}"
         assert len(reason.split()) >= 5, f"no reason for {acknowledgement}"
-    for finding in found:
-        assert any(finding.answers(acknowledgement) for acknowledgement in acknowledged), finding
+    for finding in violations:
+        assert any(finding.is_covered_by(acknowledgement) for acknowledgement in acknowledged), (
+            finding
+        )
 
 
-def test_cdk_nag_takes_the_acknowledgements(tmp_path: Path) -> None:
+def test_cdk_nag_reports_no_unacknowledged_finding(tmp_path: Path) -> None:
     assert findings(app(config.stage("prod"), out=tmp_path)) == []

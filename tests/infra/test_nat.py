@@ -1,4 +1,4 @@
-"""The NAT instance of stage `dev`: it boots verifiably, survives deployments, and is repaired."""
+"""The NAT instance of stage `dev`: boot signal, deployments without replacement, recovery."""
 
 import json
 import shutil
@@ -25,7 +25,7 @@ def dev(templates: Mapping[str, Template]) -> Template:
 
 @pytest.fixture(scope="module")
 def pinned(templates: Mapping[str, Template], tmp_path_factory: pytest.TempPathFactory) -> Template:
-    """Stage `dev` with the image of the running instance, and another setting of functions."""
+    """Stage `dev` with the image of the running instance and a changed function setting."""
     stage = config.stage("dev", {"nat_image": IMAGE, "log_level": "DEBUG"})
     return Template("dev", synthesize(stage, tmp_path_factory.mktemp("pinned") / "dev"))
 
@@ -39,7 +39,7 @@ def instance(template: Template) -> tuple[str, Json]:
     return name, resource
 
 
-def test_cloudformation_waits_for_the_signal_of_the_instance(dev: Template) -> None:
+def test_nat_instance_has_creation_policy_with_signal(dev: Template) -> None:
     name, resource = instance(dev)
     assert resource["Properties"]["InstanceType"] == "t4g.micro"
     assert resource["CreationPolicy"]["ResourceSignal"] == {"Count": 1, "Timeout": "PT15M"}
@@ -48,7 +48,7 @@ def test_cloudformation_waits_for_the_signal_of_the_instance(dev: Template) -> N
     assert len(script(dev).encode()) < 16 * 2**10, "EC2 takes 16 KB of user data"
 
 
-def test_functions_get_the_way_out_when_it_works(dev: Template) -> None:
+def test_nat_route_and_migrations_depend_on_instance(dev: Template) -> None:
     name, _ = instance(dev)
     routes = [r for r in dev.of_type("AWS::EC2::Route").values() if r.get("InstanceId")]
     assert routes
@@ -57,7 +57,7 @@ def test_functions_get_the_way_out_when_it_works(dev: Template) -> None:
     assert name in migrations["DependsOn"]
 
 
-def test_deployment_with_the_running_image_changes_nothing_of_the_instance(
+def test_nat_deployment_with_running_image_does_not_replace_instance(
     dev: Template, pinned: Template
 ) -> None:
     (name, before), (same_name, after) = instance(dev), instance(pinned)
@@ -70,15 +70,15 @@ def test_deployment_with_the_running_image_changes_nothing_of_the_instance(
 
 
 @pytest.mark.parametrize("image", ["latest", "ami-", "ami-XYZ", "ami-0123456789abcdef0 "])
-def test_image_that_is_no_id_is_refused(image: str) -> None:
+def test_nat_image_must_be_ami_id(image: str) -> None:
     with pytest.raises(ValueError, match="nat_image"):
         config.stage("dev", {"nat_image": image})
 
 
-def test_failed_host_is_recovered_and_failed_system_rebooted(dev: Template) -> None:
+def test_nat_alarms_recover_host_and_reboot_instance(dev: Template) -> None:
     name, _ = instance(dev)
     (topic,) = dev.of_type("AWS::SNS::Topic")
-    found = {
+    alarms = {
         alarm["MetricName"]: alarm
         for alarm in dev.of_type("AWS::CloudWatch::Alarm").values()
         if alarm.get("Namespace") == "AWS/EC2"
@@ -87,29 +87,29 @@ def test_failed_host_is_recovered_and_failed_system_rebooted(dev: Template) -> N
         ("StatusCheckFailed_System", ":ec2:recover"),
         ("StatusCheckFailed_Instance", ":ec2:reboot"),
     ):
-        alarm = found[metric]
+        alarm = alarms[metric]
         assert alarm["Dimensions"] == [{"Name": "InstanceId", "Value": {"Ref": name}}]
-        repair, told = alarm["AlarmActions"]
+        repair, notification = alarm["AlarmActions"]
         assert repair["Fn::Join"][1][-1] == action
-        assert told == {"Ref": topic}
+        assert notification == {"Ref": topic}
     assert (
-        found["StatusCheckFailed_System"]["EvaluationPeriods"]
-        < found["StatusCheckFailed_Instance"]["EvaluationPeriods"]
+        alarms["StatusCheckFailed_System"]["EvaluationPeriods"]
+        < alarms["StatusCheckFailed_Instance"]["EvaluationPeriods"]
     )
 
 
-# The user data, run by bash with stand-ins for the programs that change the machine.
+# The user data, run by bash with fakes of the programs that change the machine.
 
 
 def script(template: Template) -> str:
-    """The user data, with the names that CloudFormation puts in."""
+    """Return the user data with references resolved to their names."""
     _, parts = instance(template)[1]["Properties"]["UserData"]["Fn::Base64"]["Fn::Join"]
     return "".join(part if isinstance(part, str) else part["Ref"].lower() for part in parts)
 
 
 @dataclass(frozen=True)
 class Machine:
-    """A folder in the place of `/`, whose programs write down how they are called."""
+    """A fake root folder whose programs log their calls."""
 
     root: Path
 
@@ -137,14 +137,14 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
-    """An Amazon Linux 2023 as it boots: without nft and cfn-signal, but with a package manager."""
+    """An Amazon Linux 2023 at boot: a package manager, but neither nft nor cfn-signal."""
     machine = Machine(tmp_path)
-    made = "".join(
+    install = "".join(
         f"printf '#!{shutil.which('bash')}\\necho \"{name} $*\" >> {tmp_path}/calls\\n{body}\\n' "
         f"> {tmp_path}/bin/{name}\nchmod +x {tmp_path}/bin/{name}\n"
         for name, body in (("nft", f"echo {RULES} masquerade"), ("cfn-signal", ""))
     )
-    machine.program("dnf", made)
+    machine.program("dnf", install)
     machine.program("sleep", "")
     machine.program("systemctl", "")
     machine.program("sysctl", '[ "$1" != -n ] || echo 1')
@@ -153,7 +153,7 @@ def machine(tmp_path: Path) -> Machine:
     return machine
 
 
-def test_boot_signals_success(dev: Template, machine: Machine) -> None:
+def test_nat_boot_signals_success(dev: Template, machine: Machine) -> None:
     assert machine.boot(script(dev)) == 0
     assert machine.calls("dnf") == ["dnf install --assumeyes nftables aws-cfn-bootstrap"]
     (signal,) = machine.calls("cfn-signal")
@@ -166,14 +166,16 @@ def test_boot_signals_success(dev: Template, machine: Machine) -> None:
     assert "ip_forward = 1" in (machine.root / "etc/sysctl.d/90-nat.conf").read_text()
 
 
-def test_image_with_the_programs_downloads_nothing(dev: Template, machine: Machine) -> None:
+def test_nat_boot_with_preinstalled_programs_downloads_nothing(
+    dev: Template, machine: Machine
+) -> None:
     machine.program("nft", "echo masquerade")
     machine.program("cfn-signal", "")
     assert machine.boot(script(dev)) == 0
     assert machine.calls("dnf") == []
 
 
-def test_installation_is_tried_again(dev: Template, machine: Machine) -> None:
+def test_nat_boot_retries_package_installation(dev: Template, machine: Machine) -> None:
     dnf = machine.root / "bin" / "dnf"
     works = dnf.read_text()
     machine.program("dnf", f"[ $(grep -c ^dnf {machine.root}/calls) -gt 3 ] || exit 1\n{works}")
@@ -181,7 +183,7 @@ def test_installation_is_tried_again(dev: Template, machine: Machine) -> None:
     assert len(machine.calls("sleep")) == 3
 
 
-def test_installation_that_never_works_fails_with_a_reason(dev: Template, machine: Machine) -> None:
+def test_nat_boot_signals_failed_package_installation(dev: Template, machine: Machine) -> None:
     machine.program("cfn-signal", "")
     machine.program("dnf", "exit 1")
     assert machine.boot(script(dev)) != 0
@@ -190,9 +192,7 @@ def test_installation_that_never_works_fails_with_a_reason(dev: Template, machin
     assert "--exit-code 1 --reason a package could not be installed" in signal
 
 
-def test_translation_that_does_not_start_fails_with_a_reason(
-    dev: Template, machine: Machine
-) -> None:
+def test_nat_boot_signals_inactive_address_translation(dev: Template, machine: Machine) -> None:
     machine.program("cfn-signal", "")
     machine.program("nft", "echo nothing")
     assert machine.boot(script(dev)) != 0

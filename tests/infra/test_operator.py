@@ -1,4 +1,4 @@
-"""`make deploy` and `make bootstrap`: what is run, what is left, and how failures are told."""
+"""`make deploy` and `make bootstrap`: CDK calls, remaining steps and error messages."""
 
 import json
 import os
@@ -20,7 +20,7 @@ DEV = "VideoGenerator-dev"
 ARN = "arn:aws:secretsmanager:us-east-1:1:secret:Providers"
 OUTPUTS = {"ApiUrl": "https://api.example/live/", "ProvidersSecretArn": ARN}
 KEPT = {"nat_image": "ami-0123456789abcdef0"}
-# In the place of the CDK's command line: keeps what it was called with, and writes the outputs.
+# A fake of the CDK CLI that records its arguments and writes the outputs.
 CDK = """
 import json, os, sys
 arguments = sys.argv[3:]
@@ -35,7 +35,7 @@ sys.exit(int(sys.argv[2]))
 
 
 class Cli:
-    """The command line of the CDK: how it shall end, and what it was called with."""
+    """The fake CDK CLI: its exit status and its recorded call."""
 
     def __init__(self, folder: Path) -> None:
         self.status = 0
@@ -55,18 +55,18 @@ class Cli:
 
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
-    made = Cli(tmp_path)
-    monkeypatch.setattr(node, "command", made.command)
+    cli = Cli(tmp_path)
+    monkeypatch.setattr(node, "command", cli.command)
     monkeypatch.setattr(node, "PROJECT", tmp_path)
     monkeypatch.setattr(deploy, "OUTPUTS", tmp_path / "outputs")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     healthy(monkeypatch)
     monkeypatch.setattr(kept_settings, "of", lambda name, **_: dict(KEPT))
-    return made
+    return cli
 
 
 def healthy(monkeypatch: pytest.MonkeyPatch, level: Level = Level.OK) -> None:
-    findings = [("all", Finding(level, "As it is."))]
+    findings = [("all", Finding(level, "Status."))]
     monkeypatch.setattr(doctor, "before_deployment", lambda site: iter(findings))
 
 
@@ -85,11 +85,11 @@ def event(name: str, status: str, reason: str = "", **more: str) -> dict[str, An
     }
 
 
-def test_deployment_ends_with_the_steps_that_are_left(
+def test_deploy_prints_remaining_steps(
     cli: Cli, aws: StubbedAws, site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     secret = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": "", "UNUSED": "x"}
-    aws.answer(
+    aws.respond(
         "secretsmanager",
         "get_secret_value",
         {"SecretString": json.dumps(secret)},
@@ -105,33 +105,31 @@ def test_deployment_ends_with_the_steps_that_are_left(
     assert {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}.items() <= cli.called[
         "environment"
     ].items()
-    said = capsys.readouterr().out
-    assert f"--secret-id {ARN}" in said
-    assert '{"OPENAI_API_KEY": "...", "RUNWAY_API_KEY": "..."}' in said
-    assert "make key STAGE=dev" in said
-    assert "UNUSED" not in said
+    output = capsys.readouterr().out
+    assert f"--secret-id {ARN}" in output
+    assert '{"OPENAI_API_KEY": "...", "RUNWAY_API_KEY": "..."}' in output
+    assert "make key STAGE=dev" in output
+    assert "UNUSED" not in output
 
 
-def test_bucket_that_was_kept_is_taken_over(cli: Cli, aws: StubbedAws, site: Site) -> None:
-    for changes, expected in (({}, False), ({"media_bucket": "media-of-before"}, True)):
-        aws.answer("secretsmanager", "get_secret_value", {"SecretString": "{}"})
+def test_deploy_imports_retained_bucket(cli: Cli, aws: StubbedAws, site: Site) -> None:
+    for changes, expected in (({}, False), ({"media_bucket": "retained-media"}, True)):
+        aws.respond("secretsmanager", "get_secret_value", {"SecretString": "{}"})
         deploy.deploy(site, changes)
         assert cli.called is not None
         assert ("--import-existing-resources" in cli.called["arguments"]) is expected
 
 
-def test_setting_that_is_given_goes_before_the_one_that_the_stack_keeps(
-    cli: Cli, aws: StubbedAws, site: Site
-) -> None:
+def test_deploy_setting_overrides_kept_setting(cli: Cli, aws: StubbedAws, site: Site) -> None:
     secret = {"SecretString": "{}"}
-    aws.answer("secretsmanager", "get_secret_value", secret)
-    deploy.deploy(site, {"nat_image": ""})  # the newest, for once
+    aws.respond("secretsmanager", "get_secret_value", secret)
+    deploy.deploy(site, {"nat_image": ""})  # overrides the kept image with the newest
     assert cli.called is not None
     assert "--context=nat_image=" in cli.called["arguments"]
     assert f"--context=nat_image={KEPT['nat_image']}" not in cli.called["arguments"]
 
 
-def test_nothing_is_deployed_while_something_fails(
+def test_deploy_stops_if_doctor_fails(
     cli: Cli, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     healthy(monkeypatch, Level.FAIL)
@@ -141,17 +139,17 @@ def test_nothing_is_deployed_while_something_fails(
 
 
 @pytest.mark.parametrize(
-    ("status", "helps"),
+    ("status", "remedy"),
     [
         ("ROLLBACK_COMPLETE", "make destroy STAGE=dev"),
         ("ROLLBACK_FAILED", "make destroy STAGE=dev"),
         ("CREATE_FAILED", "make destroy STAGE=dev"),
-        ("UPDATE_ROLLBACK_COMPLETE", "The version before it runs on"),
+        ("UPDATE_ROLLBACK_COMPLETE", "The previous version is still running"),
         ("UPDATE_ROLLBACK_FAILED", "continue-update-rollback"),
     ],
 )
-def test_failed_deployment_says_why_and_what_helps(
-    cli: Cli, aws: StubbedAws, site: Site, status: str, helps: str
+def test_failed_deploy_reports_reason_and_remedy(
+    cli: Cli, aws: StubbedAws, site: Site, status: str, remedy: str
 ) -> None:
     cli.status = 1
     aws.stack(DEV, status)
@@ -164,16 +162,16 @@ def test_failed_deployment_says_why_and_what_helps(
         event(DEV, "CREATE_IN_PROGRESS", PhysicalResourceId="stack"),
         event("Old", "CREATE_FAILED", "an earlier deployment"),
     ]
-    aws.answer("cloudformation", "describe_stack_events", {"StackEvents": events})
+    aws.respond("cloudformation", "describe_stack_events", {"StackEvents": events})
     with pytest.raises(OperatorError) as failed:
         deploy.deploy(site, {})
     text = str(failed.value)
     assert f"{DEV} is {status}" in text
     assert "Nat (AWS::EC2::Instance): t4g.nano is not supported" in text
-    assert helps in text
+    assert remedy in text
 
 
-def test_failure_before_cloudformation_changed_nothing(
+def test_deploy_failure_before_cloudformation_reports_no_change(
     cli: Cli, aws: StubbedAws, site: Site
 ) -> None:
     cli.status = 1
@@ -182,15 +180,15 @@ def test_failure_before_cloudformation_changed_nothing(
         deploy.deploy(site, {})
 
 
-def test_bootstrap_is_for_the_account_and_region(cli: Cli, aws: StubbedAws, site: Site) -> None:
-    aws.answer("sts", "get_caller_identity", {"Account": "123456789012"})
+def test_bootstrap_targets_account_and_region(cli: Cli, aws: StubbedAws, site: Site) -> None:
+    aws.respond("sts", "get_caller_identity", {"Account": "123456789012"})
     deploy.bootstrap(site)
     assert cli.called is not None
     assert cli.called["arguments"] == ["bootstrap", "aws://123456789012/us-east-1"]
 
 
 # -- settings --------------------------------------------------------------------------------------
-def test_settings_of_a_stage_are_stored_in_a_file(tmp_path: Path) -> None:
+def test_stage_settings_are_read_from_context_file(tmp_path: Path) -> None:
     file = tmp_path / "cdk.context.json"
     assert config.stored("dev", file) == {}
     context = {
@@ -205,26 +203,24 @@ def test_settings_of_a_stage_are_stored_in_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "cdk.context.json: "),
         ("[]", "cdk.context.json: "),
-        ('{"dev": []}', "the settings of a stage are an object"),
-        ('{"dev": {"alarm_email": null}}', "alarm_email is neither a text"),
+        ('{"dev": []}', "the settings of a stage must be an object"),
+        ('{"dev": {"alarm_email": null}}', "alarm_email must be a string"),
     ],
 )
-def test_file_of_settings_that_cannot_be_read_is_named(
-    tmp_path: Path, text: str, said: str
-) -> None:
+def test_invalid_context_file_is_named_in_error(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "cdk.context.json"
     file.write_text(text)
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         config.stored("dev", file)
 
 
 # -- mistakes --------------------------------------------------------------------------------------
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command as in a shell of its own, without credentials."""
+    """Run a command in a new process without credentials."""
     return subprocess.run(
         [sys.executable, "-m", "infra.operator", *arguments],
         cwd=Path(__file__).parents[2],
@@ -241,7 +237,7 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     )
 
 
-# Nobody listens on the discard port.
+# Port 9 (discard) is closed.
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "y", "AWS_MAX_ATTEMPTS": "1"}
 NO_NETWORK = {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:9", **CREDENTIALS}
 
@@ -249,14 +245,14 @@ NO_NETWORK = {"AWS_REGION": "us-east-1", "AWS_ENDPOINT_URL": "http://127.0.0.1:9
 @pytest.mark.parametrize(
     ("stage", "environment", "text"),
     [
-        ("dve", {}, "There is no stage 'dve'; the stages are local, dev, prod."),
+        ("dve", {}, "Unknown stage 'dve'. Choose one of local, dev, prod."),
         ("dev", {}, "No region is set."),
-        ("dev", {"AWS_REGION": "us-east-1"}, "There are no AWS credentials."),
+        ("dev", {"AWS_REGION": "us-east-1"}, "No AWS credentials were found."),
         ("dev", NO_NETWORK, "cannot be reached. Check the network"),
         ("dev", {"AWS_PROFILE": "nix"}, "The config profile (nix) could not be found."),
     ],
 )
-def test_mistake_is_told_in_one_sentence(
+def test_operator_error_is_one_line_without_traceback(
     stage: str, environment: dict[str, str], text: str
 ) -> None:
     done = run("deploy", "--stage", stage, **environment)
@@ -269,7 +265,7 @@ def test_mistake_is_told_in_one_sentence(
 @pytest.mark.parametrize(
     ("error", "text"),
     [
-        (exceptions.NoCredentialsError(), "There are no AWS credentials"),
+        (exceptions.NoCredentialsError(), "No AWS credentials were found"),
         (exceptions.UnauthorizedSSOTokenError(), "Log in again"),
         (exceptions.NoRegionError(), "Set AWS_REGION"),
         (exceptions.SSLError(endpoint_url="https://x", error=OSError()), "AWS_CA_BUNDLE"),
@@ -277,7 +273,7 @@ def test_mistake_is_told_in_one_sentence(
         (exceptions.ReadTimeoutError(endpoint_url="https://x/"), "https://x/ cannot be"),
     ],
 )
-def test_way_to_aws_is_explained(error: exceptions.BotoCoreError, text: str) -> None:
+def test_explain_describes_connection_error(error: exceptions.BotoCoreError, text: str) -> None:
     assert text in explain(error)
 
 
@@ -285,12 +281,12 @@ def test_way_to_aws_is_explained(error: exceptions.BotoCoreError, text: str) -> 
     ("code", "text"),
     [
         ("ExpiredTokenException", "have expired"),
-        ("InvalidClientTokenId", "does not know these credentials"),
-        ("OptInRequired", "not signed up"),
+        ("InvalidClientTokenId", "does not recognize these credentials"),
+        ("OptInRequired", "not subscribed"),
         ("AccessDenied", "may not call DescribeStacks"),
-        ("Throttling", "refused DescribeStacks with Throttling"),
+        ("Throttling", "rejected DescribeStacks with Throttling"),
     ],
 )
-def test_answer_of_aws_is_explained(code: str, text: str) -> None:
+def test_explain_describes_client_error(code: str, text: str) -> None:
     error = exceptions.ClientError({"Error": {"Code": code, "Message": "m"}}, "DescribeStacks")
     assert text in explain(error)

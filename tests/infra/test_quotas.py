@@ -1,6 +1,6 @@
-"""Quotas and lengths that no linter knows, from each service's page of quotas.
+"""Quotas and length limits that no linter checks, from each service's quotas page.
 
-A new account has less than the defaults; where that matters the smaller number stands here.
+Where a new account has less than the default, the smaller number is used.
 """
 
 import json
@@ -14,7 +14,7 @@ from common.domain import ids
 from infra import config
 from tests.infra.template import Json, Template
 
-# The longest values of what only the deployment knows.
+# The longest values of pseudo parameters, which only the deployment knows.
 PSEUDO = {
     "AWS::Region": "ap-southeast-5",
     "AWS::AccountId": "1" * 12,
@@ -25,7 +25,7 @@ PSEUDO = {
 }
 UNKNOWN = "x" * 200  # an ARN, an endpoint or an address of another resource
 
-# Names that are chosen here; CloudFormation shortens those that it makes.
+# Names set by the template; CloudFormation shortens the names that it generates.
 NAMES = {
     ("AWS::Lambda::Function", "FunctionName"): r"[\w-]{1,64}",
     ("AWS::Logs::LogGroup", "LogGroupName"): r"[\w./#-]{1,512}",
@@ -45,11 +45,11 @@ NAMES = {
     ("AWS::CloudWatch::Dashboard", "DashboardName"): r"[\w-]{1,255}",
     ("AWS::SecretsManager::Secret", "Name"): r"[\w/+=.@-]{1,512}",
 }
-# How many of a kind, in one stack or one API; a stack and its VPC are two more in their account.
+# The most resources of a type in one stack or API.
 COUNTS = {
     "AWS::ApiGateway::Resource": 300,
     "AWS::ApiGateway::Authorizer": 10,
-    "AWS::EC2::VPC": 4,  # of 5, and one is there already
+    "AWS::EC2::VPC": 4,  # of 5, one of which is the default VPC
     "AWS::EC2::EIP": 5,
     "AWS::EC2::NatGateway": 5,
     "AWS::Events::Rule": 300,
@@ -59,21 +59,21 @@ COUNTS = {
 
 
 def longest(value: Any) -> str:
-    """The text that an intrinsic function becomes, at its longest."""
+    """Return the longest text that an intrinsic function can become."""
     match value:
         case {"Ref": str(name)}:
             return PSEUDO.get(name, UNKNOWN)
-        case {"Fn::Join": [str(between), list(parts)]}:
-            return between.join(longest(part) for part in parts)
+        case {"Fn::Join": [str(separator), list(parts)]}:
+            return separator.join(longest(part) for part in parts)
         case {"Fn::Sub": str(text)}:
-            return re.sub(r"\$\{([^}]*)\}", lambda found: PSEUDO.get(found[1], UNKNOWN), text)
+            return re.sub(r"\$\{([^}]*)\}", lambda match: PSEUDO.get(match[1], UNKNOWN), text)
         case dict():
             return UNKNOWN
     return str(value)
 
 
 def size(document: Json) -> int:
-    """Characters of a policy, its intrinsic functions at their longest."""
+    """Return the characters of a policy with its intrinsic functions at their longest."""
     match document:
         case dict() if len(document) == 1 and next(iter(document)).startswith(("Fn::", "Ref")):
             return len(longest(document)) + 2
@@ -84,42 +84,42 @@ def size(document: Json) -> int:
     return len(json.dumps(document))
 
 
-def test_names_are_as_long_and_as_plain_as_they_may_be(template: Template) -> None:
-    seen = Counter[str]()
+def test_resource_names_match_length_and_characters(template: Template) -> None:
+    checked = Counter[str]()
     for (kind, key), pattern in NAMES.items():
         for name, properties in template.of_type(kind).items():
             if key in properties:
                 assert re.fullmatch(pattern, longest(properties[key])), f"{name}: {properties[key]}"
-                seen[kind] += 1
-    assert seen["AWS::Lambda::Function"] == len(template.functions)
-    assert len(seen) > 8
+                checked[kind] += 1
+    assert checked["AWS::Lambda::Function"] == len(template.functions)
+    assert len(checked) > 8
 
 
-def test_every_name_that_is_chosen_is_checked(template: Template) -> None:
-    """A property whose value is its resource's own name, and no reference to another."""
+def test_every_explicit_resource_name_is_checked(template: Template) -> None:
+    """Checks properties that contain the name of the resource, not a reference to another."""
     for name, resource in template.resources.items():
         kind = resource["Type"]
         for key, value in resource.get("Properties", {}).items():
-            is_own = key == "Name" or key == f"{kind.rpartition('::')[2]}Name"
-            if is_own and isinstance(value, str):
+            is_name = key == "Name" or key == f"{kind.rpartition('::')[2]}Name"
+            if is_name and isinstance(value, str):
                 assert (kind, key) in NAMES, f"{name}.{key}"
 
 
-def test_runs_fit_into_names_of_executions() -> None:
+def test_run_ids_are_valid_execution_names() -> None:
     assert re.fullmatch(r"[\w-]{1,80}", ids.new("run"))
 
 
-def test_the_template_fits(template: Template) -> None:
+def test_template_is_within_cloudformation_limits(template: Template) -> None:
     assert len(template.resources) <= 500
     assert template.path.stat().st_size <= 1_000_000
     assert len(template.document["Outputs"]) <= 200
     assert len(template.document.get("Parameters", {})) <= 200
-    for kind, most in COUNTS.items():
-        assert len(template.of_type(kind)) <= most, kind
+    for kind, limit in COUNTS.items():
+        assert len(template.of_type(kind)) <= limit, kind
 
 
-def test_a_new_account_can_run_the_functions(template: Template) -> None:
-    """It has 10 concurrent executions, none of which can be reserved, and 3,008 MB."""
+def test_functions_fit_quotas_of_new_account(template: Template) -> None:
+    """A new account has 10 concurrent executions, none reservable, and 3,008 MB per function."""
     for folder, function in template.functions.items():
         assert "ReservedConcurrentExecutions" not in function, folder
         assert function["MemorySize"] <= 3008, folder
@@ -133,7 +133,7 @@ def test_a_new_account_can_run_the_functions(template: Template) -> None:
     assert config.STAGES[template.stage].scene_concurrency <= 10
 
 
-def test_policies_fit(template: Template) -> None:
+def test_policies_are_within_size_limits(template: Template) -> None:
     inline = Counter[str]()
     for name, role in template.of_type("AWS::IAM::Role").items():
         assert size(role["AssumeRolePolicyDocument"]) <= 2048, name
@@ -146,21 +146,21 @@ def test_policies_fit(template: Template) -> None:
     for policy in template.of_type("AWS::S3::BucketPolicy").values():
         assert size(policy["PolicyDocument"]) <= 20_480
     permissions = Counter(
-        json.dumps(one["FunctionName"])
-        for one in template.of_type("AWS::Lambda::Permission").values()
+        json.dumps(permission["FunctionName"])
+        for permission in template.of_type("AWS::Lambda::Permission").values()
     )
     assert max(permissions.values()) * 600 <= 20_480
 
 
-def test_the_network_has_room_for_every_function_at_once(template: Template) -> None:
-    """Each subnet's functions share network interfaces; an address of each is left for more."""
+def test_subnets_and_security_groups_are_within_limits(template: Template) -> None:
+    """The functions of a subnet share network interfaces, so a /24 has enough addresses."""
     for subnet in template.of_type("AWS::EC2::Subnet").values():
         assert int(subnet["CidrBlock"].rpartition("/")[2]) <= 24
     for group in template.of_type("AWS::EC2::SecurityGroup").values():
         assert len(group.get("SecurityGroupEgress", [])) <= 60
 
 
-def test_queues_and_rules_keep_to_their_limits(template: Template) -> None:
+def test_queues_and_rules_are_within_limits(template: Template) -> None:
     for queue in template.of_type("AWS::SQS::Queue").values():
         assert queue.get("VisibilityTimeout", 30) <= 43_200
         assert queue.get("MessageRetentionPeriod", 345_600) <= 1_209_600
@@ -170,7 +170,7 @@ def test_queues_and_rules_keep_to_their_limits(template: Template) -> None:
 
 
 @pytest.mark.parametrize("stage", list(config.STAGES))
-def test_timeouts_are_below_the_gateways(stage: str) -> None:
+def test_api_timeouts_are_below_gateway_timeout(stage: str) -> None:
     functions = config.STAGES[stage].functions
     assert functions["api"].timeout < 29
     assert functions["authorizer"].timeout < 29

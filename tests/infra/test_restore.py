@@ -1,4 +1,4 @@
-"""A destroyed `prod` can be had again from what it keeps: bucket, snapshot and secrets."""
+"""Restoring a destroyed `prod` from its retained bucket, snapshot and secrets."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def database(template: Template) -> Json:
     return template.only("AWS::RDS::DBInstance")
 
 
-def test_secrets_that_nobody_can_make_again_are_kept(prod: Template) -> None:
+def test_restore_retains_irreplaceable_secrets(prod: Template) -> None:
     kept = {
         prod.construct_paths[name].split("/")[-2]
         for name, resource in prod.resources.items()
@@ -24,24 +24,24 @@ def test_secrets_that_nobody_can_make_again_are_kept(prod: Template) -> None:
     assert kept == {"Keys", "Providers"}
 
 
-def test_database_starts_as_the_snapshot_with_a_new_password(
+def test_restored_database_uses_snapshot_and_new_password(
     prod: Template, restored: Template
 ) -> None:
     before, after = database(prod), database(restored)
     assert after["DBSnapshotIdentifier"] == RESTORED["snapshot"]
-    # What RDS takes from the snapshot, and refuses to be told.
-    of_the_snapshot = {"AllocatedStorage", "DBName", "MasterUsername", "StorageEncrypted"}
-    assert before.keys() - after.keys() == of_the_snapshot
+    # RDS takes these from the snapshot and rejects them as parameters.
+    from_snapshot = {"AllocatedStorage", "DBName", "MasterUsername", "StorageEncrypted"}
+    assert before.keys() - after.keys() == from_snapshot
     assert "resolve:secretsmanager" in str(after["MasterUserPassword"])
     new = {"DBSnapshotIdentifier", "MasterUserPassword"}
     for name in after.keys() - new:
         assert after[name] == before[name], name
 
 
-def test_migrations_run_on_the_restored_database(prod: Template, restored: Template) -> None:
+def test_restored_database_runs_migrations(prod: Template, restored: Template) -> None:
     def properties(template: Template) -> Any:
-        (found,) = template.of_type("Custom::DatabaseMigrations").values()
-        return found
+        (properties,) = template.of_type("Custom::DatabaseMigrations").values()
+        return properties
 
     assert properties(restored) == {
         **properties(prod),
@@ -49,22 +49,20 @@ def test_migrations_run_on_the_restored_database(prod: Template, restored: Templ
     }
 
 
-def test_bucket_is_taken_over_by_its_name_and_stays_managed(
+def test_restored_bucket_is_imported_by_name_and_managed(
     prod: Template, restored: Template
 ) -> None:
-    """CloudFormation imports what has a fixed name and is kept when the stack goes."""
+    """CloudFormation imports resources with a fixed name and deletion policy Retain."""
     (name,) = restored.of_type("AWS::S3::Bucket")
     bucket = restored.resources[name]
     assert bucket["DeletionPolicy"] == bucket["UpdateReplacePolicy"] == "Retain"
     properties = dict(bucket["Properties"])
     assert properties.pop("BucketName") == RESTORED["media_bucket"]
-    assert properties == prod.only("AWS::S3::Bucket"), "events, CORS, rules and all as before"
+    assert properties == prod.only("AWS::S3::Bucket"), "all other properties stay the same"
 
 
-def test_policy_of_the_bucket_goes_with_the_stack_and_is_made_anew(
-    prod: Template, restored: Template
-) -> None:
-    """S3 has one policy for each bucket: one that stayed would be in the way of the next."""
+def test_restored_bucket_policy_is_not_retained(prod: Template, restored: Template) -> None:
+    """A bucket has one policy, so a retained policy would conflict with the new one."""
     for template in (prod, restored):
         ((_, policy),) = (
             (name, resource)
@@ -76,7 +74,7 @@ def test_policy_of_the_bucket_goes_with_the_stack_and_is_made_anew(
         assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-def test_nothing_else_differs(prod: Template, restored: Template) -> None:
+def test_restored_template_changes_no_other_resource(prod: Template, restored: Template) -> None:
     changed = {
         resource["Type"]
         for name, resource in restored.resources.items()
@@ -86,7 +84,7 @@ def test_nothing_else_differs(prod: Template, restored: Template) -> None:
     assert restored.resources.keys() == prod.resources.keys()
 
 
-def test_cfn_lint_has_nothing_to_say(restored: Template) -> None:
+def test_restored_template_passes_cfn_lint(restored: Template) -> None:
     assert lint(restored.path) == []
 
 
@@ -98,7 +96,7 @@ def test_cfn_lint_has_nothing_to_say(restored: Template) -> None:
         "arn:aws:rds:eu-west-1:123456789012:snapshot:rds:video-2026",
     ],
 )
-def test_snapshot_is_a_name_or_an_arn(snapshot: str) -> None:
+def test_snapshot_setting_accepts_name_and_arn(snapshot: str) -> None:
     assert config.stage("dev", {"snapshot": snapshot}).snapshot == snapshot
 
 
@@ -107,10 +105,10 @@ def test_snapshot_is_a_name_or_an_arn(snapshot: str) -> None:
     [
         ("prod", {"snapshot": "latest please"}),
         ("prod", {"media_bucket": "Not_A_Bucket"}),
-        ("dev", {"media_bucket": "media-of-before"}),  # `make destroy` empties it
+        ("dev", {"media_bucket": "retained-media"}),  # `make destroy` empties it
     ],
 )
-def test_what_cannot_be_restored_is_refused(stage: str, changes: dict[str, str]) -> None:
+def test_invalid_restore_settings_are_rejected(stage: str, changes: dict[str, str]) -> None:
     (name,) = changes
     with pytest.raises(ValueError, match=name):
         config.stage(stage, changes)

@@ -1,4 +1,4 @@
-"""Stage `local` is stage `prod` but for sizes, retention and endpoints."""
+"""Differences between stages: only sizes, retention and endpoints."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from infra.constructs.api import KEYLESS
 from tests.infra.template import Json, Template
 
 _RULES = "LifecycleConfiguration.Rules"
-# Everything in which the two templates may differ: type of the resource, place in it, and why.
+# Allowed differences between the two templates: resource type and property path.
 ALLOWED = {
     # Sizes
     ("AWS::RDS::DBInstance", "AllocatedStorage"),
@@ -23,8 +23,8 @@ ALLOWED = {
     ("AWS::RDS::DBInstance", "DBInstanceClass"),
     ("AWS::RDS::DBInstance", "MultiAZ"),
     *(
-        ("AWS::ApiGateway::Stage", f"MethodSettings.{place}.Throttling{kind}Limit")
-        for place in range(len(KEYLESS) + 1)
+        ("AWS::ApiGateway::Stage", f"MethodSettings.{index}.Throttling{kind}Limit")
+        for index in range(len(KEYLESS) + 1)
         for kind in ("Rate", "Burst")
     ),
     ("AWS::StepFunctions::StateMachine", "States.Scenes.MaxConcurrency"),
@@ -53,13 +53,13 @@ ALLOWED = {
         ("AWS::ApiGateway::GatewayResponse", f"ResponseParameters.gatewayresponse.header.{name}")
         for name in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers")
     ),
-    # The same packages of the lock file, as wheels for the machine that runs them
+    # The same packages of the lock file, as wheels for another platform
     ("AWS::Lambda::LayerVersion", "Content.S3Key"),
 }
 
 
 def resources(template: Template) -> dict[str, Json]:
-    """Resources by their place in the tree of constructs, which both stages share."""
+    """Return the resources by construct path, which is the same in every stage."""
     names = {
         logical_id: re.sub(
             rf"VideoGenerator-?{template.stage}|[0-9A-F]{{8}}(?=\W|$)", "", construct_path
@@ -73,11 +73,11 @@ def resources(template: Template) -> dict[str, Json]:
     text = re.sub(rf"VideoGenerator-?{template.stage}", "VideoGenerator", text)
     text = re.sub(r"(?<=DatabaseInstanceProxy)[0-9A-F]{8}|(?<=Authorizer)[0-9A-F]{8}", "", text)
     normal: dict[str, Json] = json.loads(text)
-    return {name: flat(resource) for name, resource in normal.items()}
+    return {name: flatten(resource) for name, resource in normal.items()}
 
 
-def flat(resource: Json) -> Json:
-    """Type, properties, policies and dependencies of a resource side by side."""
+def flatten(resource: Json) -> Json:
+    """Return the type, properties, policies and dependencies of a resource in one dict."""
     properties = resource["Properties"]
     if "DefinitionString" in properties:
         properties.update(json.loads(properties.pop("DefinitionString")))
@@ -93,33 +93,33 @@ def flat(resource: Json) -> Json:
     }
 
 
-def differences(one: Any, other: Any, place: str = "") -> Iterator[str]:
-    """Places at which two JSON values differ."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted(one.keys() | other.keys()):
-            yield from differences(one.get(key), other.get(key), f"{place}.{key}".lstrip("."))
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for index, (left, right) in enumerate(zip(one, other, strict=True)):
-            yield from differences(left, right, f"{place}.{index}")
-    elif one != other:
-        yield place
+def differences(left: Any, right: Any, path: str = "") -> Iterator[str]:
+    """Yield the paths at which two JSON values differ."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for key in sorted(left.keys() | right.keys()):
+            yield from differences(left.get(key), right.get(key), f"{path}.{key}".lstrip("."))
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for index, (a, b) in enumerate(zip(left, right, strict=True)):
+            yield from differences(a, b, f"{path}.{index}")
+    elif left != right:
+        yield path
 
 
-def test_local_is_prod_but_for_sizes_retention_and_endpoints(
+def test_local_stage_differs_from_prod_only_as_listed(
     templates: Mapping[str, Template],
 ) -> None:
     local, prod = resources(templates["local"]), resources(templates["prod"])
     assert local.keys() == prod.keys()
-    found = {
-        (prod[name]["@Type"], place)
+    actual = {
+        (prod[name]["@Type"], path)
         for name in prod
-        for place in differences(local[name], prod[name])
+        for path in differences(local[name], prod[name])
     }
-    assert found - ALLOWED == set()
-    assert ALLOWED - found == set(), "no longer different; take it off the list"
+    assert actual - ALLOWED == set()
+    assert ALLOWED - actual == set(), "no longer different: remove it from the list"
 
 
-def test_local_has_the_resource_types_of_prod(templates: Mapping[str, Template]) -> None:
+def test_local_stage_has_same_resource_types_as_prod(templates: Mapping[str, Template]) -> None:
     local, prod = (
         Counter(resource["Type"] for resource in templates[name].resources.values())
         for name in ("local", "prod")
@@ -127,7 +127,7 @@ def test_local_has_the_resource_types_of_prod(templates: Mapping[str, Template])
     assert local == prod
 
 
-def test_every_stage_has_the_same_functions_routes_states_and_rights(
+def test_stages_have_same_functions_routes_states_and_permissions(
     templates: Mapping[str, Template],
 ) -> None:
     prod = templates["prod"]
@@ -146,18 +146,18 @@ def actions(template: Template, folder: str) -> list[str]:
     ]
 
 
-def test_the_comparison_sees_a_difference() -> None:
-    one = {"a": {"b": [1, {"c": 2}]}, "d": 1}
-    other = {"a": {"b": [1, {"c": 3}]}, "e": 1}
-    assert list(differences(one, other)) == ["a.b.1.c", "d", "e"]
+def test_differences_yields_changed_paths() -> None:
+    left = {"a": {"b": [1, {"c": 2}]}, "d": 1}
+    right = {"a": {"b": [1, {"c": 3}]}, "e": 1}
+    assert list(differences(left, right)) == ["a.b.1.c", "d", "e"]
 
 
-def test_an_unknown_stage_is_refused_with_the_known_ones() -> None:
+def test_unknown_stage_error_lists_known_stages() -> None:
     with pytest.raises(ValueError, match="local, dev, prod"):
         config.stage("staging")
 
 
-def test_only_endpoints_can_be_set_from_outside() -> None:
+def test_stage_overrides_accept_only_declared_settings() -> None:
     with pytest.raises(ValueError, match="multi_az cannot be set"):
         config.stage("prod", {"multi_az": "false"})
     changed = config.stage(
@@ -167,7 +167,7 @@ def test_only_endpoints_can_be_set_from_outside() -> None:
     assert changed.cors_origins == ("https://a", "https://b")
 
 
-def test_subnets_are_in_the_zones_that_the_deployment_names(layers: object, tmp_path: Path) -> None:
+def test_subnets_use_configured_availability_zones(layers: object, tmp_path: Path) -> None:
     zones = ["us-east-1b", "us-east-1c", "us-east-1d"]
     stage = config.stage("prod", {"availability_zones": ",".join(zones)})
     template = Template("prod", synthesize(stage, tmp_path))
@@ -175,7 +175,7 @@ def test_subnets_are_in_the_zones_that_the_deployment_names(layers: object, tmp_
     assert sorted(subnet["AvailabilityZone"] for subnet in subnets) == sorted(zones * 3)
 
 
-def test_alarms_reach_the_address_that_the_deployment_names(layers: object, tmp_path: Path) -> None:
+def test_alarm_topic_notifies_configured_email(layers: object, tmp_path: Path) -> None:
     stage = config.stage("dev", {"alarm_email": "ops@example.com"})
     subscription = Template("dev", synthesize(stage, tmp_path)).only("AWS::SNS::Subscription")
     assert (subscription["Protocol"], subscription["Endpoint"]) == ("email", "ops@example.com")
@@ -193,6 +193,6 @@ def test_alarms_reach_the_address_that_the_deployment_names(layers: object, tmp_
         ("monthly_budget_usd", "1e3"),
     ],
 )
-def test_settings_that_cannot_be_deployed_are_refused_by_name(name: str, value: str) -> None:
+def test_invalid_stage_setting_error_names_setting(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=name):
         config.stage("dev", {name: value})

@@ -1,4 +1,4 @@
-"""Synthesis: without a network, without an account, and each function's asset is its own."""
+"""Synthesis without network or account, and the contents of each function's asset."""
 
 import json
 import os
@@ -18,27 +18,28 @@ from aws_cdk.aws_s3_assets import Asset
 from infra.app import ROOT, synth
 from infra.function_sources import FUNCTIONS, PROVIDERS, files, function_names
 from layers import build
+from layers.platforms import PLATFORMS, interpreter
 from tests.infra.template import Template
 
 
-def offline() -> list[str]:
-    """A command that runs another without any network, or nothing where that is not possible."""
+def without_network() -> list[str]:
+    """Return a command prefix that disables the network; empty if the system does not allow it."""
     for prefix in (["unshare", "--net"], ["unshare", "--map-root-user", "--net"]):
-        tried = [*prefix, "true"]
-        if shutil.which("unshare") and subprocess.run(tried, capture_output=True).returncode == 0:
+        command = [*prefix, "true"]
+        if shutil.which("unshare") and subprocess.run(command, capture_output=True).returncode == 0:
             return prefix
     return []
 
 
 @pytest.mark.usefixtures("layers")
-def test_the_cdk_command_line_needs_no_network_and_no_account(tmp_path: Path) -> None:
-    """What `cdk synth -c stage=dev -c text_provider=openai` starts, with what it passes to it.
+def test_cdk_synth_needs_no_network_or_account(tmp_path: Path) -> None:
+    """Run the app as `cdk synth -c stage=dev -c text_provider=openai` does.
 
-    A `-c` goes before what cdk.context.json says for the stage.
+    A `-c` option takes precedence over the stage's entry in cdk.context.json.
     """
-    prefix = offline()
+    prefix = without_network()
     if not prefix:
-        pytest.skip("this system lets nobody start a process without network")
+        pytest.skip("this system cannot start a process without network")
     flags = json.loads((ROOT / "cdk.json").read_text())["context"]
     stored = {"text_provider": "offline", "availability_zones": ["us-east-1b", "us-east-1c"]}
     environment = {
@@ -66,7 +67,7 @@ def test_the_cdk_command_line_needs_no_network_and_no_account(tmp_path: Path) ->
     assert zones == {"us-east-1b", "us-east-1c"}
 
 
-def test_no_docker_and_no_lookup(templates: Mapping[str, Template]) -> None:
+def test_synthesis_uses_no_docker_or_context_lookup(templates: Mapping[str, Template]) -> None:
     for template in templates.values():
         manifest = json.loads((template.path.parent / "manifest.json").read_text())
         assert not manifest.get("missing")
@@ -77,14 +78,14 @@ def test_no_docker_and_no_lookup(templates: Mapping[str, Template]) -> None:
 
 
 def asset(template: Template, properties: Mapping[str, object]) -> Path:
-    """Return the folder of an asset that the template names."""
+    """Return the folder of an asset of the template."""
     code = properties.get("Code") or properties["Content"]
     assert isinstance(code, dict)
     return template.path.parent / f"asset.{code['S3Key'].removesuffix('.zip')}"
 
 
 def contents(template: Template, properties: Mapping[str, object]) -> set[str]:
-    """Return the files of an asset that the template names."""
+    """Return the files of an asset of the template."""
     folder = asset(template, properties)
     return {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
 
@@ -100,11 +101,26 @@ print(json.dumps([m.__file__ for m in sys.modules.values() if getattr(m, "__file
 @pytest.mark.parametrize("function", function_names())
 def test_asset_contains_the_import_closure(prod: Template, function: str) -> None:
     expected = {p.relative_to(FUNCTIONS).as_posix() for p in files(function)}
-    assert contents(prod, prod.functions[function]) == expected
+    found = contents(prod, prod.functions[function])
+    assert {name for name in found if "__pycache__" not in name} == expected
 
 
 @pytest.mark.parametrize("function", function_names())
-def test_every_module_of_an_asset_can_be_imported_from_it(prod: Template, function: str) -> None:
+def test_asset_contains_the_bytecode_of_every_module(prod: Template, function: str) -> None:
+    if interpreter(PLATFORMS["lambda-arm64"]()) is None:
+        pytest.skip("this machine has no Python of Lambda's version")
+    found = {Path(name) for name in contents(prod, prod.functions[function])}
+    modules = {name for name in found if name.suffix == ".py"}
+    compiled = {
+        name.parents[1] / f"{name.name.partition('.')[0]}.py"
+        for name in found
+        if name.name.endswith(".cpython-313.pyc")
+    }
+    assert compiled == modules
+
+
+@pytest.mark.parametrize("function", function_names())
+def test_asset_modules_are_importable_from_asset(prod: Template, function: str) -> None:
     folder = asset(prod, prod.functions[function])
     names = sorted(
         ".".join(path.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
@@ -127,7 +143,7 @@ def test_every_module_of_an_asset_can_be_imported_from_it(prod: Template, functi
 
 
 class Finder(ModuleFinder):
-    """The standard library's ModuleFinder, for folders without `__init__.py`, where it breaks."""
+    """A ModuleFinder that supports folders without `__init__.py`."""
 
     def find_module(self, name: str, path: Any, parent: Any = None) -> Any:
         try:
@@ -137,8 +153,8 @@ class Finder(ModuleFinder):
 
 
 @pytest.mark.parametrize("function", function_names())
-def test_asset_contains_no_module_that_nothing_imports(prod: Template, function: str) -> None:
-    """ModuleFinder, which reads bytecode, is the second opinion."""
+def test_asset_contains_no_unused_module(prod: Template, function: str) -> None:
+    """ModuleFinder, which reads bytecode, confirms the project's own import analysis."""
     folder = asset(prod, prod.functions[function])
     finder = Finder(path=[str(folder)])
     finder.import_hook(f"{function}.handler")
@@ -146,10 +162,10 @@ def test_asset_contains_no_module_that_nothing_imports(prod: Template, function:
         finder.import_hook(f"offline.{PROVIDERS[function]}")
         for path in (folder / "common" / "providers" / PROVIDERS[function]).glob("*.py"):
             finder.import_hook(f"common.providers.{PROVIDERS[function]}.{path.stem}")
-    found = {getattr(module, "__file__", None) for module in finder.modules.values()}
+    imported = {getattr(module, "__file__", None) for module in finder.modules.values()}
     present = {str(path) for path in folder.rglob("*.py")}
-    run_as_a_program = {str(folder / "offline" / "tts" / "child.py")}
-    assert present - found - run_as_a_program == set()
+    run_as_program = {str(folder / "offline" / "tts" / "child.py")}
+    assert present - imported - run_as_program == set()
 
 
 @pytest.mark.parametrize(
@@ -169,18 +185,16 @@ def test_change_redeploys_only_the_functions_that_use_it(
     assert {name for name in function_names() if FUNCTIONS / changed in files(name)} == redeployed
 
 
-def test_layers_arrive_whole_and_programs_can_be_run(prod: Template) -> None:
-    arrived = [
-        contents(prod, layer) for layer in prod.of_type("AWS::Lambda::LayerVersion").values()
-    ]
-    (programs,) = [files for files in arrived if "bin/ffmpeg" in files]
+def test_layer_assets_are_complete_and_programs_executable(prod: Template) -> None:
+    layers = [contents(prod, layer) for layer in prod.of_type("AWS::Lambda::LayerVersion").values()]
+    (programs,) = [files for files in layers if "bin/ffmpeg" in files]
     built = build.folder("lambda-arm64", "ffmpeg")
     assert programs == {p.relative_to(built).as_posix() for p in built.rglob("*") if p.is_file()}
     (program,) = prod.path.parent.glob("asset.*/bin/ffmpeg")
     assert os.access(program, os.X_OK)
 
 
-def test_a_stale_layer_is_named_with_the_command_that_builds_it(
+def test_stale_layer_error_names_build_command(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from infra import config
@@ -191,17 +205,17 @@ def test_a_stale_layer_is_named_with_the_command_that_builds_it(
         app(config.stage("prod"), out=tmp_path)
 
 
-def test_assets_of_a_private_clone_can_be_read_by_everybody(tmp_path: Path) -> None:
-    """As of a clone made under umask 077: Lambda refuses code that only its owner may read."""
+def test_assets_are_world_readable_regardless_of_umask(tmp_path: Path) -> None:
+    """Lambda rejects code that only its owner may read, as in a clone made under umask 077."""
     source = tmp_path / "source"
     (source / "package").mkdir(parents=True)
     (source / "package" / "handler.py").write_text("")
     (source / "tool").write_text("")
     for path, mode in (("package", 0o700), ("package/handler.py", 0o600), ("tool", 0o700)):
         (source / path).chmod(mode)
-    made = App(outdir=str(tmp_path / "out"), analytics_reporting=False)
-    Asset(Stack(made, "Stack"), "Asset", path=str(source))
-    assembly = Path(synth(made).directory)
+    application = App(outdir=str(tmp_path / "out"), analytics_reporting=False)
+    Asset(Stack(application, "Stack"), "Asset", path=str(source))
+    assembly = Path(synth(application).directory)
     (staged,) = (path for path in assembly.glob("asset.*") if path.is_dir())
     modes = {path.name: path.stat().st_mode & 0o777 for path in staged.rglob("*")}
     assert modes == {"package": 0o755, "handler.py": 0o644, "tool": 0o755}

@@ -1,9 +1,9 @@
-"""CloudFormation deletes what functions leave behind while their roles still exist."""
+"""Deletion order: the network of functions before their roles, so that interfaces are removed."""
 
 from tests.infra.template import Template
 
 
-def functions_subnets(template: Template) -> set[str]:
+def function_subnets(template: Template) -> set[str]:
     return {
         subnet["Ref"]
         for function in template.functions.values()
@@ -11,7 +11,7 @@ def functions_subnets(template: Template) -> set[str]:
     }
 
 
-def functions_groups(template: Template) -> set[str]:
+def function_security_groups(template: Template) -> set[str]:
     return {
         group["Fn::GetAtt"][0]
         for function in template.functions.values()
@@ -19,14 +19,14 @@ def functions_groups(template: Template) -> set[str]:
     }
 
 
-def test_network_of_functions_is_deleted_before_their_roles(template: Template) -> None:
+def test_function_network_is_deleted_before_roles(template: Template) -> None:
     roles = {function["Role"]["Fn::GetAtt"][0] for function in template.functions.values()}
     assert len(roles) == len(template.functions)
-    for name in functions_subnets(template) | functions_groups(template):
+    for name in function_subnets(template) | function_security_groups(template):
         assert roles <= set(template.resources[name]["DependsOn"]), name
 
 
-def test_each_role_itself_may_remove_network_interfaces(template: Template) -> None:
+def test_function_roles_may_delete_network_interfaces(template: Template) -> None:
     for function in template.functions.values():
         role = template.resources[function["Role"]["Fn::GetAtt"][0]]["Properties"]
         allowed = {

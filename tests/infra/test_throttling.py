@@ -1,7 +1,7 @@
-"""Runs in an account in which ten functions may run at a time, as in a new one.
+"""Simulated runs in an account with a Lambda concurrency of ten, as in a new account.
 
-Everything in the account counts: the scenes of a run, the authorizer and the API, other runs. What
-Lambda refuses never ran. Time is virtual.
+Scenes, the authorizer, the API and other runs share the limit. A throttled function never ran. Time
+is virtual.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ import pytest
 from clip.job import MAX_POLLS
 from common.domain.video import MAX_SCENES
 from infra import config
-from tests.faults.machine import Ended, Machine, TaskFailed, deployed
+from tests.faults.machine import ExecutionResult, Machine, TaskFailed, deployed
 from tests.infra import virtual_time
 from tests.infra.history import Run, events, states
 from tests.infra.template import Json
 
 CONCURRENCY = 10
 THROTTLED = "Lambda.TooManyRequestsException"
-SCENES_AT_A_TIME = config.STAGES["prod"].scene_concurrency
-# How long a state's function runs: a paid picture takes a minute, and up to six.
+SCENE_CONCURRENCY = config.STAGES["prod"].scene_concurrency
+# Duration of each state's function. A paid image takes about a minute, at most six.
 SECONDS = {
     "WriteStory": 40,
     "PaintAnchor": 70,
@@ -41,16 +41,16 @@ MOST_EVENTS = 25_000
 
 @dataclass
 class Account:
-    """Lambda, which refuses what is more than `limit` at a time."""
+    """A simulated Lambda that throttles more than `limit` concurrent invocations."""
 
     random: Random
     limit: int = CONCURRENCY
     running: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
+    throttled: Counter[str] = field(default_factory=Counter)
 
-    async def invoke(self, what: str, seconds: float) -> None:
+    async def invoke(self, function: str, seconds: float) -> None:
         if self.running >= self.limit:
-            self.refused[what] += 1
+            self.throttled[function] += 1
             raise TaskFailed(THROTTLED)
         self.running += 1
         try:
@@ -58,8 +58,8 @@ class Account:
         finally:
             self.running -= 1
 
-    async def wait_for_the_end(self) -> None:
-        """A client that always has a request open, as the documentation tells it to."""
+    async def poll_api(self) -> None:
+        """Simulate a client with a request always open (`Prefer: wait`), as documented."""
         while True:
             try:
                 await self.invoke("authorizer", 0.1)
@@ -67,13 +67,13 @@ class Account:
             except TaskFailed:
                 await asyncio.sleep(5)  # Retry-After
 
-    async def run(self, scenes: int, polls: int, definition: Json | None = None) -> Ended:
-        """Make a video of so many scenes, each clip polled so often."""
+    async def run(self, scenes: int, polls: int, definition: Json | None = None) -> ExecutionResult:
+        """Make a video of `scenes` scenes, each clip polled `polls` times."""
         polled: Counter[int] = Counter()
 
         async def invoke(state: str, _function: str, event: Json) -> Json:
             await self.invoke(state, SECONDS[state])
-            answer: Json = {
+            response: Json = {
                 "status": "succeeded",
                 "scenes": list(range(1, scenes + 1)),
                 "narrated": False,
@@ -82,77 +82,81 @@ class Account:
             if state == "CheckClip":
                 polled[event["scene"]] += 1
                 if polled[event["scene"]] < polls:
-                    answer["status"] = "running"
-            return answer
+                    response["status"] = "running"
+            return response
 
         machine = Machine(
             invoke,
             asyncio.sleep,
             definition=definition,
-            scenes_at_a_time=SCENES_AT_A_TIME,
+            scenes_at_a_time=SCENE_CONCURRENCY,
             random=self.random,
         )
         return await machine.execute({"run_id": "run_1", "video_id": "vid_1", "step": "all"})
 
 
-async def crowded(
+async def execute_with_clients(
     account: Account, clients: int, runs: int, scenes: int, polls: int, definition: Json | None
-) -> list[Ended]:
-    """Let clients wait while the runs go on."""
-    waiting = [asyncio.ensure_future(account.wait_for_the_end()) for _ in range(clients)]
+) -> list[ExecutionResult]:
+    """Execute the runs while clients wait for them."""
+    waiting = [asyncio.ensure_future(account.poll_api()) for _ in range(clients)]
     try:
-        made = (account.run(scenes, polls, definition) for _ in range(runs))
-        return await asyncio.gather(*made)
+        executions = (account.run(scenes, polls, definition) for _ in range(runs))
+        return await asyncio.gather(*executions)
     finally:
         for client in waiting:
             client.cancel()
 
 
-def before() -> Json:
-    """The definition with what it had before: two more attempts, after 10 and 30 seconds."""
+def definition_with_two_retries() -> Json:
+    """Return a definition that retries throttling only twice, after 10 and 30 seconds."""
     definition = copy.deepcopy(deployed())
     for _, state in states(definition):
         if state["Type"] == "Task":
-            refused = {"ErrorEquals": [THROTTLED], "IntervalSeconds": 10, "MaxAttempts": 2}
-            state["Retry"][0] = {**refused, "BackoffRate": 3}
+            retrier = {"ErrorEquals": [THROTTLED], "IntervalSeconds": 10, "MaxAttempts": 2}
+            state["Retry"][0] = {**retrier, "BackoffRate": 3}
     return definition
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_six_scenes_are_made_while_clients_wait(seed: int) -> None:
+def test_throttled_run_of_six_scenes_succeeds_with_clients(seed: int) -> None:
     account = Account(Random(seed))
-    (ended,) = virtual_time.run(crowded(account, 8, 1, 6, 4, None))
-    assert sum(account.refused[state] for state in SECONDS) > 0
-    assert ended.status == "SUCCEEDED"
+    (result,) = virtual_time.run(execute_with_clients(account, 8, 1, 6, 4, None))
+    assert sum(account.throttled[state] for state in SECONDS) > 0
+    assert result.status == "SUCCEEDED"
 
 
-def test_six_scenes_failed_before() -> None:
+def test_throttled_run_fails_with_only_two_retries() -> None:
     results = [
-        virtual_time.run(crowded(Account(Random(seed)), 8, 1, 6, 4, before()))[0].status
+        virtual_time.run(
+            execute_with_clients(Account(Random(seed)), 8, 1, 6, 4, definition_with_two_retries())
+        )[0].status
         for seed in range(20)
     ]
     assert results.count("FAILED") > 10
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_three_runs_share_the_account(seed: int) -> None:
-    results = virtual_time.run(crowded(Account(Random(seed)), 3, 3, 6, 4, None))
-    assert [ended.status for ended in results] == ["SUCCEEDED"] * 3
+def test_three_concurrent_runs_succeed_when_throttled(seed: int) -> None:
+    results = virtual_time.run(execute_with_clients(Account(Random(seed)), 3, 3, 6, 4, None))
+    assert [result.status for result in results] == ["SUCCEEDED"] * 3
 
 
-def test_the_largest_throttled_run_fits_into_its_history() -> None:
+def test_largest_throttled_run_fits_into_execution_history() -> None:
     account = Account(Random(1))
-    (ended,) = virtual_time.run(crowded(account, 6, 1, MAX_SCENES, MAX_POLLS, None))
-    assert ended.status == "SUCCEEDED"
-    refused = sum(account.refused[state] for state in SECONDS)
-    assert refused > MAX_SCENES
-    undisturbed = events(deployed(), Run(MAX_SCENES, {"WaitForClip": MAX_POLLS}))
-    assert undisturbed + 3 * refused < MOST_EVENTS
+    (result,) = virtual_time.run(execute_with_clients(account, 6, 1, MAX_SCENES, MAX_POLLS, None))
+    assert result.status == "SUCCEEDED"
+    throttled = sum(account.throttled[state] for state in SECONDS)
+    assert throttled > MAX_SCENES
+    unthrottled_events = events(deployed(), Run(MAX_SCENES, {"WaitForClip": MAX_POLLS}))
+    assert unthrottled_events + 3 * throttled < MOST_EVENTS
 
 
-def test_hours_without_lambda_fit_into_the_history() -> None:
-    """Scenes at a time, an attempt each half a minute on average, three events each."""
+def test_hour_of_throttling_fits_into_execution_history() -> None:
+    """Each concurrent scene retries every 30 s on average, with three events per attempt."""
     retrier = deployed()["States"]["WriteStory"]["Retry"][0]
-    events_per_hour = SCENES_AT_A_TIME * 3 * 3600 / (retrier["MaxDelaySeconds"] / 2)
-    undisturbed = events(deployed(), Run(MAX_SCENES, {"WaitForClip": MAX_POLLS}, narrated=True))
-    assert undisturbed + 3 * events_per_hour < MOST_EVENTS
+    events_per_hour = SCENE_CONCURRENCY * 3 * 3600 / (retrier["MaxDelaySeconds"] / 2)
+    unthrottled_events = events(
+        deployed(), Run(MAX_SCENES, {"WaitForClip": MAX_POLLS}, narrated=True)
+    )
+    assert unthrottled_events + 3 * events_per_hour < MOST_EVENTS

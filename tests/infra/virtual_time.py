@@ -1,4 +1,4 @@
-"""An asyncio event loop whose clock jumps to the next timer, so that hours pass at once."""
+"""An asyncio event loop with a virtual clock that jumps to the next timer."""
 
 import asyncio
 import selectors
@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 Result = TypeVar("Result")
 
 
-class _Jumping(selectors.DefaultSelector):
-    """Waits for nothing: what it was to wait has passed."""
+class _VirtualSelector(selectors.DefaultSelector):
+    """A selector that advances its clock instead of waiting."""
 
     now = 0.0
 
@@ -20,14 +20,14 @@ class _Jumping(selectors.DefaultSelector):
 
 class _Loop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._jumping = _Jumping()
-        super().__init__(self._jumping)
+        self._virtual_selector = _VirtualSelector()
+        super().__init__(self._virtual_selector)
 
     def time(self) -> float:
-        return self._jumping.now
+        return self._virtual_selector.now
 
 
 def run(coroutine: Coroutine[Any, Any, Result]) -> Result:
-    """Run the coroutine in virtual time, which begins at 0."""
+    """Run the coroutine in virtual time, which starts at 0."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(coroutine)

@@ -1,4 +1,4 @@
-"""The small stack on a local cloud of its own, and an emulator without any patch."""
+"""Fixtures: a small stack on its own local cloud, and an unpatched emulator."""
 
 import importlib
 import json
@@ -14,37 +14,37 @@ from infra.local.emulator import Emulator
 from infra.local.state import State
 from tests.local import small_stack
 
-psutil: Any = importlib.import_module("psutil")  # carries no types
+psutil: Any = importlib.import_module("psutil")  # untyped
 
 
 @pytest.fixture(autouse=True)
 def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy of the developer's machine has no part in calls to loopback."""
+    """Exclude loopback from the proxy settings of the developer's machine."""
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """State directory of `small`."""
+    """The state directory of `small`."""
     return tmp_path_factory.mktemp("small") / ".local"
 
 
 @pytest.fixture(scope="session")
 def small(root: Path) -> Iterator[Connection]:
-    """The small stack, deployed by everything that `make up` uses."""
+    """The small stack, deployed by the code of `make up`."""
     with running_cloud(root, build=small_stack.build) as cloud:
         yield cloud.connection
 
 
 @pytest.fixture(scope="session")
 def stock_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """State directory of `stock`."""
+    """The state directory of `stock`."""
     return tmp_path_factory.mktemp("stock") / ".local"
 
 
 @pytest.fixture(scope="session")
 def stock(stock_root: Path) -> Iterator[Connection]:
-    """MiniStack as it comes, with the same settings."""
+    """An unpatched MiniStack with the same settings."""
     state = State.open(stock_root)
     emulator = Emulator(state, patched=False)
     emulator.start("")
@@ -55,14 +55,14 @@ def stock(stock_root: Path) -> Iterator[Connection]:
 
 
 def invoke(link: Connection, event: dict[str, Any], name: str | None = None) -> Any:
-    """Call the small stack's function; its answer, or its error object."""
-    answer = link.client("lambda").invoke(
+    """Invoke the small stack's function; return its result or its error object."""
+    response = link.client("lambda").invoke(
         FunctionName=name or link.outputs["LookName"], Payload=json.dumps(event)
     )
-    return json.loads(answer["Payload"].read())
+    return json.loads(response["Payload"].read())
 
 
 def belongs(process: Any, root: Path) -> bool:
-    """Whether a process, iterated with `cmdline` and `environ`, works in this state directory."""
-    facts = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
-    return any(str(root) in fact for fact in facts)
+    """Return whether a process (with `cmdline` and `environ`) uses this state directory."""
+    strings = [*(process.info["cmdline"] or []), *(process.info["environ"] or {}).values()]
+    return any(str(root) in text for text in strings)

@@ -1,7 +1,7 @@
-"""`make first-use`: clone the last commit into many environments, and make a video in each.
+"""`make first-use`: clone the last commit into many environments and make a video in each.
 
-Needs Linux, root and the right to make namespaces. Everything lies below one temporary folder, and
-the user that some trials run as is removed again.
+Needs Linux, root and permission to create namespaces. All files are below one temporary folder, and
+the user account of some trials is removed at the end.
 """
 
 import argparse
@@ -23,28 +23,28 @@ from infra.local.state import PROJECT
 USER = f"first-use-{os.getpid()}"
 DEMO = "make demo SCENES=1 SECONDS=2 RATIO=960:960 PROMPT='A boat at dawn'"
 TIMEOUT_SECONDS = 1800
-WHERE = "/var/tmp"  # not /tmp, which some of the environments replace
-# What a company sets for its package index and authority goes on to the trials.
-PASSED_ON = ("PIP_", "UV_", "SSL_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
+TEMP_FOLDER = "/var/tmp"  # not /tmp, which some of the environments replace
+# Settings of a package index, certificate authority or proxy that are passed to the trials.
+PASSED_VARIABLES = ("PIP_", "UV_", "SSL_", "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
 
 
 @dataclass(frozen=True)
 class Environment:
-    """One way to use the project for the first time."""
+    """An environment in which the project is used for the first time."""
 
     name: str
     clone: str = "clone"  # path of the clone, below the trial's folder
-    user: bool = False  # an ordinary one, whose home is private; otherwise root
-    run: str = '"$@"'  # shell around the command, in namespaces of mounts and network of its own
+    user: bool = False  # an unprivileged user with a private home; otherwise root
+    run: str = '"$@"'  # shell script around the command, in its own namespaces
     umask: str = "022"
     variables: dict[str, str | None] = field(default_factory=dict)
     python: str | None = None
     namespaces: str = "--mount"
-    refused: str | None = None  # words of the refusal; None when it has to work
+    refused: str | None = None  # text of the expected error; None if it must work
 
 
 LONG = "/".join(["long" * 25] * 9)
-ODD = "Ünï çlone it's 100% #1 [x] (y) & z;"
+UNUSUAL_CHARACTERS = "Ünï çlone it's 100% #1 [x] (y) & z;"
 WITHOUT_CAPABILITIES = 'exec setpriv --bounding-set=-all --inh-caps=-all "$@"'
 ENVIRONMENTS = (
     Environment("root"),
@@ -52,8 +52,8 @@ ENVIRONMENTS = (
     Environment("root, umask 077", clone="home/clone", umask="077"),
     Environment("user, home 0700", user=True, clone="home/clone"),
     Environment("user, umask 077", user=True, clone="home/clone", umask="077"),
-    Environment("odd letters in the path", clone=ODD),
-    Environment("odd letters, locale C", clone=ODD, variables={"LC_ALL": "C"}),
+    Environment("odd letters in the path", clone=UNUSUAL_CHARACTERS),
+    Environment("odd letters, locale C", clone=UNUSUAL_CHARACTERS, variables={"LC_ALL": "C"}),
     Environment("path of 800 bytes", clone=LONG[:760]),
     Environment("path of 1,000 bytes", clone=LONG, refused="bytes long"),
     Environment("colon in the path", clone="a:b", refused="':'"),
@@ -110,18 +110,18 @@ ENVIRONMENTS = (
 
 @dataclass(frozen=True)
 class Result:
-    """How a trial went: `ok`, `refused`, `not tried` or `FAILED`, and the last words."""
+    """The result of a trial: `ok`, `refused`, `not tried` or `FAILED`, and the last output."""
 
     outcome: str
     seconds: float
-    words: str = ""
+    output: str = ""
 
 
 def trial(environment: Environment, base: Path, source: Path) -> Result:
-    """Clone the repository `source`, make a video there as a newcomer does, and judge it."""
+    """Clone the repository `source`, run the demo in the clone, and return the result."""
     python = _python(environment.python) if environment.python else None
     if environment.python and python is None:
-        return Result("not tried", 0, "this machine does not have it")
+        return Result("not tried", 0, "not installed on this machine")
     started = time.monotonic()
     clone = _clone(environment, base, source)
     command = DEMO + (f" PYTHON={shlex.quote(python)}" if python else "")
@@ -133,11 +133,13 @@ def trial(environment: Environment, base: Path, source: Path) -> Result:
     text = (done.stdout + done.stderr).strip()
     if environment.refused:
         refusals = [line for line in text.splitlines() if line.startswith("error: ")]
-        left = set(clone.iterdir()) != before
-        good = done.returncode and len(refusals) == 1 and environment.refused in refusals[0]
-        return Result("refused" if good and not left else "FAILED", seconds, text[-600:])
-    made = list((clone / "out").glob("*.mp4")) if done.returncode == 0 else []
-    if made:
+        has_new_files = set(clone.iterdir()) != before
+        is_expected = done.returncode and len(refusals) == 1 and environment.refused in refusals[0]
+        return Result(
+            "refused" if is_expected and not has_new_files else "FAILED", seconds, text[-600:]
+        )
+    videos = list((clone / "out").glob("*.mp4")) if done.returncode == 0 else []
+    if videos:
         return Result("ok", seconds)
     logs = [file.read_text(errors="replace")[-3000:] for file in clone.glob(".local/log/*.log")]
     return Result("FAILED", seconds, "\n".join([text[-3000:], *logs]))
@@ -146,19 +148,31 @@ def trial(environment: Environment, base: Path, source: Path) -> Result:
 def run(
     environment: Environment, base: Path, command: list[str], directory: Path
 ) -> "subprocess.CompletedProcess[str]":
-    """Run a command in the environment's namespaces, as its user, with its variables."""
+    """Run a command in the environment's namespaces, with its user and variables."""
     variables = {"PATH": os.environ["PATH"], "HOME": str(base / "home"), "LANG": "C.UTF-8"}
-    variables |= {name: text for name, text in os.environ.items() if name.startswith(PASSED_ON)}
+    variables |= {
+        name: text for name, text in os.environ.items() if name.startswith(PASSED_VARIABLES)
+    }
     for name, text in environment.variables.items():
         variables.pop(name, None)
         if text is not None:
             variables[name] = text.format(base=base)
-    inner = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
-    whole = [*(inner if environment.user else []), *command]
+    set_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+    full_command = [*(set_user if environment.user else []), *command]
     script = f'set -e; umask {environment.umask}; cd "$1"; base=$2; shift 2; {environment.run}'
     namespaces = [*environment.namespaces.split(), "--propagation", "private"]
     return subprocess.run(
-        ["unshare", *namespaces, "sh", "-c", script, "sh", str(directory), str(base), *whole],
+        [
+            "unshare",
+            *namespaces,
+            "sh",
+            "-c",
+            script,
+            "sh",
+            str(directory),
+            str(base),
+            *full_command,
+        ],
         check=False,
         capture_output=True,
         text=True,
@@ -185,7 +199,7 @@ def _clone(environment: Environment, base: Path, source: Path) -> Path:
 
 
 def _python(version: str) -> str | None:
-    """Path of that Python, which pyenv may hide behind a shim that does not run."""
+    """Return the path of a Python version, which pyenv may hide behind a shim that fails."""
     home = Path.home() / ".pyenv" / "versions"
     for path in (shutil.which(f"python{version}"), *home.glob(f"{version}.*/bin/python{version}")):
         if path and not subprocess.run([path, "--version"], capture_output=True).returncode:
@@ -194,8 +208,8 @@ def _python(version: str) -> str | None:
 
 
 @contextmanager
-def account() -> Iterator[None]:
-    """Make the ordinary user for the length of the block."""
+def unprivileged_user() -> Iterator[None]:
+    """Create the unprivileged user within the context."""
     subprocess.run(["useradd", "--no-create-home", "--shell", "/bin/sh", USER], check=True)
     try:
         yield
@@ -203,8 +217,8 @@ def account() -> Iterator[None]:
         subprocess.run(["userdel", USER], check=True)
 
 
-def two_at_once(base: Path, source: Path) -> Result:
-    """Two clones of one commit make their videos at the same time."""
+def concurrent_trials(base: Path, source: Path) -> Result:
+    """Run the demo in two clones of a commit at the same time."""
     bases = [base / "first", base / "second"]
     for folder in bases:
         folder.mkdir(parents=True)
@@ -216,26 +230,30 @@ def two_at_once(base: Path, source: Path) -> Result:
 
 
 def main() -> int:
-    """Print a line for each environment; 1 if one came out otherwise than it has to."""
+    """Print a line for each environment; return 1 if a result is not as expected."""
     parser = argparse.ArgumentParser(prog="python -m tests.local.first_use", description=__doc__)
-    parser.add_argument("names", nargs="*", help="parts of the names of environments; all without")
+    parser.add_argument("names", nargs="*", help="parts of environment names (default: all)")
     names = parser.parse_args().names
     failed = 0
-    with account(), tempfile.TemporaryDirectory(dir=WHERE) as kept:
-        source = Path(kept, "source")  # what is committed while the trials run is not tried
+    with unprivileged_user(), tempfile.TemporaryDirectory(dir=TEMP_FOLDER) as root:
+        source = Path(root, "source")  # ignores commits made while the trials run
         clone = ["git", "clone", "-q", "--bare", "--no-hardlinks", str(PROJECT), str(source)]
         subprocess.run(clone, check=True)
         for environment in (*ENVIRONMENTS, Environment("two clones at once")):
             if names and not any(name in environment.name for name in names):
                 continue
-            with tempfile.TemporaryDirectory(prefix="first-use-", dir=WHERE) as folder:
-                twice = environment.name == "two clones at once"
+            with tempfile.TemporaryDirectory(prefix="first-use-", dir=TEMP_FOLDER) as folder:
+                is_concurrent = environment.name == "two clones at once"
                 base = Path(folder)
-                result = two_at_once(base, source) if twice else trial(environment, base, source)
+                result = (
+                    concurrent_trials(base, source)
+                    if is_concurrent
+                    else trial(environment, base, source)
+                )
             failed += result.outcome == "FAILED"
             print(f"{environment.name:<36} {result.outcome:<9} {result.seconds:5.0f} s", flush=True)
             if result.outcome != "ok":
-                print("    " + result.words.replace("\n", "\n    "), flush=True)
+                print("    " + result.output.replace("\n", "\n    "), flush=True)
     return 1 if failed else 0
 
 

@@ -1,7 +1,7 @@
-"""A cloud assembly of a few resources, written by hand: what the local cloud's tests deploy.
+"""A small cloud assembly that the tests of the local cloud deploy.
 
-Run as `python -m tests.local.small_stack DIRECTORY` it is `up` for that stack in a state
-directory of its own; it prints `ready` and then waits to be stopped.
+`python -m tests.local.small_stack DIRECTORY` runs `up` for this stack in a state directory, prints
+`ready` and waits until it is stopped.
 """
 
 import hashlib
@@ -70,7 +70,7 @@ def migrate(event, context):
 
 
 def template(code: str, layer: str, **changes: Any) -> dict[str, Any]:
-    """The CloudFormation template; `code` and `layer` are asset hashes."""
+    """Return the CloudFormation template; `code` and `layer` are asset hashes."""
     function = {
         "Runtime": "python3.13",
         "Architectures": ["arm64"],
@@ -218,7 +218,7 @@ def template(code: str, layer: str, **changes: Any) -> dict[str, Any]:
             },
         },
     }
-    # Fn::Sub over a JSON text needs names, not nested functions.
+    # Fn::Sub in a JSON text needs placeholders, not nested functions.
     definition = json.dumps(machine).replace('{"Fn::GetAtt": ["Look", "Arn"]}', '"${Look.Arn}"')
     resources["Machine"]["Properties"]["DefinitionString"] = {"Fn::Sub": definition}
     api_url = "https://${Api}.execute-api.${AWS::Region}.amazonaws.com/live/"
@@ -240,7 +240,7 @@ def template(code: str, layer: str, **changes: Any) -> dict[str, Any]:
 
 
 def write(directory: Path, **changes: Any) -> Path:
-    """The assembly directory with manifest, assets and template."""
+    """Write the assembly with manifest, assets and template; return its directory."""
     code, layer = directory / "code", directory / "layer"
     (layer / "python").mkdir(parents=True, exist_ok=True)
     (layer / "bin").mkdir(exist_ok=True)
@@ -282,7 +282,7 @@ def _hash(directory: Path) -> str:
 
 
 def build(state: State) -> Path:
-    """What running_cloud calls to get the assembly."""
+    """Return the assembly for running_cloud."""
     directory = state.root / "assembly"
     directory.mkdir(exist_ok=True)
     return write(directory)

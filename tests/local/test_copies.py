@@ -1,4 +1,4 @@
-"""Crashes, restarts and two clones at once, with real processes."""
+"""Crashes, restarts and concurrent clones, with real processes."""
 
 import os
 import shutil
@@ -21,8 +21,8 @@ from infra.local.state import PROJECT, Lock, State
 from tests.local.conftest import belongs, invoke, psutil
 
 
-class Copy:
-    """A clone's `up` in a process of its own."""
+class CloneProcess:
+    """A clone's `up` in a separate process."""
 
     def __init__(self, root: Path, prefix: Sequence[str] = ()) -> None:
         self.root = root
@@ -32,7 +32,7 @@ class Copy:
         )
 
     def wait_until_ready(self) -> Connection:
-        """Read its output up to the line `ready`."""
+        """Read the output up to the line `ready`; return the connection."""
         assert self.process.stdout is not None
         output = ""
         for line in self.process.stdout:
@@ -44,29 +44,29 @@ class Copy:
         raise AssertionError(output)
 
     def end(self, number: int) -> None:
-        """Send a signal and wait for the main process."""
+        """Send a signal and wait for the main process to end."""
         self.process.send_signal(number)
         self.process.wait(20)
         assert self.process.stdout is not None
         self.process.stdout.close()
 
 
-def belonging_to(root: Path) -> list[str]:
-    """Command lines of all processes that work in this state directory."""
+def processes_of(root: Path) -> list[str]:
+    """Return the command lines of all processes that use this state directory."""
     processes = psutil.process_iter(["cmdline", "environ"])
-    return [" ".join(one.info["cmdline"] or []) for one in processes if belongs(one, root)]
+    return [" ".join(p.info["cmdline"] or []) for p in processes if belongs(p, root)]
 
 
-def wait_for_nothing_left(root: Path, seconds: float) -> list[str]:
-    """What is still running in `root` after at most `seconds`."""
+def wait_for_processes_to_end(root: Path, seconds: float) -> list[str]:
+    """Wait up to `seconds` for all processes in `root` to end; return those still running."""
     deadline = time.monotonic() + seconds
-    while (left := belonging_to(root)) and time.monotonic() < deadline:
+    while (remaining := processes_of(root)) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return left
+    return remaining
 
 
-def key_facts(link: Connection) -> dict[str, str]:
-    """What must be the same after a restart."""
+def persistent_values(link: Connection) -> dict[str, str]:
+    """Return the values that must be the same after a restart."""
     secret = link.client("secretsmanager").get_secret_value(SecretId=link.outputs["SecretArn"])
     return {
         "bucket": link.outputs["MediaBucketName"],
@@ -78,7 +78,7 @@ def key_facts(link: Connection) -> dict[str, str]:
 
 @pytest.fixture
 def directory(tmp_path: Path) -> Iterator[Path]:
-    """A state directory of which nothing is left running."""
+    """A state directory whose processes are killed after the test."""
     root = tmp_path / ".local"
     yield root
     for process in psutil.process_iter(["cmdline"]):
@@ -86,51 +86,51 @@ def directory(tmp_path: Path) -> Iterator[Path]:
             process.kill()
 
 
-def test_media_database_and_secrets_survive_kill_9(directory: Path) -> None:
-    first = Copy(directory)
+def test_media_database_and_secrets_survive_sigkill(directory: Path) -> None:
+    first = CloneProcess(directory)
     link = first.wait_until_ready()
-    before = key_facts(link)
+    before = persistent_values(link)
     key = {"Bucket": before["bucket"], "Key": "clips/a.mp4"}
     for body in (b"first", b"frames"):
         link.client("s3").put_object(**key, Body=body, ContentType="video/mp4")
     database = Postgres(State.open(directory))
     database.port = int(link.outputs["DatabasePort"])
-    with closing(database.connect("video")) as rows:
-        rows.run("create table kept as select 41 + 1 as answer")
-    started = link.client("lambda").invoke(
+    with closing(database.connect("video")) as session:
+        session.run("create table kept as select 41 + 1 as answer")
+    invocation = link.client("lambda").invoke(
         FunctionName=link.outputs["LookName"], InvocationType="Event", Payload='{"action": "child"}'
     )
-    started["Payload"].read()
+    invocation["Payload"].read()
     time.sleep(0.5)
     first.end(signal.SIGKILL)
 
-    second = Copy(directory)  # at once, while the servers of the first are still stopping
+    second = CloneProcess(directory)  # immediately, while the servers of the first still stop
     link = second.wait_until_ready()
-    assert key_facts(link) == before
-    kept = link.client("s3").get_object(**key)
+    assert persistent_values(link) == before
+    stored = link.client("s3").get_object(**key)
     versions = link.client("s3").list_object_versions(Bucket=before["bucket"])["Versions"]
     assert [version["Size"] for version in versions] == [6, 5]
-    assert (kept["Body"].read(), kept["ContentType"]) == (b"frames", "video/mp4")
+    assert (stored["Body"].read(), stored["ContentType"]) == (b"frames", "video/mp4")
     database.port = int(link.outputs["DatabasePort"])
-    with closing(database.connect("video")) as rows:
-        assert rows.run("select answer from kept") == [[42]]
+    with closing(database.connect("video")) as session:
+        assert session.run("select answer from kept") == [[42]]
     assert invoke(link, {})["greeting"] == "hello from the layer"
 
     second.end(signal.SIGTERM)
-    assert wait_for_nothing_left(directory, 5) == []
+    assert wait_for_processes_to_end(directory, 5) == []
     assert connection.current(directory) is None
 
 
-def test_all_servers_end_with_their_starter(directory: Path) -> None:
-    copy = Copy(directory)
-    link = copy.wait_until_ready()
+def test_servers_end_when_up_is_killed(directory: Path) -> None:
+    clone = CloneProcess(directory)
+    link = clone.wait_until_ready()
     invoke(link, {})
-    copy.end(signal.SIGKILL)
-    assert wait_for_nothing_left(directory, 10) == []
+    clone.end(signal.SIGKILL)
+    assert wait_for_processes_to_end(directory, 10) == []
 
 
-def test_a_left_over_postgres_is_stopped(directory: Path) -> None:
-    """Even its supervisor was killed: the next start finds the server by its directory."""
+def test_orphaned_postgres_is_stopped_on_next_start(directory: Path) -> None:
+    """If the supervisor was killed too, the next start finds the server by its directory."""
     state = State.open(directory)
     first = Postgres(state)
     first.start()
@@ -142,34 +142,32 @@ def test_a_left_over_postgres_is_stopped(directory: Path) -> None:
     second = Postgres(state)
     second.start()
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    with closing(second.connect()) as connected:
-        assert connected.run("select 1") == [[1]]
+    with closing(second.connect()) as session:
+        assert session.run("select 1") == [[1]]
     second.stop()
     first.stop()
 
 
-def test_a_second_start_in_the_same_clone_says_where_the_first_is(
-    small: Connection, root: Path
-) -> None:
-    with pytest.raises(LocalCloudError) as refused, cloud.running_cloud(root):
+def test_second_start_in_same_clone_names_running_instance(small: Connection, root: Path) -> None:
+    with pytest.raises(LocalCloudError) as caught, cloud.running_cloud(root):
         pass
-    assert str(os.getpid()) in str(refused.value)
-    assert small.base_url in str(refused.value)
+    assert str(os.getpid()) in str(caught.value)
+    assert small.base_url in str(caught.value)
     assert Lock(root).owner() == os.getpid()
 
 
 @pytest.fixture
 def open_directory() -> Iterator[Path]:
-    """A directory that other users can reach, unlike pytest's own."""
+    """A directory that other users can access, unlike pytest's."""
     with tempfile.TemporaryDirectory(dir="/tmp") as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)
 
 
-def test_two_clones_at_once_one_of_them_without_privileges(
+def test_two_clones_run_concurrently_one_unprivileged(
     small: Connection, open_directory: Path
 ) -> None:
-    """The second runs as `nobody`, so without mount namespaces: layers come by PATH instead."""
+    """The second runs as `nobody` without mount namespaces, so layers are found through PATH."""
     root = open_directory / ".local"
     root.mkdir()
     prefix: list[str] = []
@@ -181,17 +179,17 @@ def test_two_clones_at_once_one_of_them_without_privileges(
         user = ["--reuid=nobody", "--regid=nogroup", "--clear-groups"]
         reach = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
         prefix = [setpriv, *user, *reach, "env", "HOME=/nonexistent"]
-    copy = Copy(root, prefix)
+    clone = CloneProcess(root, prefix)
     try:
-        link = copy.wait_until_ready()
-        theirs, ours = invoke(link, {}), invoke(small, {})
-        assert theirs["layer_file"].startswith(str(root))
-        assert theirs["environment"]["TMPDIR"].startswith(str(root))
-        assert theirs["tool"] == ours["tool"] == "tool of the layer\n"
-        assert theirs["tmp"] == []
+        link = clone.wait_until_ready()
+        other, own = invoke(link, {}), invoke(small, {})
+        assert other["layer_file"].startswith(str(root))
+        assert other["environment"]["TMPDIR"].startswith(str(root))
+        assert other["tool"] == own["tool"] == "tool of the layer\n"
+        assert other["tmp"] == []
         assert invoke(link, {"action": "boto3"})["errorType"] == "ModuleNotFoundError"
         assert link.endpoint != small.endpoint
         assert link.outputs["MediaBucketName"] != small.outputs["MediaBucketName"]
     finally:
-        copy.end(signal.SIGTERM)
-    assert wait_for_nothing_left(root, 5) == []
+        clone.end(signal.SIGTERM)
+    assert wait_for_processes_to_end(root, 5) == []

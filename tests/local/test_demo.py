@@ -1,4 +1,4 @@
-"""The demo against a small HTTP server that answers as the API does."""
+"""The demo against a small HTTP server that imitates the API."""
 
 import hashlib
 import io
@@ -20,11 +20,11 @@ from infra.local.video_check import boxes, check_video
 
 
 class StandIn(ThreadingHTTPServer):
-    """Three reads until the video is there; `problem` answers the first request instead."""
+    """The video is finished after three reads; `problem` is the response to the first request."""
 
-    def __init__(self, film: bytes) -> None:
+    def __init__(self, video_file: bytes) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.film = film
+        self.video_file = video_file
         self.reads = 0
         self.bodies: list[dict[str, Any]] = []
         self.keys: list[str | None] = []
@@ -32,7 +32,7 @@ class StandIn(ThreadingHTTPServer):
         self.error: dict[str, Any] | None = None
         self.waiting: dict[str, Any] | None = None
         self.price = "0.0000"
-        self.sha256 = hashlib.sha256(film).hexdigest()
+        self.sha256 = hashlib.sha256(video_file).hexdigest()
 
     @property
     def url(self) -> str:
@@ -76,7 +76,7 @@ class Handler(BaseHTTPRequestHandler):
     server: StandIn
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Disable logging."""
 
     def do_POST(self) -> None:
         server = self.server
@@ -95,9 +95,9 @@ class Handler(BaseHTTPRequestHandler):
         server = self.server
         if self.path == "/film":
             assert self.headers["Authorization"] is None
-            self.answer(200, server.film)
+            self.answer(200, server.video_file)
         elif self.path.endswith("/download"):
-            size = len(server.film)
+            size = len(server.video_file)
             link = {"url": f"http://127.0.0.1:{server.server_port}/film", "size_bytes": size}
             self.answer(200, {**link, "sha256": server.sha256})
         else:
@@ -116,8 +116,8 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One second of video, moov first."""
+def video_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of one second with the moov box first."""
     path = tmp_path_factory.mktemp("film") / "film.mp4"
     source = ["-f", "lavfi", "-i", "testsrc=size=64x64:rate=24:duration=1"]
     target = ["-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path)]
@@ -127,9 +127,9 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(film: Path) -> Iterator[StandIn]:
-    """The stand-in, listening."""
-    with StandIn(film.read_bytes()) as running:
+def server(video_file: Path) -> Iterator[StandIn]:
+    """The running stand-in."""
+    with StandIn(video_file.read_bytes()) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.05,))
         thread.start()
         yield running
@@ -137,7 +137,7 @@ def server(film: Path) -> Iterator[StandIn]:
         thread.join()
 
 
-def test_a_video_from_request_to_file(
+def test_demo_requests_and_downloads_video(
     server: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     order = Order.from_environment({"PROMPT": "it's a fox", "SCENES": "2", "STYLE": "Anime"})
@@ -147,20 +147,20 @@ def test_a_video_from_request_to_file(
         {"prompt": "it's a fox", "scenes": 2, "seconds": 5, "ratio": "1280:720", "style": "Anime"}
     ]
     path = tmp_path / "the-fox-the-heron.mp4"
-    assert path.read_bytes() == server.film
-    shown = capsys.readouterr().out
-    assert "1 of 2 scenes" in shown
-    assert str(path) in shown
-    assert "1.00 s, 24 frames" in shown
-    assert "1.55 USD" in shown
-    lines = [line.strip() for line in shown.splitlines() if line.strip().startswith("curl ")]
+    assert path.read_bytes() == server.video_file
+    output = capsys.readouterr().out
+    assert "1 of 2 scenes" in output
+    assert str(path) in output
+    assert "1.00 s, 24 frames" in output
+    assert "1.55 USD" in output
+    lines = [line.strip() for line in output.splitlines() if line.strip().startswith("curl ")]
     assert len(lines) == 3
     assert all(server.url in line and "vg_live_key" in line for line in lines)
     assert lines[2].endswith("/v1/videos/vid_1/download")
     assert """'{"prompt": "it'"'"'s a fox",""" in lines[0]
 
 
-def test_what_it_will_cost_is_said_before_it_does(
+def test_demo_prints_estimate_before_request(
     server: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.price = "0.5210"
@@ -168,16 +168,16 @@ def test_what_it_will_cost_is_said_before_it_does(
     order = Order.from_environment({"SCENES": "2", "MAX_COST": "0.60"})
     assert make_video(Api(server.url, "k"), order, tmp_path) == 0
     assert server.bodies[0]["max_cost"] == "0.60"
-    shown = capsys.readouterr().out
-    cost = shown.index("This will cost about 0.5210 USD at list prices:")
-    assert "story 0.0010, pictures 0.0200, clips 0.5000" in shown
-    assert cost < shown.index("is accepted")
-    assert "clip waits: All 2 jobs are under way" in shown
-    assert "0.5210 USD (estimated: 0.5210)" in shown
-    assert "with a, b" not in shown, "what others would charge is no news when these did"
+    output = capsys.readouterr().out
+    cost = output.index("Estimated cost at list prices: 0.5210 USD")
+    assert "story 0.0010, images 0.0200, clips 0.5000" in output
+    assert cost < output.index("is accepted")
+    assert "clip waits: All 2 jobs are under way" in output
+    assert "0.5210 USD (estimated: 0.5210)" in output
+    assert "with a, b" not in output, "no comparison with list prices after a paid run"
 
 
-def test_at_a_terminal_it_is_asked_for(
+def test_demo_asks_for_confirmation_at_terminal(
     server: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server.price = "0.5210"
@@ -187,7 +187,7 @@ def test_at_a_terminal_it_is_asked_for(
     assert server.bodies == []
 
 
-def test_a_refusal_is_shown_as_the_api_says_it(
+def test_demo_prints_problem_of_rejected_request(
     server: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.problem = {
@@ -197,12 +197,12 @@ def test_a_refusal_is_shown_as_the_api_says_it(
         "detail": "style: must be one of Anime, Sketch",
     }
     assert make_video(Api(server.url, "k"), Order(), tmp_path) == 1
-    shown = capsys.readouterr().err
-    assert "422 Unprocessable: style: must be one of Anime, Sketch [request.invalid]" in shown
-    assert "Try again in 7 s." in shown
+    output = capsys.readouterr().err
+    assert "422 Unprocessable: style: must be one of Anime, Sketch [request.invalid]" in output
+    assert "Retry after 7 s." in output
 
 
-def test_a_failed_video_says_where_and_why(
+def test_demo_prints_stage_and_reason_of_failed_video(
     server: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     server.error = {
@@ -213,23 +213,23 @@ def test_a_failed_video_says_where_and_why(
         "retryable": True,
     }
     assert make_video(Api(server.url, "k"), Order(), tmp_path) == 1
-    shown = capsys.readouterr().err
-    said = "stage clip, scene 2: the picture was refused. Resume the video. [provider.refused]"
-    assert said in shown
+    output = capsys.readouterr().err
+    expected = "stage clip, scene 2: the picture was refused. Resume the video. [provider.refused]"
+    assert expected in output
 
 
-def test_a_wrong_file_is_refused(server: StandIn, tmp_path: Path) -> None:
+def test_demo_rejects_file_with_wrong_digest(server: StandIn, tmp_path: Path) -> None:
     server.sha256 = "0" * 64
     with pytest.raises(LocalCloudError, match="SHA-256"):
         make_video(Api(server.url, "k"), Order(), tmp_path)
 
 
-def test_nobody_listening_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_reports_unreachable_api(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert make_video(Api("http://127.0.0.1:9", "k"), Order(), tmp_path) == 1
     assert "could not be reached" in capsys.readouterr().err
 
 
-def test_orders() -> None:
+def test_demo_order_from_environment() -> None:
     assert Order.from_environment({}) == Order.from_environment({"PROMPT": " ", "SCENES": ""})
     with pytest.raises(LocalCloudError, match="SCENES"):
         Order.from_environment({"SCENES": "six"})
@@ -237,27 +237,27 @@ def test_orders() -> None:
         Order.from_environment({"IMAGE": "/no/such/picture.png"})
 
 
-def test_a_picture_travels_as_data_uri_and_is_cut_short_in_what_is_shown(tmp_path: Path) -> None:
+def test_demo_image_is_data_uri_and_abbreviated_in_output(tmp_path: Path) -> None:
     picture = tmp_path / "fox.png"
     picture.write_bytes(b"\x89PNG" + bytes(200))
     order = Order.from_environment({"IMAGE": str(picture)})
     assert order.body()["image"].startswith("data:image/png;base64,iVBORw")
-    assert len(order.shown_body()) < 400
+    assert len(order.printable_body()) < 400
 
 
-def test_cost_line() -> None:
+def test_demo_cost_line() -> None:
     cost = {"actual": "0.10", "estimated": "0.12", "currency": "USD"}
     assert cost_line({"cost": cost}) == "0.10 USD (estimated: 0.12)"
     assert cost_line({"cost": {"actual": "0.00", "currency": "USD"}}) == "0.00 USD"
 
 
-def test_checks_name_the_broken_promise(film: Path, tmp_path: Path) -> None:
-    data = film.read_bytes()
+def test_demo_video_checks_name_defect(video_file: Path, tmp_path: Path) -> None:
+    data = video_file.read_bytes()
     names = boxes(data)
     assert names[0] == "ftyp"
     assert names.index("moov") < names.index("mdat")
     late = tmp_path / "late.mp4"
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(film), "-c", "copy"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", str(video_file), "-c", "copy"]
     subprocess.run([*command, str(late)], check=True)
     with pytest.raises(LocalCloudError, match="before it has loaded"):
         check(late)
@@ -266,9 +266,9 @@ def test_checks_name_the_broken_promise(film: Path, tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match=str(cut)):
         check(cut)
     with pytest.raises(LocalCloudError, match=r"lasts 1\.00 s"):
-        check(film, duration=5.0)
+        check(video_file, duration=5.0)
     with pytest.raises(LocalCloudError, match="bytes"):
-        check_video(film, size_bytes=1, sha256="")
+        check_video(video_file, size_bytes=1, sha256="")
     text = tmp_path / "text.mp4"
     text.write_text("not a video at all")
     with pytest.raises(LocalCloudError, match="not an MP4"):

@@ -1,4 +1,4 @@
-"""Deploying an assembly: again without change, changed, and broken."""
+"""Deploying an assembly and reading settings: unchanged, changed and failing deployments."""
 
 import json
 from pathlib import Path
@@ -14,20 +14,24 @@ from tests.local import small_stack
 
 @pytest.fixture
 def directory(root: Path) -> Path:
-    """The assembly that `small` was deployed from."""
+    """The assembly from which `small` was deployed."""
     return root / "assembly"
 
 
-def test_again_without_change(small: Connection, directory: Path) -> None:
+def test_deploy_without_change_keeps_outputs(small: Connection, directory: Path) -> None:
     assert deploy(Assembly.load(small_stack.write(directory)), small) == small.outputs
 
 
-def test_changed_then_broken_then_whole(small: Connection, directory: Path) -> None:
-    seen: list[tuple[int, int]] = []
+def test_deploy_changed_then_failing_then_restored(small: Connection, directory: Path) -> None:
+    progress: list[tuple[int, int]] = []
     changed = Assembly.load(small_stack.write(directory, digest="2"))
-    outputs = deploy(changed, small, lambda done, total: seen.append((done, total)))
+    outputs = deploy(changed, small, lambda done, total: progress.append((done, total)))
     assert outputs == {**small.outputs, "Seen": "2"}
-    assert seen[-1][0] == seen[-1][1] == len(json.loads(changed.template.read_text())["Resources"])
+    assert (
+        progress[-1][0]
+        == progress[-1][1]
+        == len(json.loads(changed.template.read_text())["Resources"])
+    )
 
     broken = Assembly.load(small_stack.write(directory, digest="3", fail="raise"))
     with pytest.raises(LocalCloudError) as failure:
@@ -37,23 +41,23 @@ def test_changed_then_broken_then_whole(small: Connection, directory: Path) -> N
     assert "column already exists" in text
     assert "Nothing was deleted" in text
 
-    whole = Assembly.load(small_stack.write(directory))
-    assert deploy(whole, small) == small.outputs
+    restored = Assembly.load(small_stack.write(directory))
+    assert deploy(restored, small) == small.outputs
 
 
-def test_an_assembly_must_have_one_stack(tmp_path: Path) -> None:
+def test_assembly_must_have_one_stack(tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text('{"artifacts": {}}')
     with pytest.raises(LocalCloudError, match="0 stacks"):
         Assembly.load(tmp_path)
 
 
-def test_provider_keys_reach_the_secret(small: Connection) -> None:
+def test_put_provider_keys_updates_secret(small: Connection) -> None:
     secrets = small.client("secretsmanager")
 
     def stored() -> dict[str, str]:
-        answer = secrets.get_secret_value(SecretId=small.outputs["ProvidersSecretArn"])
-        found: dict[str, str] = json.loads(answer["SecretString"])
-        return found
+        response = secrets.get_secret_value(SecretId=small.outputs["ProvidersSecretArn"])
+        keys: dict[str, str] = json.loads(response["SecretString"])
+        return keys
 
     assert settings.put_provider_keys(small, {"OTHER": "x"}) == []
     assert stored() == {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""}
@@ -63,7 +67,7 @@ def test_provider_keys_reach_the_secret(small: Connection) -> None:
     assert stored() == {"OPENAI_API_KEY": "sk-1", "RUNWAY_API_KEY": ""}
 
 
-def test_env_file(tmp_path: Path) -> None:
+def test_read_env_file(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text("# keys\n\nOPENAI_API_KEY=sk-1 # mine\nexport RUNWAY_API_KEY='a=b'\nEMPTY=\n")
     assert settings.read_env_file(file) == {
@@ -98,12 +102,12 @@ def test_env_file(tmp_path: Path) -> None:
                 "provider_limits": "runway.jobs_at_once=5",
             },
         ),
-        # For other programs, perhaps: nobody shall pay for a demo without having said so here.
+        # A key in the environment may be for other programs, so it does not enable a paid provider.
         ("", {"OPENAI_API_KEY": "sk-1"}, {}),
         ("", {"OPENAI_API_KEY": "sk-1", "TEXT_PROVIDER": "openai"}, {"text_provider": "openai"}),
     ],
 )
-def test_what_env_file_and_environment_choose(
+def test_env_file_and_environment_select_providers(
     file: str, environment: dict[str, str], stage: dict[str, str], tmp_path: Path
 ) -> None:
     path = tmp_path / ".env"
@@ -111,27 +115,25 @@ def test_what_env_file_and_environment_choose(
     assert settings.configured(environment, path).stage == stage
 
 
-def test_keys_are_found_in_both_and_shown_in_neither(tmp_path: Path) -> None:
+def test_provider_keys_are_read_from_both_and_hidden_in_repr(tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text("OPENAI_API_KEY=sk-file\nOTHER=x\n")
-    found = settings.configured({"RUNWAY_API_KEY": "key-environment"}, path)
-    assert found.keys == {"OPENAI_API_KEY": "sk-file", "RUNWAY_API_KEY": "key-environment"}
-    assert "sk-file" not in repr(found)
+    configuration = settings.configured({"RUNWAY_API_KEY": "key-environment"}, path)
+    assert configuration.keys == {"OPENAI_API_KEY": "sk-file", "RUNWAY_API_KEY": "key-environment"}
+    assert "sk-file" not in repr(configuration)
 
 
 @pytest.mark.parametrize(
-    ("line", "words"),
+    ("line", "message"),
     [
         ("VIDEO_PROVIDER=sora", "'sora' is none of luma, offline, runway"),
-        ("PROVIDER_LIMITS=runway=5", "'runway=5' is no limit"),
+        ("PROVIDER_LIMITS=runway=5", "'runway=5' is not a limit"),
     ],
 )
-def test_a_wrong_setting_is_said_before_anything_starts(
-    line: str, words: str, tmp_path: Path
-) -> None:
+def test_invalid_setting_is_rejected_before_start(line: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / ".env"
     path.write_text(line)
-    with pytest.raises(LocalCloudError, match=words):
+    with pytest.raises(LocalCloudError, match=message):
         settings.configured({}, path)
 
 

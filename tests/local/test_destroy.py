@@ -1,4 +1,4 @@
-"""`make destroy` against CloudFormation and S3 of the emulator, where its tests have stubs."""
+"""`make destroy` against the emulator's CloudFormation and S3."""
 
 import json
 
@@ -21,7 +21,7 @@ TEMPLATE = {
 }
 
 
-def test_stack_with_media_is_emptied_deleted_and_then_gone(
+def test_destroy_empties_bucket_and_deletes_stack(
     small: Connection, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cloudformation, s3 = small.client("cloudformation"), small.client("s3")
@@ -37,10 +37,10 @@ def test_stack_with_media_is_emptied_deleted_and_then_gone(
     s3.delete_object(Bucket=bucket, Key="ann/video.mp4")
 
     destroy(Site(STAGE, small), "local")
-    said = capsys.readouterr().out
-    assert f"3 objects of {bucket} deleted." in said
-    assert f"{STAGE.stack_name} is deleted." in said
-    assert bucket not in {one["Name"] for one in s3.list_buckets()["Buckets"]}
+    output = capsys.readouterr().out
+    assert f"3 objects of {bucket} deleted." in output
+    assert f"{STAGE.stack_name} is deleted." in output
+    assert bucket not in {bucket_["Name"] for bucket_ in s3.list_buckets()["Buckets"]}
 
     destroy(Site(STAGE, small), "local")
     assert "There is no stack" in capsys.readouterr().out

@@ -1,6 +1,6 @@
-"""The cheap share of `make first-use`: the check before anything is set up, and PostgreSQL.
+"""The fast part of `make first-use`: the preflight check and the start of PostgreSQL.
 
-The clone is this one, mounted where the environment has it.
+This clone is mounted at the path that the environment requires.
 """
 
 import shutil
@@ -14,9 +14,14 @@ from pathlib import Path
 import pytest
 
 from infra.local.state import PROJECT
-from tests.local.first_use import ENVIRONMENTS, WHERE, Environment, run
+from tests.local.first_use import ENVIRONMENTS, TEMP_FOLDER, Environment, run
 
-STARTED = ("root, home 0700", "path of 800 bytes", "no /dev/shm", "root without capabilities")
+POSTGRES_ENVIRONMENTS = (
+    "root, home 0700",
+    "path of 800 bytes",
+    "no /dev/shm",
+    "root without capabilities",
+)
 START = """
 import sys
 from pathlib import Path
@@ -27,13 +32,13 @@ server.start()
 print(server.connect().run("SELECT 42"))
 server.stop()
 """
-# These need a disk or an interpreter of their own.
-REFUSED = [
-    one for one in ENVIRONMENTS if one.refused and not one.python and "disk of" not in one.name
+# Without environments that need a separate disk or interpreter.
+REJECTED_ENVIRONMENTS = [
+    e for e in ENVIRONMENTS if e.refused and not e.python and "disk of" not in e.name
 ]
 
 
-def can_try() -> bool:
+def is_supported() -> bool:
     command = ["unshare", "--mount", "true"]
     return bool(
         sys.platform == "linux"
@@ -42,41 +47,45 @@ def can_try() -> bool:
     )
 
 
-pytestmark = pytest.mark.skipif(not can_try(), reason="needs Linux, root and mount namespaces")
+pytestmark = pytest.mark.skipif(not is_supported(), reason="needs Linux, root and mount namespaces")
 
 
 @pytest.fixture
 def base() -> Iterator[Path]:
-    """The folder of one trial."""
-    with tempfile.TemporaryDirectory(prefix="first-use-", dir=WHERE) as folder:
+    """The folder of a trial."""
+    with tempfile.TemporaryDirectory(prefix="first-use-", dir=TEMP_FOLDER) as folder:
         yield Path(folder)
 
 
-def mounted(environment: Environment, base: Path, *command: str) -> tuple[int, str]:
-    """Run this clone's Python in the environment; its exit status and everything it printed."""
+def run_python(environment: Environment, base: Path, *command: str) -> tuple[int, str]:
+    """Run this clone's Python in the environment; return its exit status and output."""
     clone = base / environment.clone
     clone.mkdir(parents=True)
     (base / "home").mkdir(mode=0o700, exist_ok=True)
     (base / "home").chmod(0o700)
-    here = replace(
+    mounted_environment = replace(
         environment, user=False, run=f'mount --bind "{PROJECT}" .; cd "$PWD"; {environment.run}'
     )
-    done = run(here, base, [str(clone / ".venv/bin/python"), *command], clone)
+    done = run(mounted_environment, base, [str(clone / ".venv/bin/python"), *command], clone)
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.mark.parametrize("name", STARTED)
-def test_postgresql_starts(name: str, base: Path) -> None:
-    (environment,) = (one for one in ENVIRONMENTS if one.name == name)
+@pytest.mark.parametrize("name", POSTGRES_ENVIRONMENTS)
+def test_postgresql_starts_in_environment(name: str, base: Path) -> None:
+    (environment,) = (e for e in ENVIRONMENTS if e.name == name)
     state = (base / environment.clone).parent / "state"
-    code, text = mounted(environment, base, "-c", START, str(state))
+    code, text = run_python(environment, base, "-c", START, str(state))
     assert (code, text.strip()) == (0, "[[42]]")
 
 
-@pytest.mark.parametrize("environment", REFUSED, ids=lambda one: one.name)
-def test_what_cannot_work_is_said_in_one_line(environment: Environment, base: Path) -> None:
+@pytest.mark.parametrize(
+    "environment", REJECTED_ENVIRONMENTS, ids=lambda environment: environment.name
+)
+def test_preflight_rejects_unsupported_environment_in_one_line(
+    environment: Environment, base: Path
+) -> None:
     assert environment.refused is not None
-    code, text = mounted(environment, base, "-B", "-m", "infra.local.preflight")
+    code, text = run_python(environment, base, "-B", "-m", "infra.local.preflight")
     assert code == 1
     assert environment.refused in text
     assert text.startswith("error: ")

@@ -1,4 +1,4 @@
-"""Function processes see what they see in Lambda, and nothing of this machine."""
+"""Function processes: the same environment as in Lambda, isolated from this machine."""
 
 import json
 import os
@@ -39,54 +39,54 @@ EXPECTED = {
     "TZ",
     "_HANDLER",
 }
-# Set by the shell and by Python itself on the way, or by X-Ray for the invocation.
+# Set by the shell, by Python, or by X-Ray for the invocation.
 TOLERATED = {"LC_CTYPE", "PWD", "OLDPWD", "SHLVL", "_", "_X_AMZN_TRACE_ID"}
 
 
-def test_environment_is_exactly_lambdas(small: Connection) -> None:
-    seen = invoke(small, {})["environment"]
-    assert set(seen) - TOLERATED == EXPECTED
-    assert seen["AWS_ACCESS_KEY_ID"].startswith("ASIA")  # of its role, not root's
-    assert seen["MEDIA_BUCKET"] == small.outputs["MediaBucketName"]
+def test_function_environment_matches_lambda(small: Connection) -> None:
+    result = invoke(small, {})["environment"]
+    assert set(result) - TOLERATED == EXPECTED
+    assert result["AWS_ACCESS_KEY_ID"].startswith("ASIA")  # the credentials of its role, not root's
+    assert result["MEDIA_BUCKET"] == small.outputs["MediaBucketName"]
 
 
-def test_only_layers_and_the_runtime_client_can_be_imported(small: Connection) -> None:
+def test_function_imports_only_layers_and_runtime_client(small: Connection) -> None:
     assert invoke(small, {"action": "boto3"})["errorType"] == "ModuleNotFoundError"
-    seen = invoke(small, {})
-    assert seen["greeting"] == "hello from the layer"
-    assert seen["tool"] == "tool of the layer\n"
-    assert not any("site-packages" in path for path in seen["path"])
+    result = invoke(small, {})
+    assert result["greeting"] == "hello from the layer"
+    assert result["tool"] == "tool of the layer\n"
+    assert not any("site-packages" in path for path in result["path"])
 
 
-def test_layers_are_at_opt_and_tmp_is_its_own(small: Connection, root: Path) -> None:
+def test_function_has_layers_at_opt_and_private_tmp(small: Connection, root: Path) -> None:
     if os.geteuid() != 0 or not runtime.can_isolate(root):
-        pytest.skip("needs mount namespaces; the other way is tested in test_copies.py")
+        pytest.skip("needs mount namespaces; test_copies.py tests the alternative")
     marker = Path("/tmp") / f"host-{os.getpid()}"
     marker.touch()
     try:
-        seen = invoke(small, {})
+        result = invoke(small, {})
     finally:
         marker.unlink()
-    assert seen["layer_file"].startswith("/opt/python/")
-    assert marker.name not in seen["tmp"]
+    assert result["layer_file"].startswith("/opt/python/")
+    assert marker.name not in result["tmp"]
     assert not Path("/tmp/mine").exists()
 
 
-def test_names_of_errors_reach_the_state_machine(small: Connection) -> None:
+def test_function_error_name_reaches_state_machine(small: Connection) -> None:
     machine = small.client("stepfunctions")
     execution = machine.start_execution(
         stateMachineArn=small.outputs["StateMachineArn"], input='{"action": "fail"}'
     )
     for _ in range(100):
-        found = machine.describe_execution(executionArn=execution["executionArn"])
-        if found["status"] != "RUNNING":
+        description = machine.describe_execution(executionArn=execution["executionArn"])
+        if description["status"] != "RUNNING":
             break
         time.sleep(0.1)
-    assert found["status"] == "SUCCEEDED"  # it was caught, by name
-    assert json.loads(found["output"])["Error"] == "OutOfPaint"
+    assert description["status"] == "SUCCEEDED"  # caught by error name
+    assert json.loads(description["output"])["Error"] == "OutOfPaint"
 
 
-def test_a_process_is_reused_and_parallel_calls_get_their_own(small: Connection) -> None:
+def test_function_process_is_reused_and_parallel_calls_are_isolated(small: Connection) -> None:
     assert invoke(small, {})["pid"] == invoke(small, {})["pid"]
     started = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
@@ -96,7 +96,7 @@ def test_a_process_is_reused_and_parallel_calls_get_their_own(small: Connection)
     assert time.monotonic() - started < 3.5
 
 
-def test_a_timeout_kills_the_programs_that_the_function_started(small: Connection) -> None:
+def test_function_timeout_kills_child_processes(small: Connection) -> None:
     name = small.outputs["LookName"]
     client = small.client("lambda")
     client.update_function_configuration(FunctionName=name, Timeout=2)
@@ -110,6 +110,6 @@ def test_a_timeout_kills_the_programs_that_the_function_started(small: Connectio
     assert "sleep 317" not in commands
 
 
-def test_output_is_kept_for_a_person(small: Connection, root: Path) -> None:
+def test_function_output_is_logged(small: Connection, root: Path) -> None:
     invoke(small, {"action": "fail"})
     assert "OutOfPaint: no blue left" in (root / "log" / "functions.log").read_text()

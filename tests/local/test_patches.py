@@ -1,6 +1,7 @@
-"""For each patch: the gap is there in MiniStack as it comes, and gone in the local cloud.
+"""Patches of MiniStack: each gap exists in the unpatched emulator and is closed in the local cloud.
 
-A test of `TestGaps` that fails means that a newer MiniStack has closed the gap: delete the patch.
+A failing test of `TestGaps` means that a newer MiniStack has closed the gap: delete the patch. Each
+test is named after its patch.
 """
 
 import io
@@ -28,7 +29,7 @@ TRUST = {"Version": "2012-10-17", "Statement": []}
 def deploy(
     link: Connection, name: str, resources: dict[str, Any], outputs: dict[str, Any] | None = None
 ) -> tuple[str, dict[str, str], str]:
-    """Create a stack; its status, its outputs, and the reasons of what failed."""
+    """Create a stack; return its status, its outputs and the failure reasons."""
     cloudformation = link.client("cloudformation")
     values = {key: {"Value": value} for key, value in (outputs or {}).items()}
     body = json.dumps({"Resources": resources, "Outputs": values})
@@ -40,8 +41,10 @@ def deploy(
         time.sleep(0.05)
     events = cloudformation.describe_stack_events(StackName=name)["StackEvents"]
     reasons = " ".join(event.get("ResourceStatusReason", "") for event in events)
-    found = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", [])}
-    return stack["StackStatus"], found, reasons
+    stack_outputs = {
+        output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])
+    }
+    return stack["StackStatus"], stack_outputs, reasons
 
 
 def function(link: Connection, name: str, code: str, **options: Any) -> None:
@@ -62,8 +65,8 @@ def function(link: Connection, name: str, code: str, **options: Any) -> None:
     )
 
 
-def user(link: Connection, name: str) -> Connection:
-    """A user who may do everything with S3; root is above bucket policies."""
+def create_user(link: Connection, name: str) -> Connection:
+    """Create a user with full access to S3; bucket policies do not apply to root."""
     iam = link.client("iam")
     iam.create_user(UserName=name)
     statement = {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}
@@ -73,7 +76,7 @@ def user(link: Connection, name: str) -> Connection:
     return Connection(link.endpoint, key["AccessKeyId"], key["SecretAccessKey"])
 
 
-def behind_a_gateway(
+def create_api(
     link: Connection,
     name: str,
     code: str,
@@ -82,16 +85,16 @@ def behind_a_gateway(
     milliseconds: int = 29_000,
     **options: Any,
 ) -> str:
-    """Create a function and a REST API in front of it; return the address."""
+    """Create a function and a REST API in front of it; return the URL."""
     function(link, name, code, **options)
     gateway = link.client("apigateway")
     api = gateway.create_rest_api(name=name)["id"]
     (root,) = gateway.get_resources(restApiId=api)["items"]
-    place = {"restApiId": api, "resourceId": root["id"], "httpMethod": method}
-    gateway.put_method(**place, authorizationType="NONE")
+    target = {"restApiId": api, "resourceId": root["id"], "httpMethod": method}
+    gateway.put_method(**target, authorizationType="NONE")
     arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
     gateway.put_integration(
-        **place,
+        **target,
         type="AWS_PROXY",
         timeoutInMillis=milliseconds,
         integrationHttpMethod="POST",
@@ -101,33 +104,33 @@ def behind_a_gateway(
     return local_url(f"https://{api}.execute-api.us-east-1.amazonaws.com/live", link.endpoint)
 
 
-def called(link: Connection) -> dict[str, Any]:
-    """The event of a function that is called through a REST API."""
+def api_event(link: Connection) -> dict[str, Any]:
+    """Return the event of a function invoked through a REST API."""
     code = (
         "import json\ndef handler(event, _): return {'statusCode': 200, 'body': json.dumps(event)}"
     )
-    url = behind_a_gateway(link, "echo", code, "GET")
+    url = create_api(link, "echo", code, "GET")
     event: dict[str, Any] = requests.get(f"{url}/", timeout=30).json()
     return event
 
 
-def statuses_of_sizes(link: Connection, name: str) -> dict[str, int]:
-    """What a REST API answers to bodies and answers around the 6 MB of Lambda."""
+def statuses_by_size(link: Connection, name: str) -> dict[str, int]:
+    """Return the statuses of requests and responses around Lambda's payload limit of 6 MB."""
     code = (
         "def handler(event, _):\n"
         "    return {'statusCode': 200, 'body': 'x' * int(event['queryStringParameters']['n'])}"
     )
-    url = behind_a_gateway(link, name, code, "POST")
-    most = 6 * 1024 * 1024
-    sent = {
-        "request": (most - 1000, 0),
-        "large request": (most + 1, 0),
-        "answer": (1, most - 1000),
-        "large answer": (1, most + 1),
+    url = create_api(link, name, code, "POST")
+    limit = 6 * 1024 * 1024
+    sizes = {
+        "request": (limit - 1000, 0),
+        "large request": (limit + 1, 0),
+        "answer": (1, limit - 1000),
+        "large answer": (1, limit + 1),
     }
     return {
-        what: requests.post(f"{url}/?n={answer}", data="x" * size, timeout=60).status_code
-        for what, (size, answer) in sent.items()
+        name_: requests.post(f"{url}/?n={response_size}", data="x" * size, timeout=60).status_code
+        for name_, (size, response_size) in sizes.items()
     }
 
 
@@ -137,8 +140,8 @@ def handler(event, _):
     return {"statusCode": 200, "headers": facts, "body": ""}
 """
 
-# Waits until a second is left: of its own time, or of the gateway's two.
-COLD = """
+# Waits until one second is left of its own timeout or of the gateway's.
+SLOW_INIT = """
 import time
 time.sleep(1)
 def handler(event, context):
@@ -151,32 +154,34 @@ def handler(event, context):
 """
 
 
-def waited_for(link: Connection, name: str) -> dict[str, int]:
-    """What a cold function answers behind a REST API that waits for three seconds.
+def cold_start_statuses(link: Connection, name: str) -> dict[str, int]:
+    """Return the statuses of a cold function behind a REST API with a timeout of three seconds.
 
-    Its INIT takes one; by its own clock it may take three, which ends too late.
+    Its INIT takes one second. Its own timeout of three seconds ends after the gateway's.
     """
-    found = {}
+    statuses = {}
     for clock in ("function", "gateway"):
-        url = behind_a_gateway(link, f"{name}-{clock}", COLD, "GET", Timeout=3, milliseconds=3000)
-        found[clock] = requests.get(f"{url}/?clock={clock}", timeout=30).status_code
-    return found
+        url = create_api(link, f"{name}-{clock}", SLOW_INIT, "GET", Timeout=3, milliseconds=3000)
+        statuses[clock] = requests.get(f"{url}/?clock={clock}", timeout=30).status_code
+    return statuses
 
 
-def refused(link: Connection, name: str) -> tuple[int, str]:
-    """What a REST API answers, and Step Functions calls it, when Lambda runs no function."""
-    url = behind_a_gateway(link, name, "def handler(event, _): return {}", "GET")
+def throttled_results(link: Connection, name: str) -> tuple[int, str]:
+    """Return the API's status and the Step Functions error of a throttled function."""
+    url = create_api(link, name, "def handler(event, _): return {}", "GET")
     link.client("lambda").put_function_concurrency(
         FunctionName=name, ReservedConcurrentExecutions=0
     )
     status = requests.get(f"{url}/", timeout=30).status_code
     arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
     task = {"Type": "Task", "Resource": arn, "End": True}
-    return status, executed(link, name, {"StartAt": "Call", "States": {"Call": task}})["error"]
+    return status, run_state_machine(link, name, {"StartAt": "Call", "States": {"Call": task}})[
+        "error"
+    ]
 
 
-def executed(link: Connection, name: str, definition: dict[str, Any]) -> dict[str, Any]:
-    """Run a state machine to its end; describe the execution."""
+def run_state_machine(link: Connection, name: str, definition: dict[str, Any]) -> dict[str, Any]:
+    """Run a state machine to its end; return the description of the execution."""
     states = link.client("stepfunctions")
     machine = states.create_state_machine(
         name=name, definition=json.dumps(definition), roleArn=ROLE
@@ -190,8 +195,8 @@ def executed(link: Connection, name: str, definition: dict[str, Any]) -> dict[st
     raise TimeoutError(name)
 
 
-def seconds_of_retries(link: Connection, name: str) -> float:
-    """How long an execution pauses between three attempts, with a second as the longest pause."""
+def retry_seconds(link: Connection, name: str) -> float:
+    """Return the seconds of an execution with three attempts and pauses of at most one second."""
     function(link, name, "def handler(event, _): raise ValueError")
     arn = f"arn:aws:lambda:us-east-1:000000000000:function:{name}"
     retrier = {
@@ -203,12 +208,12 @@ def seconds_of_retries(link: Connection, name: str) -> float:
         "JitterStrategy": "FULL",
     }
     task = {"Type": "Task", "Resource": arn, "Retry": [retrier], "End": True}
-    found = executed(link, name, {"StartAt": "Call", "States": {"Call": task}})
+    found = run_state_machine(link, name, {"StartAt": "Call", "States": {"Call": task}})
     return float((found["stopDate"] - found["startDate"]).total_seconds())
 
 
-def event_of_an_object(link: Connection, bucket: str) -> dict[str, Any]:
-    """What EventBridge says of an object that is put into a versioned bucket."""
+def object_event(link: Connection, bucket: str) -> dict[str, Any]:
+    """Return the object of the EventBridge event for an upload into a versioned bucket."""
     s3, sqs, bridge = link.client("s3"), link.client("sqs"), link.client("events")
     s3.create_bucket(Bucket=bucket)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -221,15 +226,15 @@ def event_of_an_object(link: Connection, bucket: str) -> dict[str, Any]:
     bridge.put_rule(Name=bucket, EventPattern=json.dumps(pattern))
     bridge.put_targets(Rule=bucket, Targets=[{"Id": "queue", "Arn": arn}])
     version = s3.put_object(Bucket=bucket, Key="a b+c", Body=b"a")["VersionId"]
-    answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)
-    found: dict[str, Any] = json.loads(answer["Messages"][0]["Body"])["detail"]["object"]
-    assert found["key"] == "a b+c"  # as it is, not encoded
+    response = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)
+    found: dict[str, Any] = json.loads(response["Messages"][0]["Body"])["detail"]["object"]
+    assert found["key"] == "a b+c"  # not URL-encoded
     assert found.get("version-id") in (None, version)
     return found
 
 
-def deleted_without_the_right(link: Connection, bucket: str) -> list[str]:
-    """The keys of four versions that DeleteObjects deleted for who may delete versions alone."""
+def keys_deleted_without_permission(link: Connection, bucket: str) -> list[str]:
+    """Return the keys that DeleteObjects deletes for a user with DeleteObjectVersion alone."""
     s3, iam = link.client("s3"), link.client("iam")
     s3.create_bucket(Bucket=bucket)
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -248,14 +253,14 @@ def deleted_without_the_right(link: Connection, bucket: str) -> list[str]:
     key = iam.create_access_key(UserName=bucket)["AccessKey"]
     eraser = Connection(link.endpoint, key["AccessKeyId"], key["SecretAccessKey"]).client("s3")
     try:
-        answer = eraser.delete_objects(Bucket=bucket, Delete={"Objects": objects})
+        response = eraser.delete_objects(Bucket=bucket, Delete={"Objects": objects})
     except ClientError:
         return []
-    return [one["Key"] for one in answer.get("Deleted", [])]
+    return [item["Key"] for item in response.get("Deleted", [])]
 
 
-def list_buckets_as_a_role(link: Connection, name: str) -> None:
-    """Ask S3 in the name of a role that may do nothing."""
+def list_buckets_as_role(link: Connection, name: str) -> None:
+    """Call S3 with a role without permissions."""
     trust = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
     policy = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
     role = link.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=policy)["Role"]
@@ -274,7 +279,7 @@ def list_buckets_as_a_role(link: Connection, name: str) -> None:
 
 
 class TestGaps:
-    """What MiniStack does without our patches."""
+    """Gaps of the unpatched MiniStack."""
 
     def test_missing_resource_types(self, stock: Connection) -> None:
         types = [
@@ -286,15 +291,15 @@ class TestGaps:
             "AWS::RDS::DBProxy",
             "AWS::RDS::DBProxyTargetGroup",
         ]
-        with pytest.raises(ClientError) as refused:
+        with pytest.raises(ClientError) as caught:
             deploy(stock, "types", {f"R{n}": {"Type": name} for n, name in enumerate(types)})
-        assert f"Unrecognized resource types: [{', '.join(types)}]" in str(refused.value)
+        assert f"Unrecognized resource types: [{', '.join(types)}]" in str(caught.value)
 
     def test_vpc_attributes(self, stock: Connection) -> None:
         vpc = {"Type": "AWS::EC2::VPC", "Properties": {"CidrBlock": "10.7.0.0/16"}}
         outputs = {"Cidr": {"Fn::GetAtt": ["Vpc", "CidrBlock"]}}
-        _, found, _ = deploy(stock, "vpc", {"Vpc": vpc}, outputs)
-        assert found.get("Cidr") != "10.7.0.0/16"
+        _, outputs_, _ = deploy(stock, "vpc", {"Vpc": vpc}, outputs)
+        assert outputs_.get("Cidr") != "10.7.0.0/16"
 
     def test_database_instance(self, stock: Connection) -> None:
         properties = {
@@ -305,8 +310,8 @@ class TestGaps:
         }
         database = {"Type": "AWS::RDS::DBInstance", "Properties": properties}
         outputs = {"Host": {"Fn::GetAtt": ["Database", "Endpoint.Address"]}}
-        _, found, _ = deploy(stock, "database", {"Database": database}, outputs)
-        assert found["Host"].endswith(".rds.amazonaws.com")
+        _, outputs_, _ = deploy(stock, "database", {"Database": database}, outputs)
+        assert outputs_["Host"].endswith(".rds.amazonaws.com")
 
     def test_metric_math_alarm(self, stock: Connection) -> None:
         properties = {
@@ -343,7 +348,7 @@ def handler(event, context):
 """
         function(stock, "stock", code)
         assert invoke(stock, {"x": 1}, "stock")["errorType"] != "OutOfPaint"
-        assert "GATEWAY_PORT" in invoke(stock, {}, "stock")  # of the emulator's own environment
+        assert "GATEWAY_PORT" in invoke(stock, {}, "stock")  # from the emulator's environment
 
     def test_secure_transport(self, stock: Connection) -> None:
         s3 = stock.client("s3")
@@ -357,14 +362,14 @@ def handler(event, context):
         }
         policy = {"Version": "2012-10-17", "Statement": [statement]}
         s3.put_bucket_policy(Bucket="tls-only", Policy=json.dumps(policy))
-        alice = user(stock, "alice")
+        alice = create_user(stock, "alice")
         with pytest.raises(ClientError, match="AccessDenied"):
             alice.client("s3").put_object(Bucket="tls-only", Key="a", Body=b"a")
 
     def test_secret_reference(self, stock: Connection) -> None:
         secret = {"Type": "AWS::SecretsManager::Secret", "Properties": {"SecretString": "s"}}
-        _, found, _ = deploy(stock, "secret", {"Secret": secret}, {"Ref": {"Ref": "Secret"}})
-        assert not found["Ref"].startswith("arn:")
+        _, outputs_, _ = deploy(stock, "secret", {"Secret": secret}, {"Ref": {"Ref": "Secret"}})
+        assert not outputs_["Ref"].startswith("arn:")
 
     def test_stable_names(self, stock: Connection) -> None:
         resources = {
@@ -376,59 +381,61 @@ def handler(event, context):
             },
         }
         outputs = {"Bucket": {"Ref": "Bucket"}, "Api": {"Ref": "Api"}}
-        seen = []
+        deployments = []
         for _ in range(2):
-            _, found, _ = deploy(stock, "names", resources, outputs)
+            _, outputs_, _ = deploy(stock, "names", resources, outputs)
             secret = stock.client("secretsmanager").get_secret_value(SecretId="generated")
-            seen.append({**found, "Secret": secret["SecretString"]})
+            deployments.append({**outputs_, "Secret": secret["SecretString"]})
             stock.client("cloudformation").delete_stack(StackName="names")
             time.sleep(0.5)
-        assert all(seen[0][name] != seen[1][name] for name in ("Bucket", "Api", "Secret"))
+        assert all(
+            deployments[0][name] != deployments[1][name] for name in ("Bucket", "Api", "Secret")
+        )
 
     def test_root_credential(self, stock: Connection) -> None:
         guessed = Connection(stock.endpoint, "test", "anything")
         assert "SecretList" in guessed.client("secretsmanager").list_secrets()
 
     def test_called_address(self, stock: Connection) -> None:
-        event = called(stock)
+        event = api_event(stock)
         context = event["requestContext"]
         assert "domainName" not in context
         assert context["path"] == "/live/"
         assert not {"x-forwarded-proto"} & {name.lower() for name in event["headers"]}
 
     def test_payload_limit(self, stock: Connection) -> None:
-        assert set(statuses_of_sizes(stock, "sizes").values()) == {200}
+        assert set(statuses_by_size(stock, "sizes").values()) == {200}
 
     def test_object_version(self, stock: Connection) -> None:
-        assert "version-id" not in event_of_an_object(stock, "stock-events")
+        assert "version-id" not in object_event(stock, "stock-events")
 
     def test_integration_timeout(self, stock: Connection) -> None:
-        assert waited_for(stock, "stock-cold")["function"] == 200
+        assert cold_start_statuses(stock, "stock-cold")["function"] == 200
 
     def test_remapped_headers(self, stock: Connection) -> None:
-        url = behind_a_gateway(stock, "stock-headers", HEADERS, "HEAD")
+        url = create_api(stock, "stock-headers", HEADERS, "HEAD")
         assert requests.head(f"{url}/", timeout=30).headers["Content-Length"] == "1234"
 
     def test_refused_invocation(self, stock: Connection) -> None:
-        assert refused(stock, "stock-refused") == (429, "Lambda.Unknown")
+        assert throttled_results(stock, "stock-refused") == (429, "Lambda.Unknown")
 
     def test_retry_pauses(self, stock: Connection) -> None:
-        assert seconds_of_retries(stock, "stock-retries") > 4
+        assert retry_seconds(stock, "stock-retries") > 4
 
     def test_delete_objects(self, stock: Connection) -> None:
-        assert deleted_without_the_right(stock, "stock-erasing") == ["granted", "b", "c", "d"]
+        assert keys_deleted_without_permission(stock, "stock-erasing") == ["granted", "b", "c", "d"]
 
     def test_decision_log(self, stock_root: Path, stock: Connection) -> None:
-        list_buckets_as_a_role(stock, "logged")
+        list_buckets_as_role(stock, "logged")
         assert not (stock_root / "log" / "iam.jsonl").exists()
 
-    def test_every_patch_has_its_gap_shown(self) -> None:
+    def test_every_patch_has_gap_test(self) -> None:
         names = {f"test_{patch.__name__.rsplit('.', 1)[-1]}" for patch in patches.ALL}
         assert names <= set(vars(TestGaps))
 
 
 class TestClosed:
-    """What the local cloud does instead."""
+    """Behaviour of the patched local cloud."""
 
     def test_vpc_attributes(self, small: Connection) -> None:
         assert small.outputs["Cidr"] == "10.7.0.0/16"
@@ -439,17 +446,17 @@ class TestClosed:
 
     def test_secure_transport_and_secret_reference(self, small: Connection) -> None:
         bucket = small.outputs["MediaBucketName"]
-        user(small, "alice").client("s3").put_object(Bucket=bucket, Key="a", Body=b"a")
+        create_user(small, "alice").client("s3").put_object(Bucket=bucket, Key="a", Body=b"a")
         assert small.outputs["SecretArn"].startswith("arn:aws:secretsmanager:")
 
     def test_object_version(self, small: Connection) -> None:
-        assert event_of_an_object(small, "small-events")["version-id"]
+        assert object_event(small, "small-events")["version-id"]
 
     def test_delete_objects(self, small: Connection) -> None:
-        assert deleted_without_the_right(small, "small-erasing") == []
+        assert keys_deleted_without_permission(small, "small-erasing") == []
 
     def test_decision_log(self, root: Path, small: Connection) -> None:
-        list_buckets_as_a_role(small, "logged")
+        list_buckets_as_role(small, "logged")
         last = (root / "log" / "iam.jsonl").read_text().splitlines()[-1]
         assert json.loads(last) == {
             "role": "logged",
@@ -465,14 +472,14 @@ class TestClosed:
             guessed.client("secretsmanager").list_secrets()
 
     def test_called_address(self, small: Connection) -> None:
-        event = called(small)
+        event = api_event(small)
         context = event["requestContext"]
         scheme = event["headers"]["X-Forwarded-Proto"]
         assert f"{scheme}://{context['domainName']}" == small.endpoint
         assert context["path"].startswith("/_aws/execute-api/")
 
     def test_payload_limit(self, small: Connection) -> None:
-        assert statuses_of_sizes(small, "sizes") == {
+        assert statuses_by_size(small, "sizes") == {
             "request": 200,
             "large request": 413,
             "answer": 200,
@@ -480,33 +487,33 @@ class TestClosed:
         }
 
     def test_integration_timeout(self, small: Connection) -> None:
-        assert waited_for(small, "small-cold") == {"function": 504, "gateway": 200}
+        assert cold_start_statuses(small, "small-cold") == {"function": 504, "gateway": 200}
 
     def test_remapped_headers(self, small: Connection) -> None:
-        url = behind_a_gateway(small, "small-headers", HEADERS, "HEAD")
+        url = create_api(small, "small-headers", HEADERS, "HEAD")
         headers = requests.head(f"{url}/", timeout=30).headers
         assert headers.get("Content-Length") in (None, "0")
         assert headers["x-amzn-Remapped-Content-Length"] == "1234"
         assert (headers["Content-Type"], headers["ETag"]) == ("video/mp4", '"a"')
 
     def test_refused_invocation(self, small: Connection) -> None:
-        assert refused(small, "small-refused") == (504, "Lambda.TooManyRequestsException")
+        assert throttled_results(small, "small-refused") == (504, "Lambda.TooManyRequestsException")
 
     def test_retry_pauses(self, small: Connection) -> None:
-        assert seconds_of_retries(small, "small-retries") < 4
+        assert retry_seconds(small, "small-retries") < 4
 
-    def test_generated_secret_keeps_to_its_wishes(self) -> None:
-        wanted = {
+    def test_generated_secret_follows_settings(self) -> None:
+        settings = {
             "SecretStringTemplate": '{"username": "master"}',
             "GenerateStringKey": "password",
             "PasswordLength": 200,
             "ExcludePunctuation": True,
             "ExcludeCharacters": "aZ0",
         }
-        value = json.loads(generated_secret(wanted, "seed"))
+        value = json.loads(generated_secret(settings, "seed"))
         assert value["username"] == "master"
         assert len(value["password"]) == 200
         assert value["password"].isalnum()
         assert not set("aZ0") & set(value["password"])
-        assert value == json.loads(generated_secret(wanted, "seed"))
-        assert value != json.loads(generated_secret(wanted, "other seed"))
+        assert value == json.loads(generated_secret(settings, "seed"))
+        assert value != json.loads(generated_secret(settings, "other seed"))

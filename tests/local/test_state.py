@@ -1,4 +1,4 @@
-"""The state directory, and words for what can be wrong with it and with the machine."""
+"""The state directory and error messages about it and the machine."""
 
 import errno
 import json
@@ -15,7 +15,7 @@ from infra.local.postgres import Postgres
 from infra.local.state import PROJECT, Lock, State, write_atomically
 
 
-def test_the_seed_stays_and_derives_the_same_each_time(tmp_path: Path) -> None:
+def test_state_seed_is_stable_and_derives_same_values(tmp_path: Path) -> None:
     first, second = State.open(tmp_path / "a"), State.open(tmp_path / "a")
     assert first == second
     assert first.derive("x") == second.derive("x") != first.derive("y")
@@ -23,7 +23,7 @@ def test_the_seed_stays_and_derives_the_same_each_time(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "state.json").stat().st_mode & 0o777 == 0o600
 
 
-def test_another_version_is_named_and_left_alone(tmp_path: Path) -> None:
+def test_state_of_other_format_is_rejected_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "state.json"
     file.write_text('{"format": 99, "seed": "s"}')
     with pytest.raises(LocalCloudError, match="make clean"):
@@ -32,13 +32,13 @@ def test_another_version_is_named_and_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1}'])
-def test_damage_is_named(tmp_path: Path, content: str) -> None:
+def test_damaged_state_is_reported(tmp_path: Path, content: str) -> None:
     (tmp_path / "state.json").write_text(content)
     with pytest.raises(LocalCloudError, match="damaged"):
         State.open(tmp_path)
 
 
-def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+def test_failed_atomic_write_keeps_old_file(tmp_path: Path) -> None:
     file = tmp_path / "f"
     write_atomically(file, "old")
     with pytest.raises(UnicodeEncodeError):
@@ -46,7 +46,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     assert file.read_text() == "old"
 
 
-def test_ports_are_remembered(tmp_path: Path) -> None:
+def test_state_remembers_ports(tmp_path: Path) -> None:
     state = State.open(tmp_path)
     assert state.remembered_port("emulator") is None
     state.remember_port("emulator", 4000)
@@ -56,7 +56,7 @@ def test_ports_are_remembered(tmp_path: Path) -> None:
     assert state.remembered_port("emulator") is None
 
 
-def test_the_lock_outlives_no_process(tmp_path: Path) -> None:
+def test_lock_is_released_when_process_ends(tmp_path: Path) -> None:
     code = "import sys, time; from pathlib import Path; from infra.local.state import Lock; "
     code += "print(Lock(Path(sys.argv[1])).acquire(), flush=True); time.sleep(60)"
     holder = subprocess.Popen(
@@ -75,7 +75,7 @@ def test_the_lock_outlives_no_process(tmp_path: Path) -> None:
     assert lock.owner() is None
 
 
-def test_a_stale_connection_file_is_not_believed(tmp_path: Path) -> None:
+def test_stale_connection_file_is_ignored(tmp_path: Path) -> None:
     Connection("http://127.0.0.1:1", "a", "b").save(tmp_path)
     assert current(tmp_path) is None
     lock = Lock(tmp_path)
@@ -84,7 +84,7 @@ def test_a_stale_connection_file_is_not_believed(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_a_full_disk_is_named(tmp_path: Path) -> None:
+def test_full_disk_is_reported(tmp_path: Path) -> None:
     with pytest.raises(LocalCloudError, match="MB are free"):
         preflight.check_disk(tmp_path / "not" / "there", needed=1 << 62)
     error = OSError(errno.ENOSPC, "No space left on device", "/a/file")
@@ -94,7 +94,7 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     assert "No permission for /a/file" in explain_os_error(denied, tmp_path)
 
 
-def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_wheel_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     preflight.check_packages()
     monkeypatch.setitem(preflight.PLATFORM_PACKAGES, "no_such_package", "nothing")
     with pytest.raises(LocalCloudError, match=r"no_such_package \(nothing\).*glibc"):
@@ -104,7 +104,7 @@ def test_a_missing_wheel_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         preflight.check_packages()
 
 
-def test_data_of_another_postgres_is_left_alone(tmp_path: Path) -> None:
+def test_data_of_other_postgres_version_is_rejected_unchanged(tmp_path: Path) -> None:
     data = tmp_path / "postgres" / "data"
     data.mkdir(parents=True)
     (data / "PG_VERSION").write_text("12\n")
@@ -113,7 +113,7 @@ def test_data_of_another_postgres_is_left_alone(tmp_path: Path) -> None:
     assert (data / "PG_VERSION").exists()
 
 
-def test_the_digest_follows_its_inputs_only(tmp_path: Path) -> None:
+def test_assembly_digest_depends_only_on_inputs(tmp_path: Path) -> None:
     (tmp_path / "infra" / "local").mkdir(parents=True)
     (tmp_path / "infra" / "stack.py").write_text("a")
     before = assembly.digest(["infra", "missing.json"], tmp_path)

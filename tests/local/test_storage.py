@@ -1,4 +1,4 @@
-"""Media on their way to S3 and back: in parts, each with its checksum, and whole."""
+"""Uploading to and downloading from S3, with a checksum for each part."""
 
 import base64
 import hashlib
@@ -27,34 +27,36 @@ def store(stock: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Medi
     }.items():
         monkeypatch.setenv(name, value)
     caches = (clients.s3, clients._client, clients._session)
-    for kept in caches:
-        kept.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
     yield S3MediaStore(BUCKET)
-    for kept in caches:
-        kept.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
 
 
 @pytest.mark.parametrize("size", [1000, 2 * PART + 1000], ids=["one request", "three parts"])
-def test_every_part_goes_with_its_sha256(size: int, store: S3MediaStore, tmp_path: Path) -> None:
+def test_multipart_upload_sends_sha256_of_every_part(
+    size: int, store: S3MediaStore, tmp_path: Path
+) -> None:
     data = hashlib.shake_128(b"clip").digest(size)
     path = tmp_path / "clip.mp4"
     path.write_bytes(data)
-    sent: list[str] = []
+    checksums: list[str] = []
 
-    def note(request: Any, **_: Any) -> None:
+    def record(request: Any, **_: Any) -> None:
         if request.method == "PUT":
             sums = [request.headers.get("x-amz-checksum-sha256")]
             sums.append(request.headers.get("x-amz-trailer"))
-            sent.append(" ".join(_text(value) for value in sums if value))
+            checksums.append(" ".join(_text(value) for value in sums if value))
 
-    clients.s3().meta.events.register("before-send.s3", note)
+    clients.s3().meta.events.register("before-send.s3", record)
     store.put_file("u/v/clip.mp4", path, "video/mp4")
     parts = [data[start : start + PART] for start in range(0, size, PART)]
     digests = [base64.b64encode(hashlib.sha256(part).digest()).decode() for part in parts]
-    assert sorted(sent) == sorted(digests)
-    back = tmp_path / "back.mp4"
-    store.get_file("u/v/clip.mp4", back)
-    assert back.read_bytes() == data
+    assert sorted(checksums) == sorted(digests)
+    downloaded = tmp_path / "back.mp4"
+    store.get_file("u/v/clip.mp4", downloaded)
+    assert downloaded.read_bytes() == data
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What `make up` prints and keeps when the API or the sweeper does not answer."""
+"""`make up` when the API or the sweeper does not respond."""
 
 import socket
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ SECRET = "keys"
 
 @pytest.fixture
 def silent_cloud() -> Iterator[Connection]:
-    """A cloud whose API and whose sweeper accept connections and never answer."""
+    """A cloud whose API and sweeper accept connections and never respond."""
     with secrets_manager.serve() as store, closing(socket.create_server(("127.0.0.1", 0))) as api:
         store.secrets[SECRET] = {"SECRET_KEY": "s" * 64}
         outputs = {
@@ -28,7 +28,7 @@ def silent_cloud() -> Iterator[Connection]:
         yield Connection(store.url, "AKIATEST", "test", "stack", outputs)
 
 
-def test_a_failed_mint_is_a_warning_and_the_last_key_is_shown(
+def test_up_warns_and_shows_last_key_if_minting_fails(
     silent_cloud: Connection,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -37,7 +37,7 @@ def test_a_failed_mint_is_a_warning_and_the_last_key_is_shown(
     monkeypatch.setattr(demo.mint_key, "__defaults__", (0.3,))
     commands.welcome(silent_cloud, tmp_path)
     printed = capsys.readouterr()
-    assert "Warning: The API does not answer" in printed.err
+    assert "Warning: The API at" in printed.err
     assert "none yet; `make key` mints one" in printed.out
     (tmp_path / demo.KEY_FILE).write_text("vg_live_last")
     commands.welcome(silent_cloud, tmp_path)
@@ -46,13 +46,13 @@ def test_a_failed_mint_is_a_warning_and_the_last_key_is_shown(
     assert "Key       vg_live_last" in printed.out
 
 
-def test_a_sweeper_that_fails_is_a_warning(silent_cloud: Connection) -> None:
+def test_up_warns_if_sweeper_fails(silent_cloud: Connection) -> None:
     reports: list[str] = []
     cloud.sweep(silent_cloud, reports.append)
-    assert [report for report in reports if "Warning: the sweeper did not answer" in report]
+    assert [report for report in reports if "Warning: the sweeper did not respond" in report]
 
 
-def test_the_key_comes_before_the_runs_of_the_last_cloud(
+def test_up_mints_key_before_resuming_runs(
     silent_cloud: Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []

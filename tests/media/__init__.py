@@ -1,1 +1,1 @@
-"""Real clips in, decoded pictures and sound out. Nothing but ffmpeg and files is touched."""
+"""Media tests: real clips in, decoded frames and audio out. They use only ffmpeg and files."""

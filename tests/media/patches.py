@@ -1,7 +1,7 @@
-"""Clips of known colours in every coding, and what a screen shows of them afterwards.
+"""Clips with colour patches in every colour coding, and the colours displayed afterwards.
 
-Each clip shows the same sRGB colours side by side. For high dynamic range, white is at 203 cd/m2
-(ITU-R BT.2408) and the curves are those of ITU-R BT.2100.
+Each clip shows the same sRGB colours side by side. In HDR, white is at 203 cd/m2 (ITU-R BT.2408)
+and the transfer functions are those of ITU-R BT.2100.
 """
 
 import math
@@ -32,7 +32,7 @@ _BT2020 = (
     (0.016391, 0.088013, 0.895595),
 )
 _P3 = ((0.822462, 0.177538, 0.0), (0.033194, 0.966806, 0.0), (0.017083, 0.072397, 0.91052))
-_SAME = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+_IDENTITY = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 # Primaries, transfer and matrix as ffmpeg names them, and the range.
 CODINGS: dict[str, tuple[str, str, str, str]] = {
     "BT.709": ("bt709", "bt709", "bt709", "tv"),
@@ -48,7 +48,7 @@ CODINGS: dict[str, tuple[str, str, str, str]] = {
     "PQ by half": ("bt2020", "smpte2084", "bt2020nc", "tv"),
     "HLG by half": ("bt2020", "arib-std-b67", "bt2020nc", "tv"),
 }
-HIGH_DYNAMIC = [name for name in CODINGS if "PQ" in name or "HLG" in name]
+HDR_CODINGS = [name for name in CODINGS if "PQ" in name or "HLG" in name]
 _HDR10 = (
     ":hdr10=1:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)"
     "L(10000000,1):max-cll=1000,400"
@@ -56,9 +56,9 @@ _HDR10 = (
 
 
 def clip(path: Path, coding: str, *, frames: int = 24) -> Path:
-    """Write a clip of the colours in the coding, as HEVC of 10 bits."""
+    """Write a clip of the colours in the coding, as 10-bit HEVC."""
     primaries, transfer, matrix, levels = CODINGS[coding]
-    row = b"".join(_packed(colour, coding) * SIDE for colour in COLOURS.values())
+    row = b"".join(_pack(colour, coding) * SIDE for colour in COLOURS.values())
     params = f"log-level=none:transfer={transfer}"
     if "by half" in coding:
         primaries = matrix = "unknown"
@@ -70,44 +70,44 @@ def clip(path: Path, coding: str, *, frames: int = 24) -> Path:
     command = [FFMPEG, "-v", "error", "-f", "rawvideo", "-pix_fmt", "rgb48le", "-r", "24"]
     command += ["-s", f"{SIZE[0]}x{SIZE[1]}", "-i", "pipe:0", "-vf"]
     scaled = f"scale=out_color_matrix={named}:out_range={levels}:flags=accurate_rnd+full_chroma_int"
-    said = f"setparams=colorspace={matrix}:color_primaries={primaries}:color_trc={transfer}"
-    command += [f"{scaled},{said}:range={levels},format=yuv420p10le"]
+    tags = f"setparams=colorspace={matrix}:color_primaries={primaries}:color_trc={transfer}"
+    command += [f"{scaled},{tags}:range={levels},format=yuv420p10le"]
     command += ["-c:v", "libx265", "-preset", "ultrafast", "-crf", "4", "-x265-params", params]
     subprocess.run([*command, "-y", str(path)], input=row * SIZE[1] * frames, check=True)
     return path
 
 
-def shown(video: Path, *, at: float = 0) -> dict[str, Rgb]:
-    """Return the colours that a screen shows of the video, which is coded in BT.709."""
+def displayed_colours(video: Path, *, at: float = 0) -> dict[str, Rgb]:
+    """Return the displayed colours of a video in BT.709."""
     command = [FFMPEG, "-v", "error", "-ss", str(at), "-i", str(video), "-frames:v", "1", "-vf"]
     command += [
         "scale=in_color_matrix=bt709:in_range=tv:flags=accurate_rnd+full_chroma_int,format=rgb24"
     ]
     command += ["-f", "rawvideo", "-"]
-    picture = subprocess.run(command, capture_output=True, check=True).stdout
+    frame = subprocess.run(command, capture_output=True, check=True).stdout
     middle = SIZE[1] // 2 * SIZE[0] * 3
-    found: dict[str, Rgb] = {}
+    colours: dict[str, Rgb] = {}
     for number, name in enumerate(COLOURS):
         start = middle + (number * SIDE + SIDE // 2) * 3
-        red, green, blue = picture[start : start + 3]
-        found[name] = red, green, blue
-    return found
+        red, green, blue = frame[start : start + 3]
+        colours[name] = red, green, blue
+    return colours
 
 
-def _packed(colour: Rgb, coding: str) -> bytes:
-    values = _coded([_linear(value / 255) for value in colour], coding)
+def _pack(colour: Rgb, coding: str) -> bytes:
+    values = _encode([_linear(value / 255) for value in colour], coding)
     return b"".join(round(min(1, max(0, v)) * 65535).to_bytes(2, "little") for v in values)
 
 
-def _coded(light: list[float], coding: str) -> list[float]:
+def _encode(light: list[float], coding: str) -> list[float]:
     primaries, transfer, _, _ = CODINGS[coding]
-    matrix = {"bt2020": _BT2020, "smpte432": _P3}.get(primaries, _SAME)
-    own = [sum(a * b for a, b in zip(row, light, strict=True)) for row in matrix]
+    matrix = {"bt2020": _BT2020, "smpte432": _P3}.get(primaries, _IDENTITY)
+    converted = [sum(a * b for a, b in zip(row, light, strict=True)) for row in matrix]
     if transfer == "smpte2084":
-        return [_pq(value * _WHITE / 10_000) for value in own]
+        return [_pq(value * _WHITE / 10_000) for value in converted]
     if transfer == "arib-std-b67":
-        return _hlg([value * _WHITE / _PEAK for value in own])
-    return [_srgb(value) for value in own]
+        return _hlg([value * _WHITE / _PEAK for value in converted])
+    return [_srgb(value) for value in converted]
 
 
 def _linear(value: float) -> float:

@@ -1,4 +1,4 @@
-"""Clips as phones, cameras and editors write them: extra tracks, edit lists, varying rates."""
+"""Clips from phones, cameras and editors: extra tracks, edit lists, variable frame rates."""
 
 import itertools
 import subprocess
@@ -28,45 +28,45 @@ def run(*arguments: str | Path) -> None:
     subprocess.run([FFMPEG, "-v", "error", *map(str, arguments)], check=True)
 
 
-def scene(number: int, first: int = 0, frames: int = 36, *, heard: bool = True) -> judge.Scene:
-    return judge.Scene(number, list(range(first, first + frames)), SIZE, heard=heard)
+def scene(number: int, first: int = 0, frames: int = 36, *, audible: bool = True) -> judge.Scene:
+    return judge.Scene(number, list(range(first, first + frames)), SIZE, audible=audible)
 
 
-def joined(tmp_path: Path, plain: dict[int, Path], odd: Path) -> MergedVideo:
-    """The odd clip as scene 2 between two plain ones, as it is collected and merged."""
-    frames = ffmpeg.decode(odd).frames
+def merge_between_plain(tmp_path: Path, plain: dict[int, Path], clip: Path) -> MergedVideo:
+    """Merge the clip as scene 2 between two plain ones."""
+    frames = ffmpeg.decode(clip).frames
     return assemble.merge_clips(
-        {1: Clip(plain[1], 36), 2: Clip(odd, frames), 3: Clip(plain[3], 36)}, PLAIN, tmp_path
+        {1: Clip(plain[1], 36), 2: Clip(clip, frames), 3: Clip(plain[3], 36)}, PLAIN, tmp_path
     )
 
 
-def apac(path: Path, number: int) -> Path:
-    """Turn the sound track `number` into one of a codec that ffmpeg does not know."""
+def change_audio_codec(path: Path, number: int) -> Path:
+    """Change the codec of audio track `number` to one that ffmpeg does not know."""
     data = bytearray(path.read_bytes())
-    place = -1
+    offset = -1
     for _ in range(number + 1):
-        place = data.index(b"mp4a", place + 1)
-    data[place : place + 4] = b"apac"
-    place = data.index(b"esds", place)
-    data[place : place + 4] = b"dapa"
+        offset = data.index(b"mp4a", offset + 1)
+    data[offset : offset + 4] = b"apac"
+    offset = data.index(b"esds", offset)
+    data[offset : offset + 4] = b"dapa"
     path.write_bytes(data)
     return path
 
 
-def with_extras(kind: str, folder: Path) -> Path:
-    """Write the clip of scene 2 with tracks beside those that are used."""
+def write_clip_with_extra_tracks(kind: str, folder: Path) -> Path:
+    """Write the clip of scene 2 with extra tracks."""
     clip, path = coded.clip(folder, 2), folder / f"extra.{'mkv' if kind == 'attachment' else 'mp4'}"
-    text, still = folder / "text.srt", folder / "cover.jpg"
+    text, cover = folder / "text.srt", folder / "cover.jpg"
     text.write_text(SUBTITLES)
-    run("-f", "lavfi", "-i", "color=red:s=64x64", "-frames:v", "1", "-y", still)
+    run("-f", "lavfi", "-i", "color=red:s=64x64", "-frames:v", "1", "-y", cover)
     both, keep = ("-map", "0:v", "-map", "0:a"), ("-c", "copy", "-y", path)
     match kind:
         case "apac behind":
             run("-i", clip, *both, "-map", "0:a", *keep)
-            apac(path, 1)
+            change_audio_codec(path, 1)
         case "apac in front":
             run("-i", clip, *both, "-map", "0:a", *keep)
-            apac(path, 0)
+            change_audio_codec(path, 0)
         case "dts behind":
             run(
                 "-i",
@@ -106,7 +106,7 @@ def with_extras(kind: str, folder: Path) -> Path:
                 "-i",
                 clip,
                 "-i",
-                still,
+                cover,
                 *both,
                 "-map",
                 "1",
@@ -119,7 +119,7 @@ def with_extras(kind: str, folder: Path) -> Path:
         case "second video":
             run("-i", clip, "-i", coded.clip(folder, 9), *both, "-map", "1:v", *keep)
         case "attachment":
-            run("-i", clip, *both, "-attach", still, "-metadata:s:t", "mimetype=image/jpeg", *keep)
+            run("-i", clip, *both, "-attach", cover, "-metadata:s:t", "mimetype=image/jpeg", *keep)
     return path
 
 
@@ -137,23 +137,21 @@ EXTRAS = [
 
 
 @pytest.mark.parametrize("kind", EXTRAS)
-def test_tracks_that_are_not_used_do_not_matter(
-    kind: str, plain: dict[int, Path], tmp_path: Path
-) -> None:
-    odd = with_extras(kind, tmp_path)
-    sent = tmp_path / "upload"
-    sent.write_bytes(odd.read_bytes())
-    found = measure(upload("video", "video/mp4", b"x"), sent)
-    assert (found.width, found.height, found.has_sound) == (*SIZE, True)
-    cut = joined(tmp_path, plain, odd)
+def test_extra_tracks_are_ignored(kind: str, plain: dict[int, Path], tmp_path: Path) -> None:
+    clip = write_clip_with_extra_tracks(kind, tmp_path)
+    upload_path = tmp_path / "upload"
+    upload_path.write_bytes(clip.read_bytes())
+    upload_facts = measure(upload("video", "video/mp4", b"x"), upload_path)
+    assert (upload_facts.width, upload_facts.height, upload_facts.has_sound) == (*SIZE, True)
+    merged = merge_between_plain(tmp_path, plain, clip)
     copied = SceneTreatment.ENCODED if kind == "attachment" else SceneTreatment.COPIED
-    assert cut.parts[1].how is copied, cut.parts[1].reason
-    judge.judge(cut.path, [scene(1), scene(2), scene(3)], size=SIZE, rate=RATE)
+    assert merged.parts[1].how is copied, merged.parts[1].reason
+    judge.assert_video(merged.path, [scene(1), scene(2), scene(3)], size=SIZE, rate=RATE)
 
 
-def test_sound_in_an_unknown_codec_alone_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(MediaError, match="apac, a codec that is not taken"):
-        ffmpeg.decode(apac(coded.clip(tmp_path, 2), 0))
+def test_unknown_audio_codec_is_rejected_by_name(tmp_path: Path) -> None:
+    with pytest.raises(MediaError, match="apac, a codec that is not supported"):
+        ffmpeg.decode(change_audio_codec(coded.clip(tmp_path, 2), 0))
 
 
 HEVC_OPEN = (
@@ -181,35 +179,35 @@ TRIMMED = {
 
 
 @pytest.mark.parametrize("kind", TRIMMED)
-def test_a_clip_trimmed_without_encoding_shows_what_its_edit_list_says(
+def test_edit_list_of_trimmed_clip_is_applied(
     kind: str, plain: dict[int, Path], tmp_path: Path
 ) -> None:
-    codec, cut_at, first, frames = TRIMMED[kind]
-    whole = coded.clip(tmp_path, 2, replace(LONG, codec=codec), "whole")
-    odd = tmp_path / "trimmed.mp4"
-    run(*cut_at, "-i", whole, "-c", "copy", "-y", odd)
-    assert ffmpeg.decode(odd).frames == frames
-    cut = joined(tmp_path, plain, odd)
-    scenes = [scene(1), scene(2, first, frames, heard=kind != "both ends"), scene(3)]
-    judge.judge(cut.path, scenes, size=SIZE, rate=RATE)
+    codec, trim, first, frames = TRIMMED[kind]
+    untrimmed = coded.clip(tmp_path, 2, replace(LONG, codec=codec), "whole")
+    clip = tmp_path / "trimmed.mp4"
+    run(*trim, "-i", untrimmed, "-c", "copy", "-y", clip)
+    assert ffmpeg.decode(clip).frames == frames
+    merged = merge_between_plain(tmp_path, plain, clip)
+    scenes = [scene(1), scene(2, first, frames, audible=kind != "both ends"), scene(3)]
+    judge.assert_video(merged.path, scenes, size=SIZE, rate=RATE)
 
 
-def jittering(folder: Path, rate: float, dropped: Collection[int] = ()) -> Path:
-    """A phone's clip: the steps vary by up to a fifth of a picture, and some pictures are lost."""
-    lost = "+".join(f"eq(n,{number})" for number in dropped) or "0"
+def write_jittering_clip(folder: Path, rate: float, dropped: Collection[int] = ()) -> Path:
+    """Write a clip as a phone does: frame durations vary by a fifth, and frames are missing."""
+    missing = "+".join(f"eq(n,{number})" for number in dropped) or "0"
     times = f"settb=1/90000,setpts='(N+0.2*sin(N*2.3))/{rate}/TB'"
     make = replace(
         coded.PLAIN,
         rate=Fraction(30),
         frames=60,
-        filters=f"{times},select='not({lost})'",
+        filters=f"{times},select='not({missing})'",
         after=("-fps_mode", "vfr", "-enc_time_base:v", "1:90000"),
     )
     return coded.clip(folder, 2, make, "jittering")
 
 
 @pytest.mark.parametrize(
-    ("rate", "dropped", "usual"),
+    ("rate", "dropped", "nominal_rate"),
     [
         (30.02, [], Fraction(30)),
         (60.1, [], Fraction(60)),
@@ -218,21 +216,21 @@ def jittering(folder: Path, rate: float, dropped: Collection[int] = ()) -> Path:
         (30.0, [10, 23, 24, 41], Fraction(30)),
     ],
 )
-def test_a_varying_rate_becomes_the_usual_rate_that_is_meant(
-    rate: float, dropped: list[int], usual: Fraction, tmp_path: Path
+def test_variable_frame_rate_is_rounded_to_nominal_rate(
+    rate: float, dropped: list[int], nominal_rate: Fraction, tmp_path: Path
 ) -> None:
-    odd = jittering(tmp_path, rate, dropped)
-    cut = assemble.merge_clips({1: Clip(odd)}, PLAIN, tmp_path)
-    assert cut.fps == usual
-    stamps = judge.stamps(cut.path)
-    assert [b - a for a, b in itertools.pairwise(stamps)] == [1 / usual] * (len(stamps) - 1)
-    seen = [judge.read(picture, SIZE, SIZE) for picture in judge.decode(cut.path, SIZE)]
-    kept = [number for number in range(60) if number not in dropped]
-    assert list(dict.fromkeys(seen)) == [(2, number) for number in kept]
+    clip = write_jittering_clip(tmp_path, rate, dropped)
+    merged = assemble.merge_clips({1: Clip(clip)}, PLAIN, tmp_path)
+    assert merged.fps == nominal_rate
+    stamps = judge.presentation_times(merged.path)
+    assert [b - a for a, b in itertools.pairwise(stamps)] == [1 / nominal_rate] * (len(stamps) - 1)
+    codes = [judge.read_code(frame, SIZE, SIZE) for frame in judge.decode(merged.path, SIZE)]
+    remaining = [number for number in range(60) if number not in dropped]
+    assert list(dict.fromkeys(codes)) == [(2, number) for number in remaining]
 
 
-def changing(folder: Path, first: str, second: str, pixels: str = "yuv420p") -> Path:
-    """A clip whose pictures have another size, or another pixel format, from the middle on."""
+def write_changing_clip(folder: Path, first: str, second: str, pixels: str = "yuv420p") -> Path:
+    """Write a clip whose frame size or pixel format changes in the middle."""
     paths = []
     for number, (size, form) in enumerate([(first, "yuv420p"), (second, pixels)]):
         paths.append(folder / f"half_{number}.ts")
@@ -265,29 +263,33 @@ def changing(folder: Path, first: str, second: str, pixels: str = "yuv420p") -> 
         ("320x180", "320x180", "yuv422p", "pixel format midway, from yuv420p to yuv422p"),
     ],
 )
-def test_a_form_that_changes_midway_is_refused_when_the_clip_comes_in(
+def test_clip_with_changing_size_or_format_is_rejected(
     first: str, second: str, pixels: str, why: str, tmp_path: Path
 ) -> None:
     with pytest.raises(MediaError, match=why):
-        ffmpeg.decode(changing(tmp_path, first, second, pixels))
+        ffmpeg.decode(write_changing_clip(tmp_path, first, second, pixels))
 
 
-def test_a_scene_that_fails_while_it_is_encoded_counts_as_broken(
+def test_scene_that_fails_to_transcode_is_treated_as_broken(
     plain: dict[int, Path], tmp_path: Path
 ) -> None:
-    """A clip whose number of pictures was counted by somebody who did not see the change."""
-    odd = changing(tmp_path, "320x180", "180x320")
-    clips = {1: Clip(plain[1], 36), 2: Clip(odd, ffmpeg.inspect(odd).frames), 3: Clip(plain[3], 36)}
+    """The clip's frame count was determined without decoding, so the change was not noticed."""
+    clip = write_changing_clip(tmp_path, "320x180", "180x320")
+    clips = {
+        1: Clip(plain[1], 36),
+        2: Clip(clip, ffmpeg.inspect(clip).frames),
+        3: Clip(plain[3], 36),
+    }
     with pytest.raises(MediaError, match="scene 2"):
         assemble.merge_clips(clips, PLAIN, tmp_path)
-    again = tmp_path / "again"
-    again.mkdir()
-    cut = assemble.merge_clips(clips, Output(on_broken=OnBroken.SKIP), again)
-    assert [part.how for part in cut.parts] == [
+    folder = tmp_path / "skip"
+    folder.mkdir()
+    merged = assemble.merge_clips(clips, Output(on_broken=OnBroken.SKIP), folder)
+    assert [part.how for part in merged.parts] == [
         SceneTreatment.COPIED,
         SceneTreatment.SKIPPED,
         SceneTreatment.COPIED,
     ]
-    (warning,) = cut.warnings
+    (warning,) = merged.warnings
     assert warning.startswith("Scene 2 is left out with its sound and captions, because its clip")
-    judge.judge(cut.path, [scene(1), scene(3)], size=SIZE, rate=RATE)
+    judge.assert_video(merged.path, [scene(1), scene(3)], size=SIZE, rate=RATE)

@@ -1,4 +1,4 @@
-"""Hostile files are refused by name, quickly, and leave and learn nothing."""
+"""Hostile files are rejected quickly, with little memory, and read no other file."""
 
 import resource
 import subprocess
@@ -22,12 +22,12 @@ from tests.media.hostile import HOSTILE, Bait
 
 SECONDS = 30
 MEMORY = SIZES["merge"].memory * 1024 * 1024
-RED = (81, 90, 240)  # of the secret's picture: Y, Cb, Cr
+RED = (81, 90, 240)  # Y, Cb and Cr of the secret's frames
 
 
 @pytest.fixture(scope="module")
 def bait(tmp_path_factory: pytest.TempPathFactory, plain: dict[int, Path]) -> Bait:
-    """A file of the host with pictures of one colour that is in no clip."""
+    """A secret file of the host, whose colour is in no clip."""
     folder = tmp_path_factory.mktemp("host")
     secret = folder / "secret.ts"
     command = [coded.FFMPEG, "-v", "error", "-f", "lavfi", "-i", "color=red:s=320x180:r=24:d=1"]
@@ -36,19 +36,19 @@ def bait(tmp_path_factory: pytest.TempPathFactory, plain: dict[int, Path]) -> Ba
 
 
 @contextmanager
-def watched() -> Iterator[dict[str, int]]:
-    """Measure the memory of this process's children while the block runs, in bytes."""
-    found = {"most": 0}
+def measured_memory() -> Iterator[dict[str, int]]:
+    """Measure the peak memory of this process's children within the context, in bytes."""
+    memory = {"peak": 0}
     ended = Event()
 
-    def watch() -> None:
+    def measure() -> None:
         while not ended.wait(0.02):
-            found["most"] = max(found["most"], _children_bytes())
+            memory["peak"] = max(memory["peak"], _children_bytes())
 
-    thread = Thread(target=watch)
+    thread = Thread(target=measure)
     thread.start()
     try:
-        yield found
+        yield memory
     finally:
         ended.set()
         thread.join()
@@ -62,55 +62,55 @@ def _children_bytes() -> int:
                 pages = Path(f"/proc/{child}/statm").read_text().split()[1]
                 total += int(pages) * resource.getpagesize()
         except OSError:
-            continue  # it has ended meanwhile
+            continue  # the process has ended
     return total
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_file_is_refused_by_name(
+def test_hostile_file_is_rejected_quickly_with_scene_named(
     name: str, bait: Bait, plain: dict[int, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     started = time.monotonic()
-    with watched() as memory, pytest.raises(MediaError, match="scene 2") as caught:
-        refuse(HOSTILE[name](bait), plain)
+    with measured_memory() as memory, pytest.raises(MediaError, match="scene 2") as caught:
+        merge_hostile(HOSTILE[name](bait), plain)
     assert time.monotonic() - started < SECONDS
-    assert memory["most"] < MEMORY
+    assert memory["peak"] < MEMORY
     assert str(bait.secret) not in caught.value.detail
     assert list(tmp_path.glob("merge-*")) == []
 
 
-def refuse(data: bytes, plain: dict[int, Path]) -> None:
-    """Try to join a file that claims to be the clip of scene 2."""
-    with scratch("merge") as room:
-        path = room / "clip_002.mp4"
+def merge_hostile(data: bytes, plain: dict[int, Path]) -> None:
+    """Merge a file as the clip of scene 2."""
+    with scratch("merge") as folder:
+        path = folder / "clip_002.mp4"
         path.write_bytes(data)
         clean = coded.PLAIN.frames
         clips = {1: Clip(plain[1], clean), 2: Clip(path), 3: Clip(plain[3], clean)}
-        assemble.merge_clips(clips, PLAIN, room)
+        assemble.merge_clips(clips, PLAIN, folder)
 
 
-def test_no_picture_of_the_host_is_ever_shown(
+def test_hostile_files_never_show_file_of_host(
     bait: Bait, plain: dict[int, Path], tmp_path: Path
 ) -> None:
-    """All of them at once, left out where they are refused: only the clean clips are seen."""
+    """A merge of all hostile files that skips rejected ones shows only the clean clip."""
     clips = {0: Clip(plain[1])}
     for number, (name, make) in enumerate(HOSTILE.items(), 1):
         path = tmp_path / f"hostile_{number}.mp4"
         path.write_bytes(make(bait))
         clips[number] = Clip(path)
         assert name
-    room = tmp_path / "room"
-    room.mkdir()
-    cut = assemble.merge_clips(clips, Output(on_broken=OnBroken.SKIP), room)
-    assert cut.frames == coded.PLAIN.frames
+    folder = tmp_path / "merge"
+    folder.mkdir()
+    merged = assemble.merge_clips(clips, Output(on_broken=OnBroken.SKIP), folder)
+    assert merged.frames == coded.PLAIN.frames
     raw = subprocess.run(
         [
             coded.FFMPEG,
             "-v",
             "error",
             "-i",
-            str(cut.path),
+            str(merged.path),
             "-vf",
             "scale=1:1,format=yuv444p",
             "-f",
@@ -120,13 +120,13 @@ def test_no_picture_of_the_host_is_ever_shown(
         capture_output=True,
         check=True,
     ).stdout
-    pictures = [raw[place : place + 3] for place in range(0, len(raw), 3)]
-    assert len(pictures) == coded.PLAIN.frames
-    assert all(abs(picture[2] - RED[2]) > 60 for picture in pictures)
+    frames = [raw[index : index + 3] for index in range(0, len(raw), 3)]
+    assert len(frames) == coded.PLAIN.frames
+    assert all(abs(frame[2] - RED[2]) > 60 for frame in frames)
 
 
-def test_the_bait_can_be_seen(bait: Bait) -> None:
-    """The check above is one that can fail: ffmpeg by itself does follow such a playlist."""
+def test_plain_ffmpeg_shows_bait(bait: Bait) -> None:
+    """The check above can fail: plain ffmpeg follows such a playlist."""
     path = bait.secret.with_name("list.m3u8")
     path.write_bytes(hostile.playlist(bait))
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""The joints of sound that is kept: made of its own packets, held against what was meant."""
+"""Clip boundaries of stream-copied audio: packets of silence and repaired joins."""
 
 from contextlib import closing
 from pathlib import Path
@@ -17,7 +17,7 @@ _RATE = 3  # 48 kHz
 
 
 @pytest.mark.parametrize("channels", range(1, 8))
-def test_a_packet_of_silence_is_silent(channels: int, tmp_path: Path) -> None:
+def test_silence_packet_decodes_to_silence(channels: int, tmp_path: Path) -> None:
     with closing(Coder(aac.Setup(_RATE, channels), tmp_path)) as coder:
         packet = coder.silence()
         assert not any(coder.decode([packet] * 4, "heard"))
@@ -25,25 +25,25 @@ def test_a_packet_of_silence_is_silent(channels: int, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "is_kept"),
+    ("name", "value", "is_copied"),
     [
         ("_NEAR", joins._NEAR, True),
-        ("_NEAR", 3, True),  # too few to exchange any: it is done with more
-        ("_FAINT", -100_000, False),  # every change is too sharp
+        ("_NEAR", 3, True),  # too few packets to replace any: retried with more
+        ("_FAINT", -100_000, False),  # every discontinuity is too large
     ],
 )
-def test_sound_is_kept_or_else_encoded_as_a_whole(
+def test_audio_is_stream_copied_or_transcoded_as_whole(
     name: str,
     value: int,
-    is_kept: bool,
+    is_copied: bool,
     plain: dict[int, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(joins, name, value)
-    cut = assemble.merge_clips({n: Clip(path) for n, path in plain.items()}, PLAIN, tmp_path)
-    assert (tmp_path / "sound.aac").exists() != is_kept
-    sound = judge.samples(cut.path)
-    assert abs(len(sound) - cut.frames * 2000) <= judge.SYNC_SECONDS * judge.HERTZ
-    for part in cut.parts[1:]:
-        assert judge.sharpest(sound, part.start) < max(map(abs, sound)) / 40
+    merged = assemble.merge_clips({n: Clip(path) for n, path in plain.items()}, PLAIN, tmp_path)
+    assert (tmp_path / "sound.aac").exists() != is_copied
+    sound = judge.samples(merged.path)
+    assert abs(len(sound) - merged.frames * 2000) <= judge.SYNC_SECONDS * judge.HERTZ
+    for part in merged.parts[1:]:
+        assert judge.max_discontinuity(sound, part.start) < max(map(abs, sound)) / 40

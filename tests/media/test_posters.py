@@ -1,4 +1,4 @@
-"""Posters, thumbnails and previews show something, if there is something to see."""
+"""Posters, thumbnails and previews avoid blank frames."""
 
 import subprocess
 from pathlib import Path
@@ -14,12 +14,12 @@ from merge.models import Clip, SceneTreatment
 from tests.media.coded import FFMPEG
 
 SECONDS = 2
-# What is done to moving bars: the scene begins (or is) without anything to see.
+# Filters for a test pattern whose beginning, or all of it, is blank.
 SCENES = {
     "fades in": "fade=in:0:36",
     "fades in from white": "fade=in:0:36:color=white",
     "black": "drawbox=t=fill:c=black",
-    "one bright picture": "drawbox=t=fill:c=black:enable='not(eq(n,31))'",
+    "one bright frame": "drawbox=t=fill:c=black:enable='not(eq(n,31))'",
     "ends black": "fade=out:12:24",
     "plain": "null",
 }
@@ -33,23 +33,25 @@ def clip(folder: Path, scene: int, name: str) -> Clip:
     return Clip(path, SECONDS * 24)
 
 
-def produce(folder: Path, output: Output, *names: str) -> Deliverables:
+def render(folder: Path, output: Output, *names: str) -> Deliverables:
     clips = {scene: clip(folder, scene, name) for scene, name in enumerate(names, 1)}
-    order = DeliverablesRequest(clips, output, {}, Track({}), preview="gif")
-    return deliverables.render_deliverables(order, folder)
+    request = DeliverablesRequest(clips, output, {}, Track({}), preview="gif")
+    return deliverables.render_deliverables(request, folder)
 
 
-def is_seen(path: Path) -> bool:
-    """Whether most of the picture is neither black nor all of one value."""
+def is_visible(path: Path) -> bool:
+    """Return whether the image is neither dark nor uniform."""
     with Image.open(path) as image:
         image.seek(0)
         grey = image.convert("L").resize((32, 18))
     return ImageStat.Stat(grey).mean[0] > 40 and ImageStat.Stat(grey).stddev[0] > 20
 
 
-def pictures(product: Deliverables, *kinds: str) -> list[tuple[str, int | None, bool]]:
+def images_of(product: Deliverables, *kinds: str) -> list[tuple[str, int | None, bool]]:
     return [
-        (made.kind, made.scene, is_seen(made.path)) for made in product.files if made.kind in kinds
+        (file.kind, file.scene, is_visible(file.path))
+        for file in product.files
+        if file.kind in kinds
     ]
 
 
@@ -61,13 +63,13 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize("kind", OUTPUTS)
-def test_nothing_blank_is_shown_where_there_is_something_to_see(kind: str, tmp_path: Path) -> None:
-    names = ["fades in", "fades in from white", "one bright picture", "ends black", "plain"]
-    product = produce(tmp_path, OUTPUTS[kind], *names)
+def test_poster_thumbnail_and_preview_skip_blank_frames(kind: str, tmp_path: Path) -> None:
+    names = ["fades in", "fades in from white", "one bright frame", "ends black", "plain"]
+    product = render(tmp_path, OUTPUTS[kind], *names)
     is_copied = {part.how is SceneTreatment.COPIED for part in product.cut.parts}
     assert is_copied == {kind == "copied"}
-    found = pictures(product, "poster", "thumbnail", "preview")
-    assert found == [
+    actual = images_of(product, "poster", "thumbnail", "preview")
+    assert actual == [
         ("poster", None, True),
         ("poster", None, True),
         *(("thumbnail", scene, True) for scene in range(1, 6)),
@@ -75,31 +77,33 @@ def test_nothing_blank_is_shown_where_there_is_something_to_see(kind: str, tmp_p
     ]
 
 
-def test_a_black_scene_in_front_is_passed_over(tmp_path: Path) -> None:
-    product = produce(tmp_path, PLAIN, "black", "fades in")
-    assert pictures(product, "poster", "preview") == [
+def test_poster_skips_black_first_scene(tmp_path: Path) -> None:
+    product = render(tmp_path, PLAIN, "black", "fades in")
+    assert images_of(product, "poster", "preview") == [
         ("poster", None, True),
         ("poster", None, True),
         ("preview", None, True),
     ]
-    assert pictures(product, "thumbnail") == [("thumbnail", 1, False), ("thumbnail", 2, True)]
+    assert images_of(product, "thumbnail") == [("thumbnail", 1, False), ("thumbnail", 2, True)]
 
 
-def test_a_video_that_is_black_throughout_has_a_poster_all_the_same(tmp_path: Path) -> None:
-    product = produce(tmp_path, PLAIN, "black")
-    assert [seen for _, _, seen in pictures(product, "poster", "thumbnail", "preview")] == [
+def test_black_video_still_has_poster(tmp_path: Path) -> None:
+    product = render(tmp_path, PLAIN, "black")
+    assert [visible for _, _, visible in images_of(product, "poster", "thumbnail", "preview")] == [
         False
     ] * 4
 
 
-def test_a_poster_is_the_first_picture_if_that_can_be_seen(tmp_path: Path) -> None:
-    product = produce(tmp_path, PLAIN, "plain", "plain")
-    poster = next(made.path for made in product.files if made.kind == "poster")
+def test_poster_is_first_frame_if_visible(tmp_path: Path) -> None:
+    product = render(tmp_path, PLAIN, "plain", "plain")
+    poster = next(file.path for file in product.files if file.kind == "poster")
     first = tmp_path / "first.png"
     subprocess.run(
         [FFMPEG, "-v", "error", "-i", str(product.cut.path), "-frames:v", "1", "-y", str(first)],
         check=True,
     )
-    with Image.open(poster) as one, Image.open(first) as other:
-        pairs = zip(one.convert("L").tobytes(), other.convert("L").tobytes(), strict=True)
+    with Image.open(poster) as poster_image, Image.open(first) as first_image:
+        pairs = zip(
+            poster_image.convert("L").tobytes(), first_image.convert("L").tobytes(), strict=True
+        )
         assert sum(abs(a - b) for a, b in pairs) / (320 * 180) < 3

@@ -1,4 +1,4 @@
-"""What an upload turns out to be: by its bytes, with hostile ones refused."""
+"""Probing uploads by their content, and rejecting hostile files."""
 
 import hashlib
 import io
@@ -20,7 +20,7 @@ from register.inspection import measure
 from tests.media.coded import FFMPEG
 from tests.media.hostile import HOSTILE, Bait
 
-SOUNDS = {
+AUDIO = {
     "audio/mpeg": ("mp3", "libmp3lame"),
     "audio/mp4": ("ipod", "aac"),
     "audio/wav": ("wav", "pcm_s16le"),
@@ -40,13 +40,13 @@ def upload(kind: Kind, media_type: str, data: bytes) -> Upload:
     return Upload(ids.new("med"), "alice", kind, media_type, len(data))
 
 
-def written(folder: Path, data: bytes) -> Path:
+def write_upload(folder: Path, data: bytes) -> Path:
     path = folder / "upload"
     path.write_bytes(data)
     return path
 
 
-def made(folder: Path, form: str, *arguments: str) -> Path:
+def write_media(folder: Path, form: str, *arguments: str) -> Path:
     path = folder / "upload"
     command = [FFMPEG, "-v", "error", *arguments, "-f", form, "-y", str(path)]
     subprocess.run(command, check=True, timeout=60)
@@ -54,90 +54,90 @@ def made(folder: Path, form: str, *arguments: str) -> Path:
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "AVIF"])
-def test_a_picture_is_kept_as_its_pixels_alone(form: str, tmp_path: Path) -> None:
+def test_image_upload_is_reduced_to_pixels(form: str, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112], exif[0x010E] = 6, "MARKER-IN-EXIF"
     out = io.BytesIO()
     Image.new("RGB", (640, 480), (1, 2, 3)).save(out, form, exif=exif)
-    path = written(tmp_path, out.getvalue() + b"MARKER-AT-THE-END")
-    found = measure(upload("image", "image/png", b"x"), path)
-    assert (found.media_type, found.width, found.height) == ("image/png", 480, 640)
-    kept = path.read_bytes()
-    assert b"MARKER" not in kept
-    assert (found.size_bytes, found.sha256) == (len(kept), hashlib.sha256(kept).hexdigest())
-    assert found.key.endswith("/user-uploads/reference_image_1.png")
+    path = write_upload(tmp_path, out.getvalue() + b"MARKER-AT-THE-END")
+    facts = measure(upload("image", "image/png", b"x"), path)
+    assert (facts.media_type, facts.width, facts.height) == ("image/png", 480, 640)
+    stored = path.read_bytes()
+    assert b"MARKER" not in stored
+    assert (facts.size_bytes, facts.sha256) == (len(stored), hashlib.sha256(stored).hexdigest())
+    assert facts.key.endswith("/user-uploads/reference_image_1.png")
 
 
 @pytest.mark.parametrize("media_type", VIDEOS)
-def test_a_video_is_measured(media_type: str, tmp_path: Path) -> None:
+def test_video_upload_is_probed(media_type: str, tmp_path: Path) -> None:
     form, codec = VIDEOS[media_type]
     source = ("-f", "lavfi", "-i", "testsrc2=s=320x180:r=24:d=2", "-c:v", codec)
-    path = made(tmp_path, form, *source, "-pix_fmt", "yuv420p")
-    found = measure(upload("video", media_type, b"x"), path)
-    assert (found.media_type, found.width, found.height) == (media_type, 320, 180)
-    assert found.seconds == pytest.approx(2, abs=0.05)
-    assert found.has_sound is False
-    assert found.key.endswith(f"/user-uploads/video_1.{SUFFIXES[media_type]}")
+    path = write_media(tmp_path, form, *source, "-pix_fmt", "yuv420p")
+    facts = measure(upload("video", media_type, b"x"), path)
+    assert (facts.media_type, facts.width, facts.height) == (media_type, 320, 180)
+    assert facts.seconds == pytest.approx(2, abs=0.05)
+    assert facts.has_sound is False
+    assert facts.key.endswith(f"/user-uploads/video_1.{SUFFIXES[media_type]}")
 
 
 @pytest.mark.parametrize(
-    ("codec", "named", "stored"),
+    ("codec", "declared", "stored"),
     [
         ("libx264", "video/webm", "video/matroska"),
         ("libvpx-vp9", "video/matroska", "video/webm"),
     ],
 )
-def test_matroska_is_webm_only_with_codecs_of_webm(
-    codec: str, named: str, stored: str, tmp_path: Path
+def test_matroska_upload_is_webm_only_with_webm_codecs(
+    codec: str, declared: str, stored: str, tmp_path: Path
 ) -> None:
     source = ("-f", "lavfi", "-i", "testsrc2=s=320x180:r=24:d=1", "-c:v", codec)
-    path = made(tmp_path, "matroska", *source, "-pix_fmt", "yuv420p")
-    found = measure(upload("video", named, b"x"), path)
-    assert found.media_type == stored
-    assert found.key.endswith(SUFFIXES[stored])
+    path = write_media(tmp_path, "matroska", *source, "-pix_fmt", "yuv420p")
+    facts = measure(upload("video", declared, b"x"), path)
+    assert facts.media_type == stored
+    assert facts.key.endswith(SUFFIXES[stored])
 
 
-@pytest.mark.parametrize("media_type", SOUNDS)
-def test_a_sound_is_measured(media_type: str, tmp_path: Path) -> None:
-    form, codec = SOUNDS[media_type]
-    path = made(tmp_path, form, "-f", "lavfi", "-i", "sine=d=2", "-c:a", codec)
-    found = measure(upload("audio", media_type, b"x"), path)
-    assert found.media_type == media_type
-    assert found.seconds == pytest.approx(2, abs=0.1)
-    assert found.has_sound is True
-    assert (found.width, found.height) == (None, None)
+@pytest.mark.parametrize("media_type", AUDIO)
+def test_audio_upload_is_probed(media_type: str, tmp_path: Path) -> None:
+    form, codec = AUDIO[media_type]
+    path = write_media(tmp_path, form, "-f", "lavfi", "-i", "sine=d=2", "-c:a", codec)
+    facts = measure(upload("audio", media_type, b"x"), path)
+    assert facts.media_type == media_type
+    assert facts.seconds == pytest.approx(2, abs=0.1)
+    assert facts.has_sound is True
+    assert (facts.width, facts.height) == (None, None)
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_upload_of_other_kind_is_rejected(tmp_path: Path) -> None:
     out = io.BytesIO()
     Image.new("RGB", (8, 8)).save(out, "PNG")
     for kind in ("video", "audio"):
         with pytest.raises(MediaError) as caught:
-            measure(upload(kind, f"{kind}/mp4", b"x"), written(tmp_path, out.getvalue()))
+            measure(upload(kind, f"{kind}/mp4", b"x"), write_upload(tmp_path, out.getvalue()))
         assert caught.value.error_code == "upload.type"
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 @pytest.mark.parametrize("kind", ["video", "audio", "image"])
-def test_a_hostile_file_is_refused_or_harmless(
+def test_hostile_upload_is_rejected_or_harmless(
     name: str, kind: Kind, tmp_path: Path, plain: dict[int, Path]
 ) -> None:
-    """Whatever it is announced as: a refusal, or the truth about a file that only looks odd."""
+    """A hostile file is rejected under every declared type, or is harmless."""
     secret = tmp_path / "secret.ts"
     secret.write_bytes(b"THE-SECRET" * 1000)
-    sent = HOSTILE[name](Bait(secret, plain[2].read_bytes()))
-    path = written(tmp_path, sent)
+    data = HOSTILE[name](Bait(secret, plain[2].read_bytes()))
+    path = write_upload(tmp_path, data)
     started = time.monotonic()
-    said = ""
+    output = ""
     try:
-        said = measure(upload(kind, f"{kind}/x", b"x"), path).media_type
-    except (MediaError, InvalidInput) as refusal:
-        said = refusal.detail
+        output = measure(upload(kind, f"{kind}/x", b"x"), path).media_type
+    except (MediaError, InvalidInput) as error:
+        output = error.detail
     else:
-        assert said.startswith(kind)
-    assert str(secret) not in said
-    # One of them carries it from the start; nothing of the host is added to any.
-    assert path.read_bytes().count(b"THE-SECRET") <= sent.count(b"THE-SECRET")
+        assert output.startswith(kind)
+    assert str(secret) not in output
+    # One file contains the secret from the start; none gains a copy.
+    assert path.read_bytes().count(b"THE-SECRET") <= data.count(b"THE-SECRET")
     assert time.monotonic() - started < 60
 
 
@@ -145,8 +145,8 @@ SLUG = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
 
 @given(st.text(), st.sampled_from(sorted(SUFFIXES)))
-def test_a_key_is_always_under_its_own_owner(user_id: str, media_type: str) -> None:
-    """Whatever a user is called: a key of that user's folder, or a refusal."""
+def test_upload_key_is_below_user_prefix(user_id: str, media_type: str) -> None:
+    """For any user id, the key is below the user's prefix or the id is rejected."""
     media_id = ids.new("med")
     kind = kind_of(media_type)
     assert kind is not None
@@ -162,13 +162,13 @@ def test_a_key_is_always_under_its_own_owner(user_id: str, media_type: str) -> N
 
 
 @given(st.from_regex(SLUG, fullmatch=True))
-def test_the_sender_of_an_arrival_is_its_user(user_id: str) -> None:
+def test_parse_upload_key_round_trip(user_id: str) -> None:
     media_id = ids.new("med")
     assert parse_upload_key(upload_key(user_id, media_id)) == (user_id, media_id)
 
 
 @given(st.text())
-def test_other_keys_have_no_sender(key: str) -> None:
+def test_parse_upload_key_rejects_other_keys(key: str) -> None:
     for wrong in (key, f"_uploads/{key}", f"_uploads/alice/{key}", f"_uploads/alice/../{key}"):
         with pytest.raises(NotFound):
             parse_upload_key(wrong)

@@ -1,4 +1,4 @@
-"""This tier has no network."""
+"""Fixtures of the offline providers' tests, which have no network."""
 
 from tests.support.no_network import no_network
 

@@ -1,13 +1,11 @@
-"""What the tests of the offline providers share: requests, a shelf of media, measuring."""
+"""Requests, a media store in memory and image measurements for the offline providers' tests."""
 
 import io
 import struct
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image, ImageStat
 
-from common.domain.errors import NotFound
 from common.domain.styles import Mood, Style, mood, style
 from common.domain.video import EncodedImage, Story
 from common.media import ffmpeg
@@ -22,39 +20,13 @@ from common.providers import (
 from offline.image import OfflinePainter
 from offline.text import OfflineStoryteller
 from offline.video import OfflineCamera
+from tests.support.media_store import InMemoryMediaStore
 
 FOX = "A red fox crosses a snowy forest to find her friend"
 
 
-@dataclass
-class Shelf:
-    """A media store in memory."""
-
-    objects: dict[str, bytes] = field(default_factory=dict)
-
-    def put(self, key: str, data: bytes, media_type: str) -> None:
-        self.objects[key] = data
-
-    def put_file(self, key: str, path: Path, media_type: str) -> None:
-        self.put(key, path.read_bytes(), media_type)
-
-    def get(self, key: str) -> bytes:
-        if key not in self.objects:
-            raise NotFound("The media object is not there.")
-        return self.objects[key]
-
-    def get_file(self, key: str, path: Path) -> None:
-        path.write_bytes(self.get(key))
-
-    def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
-        return f"https://shelf.invalid/{key}"
-
-    def location(self, key: str) -> str:
-        return f"shelf://{key}"
-
-
 def story(prompt: str = FOX, scenes: int = 6, *, seed: int = 7, feeling: str = "Calm") -> Story:
-    """Let the offline storyteller tell."""
+    """Return a story of the offline storyteller."""
     request = StoryRequest(
         prompt=prompt,
         scenes=scenes,
@@ -79,7 +51,7 @@ def image_request(
     reference: EncodedImage | None = None,
     anchor: EncodedImage | None = None,
 ) -> ImageRequest:
-    """Return a wish for a picture."""
+    """Return a request for an image."""
     return ImageRequest(
         prompt=prompt,
         size=size,
@@ -95,12 +67,12 @@ def image_request(
 
 
 def paint(request: ImageRequest) -> ImageResult:
-    """Let the offline painter paint."""
+    """Generate an image with the offline painter."""
     return OfflinePainter().generate_image(request)
 
 
 def opened(picture: EncodedImage) -> Image.Image:
-    """Return the pixels of a picture (RGB)."""
+    """Return the RGB pixels of an encoded image."""
     with Image.open(io.BytesIO(picture.data)) as image:
         return image.convert("RGB")
 
@@ -111,7 +83,7 @@ def painted(
     style: Style = style("Cartoon"),  # noqa: B008 - a value, not a resource
     size: tuple[int, int] = (480, 270),
 ) -> Image.Image:
-    """Return the pixels that the painter makes of a prompt."""
+    """Return the pixels of the image that the painter generates for a prompt."""
     return opened(paint(image_request(prompt, style=style, size=size)).picture)
 
 
@@ -121,15 +93,17 @@ def mean_colourfulness(image: Image.Image) -> float:
 
 
 def difference(first: Image.Image, second: Image.Image) -> float:
-    """Return the mean distance of two pictures of one size, 0 to 255, looked at from afar."""
+    """Return the mean pixel difference, 0 to 255, of two images of one size scaled to 32x18."""
     small = (32, 18)
-    one, two = (image.resize(small, Image.Resampling.BOX) for image in (first, second))
-    pairs = zip(one.tobytes(), two.tobytes(), strict=True)
+    first_small, second_small = (
+        image.resize(small, Image.Resampling.BOX) for image in (first, second)
+    )
+    pairs = zip(first_small.tobytes(), second_small.tobytes(), strict=True)
     return sum(abs(a - b) for a, b in pairs) / (small[0] * small[1] * 3)
 
 
 def as_picture(image: Image.Image) -> EncodedImage:
-    """Return pixels as a PNG without any chunk of ours."""
+    """Return pixels as a PNG without the painter's own chunks."""
     out = io.BytesIO()
     image.save(out, "PNG")
     return EncodedImage(out.getvalue())
@@ -147,7 +121,7 @@ def clip_request(
     scene: int = 1,
     feeling: str = "Vibrant",
 ) -> ClipRequest:
-    """Return a wish for a clip of a picture."""
+    """Return a request to animate an image."""
     return ClipRequest(
         image=picture,
         image_key=KEY,
@@ -171,28 +145,28 @@ def film(
     scene: int = 1,
     feeling: str = "Vibrant",
 ) -> JobRef:
-    """Let the offline camera film a picture into `target`; returns the job."""
-    camera = OfflineCamera(ProviderContext(store=Shelf({KEY: picture.data})))
-    wish = clip_request(picture, prompt, seconds=seconds, scene=scene, feeling=feeling)
-    job = JobRef.from_json(camera.submit(wish).as_json())
+    """Animate an image into `target` with the offline camera; return the job."""
+    camera = OfflineCamera(ProviderContext(store=InMemoryMediaStore({KEY: picture.data})))
+    request = clip_request(picture, prompt, seconds=seconds, scene=scene, feeling=feeling)
+    job = JobRef.from_json(camera.submit(request).as_json())
     camera.fetch(job, camera.poll(job), target)
     return job
 
 
 def greys(path: Path, size: tuple[int, int]) -> list[bytes]:
-    """Decode a clip and return its pictures as grey bytes, row by row."""
+    """Decode a clip and return its frames as grey bytes, row by row."""
     raw = path.with_suffix(".grey")
     ffmpeg.run(["-i", str(path), "-pix_fmt", "gray", "-f", "rawvideo", "-y", str(raw)], timeout=60)
-    data, step = raw.read_bytes(), size[0] * size[1]
+    data, frame_size = raw.read_bytes(), size[0] * size[1]
     raw.unlink()
-    return [data[i : i + step] for i in range(0, len(data), step)]
+    return [data[i : i + frame_size] for i in range(0, len(data), frame_size)]
 
 
 def chunks(data: bytes) -> dict[bytes, bytes]:
-    """Return the chunks of a PNG by name; the last of a name wins."""
-    found, at = {}, 8
-    while at + 8 <= len(data):
-        (length,) = struct.unpack(">I", data[at : at + 4])
-        found[data[at + 4 : at + 8]] = data[at + 8 : at + 8 + length]
-        at += 12 + length
-    return found
+    """Return the chunks of a PNG by name, the last one of each name."""
+    chunks_by_name, offset = {}, 8
+    while offset + 8 <= len(data):
+        (length,) = struct.unpack(">I", data[offset : offset + 4])
+        chunks_by_name[data[offset + 4 : offset + 8]] = data[offset + 8 : offset + 8 + length]
+        offset += 12 + length
+    return chunks_by_name

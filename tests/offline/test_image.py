@@ -1,4 +1,4 @@
-"""The offline painter: pictures by rule, exact in size, different by scene, style and words."""
+"""The offline painter: deterministic images that depend on prompt, style, mood and scene."""
 
 import io
 import itertools
@@ -20,11 +20,11 @@ from offline.painter.subjects import BY_PLACE, SUBJECTS
 from tests.offline import providers
 from tests.offline.providers import difference, image_request, opened, paint
 
-BYTES_MOST = 2_500_000
+MOST_BYTES = 2_500_000
 
 
 @pytest.mark.parametrize("ratio", list(RATIOS))
-def test_a_picture_has_exactly_the_size_of_the_ratio(ratio: str) -> None:
+def test_image_has_exactly_the_size_of_the_ratio(ratio: str) -> None:
     result = paint(image_request(size=RATIOS[ratio]))
     with Image.open(io.BytesIO(result.picture.data)) as image:
         assert (image.format, image.mode, image.size) == ("PNG", "RGB", RATIOS[ratio])
@@ -33,31 +33,32 @@ def test_a_picture_has_exactly_the_size_of_the_ratio(ratio: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["Sketch", "Watercolor", "Realistic"])
-def test_the_same_request_gives_the_same_bytes(name: str) -> None:
+def test_image_of_the_same_request_has_the_same_bytes(name: str) -> None:
     request = image_request(style=style(name))
     assert paint(request).picture.data == paint(request).picture.data
-    other = paint(replace(request, seed=8)).picture.data
-    assert other != paint(request).picture.data
+    different_seed = paint(replace(request, seed=8)).picture.data
+    assert different_seed != paint(request).picture.data
 
 
 @pytest.mark.parametrize("name", ["Sketch", "Cinematic", "Watercolor"])
-def test_the_file_stays_small(name: str) -> None:
+def test_image_file_stays_small(name: str) -> None:
     request = image_request(style=style(name), size=(1280, 720))
-    assert len(paint(request).picture.data) < BYTES_MOST
+    assert len(paint(request).picture.data) < MOST_BYTES
 
 
 def test_every_two_styles_look_different() -> None:
-    pictures = {
-        name: opened(paint(image_request(style=known)).picture) for name, known in styles().items()
+    images = {
+        name: opened(paint(image_request(style=image_style)).picture)
+        for name, image_style in styles().items()
     }
-    for first, second in itertools.combinations(pictures, 2):
-        fine = _fine(pictures[first]) - _fine(pictures[second])
-        apart = difference(pictures[first], pictures[second]) + 0.6 * abs(fine)
-        assert apart > 2.0, f"{first} and {second} look alike ({apart:.1f})"
+    for first, second in itertools.combinations(images, 2):
+        detail_difference = _detail(images[first]) - _detail(images[second])
+        distance = difference(images[first], images[second]) + 0.6 * abs(detail_difference)
+        assert distance > 2.0, f"{first} and {second} look alike ({distance:.1f})"
 
 
-def _fine(image: Image.Image) -> float:
-    """Return how much fine detail a picture has: grain, hatching, outlines."""
+def _detail(image: Image.Image) -> float:
+    """Return the amount of fine detail of an image: grain, hatching, outlines."""
     grey = image.convert("L")
     blurred = grey.reduce(2).resize(grey.size, Image.Resampling.BILINEAR)
     pairs = zip(grey.tobytes()[::7], blurred.tobytes()[::7], strict=True)
@@ -65,44 +66,44 @@ def _fine(image: Image.Image) -> float:
 
 
 def test_every_two_moods_look_different() -> None:
-    pictures = [
-        opened(paint(replace(image_request(), mood=known, scene=2)).picture)
-        for known in moods().values()
+    images = [
+        opened(paint(replace(image_request(), mood=image_mood, scene=2)).picture)
+        for image_mood in moods().values()
     ]
-    for first, second in itertools.combinations(pictures, 2):
+    for first, second in itertools.combinations(images, 2):
         assert difference(first, second) > 2.0
 
 
-def test_the_scenes_of_a_video_differ_and_share_their_world() -> None:
+def test_images_of_a_video_differ_and_share_their_world() -> None:
     first = paint(image_request(scene=1)).picture
-    pictures = [first] + [
+    images = [first] + [
         paint(image_request(scene=number, anchor=first)).picture for number in range(2, 7)
     ]
-    for one, two in itertools.combinations(pictures, 2):
-        assert difference(opened(one), opened(two)) > 4
+    for earlier, later in itertools.combinations(images, 2):
+        assert difference(opened(earlier), opened(later)) > 4
     worlds = []
-    for picture in pictures:
-        depth = depth_map.read(picture.data)
+    for image in images:
+        depth = depth_map.read(image.data)
         assert depth is not None
         worlds.append(depth.facts["world"])
     assert all(world == worlds[0] for world in worlds)
 
 
-def test_the_world_of_the_first_scene_is_followed_whatever_the_seed() -> None:
+def test_first_image_determines_the_world_for_every_seed() -> None:
     prompt = "something happens"
     first = paint(image_request(prompt, seed=1)).picture
-    follower = paint(image_request(prompt, seed=99, scene=2, anchor=first)).picture
-    stranger = paint(image_request(prompt, seed=99, scene=2)).picture
-    world, followed, strange = (
+    anchored = paint(image_request(prompt, seed=99, scene=2, anchor=first)).picture
+    independent = paint(image_request(prompt, seed=99, scene=2)).picture
+    world, anchored_world, independent_world = (
         depth.facts["world"]
-        for depth in map(depth_map.read, (first.data, follower.data, stranger.data))
+        for depth in map(depth_map.read, (first.data, anchored.data, independent.data))
         if depth is not None
     )
-    assert followed == world
-    assert strange != world
+    assert anchored_world == world
+    assert independent_world != world
 
 
-def test_a_strangers_picture_as_anchor_lends_its_colours() -> None:
+def test_foreign_first_image_determines_the_colors() -> None:
     green, violet = (
         providers.as_picture(Image.new("RGB", (64, 36), colour))
         for colour in ((40, 190, 70), (130, 50, 190))
@@ -115,7 +116,7 @@ def test_a_strangers_picture_as_anchor_lends_its_colours() -> None:
 
 
 @pytest.mark.parametrize("place", list(PLACES))
-def test_every_place_can_be_painted_in_every_framing(place: str) -> None:
+def test_place_is_painted_in_every_framing(place: str) -> None:
     assert place in {hit.name for hit in words.find(_word_for("places", place))}
     for scene in (1, 4):
         request = image_request(_word_for("places", place), size=(320, 180), scene=scene)
@@ -125,7 +126,7 @@ def test_every_place_can_be_painted_in_every_framing(place: str) -> None:
 
 
 @pytest.mark.parametrize("subject", list(SUBJECTS))
-def test_every_subject_can_be_drawn(subject: str) -> None:
+def test_subject_is_drawn(subject: str) -> None:
     request = image_request(f"a {_word_for('subjects', subject)}", size=(320, 180), scene=3)
     depth = depth_map.read(paint(request).picture.data)
     assert depth is not None
@@ -134,7 +135,7 @@ def test_every_subject_can_be_drawn(subject: str) -> None:
 
 
 def _word_for(kind: str, name: str) -> str:
-    """Return a word of the table that means it first of all."""
+    """Return a word of the table whose first meaning is `name`."""
     path = Path(words.__file__).with_name("words.toml")
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     for word in table[kind][name]:
@@ -144,12 +145,12 @@ def _word_for(kind: str, name: str) -> str:
     raise AssertionError(f"no word means {name}")
 
 
-def test_whoever_may_appear_unasked_can_be_drawn() -> None:
+def test_default_subjects_and_places_exist() -> None:
     assert {name for names in BY_PLACE.values() for name in names} <= set(SUBJECTS)
     assert set(BY_PLACE) <= set(PLACES)
 
 
-def test_words_change_the_picture() -> None:
+def test_prompt_changes_the_image() -> None:
     day, night, sea = (
         opened(paint(image_request(prompt)).picture)
         for prompt in (
@@ -164,7 +165,7 @@ def test_words_change_the_picture() -> None:
     assert difference(day, sea) > 8
 
 
-def test_parts_about_style_are_not_drawn() -> None:
+def test_style_section_of_the_prompt_is_not_drawn() -> None:
     prompt = words.read("STYLE: castle by night. STORY: a fox. SCENE: Close view by the sea.")
     assert prompt.first("places") == "sea"
     assert prompt.first("subjects") == "fox"
@@ -172,7 +173,7 @@ def test_parts_about_style_are_not_drawn() -> None:
     assert prompt.first("framings") == "close"
 
 
-def test_a_colour_before_the_subject_becomes_its_colour() -> None:
+def test_color_word_before_the_subject_is_its_color() -> None:
     assert words.read("a small red fox in a green forest").colour_of("fox") == "#c93a36"
     assert words.read("a fox in a green forest").colour_of("fox") is None
 
@@ -180,20 +181,20 @@ def test_a_colour_before_the_subject_becomes_its_colour() -> None:
 @pytest.mark.parametrize(
     "prompt", ["", " ", "🚀", "一只红色的狐狸在雪地里", "الثعلب", "x" * 4000, "SCENE:", "\x00\x07"]
 )
-def test_any_prompt_is_painted(prompt: str) -> None:
+def test_any_prompt_yields_an_image(prompt: str) -> None:
     assert opened(paint(image_request(prompt, size=(320, 180))).picture).size == (320, 180)
 
 
-def test_words_of_other_scripts_are_found() -> None:
-    found = {hit.name for hit in words.find("一只猫在月光下的城市里散步")}
-    assert {"cat", "city", "night"} <= found
+def test_words_are_found_in_other_scripts() -> None:
+    names = {hit.name for hit in words.find("一只猫在月光下的城市里散步")}
+    assert {"cat", "city", "night"} <= names
 
 
-# -- the user's own picture ------------------------------------------------------------------------
+# -- the client's reference image ------------------------------------------------------------------
 @pytest.mark.parametrize("shape", [(300, 400), (800, 120), (200, 800)])
 @pytest.mark.parametrize("scene", [1, 2])
-def test_the_reference_is_seen_whole(shape: tuple[int, int], scene: int) -> None:
-    pink, green = (255, 0, 255), (0, 255, 40)  # colours that nothing else has in such areas
+def test_reference_image_is_shown_whole(shape: tuple[int, int], scene: int) -> None:
+    pink, green = (255, 0, 255), (0, 255, 40)  # colours of no other large area
     reference = Image.new("RGB", shape, pink)
     reference.paste(green, (shape[0] // 2, shape[1] // 2, *shape))  # the lower right quarter
     request = image_request(
@@ -201,12 +202,12 @@ def test_the_reference_is_seen_whole(shape: tuple[int, int], scene: int) -> None
     )
     image = opened(paint(request).picture)
     left, top, right, bottom = _bounds(image, (pink, green))
-    seen = (right - left) / (bottom - top)
-    assert seen == pytest.approx(shape[0] / shape[1], rel=0.25)
+    aspect_ratio = (right - left) / (bottom - top)
+    assert aspect_ratio == pytest.approx(shape[0] / shape[1], rel=0.25)
     assert (right - left) * (bottom - top) > 0.01 * image.width * image.height
     step_x, step_y = (right - left) // 8, (bottom - top) // 8
-    assert _is(image.getpixel((right - step_x, bottom - step_y)), green)
-    assert _is(image.getpixel((left + step_x, (top + bottom) // 2)), pink)
+    assert _is_near(image.getpixel((right - step_x, bottom - step_y)), green)
+    assert _is_near(image.getpixel((left + step_x, (top + bottom) // 2)), pink)
 
 
 def _bounds(
@@ -214,7 +215,10 @@ def _bounds(
 ) -> tuple[int, int, int, int]:
     """Return the largest block of the colours: left, top, right, bottom."""
     hits = [
-        [any(_is(image.getpixel((x, y)), colour) for colour in colours) for x in range(image.width)]
+        [
+            any(_is_near(image.getpixel((x, y)), colour) for colour in colours)
+            for x in range(image.width)
+        ]
         for y in range(image.height)
     ]
     left, right = _longest_run([sum(column) for column in zip(*hits, strict=True)])
@@ -224,19 +228,19 @@ def _bounds(
 
 def _longest_run(counts: list[int]) -> tuple[int, int]:
     best, start = (0, 0), 0
-    for at, count in enumerate([*counts, 0]):
+    for index, count in enumerate([*counts, 0]):
         if count <= 0.4 * max(counts):
-            best = max(best, (start, at), key=lambda run: run[1] - run[0])
-            start = at + 1
+            best = max(best, (start, index), key=lambda run: run[1] - run[0])
+            start = index + 1
     return best
 
 
-def _is(pixel: object, colour: tuple[int, int, int]) -> bool:
+def _is_near(pixel: object, colour: tuple[int, int, int]) -> bool:
     assert isinstance(pixel, tuple)
     return all(abs(int(a) - b) < 70 for a, b in zip(pixel, colour, strict=True))
 
 
-def test_a_pencil_sketch_keeps_the_colours_of_the_reference() -> None:
+def test_sketch_keeps_the_colors_of_the_reference_image() -> None:
     reference = providers.as_picture(Image.new("RGB", (400, 300), (230, 30, 30)))
     image = opened(paint(image_request(style=style("Sketch"), reference=reference)).picture)
     reds = [
@@ -248,19 +252,19 @@ def test_a_pencil_sketch_keeps_the_colours_of_the_reference() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"no picture", b"\x89PNG\r\n\x1a\n" + b"\0" * 40])
-def test_a_broken_reference_or_anchor_is_said_so(data: bytes) -> None:
+def test_broken_reference_or_first_image_is_rejected(data: bytes) -> None:
     with pytest.raises(MediaError):
         paint(image_request(reference=EncodedImage(data)))
     with pytest.raises(MediaError):
         paint(image_request(scene=2, anchor=EncodedImage(data)))
 
 
-# -- what the file carries -------------------------------------------------------------------------
-def test_the_file_says_what_made_it_and_carries_the_depth() -> None:
+# -- metadata in the PNG ---------------------------------------------------------------------------
+def test_png_contains_software_and_depth_map() -> None:
     data = paint(image_request()).picture.data
-    found = providers.chunks(data)
-    assert SOFTWARE.encode() in found[b"tEXt"]
-    assert depth_map.CHUNK in found
+    png_chunks = providers.chunks(data)
+    assert SOFTWARE.encode() in png_chunks[b"tEXt"]
+    assert depth_map.CHUNK in png_chunks
     depth = depth_map.read(data)
     assert depth is not None
     assert depth.labels.size == (480, 270)
@@ -270,7 +274,7 @@ def test_the_file_says_what_made_it_and_carries_the_depth() -> None:
     assert depth.facts["parallax"] == list(PARALLAX)
 
 
-def test_the_sky_is_far_and_the_character_near() -> None:
+def test_depth_map_puts_the_sky_far() -> None:
     depth = depth_map.read(paint(image_request("a castle under a clear sky")).picture.data)
     assert depth is not None
     assert depth.labels.getpixel((240, 2)) in (0, 1)
@@ -278,25 +282,27 @@ def test_the_sky_is_far_and_the_character_near() -> None:
     assert 0 <= focus[0] <= 1
 
 
-@pytest.mark.parametrize("spoil", ["bit", "cut", "length"])
-def test_a_damaged_depth_is_no_depth(spoil: str) -> None:
+@pytest.mark.parametrize("damage", ["bit", "cut", "length"])
+def test_damaged_depth_map_is_ignored(damage: str) -> None:
     data = bytearray(paint(image_request(size=(320, 180))).picture.data)
-    at = data.index(depth_map.CHUNK)
-    if spoil == "bit":
-        data[at + 200] ^= 4
-    elif spoil == "cut":
-        del data[at + 60 :]
+    offset = data.index(depth_map.CHUNK)
+    if damage == "bit":
+        data[offset + 200] ^= 4
+    elif damage == "cut":
+        del data[offset + 60 :]
     else:
-        data[at - 4 : at] = b"\xff\xff\xff\xff"
+        data[offset - 4 : offset] = b"\xff\xff\xff\xff"
     assert depth_map.read(bytes(data)) is None
     assert depth_map.read(b"") is None
 
 
-def test_every_weather_and_season_of_the_moods_is_painted() -> None:
-    weathers = {w for known in moods().values() for w in known.drawing.get("weathers", ())}
+def test_weather_of_every_mood_is_painted() -> None:
+    weathers = {
+        w for known_mood in moods().values() for w in known_mood.drawing.get("weathers", ())
+    }
     for weather in sorted(weathers):
-        feeling = replace(mood("Calm"), drawing={"weathers": (weather,), "times": ("dawn",)})
-        request = replace(image_request("a child in a village", size=(320, 180)), mood=feeling)
+        request_mood = replace(mood("Calm"), drawing={"weathers": (weather,), "times": ("dawn",)})
+        request = replace(image_request("a child in a village", size=(320, 180)), mood=request_mood)
         depth = depth_map.read(paint(request).picture.data)
         assert depth is not None
         assert depth.facts["weather"] == weather

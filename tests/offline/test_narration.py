@@ -1,4 +1,4 @@
-"""What the offline storyteller has told, and that it tells when it is in another language."""
+"""Narrations of the offline storyteller, and its warnings about their language."""
 
 import pytest
 
@@ -16,7 +16,9 @@ PROMPTS = {
 }
 
 
-def told(prompt: str, language: str | None = None, seconds: int = 5, scenes: int = 12) -> Story:
+def narrated_story(
+    prompt: str, language: str | None = None, seconds: int = 5, scenes: int = 12
+) -> Story:
     request = StoryRequest(
         prompt=prompt,
         scenes=scenes,
@@ -32,7 +34,7 @@ def told(prompt: str, language: str | None = None, seconds: int = 5, scenes: int
 
 
 @pytest.mark.parametrize(
-    ("prompt", "language", "warned"),
+    ("prompt", "language", "expect_warning"),
     [
         ("English", None, False),
         ("English", "en-GB", False),
@@ -44,21 +46,21 @@ def told(prompt: str, language: str | None = None, seconds: int = 5, scenes: int
         ("Hindi", "en", False),
     ],
 )
-def test_a_narration_in_another_language_than_wanted_is_told(
-    prompt: str, language: str | None, warned: bool
+def test_narration_in_another_language_than_requested_has_a_warning(
+    prompt: str, language: str | None, expect_warning: bool
 ) -> None:
-    story = told(PROMPTS[prompt], language)
+    story = narrated_story(PROMPTS[prompt], language)
     warnings = [warning for scene in story.scenes for warning in scene.warnings]
-    assert len(warnings) == warned
+    assert len(warnings) == expect_warning
     assert all("English" in warning for warning in warnings)
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
 @pytest.mark.parametrize("seconds", [3, 5, 10])
-def test_no_narration_ends_in_the_middle_of_a_sentence(prompt: str, seconds: int) -> None:
-    for scene in told(PROMPTS[prompt], seconds=seconds).scenes:
-        said = scene.narration or ""
-        assert said.endswith((".", "!", "?", "。"))
-        last = said.rstrip(".!?。").split()[-1].casefold()
-        assert last not in {"and", "the", "a", "of", "with", "or", "as", "where"}
-        assert seconds_to_say(said) <= 1.4 * room(seconds) + 0.4
+def test_narration_never_ends_in_the_middle_of_a_sentence(prompt: str, seconds: int) -> None:
+    for scene in narrated_story(PROMPTS[prompt], seconds=seconds).scenes:
+        narration = scene.narration or ""
+        assert narration.endswith((".", "!", "?", "。"))
+        last_word = narration.rstrip(".!?。").split()[-1].casefold()
+        assert last_word not in {"and", "the", "a", "of", "with", "or", "as", "where"}
+        assert seconds_to_say(narration) <= 1.4 * room(seconds) + 0.4

@@ -1,4 +1,4 @@
-"""The offline storyteller: stories by rule, of any prompt in any language."""
+"""The offline storyteller: deterministic stories for any prompt in any language."""
 
 import itertools
 import string
@@ -32,18 +32,18 @@ PROMPTS = [
 
 
 @pytest.mark.parametrize("scenes", [1, 2, 3, 6, 12, MAX_SCENES])
-def test_a_story_has_exactly_the_wished_scenes(scenes: int) -> None:
-    told = story(scenes=scenes)
-    assert [scene.number for scene in told.scenes] == list(range(1, scenes + 1))
-    assert [scene.start_seconds for scene in told.scenes] == [5 * i for i in range(scenes)]
+def test_story_has_exactly_the_requested_scenes(scenes: int) -> None:
+    result = story(scenes=scenes)
+    assert [scene.number for scene in result.scenes] == list(range(1, scenes + 1))
+    assert [scene.start_seconds for scene in result.scenes] == [5 * i for i in range(scenes)]
 
 
 @pytest.mark.parametrize("prompt", PROMPTS, ids=lambda p: p[:20])
-def test_any_prompt_makes_a_whole_story(prompt: str) -> None:
-    told = story(prompt)
-    assert told.title.strip()
-    assert told.overview.strip()
-    for scene in told.scenes:
+def test_any_prompt_yields_a_complete_story(prompt: str) -> None:
+    result = story(prompt)
+    assert result.title.strip()
+    assert result.overview.strip()
+    for scene in result.scenes:
         assert scene.description.strip()
         assert len(scene.motion_prompt.encode("utf-16-le")) // 2 <= 1000
         assert len(scene.image_prompt) <= 4000 + 1500
@@ -51,17 +51,17 @@ def test_any_prompt_makes_a_whole_story(prompt: str) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.text(min_size=1, max_size=200), st.integers(1, 8), st.integers(0, 2**31))
-def test_nothing_that_can_be_typed_breaks_it(prompt: str, scenes: int, seed: int) -> None:
+def test_arbitrary_text_yields_a_story(prompt: str, scenes: int, seed: int) -> None:
     assert len(story(prompt, scenes, seed=seed).scenes) == scenes
 
 
-def test_the_same_request_tells_the_same_story() -> None:
+def test_story_is_deterministic() -> None:
     assert story() == story()
     assert story() != story(seed=8)
     assert story() != story("A blue whale crosses a snowy forest to find her friend")
 
 
-def test_the_prompts_of_all_scenes_keep_the_characters_the_place_and_the_style() -> None:
+def test_image_prompts_keep_characters_place_and_style() -> None:
     for scene in story(scenes=12).scenes:
         assert FOX in scene.image_prompt
         assert scene.image_prompt.startswith("STYLE: Loose watercolor")
@@ -69,29 +69,29 @@ def test_the_prompts_of_all_scenes_keep_the_characters_the_place_and_the_style()
         assert "red fox" in scene.description or "snowy forest" in scene.description
 
 
-def test_a_prompt_of_another_script_keeps_its_text() -> None:
+def test_prompt_in_another_script_keeps_its_text() -> None:
     prompt = "一只猫在月光下的城市里散步"
-    told = story(prompt)
-    assert told.title == prompt
-    assert prompt in told.overview
-    assert all(prompt in scene.image_prompt for scene in told.scenes)
+    result = story(prompt)
+    assert result.title == prompt
+    assert prompt in result.overview
+    assert all(prompt in scene.image_prompt for scene in result.scenes)
 
 
 @pytest.mark.parametrize("scenes", [6, 12])
-def test_no_sentence_comes_twice(scenes: int) -> None:
+def test_story_repeats_no_sentence(scenes: int) -> None:
     for seed in range(12):
-        told = story(scenes=scenes, seed=seed).scenes
-        sentences = [scene.description.split(". ")[1] for scene in told]
+        all_scenes = story(scenes=scenes, seed=seed).scenes
+        sentences = [scene.description.split(". ")[1] for scene in all_scenes]
         assert len(set(sentences)) == scenes
 
 
-def test_even_sixty_scenes_are_all_different() -> None:
-    told = story(scenes=MAX_SCENES).scenes
-    assert len({scene.description for scene in told}) == MAX_SCENES
-    assert len({scene.image_prompt for scene in told}) == MAX_SCENES
+def test_longest_story_has_no_repeated_scene() -> None:
+    all_scenes = story(scenes=MAX_SCENES).scenes
+    assert len({scene.description for scene in all_scenes}) == MAX_SCENES
+    assert len({scene.image_prompt for scene in all_scenes}) == MAX_SCENES
 
 
-def test_the_acts_follow_each_other() -> None:
+def test_acts_are_in_order() -> None:
     order = ["opening", "development", "turn", "resolution"]
     for scenes in range(1, MAX_SCENES + 1):
         acts = [order.index(act_of(number, scenes)) for number in range(1, scenes + 1)]
@@ -132,38 +132,38 @@ def test_the_acts_follow_each_other() -> None:
         ("Sunset over the mountains", None, None, ["the mountains"], None),
     ],
 )
-def test_who_and_where_come_from_the_prompt(
+def test_characters_and_places_come_from_the_prompt(
     prompt: str, hero: str | None, friend: str | None, places: list[str], goal: str | None
 ) -> None:
     parts = pick(prompt)
-    found = [part.definite if part else None for part in (parts.hero, parts.friend, parts.goal)]
-    assert found == [hero, friend, goal]
+    names = [part.definite if part else None for part in (parts.hero, parts.friend, parts.goal)]
+    assert names == [hero, friend, goal]
     assert [place.definite for place in parts.places] == places
 
 
-def test_a_way_through_places_is_walked_in_its_order() -> None:
-    told = story("A paper boat sails from a village down the river to the sea", 9).scenes
-    names = ("village", "river", "sea")
-    named = [name for s in told for name in names if f"the {name}" in s.description]
-    assert [name for name, _ in itertools.groupby(named)] == ["village", "river", "sea"]
+def test_places_appear_in_the_order_of_the_prompt() -> None:
+    all_scenes = story("A paper boat sails from a village down the river to the sea", 9).scenes
+    places = ("village", "river", "sea")
+    mentioned = [name for s in all_scenes for name in places if f"the {name}" in s.description]
+    assert [name for name, _ in itertools.groupby(mentioned)] == ["village", "river", "sea"]
 
 
-def test_hours_of_the_mood_are_added_only_where_the_prompt_names_none() -> None:
+def test_time_of_day_of_the_mood_is_used_only_if_the_prompt_has_none() -> None:
     assert "at dawn" in story(feeling="Calm").scenes[0].description
     night = story("A red fox crosses a forest at night").scenes
     assert not any("dawn" in scene.description for scene in night)
 
 
-def test_a_motion_prompt_is_cut_at_a_word_and_within_the_limit() -> None:
+def test_motion_prompt_is_truncated_to_the_limit() -> None:
     for text in ("word " * 400, "🚀" * 700, "x" * 2000):
-        cut = clipped(text, 1000)
-        assert len(cut.encode("utf-16-le")) // 2 <= 1000
-        assert cut.encode("utf-8")
+        shortened = clipped(text, 1000)
+        assert len(shortened.encode("utf-16-le")) // 2 <= 1000
+        assert shortened.encode("utf-8")
     assert clipped("short", 1000) == "short"
 
 
-def test_the_storytellers_own_words_name_no_place_and_no_animal() -> None:
-    """Otherwise the painter would draw what the user never asked for."""
+def test_sentence_templates_name_no_place_and_no_subject() -> None:
+    """Otherwise the painter would draw subjects that the client never requested."""
     path = Path(storyteller.__file__).with_name("arc.toml")
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     for act in ("opening", "development", "turn", "resolution", "details"):

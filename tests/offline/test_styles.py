@@ -1,4 +1,4 @@
-"""Styles and moods as data: what is in the files, and that a file alone changes the drawing."""
+"""Styles and moods as data files, each of which changes the drawing without code."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -36,22 +36,22 @@ MOODS = {
 _FOLDER = Path(styles.__file__).parent
 
 
-def test_the_styles_and_moods_of_the_house_are_there() -> None:
+def test_standard_styles_and_moods_exist() -> None:
     assert {style.name for style in styles.styles().values()} >= STYLES
     assert {mood.name for mood in styles.moods().values()} >= MOODS
 
 
-def test_every_file_is_a_style_or_a_mood_of_its_own() -> None:
+def test_each_file_defines_one_style_or_mood() -> None:
     assert len(styles.styles()) == len(list((_FOLDER / "styles").glob("*.toml")))
     assert len(styles.moods()) == len(list((_FOLDER / "moods").glob("*.toml")))
 
 
 @pytest.mark.parametrize("name", ["anime", "ANIME", "  Anime "])
-def test_a_style_is_found_however_it_is_written(name: str) -> None:
+def test_style_lookup_ignores_case_and_whitespace(name: str) -> None:
     assert styles.style(name).name == "Anime"
 
 
-def test_an_unknown_style_or_mood_names_those_there_are() -> None:
+def test_unknown_style_or_mood_is_rejected_with_alternatives() -> None:
     with pytest.raises(InvalidInput) as style:
         styles.style("Cubist")
     assert style.value.field == "style"
@@ -63,7 +63,7 @@ def test_an_unknown_style_or_mood_names_those_there_are() -> None:
 
 
 @pytest.mark.parametrize("style", styles.styles().values(), ids=lambda s: s.name)
-def test_a_style_says_enough_to_paint_by(style: styles.Style) -> None:
+def test_style_definition_is_complete(style: styles.Style) -> None:
     for text in (style.prompt, style.technical, style.lighting):
         assert 40 <= len(text) <= 400
         assert not text.endswith(".")
@@ -74,34 +74,34 @@ def test_a_style_says_enough_to_paint_by(style: styles.Style) -> None:
 
 
 @pytest.mark.parametrize("mood", styles.moods().values(), ids=lambda m: m.name)
-def test_a_mood_says_enough_to_paint_and_film_by(mood: styles.Mood) -> None:
+def test_mood_definition_is_complete(mood: styles.Mood) -> None:
     assert 20 <= len(mood.prompt) <= 300
     assert 20 <= len(mood.motion) <= 300
-    feeling = drawing.feeling(mood.drawing)
-    assert set(feeling.times) <= set(hours())
-    assert set(feeling.moves) <= {*MOVES, "truck"}
-    assert 0.4 <= feeling.speed <= 2.0
+    parsed = drawing.feeling(mood.drawing)
+    assert set(parsed.times) <= set(hours())
+    assert set(parsed.moves) <= {*MOVES, "truck"}
+    assert 0.4 <= parsed.speed <= 2.0
 
 
-def test_no_two_styles_say_the_same() -> None:
-    known = styles.styles().values()
-    assert len({s.prompt for s in known}) == len(known)
-    assert len({tuple(sorted(s.drawing.items())) for s in known}) == len(known)
+def test_styles_are_distinct() -> None:
+    all_styles = styles.styles().values()
+    assert len({s.prompt for s in all_styles}) == len(all_styles)
+    assert len({tuple(sorted(s.drawing.items())) for s in all_styles}) == len(all_styles)
 
 
-def test_an_entry_that_the_painter_does_not_know_is_named() -> None:
+def test_unknown_drawing_entry_is_named() -> None:
     with pytest.raises(InvalidInput, match="glitter"):
         drawing.drawing({"glitter": 1.0})
     with pytest.raises(InvalidInput, match="glitter"):
         drawing.feeling({"glitter": 1.0})
 
 
-def test_a_style_file_alone_changes_the_drawing() -> None:
-    sober = styles.style("Cartoon")
-    shrill = replace(
-        sober, name="Shrill", drawing=MappingProxyType({**sober.drawing, "saturation": 2.4})
+def test_style_file_changes_the_drawing() -> None:
+    original = styles.style("Cartoon")
+    saturated = replace(
+        original,
+        name="Saturated",
+        drawing=MappingProxyType({**original.drawing, "saturation": 2.4}),
     )
-    pictures = [providers.painted(style=style, size=(320, 180)) for style in (sober, shrill)]
-    assert providers.mean_colourfulness(pictures[1]) > 1.2 * providers.mean_colourfulness(
-        pictures[0]
-    )
+    images = [providers.painted(style=style, size=(320, 180)) for style in (original, saturated)]
+    assert providers.mean_colourfulness(images[1]) > 1.2 * providers.mean_colourfulness(images[0])

@@ -4,17 +4,17 @@
         boto3.client("bedrock-runtime", endpoint_url=vendor.url, region_name="us-west-2", ...)
 
 Endpoints (names for `fault`): `async_invoke.start`, `async_invoke.get`, `async_invoke.list`.
-General modes are in `faults` (401 does not exist here). Own modes:
+General modes are in `faults` (401 does not exist here). Its own modes:
 
-of every one      throttled, quota, access_denied: as AWS says it; nothing is charged
-start             failed (option `message`; not charged in the end: refunded), stuck (InProgress
-                  for ever), no_output (Completed, but there is no file), lost (the file goes
+all endpoints     throttled, quota, access_denied: as AWS returns them; nothing is charged
+start             failed (option `message`; refunded), stuck (InProgress
+                  forever), no_output (Completed without a file), lost (the file goes
                   to S3, but the status stays InProgress)
 
-Options: `running_seconds`; `s3_endpoint` (where output.mp4 is put; None keeps the files here,
-`bedrock.outputs` gives them); `clips` (folder that keeps made clips); `latency`.
-Charges are in US dollars; the marker is the client request token. An invocation that comes again
-with the same token is the same invocation and not charged again.
+Options: `running_seconds`; `s3_endpoint` (where output.mp4 is put; None keeps the files in memory,
+`bedrock.outputs` returns them); `clips` (cache folder of clips); `latency`.
+Charges are in US dollars; the marker is the client request token. A repeated request with the same
+token returns the same invocation and is not charged again.
 """
 
 import base64
@@ -29,11 +29,11 @@ from typing import Any
 
 from tests.stand_ins import bedrock_rules, clips, process
 from tests.stand_ins.bedrock_jobs import Invocation, put_in_s3, seconds
-from tests.stand_ins.bedrock_rules import Invalid, Wish, error
+from tests.stand_ins.bedrock_rules import CheckedRequest, Invalid, error
 from tests.stand_ins.charge_book import fingerprint
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.process import StandIn
-from tests.stand_ins.vendor import Desk
+from tests.stand_ins.vendor import Context
 from tests.stand_ins.wire import Answer, Request, as_html, as_json
 
 _ACCOUNT = "123456789012"
@@ -46,30 +46,30 @@ _REFUSALS = {
         "You don't have access to the model with the specified model ID.",
     ),
 }
-_BORN_WITH = frozenset({"failed", "stuck", "no_output", "lost"})
+_INVOCATION_MODES = frozenset({"failed", "stuck", "no_output", "lost"})
 
 
 def serve(folder: Path, port: int = 0, **options: Any) -> AbstractContextManager[StandIn]:
-    """Run it in a process of its own until the end of the block."""
+    """Run the stand-in in a separate process within the context."""
     return process.serve("bedrock", folder, port, **options)
 
 
 def outputs(stand_in: StandIn) -> dict[str, bytes]:
-    """Return the finished files by S3 address, if the stand-in was given no S3."""
-    kept: dict[str, str] = stand_in.control("outputs")
-    return {uri: base64.b64decode(data) for uri, data in kept.items()}
+    """Return the finished files by S3 URI, if the stand-in has no `s3_endpoint`."""
+    stored: dict[str, str] = stand_in.control("outputs")
+    return {uri: base64.b64decode(data) for uri, data in stored.items()}
 
 
-def create(desk: Desk) -> "Bedrock":
-    """Return the vendor; called in the stand-in's process."""
-    return Bedrock(desk)
+def create(context: Context) -> "Bedrock":
+    """Return the vendor. Called in the stand-in's process."""
+    return Bedrock(context)
 
 
 @dataclass(slots=True)
 class Bedrock:
-    """The service's behaviour."""
+    """The behaviour of the Bedrock runtime."""
 
-    _desk: Desk
+    _context: Context
     name: str = "bedrock"
     hosts: tuple[str, ...] = ("api",)
     id_key: str = "invocationArn"
@@ -92,7 +92,7 @@ class Bedrock:
     )
     modes: dict[str, frozenset[str]] = field(
         default_factory=lambda: {
-            "async_invoke.start": _BORN_WITH | set(_REFUSALS),
+            "async_invoke.start": _INVOCATION_MODES | set(_REFUSALS),
             "async_invoke.get": frozenset(_REFUSALS),
             "async_invoke.list": frozenset(_REFUSALS),
         }
@@ -102,11 +102,11 @@ class Bedrock:
     _lock: RLock = field(default_factory=RLock)
 
     def facts(self) -> dict[str, Any]:
-        """Return what a client must know."""
-        return {"base_url": self._desk.urls["api"], "api_key": ""}
+        """Return the settings of a client."""
+        return {"base_url": self._context.urls["api"], "api_key": ""}
 
     def endpoint(self, host: str, request: Request) -> str | None:
-        """Return the name of the endpoint that is meant."""
+        """Return the name of the requested endpoint."""
         if request.path == _PATH:
             kinds = {"POST": "async_invoke.start", "GET": "async_invoke.list"}
             return kinds.get(request.method)
@@ -115,30 +115,30 @@ class Bedrock:
         return None
 
     def unknown(self, request: Request) -> Answer:
-        """Answer a request that means no endpoint."""
+        """Return the response to a request for no known endpoint."""
         return as_html(404, f"{request.method} {request.path}")
 
     def dress(self, host: str, answer: Answer) -> Answer:
-        """Put on the request id."""
+        """Add the request id."""
         return answer.plus({"x-amzn-requestid": secrets.token_hex(16)})
 
     def control(self, name: str, body: dict[str, Any]) -> Any:
-        """Know `outputs`: the files that were kept."""
+        """Handle `outputs`: return the stored files."""
         if name != "outputs":
             raise KeyError(name)
         return {uri: base64.b64encode(data).decode() for uri, data in self._kept.items()}
 
     def settle(self) -> None:
-        """Finish the invocations whose time has come."""
-        now = self._desk.clock.now()
+        """Finish the invocations that are due."""
+        now = self._context.clock.now()
         with self._lock:
             for invocation in self._invocations.values():
                 if invocation.ends <= now and not invocation.delivered:
                     self._finish(invocation, now)
 
     def answer(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
-        """Do what is asked."""
-        time.sleep(self._desk.options["latency"].get(endpoint, 0))
+        """Process a request."""
+        time.sleep(self._context.options["latency"].get(endpoint, 0))
         signed = request.headers.get("authorization", "")
         if not signed.startswith("AWS4-HMAC-SHA256 ") or "/bedrock/aws4_request" not in signed:
             return error("AccessDeniedException", "Missing Authentication Token")
@@ -156,7 +156,7 @@ class Bedrock:
     def _start(self, request: Request, region: str, fault: Fault | None) -> Answer:
         try:
             body = request.json()
-            wish = bedrock_rules.check(body)
+            checked = bedrock_rules.check(body)
         except (Invalid, ValueError) as invalid:
             return error("ValidationException", str(invalid))
         token = body.get("clientRequestToken") or secrets.token_hex(16)
@@ -167,32 +167,34 @@ class Bedrock:
                 words = "The client request token was used for another request."
                 return error("ConflictException", words)
             if known is None:
-                known = self._accept(wish, body, token, meant, region, fault)
+                known = self._accept(checked, body, token, meant, region, fault)
         return as_json(200, {"invocationArn": known.arn})
 
     def _accept(
         self,
-        wish: Wish,
+        checked: CheckedRequest,
         body: dict[str, Any],
         token: str,
         meant: str,
         region: str,
         fault: Fault | None,
     ) -> Invocation:
-        now = self._desk.clock.now()
+        now = self._context.clock.now()
         name = "".join(secrets.choice(string.ascii_lowercase + string.digits) for _ in range(12))
         arn = f"arn:aws:bedrock:{region}:{_ACCOUNT}:async-invoke/{name}"
-        ends = now + self._desk.options["running_seconds"]
-        own = fault if fault and fault.mode in _BORN_WITH else None
-        invocation = Invocation(wish, token, meant, arn, region, body, now, ends, own)
-        self._desk.book.charge(
+        ends = now + self._context.options["running_seconds"]
+        invocation_fault = fault if fault and fault.mode in _INVOCATION_MODES else None
+        invocation = Invocation(
+            checked, token, meant, arn, region, body, now, ends, invocation_fault
+        )
+        self._context.book.charge(
             at=now,
             kind="async_invoke.start",
             model=body["modelId"],
-            amount=wish.usd,
+            amount=checked.usd,
             unit="usd",
             fingerprint=meant,
-            prompt=wish.prompt,
+            prompt=checked.prompt,
             marker=token,
             job=arn,
             fault=fault.mode if fault else None,
@@ -210,9 +212,9 @@ class Bedrock:
             self._fail(invocation, now, invocation.fault.options.get("message", default))
             return
         if invocation.mode != "no_output":
-            wish = invocation.wish
-            folder = Path(self._desk.options["clips"] or self._desk.folder / "clips")
-            data = clips.make(folder, wish.size, wish.seconds, wish.colour)
+            checked = invocation.checked
+            folder = Path(self._context.options["clips"] or self._context.folder / "clips")
+            data = clips.make(folder, checked.size, checked.seconds, checked.colour)
             if problem := self._deliver(invocation.uri, data):
                 self._fail(invocation, now, problem)
                 return
@@ -221,10 +223,10 @@ class Bedrock:
 
     def _fail(self, invocation: Invocation, now: float, why: str) -> None:
         invocation.status, invocation.failure = "Failed", why
-        self._desk.book.refund(at=now, job=invocation.arn, amount=invocation.wish.usd)
+        self._context.book.refund(at=now, job=invocation.arn, amount=invocation.checked.usd)
 
     def _deliver(self, uri: str, data: bytes) -> str:
-        endpoint = self._desk.options["s3_endpoint"]
+        endpoint = self._context.options["s3_endpoint"]
         if endpoint is not None:
             return put_in_s3(endpoint, uri, data)
         self._kept[uri] = data

@@ -1,19 +1,19 @@
-"""Bedrock's asynchronous invocations: their state, and their output's way to S3."""
+"""The state of Bedrock's asynchronous invocations, and the upload of their output to S3."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.stand_ins import bedrock_rules
-from tests.stand_ins.bedrock_rules import Wish
+from tests.stand_ins.bedrock_rules import CheckedRequest
 from tests.stand_ins.faults import Fault
 
 
 @dataclass(slots=True)
 class Invocation:
-    """One accepted invocation. Times are seconds since 1970."""
+    """An accepted invocation. Times are seconds since 1970."""
 
-    wish: Wish
+    checked: CheckedRequest
     token: str
     print: str
     arn: str
@@ -28,16 +28,16 @@ class Invocation:
 
     @property
     def mode(self) -> str:
-        """The fault that it was born with."""
+        """The mode of the fault of its request."""
         return self.fault.mode if self.fault else ""
 
     @property
     def uri(self) -> str:
-        """Where the file goes."""
-        return f"{self.wish.s3_uri.rstrip('/')}/{self.arn.rpartition('/')[2]}/output.mp4"
+        """The S3 URI of the output."""
+        return f"{self.checked.s3_uri.rstrip('/')}/{self.arn.rpartition('/')[2]}/output.mp4"
 
     def view(self) -> dict[str, Any]:
-        """Return what GetAsyncInvoke answers."""
+        """Return the response of GetAsyncInvoke."""
         ended = self.status != "InProgress"
         last = self.ends if ended else self.submitted
         view = {
@@ -57,8 +57,8 @@ class Invocation:
 
 
 def put_in_s3(endpoint: str, uri: str, data: bytes) -> str:
-    """Put the clip at its S3 address; return what went wrong, or nothing."""
-    # Only the stand-in that is given an S3 pays for loading the AWS SDK.
+    """Upload the clip to its S3 URI; return the error, or "" if there was none."""
+    # Imported late: only a stand-in with an S3 endpoint needs the AWS SDK.
     import boto3
     from botocore.config import Config
     from botocore.exceptions import BotoCoreError, ClientError
@@ -80,10 +80,10 @@ def put_in_s3(endpoint: str, uri: str, data: bytes) -> str:
 
 
 def iso(moment: float) -> str:
-    """Return a moment as the service writes it."""
+    """Return a time in the format of the service."""
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
 
 
 def seconds(text: str) -> float:
-    """Return a moment that a client wrote, as seconds since 1970."""
+    """Return the time of a client's text, as seconds since 1970."""
     return datetime.fromisoformat(text).timestamp()

@@ -1,11 +1,11 @@
-"""Checks an asynchronous invocation of Luma Ray 2 (`luma.ray-v2:0`) on Amazon Bedrock.
+"""Validation of asynchronous invocations of Luma Ray 2 (`luma.ray-v2:0`) on Amazon Bedrock.
 
 modelInput: prompt (1 to 5000 characters), and optionally aspect_ratio, duration "5s" | "9s",
 resolution "540p" | "720p", loop, and keyframes {frame0?, frame1?} of {type: "image", source:
 {type: "base64", media_type: image/jpeg | image/png, data}}.
 
-Not verified, and so not to be relied on: the words of the errors, sizes for other shapes than
-16:9 and 9:16, and the price (US dollars a second: 0.75 at 540p, 1.50 at 720p).
+Not verified: the texts of errors, sizes for ratios other than 16:9 and 9:16, and the price (US
+dollars a second: 0.75 at 540p, 1.50 at 720p).
 """
 
 import base64
@@ -52,8 +52,8 @@ _STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A checked invocation."""
+class CheckedRequest:
+    """A valid invocation."""
 
     prompt: str
     size: tuple[int, int]
@@ -64,16 +64,16 @@ class Wish:
 
 
 class Invalid(Exception):
-    """The request is not what the service takes."""
+    """Raised for a request that the service rejects."""
 
 
 def error(kind: str, message: str) -> Answer:
-    """Return an error as the service sends it."""
+    """Return an error response in the format of the service."""
     return as_json(_STATUS[kind], {"message": message}).plus({"x-amzn-errortype": kind})
 
 
-def check(body: Any) -> Wish:
-    """Return the checked request; raises Invalid with the reason."""
+def check(body: Any) -> CheckedRequest:
+    """Return the checked request. Raises Invalid with the reason."""
     if not isinstance(body, dict) or body.get("modelId") != MODEL:
         raise Invalid("The provided model identifier is invalid.")
     token = body.get("clientRequestToken")
@@ -83,29 +83,29 @@ def check(body: Any) -> Wish:
     uri = place.get("s3Uri", "")
     if not _S3_URI.fullmatch(uri):
         raise Invalid("Value at 'outputDataConfig.s3OutputDataConfig.s3Uri' is no S3 address.")
-    given = body.get("modelInput")
-    if not isinstance(given, dict):
+    body = body.get("modelInput")
+    if not isinstance(body, dict):
         raise Invalid("Value at 'modelInput' must be an object.")
-    return _wish(given, uri)
+    return _parse(body, uri)
 
 
-def _wish(given: dict[str, Any], uri: str) -> Wish:
-    if strange := set(given) - _NAMES:
+def _parse(body: dict[str, Any], uri: str) -> CheckedRequest:
+    if strange := set(body) - _NAMES:
         raise Invalid(f"Invalid modelInput: unknown fields {sorted(strange)}.")
-    prompt = given.get("prompt")
+    prompt = body.get("prompt")
     if not isinstance(prompt, str) or not 1 <= len(prompt) <= _PROMPT:
         raise Invalid(f"Invalid modelInput: prompt must have 1 to {_PROMPT} characters.")
     for name, values in _VALUES.items():
-        if name in given and given[name] not in values:
+        if name in body and body[name] not in values:
             raise Invalid(f"Invalid modelInput: {name} must be one of {list(values)}.")
-    frames = given.get("keyframes", {})
+    frames = body.get("keyframes", {})
     if not isinstance(frames, dict) or set(frames) - {"frame0", "frame1"}:
         raise Invalid("Invalid modelInput: keyframes may have frame0 and frame1.")
     looks = [_frame(name, frame) for name, frame in sorted(frames.items())]
-    width, height = _SIZES[given.get("aspect_ratio", "16:9")]
-    high = given.get("resolution", "720p") == "720p"
-    seconds = int(given.get("duration", "5s").removesuffix("s"))
-    return Wish(
+    width, height = _SIZES[body.get("aspect_ratio", "16:9")]
+    high = body.get("resolution", "720p") == "720p"
+    seconds = int(body.get("duration", "5s").removesuffix("s"))
+    return CheckedRequest(
         prompt,
         (width, height) if high else (width * 3 // 8 * 2, height * 3 // 8 * 2),
         seconds,

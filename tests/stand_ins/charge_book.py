@@ -1,7 +1,7 @@
-"""The charge book: what a vendor would put on the bill, kept by the stand-in, not by us.
+"""The charge book: the calls that a vendor would have charged, recorded by the stand-in.
 
-One row per accepted paid call, written before the answer leaves. The product's own ledger is
-judged by this book, so nothing of the product is used here.
+One row for each accepted paid call, written before the response is sent. Tests compare the
+product's ledger with it, so it uses no code of the product.
 """
 
 import hashlib
@@ -34,16 +34,16 @@ _SECRET_HEADERS = ("authorization", "x-amz-security-token")
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """One accepted paid call.
+    """An accepted paid call.
 
     at           seconds since 1970, by the stand-in's clock
-    kind         the endpoint, such as `images.edits`; `refund` gives an amount back (negative)
+    kind         the endpoint, such as `images.edits`, or `refund` (with a negative amount)
     unit         `usd` or `credits`
-    fingerprint  equal for equal requests, whatever headers they came with
-    marker       what the client sent to tell its calls apart: X-Client-Request-Id or token
-    prompt       the text that was sent, so that a test can tell which scene this was
-    job          id that was given out (also when the answer never arrived)
-    fault        the scripted fault that struck the call, if one did
+    fingerprint  equal for equal requests, regardless of headers
+    marker       the client's id of the call: X-Client-Request-Id or client token
+    prompt       the text of the request, which identifies the scene
+    job          the returned id (even if the response never arrived)
+    fault        the scripted fault of the call, if any
     """
 
     id: int
@@ -62,11 +62,11 @@ class Charge:
 
     @classmethod
     def from_json(cls, row: dict[str, Any]) -> "Charge":
-        """Read what the control port says."""
+        """Return the charge of a JSON row of the control port."""
         return cls(**{**row, "amount": Decimal(row["amount"])})
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+        """Return the charge as JSON values."""
         return {**asdict(self), "amount": str(self.amount)}
 
 
@@ -79,7 +79,7 @@ class ChargeBook:
         self._lock = Lock()
         self._db = sqlite3.connect(folder / f"{vendor}.sqlite", check_same_thread=False)
         self._db.row_factory = sqlite3.Row
-        # What was written has to outlive this process, not a power cut.
+        # Rows have to survive the end of this process, but not a power failure.
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.executescript(_TABLES)
 
@@ -98,7 +98,7 @@ class ChargeBook:
         job: str | None = None,
         fault: str | None = None,
     ) -> None:
-        """Write one row; it is on disk when this returns."""
+        """Write a row; it is committed when this returns."""
         self._write(
             "INSERT INTO charges (at, vendor, kind, model, amount, unit, fingerprint, marker, seed,"
             " prompt, job, fault) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -107,7 +107,7 @@ class ChargeBook:
         )
 
     def refund(self, *, at: float, job: str, amount: Decimal) -> None:
-        """Give back part or all of what was charged for a job."""
+        """Record a refund of part or all of a job's charge."""
         charged = next(c for c in self.charges() if c.job == job)
         self.charge(
             at=at,
@@ -123,13 +123,13 @@ class ChargeBook:
         )
 
     def charges(self) -> list[Charge]:
-        """Return all rows, refunds among them, in order."""
+        """Return all rows in order, including refunds."""
         return [Charge.from_json(row) for row in self._rows("charges")]
 
     def request(self, *row: float | str | int | None, headers: dict[str, str]) -> None:
-        """Note a request: at, endpoint, method, path, status, delivery, fault, fingerprint."""
+        """Record a request: at, endpoint, method, path, status, delivery, fault, fingerprint."""
         at, endpoint, method, path, status, delivery, fault, fingerprint = row
-        kept = {
+        public_headers = {
             name: hashlib.sha256(value.encode()).hexdigest()[:12] if _secret(name) else value
             for name, value in headers.items()
         }
@@ -137,16 +137,16 @@ class ChargeBook:
             "INSERT INTO requests (at, endpoint, method, path, status, delivery, fault,"
             " fingerprint, headers) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (at, endpoint, method, path, status, delivery, fault, fingerprint),
-            (json.dumps(kept),),
+            (json.dumps(public_headers),),
         )
 
     def requests(self) -> list[dict[str, Any]]:
-        """Return every request that came, in order, also the refused ones."""
+        """Return every received request in order, including rejected ones."""
         rows = self._rows("requests")
         return [{**row, "headers": json.loads(row["headers"])} for row in rows]
 
     def leak(self, *, at: float, method: str, path: str, place: str) -> None:
-        """Note that an API key came to a host that must not see it."""
+        """Record that an API key was sent to a host that must not receive it."""
         self._write(
             "INSERT INTO leaks (at, method, path, place) VALUES (?, ?, ?, ?)",
             (at, method, path, place),
@@ -170,7 +170,7 @@ def _secret(name: str) -> bool:
 
 
 def fingerprint(*parts: object) -> str:
-    """Return a hash that is equal for equal parts: text, bytes, or anything that is JSON."""
+    """Return a hash that is equal for equal parts (text, bytes or JSON values)."""
     whole = hashlib.sha256()
     for part in parts:
         data = part if isinstance(part, bytes) else json.dumps(part, sort_keys=True).encode()

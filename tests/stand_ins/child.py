@@ -1,7 +1,7 @@
 """The process of a stand-in: `python -m tests.stand_ins.child NAME OPTIONS`.
 
-It serves the vendor's hosts and, on a port of its own, the control port
-(POST /_control/NAME, JSON in and out). It ends when the process that started it ends.
+It serves the vendor's hosts and, on a separate port, the control API
+(POST /_control/NAME, JSON in and out). It ends when its parent process ends.
 """
 
 import importlib
@@ -17,45 +17,45 @@ from typing import Any
 
 from tests.stand_ins import vectors
 from tests.stand_ins.charge_book import ChargeBook, fingerprint
-from tests.stand_ins.faults import Fault, Script, strike
-from tests.stand_ins.vendor import Clock, Desk, Vendor
+from tests.stand_ins.faults import Fault, Script, apply_fault
+from tests.stand_ins.vendor import Clock, Context, Vendor
 from tests.stand_ins.wire import Answer, Request, Server, as_json
 
 _WATCH_SECONDS = 0.2
 
 
-class Counter:
-    """Where requests arrive: finds the endpoint and the fault, and keeps the books."""
+class RequestHandler:
+    """Handles requests: finds the endpoint and the fault, and records charges and requests."""
 
-    def __init__(self, vendor: Vendor, desk: Desk) -> None:
-        self.vendor, self.desk, self.script = vendor, desk, Script()
+    def __init__(self, vendor: Vendor, context: Context) -> None:
+        self.vendor, self.context, self.script = vendor, context, Script()
         self.servers: dict[str, Server] = {}
         self.crashes: list[str] = []
 
     def open(self, port: int) -> None:
-        """Start to serve; the API on `port` (0: any free one)."""
+        """Start the servers; the API listens on `port` (0: any free port)."""
         for host in self.vendor.hosts:
             server = Server(lambda request, host=host: self.answer(host, request), port)  # type: ignore[misc]  # a lambda's default is not inferred
             self.servers[host], port = server, 0
-            self.desk.urls[host] = server.url
+            self.context.urls[host] = server.url
 
     def answer(self, host: str, request: Request) -> Answer:
-        """Answer one request."""
+        """Return the response to a request."""
         try:
             self.vendor.settle()
             endpoint = self.vendor.endpoint(host, request)
             fault = self.script.take(endpoint, request) if endpoint else None
             answer = self._answer(endpoint, request, fault)
         except Exception:
-            # A bug of the stand-in must not pass for a failure of the vendor: it is reported
-            # to the test when the stand-in is closed.
+            # A bug of the stand-in must not look like a failure of the vendor. It is reported to
+            # the test when the stand-in is closed.
             self.crashes.append(traceback.format_exc())
             endpoint, fault, answer = None, None, Answer(500, b"The stand-in crashed.")
         verbatim = fault is not None and fault.mode.startswith("vector:")
         if not verbatim:
             answer = self.vendor.dress(host, answer)
-        self.desk.book.request(
-            *(self.desk.clock.now(), endpoint, request.method, request.path, answer.status),
+        self.context.book.request(
+            *(self.context.clock.now(), endpoint, request.method, request.path, answer.status),
             *(answer.delivery, fault.mode if fault else None),
             fingerprint(request.method, request.path, request.body),
             headers=dict(request.headers),
@@ -72,11 +72,11 @@ class Counter:
             real = self.vendor.answer(endpoint, request, fault)
             if real.status >= 300:
                 return real
-        return strike(fault, real, self.vendor.spoken, self.vendor.id_key)
+        return apply_fault(fault, real, self.vendor.spoken, self.vendor.id_key)
 
     # -- control port ------------------------------------------------------------------------------
     def control(self, request: Request) -> Answer:
-        """Do what a test asks."""
+        """Handle a request to the control API."""
         name = request.path.removeprefix("/_control/")
         try:
             return as_json(200, self._control(name, request.json() if request.body else {}))
@@ -85,7 +85,7 @@ class Counter:
 
     def _control(self, name: str, body: dict[str, Any]) -> Any:
         self.vendor.settle()
-        book = self.desk.book
+        book = self.context.book
         verbs: dict[str, Callable[..., Any]] = {
             "facts": self.facts,
             "charges": lambda: [charge.as_json() for charge in book.charges()],
@@ -95,8 +95,10 @@ class Counter:
             "waiting": self.script.waiting,
             "clear": self.script.clear,
             "fault": lambda **fault: self._add(Fault(**fault)),
-            "advance": self.desk.clock.advance,
-            "options": lambda **options: self.desk.options.update(known(self.vendor, options)),
+            "advance": self.context.clock.advance,
+            "options": lambda **options: self.context.options.update(
+                check_options(self.vendor, options)
+            ),
             "listen": self._listen,
             "let_go": self._let_go,
         }
@@ -114,41 +116,45 @@ class Counter:
             server.let_go()
 
     def _add(self, fault: Fault) -> None:
-        own = self.vendor.modes
-        if fault.endpoint not in own and fault.endpoint != "*":
-            raise ValueError(f"no endpoint '{fault.endpoint}'; there are {', '.join(own)}")
+        own_modes = self.vendor.modes
+        if fault.endpoint not in own_modes and fault.endpoint != "*":
+            raise ValueError(
+                f"unknown endpoint '{fault.endpoint}'; choose one of {', '.join(own_modes)}"
+            )
         if fault.mode.startswith("vector:"):
             vectors.answer(fault.mode.removeprefix("vector:"))
-        elif not fault.is_general() and fault.mode not in own.get(fault.endpoint, ()):
-            allowed = ", ".join(sorted(own.get(fault.endpoint, ()))) or "none"
-            raise ValueError(f"no mode '{fault.mode}' there; its own modes: {allowed}")
+        elif not fault.is_general() and fault.mode not in own_modes.get(fault.endpoint, ()):
+            allowed = ", ".join(sorted(own_modes.get(fault.endpoint, ()))) or "none"
+            raise ValueError(
+                f"unknown mode '{fault.mode}' of the endpoint; its own modes: {allowed}"
+            )
         self.script.add(fault)
 
     def facts(self) -> dict[str, Any]:
-        """Return what a client must know."""
+        """Return the settings of a client."""
         return {
             "vendor": self.vendor.name,
-            "url": self.desk.urls[self.vendor.hosts[0]],
-            "urls": self.desk.urls,
+            "url": self.context.urls[self.vendor.hosts[0]],
+            "urls": self.context.urls,
             **self.vendor.facts(),
         }
 
 
-def known(vendor: Vendor, options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options; raises ValueError if the vendor does not know one."""
+def check_options(vendor: Vendor, options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options. Raises ValueError for an unknown option."""
     if strange := set(options) - set(vendor.defaults):
-        raise ValueError(f"unknown options {strange}; there are {sorted(vendor.defaults)}")
+        raise ValueError(f"unknown options {strange}; choose from {sorted(vendor.defaults)}")
     return options
 
 
 def main(name: str, settings: str) -> None:
-    """Serve until the parent ends."""
+    """Serve until the parent process ends."""
     given = json.loads(settings)
     folder = Path(given["folder"])
-    desk = Desk(ChargeBook(folder, name), Clock(), folder, {})
-    vendor: Vendor = importlib.import_module(f"tests.stand_ins.{name}").create(desk)
-    desk.options.update({**vendor.defaults, **known(vendor, given["options"])})
-    counter = Counter(vendor, desk)
+    context = Context(ChargeBook(folder, name), Clock(), folder, {})
+    vendor: Vendor = importlib.import_module(f"tests.stand_ins.{name}").create(context)
+    context.options.update({**vendor.defaults, **check_options(vendor, given["options"])})
+    counter = RequestHandler(vendor, context)
     counter.open(given["port"])
     control = Server(counter.control)
     sys.stdout.write(json.dumps({"control_url": control.url}) + "\n")

@@ -1,4 +1,4 @@
-"""Real clips: H.264 in MP4, 24 pictures a second, of the right size and length."""
+"""Real clips: H.264 in MP4, 24 fps, with the requested size and duration."""
 
 import os
 import subprocess
@@ -14,9 +14,9 @@ _lock = Lock()
 def make(
     folder: Path, size: tuple[int, int], seconds: float, colour: tuple[int, int, int]
 ) -> bytes:
-    """Return a clip: one colour, and a white bar that moves from left to right.
+    """Return a clip of one colour with a white bar that moves from left to right.
 
-    Made once for each (size, seconds, colour) and kept in `folder`.
+    Clips are cached in `folder` by size, seconds and colour.
     """
     width, height = size
     paint = "0x{:02x}{:02x}{:02x}".format(*colour)
@@ -26,7 +26,7 @@ def make(
             folder.mkdir(parents=True, exist_ok=True)
             bar = f"drawbox=x=0:y=0:w={width // 16}:h={height}:c=white:t=fill"
             move = f"scroll=h=-{1 / (_FPS * seconds):.6f}"
-            # Stand-ins that share the folder are processes of their own.
+            # Several stand-in processes may share the folder.
             half = path.with_suffix(f".{os.getpid()}")
             subprocess.run(
                 [

@@ -1,23 +1,23 @@
-"""Scripted faults: which call of which endpoint is struck, and by what.
+"""Scripted faults: which calls of an endpoint fail, and how.
 
-A mode is a name. These strike any endpoint:
+These modes apply to any endpoint:
 
-300 ... 599       answered with that status, as the vendor says it; nothing is charged
+300 ... 599       a response with that status in the vendor's format; nothing is charged
 504               the same, *after* the call was accepted and charged
 429               without Retry-After; with the option `retry_after` (seconds) with it
-page_502          answered with that status and a page, as a proxy on the way says it
-hang reset        before anything was done; nothing is charged
-truncated         the 2xx answer ends in the middle          (accepted and charged)
+page_502          a response with that status and an HTML page, as from a proxy
+hang reset        before the call is processed; nothing is charged
+truncated         the 2xx response ends in the middle        (accepted and charged)
 html              200 with a page instead of JSON            (accepted and charged)
 empty             2xx without a body                         (accepted and charged)
 missing_id        2xx without the id                         (accepted and charged)
-slow              the right answer, over `seconds`           (accepted and charged)
+slow              the correct response, over `seconds`       (accepted and charged)
 charge_then_X     the call is accepted and charged, then X: any status, page_X, hang, reset, ...
-vector:NAME       the vector of that name, verbatim; where calls are paid, a 2xx one is charged
+vector:NAME       the vector of that name, verbatim; a 2xx response to a paid call is charged
 
-Others belong to an endpoint; the vendors' modules list them. The option `charged` overrules
-what is said here. A call that the vendor would refuse (validation, key, credits) is refused in
-every mode that accepts first: a fault does not make a wrong request right.
+The modules of the vendors list the modes of single endpoints. The option `charged` overrides the
+default. A call that the vendor would reject (validation, key, credits) is rejected in every mode
+that accepts first: a fault does not make an invalid request valid.
 """
 
 from collections import Counter
@@ -40,11 +40,11 @@ _RETRY = ("retry-after", "retry-after-ms")
 
 @dataclass(slots=True)
 class Fault:
-    """One fault.
+    """A scripted fault.
 
-    It strikes the calls number `call` (from 1, counted per endpoint since the start or the last
-    reset) to `call + times - 1`; without `call` the next `times` calls. `times` None is for ever.
-    Calls whose path and body do not hold the text `containing` are passed over.
+    It applies to the calls `call` (from 1, counted per endpoint since the start or the last reset)
+    to `call + times - 1`, or without `call` to the next `times` calls. `times` None is unlimited.
+    Calls whose path and body do not contain the text `containing` are skipped.
     """
 
     endpoint: str
@@ -60,11 +60,11 @@ class Fault:
             self.options = {"charged": True, **self.options}
 
     def is_general(self) -> bool:
-        """Tell whether any endpoint can be struck so."""
+        """Return whether the mode applies to any endpoint."""
         return self.mode in GENERAL or self.mode.startswith("vector:")
 
     def accepts(self, *, paid: bool) -> bool:
-        """Tell whether the call is accepted (and charged, if it is paid) before it is struck."""
+        """Return whether the call is accepted (and charged, if paid) before it fails."""
         if "charged" in self.options:
             return bool(self.options["charged"])
         if self.mode.startswith("vector:"):
@@ -73,7 +73,7 @@ class Fault:
 
 
 class Script:
-    """The faults that wait, and how often each endpoint was called."""
+    """The pending faults, and the number of calls of each endpoint."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
@@ -81,28 +81,28 @@ class Script:
         self._lock = Lock()
 
     def add(self, fault: Fault) -> None:
-        """Put a fault behind the others."""
+        """Append a fault."""
         with self._lock:
             self._faults.append(fault)
 
     def clear(self) -> None:
-        """Forget the faults, and count the calls from 1 again."""
+        """Remove all faults and reset the call counters."""
         with self._lock:
             self._faults.clear()
             self._calls.clear()
 
     def waiting(self) -> int:
-        """Return how many faults have not struck as often as they should."""
+        """Return the number of faults that have not been used up."""
         with self._lock:
             return len([fault for fault in self._faults if fault.times is not None])
 
     def take(self, endpoint: str, request: Request) -> Fault | None:
-        """Count the call, and return the fault that strikes it."""
+        """Count the call and return its fault, if any."""
         with self._lock:
             self._calls[endpoint] += 1
             number = self._calls[endpoint]
             for fault in self._faults:
-                if not _meant(fault, endpoint, request):
+                if not _matches(fault, endpoint, request):
                     continue
                 if fault.call is not None and number < fault.call:
                     continue
@@ -114,7 +114,7 @@ class Script:
         return None
 
 
-def _meant(fault: Fault, endpoint: str, request: Request) -> bool:
+def _matches(fault: Fault, endpoint: str, request: Request) -> bool:
     if fault.endpoint not in ("*", endpoint):
         return False
     return not fault.containing or fault.containing.encode() in b"\n".join(
@@ -122,11 +122,13 @@ def _meant(fault: Fault, endpoint: str, request: Request) -> bool:
     )
 
 
-def strike(fault: Fault, real: Answer | None, spoken: Mapping[str, Answer], id_key: str) -> Answer:
-    """Return what is answered instead.
+def apply_fault(
+    fault: Fault, real: Answer | None, spoken: Mapping[str, Answer], id_key: str
+) -> Answer:
+    """Return the response of the fault.
 
-    `real` is the right answer if the call was accepted. `spoken` maps a status to
-    how this vendor says it. `id_key` is the JSON key of ids.
+    `real` is the correct response if the call was accepted. `spoken` maps a status to the vendor's
+    error response. `id_key` is the JSON key of ids.
     """
     mode, options = fault.mode, fault.options
     if mode.startswith("vector:"):

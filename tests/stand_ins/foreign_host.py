@@ -1,7 +1,7 @@
-"""A host somewhere on the internet, as a client may name one: HTTPS on this machine.
+"""An HTTPS server on this machine that stands in for a public host of a client's URL.
 
-Tests pass `SafeHttpsClient` a resolver and a connector of their own: nothing that can be
-set in a deployment leads to a loopback address. It counts who connects.
+Tests inject a resolver and a connector into `SafeHttpsClient`, because no setting of a deployment
+allows a loopback address. The host records lookups, connections and requests.
 """
 
 import socket
@@ -24,7 +24,7 @@ PUBLIC = "93.184.215.14"
 
 @dataclass(frozen=True)
 class Page:
-    """What a path answers. `pause` seconds lie between two pieces of its body."""
+    """The response of a path, with `pause` seconds between two pieces of its body."""
 
     body: bytes = b""
     status: int = 200
@@ -35,26 +35,26 @@ class Page:
 
 @dataclass
 class ForeignHost:
-    """The host: its names in DNS, its pages, and what happened."""
+    """The host: its DNS names, its pages, and its recorded requests."""
 
     port: int
     trust: ssl.SSLContext
     names: dict[str, Sequence[str]] = field(default_factory=dict)
     pages: dict[str, Page] = field(default_factory=dict)
     requests: list[tuple[str, str]] = field(default_factory=list)  # Host header and path
-    connections: list[str] = field(default_factory=list)  # addresses that were connected to
+    connections: list[str] = field(default_factory=list)  # connected addresses
     lookups: list[str] = field(default_factory=list)
     resolver: Callable[[str], Sequence[str]] | None = None
 
     def forget(self) -> None:
-        """Be as at the start: no names, no pages, nothing seen."""
-        for seen in (self.names, self.pages, self.requests, self.connections, self.lookups):
-            seen.clear()
+        """Remove all names, pages and recorded requests."""
+        for recorded in (self.names, self.pages, self.requests, self.connections, self.lookups):
+            recorded.clear()
         self.resolver = None
 
     @property
     def way(self) -> SafeHttpsClient:
-        """Reads foreign URLs, where every address leads to this host."""
+        """A client whose every connection leads to this host."""
         return SafeHttpsClient(self._resolve, self._connect)
 
     def _resolve(self, host: str) -> Sequence[str]:
@@ -74,7 +74,7 @@ class ForeignHost:
 
 @contextmanager
 def serve(certified: Sequence[str]) -> Iterator[ForeignHost]:
-    """Serve the host; its certificate is for these names."""
+    """Serve the host with a certificate for these names."""
     authority = trustme.CA()
     trust = ssl.create_default_context()
     authority.configure_trust(trust)
@@ -109,7 +109,7 @@ def serve(certified: Sequence[str]) -> Iterator[ForeignHost]:
         daemon_threads = True
 
         def handle_error(self, request: Any, client_address: Any) -> None:
-            pass  # the other side went away, which is what some tests want
+            pass  # some tests close the connection early
 
     server = Server(("127.0.0.1", 0), Handler)
     server.socket = context.wrap_socket(

@@ -1,4 +1,4 @@
-"""Reads multipart/form-data bodies, strictly enough to see what a client got wrong."""
+"""A strict parser of multipart/form-data bodies."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from email.message import Message
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part. A part without `filename` is a text field."""
+    """A part. A part without `filename` is a text field."""
 
     name: str
     filename: str | None
@@ -15,12 +15,12 @@ class Part:
     data: bytes
 
     def text(self) -> str:
-        """Return the data as text; raises ValueError if it is none."""
+        """Return the data as text. Raises ValueError if it is not UTF-8."""
         return self.data.decode()
 
 
 def parse(headers: Mapping[str, str], body: bytes) -> list[Part]:
-    """Return the parts in order; raises ValueError if the body is not multipart/form-data."""
+    """Return the parts in order. Raises ValueError if the body is not multipart/form-data."""
     outer = Message()
     outer["content-type"] = headers.get("content-type", "")
     boundary = outer.get_param("boundary")
@@ -34,8 +34,8 @@ def parse(headers: Mapping[str, str], body: bytes) -> list[Part]:
 
 
 def _part(piece: bytes) -> Part:
-    head, found, data = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
-    if not found:
+    head, separator, data = piece.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+    if not separator:
         raise ValueError("A part has no end of its headers.")
     message = Message()
     for line in head.decode().split("\r\n"):

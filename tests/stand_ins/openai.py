@@ -4,14 +4,13 @@
         OpenAI(base_url=vendor.base_url, api_key=vendor.api_key, max_retries=0)
 
 Endpoints (names for `fault`): `responses`, `chat.completions`, `images.generations`,
-`images.edits`, `audio.speech`, `models`, `models.get`. General modes are in `faults`, own ones in
-`openai_responses`, `openai_chat`, `openai_images` and `openai_speech`; besides, every endpoint
-knows
+`images.edits`, `audio.speech`, `models`, `models.get`. General modes are in `faults`, others in
+`openai_responses`, `openai_chat`, `openai_images` and `openai_speech`. Every endpoint also has
 
-quota moderation_input moderation_output unverified   as OpenAI says them; nothing is charged
+quota moderation_input moderation_output unverified   as OpenAI returns them; nothing is charged
 
-Options: `api_key`; `latency` {endpoint: seconds}; `images_per_minute` (input pictures count, a
-call without any counts 1; None is no limit); `organization_verified`.
+Options: `api_key`; `latency` {endpoint: seconds}; `images_per_minute` (counts input images; a
+call without any counts as 1; None is no limit); `organization_verified`.
 Charges are in US dollars; the marker is the header X-Client-Request-Id, else metadata or
 safety_identifier.
 """
@@ -37,8 +36,8 @@ from tests.stand_ins import (
 from tests.stand_ins.charge_book import fingerprint
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_errors import Refused
-from tests.stand_ins.openai_limits import Minute
-from tests.stand_ins.vendor import Desk
+from tests.stand_ins.openai_limits import ImageRateLimit
+from tests.stand_ins.vendor import Context
 from tests.stand_ins.wire import Answer, Request, as_json
 
 _PATHS = {
@@ -49,7 +48,7 @@ _PATHS = {
     ("POST", "/v1/audio/speech"): "audio.speech",
     ("GET", "/v1/models"): "models",
 }
-_SAID = {
+_ERROR_RESPONSES = {
     "401": "openai_error_401_invalid_key",
     "403": "openai_error_403_region",
     "404": "openai_error_404_model",
@@ -67,17 +66,17 @@ _REFUSALS = {
 
 
 def serve(folder: Path, port: int = 0, **options: Any) -> AbstractContextManager[process.StandIn]:
-    """Run it in a process of its own until the end of the block."""
+    """Run the stand-in in a separate process within the context."""
     return process.serve("openai", folder, port, **options)
 
 
-def create(desk: Desk) -> "OpenAI":
-    """Return the vendor; called in the stand-in's process."""
-    return OpenAI(desk)
+def create(context: Context) -> "OpenAI":
+    """Return the vendor. Called in the stand-in's process."""
+    return OpenAI(context)
 
 
 class OpenAI:
-    """The vendor's behaviour."""
+    """The behaviour of the vendor."""
 
     name = "openai"
     hosts: tuple[str, ...] = ("api",)
@@ -86,8 +85,8 @@ class OpenAI:
         {"responses", "chat.completions", "images.generations", "images.edits", "audio.speech"}
     )
 
-    def __init__(self, desk: Desk) -> None:
-        self.spoken = {status: vectors.answer(name) for status, name in _SAID.items()}
+    def __init__(self, context: Context) -> None:
+        self.spoken = {status: vectors.answer(name) for status, name in _ERROR_RESPONSES.items()}
         self.defaults: dict[str, Any] = {
             "api_key": "sk-proj-standin0123456789abcdefghijklmnop",
             "latency": {},
@@ -104,30 +103,30 @@ class OpenAI:
             "models": refusals,
             "models.get": refusals,
         }
-        self._desk = desk
-        self._minute = Minute()
+        self._context = context
+        self._minute = ImageRateLimit()
 
     def settle(self) -> None:
-        """Nothing comes to pass by itself."""
+        """Do nothing: OpenAI has no jobs."""
 
     def facts(self) -> dict[str, Any]:
-        """Return what a client must know."""
-        url = self._desk.urls["api"]
-        return {"base_url": f"{url}/v1", "api_key": self._desk.options["api_key"]}
+        """Return the settings of a client."""
+        url = self._context.urls["api"]
+        return {"base_url": f"{url}/v1", "api_key": self._context.options["api_key"]}
 
     def endpoint(self, host: str, request: Request) -> str | None:
-        """Return the name of the endpoint that is meant."""
+        """Return the name of the requested endpoint."""
         if request.method == "GET" and request.path.startswith("/v1/models/"):
             return "models.get"
         return _PATHS.get((request.method, request.path))
 
     def unknown(self, request: Request) -> Answer:
-        """Answer a request that means no endpoint."""
+        """Return the response to a request for no known endpoint."""
         message = f"Invalid URL ({request.method} {request.path})"
         return Refused(404, message, code=None).answer
 
     def dress(self, host: str, answer: Answer) -> Answer:
-        """Put on the headers that every answer has."""
+        """Add the headers of every response."""
         return answer.plus(
             {
                 "x-request-id": f"req_{secrets.token_hex(16)}",
@@ -143,12 +142,12 @@ class OpenAI:
         )
 
     def control(self, name: str, body: dict[str, Any]) -> Any:
-        """There is nothing that only this vendor's control port knows."""
+        """Raise KeyError: there are no own control requests."""
         raise KeyError(name)
 
     def answer(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
-        """Do what is asked."""
-        time.sleep(self._desk.options["latency"].get(endpoint, 0))
+        """Process a request."""
+        time.sleep(self._context.options["latency"].get(endpoint, 0))
         try:
             self._authorize(request)
             if fault and fault.mode in _REFUSALS:
@@ -174,7 +173,7 @@ class OpenAI:
                 "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
                 code=None,
             )
-        if given != self._desk.options["api_key"]:
+        if given != self._context.options["api_key"]:
             raise Refused(
                 401,
                 f"Incorrect API key provided: {given[:8]}{'*' * 8}{given[-4:]}. You can find your "
@@ -186,8 +185,8 @@ class OpenAI:
     def _write(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
         body = _body(request)
         work = openai_chat if endpoint == "chat.completions" else openai_responses
-        wish = work.check(body)
-        result = work.respond(wish, self._desk.clock.now(), fault)
+        checked = work.check(body)
+        result = work.respond(checked, self._context.clock.now(), fault)
         if result.usd:
             self._charge(endpoint, request, body, result.usd, fault, result.body["id"])
         return as_json(200, result.body)
@@ -199,31 +198,31 @@ class OpenAI:
             spoken = openai_speech.speak(openai_speech.check_speech(body), fault)
             answer = Answer(200, spoken.data, {"content-type": "audio/wav"})
         else:
-            wish = openai_speech.check_chat(body)
-            spoken = openai_speech.complete(wish, self._desk.clock.now(), fault)
+            checked = openai_speech.check_chat(body)
+            spoken = openai_speech.complete(checked, self._context.clock.now(), fault)
             answer = as_json(200, spoken.body)
         self._charge(endpoint, request, body, spoken.usd, fault, spoken.body.get("id"))
         return answer
 
-    # -- pictures ----------------------------------------------------------------------------------
+    # -- images ------------------------------------------------------------------------------------
     def _paint(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
         if endpoint == "images.generations":
-            wish = openai_images.check_generation(_body(request))
+            checked = openai_images.check_generation(_body(request))
         else:
-            wish = openai_images.check_edit(_parts(request))
-        if not self._desk.options["organization_verified"]:
+            checked = openai_images.check_edit(_parts(request))
+        if not self._context.options["organization_verified"]:
             return vectors.answer(_REFUSALS["unverified"])
         self._minute.count(
-            wish.fields["model"],
-            max(1, len(wish.inputs)),
-            self._desk.options["images_per_minute"],
-            self._desk.clock.now(),
+            checked.fields["model"],
+            max(1, len(checked.inputs)),
+            self._context.options["images_per_minute"],
+            self._context.clock.now(),
         )
-        tokens = openai_images.usage(wish)
+        tokens = openai_images.usage(checked)
         mode = fault.mode if fault else ""
-        value = openai_images.paint(wish, self._desk.clock.now(), tokens, mode)
-        self._charge(endpoint, request, wish.fields, openai_images.price(tokens), fault)
-        return _stream(endpoint, value) if wish.fields.get("stream") else as_json(200, value)
+        value = openai_images.paint(checked, self._context.clock.now(), tokens, mode)
+        self._charge(endpoint, request, checked.fields, openai_images.price(tokens), fault)
+        return _stream(endpoint, value) if checked.fields.get("stream") else as_json(200, value)
 
     def _charge(
         self,
@@ -239,8 +238,8 @@ class OpenAI:
             json.dumps(metadata, sort_keys=True) if metadata else fields.get("safety_identifier")
         )
         prompt = fields.get("prompt") or fields.get("input") or fields.get("messages")
-        self._desk.book.charge(
-            at=self._desk.clock.now(),
+        self._context.book.charge(
+            at=self._context.clock.now(),
             kind=endpoint,
             model=fields["model"],
             amount=usd,
@@ -282,9 +281,9 @@ def _fingerprint(endpoint: str, request: Request) -> str:
 
 
 def _one_model(name: str) -> Answer:
-    found = [model for model in _listed() if model["id"] == name]
-    if found:
-        return as_json(200, found[0])
+    matching = [model for model in _listed() if model["id"] == name]
+    if matching:
+        return as_json(200, matching[0])
     return Refused(
         404,
         f"The model '{name}' does not exist",

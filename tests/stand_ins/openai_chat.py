@@ -1,5 +1,4 @@
-"""POST /v1/chat/completions, for servers and clients that speak only this: told in terms of
-/v1/responses, with the same story inside."""
+"""POST /v1/chat/completions, implemented by converting to /v1/responses, with the same story."""
 
 import secrets
 from typing import Any
@@ -7,7 +6,7 @@ from typing import Any
 from tests.stand_ins import openai_responses
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_errors import check_names, missing
-from tests.stand_ins.openai_responses import Result, Wish
+from tests.stand_ins.openai_responses import CheckedRequest, Result
 
 MODES = frozenset({"refusal", "truncation", "reasoning_only", "content_filter"})
 _NAMES = frozenset(
@@ -20,28 +19,28 @@ _NAMES = frozenset(
 _REASONS = {"content_filter": "content_filter", "max_output_tokens": "length"}
 
 
-def check(body: Any) -> Wish:
-    """Return the checked request; raises Refused."""
+def check(body: Any) -> CheckedRequest:
+    """Return the checked request. Raises Refused."""
     check_names(body, _NAMES)
     if "messages" not in body:
         raise missing("messages")
-    told = {"model": body.get("model"), "input": body["messages"], "store": body.get("store")}
+    converted = {"model": body.get("model"), "input": body["messages"], "store": body.get("store")}
     if body.get("max_completion_tokens") is not None:
-        told["max_output_tokens"] = body["max_completion_tokens"]
+        converted["max_output_tokens"] = body["max_completion_tokens"]
     if body.get("stream"):
-        told["stream"] = True
+        converted["stream"] = True
     if body.get("reasoning_effort"):
-        told["reasoning"] = {"effort": body["reasoning_effort"]}
+        converted["reasoning"] = {"effort": body["reasoning_effort"]}
     form = body.get("response_format")
     if form:
-        told["text"] = {"format": {"type": form["type"], **form.get("json_schema", {})}}
-    return openai_responses.check(told)
+        converted["text"] = {"format": {"type": form["type"], **form.get("json_schema", {})}}
+    return openai_responses.check(converted)
 
 
-def respond(wish: Wish, now: float, fault: Fault | None) -> Result:
+def respond(checked: CheckedRequest, now: float, fault: Fault | None) -> Result:
     """Return the completion object."""
-    told = openai_responses.respond(wish, now, fault)
-    usage, body = told.body["usage"], told.body
+    result = openai_responses.respond(checked, now, fault)
+    usage, body = result.body["usage"], result.body
     parts = [part for item in body["output"] for part in item.get("content", ())]
     text = next((part["text"] for part in parts if part["type"] == "output_text"), None)
     refusal = next((part["refusal"] for part in parts if part["type"] == "refusal"), None)
@@ -56,7 +55,7 @@ def respond(wish: Wish, now: float, fault: Fault | None) -> Result:
         "id": f"chatcmpl-{secrets.token_urlsafe(22)}",
         "object": "chat.completion",
         "created": int(now),
-        "model": wish.body["model"],
+        "model": checked.body["model"],
         "choices": [
             {
                 "index": 0,
@@ -80,4 +79,4 @@ def respond(wish: Wish, now: float, fault: Fault | None) -> Result:
         "service_tier": "default",
         "system_fingerprint": None,
     }
-    return Result(completion, told.usd)
+    return Result(completion, result.usd)

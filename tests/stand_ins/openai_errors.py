@@ -1,10 +1,10 @@
-"""How OpenAI says no: a status and {"error": {message, type, param, code}}."""
+"""OpenAI's error responses: a status and {"error": {message, type, param, code}}."""
 
 from tests.stand_ins.wire import Answer, as_json
 
 
 class Refused(Exception):
-    """A request that is answered with an error; nothing is charged."""
+    """Raised for a request that gets an error response; nothing is charged."""
 
     def __init__(
         self,
@@ -22,12 +22,12 @@ class Refused(Exception):
 
 
 def unknown_parameter(name: str) -> Refused:
-    """A parameter that the endpoint does not have."""
+    """Return the error for a parameter that the endpoint does not have."""
     return Refused(400, f"Unknown parameter: '{name}'.", code="unknown_parameter", param=name)
 
 
 def missing(name: str) -> Refused:
-    """A parameter that must be there."""
+    """Return the error for a missing required parameter."""
     return Refused(
         400,
         f"Missing required parameter: '{name}'.",
@@ -37,7 +37,7 @@ def missing(name: str) -> Refused:
 
 
 def invalid_value(name: str, value: object, allowed: object) -> Refused:
-    """A value that the parameter does not take; `allowed` says what it takes."""
+    """Return the error for an invalid value; `allowed` describes the valid ones."""
     return Refused(
         400,
         f"Invalid value: '{value}'. Supported values are: {allowed}.",
@@ -47,7 +47,7 @@ def invalid_value(name: str, value: object, allowed: object) -> Refused:
 
 
 def invalid_type(name: str, wanted: str, got: object) -> Refused:
-    """A value of the wrong type."""
+    """Return the error for a value of the wrong type."""
     return Refused(
         400,
         f"Invalid type for '{name}': expected {wanted}, but got {type(got).__name__} instead.",
@@ -57,7 +57,7 @@ def invalid_type(name: str, wanted: str, got: object) -> Refused:
 
 
 def check_names(given: object, allowed: frozenset[str]) -> None:
-    """Refuse a body that is no object or has a parameter that the endpoint does not have."""
+    """Raise Refused if the body is not an object or has an unknown parameter."""
     if not isinstance(given, dict):
         raise Refused(400, "We could not parse the JSON body of your request.", code=None)
     for name in given:

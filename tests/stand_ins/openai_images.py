@@ -1,11 +1,11 @@
 """POST /v1/images/generations (JSON) and /v1/images/edits (multipart).
 
-Modes of its own, all charged:
+Its own modes, all charged:
 
 empty_data     `data` is []
 null_data      `data` is null
 null_b64       `b64_json` is null
-wrong_size     the picture is 16 pixels narrower than asked
+wrong_size     the image is 16 pixels narrower than requested
 not_a_picture  `b64_json` is valid base64 of something else
 """
 
@@ -50,8 +50,8 @@ _BASES_2 = {"low": 16, "medium": 48, "high": 96}
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A checked request for pictures. `inputs` are the pictures to edit, in order."""
+class CheckedRequest:
+    """A valid request for images. `inputs` are the images to edit, in order."""
 
     fields: dict[str, Any]
     model: Model
@@ -61,22 +61,22 @@ class Wish:
 
     @property
     def prompt(self) -> str:
-        """The text."""
+        """The prompt."""
         return str(self.fields["prompt"])
 
     @property
     def number(self) -> int:
-        """How many pictures."""
+        """The number of images."""
         return int(self.fields.get("n") or 1)
 
     @property
     def form(self) -> str:
-        """File format of the result."""
+        """The file format of the result."""
         return str(self.fields.get("output_format") or "png")
 
 
-def check_generation(body: Any) -> Wish:
-    """Return the checked JSON request; raises Refused."""
+def check_generation(body: Any) -> CheckedRequest:
+    """Return the checked JSON request. Raises Refused."""
     check_names(body, _GENERATE)
     for name in _NUMBERS:
         if body.get(name) is not None and not isinstance(body[name], int):
@@ -84,11 +84,11 @@ def check_generation(body: Any) -> Wish:
     return _check(body, ())
 
 
-def check_edit(parts: list[Part]) -> Wish:
-    """Return the checked multipart request; raises Refused."""
+def check_edit(parts: list[Part]) -> CheckedRequest:
+    """Return the checked multipart request. Raises Refused."""
     fields = _text_fields(parts)
-    wish = _check(fields, tuple(part.data for part in _files(parts)))
-    if "input_fidelity" in fields and wish.model.free_size:
+    checked = _check(fields, tuple(part.data for part in _files(parts)))
+    if "input_fidelity" in fields and checked.model.free_size:
         raise Refused(
             400,
             "Unsupported parameter: 'input_fidelity' is not supported with this model.",
@@ -97,8 +97,8 @@ def check_edit(parts: list[Part]) -> Wish:
         )
     for part in parts:
         if part.name in ("mask", "markup"):
-            _check_mask(part, wish.inputs[0])
-    return wish
+            _check_mask(part, checked.inputs[0])
+    return checked
 
 
 def _text_fields(parts: list[Part]) -> dict[str, Any]:
@@ -177,7 +177,7 @@ def _check_mask(part: Part, first: bytes) -> None:
         )
 
 
-def _check(fields: dict[str, Any], inputs: tuple[bytes, ...]) -> Wish:
+def _check(fields: dict[str, Any], inputs: tuple[bytes, ...]) -> CheckedRequest:
     model = openai_models.find(fields.get("model"), "image")
     prompt = fields.get("prompt")
     if prompt is None:
@@ -202,7 +202,7 @@ def _check(fields: dict[str, Any], inputs: tuple[bytes, ...]) -> Wish:
     quality = fields.get("quality") or "auto"
     if quality != "auto" and quality not in model.qualities:
         raise invalid_value("quality", quality, ", ".join((*model.qualities, "auto")))
-    return Wish(
+    return CheckedRequest(
         fields,
         model,
         _size(fields.get("size") or "auto", model),
@@ -216,10 +216,10 @@ def _size(text: object, model: Model) -> tuple[int, int]:
         return _STANDARD["1024x1024"]
     if text in _STANDARD:
         return _STANDARD[str(text)]
-    found = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", str(text))
-    if not found or not model.free_size:
+    match = re.fullmatch(r"([1-9]\d{1,4})x([1-9]\d{1,4})", str(text))
+    if not match or not model.free_size:
         raise _bad_size(text, f"Supported sizes are {', '.join(_STANDARD)}, and auto.")
-    width, height = int(found[1]), int(found[2])
+    width, height = int(match[1]), int(match[2])
     if width % 16 or height % 16:
         raise _bad_size(text, "Width and height must be divisible by 16.")
     if not 1 / 3 <= width / height <= 3:
@@ -241,16 +241,16 @@ def _bad_size(text: object, why: str) -> Refused:
     )
 
 
-# -- the work --------------------------------------------------------------------------------------
-def usage(wish: Wish) -> dict[str, Any]:
-    """Return the tokens, by the formula of the vendor's own price calculator."""
-    width, height = wish.size
-    bases = _BASES if "xhigh" in wish.model.qualities else _BASES_2
-    base = bases[wish.quality]
+# -- processing ------------------------------------------------------------------------------------
+def usage(checked: CheckedRequest) -> dict[str, Any]:
+    """Return the tokens, by the formula of the vendor's price calculator."""
+    width, height = checked.size
+    bases = _BASES if "xhigh" in checked.model.qualities else _BASES_2
+    base = bases[checked.quality]
     units = round(base / (max(width, height) / min(width, height)))
-    out = math.ceil(base * units * (2e6 + width * height) / 4e6) * wish.number
-    text = -(-len(wish.prompt) // 4)
-    looked = [pictures.look(data) for data in wish.inputs]
+    out = math.ceil(base * units * (2e6 + width * height) / 4e6) * checked.number
+    text = -(-len(checked.prompt) // 4)
+    looked = [pictures.look(data) for data in checked.inputs]
     image = sum(_patches(w, h) for _, w, h in looked)
     return {
         "input_tokens": text + image,
@@ -262,7 +262,7 @@ def usage(wish: Wish) -> dict[str, Any]:
 
 
 def _patches(width: int, height: int) -> int:
-    """Count one input picture as a user measured it for gpt-image-2, where OpenAI says nothing.
+    """Return the patches of an input image, as a user measured them; OpenAI documents nothing.
 
     https://community.openai.com/t/1382940: enlarged to 1024 pixels on its longer side, at most
     twice; a canvas of at most 3:1; patches of 32 pixels; scaled down to at most 1,536 of them.
@@ -277,20 +277,20 @@ def _patches(width: int, height: int) -> int:
 
 
 def price(tokens: dict[str, Any]) -> Decimal:
-    """Return US dollars: text in 5, image in 8, out 30 per million tokens."""
+    """Return the price in US dollars: text in 5, image in 8, out 30 per million tokens."""
     inputs = tokens["input_tokens_details"]
     text, image, out = inputs["text_tokens"], inputs["image_tokens"], tokens["output_tokens"]
     return Decimal(5 * text + 8 * image + 30 * out) / 1_000_000
 
 
-def paint(wish: Wish, now: float, tokens: dict[str, Any], mode: str) -> dict[str, Any]:
-    """Return the response object with real pictures of exactly the asked size."""
-    width, height = wish.size
-    size = (width - 16, height) if mode == "wrong_size" else wish.size
+def paint(checked: CheckedRequest, now: float, tokens: dict[str, Any], mode: str) -> dict[str, Any]:
+    """Return the response object with real images of exactly the requested size."""
+    width, height = checked.size
+    size = (width - 16, height) if mode == "wrong_size" else checked.size
     data: list[dict[str, Any]] | None = []
-    for number in range(0 if mode in ("empty_data", "null_data") else wish.number):
-        words = wish.prompt if number == 0 else f"{wish.prompt} ({number + 1})"
-        picture = pictures.draw(size, words, wish.inputs, wish.form)
+    for number in range(0 if mode in ("empty_data", "null_data") else checked.number):
+        words = checked.prompt if number == 0 else f"{checked.prompt} ({number + 1})"
+        picture = pictures.draw(size, words, checked.inputs, checked.form)
         if mode == "not_a_picture":
             picture = b"not a picture"
         text = None if mode == "null_b64" else base64.b64encode(picture).decode()
@@ -298,12 +298,14 @@ def paint(wish: Wish, now: float, tokens: dict[str, Any], mode: str) -> dict[str
         data.append({"b64_json": text})
     answer = {
         "created": int(now),
-        "background": "transparent" if wish.fields.get("background") == "transparent" else "opaque",
-        "output_format": wish.form,
-        "quality": wish.quality,
+        "background": "transparent"
+        if checked.fields.get("background") == "transparent"
+        else "opaque",
+        "output_format": checked.form,
+        "quality": checked.quality,
         "size": f"{width}x{height}",
         "data": None if mode == "null_data" else data,
         "usage": tokens,
     }
-    who = wish.fields.get("safety_identifier") or wish.fields.get("user")
+    who = checked.fields.get("safety_identifier") or checked.fields.get("user")
     return answer | ({"safety_identifier": who} if who else {})

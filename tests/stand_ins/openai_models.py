@@ -1,8 +1,8 @@
-"""OpenAI's models as of November 2026: what they do, cost, and when they end.
+"""OpenAI's models as of November 2026: kinds, prices and shutdown dates.
 
 Prices: US dollars per million tokens, (input, output), standard tier. The stand-in has its own
-list, because it judges the product's list. A model that is not here answers 404, as retired
-ones do (gpt-image-1, dall-e-3, o4-mini ...).
+list, because tests compare the product's list with it. Other models return 404, as retired ones do
+(gpt-image-1, dall-e-3, o4-mini ...).
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _MILLION = Decimal(1_000_000)
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. `free_size`: pictures of any WIDTHxHEIGHT within limits, not three sizes only."""
+    """A model. `free_size`: images of any WIDTHxHEIGHT within limits, not only three sizes."""
 
     kind: str
     input_usd: str
@@ -27,13 +27,13 @@ class Model:
     audio_usd: str = "0"
 
     def price(self, input_tokens: int, output_tokens: int) -> Decimal:
-        """Return US dollars for text tokens."""
+        """Return the price of text tokens in US dollars."""
         return (
             Decimal(self.input_usd) * input_tokens + Decimal(self.output_usd) * output_tokens
         ) / _MILLION
 
     def audio_price(self, input_tokens: int, output_tokens: int, audio_tokens: int) -> Decimal:
-        """Return US dollars for text tokens, and for those of spoken sound."""
+        """Return the price of text and audio tokens in US dollars."""
         spoken = Decimal(self.audio_usd) * audio_tokens / _MILLION
         return self.price(input_tokens, output_tokens) + spoken
 
@@ -64,7 +64,7 @@ NOT_REASONING = frozenset({"gpt-4o-mini"})
 
 
 def find(name: object, kind: str) -> Model:
-    """Return the model; refuses one that is missing, retired, unknown or of another kind."""
+    """Return the model. Raises Refused if it is missing, retired, unknown or of another kind."""
     if not isinstance(name, str) or not name:
         raise Refused(
             400,
@@ -91,7 +91,7 @@ def find(name: object, kind: str) -> Model:
 
 
 def listing() -> dict[str, object]:
-    """Return what GET /v1/models answers."""
+    """Return the response of GET /v1/models."""
     return {
         "object": "list",
         "data": [

@@ -1,4 +1,4 @@
-"""The objects that /v1/responses answers with, with every key that the vendor sends."""
+"""The objects of /v1/responses, with every key that the vendor sends."""
 
 import secrets
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""POST /v1/responses: checks the request, writes a story that fits the schema, counts tokens.
+"""POST /v1/responses: validates the request, writes a matching story, and counts tokens.
 
-Modes of its own, all charged (the tokens were used):
+Its own modes, all charged (the tokens were used):
 
 refusal         completed, but the content is a refusal
 truncation      incomplete, reason max_output_tokens, the JSON ends in the middle
@@ -9,12 +9,12 @@ content_filter  incomplete, reason content_filter
 failed          HTTP 200 with status failed (option `code`, default server_error); not charged
 commentary      a commentary message before the final one
 one_scene_less  the story has one scene too few, where the schema allows it
-links           the texts hold a link
+links           the texts contain a link
 not_fitting     the text is JSON that does not fit the schema
-wrapped         the text is the JSON in the option `around`, in the place of `%s`; `quoted`: as a
+wrapped         the text is the option `around` with the JSON in place of `%s`; `quoted`: as a
                 JSON string
 
-Truncation comes by itself too, when max_output_tokens is less than what reasoning and text need.
+Responses are also truncated when max_output_tokens is too small for reasoning and text.
 """
 
 import json
@@ -56,8 +56,8 @@ _LEAST_TOKENS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A checked request: the texts of the messages in order (the user's last one at the end)."""
+class CheckedRequest:
+    """A valid request: the texts of the messages in order, the user's last one at the end."""
 
     body: dict[str, Any]
     model: Model
@@ -67,21 +67,21 @@ class Wish:
 
     @property
     def limit(self) -> int | None:
-        """Output tokens at most, reasoning included."""
+        """The maximum of output tokens, including reasoning."""
         value: int | None = self.body.get("max_output_tokens")
         return value
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The response object, and what it costs in US dollars."""
+    """The response object and its price in US dollars."""
 
     body: dict[str, Any]
     usd: Decimal
 
 
-def check(body: Any) -> Wish:
-    """Return the checked request; raises Refused."""
+def check(body: Any) -> CheckedRequest:
+    """Return the checked request. Raises Refused."""
     check_names(body, _NAMES)
     model = openai_models.find(body.get("model"), "text")
     if "input" not in body:
@@ -98,7 +98,7 @@ def check(body: Any) -> Wish:
             code="integer_below_min_value",
             param="max_output_tokens",
         )
-    return Wish(body, model, _texts(body), _schema(body.get("text", {})), _effort(body))
+    return CheckedRequest(body, model, _texts(body), _schema(body.get("text", {})), _effort(body))
 
 
 def _effort(body: dict[str, Any]) -> str:
@@ -169,8 +169,8 @@ def _schema(text: dict[str, Any]) -> openai_schema.Schema | None:
     return schema
 
 
-# -- the work --------------------------------------------------------------------------------------
-def respond(wish: Wish, now: float, fault: Fault | None) -> Result:
+# -- processing ------------------------------------------------------------------------------------
+def respond(checked: CheckedRequest, now: float, fault: Fault | None) -> Result:
     """Return the response object."""
     mode = fault.mode if fault and fault.mode in MODES else ""
     if mode == "failed":
@@ -179,14 +179,14 @@ def respond(wish: Wish, now: float, fault: Fault | None) -> Result:
         message = "The server had an error while processing your request."
         error = {"code": code, "message": message}
         return Result(
-            openai_objects.response(wish.body, now, "failed", [], None) | {"error": error},
+            openai_objects.response(checked.body, now, "failed", [], None) | {"error": error},
             Decimal(0),
         )
-    text = _story(wish, mode)
+    text = _story(checked, mode)
     if fault and mode == "wrapped":
         text = json.dumps(text) if fault.options.get("quoted") else text
         text = str(fault.options.get("around", "%s")).replace("%s", text)
-    thinking = _EFFORTS[wish.effort]
+    thinking = _EFFORTS[checked.effort]
     output_tokens = thinking + count_tokens(text)
     messages = [openai_objects.message(text, "completed", "final_answer")]
     status, reason = "completed", ""
@@ -201,40 +201,40 @@ def respond(wish: Wish, now: float, fault: Fault | None) -> Result:
         ]
     elif mode == "content_filter":
         status, reason, messages = "incomplete", "content_filter", []
-    elif mode == "reasoning_only" or (wish.limit is not None and thinking >= wish.limit):
+    elif mode == "reasoning_only" or (checked.limit is not None and thinking >= checked.limit):
         status, reason, messages = "incomplete", "max_output_tokens", []
-    elif mode == "truncation" or (wish.limit is not None and output_tokens > wish.limit):
-        left = 0.5 if wish.limit is None else (wish.limit - thinking) / count_tokens(text)
+    elif mode == "truncation" or (checked.limit is not None and output_tokens > checked.limit):
+        left = 0.5 if checked.limit is None else (checked.limit - thinking) / count_tokens(text)
         cut = text[: int(len(text) * min(left, 0.5))] or text[:1]
         status, reason = "incomplete", "max_output_tokens"
         messages = [openai_objects.message(cut, "incomplete", None)]
-    if reason == "max_output_tokens" and wish.limit is not None:
-        output_tokens = wish.limit
+    if reason == "max_output_tokens" and checked.limit is not None:
+        output_tokens = checked.limit
     reasoning = {"id": openai_objects.new_id("rs"), "type": "reasoning", "summary": []}
     output = [reasoning, *messages] if thinking and reason != "content_filter" else messages
-    input_tokens = sum(count_tokens(part) for part in wish.texts) + (40 if wish.schema else 0)
+    input_tokens = sum(count_tokens(part) for part in checked.texts) + (40 if checked.schema else 0)
     usage = openai_objects.usage(input_tokens, output_tokens, min(thinking, output_tokens))
-    body = openai_objects.response(wish.body, now, status, output, usage)
+    body = openai_objects.response(checked.body, now, status, output, usage)
     if reason:
         body["incomplete_details"] = {"reason": reason}
-    return Result(body, wish.model.price(input_tokens, output_tokens))
+    return Result(body, checked.model.price(input_tokens, output_tokens))
 
 
-def _story(wish: Wish, mode: str) -> str:
-    if wish.schema is None:
-        return f"A short answer to: {wish.texts[-1][:80]}"
+def _story(checked: CheckedRequest, mode: str) -> str:
+    if checked.schema is None:
+        return f"A short answer to: {checked.texts[-1][:80]}"
     if mode == "not_fitting":
         return '{"title": 7}'
     scenes = None
     if mode == "one_scene_less":
-        wished = (openai_story.scenes_wished(text) for text in reversed(wish.texts))
+        wished = (openai_story.requested_scenes(text) for text in reversed(checked.texts))
         scenes = max(1, next((count for count in wished if count), 3) - 1)
     extra = "See https://example.com/page. " if mode == "links" else ""
     return openai_story.as_text(
-        openai_story.write(wish.schema, wish.texts, scenes=scenes, extra=extra)
+        openai_story.write(checked.schema, checked.texts, scenes=scenes, extra=extra)
     )
 
 
 def count_tokens(text: str) -> int:
-    """Return about how many tokens a text has."""
+    """Return an estimate of a text's tokens."""
     return -(-len(text) // 4)

@@ -1,7 +1,6 @@
-"""Strict structured output: checks a JSON Schema by the vendor's rules, and writes text that
-fits it.
+"""Strict structured output: validation of a JSON Schema by the vendor's rules, and matching values.
 
-The rules: the root is an object and no anyOf; every object says additionalProperties false and
+The rules: the root is an object and not anyOf; every object has additionalProperties false and
 requires all its properties; no allOf, not, if, dependent...; at most 5000 properties, 10 levels.
 """
 
@@ -29,7 +28,7 @@ _FORMATS = {
 
 # -- rules -----------------------------------------------------------------------------------------
 def check(name: str, schema: Schema) -> None:
-    """Refuse a schema that strict mode does not take."""
+    """Raise Refused for a schema that strict mode rejects."""
     if schema.get("type") != "object" or "anyOf" in schema:
         raise _invalid(name, (), "schema must be a JSON Schema of 'type: \"object\"'")
     properties = 0
@@ -81,13 +80,13 @@ def _invalid(name: str, path: tuple[str, ...], what: str) -> Refused:
     )
 
 
-# -- text that fits --------------------------------------------------------------------------------
+# -- matching values -------------------------------------------------------------------------------
 class Writer:
-    """Writes a value that fits a schema.
+    """A generator of a value that matches a schema.
 
-    `text(path, index)` gives the words of a string whose place is `path` (names of properties
-    from the outside in) in item number `index` (from 0) of the innermost list; they are cut or
-    lengthened to fit. `count(path)` gives the wished number of items of a list.
+    `text(path, index)` returns the text of the string at `path` (names of properties from the
+    outside in) in item `index` (from 0) of the innermost list; it is truncated or extended to fit.
+    `count(path)` returns the requested number of items of a list.
     """
 
     def __init__(

@@ -1,19 +1,19 @@
-"""Speech: POST /v1/audio/speech, and POST /v1/chat/completions where sound is asked for.
+"""Speech: POST /v1/audio/speech, and POST /v1/chat/completions with audio output.
 
-What is spoken is a tone for each word, as long as an unhurried voice takes, in a WAV file whose
-header says no length, because OpenAI writes it before it knows. Modes of its own, all charged:
+The audio is a tone for each word, as long as a calm voice takes, in a WAV file whose header has no
+length, because OpenAI writes the header before it knows the length. Its own modes, all charged:
 
-silence        the sound is there and holds nothing
-not_sound      the bytes are no sound
-long           the sound is five times as long
+silence        the audio is silent
+not_sound      the bytes are not audio
+long           the audio is five times as long
 paraphrase     (chat) the transcript is another text
 cut_off        (chat) finish_reason is `length`
-filtered       (chat) finish_reason is `content_filter`, without sound
-refusal        (chat) a refusal in place of sound
+filtered       (chat) finish_reason is `content_filter`, without audio
+refusal        (chat) a refusal instead of audio
 no_audio       (chat) `audio` is null
 no_usage       (chat) `usage` is null
 
-/v1/audio/speech tells no tokens. It is charged as counted: 20 for a second of sound.
+/v1/audio/speech returns no tokens. 20 tokens are charged for a second of audio.
 """
 
 import array
@@ -57,22 +57,22 @@ _ROLES = ("system", "developer", "user", "assistant")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """A checked request: the text to speak, and what else was said to the model."""
+class CheckedRequest:
+    """A valid request: the text to speak and the instructions to the model."""
 
     body: dict[str, Any]
     model: Model
     text: str
-    told: str
+    instructions: str
 
 
 def is_chat(body: Any) -> bool:
-    """Tell whether a chat completion is asked to speak."""
+    """Return whether a chat completion requests audio."""
     return isinstance(body, dict) and "audio" in (body.get("modalities") or ())
 
 
-def check_speech(body: Any) -> Wish:
-    """Return the checked request to /v1/audio/speech; raises Refused."""
+def check_speech(body: Any) -> CheckedRequest:
+    """Return the checked request to /v1/audio/speech. Raises Refused."""
     check_names(body, _SPEECH)
     model = openai_models.find(body.get("model"), "tts")
     text = body.get("input")
@@ -96,11 +96,11 @@ def check_speech(body: Any) -> Wish:
     speed = body.get("speed", 1.0)
     if not isinstance(speed, int | float) or not 0.25 <= speed <= 4:
         raise invalid_value("speed", speed, "a number from 0.25 to 4.0")
-    return Wish(body, model, text, body.get("instructions") or "")
+    return CheckedRequest(body, model, text, body.get("instructions") or "")
 
 
-def check_chat(body: Any) -> Wish:
-    """Return the checked request for a chat completion that speaks; raises Refused."""
+def check_chat(body: Any) -> CheckedRequest:
+    """Return the checked request for a chat completion with audio. Raises Refused."""
     check_names(body, _CHAT)
     model = openai_models.find(body.get("model"), "audio")
     modalities = body["modalities"]
@@ -120,7 +120,7 @@ def check_chat(body: Any) -> Wish:
     return _with_messages(body, model)
 
 
-def _with_messages(body: dict[str, Any], model: Model) -> Wish:
+def _with_messages(body: dict[str, Any], model: Model) -> CheckedRequest:
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise missing("messages")
@@ -132,53 +132,55 @@ def _with_messages(body: dict[str, Any], model: Model) -> Wish:
     users = [message["content"] for message in messages if message["role"] == "user"]
     if not users:
         raise missing("messages")
-    told = " ".join(m["content"] for m in messages if m["role"] in ("system", "developer"))
-    return Wish(body, model, users[-1], told)
+    instructions = " ".join(m["content"] for m in messages if m["role"] in ("system", "developer"))
+    return CheckedRequest(body, model, users[-1], instructions)
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """The bytes of /v1/audio/speech or the completion object, and what it costs."""
+class SpeechResult:
+    """The bytes of /v1/audio/speech or the completion object, and the price."""
 
     data: bytes
     body: dict[str, Any]
     usd: Decimal
 
 
-def speak(wish: Wish, fault: Fault | None) -> Spoken:
-    """Return what /v1/audio/speech answers."""
+def speak(checked: CheckedRequest, fault: Fault | None) -> SpeechResult:
+    """Return the response of /v1/audio/speech."""
     mode = fault.mode if fault else ""
-    seconds = _seconds(wish.text, mode)
-    tokens_in = _tokens(wish.text) + _tokens(wish.told)
-    usd = wish.model.audio_price(tokens_in, 0, round(seconds * _TOKENS_PER_SECOND))
-    return Spoken(_data(wish.text, seconds, mode), {}, usd)
+    seconds = _seconds(checked.text, mode)
+    tokens_in = _tokens(checked.text) + _tokens(checked.instructions)
+    usd = checked.model.audio_price(tokens_in, 0, round(seconds * _TOKENS_PER_SECOND))
+    return SpeechResult(_data(checked.text, seconds, mode), {}, usd)
 
 
-def complete(wish: Wish, now: float, fault: Fault | None) -> Spoken:
-    """Return the chat completion with the sound in it."""
+def complete(checked: CheckedRequest, now: float, fault: Fault | None) -> SpeechResult:
+    """Return the chat completion with audio."""
     mode = fault.mode if fault else ""
-    seconds = _seconds(wish.text, mode)
-    limit = wish.body.get("max_completion_tokens")
-    audio, written = round(seconds * _TOKENS_PER_SECOND), _tokens(wish.text)
+    seconds = _seconds(checked.text, mode)
+    limit = checked.body.get("max_completion_tokens")
+    audio, written = round(seconds * _TOKENS_PER_SECOND), _tokens(checked.text)
     finish = {"cut_off": "length", "filtered": "content_filter"}.get(mode, "stop")
     if limit is not None and audio + written > limit:
         finish, audio = "length", max(0, limit - written)
         seconds = audio / _TOKENS_PER_SECOND
-    said = "Here is a summary of a story, as you asked for." if mode == "paraphrase" else wish.text
+    spoken_text = (
+        "Here is a summary of a story, as you asked for." if mode == "paraphrase" else checked.text
+    )
     sound = {
         "id": f"audio_{secrets.token_hex(16)}",
-        "data": base64.b64encode(_data(said, seconds, mode)).decode(),
+        "data": base64.b64encode(_data(spoken_text, seconds, mode)).decode(),
         "expires_at": int(now) + 3600,
-        "transcript": said,
+        "transcript": spoken_text,
     }
     silent = mode in ("filtered", "refusal", "no_audio")
-    tokens_in = _tokens(wish.text) + _tokens(wish.told)
+    tokens_in = _tokens(checked.text) + _tokens(checked.instructions)
     audio = 0 if silent else audio
     body = {
         "id": f"chatcmpl-{secrets.token_urlsafe(22)}",
         "object": "chat.completion",
         "created": int(now),
-        "model": wish.body["model"],
+        "model": checked.body["model"],
         "choices": [
             {
                 "index": 0,
@@ -197,7 +199,7 @@ def complete(wish: Wish, now: float, fault: Fault | None) -> Spoken:
         "service_tier": "default",
         "system_fingerprint": None,
     }
-    return Spoken(b"", body, wish.model.audio_price(tokens_in, written, audio))
+    return SpeechResult(b"", body, checked.model.audio_price(tokens_in, written, audio))
 
 
 def _usage(tokens_in: int, written: int, audio: int) -> dict[str, Any]:

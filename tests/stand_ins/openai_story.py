@@ -1,4 +1,4 @@
-"""Writes a small story that really fits the wished schema and the request's words."""
+"""Small stories that match the requested schema and the words of the request."""
 
 import json
 import re
@@ -27,22 +27,22 @@ _COUNTS = (
 )
 
 
-def scenes_wished(text: str) -> int | None:
-    """Return the number of scenes that the words ask for, or None if they name none."""
+def requested_scenes(text: str) -> int | None:
+    """Return the number of scenes that the text requests, or None."""
     for pattern in _COUNTS:
-        if found := pattern.search(text):
-            word = found[1].lower()
+        if match := pattern.search(text):
+            word = match[1].lower()
             return _WORDS.get(word) or int(word)
     return None
 
 
 def write(schema: Schema, texts: list[str], *, scenes: int | None = None, extra: str = "") -> Any:
-    """Return a value that fits `schema`.
+    """Return a value that matches `schema`.
 
-    `texts` are the messages, the user's last. `scenes` overrules how many scenes they ask for,
-    and `extra` is put before each text: for faults.
+    `texts` are the messages, the user's last. For faults, `scenes` overrides the requested number
+    of scenes, and `extra` is prepended to each text.
     """
-    counts = (scenes_wished(text) for text in reversed(texts))
+    counts = (requested_scenes(text) for text in reversed(texts))
     wished = scenes or next((count for count in counts if count), 3)
     subject = " ".join(re.sub(r"[^\w\s'-]", " ", texts[-1]).split()[:12]) or "someone"
 

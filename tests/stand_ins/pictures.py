@@ -1,4 +1,4 @@
-"""Draws pictures that differ visibly by what was asked, and looks at pictures that came."""
+"""Drawing images that depend visibly on the request, and reading received images."""
 
 import hashlib
 import io
@@ -11,7 +11,7 @@ MIME = {"PNG": "image/png", "JPEG": "image/jpeg", "WEBP": "image/webp", "GIF": "
 
 
 def look(data: bytes) -> tuple[str, int, int]:
-    """Return (content type, width, height); raises ValueError if it cannot be decoded."""
+    """Return (content type, width, height). Raises ValueError if it cannot be decoded."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -23,19 +23,19 @@ def look(data: bytes) -> tuple[str, int, int]:
 
 
 def has_alpha(data: bytes) -> bool:
-    """Tell whether a picture has an alpha channel."""
+    """Return whether an image has an alpha channel."""
     return "A" in Image.open(io.BytesIO(data)).getbands()
 
 
 def colour(*what: bytes) -> tuple[int, int, int]:
-    """Return one of 64 bright colours, the same for the same input."""
+    """Return one of 64 bright colours, determined by the input."""
     digest = hashlib.sha256(b"\0".join(what)).digest()
     red, green, blue = (64 + (byte % 4) * 55 for byte in digest[:3])
     return red, green, blue
 
 
 def mean_colour(data: bytes) -> tuple[int, int, int]:
-    """Return the picture's mean colour, each channel rounded to steps of 32."""
+    """Return the image's mean colour, each channel rounded to steps of 32."""
     pixel = Image.open(io.BytesIO(data)).convert("RGB").resize((1, 1)).getpixel((0, 0))
     assert isinstance(pixel, tuple)
     red, green, blue = (int(value) // 32 * 32 + 16 for value in pixel[:3])
@@ -45,7 +45,7 @@ def mean_colour(data: bytes) -> tuple[int, int, int]:
 def draw(
     size: tuple[int, int], words: str, inputs: Sequence[bytes] = (), form: str = "png"
 ) -> bytes:
-    """Return a picture of exactly that size: colour by words, the inputs small along the top."""
+    """Return an image of exactly that size: colour by text, thumbnails of the inputs on top."""
     width, height = size
     canvas = Image.new("RGB", size, colour(words.encode()))
     pen = ImageDraw.Draw(canvas)

@@ -1,7 +1,7 @@
-"""A wire to PostgreSQL that writes down every statement that goes over it.
+"""A PostgreSQL proxy that records every statement.
 
-It stands between a client and the server, so what it counts is what the server was asked, whatever
-the client's library believes that it sent.
+It sits between client and server, so it counts what the server receives, independent of the
+client's library.
 """
 
 import socket
@@ -17,19 +17,19 @@ _QUERY, _PARSE = b"Q", b"P"
 
 @dataclass
 class Tap:
-    """The port to connect to, and the statements that were sent, in their order."""
+    """The port to connect to, and the statements in order."""
 
     port: int = 0
     statements: list[str] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
 
     def note(self, statement: str) -> None:
-        """Write down a statement."""
+        """Record a statement."""
         with self._lock:
             self.statements.append(" ".join(statement.split()))
 
     def take(self) -> list[str]:
-        """Return what was written down, and start anew."""
+        """Return the recorded statements and clear them."""
         with self._lock:
             taken, self.statements = self.statements, []
         return taken
@@ -37,11 +37,11 @@ class Tap:
 
 @contextmanager
 def tap(server_port: int) -> Iterator[Tap]:
-    """Listen on a free port and pass everything on to the server, until the end of the block."""
+    """Listen on a free port and forward everything to the server within the context."""
     state = Tap()
 
     def connected(client: socket.socket, server: socket.socket) -> None:
-        Thread(target=_pass_on, args=(server, client), daemon=True).start()
+        Thread(target=_forward_responses, args=(server, client), daemon=True).start()
         _forward(client, server, state)
 
     with listen(server_port, connected) as state.port:
@@ -49,7 +49,7 @@ def tap(server_port: int) -> Iterator[Tap]:
 
 
 def _forward(client: socket.socket, server: socket.socket, state: Tap) -> None:
-    """Pass the client's messages on, one by one: a type, a length, a content."""
+    """Forward the client's messages one by one: a type, a length, a content."""
     with both(client, server), client.makefile("rb") as stream:
         length = stream.read(4)  # the first message has no type
         server.sendall(length + stream.read(int.from_bytes(length) - 4))
@@ -62,7 +62,7 @@ def _forward(client: socket.socket, server: socket.socket, state: Tap) -> None:
             server.sendall(kind + length + content)
 
 
-def _pass_on(server: socket.socket, client: socket.socket) -> None:
+def _forward_responses(server: socket.socket, client: socket.socket) -> None:
     with both(client, server):
         while data := server.recv(65536):
             client.sendall(data)

@@ -1,4 +1,4 @@
-"""Starts a stand-in in a process of its own, and speaks with its control port.
+"""Running a stand-in in a separate process, and controlling it.
 
     with openai.serve(tmp_path) as vendor:           # or runway.serve, bedrock.serve
         client = OpenAI(base_url=vendor.base_url, api_key=vendor.api_key)
@@ -7,8 +7,8 @@
         assert [charge.prompt for charge in vendor.charges()] == [...]
         assert vendor.leaks() == []
 
-The state lives in that process: workers in other processes that use the same addresses meet the
-same books, clock and faults. `StandIn(control_url)` speaks with one that runs already.
+The state is in that process: workers in other processes that use the same URLs share charges, clock
+and faults. `StandIn(control_url)` connects to a running stand-in.
 """
 
 import json
@@ -29,11 +29,11 @@ _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class StandIn:
-    """A running stand-in, seen from a test.
+    """A running stand-in, controlled by a test.
 
-    url       address of the API without a path; `base_url` is what the vendor's SDK wants
-    urls      address by host: Runway has `api` and `media`
-    api_key   the key that it takes (Bedrock: none)
+    url       URL of the API without a path; `base_url` is the one for the vendor's SDK
+    urls      URL by host: Runway has `api` and `media`
+    api_key   the accepted key (Bedrock: none)
     """
 
     def __init__(self, control_url: str) -> None:
@@ -54,7 +54,7 @@ class StandIn:
         containing: str = "",
         **options: Any,
     ) -> None:
-        """Script a fault; see `tests.stand_ins.faults` and the vendor's module for the modes."""
+        """Add a fault; `tests.stand_ins.faults` and the vendor's module list the modes."""
         self.control(
             "fault",
             endpoint=endpoint,
@@ -66,46 +66,46 @@ class StandIn:
         )
 
     def charges(self) -> list[Charge]:
-        """Return the charge book, without refunds."""
+        """Return the charges without refunds."""
         return [charge for charge in self.bookings() if charge.kind != "refund"]
 
     def bookings(self) -> list[Charge]:
-        """Return the charge book with refunds (kind `refund`, negative amounts)."""
+        """Return the charges with refunds (kind `refund`, negative amounts)."""
         return [Charge.from_json(row) for row in self.control("charges")]
 
     def requests(self, endpoint: str = "") -> list[dict[str, Any]]:
-        """Return every request that came: at, endpoint, method, path, status, fault, headers."""
+        """Return every request: at, endpoint, method, path, status, fault, headers."""
         rows: list[dict[str, Any]] = self.control("requests")
         return [row for row in rows if not endpoint or row["endpoint"] == endpoint]
 
     def leaks(self) -> list[dict[str, Any]]:
-        """Return when and where an API key was sent to a host that must not see it."""
+        """Return the requests that sent an API key to a host that must not receive it."""
         rows: list[dict[str, Any]] = self.control("leaks")
         return rows
 
     def waiting(self) -> int:
-        """Return how many scripted faults have not struck yet."""
+        """Return the number of pending faults."""
         return int(self.control("waiting"))
 
     def clear(self) -> None:
-        """Forget the faults, and count the calls from 1 again. The books stay."""
+        """Remove all faults and reset the call counters; keep charges and requests."""
         self.control("clear")
 
     def advance(self, seconds: float) -> None:
-        """Let the stand-in's time pass at once: jobs get ready, addresses expire."""
+        """Advance the stand-in's clock: jobs finish, URLs expire."""
         self.control("advance", seconds=seconds)
 
     def set(self, **options: Any) -> None:
-        """Change options while it runs."""
+        """Change options of the running stand-in."""
         self.control("options", **options)
 
     def let_go(self) -> None:
-        """End the answers that hang now: their connections close without a byte."""
+        """Close the connections of hanging calls without a response."""
         self.control("let_go")
 
     @contextmanager
     def refusing(self) -> Iterator[None]:
-        """Refuse connections during the block: nothing listens. Open connections are ended."""
+        """Refuse connections within the context; open connections are closed."""
         self.control("listen", to=False)
         try:
             yield
@@ -113,7 +113,7 @@ class StandIn:
             self.control("listen", to=True)
 
     def control(self, name: str, **body: Any) -> Any:
-        """Say something to the control port; raises ValueError with its reason if it refuses."""
+        """Send a request to the control API. Raises ValueError with the reason of an error."""
         request = urllib.request.Request(
             f"{self.control_url}/_control/{name}", json.dumps(body).encode(), method="POST"
         )
@@ -126,7 +126,7 @@ class StandIn:
 
 @contextmanager
 def serve(name: str, folder: Path, port: int = 0, **options: Any) -> Iterator[StandIn]:
-    """Run the stand-in `name` until the end of the block; its charge book lies in `folder`.
+    """Run the stand-in `name` within the context; its charge book is in `folder`.
 
     Raises AssertionError at the end if the stand-in itself has crashed.
     """

@@ -1,6 +1,7 @@
-"""A stand-in for RDS Proxy: passes PostgreSQL's messages on, and speaks of failures in its words.
+"""A stand-in for RDS Proxy that forwards PostgreSQL's messages and returns the proxy's errors.
 
-The words are those of the RDS user guide, "Troubleshooting for RDS Proxy". It knows no TLS.
+The error texts are those of the RDS user guide, "Troubleshooting for RDS Proxy". TLS is not
+supported.
 """
 
 import socket
@@ -16,19 +17,19 @@ WRONG_PASSWORD = "The password that was provided for the role {role} is wrong."
 BUSY = "Timed-out waiting to acquire database connection"
 _QUERY, _ERROR = b"Q", b"E"
 _INVALID_PASSWORD = b"C28P01"
-_UNDOCUMENTED = "XX000"  # an SQLSTATE that decides nothing
+_UNDOCUMENTED = "XX000"  # an SQLSTATE without meaning
 
 
 @dataclass
 class RdsProxy:
-    """The port to connect to; how many statements get no connection; the words that were said."""
+    """The port, the number of statements that get no connection, and the returned error texts."""
 
     port: int = 0
     busy: int = 0
     said: list[str] = field(default_factory=list)
 
     def error(self, sqlstate: str, text: str) -> bytes:
-        """Return an ErrorResponse with the text, and write it down."""
+        """Return an ErrorResponse with the text, and record it."""
         self.said.append(text)
         fields = (f"SFATAL\0VFATAL\0C{sqlstate}\0M{text}\0\0").encode()
         return _ERROR + (len(fields) + 4).to_bytes(4) + fields
@@ -36,7 +37,7 @@ class RdsProxy:
 
 @contextmanager
 def serve(server_port: int) -> Iterator[RdsProxy]:
-    """Serve on a free port in front of the server, until the end of the block."""
+    """Serve on a free port in front of the server within the context."""
     proxy = RdsProxy()
 
     def connected(client: socket.socket, server: socket.socket) -> None:
@@ -53,7 +54,7 @@ def serve(server_port: int) -> Iterator[RdsProxy]:
 
 
 def _content(stream: BufferedReader) -> bytes:
-    """Read a length and as much as it says; return both."""
+    """Read a length and its content; return both."""
     length = stream.read(4)
     return length + stream.read(int.from_bytes(length) - 4)
 

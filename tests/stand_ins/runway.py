@@ -7,24 +7,24 @@ Endpoints (names for `fault`): `image_to_video`, `text_to_video`, `uploads`, `ta
 `tasks.delete`, `organization`, `organization.usage`, and on the media host `upload` (the POST of
 the file) and `outputs` (the download).
 
-General modes are in `faults`; those that a submit gives to its task in `runway_tasks`. Besides:
+General modes are in `faults`, modes of a task in `runway_tasks`. Others:
 
 image_to_video  no_credits, daily_limit
-tasks.get       unknown_status (option `status`): this answer only
-outputs         expired (this address, for good: a fresh GET of the task gives a new one),
+tasks.get       unknown_status (option `status`): for this response only
+outputs         expired (this URL, permanently: another GET of the task returns a new one),
                 wrong_type (a PNG), corrupt (right type and length, not decodable),
                 short_clip (a second less), small_clip (half the size), oversize (`megabytes`, 300)
-                and of the general ones truncated, html, slow, 404, 503
+                and the general modes truncated, html, slow, 404, 503
 
-Options: `api_key`; `pending_seconds`, `running_seconds` (how long a task is so); `concurrency`
+Options: `api_key`; `pending_seconds`, `running_seconds` (duration of the states); `concurrency`
 (tasks of one model at a time, None: no limit); `daily_generations` (per model, or None);
-`credits` (the balance at the start); `output_seconds` (life of an output's address);
-`max_aspect` (width / height of input pictures: 2.0 is the documented bound; a picture of
-1584x672 is above it); `clips` (folder that keeps made clips, for several stand-ins to share);
+`credits` (the initial balance); `output_seconds` (lifetime of an output's URL);
+`max_aspect` (width / height of input images: 2.0 is the documented limit; an image of
+1584x672 exceeds it); `clips` (cache folder of clips, which stand-ins may share);
 `latency` {endpoint: seconds}.
 
-Charges are in credits, with the seed and the prompt. What a failed or cancelled task gets back
-is booked as `refund`. A key that is sent to the media host is refused and noted as a leak.
+Charges are in credits, with the seed and the prompt. Refunds of failed or canceled tasks are
+recorded as `refund`. A key that is sent to the media host is rejected and recorded as a leak.
 """
 
 import base64
@@ -50,12 +50,12 @@ from tests.stand_ins.process import StandIn
 from tests.stand_ins.runway_media import Media
 from tests.stand_ins.runway_rules import JSON, Invalid
 from tests.stand_ins.runway_tasks import Task
-from tests.stand_ins.vendor import Desk
+from tests.stand_ins.vendor import Context
 from tests.stand_ins.wire import Answer, Request, as_json
 
 VERSION = "2024-11-06"
 _DAY = 24 * 3600
-# "poll at most once every 5 seconds" for a task; the clock of a test has no split seconds.
+# Runway: "poll at most once every 5 seconds" for a task. Less, as test clocks are coarse.
 _LEAST_POLL_SECONDS = 4.9
 _BODY = 10 * 1024 * 1024
 _PATHS = {
@@ -67,7 +67,7 @@ _PATHS = {
 }
 # Credits for a second: (without sound, with sound).
 _PRICES = {"gen4_turbo": (5, 5), "gen4.5": (12, 12), "veo3.1": (20, 40), "veo3.1_fast": (10, 15)}
-_SAID = {
+_ERROR_RESPONSES = {
     "401": "runway_error_401",
     "404": "runway_error_404_task",
     "413": "runway_error_413",
@@ -83,14 +83,14 @@ _REFUSALS = {
 
 
 def serve(folder: Path, port: int = 0, **options: Any) -> AbstractContextManager[StandIn]:
-    """Run it in a process of its own until the end of the block."""
+    """Run the stand-in in a separate process within the context."""
     return process.serve("runway", folder, port, **options)
 
 
 def put_asset(
     stand_in: StandIn, url: str, data: bytes, content_type: str = "image/png", status: int = 200
 ) -> None:
-    """Say what Runway finds when it fetches an https address."""
+    """Set the content that Runway finds at an https URL."""
     stand_in.control(
         "asset",
         url=url,
@@ -101,26 +101,26 @@ def put_asset(
 
 
 def too_fast(stand_in: StandIn) -> list[float]:
-    """Return the pauses between two polls of a task that were shorter than Runway asks for."""
+    """Return the pauses between polls of a task that were shorter than Runway allows."""
     pauses: list[float] = stand_in.control("too_fast")
     return pauses
 
 
-def create(desk: Desk) -> "Runway":
-    """Return the vendor; called in the stand-in's process."""
-    return Runway(desk)
+def create(context: Context) -> "Runway":
+    """Return the vendor. Called in the stand-in's process."""
+    return Runway(context)
 
 
 class Runway:
-    """The vendor's behaviour."""
+    """The behaviour of the vendor."""
 
     name = "runway"
     hosts: tuple[str, ...] = ("api", "media")
     id_key = "id"
     paid = frozenset({"image_to_video", "text_to_video"})
 
-    def __init__(self, desk: Desk) -> None:
-        self.spoken = {status: vectors.answer(name) for status, name in _SAID.items()}
+    def __init__(self, context: Context) -> None:
+        self.spoken = {status: vectors.answer(name) for status, name in _ERROR_RESPONSES.items()}
         self.defaults: dict[str, Any] = {
             "api_key": f"key_{'0123456789abcdef' * 8}",
             "pending_seconds": 0.1,
@@ -146,19 +146,19 @@ class Runway:
             "organization.usage": nothing,
             "outputs": runway_media.MODES,
         }
-        self._desk = desk
+        self._context = context
         self._tasks = runway_tasks.Tasks()
         self._assets = runway_assets.Assets()
-        self._media = Media(desk, self._tasks, self._assets)
+        self._media = Media(context, self._tasks, self._assets)
         self._polled: dict[str, float] = {}
         self._too_fast: list[float] = []
 
     def facts(self) -> dict[str, Any]:
-        """Return what a client must know."""
-        return {"base_url": self._desk.urls["api"], "api_key": self._desk.options["api_key"]}
+        """Return the settings of a client."""
+        return {"base_url": self._context.urls["api"], "api_key": self._context.options["api_key"]}
 
     def endpoint(self, host: str, request: Request) -> str | None:
-        """Return the name of the endpoint that is meant."""
+        """Return the name of the requested endpoint."""
         if host == "media":
             return "upload" if request.method == "POST" else "outputs"
         if request.path.startswith("/v1/tasks/"):
@@ -166,17 +166,17 @@ class Runway:
         return _PATHS.get((request.method, request.path))
 
     def unknown(self, request: Request) -> Answer:
-        """Answer a request that means no endpoint."""
+        """Return the response to a request for no known endpoint."""
         if request.path in [path for _, path in _PATHS]:
             return as_json(405, {"error": "Method not allowed"}, JSON)
         return as_json(404, {"error": "Not found"}, JSON)
 
     def dress(self, host: str, answer: Answer) -> Answer:
-        """There are no headers that every answer has."""
+        """Add nothing: there are no common headers."""
         return answer
 
     def control(self, name: str, body: dict[str, Any]) -> Any:
-        """Know `asset`: what lies at an https address; and `too_fast`: the pauses too short."""
+        """Handle `asset` (the content of an https URL) and `too_fast` (the too short pauses)."""
         if name == "too_fast":
             return self._too_fast
         if name != "asset":
@@ -187,16 +187,16 @@ class Runway:
         return None
 
     def settle(self) -> None:
-        """Book the refunds of tasks that have failed since the last look."""
-        now = self._desk.clock.now()
+        """Record the refunds of tasks that have failed."""
+        now = self._context.clock.now()
         with self._tasks.lock:
             for task in self._tasks.all():
                 if not task.settled and task.status(now) == "FAILED":
                     self._refund(task, task.credits - task.cost())
 
     def answer(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
-        """Do what is asked."""
-        time.sleep(self._desk.options["latency"].get(endpoint, 0))
+        """Process a request."""
+        time.sleep(self._context.options["latency"].get(endpoint, 0))
         if endpoint in ("upload", "outputs"):
             return self._media.answer(endpoint, request, fault)
         if refusal := self._refusal(request):
@@ -211,15 +211,17 @@ class Runway:
         except Invalid as invalid:
             return invalid.answer
         if endpoint == "organization":
-            return as_json(200, account.organization(self._desk, self._tasks, list(_PRICES)), JSON)
+            return as_json(
+                200, account.organization(self._context, self._tasks, list(_PRICES)), JSON
+            )
         if endpoint == "organization.usage":
-            return account.usage(self._desk, request.json())
+            return account.usage(self._context, request.json())
         return self._task(endpoint, request.path.rpartition("/")[2], fault)
 
     def _refusal(self, request: Request) -> Answer | None:
         if len(request.body) > _BODY:
             return vectors.answer("runway_error_413")
-        if request.headers.get("authorization") != f"Bearer {self._desk.options['api_key']}":
+        if request.headers.get("authorization") != f"Bearer {self._context.options['api_key']}":
             return vectors.answer("runway_error_401")
         if request.headers.get("x-runway-version") != VERSION:
             message = f"X-Runway-Version request header must be {VERSION}"
@@ -233,7 +235,7 @@ class Runway:
 
     # -- tasks -------------------------------------------------------------------------------------
     def _submit(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
-        body, options, now = request.json(), self._desk.options, self._desk.clock.now()
+        body, options, now = request.json(), self._context.options, self._context.clock.now()
         runway_rules.check(endpoint, body)
         model, colour = body["model"], pictures.colour(body.get("promptText", "").encode())
         if model not in _PRICES:
@@ -248,7 +250,7 @@ class Runway:
             limit = options["daily_generations"]
             if limit is not None and self._tasks.born_since(model, now - _DAY) >= limit:
                 return vectors.answer(_REFUSALS["daily_limit"])
-            if account.balance(self._desk) < price:
+            if account.balance(self._context) < price:
                 return vectors.answer(_REFUSALS["no_credits"])
             task = Task(
                 model,
@@ -261,7 +263,7 @@ class Runway:
                 options["running_seconds"],
                 fault if fault and fault.mode in runway_tasks.MODES else None,
             )
-            self._desk.book.charge(
+            self._context.book.charge(
                 at=now,
                 kind=endpoint,
                 model=model,
@@ -278,7 +280,7 @@ class Runway:
         return as_json(200, {"id": task.id, "estimatedCost": {"credits": price}}, JSON)
 
     def _task(self, endpoint: str, task_id: str, fault: Fault | None) -> Answer:
-        now, task = self._desk.clock.now(), self._tasks.find(task_id)
+        now, task = self._context.clock.now(), self._tasks.find(task_id)
         if endpoint == "tasks.get":
             pause = now - self._polled.get(task_id, 0)
             self._polled[task_id] = now
@@ -290,7 +292,7 @@ class Runway:
         if endpoint == "tasks.delete":
             if task.status(now) in ("PENDING", "THROTTLED"):
                 self._refund(task, task.credits)
-            self._tasks.remove(task, now, self._desk.options["concurrency"])
+            self._tasks.remove(task, now, self._context.options["concurrency"])
             return Answer(204)
         if fault and fault.mode == "unknown_status":
             view["status"] = fault.options.get("status", "PAUSED")
@@ -301,8 +303,8 @@ class Runway:
     def _refund(self, task: Task, amount: int) -> None:
         task.settled = True
         if amount:
-            now = self._desk.clock.now()
-            self._desk.book.refund(at=now, job=task.id, amount=Decimal(amount))
+            now = self._context.clock.now()
+            self._context.book.refund(at=now, job=task.id, amount=Decimal(amount))
 
 
 def _pictures(given: Any) -> list[tuple[tuple[str | int, ...], str]]:

@@ -1,39 +1,39 @@
-"""What Runway says about the account: the balance, the limits, and what was used when."""
+"""Runway's account endpoints: balance, limits and usage."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from tests.stand_ins.runway_rules import JSON, Invalid, custom
 from tests.stand_ins.runway_tasks import Tasks
-from tests.stand_ins.vendor import Desk
+from tests.stand_ins.vendor import Context
 from tests.stand_ins.wire import Answer, as_json
 
 _DAY = 24 * 3600
 
 
-def balance(desk: Desk) -> int:
-    """Return the credits that are left."""
-    return int(desk.options["credits"] - sum(row.amount for row in desk.book.charges()))
+def balance(context: Context) -> int:
+    """Return the remaining credits."""
+    return int(context.options["credits"] - sum(row.amount for row in context.book.charges()))
 
 
-def organization(desk: Desk, tasks: Tasks, models: list[str]) -> dict[str, Any]:
-    """Return what GET /v1/organization answers."""
-    since = desk.clock.now() - _DAY
+def organization(context: Context, tasks: Tasks, models: list[str]) -> dict[str, Any]:
+    """Return the response of GET /v1/organization."""
+    since = context.clock.now() - _DAY
     limits = {
-        "maxConcurrentGenerations": desk.options["concurrency"],
-        "maxDailyGenerations": desk.options["daily_generations"],
+        "maxConcurrentGenerations": context.options["concurrency"],
+        "maxDailyGenerations": context.options["daily_generations"],
     }
     used = {model: {"dailyGenerations": tasks.born_since(model, since)} for model in models}
     return {
-        "creditBalance": balance(desk),
+        "creditBalance": balance(context),
         "tier": {"maxMonthlyCreditSpend": 10_000, "models": dict.fromkeys(models, limits)},
         "usage": {"models": used},
     }
 
 
-def usage(desk: Desk, body: dict[str, Any]) -> Answer:
-    """Answer POST /v1/organization/usage: net credits by day (UTC) and model."""
-    today = _day(desk.clock.now())
+def usage(context: Context, body: dict[str, Any]) -> Answer:
+    """Return the response of POST /v1/organization/usage: net credits by UTC day and model."""
+    today = _day(context.clock.now())
     try:
         start = date.fromisoformat(body.get("startDate", str(today - timedelta(days=30))))
         before = date.fromisoformat(body.get("beforeDate", str(start + timedelta(days=30))))
@@ -42,7 +42,7 @@ def usage(desk: Desk, body: dict[str, Any]) -> Answer:
     if not timedelta(0) <= before - start <= timedelta(days=90):
         return Invalid(custom(("beforeDate",), "Must be within 90 days of startDate")).answer
     days: dict[str, dict[str, int]] = {}
-    for row in desk.book.charges():
+    for row in context.book.charges():
         if start <= _day(row.at) < before:
             used = days.setdefault(str(_day(row.at)), {})
             used[row.model] = used.get(row.model, 0) + int(row.amount)

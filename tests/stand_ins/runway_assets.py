@@ -1,8 +1,7 @@
-"""The pictures that come with a request: found, and checked as Runway checks them.
+"""Images of a request: resolving and validating them as Runway does.
 
-A picture is a data URI, a `runway://` URI of an upload, or an https address. Nothing is fetched
-from anywhere: an https address is known only if a test has said what lies there
-(`runway.put_asset`), otherwise it answers 404.
+An image is a data URI, a `runway://` URI of an upload, or an https URL. Nothing is fetched: a test
+sets the content of an https URL with `runway.put_asset`; other URLs return 404.
 """
 
 import base64
@@ -26,7 +25,7 @@ _UPLOAD_SECONDS = 24 * 3600
 
 @dataclass(slots=True)
 class Upload:
-    """A started upload; `part` is there once the file has come."""
+    """A started upload; `part` is set once the file is received."""
 
     uri: str
     fields: dict[str, str]
@@ -36,7 +35,7 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """What lies at an https address."""
+    """The content of an https URL."""
 
     status: int
     content_type: str
@@ -44,18 +43,18 @@ class Asset:
 
 
 class Assets:
-    """The uploads and the known addresses. `max_aspect` is width / height at most."""
+    """The uploads and the known URLs. `max_aspect` is the maximum of width / height."""
 
     def __init__(self) -> None:
         self._uploads: dict[str, Upload] = {}
         self._known: dict[str, Asset] = {}
 
     def put(self, url: str, asset: Asset) -> None:
-        """Say what lies at an https (or runway) address."""
+        """Set the content of an https (or runway) URL."""
         self._known[url] = asset
 
     def start_upload(self, now: float) -> Upload:
-        """Return a new upload with the form fields that must come before the file."""
+        """Return a new upload with the form fields that must precede the file."""
         key = f"public-api/{secrets.token_hex(12)}"
         token = base64.urlsafe_b64encode(json.dumps({"key": key}).encode()).decode().rstrip("=")
         fields = {
@@ -68,7 +67,7 @@ class Assets:
         return self._uploads[key]
 
     def receive(self, parts: list[Part]) -> str | None:
-        """Keep the file of an upload; return what is wrong with the form, or None."""
+        """Store the file of an upload; return an error of the form, or None."""
         fields = {part.name: part.text() for part in parts if part.name != "file"}
         upload = self._uploads.get(fields.get("key", ""))
         if upload is None or any(fields.get(name) != v for name, v in upload.fields.items()):
@@ -81,7 +80,7 @@ class Assets:
         return None
 
     def fetch(self, path: Path, uri: str, now: float, max_aspect: float) -> bytes:
-        """Return the picture's bytes; raises Invalid."""
+        """Return the image's bytes. Raises Invalid."""
         if uri.startswith("data:"):
             kind, data = _inline(path, uri)
         elif uri in self._known or uri.startswith("https://"):
@@ -103,8 +102,8 @@ class Assets:
         else:
             raise _wrong(path, "URL must use a domain name, not an IP address.")
         if asset.status != 200:
-            said = f'Failed to fetch asset. Received HTTP response code "{asset.status}".'
-            raise _wrong(path, said)
+            message = f'Failed to fetch asset. Received HTTP response code "{asset.status}".'
+            raise _wrong(path, message)
         if len(asset.data) > _URL_BYTES:
             raise _wrong(path, "Asset size exceeds 16.0MB.")
         return asset.content_type, asset.data

@@ -1,4 +1,4 @@
-"""Runway's media host: where uploads go and outputs come from. Our key has no business there."""
+"""Runway's media host of uploads and outputs, which must not receive the API key."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from tests.stand_ins.faults import Fault
 from tests.stand_ins.runway_assets import Assets
 from tests.stand_ins.runway_rules import JSON
 from tests.stand_ins.runway_tasks import Task, Tasks
-from tests.stand_ins.vendor import Desk
+from tests.stand_ins.vendor import Context
 from tests.stand_ins.wire import Answer, Request, as_html, as_json
 
 _CLIPS = frozenset({"wrong_type", "corrupt", "short_clip", "small_clip", "oversize"})
@@ -16,40 +16,40 @@ MODES = _CLIPS | {"expired"}
 
 
 class Media:
-    """The host's behaviour."""
+    """The behaviour of the media host."""
 
-    def __init__(self, desk: Desk, tasks: Tasks, assets: Assets) -> None:
-        self._desk, self._tasks, self._assets = desk, tasks, assets
+    def __init__(self, context: Context, tasks: Tasks, assets: Assets) -> None:
+        self._context, self._tasks, self._assets = context, tasks, assets
 
     def start_upload(self, body: Any) -> Answer:
-        """Answer POST /v1/uploads (that one is on the API host); raises Invalid."""
+        """Return the response of POST /v1/uploads, which is on the API host. Raises Invalid."""
         runway_rules.check_upload(body)
-        upload = self._assets.start_upload(self._desk.clock.now())
-        address = f"{self._desk.urls['media']}/"
+        upload = self._assets.start_upload(self._context.clock.now())
+        address = f"{self._context.urls['media']}/"
         return as_json(
             200, {"uploadUrl": address, "fields": upload.fields, "runwayUri": upload.uri}, JSON
         )
 
     def address(self, task: Task, now: float) -> str:
-        """Return a fresh address of the task's output."""
-        token, ends = runway_tasks.token(now, self._desk.options["output_seconds"])
+        """Return a fresh URL of the task's output."""
+        token, ends = runway_tasks.token(now, self._context.options["output_seconds"])
         task.outputs[token] = ends
-        return f"{self._desk.urls['media']}/{task.id}/video.mp4?_jwt={token}"
+        return f"{self._context.urls['media']}/{task.id}/video.mp4?_jwt={token}"
 
     def answer(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
-        """Receive an upload or hand out an output."""
+        """Receive an upload or return an output."""
         places = self._places_of_key(request)
         for place in places:
-            now = self._desk.clock.now()
-            self._desk.book.leak(at=now, method=request.method, path=request.path, place=place)
+            now = self._context.clock.now()
+            self._context.book.leak(at=now, method=request.method, path=request.path, place=place)
         if places:
             return _error(400, "InvalidArgument")
         return self._receive(request) if endpoint == "upload" else self._download(request, fault)
 
     def _places_of_key(self, request: Request) -> list[str]:
-        key = self._desk.options["api_key"]
-        told = {**request.headers, "the query": str(request.query)}
-        places = [name for name, value in told.items() if key in value]
+        key = self._context.options["api_key"]
+        values = {**request.headers, "the query": str(request.query)}
+        places = [name for name, value in values.items() if key in value]
         if "authorization" in request.headers and "authorization" not in places:
             places.append("authorization")
         return [*places, "the body"] if key.encode() in request.body else places
@@ -71,7 +71,7 @@ class Media:
         mode = fault.mode if fault else ""
         if mode == "expired":
             task.outputs[token] = 0
-        if task.outputs[token] <= self._desk.clock.now():
+        if task.outputs[token] <= self._context.clock.now():
             return as_html(403, "The address has expired")
         if mode == "wrong_type":
             return Answer(200, pictures.draw((64, 36), "no clip"), {"content-type": "image/png"})
@@ -86,7 +86,7 @@ class Media:
         width, height = task.size
         size = (width // 4 * 2, height // 4 * 2) if mode == "small_clip" else task.size
         seconds = task.seconds - 1 if mode == "short_clip" else task.seconds
-        folder = Path(self._desk.options["clips"] or self._desk.folder / "clips")
+        folder = Path(self._context.options["clips"] or self._context.folder / "clips")
         return clips.make(folder, size, seconds, task.colour)
 
 

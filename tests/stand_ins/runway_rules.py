@@ -1,7 +1,7 @@
-"""Checks a request's body by Runway's own rules, and says what is wrong the way zod does.
+"""Validation of request bodies by Runway's rules, with errors in the format of zod.
 
-The rules of each model are data: `vectors/runway_models.json`. Lengths of text are counted in
-UTF-16 code units. Unknown fields are passed over, but for the Veo models, which refuse them.
+The rules of each model are in `vectors/runway_models.json`. Text lengths are counted in UTF-16 code
+units. Unknown fields are ignored, except by the Veo models, which reject them.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ _NOTHING = object()
 
 
 class Invalid(Exception):
-    """The body is not valid: 400 with the list of issues."""
+    """Raised for an invalid body: 400 with the list of issues."""
 
     def __init__(self, *issues: Issue) -> None:
         super().__init__(issues)
@@ -36,7 +36,7 @@ class Invalid(Exception):
 
 
 def check(endpoint: str, body: Any) -> None:
-    """Raise Invalid unless the body is what the endpoint takes; pictures are not looked at."""
+    """Raise Invalid unless the body is valid for the endpoint; images are not checked."""
     if not isinstance(body, dict):
         raise Invalid(_wrong_type((), "object", body))
     models = vectors.runway_models()[endpoint]
@@ -61,14 +61,14 @@ def check(endpoint: str, body: Any) -> None:
     ]
     strange = sorted(set(body) - set(rules) - {"model"})
     if strange and model.startswith("veo"):
-        said = ", ".join(f'"{name}"' for name in strange)
+        names_ = ", ".join(f'"{name}"' for name in strange)
         key = "key" if len(strange) == 1 else "keys"
         issues.append(
             {
                 "code": "unrecognized_keys",
                 "keys": strange,
                 "path": [],
-                "message": f"Unrecognized {key}: {said}",
+                "message": f"Unrecognized {key}: {names_}",
             }
         )
     if issues:
@@ -99,12 +99,12 @@ def units(text: str) -> int:
 
 
 def custom(path: Path, message: str) -> Issue:
-    """Return the issue of a check that the vendor wrote itself (those of pictures)."""
+    """Return the issue of a custom check of the vendor, such as those of images."""
     return {"code": "custom", "message": message, "path": list(path)}
 
 
 def too_big(path: Path, origin: str, maximum: int) -> Issue:
-    """Return the issue of a value above its bound."""
+    """Return the issue of a value above its maximum."""
     return _bound(path, "too_big", origin, maximum)
 
 
@@ -186,12 +186,12 @@ def _uri(path: Path, uri: str) -> list[Issue]:
 
 
 def _not_one_of(path: Path, values: list[Any]) -> Issue:
-    said = "|".join(f'"{value}"' if isinstance(value, str) else str(value) for value in values)
+    names_ = "|".join(f'"{value}"' if isinstance(value, str) else str(value) for value in values)
     return {
         "code": "invalid_value",
         "values": values,
         "path": list(path),
-        "message": f"Invalid option: expected one of {said}",
+        "message": f"Invalid option: expected one of {names_}",
     }
 
 

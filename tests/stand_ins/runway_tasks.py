@@ -1,17 +1,17 @@
-"""The life of Runway's tasks: PENDING, THROTTLED, RUNNING, then SUCCEEDED, FAILED or deleted.
+"""Runway's tasks: PENDING, THROTTLED, RUNNING, then SUCCEEDED, FAILED or deleted.
 
-A task's state is computed from the clock whenever somebody looks, so nothing runs in the
-background and a test may let hours pass at once. Over `concurrency` tasks of one model at a time,
-the next ones are THROTTLED until one ends.
+A task's state is computed from the clock when it is read, so nothing runs in the background and a
+test can advance the clock by hours. With `concurrency` active tasks of a model, further ones are
+THROTTLED until one ends.
 
-Fault modes that a submit gives to its task:
+Fault modes of a submission that apply to its task:
 
-stuck_pending stuck_throttled stuck_running   for ever
+stuck_pending stuck_throttled stuck_running   forever
 throttled       THROTTLED for `seconds` (default 1), then as usual
-unknown_status  the status `status` (default PAUSED) for `seconds` (default for ever)
-late            GET answers 404 for the first `seconds` (default 1); it runs for `work` seconds
+unknown_status  the status `status` (default PAUSED) for `seconds` (default forever)
+late            GET returns 404 for the first `seconds` (default 1); it runs for `work` seconds
 failed          FAILED at its end with `code` (see FAILURES; None: no code), `failure`, `credits`
-no_output       SUCCEEDED with an empty list of outputs for `seconds` (default for ever)
+no_output       SUCCEEDED with an empty list of outputs for `seconds` (default forever)
 """
 
 import heapq
@@ -42,13 +42,13 @@ def _failures() -> dict[str | None, tuple[str, int]]:
     return {body.get("failureCode"): (body["failure"], body["cost"]["credits"]) for body in bodies}
 
 
-# failureCode -> (words, 0 if the credits come back)
+# failureCode -> (message, 0 if the credits are refunded)
 FAILURES = _failures()
 
 
 @dataclass(slots=True)
 class Task:
-    """One accepted task. Times are seconds since 1970; `start` is when it leaves THROTTLED."""
+    """An accepted task. Times are seconds since 1970; `start` is when it leaves THROTTLED."""
 
     model: str
     credits: int
@@ -66,27 +66,27 @@ class Task:
 
     @property
     def mode(self) -> str:
-        """The fault that it was born with."""
+        """The mode of the fault of its submission."""
         return self.fault.mode if self.fault else ""
 
     def has_output(self, now: float) -> bool:
-        """Tell whether it shows its clip once it has succeeded."""
+        """Return whether the task shows its output after success."""
         return self.mode != "no_output" or now >= self.created + self.option("seconds", _FOREVER)
 
     def option(self, name: str, default: Any) -> Any:
-        """Return an option of its fault."""
+        """Return an option of the fault."""
         return self.fault.options.get(name, default) if self.fault else default
 
     @property
     def earliest(self) -> float:
-        """When it may leave THROTTLED, were there room."""
+        """The earliest time to leave THROTTLED, if there is capacity."""
         if self.mode == "stuck_throttled":
             return _FOREVER
         return self.created + (self.option("seconds", 1) if self.mode == "throttled" else 0)
 
     @property
     def end(self) -> float:
-        """When it gets to its last state."""
+        """The time of the final state."""
         stuck = self.mode in ("stuck_pending", "stuck_running")
         if stuck:
             return _FOREVER
@@ -94,7 +94,7 @@ class Task:
         return self.start + self.pending + work
 
     def status(self, now: float) -> str:
-        """Return the status by the clock."""
+        """Return the status at a time."""
         if self.mode == "unknown_status" and now < self.created + self.option("seconds", _FOREVER):
             return str(self.option("status", "PAUSED"))
         if now < self.start:
@@ -106,17 +106,17 @@ class Task:
         return "FAILED" if self.mode == "failed" else "SUCCEEDED"
 
     def cost(self) -> int:
-        """Return the credits that it keeps when it has ended."""
+        """Return the credits that are not refunded after the end."""
         if self.mode != "failed":
             return self.credits
-        _, kept = self._failure()
-        return int(self.option("credits", self.credits if kept else 0))
+        _, is_charged = self._failure()
+        return int(self.option("credits", self.credits if is_charged else 0))
 
     def _failure(self) -> tuple[str, int]:
         return FAILURES.get(self.option("code", "INTERNAL"), FAILURES["INTERNAL"])
 
     def view(self, now: float) -> dict[str, Any] | None:
-        """Return what GET answers, without outputs; None if it cannot be found yet."""
+        """Return the response of GET without outputs, or None if it is not found yet."""
         if self.mode == "late" and now < self.created + self.option("seconds", 1):
             return None
         status = self.status(now)
@@ -142,7 +142,7 @@ class Task:
 
 
 class Tasks:
-    """All tasks that were not deleted."""
+    """All tasks that are not deleted."""
 
     def __init__(self) -> None:
         self._tasks: dict[str, Task] = {}
@@ -150,7 +150,7 @@ class Tasks:
         self.lock = RLock()
 
     def add(self, task: Task, concurrency: int | None) -> None:
-        """Take a task in."""
+        """Add a task."""
         with self.lock:
             task.start = _FOREVER
             self._tasks[task.id] = task
@@ -162,7 +162,7 @@ class Tasks:
         return self._tasks.get(task_id)
 
     def of_output(self, token: str) -> Task | None:
-        """Return the task that an output's address belongs to."""
+        """Return the task of an output's URL."""
         return next((task for task in self._tasks.values() if token in task.outputs), None)
 
     def all(self) -> list[Task]:
@@ -170,13 +170,13 @@ class Tasks:
         return list(self._tasks.values())
 
     def remove(self, task: Task, now: float, concurrency: int | None) -> None:
-        """Delete a task; one that waits may take its place."""
+        """Delete a task and schedule waiting ones."""
         with self.lock:
             del self._tasks[task.id]
             self._schedule(task.model, now, concurrency)
 
     def born_since(self, model: str, moment: float) -> int:
-        """Return how many tasks of the model were taken in since then."""
+        """Return the number of tasks of the model added since a time."""
         return len([1 for name, created in self._born if name == model and created > moment])
 
     def _schedule(self, model: str, now: float, concurrency: int | None) -> None:
@@ -192,7 +192,7 @@ class Tasks:
 
 
 def token(now: float, seconds: float) -> tuple[str, float]:
-    """Return the `_jwt` of an output's address, and when it expires."""
+    """Return the `_jwt` of an output's URL and its expiry time."""
     return f"eyJhbGciOiJIUzI1NiJ9.{secrets.token_urlsafe(24)}.{secrets.token_urlsafe(16)}", (
         now + seconds
     )

@@ -1,4 +1,4 @@
-"""A stand-in for AWS Secrets Manager: answers GetSecretValue over HTTP on loopback."""
+"""A stand-in for AWS Secrets Manager that serves GetSecretValue over HTTP on loopback."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from threading import Thread
 
 @dataclass
 class SecretsManager:
-    """The secrets that it knows, and what it was asked. `fail_next` answers are 503."""
+    """The secrets and the requested ids. The next `fail_next` responses are 503."""
 
     url: str = ""
     secrets: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -20,7 +20,7 @@ class SecretsManager:
 
 @contextmanager
 def serve() -> Iterator[SecretsManager]:
-    """Serve on a free port until the end of the block."""
+    """Serve on a free port within the context."""
     state = SecretsManager()
 
     class Handler(BaseHTTPRequestHandler):
@@ -48,7 +48,7 @@ def serve() -> Iterator[SecretsManager]:
             self.wfile.write(payload)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Disable logging."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_port}"

@@ -1,4 +1,4 @@
-"""A stand-in for AWS Step Functions: starts, describes and stops executions that run nothing."""
+"""A stand-in for AWS Step Functions whose executions run nothing."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -13,17 +13,17 @@ Answer = tuple[int, dict[str, Any]]
 
 @dataclass
 class StepFunctions:
-    """Executions by name, with input and status. `down`: every call is answered with a 503."""
+    """Executions by name, with input and status. With `down`, every call returns 503."""
 
     url: str = ""
     executions: dict[str, dict[str, Any]] = field(default_factory=dict)
     started: list[str] = field(default_factory=list)
-    traces: dict[str, str | None] = field(default_factory=dict)  # that each was started with
+    traces: dict[str, str | None] = field(default_factory=dict)  # the trace id of each start
     down: bool = False
     lock: Lock = field(default_factory=Lock)
 
     def start(self, body: dict[str, Any]) -> Answer:
-        """StartExecution: the same name once; again while it runs with the same input."""
+        """Handle StartExecution, which is idempotent for the same name and input while it runs."""
         name = body["name"]
         before = self.executions.get(name)
         if before and (before["status"] != "RUNNING" or before["input"] != body["input"]):
@@ -34,25 +34,25 @@ class StepFunctions:
         return 200, {"executionArn": name, "startDate": 0}
 
     def describe(self, body: dict[str, Any]) -> Answer:
-        """DescribeExecution."""
-        found = self.executions.get(body["executionArn"].rpartition(":")[2])
-        if not found:
+        """Handle DescribeExecution."""
+        execution = self.executions.get(body["executionArn"].rpartition(":")[2])
+        if not execution:
             return 400, {"__type": "ExecutionDoesNotExist"}
-        return 200, {"executionArn": "x", "stateMachineArn": "x", "startDate": 0, **found}
+        return 200, {"executionArn": "x", "stateMachineArn": "x", "startDate": 0, **execution}
 
     def stop(self, body: dict[str, Any]) -> Answer:
-        """StopExecution; one that has ended stays as it is."""
-        found = self.executions.get(body["executionArn"].rpartition(":")[2])
-        if not found:
+        """Handle StopExecution; an ended execution is unchanged."""
+        execution = self.executions.get(body["executionArn"].rpartition(":")[2])
+        if not execution:
             return 400, {"__type": "ExecutionDoesNotExist"}
-        if found["status"] == "RUNNING":
-            found["status"] = "ABORTED"
+        if execution["status"] == "RUNNING":
+            execution["status"] = "ABORTED"
         return 200, {"stopDate": 0}
 
 
 @contextmanager
 def serve() -> Iterator[StepFunctions]:
-    """Serve on a free port until the end of the block."""
+    """Serve on a free port within the context."""
     state = StepFunctions()
     calls: dict[str, Callable[[dict[str, Any]], Answer]] = {
         "AWSStepFunctions.StartExecution": state.start,
@@ -81,10 +81,10 @@ def serve() -> Iterator[StepFunctions]:
             self.wfile.write(payload)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Disable logging."""
 
     class Server(ThreadingHTTPServer):
-        request_queue_size = 256  # of many at once none is to be turned away
+        request_queue_size = 256  # accept many concurrent connections
 
     server = Server(("127.0.0.1", 0), Handler)
     state.url = f"http://127.0.0.1:{server.server_port}"

@@ -1,4 +1,4 @@
-"""The Bedrock stand-in, driven by boto3."""
+"""The Bedrock stand-in, called by boto3."""
 
 import base64
 from collections.abc import Iterator
@@ -35,8 +35,8 @@ def frame(form: str = "png") -> dict[str, Any]:
     return {"type": "image", "source": source}
 
 
-def wish(token: str = "", **more: Any) -> dict[str, Any]:
-    given = {
+def invocation_request(token: str = "", **more: Any) -> dict[str, Any]:
+    body = {
         "modelId": "luma.ray-v2:0",
         "modelInput": {
             "prompt": "Slow push-in",
@@ -48,42 +48,44 @@ def wish(token: str = "", **more: Any) -> dict[str, Any]:
         },
         "outputDataConfig": {"s3OutputDataConfig": {"s3Uri": S3_URI}},
     }
-    return given | ({"clientRequestToken": token} if token else {})
+    return body | ({"clientRequestToken": token} if token else {})
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with bedrock.serve(tmp_path_factory.mktemp("book"), running_seconds=10) as running:
-        yield running
+def bedrock_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    with bedrock.serve(tmp_path_factory.mktemp("book"), running_seconds=10) as bedrock_stand_in:
+        yield bedrock_stand_in
 
 
 @pytest.fixture
-def vendor(running: StandIn) -> Iterator[StandIn]:
-    yield running
-    running.clear()
+def vendor(bedrock_stand_in: StandIn) -> Iterator[StandIn]:
+    yield bedrock_stand_in
+    bedrock_stand_in.clear()
 
 
 @pytest.fixture(scope="module")
-def client(running: StandIn) -> Any:
-    return client_of(running)
+def client(bedrock_stand_in: StandIn) -> Any:
+    return client_of(bedrock_stand_in)
 
 
-def refused(client: Any, **call: Any) -> tuple[str, int]:
+def client_error(client: Any, **call: Any) -> tuple[str, int]:
     with pytest.raises(ClientError) as raised:
         client.start_async_invoke(**call)
     response = raised.value.response
     return response["Error"]["Code"], response["ResponseMetadata"]["HTTPStatusCode"]
 
 
-def test_clip_comes_to_its_place(vendor: StandIn, client: Any, tmp_path: Path) -> None:
-    arn = client.start_async_invoke(**wish("att_1"))["invocationArn"]
-    told = client.get_async_invoke(invocationArn=arn)
-    assert (told["status"], told["clientRequestToken"]) == ("InProgress", "att_1")
-    assert "endTime" not in told
+def test_bedrock_invocation_writes_clip_and_is_charged(
+    vendor: StandIn, client: Any, tmp_path: Path
+) -> None:
+    arn = client.start_async_invoke(**invocation_request("att_1"))["invocationArn"]
+    invocation = client.get_async_invoke(invocationArn=arn)
+    assert (invocation["status"], invocation["clientRequestToken"]) == ("InProgress", "att_1")
+    assert "endTime" not in invocation
     vendor.advance(10)
-    told = client.get_async_invoke(invocationArn=arn)
-    assert told["status"] == "Completed"
-    assert told["endTime"] > told["submitTime"]
+    invocation = client.get_async_invoke(invocationArn=arn)
+    assert invocation["status"] == "Completed"
+    assert invocation["endTime"] > invocation["submitTime"]
     clip = tmp_path / "output.mp4"
     clip.write_bytes(bedrock.outputs(vendor)[f"{S3_URI}/{arn.rpartition('/')[2]}/output.mp4"])
     facts = ffmpeg.inspect(clip)
@@ -93,26 +95,31 @@ def test_clip_comes_to_its_place(vendor: StandIn, client: Any, tmp_path: Path) -
     assert (str(charge.amount), charge.unit) == ("7.50", "usd")
 
 
-def test_token_makes_it_the_same_invocation(vendor: StandIn, client: Any) -> None:
+def test_bedrock_invocation_is_idempotent_by_token(vendor: StandIn, client: Any) -> None:
     before = len(vendor.charges())
-    arns = {client.start_async_invoke(**wish("att_2"))["invocationArn"] for _ in range(3)}
+    arns = {
+        client.start_async_invoke(**invocation_request("att_2"))["invocationArn"] for _ in range(3)
+    }
     assert len(arns) == 1
     assert len(vendor.charges()) == before + 1
-    assert refused(client, **wish("att_2", prompt="Other")) == ("ConflictException", 400)
-    client.start_async_invoke(**wish())
-    client.start_async_invoke(**wish())
+    assert client_error(client, **invocation_request("att_2", prompt="Other")) == (
+        "ConflictException",
+        400,
+    )
+    client.start_async_invoke(**invocation_request())
+    client.start_async_invoke(**invocation_request())
     assert len(vendor.charges()) == before + 3
 
 
-def test_lost_answer_is_found_again_by_its_token(vendor: StandIn, client: Any) -> None:
+def test_bedrock_token_returns_invocation_after_lost_response(vendor: StandIn, client: Any) -> None:
     before = len(vendor.charges())
     vendor.fault("async_invoke.start", "charge_then_reset")
     with pytest.raises(ConnectionClosedError):
-        client.start_async_invoke(**wish("att_3"))
+        client.start_async_invoke(**invocation_request("att_3"))
     vendor.fault("async_invoke.start", "charge_then_hang")
     with pytest.raises(ReadTimeoutError):
-        client_of(vendor, read_timeout=0.3).start_async_invoke(**wish("att_3"))
-    arn = client.start_async_invoke(**wish("att_3"))["invocationArn"]
+        client_of(vendor, read_timeout=0.3).start_async_invoke(**invocation_request("att_3"))
+    arn = client.start_async_invoke(**invocation_request("att_3"))["invocationArn"]
     assert [charge.job for charge in vendor.charges()[before:]] == [arn]
 
 
@@ -127,12 +134,12 @@ def test_lost_answer_is_found_again_by_its_token(vendor: StandIn, client: Any) -
         ("429", "ThrottlingException", 429),
     ],
 )
-def test_errors_are_those_of_the_service(
+def test_bedrock_errors_match_service(
     vendor: StandIn, client: Any, mode: str, code: str, status: int
 ) -> None:
     before = len(vendor.charges())
     vendor.fault("async_invoke.start", mode)
-    assert refused(client, **wish()) == (code, status)
+    assert client_error(client, **invocation_request()) == (code, status)
     assert len(vendor.charges()) == before
 
 
@@ -150,43 +157,51 @@ def test_errors_are_those_of_the_service(
         {"keyframes": {"frame0": frame("webp")}},
     ],
 )
-def test_input_is_validated(client: Any, more: dict[str, Any]) -> None:
-    assert refused(client, **wish(**more)) == ("ValidationException", 400)
+def test_bedrock_validates_input(client: Any, more: dict[str, Any]) -> None:
+    assert client_error(client, **invocation_request(**more)) == ("ValidationException", 400)
 
 
-def test_unknown_model_place_and_invocation(client: Any) -> None:
-    assert refused(client, **{**wish(), "modelId": "luma.ray-v1:0"})[0] == "ValidationException"
-    place = {"s3OutputDataConfig": {"s3Uri": "s3://No_Bucket/x"}}
-    assert refused(client, **{**wish(), "outputDataConfig": place})[0] == "ValidationException"
+def test_bedrock_rejects_unknown_model_bucket_and_invocation(client: Any) -> None:
+    assert (
+        client_error(client, **{**invocation_request(), "modelId": "luma.ray-v1:0"})[0]
+        == "ValidationException"
+    )
+    output_config = {"s3OutputDataConfig": {"s3Uri": "s3://No_Bucket/x"}}
+    assert (
+        client_error(client, **{**invocation_request(), "outputDataConfig": output_config})[0]
+        == "ValidationException"
+    )
     arn = "arn:aws:bedrock:us-west-2:123456789012:async-invoke/abcdefabcdef"
     with pytest.raises(client.exceptions.ValidationException):
         client.get_async_invoke(invocationArn=arn)
 
 
-def test_failed_stuck_and_lost(vendor: StandIn, client: Any) -> None:
+def test_bedrock_failed_stuck_and_lost_invocations(vendor: StandIn, client: Any) -> None:
     arns = {}
     for mode in ("failed", "stuck", "no_output", "lost"):
         vendor.fault("async_invoke.start", mode)
-        arns[mode] = client.start_async_invoke(**wish())["invocationArn"]
+        arns[mode] = client.start_async_invoke(**invocation_request())["invocationArn"]
     vendor.advance(3600)
-    told = {mode: client.get_async_invoke(invocationArn=arn) for mode, arn in arns.items()}
-    states = {mode: answer["status"] for mode, answer in told.items()}
+    details = {mode: client.get_async_invoke(invocationArn=arn) for mode, arn in arns.items()}
+    states = {mode: detail["status"] for mode, detail in details.items()}
     assert states == {
         "failed": "Failed",
         "stuck": "InProgress",
         "no_output": "Completed",
         "lost": "InProgress",
     }
-    assert told["failed"]["failureMessage"]
-    there = [mode for mode, arn in arns.items() if arn[-12:] in str(bedrock.outputs(vendor).keys())]
-    assert there == ["lost"]
+    assert details["failed"]["failureMessage"]
+    uploaded = [
+        mode for mode, arn in arns.items() if arn[-12:] in str(bedrock.outputs(vendor).keys())
+    ]
+    assert uploaded == ["lost"]
     assert [b.job for b in vendor.bookings() if b.kind == "refund"] == [arns["failed"]]
 
 
-def test_list_is_filtered_and_paged(vendor: StandIn, client: Any) -> None:
-    start = client.start_async_invoke(**wish())["invocationArn"]
+def test_bedrock_list_filter_and_pagination(vendor: StandIn, client: Any) -> None:
+    start = client.start_async_invoke(**invocation_request())["invocationArn"]
     vendor.advance(60)
-    later = client.start_async_invoke(**wish())["invocationArn"]
+    later = client.start_async_invoke(**invocation_request())["invocationArn"]
     page = client.list_async_invokes(maxResults=2)
     arns = [row["invocationArn"] for row in page["asyncInvokeSummaries"]]
     assert arns == [later, start]
@@ -197,7 +212,7 @@ def test_list_is_filtered_and_paged(vendor: StandIn, client: Any) -> None:
     assert [row["invocationArn"] for row in after["asyncInvokeSummaries"]] == [later]
 
 
-def test_output_goes_to_s3(tmp_path: Path) -> None:
+def test_bedrock_output_is_put_to_s3(tmp_path: Path) -> None:
     put: dict[str, int] = {}
 
     def store(request: Request) -> Answer:
@@ -208,13 +223,13 @@ def test_output_goes_to_s3(tmp_path: Path) -> None:
     try:
         with bedrock.serve(tmp_path, s3_endpoint=s3.url, running_seconds=0) as vendor:
             client = client_of(vendor)
-            arn = client.start_async_invoke(**wish())["invocationArn"]
+            arn = client.start_async_invoke(**invocation_request())["invocationArn"]
             assert client.get_async_invoke(invocationArn=arn)["status"] == "Completed"
             assert list(put) == [f"/media-bucket/user/clips/{arn[-12:]}/output.mp4"]
-            place = {"s3OutputDataConfig": {"s3Uri": "s3://missing"}}
-            arn = client.start_async_invoke(**{**wish(), "outputDataConfig": place})[
-                "invocationArn"
-            ]
+            output_config = {"s3OutputDataConfig": {"s3Uri": "s3://missing"}}
+            arn = client.start_async_invoke(
+                **{**invocation_request(), "outputDataConfig": output_config}
+            )["invocationArn"]
             assert client.get_async_invoke(invocationArn=arn)["status"] == "Failed"
     finally:
         s3.close()

@@ -1,6 +1,6 @@
-"""Scripted faults: what a client sees, and what the charge book says, for every general mode.
+"""Scripted faults: the effect on a client and the charge book for every general mode.
 
-The client is `requests` without retries, so that what is seen is what was sent.
+The client is `requests` without retries.
 """
 
 import json
@@ -26,16 +26,16 @@ BODY = {"model": "gpt-6-luna", "input": "Tell me"}
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with openai.serve(tmp_path_factory.mktemp("book")) as running:
-        yield running
+def openai_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    with openai.serve(tmp_path_factory.mktemp("book")) as openai_stand_in:
+        yield openai_stand_in
 
 
 @pytest.fixture
-def vendor(running: StandIn) -> Iterator[StandIn]:
-    running.clear()
-    yield running
-    running.clear()
+def vendor(openai_stand_in: StandIn) -> Iterator[StandIn]:
+    openai_stand_in.clear()
+    yield openai_stand_in
+    openai_stand_in.clear()
 
 
 def post(vendor: StandIn, body: Any = BODY, timeout: float = 5) -> requests.Response:
@@ -45,45 +45,45 @@ def post(vendor: StandIn, body: Any = BODY, timeout: float = 5) -> requests.Resp
     )
 
 
-def charged(vendor: StandIn, call: Callable[[], object]) -> int:
+def count_charges(vendor: StandIn, call: Callable[[], object]) -> int:
     before = len(vendor.charges())
     call()
     return len(vendor.charges()) - before
 
 
-# -- answers ---------------------------------------------------------------------------------------
+# -- responses -------------------------------------------------------------------------------------
 @pytest.mark.parametrize("status", [401, 402, 403, 404, 413, 429, 500, 502, 503])
-def test_status_without_a_charge(vendor: StandIn, status: int) -> None:
+def test_fault_status_is_not_charged(vendor: StandIn, status: int) -> None:
     vendor.fault("responses", str(status))
-    assert charged(vendor, lambda: [post(vendor)]) == 0
+    assert count_charges(vendor, lambda: [post(vendor)]) == 0
     assert vendor.requests("responses")[-1]["status"] == status
     assert post(vendor).status_code == 200
 
 
 @pytest.mark.parametrize("status", [302, 409, 425, 429, 500, 502, 503, 504, 520])
-def test_status_after_a_charge(vendor: StandIn, status: int) -> None:
+def test_fault_charge_then_status_is_charged(vendor: StandIn, status: int) -> None:
     vendor.fault("responses", f"charge_then_{status}")
-    assert charged(vendor, lambda: [post(vendor)]) == 1
+    assert count_charges(vendor, lambda: [post(vendor)]) == 1
     assert vendor.requests("responses")[-1]["status"] == status
     assert vendor.charges()[-1].fault == str(status)
     assert vendor.charges()[-1].job
 
 
-def test_status_as_a_proxy_on_the_way_says_it(vendor: StandIn) -> None:
+def test_fault_page_status_returns_html(vendor: StandIn) -> None:
     vendor.fault("responses", "charge_then_page_503")
-    answers: list[requests.Response] = []
-    assert charged(vendor, lambda: answers.append(post(vendor))) == 1
-    assert (answers[0].status_code, answers[0].headers["content-type"]) == (503, "text/html")
+    responses: list[requests.Response] = []
+    assert count_charges(vendor, lambda: responses.append(post(vendor))) == 1
+    assert (responses[0].status_code, responses[0].headers["content-type"]) == (503, "text/html")
 
 
-def test_504_is_charged_by_itself_but_not_if_told(vendor: StandIn) -> None:
+def test_fault_504_is_charged_unless_disabled(vendor: StandIn) -> None:
     vendor.fault("responses", "504")
     vendor.fault("responses", "504", charged=False)
-    assert charged(vendor, lambda: [post(vendor)]) == 1
-    assert charged(vendor, lambda: [post(vendor)]) == 0
+    assert count_charges(vendor, lambda: [post(vendor)]) == 1
+    assert count_charges(vendor, lambda: [post(vendor)]) == 0
 
 
-def test_429_with_and_without_retry_after(vendor: StandIn) -> None:
+def test_fault_429_with_and_without_retry_after(vendor: StandIn) -> None:
     vendor.fault("responses", "429")
     vendor.fault("responses", "429", retry_after=3)
     assert "retry-after" not in post(vendor).headers
@@ -94,7 +94,7 @@ def test_429_with_and_without_retry_after(vendor: StandIn) -> None:
     ("mode", "charges"),
     [("reset", 0), ("charge_then_reset", 1), ("truncated", 1)],
 )
-def test_connection_breaks(vendor: StandIn, mode: str, charges: int) -> None:
+def test_fault_connection_errors(vendor: StandIn, mode: str, charges: int) -> None:
     vendor.fault("responses", mode)
 
     def call() -> None:
@@ -103,21 +103,21 @@ def test_connection_breaks(vendor: StandIn, mode: str, charges: int) -> None:
             post(vendor)
         assert ("reset by peer" in str(raised.value)) is mode.endswith("reset")
 
-    assert charged(vendor, call) == charges
+    assert count_charges(vendor, call) == charges
 
 
 @pytest.mark.parametrize(("mode", "charges"), [("hang", 0), ("charge_then_hang", 1)])
-def test_hang(vendor: StandIn, mode: str, charges: int) -> None:
+def test_fault_hang_times_out(vendor: StandIn, mode: str, charges: int) -> None:
     vendor.fault("responses", mode)
 
     def call() -> None:
         with pytest.raises(requests.ReadTimeout):
             post(vendor, timeout=0.2)
 
-    assert charged(vendor, call) == charges
+    assert count_charges(vendor, call) == charges
 
 
-def test_hang_ends_when_it_is_let_go(vendor: StandIn) -> None:
+def test_fault_hang_ends_when_released(vendor: StandIn) -> None:
     vendor.fault("responses", "hang", times=2)
     with ThreadPoolExecutor() as pool:
         calls = [pool.submit(post, vendor) for _ in range(2)]
@@ -128,14 +128,14 @@ def test_hang_ends_when_it_is_let_go(vendor: StandIn) -> None:
         assert {type(call.exception(timeout=5)) for call in calls} == {requests.ConnectionError}
 
 
-def test_2xx_that_say_nothing(vendor: StandIn) -> None:
+def test_fault_2xx_without_content(vendor: StandIn) -> None:
     for mode in ("html", "empty", "missing_id"):
         vendor.fault("responses", mode)
     vendor.fault("responses", "slow", seconds=0.2)
-    answers: list[requests.Response] = []
-    assert charged(vendor, lambda: answers.extend(post(vendor) for _ in range(4))) == 4
-    page, empty, without, slow = answers
-    assert {answer.status_code for answer in answers} == {200}
+    responses: list[requests.Response] = []
+    assert count_charges(vendor, lambda: responses.extend(post(vendor) for _ in range(4))) == 4
+    page, empty, without, slow = responses
+    assert {response.status_code for response in responses} == {200}
     assert page.text.startswith("<html>")
     assert empty.content == b""
     assert "id" not in without.json()
@@ -143,7 +143,7 @@ def test_2xx_that_say_nothing(vendor: StandIn) -> None:
     assert slow.json()["id"]
 
 
-def test_refused_connection(vendor: StandIn) -> None:
+def test_refusing_closes_port_within_context(vendor: StandIn) -> None:
     with requests.Session() as session:
         headers = {"authorization": f"Bearer {vendor.api_key}"}
         assert session.get(f"{vendor.base_url}/models", headers=headers, timeout=5).ok
@@ -155,8 +155,8 @@ def test_refused_connection(vendor: StandIn) -> None:
         assert session.get(f"{vendor.base_url}/models", headers=headers, timeout=5).ok
 
 
-# -- which call ------------------------------------------------------------------------------------
-def test_number_of_the_call_and_times(vendor: StandIn) -> None:
+# -- selecting calls -------------------------------------------------------------------------------
+def test_fault_applies_to_call_number_and_times(vendor: StandIn) -> None:
     vendor.fault("responses", "503", call=2, times=2)
     assert [post(vendor).status_code for _ in range(4)] == [200, 503, 503, 200]
     vendor.clear()
@@ -166,25 +166,25 @@ def test_number_of_the_call_and_times(vendor: StandIn) -> None:
     assert post(vendor).status_code == 200
 
 
-def test_call_is_told_by_what_it_holds(vendor: StandIn) -> None:
+def test_fault_applies_to_calls_containing_text(vendor: StandIn) -> None:
     vendor.fault("responses", "500", containing="second", times=None)
-    told = [post(vendor, {**BODY, "input": word}).status_code for word in ("first", "second")]
-    assert told == [200, 500]
+    statuses = [post(vendor, {**BODY, "input": word}).status_code for word in ("first", "second")]
+    assert statuses == [200, 500]
 
 
-def test_any_endpoint(vendor: StandIn) -> None:
+def test_fault_applies_to_any_endpoint(vendor: StandIn) -> None:
     vendor.fault("*", "503")
     assert requests.get(f"{vendor.base_url}/models", timeout=5).status_code == 503
     assert vendor.waiting() == 0
 
 
-def test_fault_does_not_make_a_wrong_request_right(vendor: StandIn) -> None:
+def test_fault_does_not_accept_invalid_request(vendor: StandIn) -> None:
     vendor.fault("responses", "charge_then_500")
-    assert charged(vendor, lambda: [post(vendor, {"model": "gpt-9", "input": "x"})]) == 0
+    assert count_charges(vendor, lambda: [post(vendor, {"model": "gpt-9", "input": "x"})]) == 0
     assert vendor.requests("responses")[-1]["status"] == 404
 
 
-def test_script_is_checked(vendor: StandIn) -> None:
+def test_fault_with_unknown_endpoint_or_mode_is_rejected(vendor: StandIn) -> None:
     for endpoint, mode in (("reponses", "500"), ("responses", "null_b64"), ("models", "vector:x")):
         with pytest.raises(ValueError, match="fault:"):
             vendor.fault(endpoint, mode)
@@ -192,31 +192,31 @@ def test_script_is_checked(vendor: StandIn) -> None:
         vendor.set(speed=3)
 
 
-# -- books -----------------------------------------------------------------------------------------
-def test_equal_requests_have_equal_prints(vendor: StandIn) -> None:
+# -- charge book -----------------------------------------------------------------------------------
+def test_equal_requests_have_equal_fingerprints(vendor: StandIn) -> None:
     for text in ("one", "one", "two"):
         post(vendor, {**BODY, "input": text})
-    prints = [charge.fingerprint for charge in vendor.charges()[-3:]]
-    assert prints[0] == prints[1] != prints[2]
+    fingerprints = [charge.fingerprint for charge in vendor.charges()[-3:]]
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
 
 
-def test_requests_are_noted_without_the_key(vendor: StandIn) -> None:
+def test_recorded_requests_omit_api_key(vendor: StandIn) -> None:
     post(vendor)
     row = vendor.requests("responses")[-1]
     assert row["headers"]["user-agent"].startswith("python-requests")
     assert vendor.api_key not in json.dumps(row)
 
 
-def test_many_at_once_are_all_in_the_book(vendor: StandIn) -> None:
+def test_concurrent_calls_are_all_charged(vendor: StandIn) -> None:
     with ThreadPoolExecutor(8) as pool:
 
         def call() -> None:
             assert {a.status_code for a in pool.map(lambda _: post(vendor), range(40))} == {200}
 
-        assert charged(vendor, call) == 40
+        assert count_charges(vendor, call) == 40
 
 
-def test_half_a_request_is_none(vendor: StandIn) -> None:
+def test_incomplete_request_is_not_recorded(vendor: StandIn) -> None:
     host, port = vendor.url.removeprefix("http://").split(":")
     before = len(vendor.requests())
     with socket.create_connection((host, int(port))) as connection:
@@ -230,9 +230,9 @@ def test_half_a_request_is_none(vendor: StandIn) -> None:
 
 # -- process ---------------------------------------------------------------------------------------
 def test_stand_in_is_shared_by_processes(vendor: StandIn) -> None:
-    seen = StandIn(vendor.control_url)
-    assert seen.url == vendor.url
-    seen.fault("responses", "500")
+    other = StandIn(vendor.control_url)
+    assert other.url == vendor.url
+    other.fault("responses", "500")
     assert post(vendor).status_code == 500
 
 
@@ -256,10 +256,10 @@ def test_stand_in_ends_with_its_parent(tmp_path: Path) -> None:
         except OSError:
             return
         time.sleep(0.05)
-    pytest.fail("The stand-in outlived its parent.")
+    pytest.fail("The stand-in survived its parent.")
 
 
-def test_crash_of_the_stand_in_is_told(tmp_path: Path) -> None:
+def test_crash_of_stand_in_is_reported(tmp_path: Path) -> None:
     schema = {
         "type": "object",
         "properties": {"code": {"type": "string", "pattern": "^[0-9]{9}$"}},

@@ -1,4 +1,4 @@
-"""Text and account of the OpenAI stand-in, driven by OpenAI's own SDK, strictly validating."""
+"""Text and account endpoints of the OpenAI stand-in, called by OpenAI's SDK with validation."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -28,23 +28,23 @@ class Story(BaseModel):
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with openai_stand_in.serve(tmp_path_factory.mktemp("book")) as running:
-        yield running
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    with openai_stand_in.serve(tmp_path_factory.mktemp("book")) as stand_in:
+        yield stand_in
 
 
 @pytest.fixture
-def vendor(running: StandIn) -> Iterator[StandIn]:
-    yield running
-    running.clear()
-    running.set(organization_verified=True)
+def vendor(stand_in: StandIn) -> Iterator[StandIn]:
+    yield stand_in
+    stand_in.clear()
+    stand_in.set(organization_verified=True)
 
 
 @pytest.fixture(scope="module")
-def client(running: StandIn) -> Iterator[openai.OpenAI]:
+def client(stand_in: StandIn) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(
-        base_url=running.base_url,
-        api_key=running.api_key,
+        base_url=stand_in.base_url,
+        api_key=stand_in.api_key,
         max_retries=0,
         _strict_response_validation=True,
     ) as client:
@@ -72,57 +72,64 @@ def story(client: openai.OpenAI, text: str, **more: Any) -> Any:
         ("A fox in a 5-second scene; make five short scenes", 5),
     ],
 )
-def test_story_fits_schema_and_wish(client: openai.OpenAI, text: str, scenes: int) -> None:
-    got = story(client, text)
-    assert got._request_id.startswith("req_")
-    assert [scene.index for scene in got.output_parsed.scenes] == list(range(1, scenes + 1))
-    assert all(0 < len(scene.picture) <= 60 for scene in got.output_parsed.scenes)
-    assert len({scene.motion for scene in got.output_parsed.scenes}) > 1 or scenes == 1
+def test_openai_story_matches_schema_and_request(
+    client: openai.OpenAI, text: str, scenes: int
+) -> None:
+    response = story(client, text)
+    assert response._request_id.startswith("req_")
+    assert [scene.index for scene in response.output_parsed.scenes] == list(range(1, scenes + 1))
+    assert all(0 < len(scene.picture) <= 60 for scene in response.output_parsed.scenes)
+    assert len({scene.motion for scene in response.output_parsed.scenes}) > 1 or scenes == 1
 
 
-def test_charge_is_what_the_usage_costs(vendor: StandIn, client: openai.OpenAI) -> None:
-    got = story(client, "Two scenes", metadata={"attempt": "att_1"})
+def test_openai_charge_matches_usage(vendor: StandIn, client: openai.OpenAI) -> None:
+    response = story(client, "Two scenes", metadata={"attempt": "att_1"})
     charge = vendor.charges()[-1]
     assert charge.kind == "responses"
     assert charge.marker == '{"attempt": "att_1"}'
-    assert charge.job == got.id
+    assert charge.job == response.id
     assert "Two scenes" in charge.prompt
-    expected = Decimal("0.1") * got.usage.input_tokens + Decimal("0.5") * got.usage.output_tokens
+    expected = (
+        Decimal("0.1") * response.usage.input_tokens + Decimal("0.5") * response.usage.output_tokens
+    )
     assert charge.amount == expected / 1_000_000
 
 
-def test_outcomes_on_demand(vendor: StandIn, client: openai.OpenAI) -> None:
-    def told(mode: str) -> Any:
+def test_openai_scripted_outcomes(vendor: StandIn, client: openai.OpenAI) -> None:
+    def respond(mode: str) -> Any:
         vendor.fault("responses", mode)
         return client.responses.create(model=LUNA, input="3 scenes", reasoning={"effort": "low"})
 
-    assert told("refusal").output[-1].content[0].type == "refusal"
-    assert told("truncation").incomplete_details.reason == "max_output_tokens"
-    assert [item.type for item in told("reasoning_only").output] == ["reasoning"]
-    assert told("content_filter").incomplete_details.reason == "content_filter"
+    assert respond("refusal").output[-1].content[0].type == "refusal"
+    assert respond("truncation").incomplete_details.reason == "max_output_tokens"
+    assert [item.type for item in respond("reasoning_only").output] == ["reasoning"]
+    assert respond("content_filter").incomplete_details.reason == "content_filter"
     before = len(vendor.charges())
-    assert told("failed").error.code == "server_error"
+    assert respond("failed").error.code == "server_error"
     assert len(vendor.charges()) == before
-    phases = [getattr(item, "phase", None) for item in told("commentary").output]
+    phases = [getattr(item, "phase", None) for item in respond("commentary").output]
     assert phases == [None, "commentary", "final_answer"]
 
 
-def test_stories_that_break_the_rules(vendor: StandIn, client: openai.OpenAI) -> None:
+def test_openai_scripted_invalid_stories(vendor: StandIn, client: openai.OpenAI) -> None:
     vendor.fault("responses", "one_scene_less")
     assert len(story(client, "3 scenes").output_parsed.scenes) == 2
     vendor.fault("responses", "links")
     assert "https://" in story(client, "3 scenes").output_parsed.scenes[0].motion
 
 
-def test_small_budget_truncates_by_itself(client: openai.OpenAI) -> None:
-    got = client.responses.create(
+def test_openai_small_max_output_tokens_truncates(client: openai.OpenAI) -> None:
+    response = client.responses.create(
         model=LUNA, input="Tell me", reasoning={"effort": "low"}, max_output_tokens=32
     )
-    assert (got.status, [item.type for item in got.output]) == ("incomplete", ["reasoning"])
-    got = client.responses.create(
+    assert (response.status, [item.type for item in response.output]) == (
+        "incomplete",
+        ["reasoning"],
+    )
+    response = client.responses.create(
         model=LUNA, input="Tell me", reasoning={"effort": "low"}, max_output_tokens=66
     )
-    assert (got.status, got.output[-1].type) == ("incomplete", "message")
+    assert (response.status, response.output[-1].type) == ("incomplete", "message")
 
 
 @pytest.mark.parametrize(
@@ -137,7 +144,7 @@ def test_small_budget_truncates_by_itself(client: openai.OpenAI) -> None:
         ({"input": []}, 400, "invalid_type", "input"),
     ],
 )
-def test_text_request_is_validated(
+def test_openai_text_request_is_validated(
     vendor: StandIn, client: openai.OpenAI, more: dict[str, Any], status: int, code: str, param: str
 ) -> None:
     before = len(vendor.charges())
@@ -148,7 +155,7 @@ def test_text_request_is_validated(
     assert len(vendor.charges()) == before
 
 
-def test_schema_is_held_to_the_strict_rules(client: openai.OpenAI) -> None:
+def test_openai_schema_must_be_strict(client: openai.OpenAI) -> None:
     loose = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
     for schema in (loose, {**loose, "additionalProperties": False, "required": []}):
         form = {"type": "json_schema", "name": "Story", "strict": True, "schema": schema}
@@ -158,7 +165,7 @@ def test_schema_is_held_to_the_strict_rules(client: openai.OpenAI) -> None:
 
 
 # -- the account -----------------------------------------------------------------------------------
-def test_models_tell_their_end(client: openai.OpenAI) -> None:
+def test_openai_models_have_shutdown_dates(client: openai.OpenAI) -> None:
     ends = {model.id: model.shutdown_date for model in client.models.list()}
     assert ends[LUNA] is None
     assert ends["gpt-4o-mini"] == "2027-01-14"
@@ -167,7 +174,7 @@ def test_models_tell_their_end(client: openai.OpenAI) -> None:
         client.models.retrieve("dall-e-3")
 
 
-def test_key_is_needed_and_not_told(vendor: StandIn) -> None:
+def test_openai_rejects_wrong_key_without_revealing_it(vendor: StandIn) -> None:
     with openai.OpenAI(base_url=vendor.base_url, api_key="sk-wrong-and-secret-abcd") as client:
         with pytest.raises(openai.AuthenticationError) as raised:
             client.responses.create(model=LUNA, input="x")
@@ -176,7 +183,7 @@ def test_key_is_needed_and_not_told(vendor: StandIn) -> None:
         assert vendor.leaks() == []
 
 
-def test_account_refusals(vendor: StandIn, client: openai.OpenAI) -> None:
+def test_openai_account_errors_are_not_charged(vendor: StandIn, client: openai.OpenAI) -> None:
     before = len(vendor.charges())
     vendor.set(organization_verified=False)
     with pytest.raises(openai.PermissionDeniedError):
@@ -188,18 +195,18 @@ def test_account_refusals(vendor: StandIn, client: openai.OpenAI) -> None:
     assert len(vendor.charges()) == before
 
 
-def test_answers_carry_the_vendors_headers(client: openai.OpenAI) -> None:
+def test_openai_responses_have_vendor_headers(client: openai.OpenAI) -> None:
     headers = client.models.with_raw_response.list().headers
     for name in ("openai-processing-ms", "openai-version", "x-ratelimit-remaining-requests"):
         assert name in headers
 
 
-def test_book_survives_the_stand_in(tmp_path: Path) -> None:
+def test_charge_book_survives_restart(tmp_path: Path) -> None:
     with (
         openai_stand_in.serve(tmp_path) as vendor,
         openai.OpenAI(base_url=vendor.base_url, api_key=vendor.api_key) as client,
     ):
         client.responses.create(model=LUNA, input="x")
-    with openai_stand_in.serve(tmp_path, api_key="sk-other") as again:
-        assert len(again.charges()) == 1
-        assert again.api_key == "sk-other"
+    with openai_stand_in.serve(tmp_path, api_key="sk-other") as restarted:
+        assert len(restarted.charges()) == 1
+        assert restarted.api_key == "sk-other"

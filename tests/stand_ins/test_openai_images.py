@@ -1,4 +1,4 @@
-"""Pictures of the OpenAI stand-in, driven by OpenAI's own SDK with strict validation."""
+"""Image endpoints of the OpenAI stand-in, called by OpenAI's SDK with strict validation."""
 
 import base64
 import io
@@ -18,69 +18,69 @@ FLARE, SUNBURST, LUNA = "gpt-image-2.5-flare", "gpt-image-2.5-sunburst", "gpt-6-
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    with openai_stand_in.serve(tmp_path_factory.mktemp("book")) as running:
-        yield running
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
+    with openai_stand_in.serve(tmp_path_factory.mktemp("book")) as stand_in:
+        yield stand_in
 
 
 @pytest.fixture
-def vendor(running: StandIn) -> Iterator[StandIn]:
-    yield running
-    running.clear()
-    running.set(images_per_minute=None)
+def vendor(stand_in: StandIn) -> Iterator[StandIn]:
+    yield stand_in
+    stand_in.clear()
+    stand_in.set(images_per_minute=None)
 
 
 @pytest.fixture(scope="module")
-def client(running: StandIn) -> Iterator[openai.OpenAI]:
+def client(stand_in: StandIn) -> Iterator[openai.OpenAI]:
     with openai.OpenAI(
-        base_url=running.base_url,
-        api_key=running.api_key,
+        base_url=stand_in.base_url,
+        api_key=stand_in.api_key,
         max_retries=0,
         _strict_response_validation=True,
     ) as client:
         yield client
 
 
-def decoded(result: Any) -> Image.Image:
+def decode(result: Any) -> Image.Image:
     return Image.open(io.BytesIO(base64.b64decode(result.data[0].b64_json)))
 
 
 @pytest.mark.parametrize("size", ["1280x720", "720x1280", "1104x832", "960x960", "1584x672"])
-def test_picture_has_exactly_the_asked_size(client: openai.OpenAI, size: str) -> None:
-    got = client.images.generate(model=FLARE, prompt="A fox", size=size, quality="medium")
-    picture = decoded(got)
-    assert f"{picture.width}x{picture.height}" == size == got.size
-    assert picture.format == "PNG"
+def test_openai_image_has_requested_size(client: openai.OpenAI, size: str) -> None:
+    response = client.images.generate(model=FLARE, prompt="A fox", size=size, quality="medium")
+    image = decode(response)
+    assert f"{image.width}x{image.height}" == size == response.size
+    assert image.format == "PNG"
 
 
 @pytest.mark.parametrize(("quality", "usd"), [("low", 0.0032), ("high", 0.0284), ("max", 0.1136)])
-def test_price_is_that_of_the_published_table(
+def test_openai_image_price_matches_published_table(
     vendor: StandIn, client: openai.OpenAI, quality: Any, usd: float
 ) -> None:
     client.images.generate(model=FLARE, prompt="A fox", size="1280x720", quality=quality)
     assert float(vendor.charges()[-1].amount) == pytest.approx(usd, abs=0.0001)
 
 
-def test_pictures_differ_by_prompt_and_by_input(client: openai.OpenAI) -> None:
+def test_openai_images_differ_by_prompt_and_inputs(client: openai.OpenAI) -> None:
     other = ("room.webp", pictures.draw((256, 256), "room", form="webp"), "image/webp")
 
-    def edited(prompt: str, *files: tuple[str, bytes, str]) -> str:
-        got = client.images.edit(model=SUNBURST, image=list(files), prompt=prompt)
-        assert got.data
-        return got.data[0].b64_json or ""
+    def edit(prompt: str, *files: tuple[str, bytes, str]) -> str:
+        response = client.images.edit(model=SUNBURST, image=list(files), prompt=prompt)
+        assert response.data
+        return response.data[0].b64_json or ""
 
-    made = {edited("a", PNG), edited("b", PNG), edited("a", PNG, other), edited("a", other, PNG)}
-    assert len(made) == 4
+    images = {edit("a", PNG), edit("b", PNG), edit("a", PNG, other), edit("a", other, PNG)}
+    assert len(images) == 4
 
 
-def test_edit_counts_its_inputs(client: openai.OpenAI) -> None:
+def test_openai_image_edit_counts_input_tokens(client: openai.OpenAI) -> None:
     usage = client.images.edit(model=SUNBURST, image=[PNG, PNG], prompt="a").usage
     assert usage is not None
-    # Enlarged twofold, each has 16 x 16 patches of 32 pixels.
+    # Scaled up twofold, each has 16 x 16 patches of 32 pixels.
     assert usage.input_tokens_details.image_tokens == 2 * 256
 
 
-def test_own_refusals_equal_the_vectors(client: openai.OpenAI) -> None:
+def test_openai_image_errors_match_vectors(client: openai.OpenAI) -> None:
     text = ("a.png", b"no picture", "image/png")
     cases: dict[str, Any] = {
         "400_unknown_parameter": lambda: client.images.generate(
@@ -122,54 +122,58 @@ def test_own_refusals_equal_the_vectors(client: openai.OpenAI) -> None:
         ({"background": "transparent", "output_format": "jpeg"}, "background"),
     ],
 )
-def test_generation_is_validated(client: openai.OpenAI, more: dict[str, Any], param: str) -> None:
+def test_openai_image_generation_is_validated(
+    client: openai.OpenAI, more: dict[str, Any], param: str
+) -> None:
     with pytest.raises(openai.APIStatusError) as raised:
         client.images.generate(**{"model": FLARE, "prompt": "a", **more})
     assert raised.value.param == param
 
 
-def test_edit_is_validated(client: openai.OpenAI) -> None:
-    def refused(**more: Any) -> str | None:
+def test_openai_image_edit_is_validated(client: openai.OpenAI) -> None:
+    def rejected_param(**more: Any) -> str | None:
         with pytest.raises(openai.BadRequestError) as raised:
             client.images.edit(**{"model": SUNBURST, "prompt": "a", "image": [PNG], **more})
         return raised.value.param
 
-    assert refused(input_fidelity="high") == "input_fidelity"
-    assert refused(image=[PNG] * 17) == "image"
-    assert refused(image=[("a.gif", PNG[1], "image/gif")]) == "image[0]"
-    assert refused(image=[("a.jpg", PNG[1], "image/jpeg")]) == "image"
-    assert refused(mask=PNG) == "mask"
-    assert refused(extra_body={"moderation": "low"}) == "moderation"
+    assert rejected_param(input_fidelity="high") == "input_fidelity"
+    assert rejected_param(image=[PNG] * 17) == "image"
+    assert rejected_param(image=[("a.gif", PNG[1], "image/gif")]) == "image[0]"
+    assert rejected_param(image=[("a.jpg", PNG[1], "image/jpeg")]) == "image"
+    assert rejected_param(mask=PNG) == "mask"
+    assert rejected_param(extra_body={"moderation": "low"}) == "moderation"
 
 
-def test_mask_with_alpha_is_taken(client: openai.OpenAI) -> None:
+def test_openai_image_edit_accepts_mask_with_alpha(client: openai.OpenAI) -> None:
     out = io.BytesIO()
     Image.new("RGBA", (256, 256)).save(out, "PNG")
     mask = ("mask.png", out.getvalue(), "image/png")
     assert client.images.edit(model=SUNBURST, prompt="a", image=PNG, mask=mask).data
 
 
-def test_results_that_cannot_be_used(vendor: StandIn, client: openai.OpenAI) -> None:
-    def told(mode: str) -> Any:
+def test_openai_scripted_unusable_images_are_charged(
+    vendor: StandIn, client: openai.OpenAI
+) -> None:
+    def respond(mode: str) -> Any:
         vendor.fault("images.generations", mode)
         return client.images.generate(model=FLARE, prompt="a", size="1280x720")
 
     before = len(vendor.charges())
-    assert told("empty_data").data == []
-    assert told("null_data").data is None
-    assert told("null_b64").data[0].b64_json is None
-    assert decoded(told("wrong_size")).size == (1264, 720)
-    assert base64.b64decode(told("not_a_picture").data[0].b64_json) == b"not a picture"
+    assert respond("empty_data").data == []
+    assert respond("null_data").data is None
+    assert respond("null_b64").data[0].b64_json is None
+    assert decode(respond("wrong_size")).size == (1264, 720)
+    assert base64.b64decode(respond("not_a_picture").data[0].b64_json) == b"not a picture"
     assert len(vendor.charges()) == before + 5
 
 
-def test_stream_brings_the_picture(client: openai.OpenAI) -> None:
+def test_openai_image_stream_returns_image(client: openai.OpenAI) -> None:
     events = list(client.images.generate(model=FLARE, prompt="a", size="1280x720", stream=True))
     assert [event.type for event in events] == ["image_generation.completed"]
     assert pictures.look(base64.b64decode(events[0].b64_json)) == ("image/png", 1280, 720)
 
 
-def test_images_a_minute_are_limited(vendor: StandIn, client: openai.OpenAI) -> None:
+def test_openai_images_per_minute_rate_limit(vendor: StandIn, client: openai.OpenAI) -> None:
     vendor.advance(60)
     vendor.set(images_per_minute=5)
     client.images.edit(model=SUNBURST, image=[PNG] * 3, prompt="a")

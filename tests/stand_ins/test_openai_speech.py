@@ -1,4 +1,4 @@
-"""Speech of the OpenAI stand-in, driven by OpenAI's own SDK with strict validation."""
+"""Speech endpoints of the OpenAI stand-in, called by OpenAI's SDK with strict validation."""
 
 import base64
 from collections.abc import Iterator
@@ -32,34 +32,36 @@ def client(vendor: StandIn) -> Iterator[openai.OpenAI]:
 
 
 def speech(client: openai.OpenAI, **more: Any) -> bytes:
-    wish: dict[str, Any] = {"model": "gpt-4o-mini-tts", "voice": "coral", "input": TEXT}
-    return client.audio.speech.create(response_format="wav", **(wish | more)).read()
+    body_: dict[str, Any] = {"model": "gpt-4o-mini-tts", "voice": "coral", "input": TEXT}
+    return client.audio.speech.create(response_format="wav", **(body_ | more)).read()
 
 
 def chat(client: openai.OpenAI, **more: Any) -> Any:
-    wish: dict[str, Any] = {
+    body_: dict[str, Any] = {
         "model": "gpt-audio-1.5",
         "modalities": ["text", "audio"],
         "audio": {"voice": "cedar", "format": "wav"},
         "messages": [{"role": "user", "content": TEXT}],
     }
-    return client.chat.completions.create(**(wish | more))
+    return client.chat.completions.create(**(body_ | more))
 
 
-def test_speech_is_sound_for_about_as_long_as_the_text_takes(client: openai.OpenAI) -> None:
+def test_openai_speech_duration_matches_text(client: openai.OpenAI) -> None:
     assert 2 < read_wav(speech(client)).seconds < 4
 
 
-def test_a_completion_carries_the_sound_and_what_was_said(client: openai.OpenAI) -> None:
-    got = chat(client)
-    audio = got.choices[0].message.audio
+def test_openai_chat_audio_has_transcript_and_tokens(client: openai.OpenAI) -> None:
+    response = chat(client)
+    audio = response.choices[0].message.audio
     sound = read_wav(base64.b64decode(audio.data))
     assert audio.transcript == TEXT
-    assert got.usage.completion_tokens_details.audio_tokens == round(20 * sound.seconds)
+    assert response.usage.completion_tokens_details.audio_tokens == round(20 * sound.seconds)
 
 
-def test_a_minute_costs_what_openai_says(vendor: StandIn, client: openai.OpenAI) -> None:
-    """About 1.5 cents by the speech endpoint, in OpenAI's own words."""
+def test_openai_speech_price_per_minute_matches_documentation(
+    vendor: StandIn, client: openai.OpenAI
+) -> None:
+    """OpenAI documents about 1.5 cents a minute for the speech endpoint."""
     minute = read_wav(speech(client, input="word " * 180)).seconds
     assert float(vendor.charges()[-1].amount) / minute * 60 == pytest.approx(0.015, abs=0.001)
 
@@ -75,15 +77,15 @@ def test_a_minute_costs_what_openai_says(vendor: StandIn, client: openai.OpenAI)
         ({"extra_body": {"emotion": "sad"}}, "emotion"),
     ],
 )
-def test_what_the_speech_endpoint_does_not_take(
+def test_openai_speech_request_is_validated(
     more: dict[str, Any], param: str, vendor: StandIn, client: openai.OpenAI
 ) -> None:
-    charged = len(vendor.charges())
+    charges = len(vendor.charges())
     with pytest.raises(openai.APIStatusError) as caught:
         speech(client, **more)
     body: Any = caught.value.body
     assert body["param"] == param
-    assert len(vendor.charges()) == charged
+    assert len(vendor.charges()) == charges
 
 
 @pytest.mark.parametrize(
@@ -96,21 +98,21 @@ def test_what_the_speech_endpoint_does_not_take(
         ({"extra_body": {"reasoning": {}}}, "reasoning"),
     ],
 )
-def test_what_a_spoken_completion_does_not_take(
+def test_openai_chat_audio_request_is_validated(
     more: dict[str, Any], param: str, vendor: StandIn, client: openai.OpenAI
 ) -> None:
-    charged = len(vendor.charges())
+    charges = len(vendor.charges())
     with pytest.raises(openai.APIStatusError) as caught:
         chat(client, **more)
     body: Any = caught.value.body
     assert body["param"] == param
-    assert len(vendor.charges()) == charged
+    assert len(vendor.charges()) == charges
 
 
-def test_what_was_charged_stands_in_the_book(vendor: StandIn, client: openai.OpenAI) -> None:
+def test_openai_speech_charges_are_recorded(vendor: StandIn, client: openai.OpenAI) -> None:
     chat(client)
     speech(client)
-    spoken, read = vendor.charges()[-2:]
-    assert (spoken.kind, read.kind) == ("chat.completions", "audio.speech")
-    assert (spoken.model, read.model) == ("gpt-audio-1.5", "gpt-4o-mini-tts")
-    assert spoken.amount > read.amount > 0
+    completion, speech_charge = vendor.charges()[-2:]
+    assert (completion.kind, speech_charge.kind) == ("chat.completions", "audio.speech")
+    assert (completion.model, speech_charge.model) == ("gpt-audio-1.5", "gpt-4o-mini-tts")
+    assert completion.amount > speech_charge.amount > 0

@@ -1,4 +1,4 @@
-"""What the Runway stand-in refuses, and the words with which it does so."""
+"""Validation, uploads and account endpoints of the Runway stand-in."""
 
 import base64
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.stand_ins import pictures, runway, vectors
 from tests.stand_ins.process import StandIn
 from tests.stand_ins.runway_assets import Assets
 from tests.stand_ins.runway_rules import Invalid
-from tests.stand_ins.test_runway import CLIP, made, uri
+from tests.stand_ins.test_runway import CLIP, create_task, uri
 
 CDN = "https://cdn.example.com"
 
@@ -34,11 +34,11 @@ def client(vendor: StandIn) -> Iterator[runwayml.RunwayML]:
 
 def refusal(client: runwayml.RunwayML, **more: Any) -> Any:
     with pytest.raises(runwayml.BadRequestError) as raised:
-        made(client, **more)
+        create_task(client, **more)
     return raised.value.body
 
 
-def test_refusals_equal_the_vectors(vendor: StandIn, client: runwayml.RunwayML) -> None:
+def test_runway_validation_errors_match_vectors(vendor: StandIn, client: runwayml.RunwayML) -> None:
     big = pictures.draw((1280, 720), "a").ljust(17 * 2**20, b"\0")
     runway.put_asset(vendor, f"{CDN}/big.png", big)
     cases: dict[str, dict[str, Any]] = {
@@ -55,8 +55,8 @@ def test_refusals_equal_the_vectors(vendor: StandIn, client: runwayml.RunwayML) 
     assert vendor.charges() == []
 
 
-def test_utf16_units_are_counted(client: runwayml.RunwayML) -> None:
-    assert made(client, prompt_text="🦊" * 500).id
+def test_runway_prompt_length_counts_utf16_units(client: runwayml.RunwayML) -> None:
+    assert create_task(client, prompt_text="🦊" * 500).id
 
 
 @pytest.mark.parametrize(
@@ -100,15 +100,15 @@ def test_utf16_units_are_counted(client: runwayml.RunwayML) -> None:
         ),
     ],
 )
-def test_validation_is_zods(
+def test_runway_validation_issues_match_zod(
     client: runwayml.RunwayML, more: dict[str, Any], path: list[Any], code: str
 ) -> None:
     issues = refusal(client, **more)["issues"]
     assert [(issue["path"], issue["code"]) for issue in issues] == [(path, code)]
 
 
-def test_unknown_fields_are_refused_by_veo_only(client: runwayml.RunwayML) -> None:
-    assert made(client, extra_body={"bogus": 1}).id
+def test_runway_unknown_fields_are_rejected_only_by_veo(client: runwayml.RunwayML) -> None:
+    assert create_task(client, extra_body={"bogus": 1}).id
     body = refusal(client, model="veo3.1_fast", duration=4, extra_body={"bogus": 1})
     assert body["issues"][0]["code"] == "unrecognized_keys"
 
@@ -122,118 +122,126 @@ def test_unknown_fields_are_refused_by_veo_only(client: runwayml.RunwayML) -> No
         ("veo3.1_fast", {"duration": 4, "audio": True}, 60),
     ],
 )
-def test_price_is_by_the_second(
+def test_runway_price_per_second(
     client: runwayml.RunwayML, model: str, more: dict[str, Any], price: int
 ) -> None:
-    assert made(client, model=model, **more).estimated_cost.credits == price
+    assert create_task(client, model=model, **more).estimated_cost.credits == price
 
 
-def test_picture_at_an_address_needs_its_type(vendor: StandIn, client: runwayml.RunwayML) -> None:
+def test_runway_image_url_requires_matching_content_type(
+    vendor: StandIn, client: runwayml.RunwayML
+) -> None:
     png = pictures.draw((1280, 720), "a")
     runway.put_asset(vendor, f"{CDN}/s3.png", png, "binary/octet-stream")
     runway.put_asset(vendor, f"{CDN}/jpeg.png", png, "image/jpeg")
     runway.put_asset(vendor, f"{CDN}/right.png", png)
-    said = refusal(client, prompt_image=f"{CDN}/s3.png")["issues"][0]["message"]
-    assert said == 'Unsupported Content-Type response header: "binary/octet-stream".'
+    message = refusal(client, prompt_image=f"{CDN}/s3.png")["issues"][0]["message"]
+    assert message == 'Unsupported Content-Type response header: "binary/octet-stream".'
     assert "match" in refusal(client, prompt_image=f"{CDN}/jpeg.png")["issues"][0]["message"]
     assert (
         "domain" in refusal(client, prompt_image="https://192.0.2.1/a.png")["issues"][0]["message"]
     )
-    assert made(client, prompt_image=f"{CDN}/right.png").id
+    assert create_task(client, prompt_image=f"{CDN}/right.png").id
 
 
 # -- uploads ---------------------------------------------------------------------------------------
-def test_upload_is_used_for_a_day(vendor: StandIn, client: runwayml.RunwayML) -> None:
+def test_runway_upload_expires_after_a_day(vendor: StandIn, client: runwayml.RunwayML) -> None:
     png = pictures.draw((1280, 720), "upload")
-    address = client.uploads.create_ephemeral(file=("scene.png", png, "image/png")).uri
-    assert address.startswith("runway://")
-    assert made(client, prompt_image=address).id
+    uri_ = client.uploads.create_ephemeral(file=("scene.png", png, "image/png")).uri
+    assert uri_.startswith("runway://")
+    assert create_task(client, prompt_image=uri_).id
     vendor.advance(25 * 3600)
-    assert "expired" in refusal(client, prompt_image=address)["issues"][0]["message"]
+    assert "expired" in refusal(client, prompt_image=uri_)["issues"][0]["message"]
     assert vendor.leaks() == []
 
 
-def test_upload_form_is_checked(vendor: StandIn, client: runwayml.RunwayML) -> None:
+def test_runway_upload_form_is_validated(vendor: StandIn, client: runwayml.RunwayML) -> None:
     headers = {"authorization": f"Bearer {vendor.api_key}", "x-runway-version": runway.VERSION}
 
     body, begin = {"filename": "a.png", "type": "ephemeral"}, f"{vendor.url}/v1/uploads"
-    told = requests.post(begin, json=body, headers=headers, timeout=5).json()
+    upload = requests.post(begin, json=body, headers=headers, timeout=5).json()
 
-    def sent(fields: dict[str, str], data: bytes, **more: Any) -> int:
+    def post_file(fields: dict[str, str], data: bytes, **more: Any) -> int:
         files = {"file": ("a.png", data, "image/png")}
-        answer = requests.post(told["uploadUrl"], data=fields, files=files, timeout=5, **more)
-        return answer.status_code
+        response = requests.post(upload["uploadUrl"], data=fields, files=files, timeout=5, **more)
+        return response.status_code
 
     png = pictures.draw((64, 64), "a").ljust(600, b"\0")
-    assert sent({**told["fields"], "policy": "other"}, png) == 403
-    assert sent(told["fields"], b"small") == 400
-    assert sent(told["fields"], png, headers=headers) == 400
+    assert post_file({**upload["fields"], "policy": "other"}, png) == 403
+    assert post_file(upload["fields"], b"small") == 400
+    assert post_file(upload["fields"], png, headers=headers) == 400
     assert vendor.leaks()[-1]["place"] == "authorization"
-    assert sent(told["fields"], png) == 204
+    assert post_file(upload["fields"], png) == 204
     with pytest.raises(runwayml.BadRequestError):
         client.post("/v1/uploads", cast_to=object, body={"filename": "a.png", "type": "kept"})
 
 
 # -- the account -----------------------------------------------------------------------------------
-def test_credits_run_out(vendor: StandIn, client: runwayml.RunwayML) -> None:
-    left = client.organization.retrieve().credit_balance
-    vendor.set(credits=10_000 - left + 9)
+def test_runway_insufficient_credits(vendor: StandIn, client: runwayml.RunwayML) -> None:
+    remaining = client.organization.retrieve().credit_balance
+    vendor.set(credits=10_000 - remaining + 9)
     assert refusal(client) == vectors.load("runway_error_400_insufficient_credits")["body"]
     vendor.set(credits=10_000)
     vendor.fault("image_to_video", "no_credits")
     assert "issues" not in refusal(client)
 
 
-def test_daily_limit_is_429(vendor: StandIn, client: runwayml.RunwayML) -> None:
-    made(client)
+def test_runway_daily_limit_returns_429(vendor: StandIn, client: runwayml.RunwayML) -> None:
+    create_task(client)
     used = client.organization.retrieve().usage.models["gen4_turbo"].daily_generations
     vendor.set(daily_generations=used)
     with pytest.raises(runwayml.RateLimitError) as raised:
-        made(client)
+        create_task(client)
     assert raised.value.body == vectors.load("runway_error_429_daily")["body"]
     vendor.advance(25 * 3600)
-    assert made(client).id
+    assert create_task(client).id
     vendor.set(daily_generations=None)
 
 
-def test_usage_is_by_day_and_model(vendor: StandIn, client: runwayml.RunwayML) -> None:
+def test_runway_usage_by_day_and_model(vendor: StandIn, client: runwayml.RunwayML) -> None:
     vendor.advance(25 * 3600)
-    made(client, duration=4)
+    create_task(client, duration=4)
     day = datetime.fromtimestamp(vendor.charges()[-1].at, UTC).date()
-    told = client.organization.retrieve_usage(start_date=day, before_date=day + timedelta(days=1))
-    assert [(row.date, row.used_credits[0].amount) for row in told.results] == [(day, 20)]
-    # Without dates it is the thirty days before today, as the SDK's own words have it.
+    usage = client.organization.retrieve_usage(start_date=day, before_date=day + timedelta(days=1))
+    assert [(row.date, row.used_credits[0].amount) for row in usage.results] == [(day, 20)]
+    # Without dates it is the thirty days before today, as the SDK documents.
     assert day not in [row.date for row in client.organization.retrieve_usage().results]
     with pytest.raises(runwayml.BadRequestError):
         client.organization.retrieve_usage(start_date="2026-01-01", before_date="2026-11-01")
 
 
-def test_headers_are_needed(vendor: StandIn) -> None:
+def test_runway_requires_headers(vendor: StandIn) -> None:
     url = f"{vendor.url}/v1/organization"
-    right = {"authorization": f"Bearer {vendor.api_key}", "x-runway-version": runway.VERSION}
-    assert requests.get(url, headers=right, timeout=5).status_code == 200
+    valid_headers = {
+        "authorization": f"Bearer {vendor.api_key}",
+        "x-runway-version": runway.VERSION,
+    }
+    assert requests.get(url, headers=valid_headers, timeout=5).status_code == 200
     for name, status in (("authorization", 401), ("x-runway-version", 400)):
-        for headers in ({**right, name: "other"}, {k: v for k, v in right.items() if k != name}):
+        for headers in (
+            {**valid_headers, name: "other"},
+            {k: v for k, v in valid_headers.items() if k != name},
+        ):
             assert requests.get(url, headers=headers, timeout=5).status_code == status
-    assert requests.put(url, headers=right, timeout=5).status_code == 405
+    assert requests.put(url, headers=valid_headers, timeout=5).status_code == 405
     assert (
         requests.post(
-            f"{vendor.url}/v1/image_to_video", data=b"{", headers=right, timeout=5
+            f"{vendor.url}/v1/image_to_video", data=b"{", headers=valid_headers, timeout=5
         ).status_code
         == 400
     )
 
 
-def test_body_that_is_far_too_large_is_413(vendor: StandIn, client: runwayml.RunwayML) -> None:
+def test_runway_too_large_body_returns_413(vendor: StandIn, client: runwayml.RunwayML) -> None:
     with pytest.raises(runwayml.APIStatusError) as raised:
-        made(client, prompt_image="data:image/png;base64," + "A" * 11_000_000)
+        create_task(client, prompt_image="data:image/png;base64," + "A" * 11_000_000)
     assert raised.value.status_code == 413
 
 
-def test_upper_bound_of_the_aspect_is_an_option() -> None:
+def test_runway_maximum_aspect_is_configurable() -> None:
     wide = base64.b64encode(pictures.draw((1584, 672), "wide")).decode()
-    given = f"data:image/png;base64,{wide}"
+    data_uri = f"data:image/png;base64,{wide}"
     with pytest.raises(Invalid):
-        Assets().fetch(("promptImage",), given, 0, 2.0)
-    assert Assets().fetch(("promptImage",), given, 0, 2.4)
+        Assets().fetch(("promptImage",), data_uri, 0, 2.0)
+    assert Assets().fetch(("promptImage",), data_uri, 0, 2.4)
     assert CLIP["prompt_image"].startswith("data:image/png;base64,")

@@ -1,5 +1,4 @@
-"""Every vector of the vendors is served by a stand-in, and the vendors' own SDKs, with strict
-validation of what they get, read it as the vector says."""
+"""The vendors' SDKs, with strict validation, read every vector as documented."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -32,12 +31,14 @@ Call = Callable[[Any], Any]
 @pytest.fixture(scope="module")
 def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, StandIn]]:
     folder = tmp_path_factory.mktemp("books")
-    with openai_stand_in.serve(folder) as one, runway.serve(folder) as other:
+    with openai_stand_in.serve(folder) as openai_vendor, runway.serve(folder) as runway_vendor:
         for name in ("scene1", "a", "b"):
             address = f"https://cdn.example.com/{name}.png"
-            runway.put_asset(other, address, pictures.draw((1280, 720), name))
-        runway.put_asset(other, "runway://eyJhbGciOi.token", pictures.draw((1280, 720), "c"))
-        yield {"openai": one, "runway": other}
+            runway.put_asset(runway_vendor, address, pictures.draw((1280, 720), name))
+        runway.put_asset(
+            runway_vendor, "runway://eyJhbGciOi.token", pictures.draw((1280, 720), "c")
+        )
+        yield {"openai": openai_vendor, "runway": runway_vendor}
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +65,7 @@ def runway_client(stand_ins: dict[str, StandIn]) -> Iterator[runwayml.RunwayML]:
         yield client
 
 
-# Start of a vector's name -> (endpoint, the SDK's call), the longest start wins.
+# Prefix of a vector's name -> (endpoint, SDK call); the longest prefix wins.
 CALLS: dict[str, tuple[str, Call]] = {
     "openai_responses": ("responses", lambda c: c.responses.create(**TEXT)),
     "openai_chat": (
@@ -88,7 +89,7 @@ CALLS: dict[str, tuple[str, Call]] = {
         "organization.usage",
         lambda c: c.organization.retrieve_usage(),
     ),
-    # The upload itself would go to the vector's address: only the first of the two calls.
+    # Only the first of two calls: the upload would go to the vector's URL.
     "runway_uploads": (
         "uploads",
         lambda c: c.post(
@@ -106,28 +107,28 @@ def _edit(client: Openai, **more: Any) -> Any:
 
 
 def _call(name: str) -> tuple[str, Call]:
-    return CALLS[max((start for start in CALLS if name.startswith(start)), key=len)]
+    return CALLS[max((prefix for prefix in CALLS if name.startswith(prefix)), key=len)]
 
 
 @pytest.fixture
 def serve(stand_ins: dict[str, StandIn], request: pytest.FixtureRequest) -> Callable[[str], Any]:
-    """Let the stand-in answer with a vector once, make the call, and check that it was used."""
+    """Return a function that makes a call to which the stand-in responds with a vector."""
 
-    def ask(name: str, made: tuple[str, Call] | None = None) -> Any:
+    def call_vector(name: str, sdk_call: tuple[str, Call] | None = None) -> Any:
         vendor = name.partition("_")[0]
         client = request.getfixturevalue(f"{vendor}_client")
-        endpoint, call = made or _call(name)
+        endpoint, call = sdk_call or _call(name)
         stand_ins[vendor].fault(endpoint, f"vector:{name}")
         try:
             return call(client)
         finally:
             assert stand_ins[vendor].waiting() == 0
 
-    return ask
+    return call_vector
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if vectors.load(name)["kind"] == "error"])
-def test_error_is_the_exception_that_its_vector_names(
+def test_sdk_raises_exception_of_error_vector(
     name: str, serve: Callable[[str], Any], request: pytest.FixtureRequest
 ) -> None:
     vector = vectors.load(name)
@@ -139,12 +140,12 @@ def test_error_is_the_exception_that_its_vector_names(
     assert error.status_code == vector["http_status"]
     client = request.getfixturevalue(f"{name.partition('_')[0]}_client")
     assert client._should_retry(error.response) is vector["sdk_retries_by_default"]
-    told = vector["body"]
-    if vector["sdk"] == "openai" and isinstance(told, dict):
-        told = told["error"]
-        assert (error.code, error.type, error.param) == (told["code"], told["type"], told["param"])
+    body = vector["body"]
+    if vector["sdk"] == "openai" and isinstance(body, dict):
+        body = body["error"]
+        assert (error.code, error.type, error.param) == (body["code"], body["type"], body["param"])
         assert error.request_id == vector["headers"]["x-request-id"]
-    assert error.body == told
+    assert error.body == body
     for header, value in vector["headers"].items():
         assert error.response.headers[header] == value
 
@@ -152,28 +153,28 @@ def test_error_is_the_exception_that_its_vector_names(
 @pytest.mark.parametrize(
     "name", [name for name in NAMES if vectors.load(name)["kind"] == "response"]
 )
-def test_response_is_read_by_the_strict_sdk(name: str, serve: Callable[[str], Any]) -> None:
-    body, got = vectors.load(name)["body"], serve(name)
-    sent = json.loads(got.to_json(exclude_unset=True, use_api_names=True))
-    for at, expected in body.items():
-        if at not in ("createdAt", "results"):  # dates are written in another form
-            assert sent[at] == expected, at
+def test_sdk_parses_response_vector(name: str, serve: Callable[[str], Any]) -> None:
+    body, response = vectors.load(name)["body"], serve(name)
+    sent = json.loads(response.to_json(exclude_unset=True, use_api_names=True))
+    for key, expected in body.items():
+        if key not in ("createdAt", "results"):  # dates have another format
+            assert sent[key] == expected, key
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if vectors.load(name)["kind"] == "sse"])
-def test_stream_is_read_by_the_strict_sdk(name: str, serve: Callable[..., Any]) -> None:
-    made: tuple[str, Call] = (
+def test_sdk_parses_stream_vector(name: str, serve: Callable[..., Any]) -> None:
+    sdk_call: tuple[str, Call] = (
         ("images.edits", lambda c: list(_edit(c, stream=True)))
         if "edit" in name
         else ("images.generations", lambda c: list(c.images.generate(**PICTURE, stream=True)))
     )
-    events = serve(name, made)
+    events = serve(name, sdk_call)
     assert [json.loads(event.to_json()) for event in events] == [
         event["data"] for event in vectors.load(name)["body"]
     ]
 
 
-def test_no_vector_is_left_out() -> None:
+def test_sdk_calls_cover_every_vector() -> None:
     kinds = {vectors.load(name)["kind"] for name in NAMES}
     assert kinds == {"error", "response", "sse"}
     assert len(NAMES) == 69
@@ -182,7 +183,7 @@ def test_no_vector_is_left_out() -> None:
             _call(name)
 
 
-def test_parse_fails_as_the_notes_say(serve: Callable[..., Any]) -> None:
+def test_sdk_structured_parsing_handles_vectors(serve: Callable[..., Any]) -> None:
     from pydantic import BaseModel, ValidationError
 
     class Story(BaseModel):
@@ -193,8 +194,8 @@ def test_parse_fails_as_the_notes_say(serve: Callable[..., Any]) -> None:
         serve("openai_responses_incomplete_max_tokens", parse)
     assert serve("openai_responses_refusal", parse).output_parsed is None
     assert serve("openai_responses_incomplete_reasoning_only", parse).output_parsed is None
-    told = serve("openai_responses_commentary_then_final", parse)
-    assert told.output_parsed.title == "The Lighthouse Cat"
+    response = serve("openai_responses_commentary_then_final", parse)
+    assert response.output_parsed.title == "The Lighthouse Cat"
     chat = (
         "chat.completions",
         lambda c: c.chat.completions.parse(
@@ -217,7 +218,7 @@ def test_parse_fails_as_the_notes_say(serve: Callable[..., Any]) -> None:
         if "image_to_video" in name or "text_to_video" in name
     ],
 )
-def test_runway_request_is_taken_as_the_sdk_sends_it(
+def test_runway_accepts_request_vector_of_sdk(
     name: str, stand_ins: dict[str, StandIn], runway_client: runwayml.RunwayML
 ) -> None:
     vector = vectors.load(name)
@@ -237,7 +238,7 @@ def test_runway_request_is_taken_as_the_sdk_sends_it(
         ("openai_images_generate_request", "images.generations"),
     ],
 )
-def test_openai_request_is_taken(
+def test_openai_accepts_request_vector(
     name: str, endpoint: str, stand_ins: dict[str, StandIn], openai_client: Openai
 ) -> None:
     vector = vectors.load(name)
@@ -252,12 +253,12 @@ def test_openai_request_is_taken(
     assert charge.fingerprint == fingerprint(endpoint, vector["body"])
 
 
-def test_openai_edit_request_is_taken(openai_client: Openai) -> None:
+def test_openai_accepts_image_edit_vector(openai_client: Openai) -> None:
     sent = vectors.load("openai_images_edit_multipart_request")["body"]
     files = [
         (file["filename"], pictures.draw((64, 64), file["filename"]), file["content_type"])
         for file in sent["files"]
     ]
     fields = {**sent["fields"], "n": int(sent["fields"]["n"])}
-    got = openai_client.images.edit(image=files, **fields)
-    assert got.size == "1536x1024"
+    response = openai_client.images.edit(image=files, **fields)
+    assert response.size == "1536x1024"

@@ -1,8 +1,8 @@
-"""The vectors: bodies of the vendors' APIs as facts, one JSON file each in `vectors/`.
+"""Test vectors: documented bodies of the vendors' APIs, one JSON file each in `vectors/`.
 
 A vector: {name, kind: request | response | sse | error, body, http_status?, headers?,
 model?, sdk_exception?, sdk_retries_by_default?, safe_to_retry_unchanged?, note?}.
-`runway_models.json` is not one: it lists what each of Runway's models takes.
+`runway_models.json` is not a vector: it lists the fields of each Runway model.
 """
 
 import json
@@ -17,7 +17,7 @@ _HERE = Path(__file__).parent / "vectors"
 
 @cache
 def load(name: str) -> dict[str, Any]:
-    """Return the vector of that name; raises KeyError if there is none."""
+    """Return the vector of that name. Raises KeyError if there is none."""
     path = _HERE / f"{name}.json"
     if not path.is_file():
         raise KeyError(f"There is no vector '{name}'.")
@@ -27,8 +27,8 @@ def load(name: str) -> dict[str, Any]:
 
 def names(*kinds: str, vendor: str = "") -> list[str]:
     """Return the names of the vectors of these kinds (all if none is given)."""
-    found = (path.stem for path in sorted(_HERE.glob(f"{vendor}*.json")))
-    loaded = ((name, load(name).get("kind")) for name in found)
+    stems = (path.stem for path in sorted(_HERE.glob(f"{vendor}*.json")))
+    loaded = ((name, load(name).get("kind")) for name in stems)
     return [name for name, kind in loaded if kind is not None and (not kinds or kind in kinds)]
 
 
@@ -39,7 +39,7 @@ def runway_models() -> dict[str, Any]:
 
 
 def answer(name: str) -> Answer:
-    """Return the vector as it goes over the wire, byte for byte the same each time."""
+    """Return the vector as an HTTP response, with the same bytes each time."""
     vector = load(name)
     body, status = vector["body"], vector.get("http_status", 200)
     headers = dict(vector.get("headers", {}))

@@ -1,4 +1,4 @@
-"""What a stand-in is made of: a vendor's behaviour, and the desk it works at."""
+"""The interfaces of a stand-in: the vendor's behaviour and its context."""
 
 import time
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from tests.stand_ins.wire import Answer, Request
 
 
 class Clock:
-    """The stand-in's own time: the real one, plus what a test has added."""
+    """The stand-in's clock: the real time plus the offset set by tests."""
 
     def __init__(self) -> None:
         self._ahead = 0.0
@@ -22,13 +22,13 @@ class Clock:
         return time.time() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Let time pass at once."""
+        """Advance the clock."""
         self._ahead += seconds
 
 
 @dataclass(slots=True)
-class Desk:
-    """What a vendor works with. `options` may change while it runs; `urls` are by host."""
+class Context:
+    """The resources of a vendor. `options` may change while it runs; `urls` are by host."""
 
     book: ChargeBook
     clock: Clock
@@ -38,15 +38,15 @@ class Desk:
 
 
 class Vendor(Protocol):
-    """One vendor's behaviour.
+    """The behaviour of a vendor.
 
-    name      of the vendor, and of its file of charges
-    hosts     names of the servers that it has; the first is the API
-    defaults  options and their defaults; `serve` refuses others
-    id_key    JSON key under which an id is given out
-    spoken    status such as "503" -> how this vendor says it
-    paid      names of the endpoints that cost money
-    modes     endpoint -> fault modes that only it knows
+    name      name of the vendor and of its charge book
+    hosts     names of its servers; the first is the API
+    defaults  options and their defaults; `serve` rejects others
+    id_key    JSON key of returned ids
+    spoken    status such as "503" -> the vendor's error response
+    paid      names of the paid endpoints
+    modes     endpoint -> its own fault modes
     """
 
     name: str
@@ -58,29 +58,29 @@ class Vendor(Protocol):
     modes: Mapping[str, frozenset[str]]
 
     def endpoint(self, host: str, request: Request) -> str | None:
-        """Return the name of the endpoint that is meant."""
+        """Return the name of the requested endpoint."""
         ...
 
     def answer(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
-        """Do what is asked; heed `fault` if it is of the endpoint's own modes."""
+        """Process a request, applying `fault` if it is one of the endpoint's own modes."""
         ...
 
     def unknown(self, request: Request) -> Answer:
-        """Answer a request that means no endpoint."""
+        """Return the response to a request for no known endpoint."""
         ...
 
     def dress(self, host: str, answer: Answer) -> Answer:
-        """Put on the headers that every answer of that host has."""
+        """Add the headers of every response of the host."""
         ...
 
     def settle(self) -> None:
-        """Book what has come to pass by the clock; called before anybody looks."""
+        """Record charges and refunds that are due; called before every read."""
         ...
 
     def facts(self) -> dict[str, Any]:
-        """Return what a client must know: `base_url`, `api_key`."""
+        """Return the settings of a client: `base_url`, `api_key`."""
         ...
 
     def control(self, name: str, body: dict[str, Any]) -> Any:
-        """Do what only this vendor's control port knows; KeyError if it does not."""
+        """Handle a control request of this vendor. Raises KeyError if it is unknown."""
         ...

@@ -1,12 +1,12 @@
-"""What goes over the wire, and an HTTP server on loopback that can also misbehave.
+"""HTTP requests and responses, and a loopback server that can misbehave.
 
-A `Request` comes in, an `Answer` goes out. The answer says how it is delivered:
+A `Response` states how it is delivered:
 
-whole   as it should be
-cut     the headers promise the whole body, half of it is sent, then the connection ends
-hang    nothing is sent until the stand-in lets go of it or ends
+whole   normally
+cut     the headers announce the whole body, half of it is sent, then the connection ends
+hang    nothing is sent until the stand-in releases the connection or ends
 reset   nothing is sent, the connection is reset (RST)
-slow    the body trickles over `seconds`
+slow    the body is sent over `seconds`
 """
 
 import json
@@ -27,7 +27,7 @@ _PIECES = 20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `path` is decoded and has no query; names of `headers` are in lower case."""
+    """A request. `path` is decoded and has no query; names of `headers` are in lower case."""
 
     method: str
     path: str
@@ -36,13 +36,13 @@ class Request:
     body: bytes
 
     def json(self) -> Any:
-        """Return the body as JSON; raises ValueError if it is not."""
+        """Return the body as JSON. Raises ValueError if it is not JSON."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer and how it is delivered (see the module)."""
+    """A response and its delivery (see the module)."""
 
     status: int
     body: bytes = b""
@@ -55,24 +55,24 @@ class Answer:
         return json.loads(self.body)
 
     def plus(self, headers: Mapping[str, str]) -> "Answer":
-        """Return it with more headers; those that it has win."""
+        """Return the response with more headers; existing ones win."""
         return replace(self, headers={**headers, **self.headers})
 
 
 def as_json(status: int, value: object, content_type: str = "application/json") -> Answer:
-    """Return an answer with a JSON body."""
+    """Return a response with a JSON body."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
     return Answer(status, body, {"content-type": content_type})
 
 
 def as_html(status: int, text: str) -> Answer:
-    """Return an answer such as a proxy on the way gives."""
+    """Return a response with an HTML page, as from a proxy."""
     page = f"<html><head><title>{status} {text}</title></head><body>{text}</body></html>"
     return Answer(status, page.encode(), {"content-type": "text/html"})
 
 
 class Server:
-    """Answers with `answer(request)`, a thread per connection, on a free port of loopback."""
+    """A loopback server that responds with `answer(request)`, with a thread per connection."""
 
     def __init__(self, answer: Callable[[Request], Answer], port: int = 0) -> None:
         self._answer = answer
@@ -85,18 +85,18 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Address without a path."""
+        """The URL without a path."""
         return f"http://{HOST}:{self.port}"
 
     def open(self) -> None:
-        """Listen; on the same port as before, if there was one."""
+        """Listen, on the previous port if there was one."""
         if self._server is None:
             self._server = _Listener((HOST, self.port), self)
             self.port = self._server.server_port
             Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def close(self) -> None:
-        """Stop listening and end the connections: the next connect is refused."""
+        """Stop listening and close the connections; further connections are refused."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
@@ -106,26 +106,26 @@ class Server:
                     _shut(connection)
 
     def let_go(self) -> None:
-        """End the answers that hang: their connections close without a byte."""
+        """Close the connections of hanging calls without a response."""
         self._let_go.set()
         self._let_go = Event()
 
     def hang(self, seconds: float) -> None:
-        """Block until it is let go, at most for `seconds`."""
+        """Block until released, for at most `seconds`."""
         self._let_go.wait(seconds)
 
     def entered(self, connection: socket.socket) -> None:
-        """Remember a connection."""
+        """Register a connection."""
         with self._lock:
             self._open_connections.add(connection)
 
     def left(self, connection: socket.socket) -> None:
-        """Forget a connection."""
+        """Unregister a connection."""
         with self._lock:
             self._open_connections.discard(connection)
 
     def answer(self, request: Request) -> Answer:
-        """Ask the application."""
+        """Return the application's response."""
         return self._answer(request)
 
 
@@ -138,12 +138,12 @@ class _Listener(ThreadingHTTPServer):
         super().__init__(address, _Connection)
 
     def shutdown_request(self, request: Any) -> None:
-        # Without shutdown(): it would send FIN, and a reset must be nothing but RST.
+        # Without shutdown(), which would send FIN: a reset must be only RST.
         self.owner.left(request)
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Report, but for a client that went away."""
+        """Report errors, except for disconnected clients."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -168,7 +168,7 @@ class _Connection(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(length or 0))
         if len(body) < int(length or 0):
-            # The client died while it sent: half a request is none, and nothing is charged.
+            # The client died while sending: an incomplete request is not charged.
             self.close_connection = True
             return
         url = urlsplit(self.path)
@@ -211,11 +211,11 @@ class _Connection(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Disable logging."""
 
 
 def _shut(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # it had ended by itself
+        return  # already closed

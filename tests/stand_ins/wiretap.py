@@ -1,4 +1,4 @@
-"""A TCP listener in front of a server, for stand-ins that watch or change what passes."""
+"""A TCP listener in front of a server, for stand-ins that record or change the traffic."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -6,12 +6,12 @@ from contextlib import contextmanager, suppress
 from threading import Thread
 
 Connected = Callable[[socket.socket, socket.socket], None]
-"""Called with a client's socket and one to the server, in a thread of its own."""
+"""A callback with a client's socket and one to the server, called in a new thread."""
 
 
 @contextmanager
 def listen(server_port: int, connected: Connected) -> Iterator[int]:
-    """Listen on a free port of loopback until the end of the block; yield the port."""
+    """Listen on a free loopback port within the context; yield the port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = Thread(target=_accept, args=(listener, server_port, connected), daemon=True)
         thread.start()
@@ -23,7 +23,7 @@ def listen(server_port: int, connected: Connected) -> Iterator[int]:
 
 
 def _accept(listener: socket.socket, server_port: int, connected: Connected) -> None:
-    with suppress(OSError):  # shut down at the end of the block
+    with suppress(OSError):  # shut down at the end of the context
         while True:
             client, _ = listener.accept()
             server = socket.create_connection(("127.0.0.1", server_port))
@@ -34,7 +34,7 @@ def _accept(listener: socket.socket, server_port: int, connected: Connected) -> 
 
 @contextmanager
 def both(client: socket.socket, server: socket.socket) -> Iterator[None]:
-    """Close both sides when one of them is gone."""
+    """Close both sockets when one of them ends."""
     try:
         with suppress(OSError):
             yield

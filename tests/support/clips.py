@@ -6,11 +6,12 @@ from common.database import Database, runs, scenes
 from common.domain import models
 from common.storage import MediaFolder
 from tests.support.gateway import quietly
+from tests.support.media_store import InMemoryMediaStore
 from tests.support.rows import STORY, admit
-from tests.support.vendors import Shelf, picture
+from tests.support.vendors import picture
 
 
-def start_clips(database: Database, shelf: Shelf, count: int = 2) -> tuple[str, str]:
+def start_clips(database: Database, shelf: InMemoryMediaStore, count: int = 2) -> tuple[str, str]:
     """A run with clips under way at Runway; return video and run."""
     from clip.handler import handler
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from common.aws import secrets
+from common import runtime
+from common.aws import clients, secrets
 from common.database import Database
-from common.settings import ApiSettings, DatabaseSettings, MigrateSettings
+from common.settings import ApiSettings, DatabaseSettings, MigrateSettings, SweeperSettings
 from infra.local.postgres import Postgres
 from infra.local.state import State
 from migrate import migrations, roles
@@ -18,10 +19,12 @@ from migrate.privileges import PRIVILEGES
 from tests.stand_ins import runway, secrets_manager, step_functions
 from tests.stand_ins.process import StandIn
 from tests.stand_ins.secrets_manager import SecretsManager
+from tests.support.cold_start import start_cold
 from tests.support.gateway import Context, Gateway, quietly
 
 if TYPE_CHECKING:
-    from tests.support.vendors import Shelf, Visit
+    from tests.support.media_store import InMemoryMediaStore
+    from tests.support.vendors import Visit
 
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:database-abc123"
 PROVIDERS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:providers-abc123"
@@ -152,9 +155,6 @@ def gateway(
     migrated: DatabaseSettings, secret_store: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Gateway]:
     """The API's function with a database of its own, offline providers, and nothing started."""
-    from api import dependencies
-    from common.aws import clients  # late: Powertools reads its settings when it is imported
-
     secret_store.secrets[KEYS] = {"SECRET_KEY": "s" * 64}
     secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""}
     environment = {
@@ -169,16 +169,11 @@ def gateway(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, str(value))
-    warm = [kept for kept in vars(dependencies).values() if hasattr(kept, "cache_clear")]
-    warm += [clients._client, clients.s3]
     with step_functions.serve() as machine:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", machine.url)
-        for kept in warm:
-            kept.cache_clear()
+        start_cold()
         yield Gateway(machine)
-        dependencies.database().close()
-        for kept in warm:
-            kept.cache_clear()
+        start_cold()
 
 
 @pytest.fixture(scope="session")
@@ -194,32 +189,26 @@ def film(
     gateway: Gateway,
     secret_store: SecretsManager,
     monkeypatch: pytest.MonkeyPatch,
-) -> "Iterator[tuple[Visit, Shelf]]":
+) -> "tuple[Visit, InMemoryMediaStore]":
     """Runway, the media store, and the function `clip` where the API finds it."""
     # Late: Powertools reads its settings when it is imported.
     from clip.handler import handler
-    from common import runtime
     from common.aws import lambda_invoke
-    from tests.support.vendors import Shelf, Visit
+    from common.settings import GenerationSettings
+    from tests.support.media_store import InMemoryMediaStore
+    from tests.support.vendors import Visit
 
-    shelf = Shelf()
+    store = InMemoryMediaStore()
     monkeypatch.setenv("RUNWAY_BASE_URL", runway_vendor.base_url)
     keys = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": runway_vendor.api_key}
     secret_store.secrets[PROVIDERS] = keys
-    monkeypatch.setattr(runtime, "S3MediaStore", lambda _bucket: shelf)
-    made = (runtime.settings, runtime.database, runtime.store, runtime.ledger)
-    for one in made:
-        one.cache_clear()
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("DATABASE_SECRET_ARN", ROLES["clip"])
-        runtime.settings()  # kept, as in an environment of the function's own
+        runtime.provide(GenerationSettings, store=store)
     monkeypatch.setattr(
         lambda_invoke, "invoke_async", lambda name, event: quietly(handler, event, gateway.context)
     )
-    yield Visit(runway_vendor), shelf
-    runtime.database().close()
-    for one in made:
-        one.cache_clear()
+    return Visit(runway_vendor), store
 
 
 @pytest.fixture
@@ -227,8 +216,7 @@ def sweep(
     migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[dict[str, Any]], Any]]:
     """The function `sweeper` under its own role, and no execution that it knows of."""
-    from common.aws import clients
-    from sweeper import handler as function
+    from sweeper import handler as function  # late: Powertools reads its settings at import
 
     environment = {
         **as_role(migrated, "sweeper").model_dump(by_alias=True, mode="json"),
@@ -239,12 +227,9 @@ def sweep(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, str(value))
-    kept = (function.settings, function.database, function.store, clients._client)
     with step_functions.serve() as machine:
         monkeypatch.setenv("AWS_ENDPOINT_URL_SFN", machine.url)
-        for one in kept:
-            one.cache_clear()
+        clients._client.cache_clear()
+        runtime.provide(SweeperSettings)
         yield lambda event: quietly(function.handler, event, Context())
-        function.database().close()
-        for one in kept:
-            one.cache_clear()
+        clients._client.cache_clear()

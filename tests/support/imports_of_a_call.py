@@ -15,8 +15,10 @@ from typing import Any
 
 from common import runtime
 from common.database import attempts
+from common.settings import GenerationSettings
 from tests.support.gateway import Context
-from tests.support.vendors import Shelf, picture
+from tests.support.media_store import InMemoryMediaStore
+from tests.support.vendors import picture
 
 
 class Watch:
@@ -55,7 +57,7 @@ def main(function: str, port: str, event: str) -> None:
         watch.is_over = True
 
     vars(attempts)["insert"], vars(shelf)["put"] = watched_insert, watched_put
-    vars(runtime)["S3MediaStore"] = lambda _bucket: shelf
+    runtime.provide(GenerationSettings, store=shelf)
     handler = importlib.import_module(f"{function}.handler").handler
     sys.addaudithook(watch.hook)
     warnings.filterwarnings("ignore", "No application metrics")
@@ -64,7 +66,7 @@ def main(function: str, port: str, event: str) -> None:
     print(json.dumps({**told, "answer": answer}))
 
 
-class _AnyPicture(Shelf):
+class _AnyPicture(InMemoryMediaStore):
     def get(self, key: str) -> bytes:
         """Return the same picture for every key of one."""
         return picture().data if key.endswith(".png") else super().get(key)

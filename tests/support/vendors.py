@@ -6,10 +6,9 @@ A canary is a text that may be in a key, a prompt or a picture and nowhere else.
 import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -17,7 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from common.aws import clients as common_aws
 from common.domain import ids
-from common.domain.errors import NotFound, VideoError
+from common.domain.errors import VideoError
 from common.domain.styles import mood, style
 from common.domain.video import RATIOS, EncodedImage
 from common.providers import (
@@ -29,6 +28,7 @@ from common.providers import (
 )
 from tests.stand_ins.charge_book import Charge
 from tests.stand_ins.process import StandIn
+from tests.support.media_store import InMemoryMediaStore
 
 CANARY = "canary7f3a"
 
@@ -56,39 +56,8 @@ class Visit:
         return sum(row["endpoint"] == endpoint for row in rows)
 
 
-@dataclass
-class Shelf:
-    """A media store in memory, which can say where in S3 a key would lie."""
-
-    objects: dict[str, bytes] = field(default_factory=dict)
-
-    def put(self, key: str, data: bytes, media_type: str) -> None:
-        self.objects[key] = data
-
-    def put_file(self, key: str, path: Path, media_type: str) -> None:
-        self.put(key, path.read_bytes(), media_type)
-
-    def get(self, key: str) -> bytes:
-        if key not in self.objects:
-            raise NotFound("The media object is not there.")
-        return self.objects[key]
-
-    def get_file(self, key: str, path: Path) -> None:
-        path.write_bytes(self.get(key))
-
-    def delete(self, *keys: str) -> None:
-        for key in keys:
-            self.objects.pop(key, None)
-
-    def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
-        return f"https://shelf.invalid/{key}"
-
-    def location(self, key: str) -> str:
-        return f"s3://media-bucket/{key}"
-
-
 def context(
-    *, openai: StandIn | None = None, runway: StandIn | None = None, store: Shelf | None = None
+    *, openai: StandIn | None = None, runway: StandIn | None = None, store: InMemoryMediaStore | None = None
 ) -> ProviderContext:
     """Return what providers may use, with the stand-ins that are given."""
     secrets: dict[str, str] = {}
@@ -97,7 +66,7 @@ def context(
         secrets["OPENAI_API_KEY"], addresses["openai"] = openai.api_key, openai.base_url
     if runway:
         secrets["RUNWAY_API_KEY"], addresses["runway"] = runway.api_key, runway.base_url
-    return ProviderContext(store=store or Shelf(), secrets=secrets, base_urls=addresses)
+    return ProviderContext(store=store or InMemoryMediaStore(), secrets=secrets, base_urls=addresses)
 
 
 def with_secrets(old: ProviderContext, secrets: Mapping[str, str]) -> ProviderContext:

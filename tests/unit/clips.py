@@ -1,4 +1,4 @@
-"""Small real clips, made with the ffmpeg that the product uses."""
+"""Small real clips, encoded with the ffmpeg that the product uses."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def make(
     codec: tuple[str, ...] = ("-c:v", "libx264", "-profile:v", "high", "-preset", "ultrafast"),
     sound: bool = False,
 ) -> Path:
-    """Write a clip whose pictures are all of one grey value, so that its place can be told."""
+    """Write a clip whose frames all have one grey value, which identifies it after a merge."""
     colour = f"0x{grey:02x}{grey:02x}{grey:02x}"
     audio = ["-f", "lavfi", "-i", f"sine=440:duration={seconds}"] if sound else []
     ffmpeg.run(
@@ -31,7 +31,7 @@ def make(
 
 
 def greys(path: Path) -> list[int]:
-    """Decode the clip and return the grey value of each picture, in order."""
+    """Decode the clip and return the grey value of each frame, in order."""
     out = path.with_suffix(".grey")
     ffmpeg.run(
         ["-i", str(path), "-vf", "scale=1:1,format=gray", "-f", "rawvideo", "-y", str(out)],

@@ -1,4 +1,4 @@
-"""Who may import whom: the layers of docs/architecture.md, checked against the source."""
+"""Import rules: the layers of docs/architecture.md, checked against the source."""
 
 import ast
 import os
@@ -24,11 +24,11 @@ LAYERS = [
     {"common.media"},
     {"common.fetch", "common.storage", "common.database"},
     {"common.providers"},
-    {"common.application", "offline"},
     {"common.runtime"},
+    {"common.application", "offline"},
     set(LAMBDAS),
 ]
-"""From the lowest. A package imports itself and the layers below, never its neighbours."""
+"""Lowest first. A package imports itself and the layers below, never its neighbours."""
 
 # Libraries that only some packages may import.
 RESERVED = {
@@ -56,7 +56,7 @@ EFFECTS = {"os", "socket", "subprocess", "urllib", "http", "requests", "botocore
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Return every module that the file imports, also inside functions and for type checking."""
+    """Yield every imported module, including imports in functions and for type checking."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -64,7 +64,7 @@ def imports(path: Path) -> Iterator[str]:
             yield node.module
 
 
-def place(path: Path) -> str:
+def relative_path(path: Path) -> str:
     return path.relative_to(FUNCTIONS).as_posix()
 
 
@@ -74,15 +74,15 @@ def module_name(path: Path, root: Path = FUNCTIONS) -> str:
 
 def imported_modules(path: Path, modules: dict[str, Path]) -> set[str]:
     """Return the project's own modules that the file imports, by their full names."""
-    found = set()
+    result = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names} & modules.keys()
+            result |= {alias.name for alias in node.names} & modules.keys()
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
-                full = f"{node.module}.{alias.name}"
-                found |= {full if full in modules else node.module} & modules.keys()
-    return found
+                name = f"{node.module}.{alias.name}"
+                result |= {name if name in modules else node.module} & modules.keys()
+    return result
 
 
 def layer_of(module: str) -> tuple[int, str] | None:
@@ -99,47 +99,49 @@ def cycles(graph: dict[str, set[str]]) -> list[set[str]]:
     index: dict[str, int] = {}
     low: dict[str, int] = {}
     stack: list[str] = []
-    found: list[set[str]] = []
+    components: list[set[str]] = []
 
     def visit(module: str) -> None:
         index[module] = low[module] = len(index)
         stack.append(module)
-        for other in graph[module]:
-            if other not in index:
-                visit(other)
-                low[module] = min(low[module], low[other])
-            elif other in stack:
-                low[module] = min(low[module], index[other])
+        for imported in graph[module]:
+            if imported not in index:
+                visit(imported)
+                low[module] = min(low[module], low[imported])
+            elif imported in stack:
+                low[module] = min(low[module], index[imported])
         if low[module] == index[module]:
-            place = stack.index(module)
-            group, stack[place:] = set(stack[place:]), []
+            start = stack.index(module)
+            group, stack[start:] = set(stack[start:]), []
             if len(group) > 1:
-                found.append(group)
+                components.append(group)
 
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 10 * len(graph)))
     for module in graph:
         if module not in index:
             visit(module)
-    return found
+    return components
 
 
-def test_every_function_has_a_handler() -> None:
+def test_functions_folder_has_a_handler_for_each_lambda() -> None:
     assert sorted(path.parent.name for path in FUNCTIONS.glob("*/handler.py")) == sorted(LAMBDAS)
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=place)
+@pytest.mark.parametrize("path", SOURCES, ids=relative_path)
 def test_module_imports_only_lower_layers(path: Path) -> None:
     modules = {module_name(source): source for source in SOURCES}
-    own = layer_of(module_name(path))
-    if own is None:
+    own_layer = layer_of(module_name(path))
+    if own_layer is None:
         return
-    for other in imported_modules(path, modules):
-        layer = layer_of(other)
-        assert layer is None or layer == own or layer[0] < own[0], f"{place(path)} imports {other}"
+    for imported in imported_modules(path, modules):
+        layer = layer_of(imported)
+        assert layer is None or layer == own_layer or layer[0] < own_layer[0], (
+            f"{relative_path(path)} imports {imported}"
+        )
 
 
 @pytest.mark.parametrize("tree", ["functions", "infra", "layers"])
-def test_no_module_imports_itself_through_others(tree: str) -> None:
+def test_import_graph_has_no_cycles(tree: str) -> None:
     root = FUNCTIONS if tree == "functions" else PROJECT
     sources = SOURCES if tree == "functions" else sorted((PROJECT / tree).rglob("*.py"))
     modules = {module_name(source, root): source for source in sources}
@@ -147,16 +149,18 @@ def test_no_module_imports_itself_through_others(tree: str) -> None:
     assert cycles(graph) == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=place)
-def test_library_is_imported_only_where_reserved(path: Path) -> None:
+@pytest.mark.parametrize("path", SOURCES, ids=relative_path)
+def test_reserved_library_is_imported_only_in_its_packages(path: Path) -> None:
     roots = {name.split(".")[0] for name in imports(path)}
     for vendor in roots & RESERVED.keys():
-        assert place(path).startswith(RESERVED[vendor]), f"{vendor} in {place(path)}"
+        assert relative_path(path).startswith(RESERVED[vendor]), (
+            f"{vendor} in {relative_path(path)}"
+        )
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=place)
-def test_only_settings_reads_the_environment(path: Path) -> None:
-    if place(path) == "common/settings.py":
+@pytest.mark.parametrize("path", SOURCES, ids=relative_path)
+def test_environment_is_read_only_by_settings(path: Path) -> None:
+    if relative_path(path) == "common/settings.py":
         return
     text = path.read_text()
     assert "os.environ" not in text
@@ -169,25 +173,30 @@ def test_pure_module_imports_no_io(name: str) -> None:
     assert not roots & EFFECTS
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=place)
-def test_sql_is_only_in_the_database_package(path: Path) -> None:
-    if place(path).startswith("common/database/"):
+@pytest.mark.parametrize("path", SOURCES, ids=relative_path)
+def test_sql_appears_only_in_the_database_package(path: Path) -> None:
+    if relative_path(path).startswith("common/database/"):
         return
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            words = node.value.split()[:2]
-            is_sql = len(words) == 2 and words[0] in {"SELECT", "INSERT", "UPDATE", "DELETE"}
+            first_words = node.value.split()[:2]
+            is_sql = len(first_words) == 2 and first_words[0] in {
+                "SELECT",
+                "INSERT",
+                "UPDATE",
+                "DELETE",
+            }
             assert not is_sql or node.value in {"SELECT 1"} or "pg_advisory" in node.value, (
-                f"{place(path)}:{node.lineno}"
+                f"{relative_path(path)}:{node.lineno}"
             )
 
 
-def test_rules_see_imports_inside_functions(tmp_path: os.PathLike[str]) -> None:
-    """The parser sees imports inside functions too, where a rule is easiest to break."""
+def test_import_parser_sees_imports_inside_functions(tmp_path: os.PathLike[str]) -> None:
+    """Imports inside functions are where a rule is easiest to break."""
     path = Path(tmp_path) / "sample.py"
     path.write_text("def late():\n    from image import handler\n    import psycopg2.extras\n")
     assert set(imports(path)) == {"image", "psycopg2.extras"}
 
 
-def test_cycles_are_found() -> None:
+def test_cycle_detection_finds_mutual_imports() -> None:
     assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == [{"b", "c"}]

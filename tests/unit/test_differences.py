@@ -1,4 +1,4 @@
-"""docs/differences.md names checks that exist, and one for every difference."""
+"""docs/differences.md names an existing check for every difference from AWS."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ STEPS = re.findall(r"^(\d+)\. \*\*", DOCUMENT, flags=re.MULTILINE)
 
 
 def rows() -> Iterator[tuple[str, str]]:
-    """Yield each difference and what its last column says."""
+    """Yield the first and the last column of each row of the table."""
     for line in DOCUMENT.splitlines():
         cells = [cell.strip() for cell in line.strip("|").split("|")]
         if line.startswith("| ") and len(cells) == 4 and cells[3] != "checked by":
@@ -21,23 +21,23 @@ def rows() -> Iterator[tuple[str, str]]:
 
 
 def names_in(path: Path) -> set[str]:
-    """The names of all functions in a file, also those of classes."""
+    """Return the names of all functions and methods in a file."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     return {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
 
 
-def test_there_are_differences() -> None:
+def test_differences_table_is_parsed() -> None:
     assert len(list(rows())) > 40
 
 
 @pytest.mark.parametrize(("difference", "checks"), list(rows()))
-def test_every_difference_has_a_check_that_exists(difference: str, checks: str) -> None:
-    named = re.findall(r"`([^`]+)`", checks)
+def test_difference_names_an_existing_check(difference: str, checks: str) -> None:
+    checks_named = re.findall(r"`([^`]+)`", checks)
     steps = re.findall(r"first deployment (\d+)", checks)
-    assert named or steps, difference
+    assert checks_named or steps, difference
     assert set(steps) <= set(STEPS), steps
     targets = re.findall(r"^([a-z0-9-]+):", (PROJECT / "Makefile").read_text(), flags=re.MULTILINE)
-    for name in named:
+    for name in checks_named:
         if name.startswith("make "):
             assert name.removeprefix("make ") in targets, name
             continue
@@ -46,6 +46,6 @@ def test_every_difference_has_a_check_that_exists(difference: str, checks: str) 
         assert not test or test in names_in(PROJECT / file), name
 
 
-def test_every_step_of_the_first_deployment_is_numbered_in_order() -> None:
+def test_first_deployment_steps_are_numbered_in_order() -> None:
     assert [str(number + 1) for number in range(len(STEPS))] == STEPS
     assert len(STEPS) > 5

@@ -1,4 +1,4 @@
-"""Names are compared the way that tools write them: media types, brands, base64, data URIs."""
+"""Media types, file signatures, base64 and data URIs in the spellings that tools write."""
 
 import base64
 import struct
@@ -14,7 +14,7 @@ PLAIN = base64.b64encode(DATA).decode()
 
 
 @pytest.mark.parametrize(
-    ("sent", "meant"),
+    ("alias", "media_type"),
     [
         ("audio/x-wav", "audio/wav"),
         ("audio/wave", "audio/wav"),
@@ -35,18 +35,18 @@ PLAIN = base64.b64encode(DATA).decode()
         ("audio/webm;codecs=opus", "audio/webm"),
     ],
 )
-def test_media_types_have_many_names(sent: str, meant: str) -> None:
-    assert standard(sent) == meant
-    assert kind_of(standard(sent)) == meant.split("/")[0]
+def test_media_type_alias_is_normalized(alias: str, media_type: str) -> None:
+    assert standard(alias) == media_type
+    assert kind_of(standard(alias)) == media_type.split("/")[0]
 
 
-def test_registered_names_stay_and_others_are_not_guessed() -> None:
+def test_registered_media_types_stay_and_unknown_ones_have_no_kind() -> None:
     assert all(standard(name) == name for name in SUFFIXES)
     for name in ("", "text/plain", "image/heic", "audio/", "application/octet-stream"):
         assert kind_of(standard(name)) is None
 
 
-WRITTEN = {
+ENCODINGS = {
     "plain": PLAIN,
     "wrapped at 76": base64.encodebytes(DATA).decode(),
     "wrapped with CRLF": base64.encodebytes(DATA).decode().replace("\n", "\r\n"),
@@ -65,27 +65,27 @@ WRITTEN = {
 }
 
 
-@pytest.mark.parametrize("name", WRITTEN)
-def test_base64_is_read_as_tools_write_it(name: str) -> None:
-    wanted = DATA[:-1] if name == "without padding" else DATA
-    assert data_uri.decode(WRITTEN[name]) == wanted
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_base64_is_decoded_in_every_common_spelling(name: str) -> None:
+    expected = DATA[:-1] if name == "without padding" else DATA
+    assert data_uri.decode(ENCODINGS[name]) == expected
 
 
 @pytest.mark.parametrize("text", ["not base64!", "data:image/svg+xml,%3Csvg%3E", "ABCDE", "AB=CD="])
-def test_text_that_is_not_base64_is_refused(text: str) -> None:
+def test_invalid_base64_is_rejected(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         data_uri.decode(text)
 
 
-def test_line_breaks_do_not_count_as_bytes() -> None:
+def test_base64_size_limit_ignores_line_breaks() -> None:
     whole = base64.encodebytes(bytes(data_uri.MOST_BYTES)).decode()
     assert len(data_uri.decode(whole)) == data_uri.MOST_BYTES
     with pytest.raises(data_uri.Oversize):
         data_uri.decode("A" * (data_uri.MOST_BYTES * 4 // 3 + 8))
 
 
-def ftyp(first: bytes, *others: bytes) -> bytes:
-    body = first + b"\0\0\0\0" + b"".join(others)
+def ftyp(major: bytes, *compatible: bytes) -> bytes:
+    body = major + b"\0\0\0\0" + b"".join(compatible)
     return struct.pack(">I", 8 + len(body)) + b"ftyp" + body + b"\0\0\0\x08free"
 
 
@@ -96,7 +96,7 @@ def ftyp(first: bytes, *others: bytes) -> bytes:
         (ftyp(b"iso8", b"iso8", b"mp41"), "video/mp4"),
         (ftyp(b"dash", b"iso6"), "video/mp4"),
         (ftyp(b"3gp5", b"3gp5", b"isom"), "video/mp4"),
-        (ftyp(b"mp42", b"mp42", b"M4A "), "video/mp4"),  # of no matter: sound and video are alike
+        (ftyp(b"mp42", b"mp42", b"M4A "), "video/mp4"),  # brands of audio and video
         (ftyp(b"qt  "), "video/quicktime"),
         (b"\0\0\0\x08wide\0\0\1\0mdat", "video/quicktime"),
         (ftyp(b"M4A ", b"mp42"), "audio/mp4"),
@@ -114,5 +114,5 @@ def ftyp(first: bytes, *others: bytes) -> bytes:
         (b"", None),
     ],
 )
-def test_a_file_is_known_by_its_bytes(head: bytes, media_type: str | None) -> None:
+def test_media_type_is_detected_from_the_signature(head: bytes, media_type: str | None) -> None:
     assert mime.media_type(head) == media_type

@@ -1,4 +1,4 @@
-"""Settings: what is missing is named."""
+"""Settings are read from the environment, and errors name the variable."""
 
 import pytest
 
@@ -16,15 +16,15 @@ COMPLETE = {
 }
 
 
-def test_a_complete_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_complete_environment_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in COMPLETE.items():
         monkeypatch.setenv(name, value)
-    read = settings.load(settings.AuthorizerSettings)
-    assert read.database_port == 5432
+    loaded = settings.load(settings.AuthorizerSettings)
+    assert loaded.database_port == 5432
 
 
 @pytest.mark.parametrize("missing", COMPLETE)
-def test_what_is_missing_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_variable_is_named(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in COMPLETE.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv(missing)
@@ -32,7 +32,7 @@ def test_what_is_missing_is_named(missing: str, monkeypatch: pytest.MonkeyPatch)
         settings.load(settings.AuthorizerSettings)
 
 
-def test_a_wrong_value_is_named_but_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_value_is_named_but_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in COMPLETE.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("DATABASE_TLS", "hunter2")

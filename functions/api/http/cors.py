@@ -1,6 +1,7 @@
-"""CORS (Fetch standard): pages of which sites may call the API and read its answers. Exactly these.
+"""CORS (Fetch standard): the origins whose pages may call the API and read its responses.
 
-Keys travel in headers that a page sets itself, so credentials of the browser are never allowed.
+Origins are compared exactly. API keys are sent in headers that the page sets, so credentials of
+the browser are never allowed (no `Access-Control-Allow-Credentials`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,17 +29,17 @@ EXPOSED = (
     "X-Request-Id",
     "X-Trace-Id",
 )
-_MAX_AGE_SECONDS = 7200  # the longest that browsers keep it
+_MAX_AGE_SECONDS = 7200  # browsers cache a preflight for no longer
 
 
 def origin_of(event: Mapping[str, Any]) -> str | None:
-    """Return the site whose page makes the request; None for what is no browser's."""
+    """Return the `Origin` header; None if the request does not come from a browser."""
     headers = event.get("headers") or {}
     return next((value for name, value in headers.items() if name.lower() == "origin"), None)
 
 
 def headers(allowed: Sequence[str], origin: str) -> dict[str, str]:
-    """Return what an answer to a page carries: the right to read it, if its site is allowed."""
+    """Return the CORS headers of a response; only an allowed origin may read it."""
     if origin not in allowed:
         return {"Vary": "Origin"}
     return {
@@ -49,10 +50,10 @@ def headers(allowed: Sequence[str], origin: str) -> dict[str, str]:
 
 
 def preflight(allowed: Sequence[str], origin: str | None) -> dict[str, Any]:
-    """Answer a browser that asks before a page of that site may call."""
-    granted: dict[str, str] = {}
+    """Respond to a preflight request; the CORS headers are present for an allowed origin only."""
+    cors_headers: dict[str, str] = {}
     if origin in allowed:
-        granted = {
+        cors_headers = {
             "Access-Control-Allow-Origin": str(origin),
             "Access-Control-Allow-Methods": ", ".join(METHODS),
             "Access-Control-Allow-Headers": ", ".join(REQUEST_HEADERS),
@@ -60,7 +61,7 @@ def preflight(allowed: Sequence[str], origin: str | None) -> dict[str, Any]:
         }
     return {
         "statusCode": 204,
-        "headers": {**SECURITY_HEADERS, **trace_header(), **granted, "Vary": "Origin"},
+        "headers": {**SECURITY_HEADERS, **trace_header(), **cors_headers, "Vary": "Origin"},
         "body": "",
         "isBase64Encoded": False,
     }

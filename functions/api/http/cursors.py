@@ -1,8 +1,9 @@
-"""Cursors: where the next page of a list begins, as clients hand it back.
+"""Pagination cursors: opaque, encrypted and authenticated row ids.
 
-Rows are numbered over all owners, so a number would tell how many there are. It is sealed: a MAC
-of the number and of the list that it belongs to, and the number under a pad made of that MAC (the
-construction of SIV, RFC 5297). The same row has the same cursor, which opens in its own list only.
+Row ids are sequential over all owners, so a plain id would reveal how many rows exist. A cursor is
+a MAC of the id and of its list (the scope), followed by the id encrypted with a pad derived from
+that MAC (the construction of SIV, RFC 5297). The encoding is deterministic: the same row always has
+the same cursor, which is valid in its own list only.
 """
 
 import base64
@@ -20,28 +21,34 @@ _LABEL = b"ai-video-generator/cursor/v1"
 
 @dataclass(frozen=True, slots=True)
 class Cursors:
-    """Seals and opens cursors; `secret` is the stack's, and the one before it while both hold."""
+    """Encoder and decoder of cursors.
+
+    `secret` returns the stack's secret, and during a rotation the previous one too.
+    """
 
     secret: Callable[[], Mapping[str, str]]
 
     def encode(self, row_id: int, *scope: str) -> str:
-        """Return the cursor that leads behind a row of the list `scope`."""
+        """Return the cursor of the page that begins after this row of the list `scope`."""
         key = _key(self.secret()["SECRET_KEY"])
         number = row_id.to_bytes(_BYTES)
         tag = _mac(key, number, *scope)
         return base64.urlsafe_b64encode(tag + _xor(number, _mac(key, tag))).decode().rstrip("=")
 
     def decode(self, cursor: str | None, *scope: str) -> int | None:
-        """Return the row that the cursor leads behind; raises InvalidInput for any other text."""
+        """Return the row id after which the page begins; None without a cursor.
+
+        Raises InvalidInput for a cursor that was not issued for this list.
+        """
         if cursor is None:
             return None
         try:
-            whole = base64.b64decode(
+            data = base64.b64decode(
                 cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True
             )
         except (binascii.Error, ValueError):
-            whole = b""
-        tag, sealed = whole[:_BYTES], whole[_BYTES:]
+            data = b""
+        tag, sealed = data[:_BYTES], data[_BYTES:]
         secret = self.secret()
         for name in ("SECRET_KEY", "PREVIOUS_SECRET_KEY"):
             if len(sealed) == _BYTES and secret.get(name):
@@ -50,8 +57,8 @@ class Cursors:
                 if hmac.compare_digest(tag, _mac(key, number, *scope)):
                     return int.from_bytes(number)
         raise InvalidInput(
-            "The cursor is not one that this list gave out, or is of an earlier release. Begin "
-            "with the first page.",
+            "The cursor is invalid: it belongs to another list or to an earlier release. Start "
+            "again from the first page.",
             field="cursor",
         )
 

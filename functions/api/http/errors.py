@@ -1,4 +1,4 @@
-"""Every way in which a request can be refused, turned into a problem document."""
+"""Error handlers: they turn every error into a problem document (RFC 9457)."""
 
 from dataclasses import dataclass
 
@@ -18,96 +18,100 @@ from common.database import limits
 from common.domain.errors import VideoError
 from common.schemas import problem
 
-WRONG = 422  # unless the route says otherwise
-_RETRY_SECONDS = 5  # after a 503 whose cause does not say when it will be over
+INVALID = 422  # legacy routes use 400, see `legacy_status_codes`
+_RETRY_SECONDS = 5  # Retry-After of a 503 whose cause names no time
 
 
 def register(app: APIGatewayRestResolver) -> None:
-    """Make the application answer every error with a problem document."""
-    refusals = ErrorHandlers(app)
-    for error, answer in (
-        (VideoError, refusals.own),
-        (RunFailed, refusals.failed),
-        (RequestValidationError, refusals.invalid),
-        (RequestUnsupportedContentType, refusals.unsupported),
-        (Exception, refusals.unexpected),
+    """Register the error handlers on the application."""
+    handlers = ErrorHandlers(app)
+    for error, error_handler in (
+        (VideoError, handlers.application_error),
+        (RunFailed, handlers.run_failed),
+        (RequestValidationError, handlers.invalid),
+        (RequestUnsupportedContentType, handlers.unsupported_media_type),
+        (Exception, handlers.unexpected),
     ):
-        app.exception_handler(error)(answer)
-    app.not_found(refusals.unknown)
+        app.exception_handler(error)(error_handler)
+    app.not_found(handlers.not_found)
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorHandlers:
-    """Answers to errors, by what they are."""
+    """Responses to errors, by type of error."""
 
     app: APIGatewayRestResolver
 
-    def own(self, error: VideoError) -> Response[str]:
-        """Answer one of the application's own errors."""
-        refused = problems.of_error(error, self._request_id())
-        if refused.status >= 500:
+    def application_error(self, error: VideoError) -> Response[str]:
+        """Respond to one of the application's own errors."""
+        document = problems.of_error(error, self._request_id())
+        if document.status >= 500:
             logger.error("request failed", extra={"code": error.error_code, "why": error.detail})
-        busy = refused.status == 503 and error.retry_after is None
-        response = self._answer(refused, _RETRY_SECONDS if busy else error.retry_after)
+        retry_after = error.retry_after
+        if document.status == 503 and retry_after is None:
+            retry_after = _RETRY_SECONDS
+        response = self._respond(document, retry_after)
         if error.error_code == limits.RUNS:
-            known = response.headers.get("RateLimit")
-            response.headers["RateLimit"] = f'{known}, "runs";r=0;t={error.retry_after}'
+            windows = response.headers.get("RateLimit")
+            response.headers["RateLimit"] = f'{windows}, "runs";r=0;t={error.retry_after}'
         return response
 
-    def failed(self, failure: RunFailed) -> Response[str]:
-        """Answer a request that waited for a run which failed; its record says why."""
+    def run_failed(self, failure: RunFailed) -> Response[str]:
+        """Respond to a request that waited for a run which failed, with the error of the run."""
         error = failure.error
         refusal = problem.refusal(
             "The run failed", error["code"], error["detail"], retryable=error["retryable"]
         )
         refusal = refusal.model_copy(update={"details": error})
         status = problems.of_failure(error["code"])
-        again = _RETRY_SECONDS if status == 503 else None
-        return self._answer(problems.answer(refusal, status, self._request_id()), again)
+        retry_after = _RETRY_SECONDS if status == 503 else None
+        document = problems.with_status(refusal, status, self._request_id())
+        return self._respond(document, retry_after)
 
     def invalid(self, error: RequestValidationError) -> Response[str]:
-        """Answer a body or parameter that the models refuse."""
-        # A place begins with where it was: body, path, query.
-        found = [{**fault, "loc": fault["loc"][1:]} for fault in error.errors()]
-        refusal = problem.from_field_errors(problem.field_errors(found))
-        return self._answer(problems.answer(refusal, WRONG, self._request_id()))
+        """Respond to a body or parameter that fails validation."""
+        # The first item of `loc` is the source (body, path, query), which the pointer leaves out.
+        faults = [{**fault, "loc": fault["loc"][1:]} for fault in error.errors()]
+        refusal = problem.from_field_errors(problem.field_errors(faults))
+        return self._respond(problems.with_status(refusal, INVALID, self._request_id()))
 
-    def unsupported(self, _error: RequestUnsupportedContentType) -> Response[str]:
-        """Answer a body that is not said to be JSON."""
+    def unsupported_media_type(self, _error: RequestUnsupportedContentType) -> Response[str]:
+        """Respond to a body whose Content-Type is not JSON."""
         return self._problem(
             415,
             "Unsupported media type",
             "request.media_type",
-            "Send the body as JSON, with Content-Type: application/json (curl sends another one by "
-            "itself). Nothing was stored.",
+            "Send the body as JSON with the header Content-Type: application/json (the default of "
+            "curl is another type). Nothing was stored.",
         )
 
-    def unknown(self, _error: Exception) -> Response[str]:
-        """Answer a path that is no endpoint."""
+    def not_found(self, _error: Exception) -> Response[str]:
+        """Respond to a path without an endpoint."""
         return self._problem(404, "Not found", "not_found", "There is no such endpoint.")
 
     def unexpected(self, _error: Exception) -> Response[str]:
-        """Answer a mistake of the program: the log has it, the client its id."""
+        """Respond to an unexpected exception; the log has its traceback under the request id."""
         logger.exception("unexpected error")
         return self._problem(
             500,
             "Internal error",
             "internal",
-            "The request failed for an internal reason; the log has it under the request's id.",
+            "The request failed because of an internal error. Report it with its `request_id`.",
         )
 
     def _problem(self, status: int, title: str, code: str, detail: str) -> Response[str]:
         refusal = problem.refusal(title, code, detail)
-        return self._answer(problems.answer(refusal, status, self._request_id()))
+        return self._respond(problems.with_status(refusal, status, self._request_id()))
 
-    def _answer(self, refused: Problem, retry_after: int | None = None) -> Response[str]:
+    def _respond(self, document: Problem, retry_after: int | None = None) -> Response[str]:
         metrics.add_metric("RequestsRefused", MetricUnit.Count, 1)
-        if refused.status == WRONG:
-            refused = refused.model_copy(update={"status": self.app.context.get("wrong", WRONG)})
+        if document.status == INVALID:
+            status = self.app.context.get("invalid_status", INVALID)
+            document = document.model_copy(update={"status": status})
         response = Response[str](
-            status_code=refused.status,
+            status_code=document.status,
             content_type=problems.MEDIA_TYPE,
-            body=refused.model_dump_json(),
+            body=document.model_dump_json(),
             headers=dict(headers(self.app)),
         )
         if retry_after is not None:

@@ -1,7 +1,7 @@
-"""Files that are sent as a form (RFC 7578): turned into the JSON that the route takes.
+"""File uploads as multipart/form-data (RFC 7578), converted to the JSON body of the route.
 
-The parser is the package `multipart`, behind limits of our own, so that a form costs milliseconds
-before it is refused. What no browser sends is refused: encoded parts, forms in forms.
+The parser is the package `multipart` with strict limits, so that a hostile form is rejected within
+milliseconds. Features that no browser uses are rejected: encoded parts and nested forms.
 """
 
 import base64
@@ -30,24 +30,26 @@ _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")
 _PLAIN_ENCODINGS = ("7bit", "8bit", "binary")
 _CHARSETS = {"utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "utf-8", "iso-8859-1": "latin-1"}
 
-DESCRIBED = "x-file-field"
-"""Where a route says which of its fields a form's file becomes; only `describe` reads it."""
+FILE_FIELD = "x-file-field"
+"""OpenAPI extension of a route: the JSON field for the form's file. `describe` removes it."""
 
 
 def describe(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
-    """Say in the OpenAPI document that an operation takes a form too, if it does."""
-    file_field = operation.pop(DESCRIBED, None)
+    """Add the form as a second media type to an operation that accepts one."""
+    file_field = operation.pop(FILE_FIELD, None)
     if file_field is None:
         return
     content = operation["requestBody"]["content"]
     name = content["application/json"]["schema"]["$ref"].rpartition("/")[2]
     fields = {
-        field: told for field, told in schemas[name]["properties"].items() if field != file_field
+        field: schema
+        for field, schema in schemas[name]["properties"].items()
+        if field != file_field
     }
     schemas[f"{name}Form"] = {
         **schemas[name],
         "title": f"{name}Form",
-        "description": "The same as a form, with the file as it is.",
+        "description": "The same request as a form. Send the file as raw bytes.",
         "properties": {"file": {"type": "string", "format": "binary"}, **fields},
         "required": ["file"],
     }
@@ -55,7 +57,7 @@ def describe(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
 
 
 def of(file_field: str) -> Callable[[APIGatewayRestResolver, NextMiddleware], Response[Any]]:
-    """Make the middleware of a route that also takes a form: its file becomes that JSON field."""
+    """Return a middleware that converts a form to JSON; its file becomes the field `file_field`."""
 
     def middleware(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
         event = app.current_event
@@ -63,11 +65,11 @@ def of(file_field: str) -> Callable[[APIGatewayRestResolver, NextMiddleware], Re
         if media_type.partition(";")[0].strip().lower() == MEDIA_TYPE:
             check_encoding(event)
             text = event.body or ""
-            # The gateway sends forms in base64, because they are no text.
+            # API Gateway passes binary media types to Lambda in base64.
             try:
                 raw = base64.b64decode(text) if event.is_base64_encoded else text.encode()
             except ValueError:
-                raise Malformed("The body is not a form with a file.") from None
+                raise Malformed("The body is not a valid form with a file.") from None
             fields = _fields(media_type, raw, file_field)
             event.raw_event.update(body=json.dumps(fields), isBase64Encoded=False)
             for name in [
@@ -80,9 +82,9 @@ def of(file_field: str) -> Callable[[APIGatewayRestResolver, NextMiddleware], Re
 
 
 def _fields(media_type: str, raw: bytes, file_field: str) -> dict[str, Any]:
-    """Return the form's fields; the one file in it, whatever it is called, as base64.
+    """Return the fields of the form; its one file, whatever its name, as base64.
 
-    A field that is empty counts as left out, because browsers send those that nobody filled in.
+    An empty field counts as omitted, because browsers also send fields that were not filled in.
     """
     fields: dict[str, Any] = {}
     for part, data in _parts(media_type, raw):
@@ -90,19 +92,17 @@ def _fields(media_type: str, raw: bytes, file_field: str) -> dict[str, Any]:
         name = file_field if is_file else str(part.name)
         if name in fields:
             raise Malformed(
-                "The form has more than one file."
-                if is_file
-                else "A field of the form is sent twice."
+                "The form has more than one file." if is_file else "The form has a field twice."
             )
         fields[name] = base64.b64encode(data).decode() if is_file else _value(part, name, data)
     if not fields:
-        raise Malformed("The body is not a form with a file.")
+        raise Malformed("The body is not a valid form with a file.")
     return {name: value for name, value in fields.items() if value != "" or name == file_field}
 
 
 def _parts(media_type: str, raw: bytes) -> "list[tuple[MultipartSegment, bytes]]":
     """Return the parts of the form with their bytes; raises Malformed or UnsupportedMediaType."""
-    # Imported here: it is only needed for forms.
+    # Imported here, to keep it out of the cold start of other requests.
     from multipart import MultipartError, ParserLimitReached, PushMultipartParser
     from multipart import parse_options_header as parse_options
 
@@ -110,7 +110,7 @@ def _parts(media_type: str, raw: bytes) -> "list[tuple[MultipartSegment, bytes]]
         raise Malformed(f"The Content-Type has more than {_MAX_MEDIA_TYPE} characters.")
     boundary = parse_options(media_type)[1].get("boundary", "")
     if not _BOUNDARY.fullmatch(boundary):
-        raise Malformed("The Content-Type of the form has no boundary of 1 to 70 plain characters.")
+        raise Malformed("The Content-Type of a form needs a boundary of 1 to 70 ASCII characters.")
     parts: list[tuple[MultipartSegment, bytes]] = []
     try:
         with PushMultipartParser(
@@ -132,29 +132,31 @@ def _parts(media_type: str, raw: bytes) -> "list[tuple[MultipartSegment, bytes]]
             f"of {_MAX_HEADER_BYTES} bytes."
         ) from None
     except MultipartError:
-        raise Malformed("The body is not a form with a file.") from None
+        raise Malformed("The body is not a valid form with a file.") from None
     return parts
 
 
 def _check(part: "MultipartSegment") -> None:
-    """Refuse a part whose bytes are not what was meant to be sent."""
+    """Raise UnsupportedMediaType for a part that is encoded, or that is itself a message."""
     encoding = part.header("Content-Transfer-Encoding", "binary").strip().lower()
     if encoding not in _PLAIN_ENCODINGS:
         raise UnsupportedMediaType(
-            "A field of the form has a Content-Transfer-Encoding. Send its bytes as they are."
+            "A field of the form has a Content-Transfer-Encoding. Send raw bytes without it."
         )
     if (part.content_type or "").startswith(("multipart/", "message/")):
-        raise UnsupportedMediaType("A field of the form holds another message. Send a file.")
+        raise UnsupportedMediaType("A field of the form contains a nested message. Send a file.")
 
 
 def _value(part: "MultipartSegment", name: str, data: bytes) -> str | int:
-    """Return a field that is no file: text, or the number that it stands for."""
+    """Return a field that is not a file: text, or an integer for the fields in _NUMBERS."""
     charset = _CHARSETS.get((part.charset or "utf-8").lower())
     if charset is None:
-        raise UnsupportedMediaType("A field of the form is not in UTF-8.")
+        raise UnsupportedMediaType(
+            "A field of the form has an unsupported charset. Send it in UTF-8."
+        )
     try:
         text = data.decode(charset)
     except UnicodeDecodeError:
-        raise Malformed("A field of the form is not text in UTF-8.") from None
+        raise Malformed("A field of the form is not valid UTF-8.") from None
     is_number = name in _NUMBERS and text.isascii() and text.isdecimal()
     return int(text) if is_number and len(text) <= _MAX_DIGITS else text

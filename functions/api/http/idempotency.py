@@ -1,18 +1,19 @@
-"""Requests that may be repeated (draft-ietf-httpapi-idempotency-key-header-07).
+"""Idempotent requests (draft-ietf-httpapi-idempotency-key-header-07).
 
-A route that starts or makes something takes the header, and the use case behind it asks:
+A route that creates or starts something accepts the header, and its use case follows this order:
 
-    request = once(router, key)                          # of `api.routes`
-    if kept := request.kept(database): return kept       # before any work
-    ...                                                  # checks; what they refuse is not kept
+    idempotency = idempotent_request(router, key)        # from `api.routes`
+    cached = idempotency.cached_response(database)       # before any work
+    ...                                                  # validation; errors are not stored
     with database.transaction() as cursor:
-        if kept := request.claim(cursor): return kept    # from here on nobody else has the key
-        ...                                              # ids of `request.new_id`
-        request.keep(cursor, answer)                     # with what was done, or not at all
+        if cached := idempotency.claim(cursor):          # locks the key until the commit
+            return cached
+        ...                                              # ids from `idempotency.new_id`
+        idempotency.keep(cursor, response)               # in the same transaction as the work
 
-The same key with the same body is answered the same for 24 hours, in every process. A process
-that dies in between leaves either all of it or nothing. Answers that hold a secret are not to be
-kept: they stand in the database as they were sent.
+The same key with the same body returns the same response for 24 hours. The response commits
+together with the work, so a process that dies in between leaves either both or neither. Responses
+are stored as plain text: never store one that contains a secret.
 """
 
 import hashlib
@@ -37,16 +38,19 @@ IdempotencyKey = Annotated[
     Header(
         alias="Idempotency-Key",
         pattern=r"^[!-~]{1,255}$",
-        description="Makes the request safe to repeat: the same key with the same body gets the "
-        f"same answer for {KEEP_HOURS} hours, marked `{REPLAYED}: true`, and nothing is done "
-        "twice. Any text of at most 255 visible ASCII characters, such as a UUID.",
+        description="Makes the request safe to retry: a request with the same key and body returns "
+        f"the first response for {KEEP_HOURS} hours, with the header `{REPLAYED}: true`. Up to 255 "
+        "visible ASCII characters, for example a UUID.",
     ),
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotentRequest:
-    """A request that may be repeated, if it has a key; known by owner, method, path and key."""
+    """A request with its idempotency key, identified by owner, method, path and key.
+
+    Without a key, nothing is stored or found.
+    """
 
     parts: Sequence[str] = ()
     fingerprint: bytes = b""
@@ -55,9 +59,9 @@ class IdempotentRequest:
     def of(
         cls, event: BaseProxyEvent, owner: str, key: str | None, request_id: str | None = None
     ) -> "IdempotentRequest":
-        """Return the idempotency of a request of that owner.
+        """Return the idempotency of a request of this owner.
 
-        Without a key, `request_id` and the body together are one.
+        Without a key, `request_id` together with the body serves as the key.
         """
         if key is None and request_id is None:
             return cls()
@@ -68,38 +72,45 @@ class IdempotentRequest:
         return cls((*parts, "X-Request-ID", str(request_id), fingerprint.hex()), fingerprint)
 
     def cached_response(self, database: Database) -> JsonResponse | None:
-        """Return what the key was answered already; raises InvalidInput for another request."""
+        """Return the stored response of the key.
+
+        Raises InvalidInput if the key was used for another request.
+        """
         if not self.parts:
             return None
         with database.transaction() as cursor:
             return self._find(cursor)
 
     def claim(self, cursor: Cursor) -> JsonResponse | None:
-        """Take the key until the transaction ends, or return what it was answered already.
+        """Lock the key until the transaction ends, or return its stored response.
 
-        Raises Conflict while another request with it is under way.
+        Raises Conflict while another request holds the lock.
         """
         if not self.parts:
             return None
         if not idempotency.lock(cursor, self._id):
             raise Conflict(
-                "A request with this Idempotency-Key is being carried out. Try again.",
+                "Another request with this Idempotency-Key is in progress. Retry in a second.",
                 code="idempotency.in_progress",
                 retry_after=1,
                 retryable=True,
             )
         return self._find(cursor)
 
-    def keep(self, cursor: Cursor, answer: JsonResponse) -> None:
-        """Store the answer together with what the transaction does."""
+    def keep(self, cursor: Cursor, response: JsonResponse) -> None:
+        """Store the response in the transaction that does the work."""
         if self.parts:
-            kept = StoredResponse(
-                self.fingerprint, answer.video_id, answer.status, answer.headers, answer.body
+            stored = StoredResponse(
+                self.fingerprint,
+                response.video_id,
+                response.status,
+                response.headers,
+                response.body,
             )
-            idempotency.store(cursor, self._id, kept)
+            idempotency.store(cursor, self._id, stored)
 
     def new_id(self, prefix: str) -> str:
-        """Return a new identifier; with a key, the one that a repetition gets too."""
+        """Return a new id; with a key, an id derived from it, so that a retry gets the same one."""
         return ids.derived(prefix, *self.parts) if self.parts else ids.new(prefix)
 
     @property
@@ -107,33 +118,33 @@ class IdempotentRequest:
         return _digest(list(self.parts))
 
     def _find(self, cursor: Cursor) -> JsonResponse | None:
-        kept = idempotency.find(cursor, self._id)
-        if kept is None:
+        stored = idempotency.find(cursor, self._id)
+        if stored is None:
             return None
-        if kept.fingerprint != self.fingerprint:
+        if stored.fingerprint != self.fingerprint:
             raise InvalidInput(
-                "This Idempotency-Key was used for another request. Nothing was done; use a new "
+                "This Idempotency-Key was used for another request. Nothing was done. Use a new "
                 "key for a new request.",
                 field="Idempotency-Key",
                 code="idempotency.other_request",
             )
-        if kept.body is None:
+        if stored.body is None:
             raise Conflict(
-                "The video that was made with this Idempotency-Key has been deleted. Use a new "
-                "key to make another.",
+                "The video that was created with this Idempotency-Key was deleted. Use a new key "
+                "to create another one.",
                 code="idempotency.deleted",
             )
-        headers = {**kept.headers, REPLAYED: "true"}
-        return JsonResponse(kept.status, kept.body, headers, kept.session_id)
+        headers = {**stored.headers, REPLAYED: "true"}
+        return JsonResponse(stored.status, stored.body, headers, stored.session_id)
 
 
 def _body(event: BaseProxyEvent) -> Any:
     try:
         return event.json_body if event.body else None
-    except Malformed:  # of a route that reads none
+    except Malformed:  # of a route that reads no body
         return event.body
 
 
 def _digest(value: Any) -> bytes:
-    """Return the SHA-256 of JSON values, the same for every order of fields."""
+    """Return the SHA-256 of a JSON value, independent of the order of fields."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).digest()

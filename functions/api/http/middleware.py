@@ -1,4 +1,4 @@
-"""What happens around every route: security headers, who calls, how often."""
+"""Middlewares: security headers, authentication, rate limits, body limits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,15 +28,15 @@ SECURITY_HEADERS = {
 
 
 def legacy_status_codes(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
-    """Answer what is wrong with a request as the first version of the API did: 400, not 422."""
-    app.context["wrong"] = 400
+    """Respond to an invalid request with 400, as the legacy API does, instead of 422."""
+    app.context["invalid_status"] = 400
     return call(app)
 
 
 def body_limit(
     characters: int,
 ) -> Callable[[APIGatewayRestResolver, NextMiddleware], Response[Any]]:
-    """Make the middleware of a route whose body may have another size than `SMALL_BODY`."""
+    """Return a middleware that limits the body to so many characters instead of `SMALL_BODY`."""
 
     def middleware(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
         app.context["max_body"] = characters
@@ -46,19 +46,19 @@ def body_limit(
 
 
 def with_headers(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
-    """Put the headers on an answer; those of a refusal are put on by `api.http.errors`."""
+    """Add the common headers to a response; `api.http.errors` adds them to an error."""
     response = call(app)
     for name, value in headers(app).items():
-        response.headers.setdefault(name, value)  # a route may know better
+        response.headers.setdefault(name, value)  # the route may have set another value
     return response
 
 
 def absolute_location(
     address: Callable[[APIGatewayProxyEvent], str],
 ) -> Callable[[APIGatewayRestResolver, NextMiddleware], Response[Any]]:
-    """Make the middleware that puts the API's address before a `Location` of its own.
+    """Return a middleware that makes a `Location` that is only a path absolute.
 
-    A path alone is resolved against the host, without the stage (RFC 3986, section 5.2).
+    Clients resolve a path against the host, without the stage (RFC 3986, section 5.2).
     """
 
     def middleware(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
@@ -72,14 +72,14 @@ def absolute_location(
 
 
 def exact_path(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
-    """Know no path with a line break at its end, which the patterns of Powertools overlook."""
+    """Raise NotFound for a path that ends with a line break, which Powertools' patterns match."""
     if app.current_event.path.endswith("\n"):
         raise NotFound("There is no such endpoint.")
     return call(app)
 
 
 def headers(app: APIGatewayRestResolver) -> dict[str, str]:
-    """Return the headers that every answer carries, those for pages, and of the caller's limits."""
+    """Return the headers of every response: security, CORS, request id, trace id, rate limits."""
     return {
         **SECURITY_HEADERS,
         **app.context.get("cors", {}),
@@ -90,33 +90,34 @@ def headers(app: APIGatewayRestResolver) -> dict[str, str]:
 
 
 def trace_header() -> dict[str, str]:
-    """Return the header that names the trace of the request; none on one machine."""
+    """Return the header with the trace id of the request; empty for a local deployment."""
     trace = trace_id()
     return {"X-Trace-Id": trace} if trace else {}
 
 
-def admitted(
-    database: Callable[[], Database], *, without_a_key: bool = False
+def authenticated(
+    database: Callable[[], Database], *, key_optional: bool = False
 ) -> Callable[[APIGatewayRestResolver, NextMiddleware], Response[Any]]:
-    """Make the middleware of routes that need a key: it knows the caller, and counts.
+    """Return a middleware that identifies the caller and enforces the rate limits of the key.
 
-    `without_a_key`: the capability of a link will do too; then there is no caller.
+    With `key_optional`, a request without a key passes and has no caller: the route then requires
+    the capability of a signed link. Raises Unauthorized or TooManyRequests.
     """
 
     def middleware(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
         if not app.current_event.request_context.authorizer.raw_event.get("key_id"):
-            if not without_a_key:
+            if not key_optional:
                 raise Unauthorized("No valid API key was sent.")
             app.context["caller"] = None
             return call(app)
-        who = Caller.from_authorizer(app.current_event.request_context.authorizer.raw_event)
-        logger.append_keys(key_id=who.key_id)
-        usage = rate_limit.count(database(), who)
-        app.context.update(caller=who, limits=usage.headers)
+        caller = Caller.from_authorizer(app.current_event.request_context.authorizer.raw_event)
+        logger.append_keys(key_id=caller.key_id)
+        usage = rate_limit.count(database(), caller)
+        app.context.update(caller=caller, limits=usage.headers)
         if usage.refusal:
             raise usage.refusal
-        named = app.current_event.headers.get(USER_HEADER)
-        app.context["caller"] = who.acting_as(named, USER_HEADER)
+        user_id = app.current_event.headers.get(USER_HEADER)
+        app.context["caller"] = caller.acting_as(user_id, USER_HEADER)
         return call(app)
 
     return middleware

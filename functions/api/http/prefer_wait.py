@@ -1,4 +1,4 @@
-"""`Prefer: wait=N` (RFC 7240): a client that waits for its video to end, within one request."""
+"""`Prefer: wait=N` (RFC 7240): long polling for the end of a run within one request."""
 
 import time
 from collections.abc import Callable
@@ -13,25 +13,25 @@ from common.database import Cursor, Database, runs, videos
 from common.domain.errors import TransientError
 
 MOST_SECONDS = 25
-# API Gateway answers 504 this long after it received the request. The time before the function's
-# clock starts counts: a cold start's sandbox and INIT phase take seconds of it.
+# API Gateway responds with 504 this long after it received the request. This includes the seconds
+# that the sandbox and the INIT phase of a cold start take before the function's clock starts.
 _GATEWAY_SECONDS = 29.0
-# Left for the response, of API Gateway's time and of the function's.
+# Reserved for the response, in both API Gateway's and the function's time.
 _RESERVE_SECONDS = 2.0
-_FIRST_PAUSE, _LONGEST_PAUSE, _GROWTH = 0.2, 1.0, 1.5
+_FIRST_INTERVAL, _LONGEST_INTERVAL, _GROWTH = 0.2, 1.0, 1.5
 
 Prefer = Annotated[
     str | None,
     Header(
         alias="Prefer",
-        description=f"`wait=N`: wait for the end, at most N seconds and at most {MOST_SECONDS} "
-        "(RFC 7240). The answer says so in `Preference-Applied`.",
+        description="`wait=N`: wait up to N seconds for the run to end before responding (RFC "
+        f"7240). The maximum is {MOST_SECONDS}. The response confirms it in `Preference-Applied`.",
     ),
 ]
 
 
 def asked(prefer: str | None) -> int | None:
-    """Return how many seconds the client wants to wait; None if it does not say, or unreadably."""
+    """Return N of `wait=N`, at most MOST_SECONDS; None if it is missing or not a number."""
     for preference in (prefer or "").split(","):
         name, _, value = preference.partition(";")[0].partition("=")
         seconds = value.strip().strip('"')
@@ -41,7 +41,7 @@ def asked(prefer: str | None) -> int | None:
 
 
 def seconds_left(event: APIGatewayProxyEvent, context: LambdaContext) -> float:
-    """Return how long the request can still wait before API Gateway or Lambda gives it up."""
+    """Return how many seconds the request can wait before API Gateway or Lambda times out."""
     received_at = event.request_context.request_time_epoch / 1000
     gateway = received_at + _GATEWAY_SECONDS - time.time()
     function = context.get_remaining_time_in_millis() / 1000
@@ -49,33 +49,33 @@ def seconds_left(event: APIGatewayProxyEvent, context: LambdaContext) -> float:
 
 
 def until_ended(database: Database, video_id: str, seconds: float) -> bool:
-    """Wait until the video's run has ended, at most so long; say whether it has."""
-    return _until(database, lambda cursor: videos.has_ended(cursor, video_id), seconds)
+    """Wait up to `seconds` for the video's run to end; return whether it has ended."""
+    return _poll(database, lambda cursor: videos.has_ended(cursor, video_id), seconds)
 
 
 def until_run_ended(database: Database, run_id: str, seconds: float) -> bool:
-    """Wait until that run has ended, at most so long; say whether it has."""
-    return _until(database, lambda cursor: not runs.is_open(cursor, run_id), seconds)
+    """Wait up to `seconds` for the run to end; return whether it has ended."""
+    return _poll(database, lambda cursor: not runs.is_open(cursor, run_id), seconds)
 
 
-def _until(database: Database, is_so: Callable[[Cursor], bool], seconds: float) -> bool:
-    """Look again and again, at most so long.
+def _poll(database: Database, condition: Callable[[Cursor], bool], seconds: float) -> bool:
+    """Poll the condition with exponential backoff for up to `seconds`; return its last value.
 
-    Between two looks there is no open transaction. A database that does not answer ends the
-    waiting, not the request: what was accepted stays accepted.
+    No transaction is open between two polls. An unavailable database ends the waiting, but does
+    not fail the request: an accepted run stays accepted.
     """
-    until = time.monotonic() + seconds
-    pause = _FIRST_PAUSE
+    deadline = time.monotonic() + seconds
+    interval = _FIRST_INTERVAL
     while True:
         try:
             with database.transaction() as cursor:
-                if is_so(cursor):
+                if condition(cursor):
                     return True
         except TransientError as error:
-            logger.warning("waited in vain", extra={"code": error.error_code})
+            logger.warning("polling failed", extra={"code": error.error_code})
             return False
-        remaining = until - time.monotonic()
+        remaining = deadline - time.monotonic()
         if remaining <= 0:
             return False
-        time.sleep(min(pause, remaining))
-        pause = min(pause * _GROWTH, _LONGEST_PAUSE)
+        time.sleep(min(interval, remaining))
+        interval = min(interval * _GROWTH, _LONGEST_INTERVAL)

@@ -1,4 +1,6 @@
-"""Errors as HTTP: the only place that knows which status an error has (RFC 9457)."""
+"""HTTP status codes of errors, and problem documents (RFC 9457)."""
+
+from pydantic import Field
 
 from common.domain.errors import (
     BudgetExceeded,
@@ -37,10 +39,10 @@ _STATUS: tuple[tuple[type[VideoError], int], ...] = (
 
 
 class Problem(Refusal):
-    """Why a request was refused. `code` is stable; the texts are for people."""
+    """A problem document. `code` is stable; `title` and `detail` may change."""
 
-    status: int
-    request_id: str | None = None
+    status: int = Field(description="HTTP status.")
+    request_id: str | None = Field(default=None, description="Id of the request, for support.")
 
 
 def status_of(error: VideoError) -> int:
@@ -49,13 +51,13 @@ def status_of(error: VideoError) -> int:
 
 
 def of_error(error: VideoError, request_id: str | None) -> Problem:
-    """Describe one of the application's own errors."""
-    return answer(problem.from_error(error), status_of(error), request_id)
+    """Return the problem document of one of the application's own errors."""
+    return with_status(problem.from_error(error), status_of(error), request_id)
 
 
-# Of a run that a request waited for. 502: a provider failed, or refuses this deployment; 503: a
-# provider or a service of AWS is busy or cannot be reached.
-_FAILED = (
+# Status of a request that waited for a failed run, by prefix of the run's error code. 502: a
+# provider failed, or rejects this deployment; 503: a provider or AWS is busy or unreachable.
+_RUN_FAILURE_STATUS = (
     (402, ("provider.credits", "provider.quota", "budget.")),
     (400, ("safety.", "provider.input", "merge.music", "speech.failed")),
     (
@@ -79,10 +81,12 @@ _FAILED = (
 
 
 def of_failure(code: str) -> int:
-    """Return the status of the request for a run that failed with this code."""
-    return next((status for status, starts in _FAILED if code.startswith(starts)), 500)
+    """Return the HTTP status for a run that failed with this error code."""
+    return next(
+        (status for status, prefixes in _RUN_FAILURE_STATUS if code.startswith(prefixes)), 500
+    )
 
 
-def answer(refusal: Refusal, status: int, request_id: str | None) -> Problem:
-    """Give a refusal its status, and the request's id."""
+def with_status(refusal: Refusal, status: int, request_id: str | None) -> Problem:
+    """Return the problem document of a refusal, with its HTTP status and the request id."""
     return Problem(**refusal.model_dump(), status=status, request_id=request_id)

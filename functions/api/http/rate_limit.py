@@ -1,4 +1,4 @@
-"""How often a caller may call."""
+"""Rate limits of API keys, and the RateLimit headers."""
 
 from dataclasses import dataclass
 
@@ -12,9 +12,9 @@ _SECONDS = {"minute": 60, "hour": 3600}
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a key has used up: headers for the caller, and the refusal if it was too much.
+    """The rate limit state of a key: response headers, and the error if a limit is exceeded.
 
-    Headers as in draft-ietf-httpapi-ratelimit-headers-11.
+    The headers follow draft-ietf-httpapi-ratelimit-headers-11.
     """
 
     headers: dict[str, str]
@@ -22,7 +22,7 @@ class Usage:
 
 
 def count(database: Database, caller: Caller) -> Usage:
-    """Count this request, exactly, over all callers with the same key."""
+    """Count this request; counts are exact over all concurrent requests with the same key."""
     windows = database.alone(lambda cursor: count_request(cursor, caller.key_id, caller.limits))
     policies = [f'"{name}";q={limit};w={_SECONDS[name]}' for name, limit in caller.limits.items()]
     runs = f'"runs";q={caller.max_runs};qu="concurrent-runs"'

@@ -1,4 +1,4 @@
-"""An answer that is put together before it is sent, because it is also kept."""
+"""A response as a value, which can be stored for its idempotency key before it is sent."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,27 +11,30 @@ from api.http.middleware import JSON
 
 @dataclass(frozen=True, slots=True)
 class JsonResponse:
-    """A status, headers of this answer alone, and a body of JSON. `video_id`: what it is about."""
+    """A status, the headers specific to this response, and a JSON body.
+
+    `video_id` is the video in the body, if any.
+    """
 
     status: int
     body: str
     headers: Mapping[str, str] = field(default_factory=dict)
     video_id: str | None = None
 
-    def now(self, body: BaseModel, *, ended: bool) -> "JsonResponse":
-        """Return it with what there is to show now; 200, and no time to look again, at the end."""
-        answer = replace(self, body=body.model_dump_json())
+    def with_body(self, body: BaseModel, *, ended: bool) -> "JsonResponse":
+        """Return a copy with another body; once the run has ended, 200 without Retry-After."""
+        response = replace(self, body=body.model_dump_json())
         if not ended:
-            return answer
+            return response
         headers = {name: value for name, value in self.headers.items() if name != "Retry-After"}
-        return replace(answer, status=200, headers=headers)
+        return replace(response, status=200, headers=headers)
 
     def response(self, **headers: str) -> Response[str]:
-        """Return it as Powertools sends it, with more headers; `_` in a name stands for `-`."""
-        more = {name.replace("_", "-"): value for name, value in headers.items()}
+        """Return the Powertools response, with extra headers; `_` in a name stands for `-`."""
+        extra = {name.replace("_", "-"): value for name, value in headers.items()}
         return Response(
             status_code=self.status,
             content_type=JSON,
             body=self.body,
-            headers={**self.headers, **more},
+            headers={**self.headers, **extra},
         )

@@ -1,7 +1,8 @@
-"""Requests are held against the models of their route, and so are answers.
+"""Validation of requests and responses against the models of their route.
 
-Powertools validates a request before all middlewares, so that a wrong one would neither be counted
-nor refused to whom it is not for. Here it is validated after them, right before the route.
+Powertools validates a request before all middlewares, so an invalid one would be neither
+authenticated nor counted against the rate limits. Here it is validated after them, immediately
+before the route.
 """
 
 import binascii
@@ -27,37 +28,37 @@ _JSON = "application/json"
 _CHARSETS = ("utf-8", "utf8", "us-ascii", "ascii")
 _INDEX = re.compile(r"\[\d{0,3}\]$")
 SMALL_BODY = 64 * 1024
-"""Characters of the body of a route that takes no file; its own limit stands in the context."""
+"""Default limit of a body, in characters; `middleware.body_limit` sets another one."""
 
 
 def install(app: APIGatewayRestResolver) -> None:
-    """Make the application validate after its middlewares; a test holds the order."""
-    app._request_validation_middleware = _pass_on  # type: ignore[assignment]
+    """Make the application validate after its middlewares; a test asserts the order."""
+    app._request_validation_middleware = _skip  # type: ignore[assignment]
     app._response_validation_middleware = Validation()
 
 
 class JsonRequests(OpenAPIRequestValidationMiddleware):
-    """Validates requests whose body, if they have one, is a JSON object and nothing else.
+    """Validator of requests whose body, if present, must be a JSON object.
 
-    Powertools also reads forms, and takes the first object of a list for the object itself.
+    Powertools would also read forms, and use the first object of a list as the object itself.
     """
 
     def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
-        """Answer a request; raises RequestValidationError, or Malformed, for a wrong one.
+        """Validate the request, then call the route; raises RequestValidationError or Malformed.
 
-        What a route does not know, Powertools passes over, and a misspelt filter lists everything.
-        It is refused wherever callers are known. Links that anybody may open are left alone: sites
-        that they are passed on through add parameters of their own, which mean nothing here.
+        Powertools ignores unknown parameters, so a misspelt filter would list everything. They are
+        rejected on all routes with a caller. Signed links are exempt: sites that forward them
+        (mail clients, chats) append tracking parameters.
         """
-        _common_names(app)
-        if "caller" in app.context and (faults := _not_known(app)):
-            raise RequestValidationError(faults)
+        _normalize_query(app)
+        if "caller" in app.context and (errors := _unknown_inputs(app)):
+            raise RequestValidationError(errors)
         return super().handler(app, next_middleware)
 
     def _get_body(self, app: Any) -> dict[str, Any]:
         event = app.current_event
         if not event.body:
-            return None  # type: ignore[return-value]  # nothing was sent, of whatever type
+            return None  # type: ignore[return-value]  # an empty body may have any Content-Type
         limit = app.context.get("max_body", SMALL_BODY)
         if len(event.body) > limit:
             raise PayloadTooLarge(
@@ -72,88 +73,90 @@ class JsonRequests(OpenAPIRequestValidationMiddleware):
         charset = message.get_content_charset() or "utf-8"
         if charset not in _CHARSETS:
             raise UnsupportedMediaType(
-                f"The body is sent in the charset {charset}. Send it in UTF-8. Nothing was stored."
+                f"The charset {charset} is not supported. Send the body in UTF-8. Nothing was "
+                "stored."
             )
         try:
             body: Any = event.json_body
         except (binascii.Error, UnicodeDecodeError):
-            raise Malformed("The body is not text in UTF-8.") from None
+            raise Malformed("The body is not valid UTF-8.") from None
         if isinstance(body, list):
-            raise InvalidInput("The body is a list; send an object. Nothing was stored.")
+            raise InvalidInput("The body is a JSON array; send an object. Nothing was stored.")
         return body  # type: ignore[no-any-return]
 
 
 class Validation(OpenAPIResponseValidationMiddleware):
-    """Validates the request, lets the route answer, and validates the answer."""
+    """Validator of the request before the route, and of the response after it."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._requests = JsonRequests()  # type: ignore[no-untyped-call]  # Powertools left it out
+        self._requests = JsonRequests()  # type: ignore[no-untyped-call]  # untyped in Powertools
 
     def handler(self, app: Any, next_middleware: NextMiddleware) -> Response[Any]:
-        """Answer a request; raises RequestValidationError for a wrong one."""
+        """Validate the request, call the route, and validate its response."""
 
-        def answer(app: Any) -> Response[Any]:
+        def respond(app: Any) -> Response[Any]:
             return super(Validation, self).handler(app, next_middleware)
 
-        return self._requests.handler(app, cast(NextMiddleware, answer))
+        return self._requests.handler(app, cast(NextMiddleware, respond))
 
 
 def _is_json_object(media_type: str) -> bool:
-    """Say whether the suffix of a media type stands for an object; a JSON Patch is a list."""
+    """Return whether a `+json` media type holds an object; a JSON Patch is an array."""
     return media_type.endswith("+json") and media_type != "application/json-patch+json"
 
 
 def check_encoding(event: BaseProxyEvent) -> None:
-    """Raise UnsupportedMediaType for a body that is compressed."""
+    """Raise UnsupportedMediaType for a compressed body."""
     encoding = event.headers.get("content-encoding", "").strip().lower()
     if encoding not in ("", "identity"):
         raise UnsupportedMediaType(
-            f"The body is sent with Content-Encoding: {encoding[:40]}. Send it uncompressed, "
+            f"Content-Encoding: {encoding[:40]} is not supported. Send the body uncompressed, "
             "without that header. Nothing was stored."
         )
 
 
-def _common_names(app: Any) -> None:
-    """Read query parameters as HTTP clients of browsers write them.
+def _normalize_query(app: Any) -> None:
+    """Normalize the query parameters that common HTTP clients send.
 
-    axios and PHP write `status[]=a` or `status[0]=a` for a list, and jQuery adds `_=` and a time
-    to keep a GET out of caches. A GET's parameter that is empty counts as left out: jQuery writes
-    null as `q=`.
+    axios and PHP write `status[]=a` or `status[0]=a` for a list. jQuery appends `_=<time>` to a GET
+    to bypass caches, and writes null as `q=`, so an empty parameter of a GET counts as omitted.
     """
     event = app.current_event
-    known = {one.alias for one in app.context["_route"].dependant.query_params}
-    sent: dict[str, list[str]] = event.raw_event.get("multiValueQueryStringParameters") or {}
-    read: dict[str, list[str]] = {}
-    for name, values in sent.items():
+    known = {field.alias for field in app.context["_route"].dependant.query_params}
+    raw: dict[str, list[str]] = event.raw_event.get("multiValueQueryStringParameters") or {}
+    parameters: dict[str, list[str]] = {}
+    for name, values in raw.items():
         plain = name if name in known else _INDEX.sub("", name)
         if plain in known and event.http_method == "GET" and not any(values):
             continue
         if name != "_" or "_" in known:
-            read.setdefault(plain if plain in known else name, []).extend(values)
-    if read != sent:
-        event.raw_event["multiValueQueryStringParameters"] = read
-        event.raw_event["queryStringParameters"] = {name: all_[-1] for name, all_ in read.items()}
+            parameters.setdefault(plain if plain in known else name, []).extend(values)
+    if parameters != raw:
+        event.raw_event["multiValueQueryStringParameters"] = parameters
+        event.raw_event["queryStringParameters"] = {
+            name: values[-1] for name, values in parameters.items()
+        }
 
 
-def _not_known(app: Any) -> list[dict[str, Any]]:
-    """Return what was sent and the route does not take, as pydantic describes faults."""
-    takes = app.context["_route"].dependant
-    known = [one.alias for one in takes.query_params]
-    faults = [
+def _unknown_inputs(app: Any) -> list[dict[str, Any]]:
+    """Return an error in pydantic's form for each unknown parameter, and for an unexpected body."""
+    dependant = app.context["_route"].dependant
+    known = [field.alias for field in dependant.query_params]
+    errors = [
         {
             "loc": ("query", name),
-            "msg": "there is no such parameter",
+            "msg": "unknown parameter",
             "ctx": {"expected": known},
         }
         for name in app.current_event.resolved_query_string_parameters
         if name not in known
     ]
-    # Many clients send an empty object for nothing.
-    if not takes.body_params and (app.current_event.body or "{}").strip() not in ("", "{}"):
-        faults.append({"loc": ("body",), "msg": "no body is taken here"})
-    return faults
+    # Many clients send an empty object where they have no body.
+    if not dependant.body_params and (app.current_event.body or "{}").strip() not in ("", "{}"):
+        errors.append({"loc": ("body",), "msg": "this endpoint accepts no body"})
+    return errors
 
 
-def _pass_on(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
+def _skip(app: APIGatewayRestResolver, call: NextMiddleware) -> Response[Any]:
     return call(app)

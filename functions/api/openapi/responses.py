@@ -1,4 +1,4 @@
-"""Documented responses of a route: its result and the errors it can return."""
+"""Documented responses of a route: its result and its errors."""
 
 from typing import Any
 
@@ -7,45 +7,52 @@ from pydantic import BaseModel
 from api.http import problems
 from api.http.problems import Problem
 
-_LEGACY_WRONG = "The body is not JSON, or a field or parameter is wrong."  # one status
-MEANING = {
+_LEGACY_INVALID = "The body is not JSON, or a field or parameter is invalid."  # not 422
+ERRORS = {
     400: "The body is not JSON.",
-    401: "No API key, or not a valid one.",
-    402: "A spend cap would be passed; the answer says what remains. Nothing was stored.",
-    403: "The key may not use this endpoint.",
-    404: "There is no such thing, or it belongs to somebody else.",
-    409: "Not possible in the state that it is in.",
+    401: "The API key is missing or invalid.",
+    402: "The request would exceed a spend cap; `detail` states what remains. Nothing was stored.",
+    403: "The API key has no permission for this request.",
+    404: "The object does not exist, or belongs to another user.",
+    409: "The request conflicts with the current state of the object.",
     413: "The body is too large.",
-    415: "The body is not sent as JSON.",
-    422: "A field or parameter is wrong; the answer names it. Nothing was stored.",
-    429: "Over the key's request limit; see Retry-After.",
-    500: "An internal error.",
-    502: "A provider failed at the work, or refuses this deployment.",
-    503: "Temporarily unavailable; see Retry-After.",
+    415: "The media type, charset or encoding of the body is not supported.",
+    422: "A field or parameter is invalid; `errors` lists each one. Nothing was stored.",
+    429: "A rate limit is exceeded. Retry after the seconds in `Retry-After`.",
+    500: "An internal error occurred.",
+    502: "A provider failed, or rejected the credentials of this deployment.",
+    503: "Temporarily unavailable. Retry after the seconds in `Retry-After`.",
 }
 
 
-def answers(
-    status: int, model: type[BaseModel], *refusals: int, authenticated: bool = False
+def json_responses(
+    status: int,
+    model: type[BaseModel],
+    *errors: int,
+    description: str = "The request succeeded.",
+    authenticated: bool = False,
 ) -> dict[int, Any]:
-    """Describe a route's answers: its own, and the refusals that it can give."""
-    done = {"description": "Done.", "content": {"application/json": {"model": model}}}
-    return {status: done, **_refusals(refusals, authenticated)}
+    """Return the responses of a route with a JSON body: its result and the statuses `errors`."""
+    success = {"description": description, "content": {"application/json": {"model": model}}}
+    return {status: success, **_error_responses(errors, authenticated)}
 
 
-def empty(
-    *refusals: int, status: int = 204, does: str = "Done.", authenticated: bool = False
+def empty_responses(
+    *errors: int,
+    status: int = 204,
+    description: str = "The request succeeded. The response has no body.",
+    authenticated: bool = False,
 ) -> dict[int, Any]:
-    """Describe the answers of a route that has no body to show, and its refusals."""
-    return {status: {"description": does}, **_refusals(refusals, authenticated)}
+    """Return the responses of a route without a body: its result and the statuses `errors`."""
+    return {status: {"description": description}, **_error_responses(errors, authenticated)}
 
 
-def _refusals(refusals: tuple[int, ...], authenticated: bool) -> dict[int, Any]:
-    meaning = {**MEANING, **({} if 422 in refusals else {400: _LEGACY_WRONG})}
+def _error_responses(errors: tuple[int, ...], authenticated: bool) -> dict[int, Any]:
+    descriptions = {**ERRORS, **({} if 422 in errors else {400: _LEGACY_INVALID})}
     return {
-        refusal: {
-            "description": meaning[refusal],
+        status: {
+            "description": descriptions[status],
             "content": {problems.MEDIA_TYPE: {"model": Problem}},
         }
-        for refusal in sorted({*refusals, 500, *((401, 403) if authenticated else ())})
+        for status in sorted({*errors, 500, *((401, 403) if authenticated else ())})
     }

@@ -1,4 +1,4 @@
-"""Costs as the API shows them."""
+"""Representation of costs in responses."""
 
 from decimal import Decimal
 from typing import Any
@@ -7,16 +7,16 @@ from api.schemas.videos import SceneCost, Units
 from common.database.attempts import NOTHING, Charges, StepCharges
 from common.domain.video import Cost
 
-_CENT = Decimal("0.0001")
+_UNIT = Decimal("0.0001")
 
 
 def money(usd: Decimal) -> str:
-    """US dollars to a hundredth of a cent."""
-    return str(usd.quantize(_CENT))
+    """Return an amount in US dollars as text, rounded to a hundredth of a cent."""
+    return str(usd.quantize(_UNIT))
 
 
 def unsettled(cost: Charges) -> dict[str, Any]:
-    """Return the fields of a cost beside what is charged for certain."""
+    """Return the fields of `CostBreakdown`: costs beside the confirmed charges."""
     return {
         "open": money(cost.open_usd),
         "possible": money(cost.possible_usd),
@@ -25,14 +25,14 @@ def unsettled(cost: Charges) -> dict[str, Any]:
 
 
 def units(cost: Cost) -> Units | None:
-    """A cost in its provider's own units, where it has some."""
+    """Return a cost in units of its provider; None if it has none."""
     if not cost.units or not cost.unit:
         return None
     return Units(amount=f"{cost.units.normalize():f}", unit=cost.unit)
 
 
 def of_step(charges: StepCharges | None, estimated: Cost) -> SceneCost:
-    """Show what a step of a scene cost over all its attempts, or is expected to cost."""
+    """Return the cost of a step of a scene over all its attempts, or its estimate."""
     expected = units(estimated)
     if charges is None:
         return SceneCost(

@@ -1,4 +1,4 @@
-"""From the row of a finished cut to what the API shows of it and its files."""
+"""Representation of a finished video and its files in responses."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,18 +8,18 @@ from common.database.videos import FinalVideo
 from common.domain.video import File
 
 LinkTo = Callable[[str | None], str | None]
-"""Returns a link to the file under a key, or None where links are left out."""
+"""A function that returns a link to the object under an S3 key, or None to omit it."""
 
 
 def unlinked(_key: str | None) -> None:
-    """Leave a link out."""
+    """Omit the link."""
 
 
 def output(final: FinalVideo, link: LinkTo, expires_at: datetime | None) -> Output:
-    """Show a finished video, with links to its files that work until `expires_at`."""
+    """Return a finished video, with links to its files that work until `expires_at`."""
     files = [File(**file) for file in final.files]
 
-    def first(kind: str, media_type: str | None = None) -> str | None:
+    def first_link(kind: str, media_type: str | None = None) -> str | None:
         for file in files:
             if file.kind == kind and media_type in (None, file.media_type):
                 return link(file.key)
@@ -32,8 +32,8 @@ def output(final: FinalVideo, link: LinkTo, expires_at: datetime | None) -> Outp
         sha256=final.sha256,
         url=link(final.video_key),
         poster_url=link(final.poster_key),
-        preview_url=first("preview"),
-        captions_url=first("captions", "text/vtt"),
+        preview_url=first_link("preview"),
+        captions_url=first_link("captions", "text/vtt"),
         files=[_file(file, link(file.key)) for file in files],
         scenes=[
             SceneOutput(
@@ -50,7 +50,7 @@ def output(final: FinalVideo, link: LinkTo, expires_at: datetime | None) -> Outp
 
 
 def thumbnails(final: FinalVideo | None, link: LinkTo) -> dict[int, str | None]:
-    """Return links to the small stills of the scenes that are in the video."""
+    """Return links to the thumbnails of the scenes in the finished video, by scene number."""
     files = [File(**file) for file in final.files] if final else []
     return {
         file.scene: link(file.key)

@@ -1,4 +1,4 @@
-"""From a run that made one part of a video to the answer of its request."""
+"""Representation of the result of a run of a single step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,9 +16,9 @@ from api.schemas.steps import (
     GeneratedStory,
     GeneratedVideo,
     ImageLinks,
-    Made,
     MergeResult,
     PendingRun,
+    StepResult,
     Story,
     StoryScene,
 )
@@ -31,7 +31,7 @@ from common.domain.errors import Conflict, NotFound
 
 
 class RunFailed(Exception):
-    """The part could not be made; `error` is what the run's record says."""
+    """The run failed; `error` is the error in its record."""
 
     def __init__(self, error: dict[str, Any]) -> None:
         super().__init__(error["code"])
@@ -40,24 +40,24 @@ class RunFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StepResults:
-    """The answers, with what they are made of."""
+    """Responses to requests that run a single step."""
 
     database: Database
     links: LinkService
 
     def of(self, caller: Caller, run_id: str, address: str) -> JsonResponse:
-        """Answer with what a run of the caller's made, or that it is being made.
+        """Return the result of a run of the caller, or 202 while it is in progress.
 
-        `address` is the API's own. Raises NotFound, RunFailed, or Conflict for one that was
-        canceled.
+        `address` is the base URL of the API. Raises NotFound, RunFailed if the run failed, and
+        Conflict if it was canceled.
         """
         with self.database.transaction() as cursor:
             run = runs.get(cursor, run_id, caller.user_id)
             if not run.request:
-                raise NotFound("The run was not started by a request for a part of a video.")
+                raise NotFound("The run was not started by a request for a single step.")
             if run.status == "succeeded":
-                made = _Outcome(cursor, run, caller.user_id, self, address).made()
-                return JsonResponse(200, made.model_dump_json(), video_id=run.session_id)
+                result = _RunResult(cursor, run, caller.user_id, self, address).build()
+                return JsonResponse(200, result.model_dump_json(), video_id=run.session_id)
         if run.status == "canceled":
             raise Conflict("The run was canceled.", code="run.canceled")
         if run.error is not None:
@@ -77,22 +77,22 @@ def _pending(run: Run, user_id: str, address: str) -> JsonResponse:
 
 
 def _common(run: Run, user_id: str) -> dict[str, Any]:
-    said = run.request
-    return {"userId": user_id, "requestId": said["requestId"], "expiresIn": said["expiresIn"]}
+    request = run.request
+    return {"userId": user_id, "requestId": request["requestId"], "expiresIn": request["expiresIn"]}
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """One run that succeeded."""
+class _RunResult:
+    """The result of a run that succeeded."""
 
     cursor: Cursor
     run: Run
     user_id: str
-    outcomes: StepResults
+    results: StepResults
     address: str
 
-    def made(self) -> Made:
-        by_kind: dict[str, Callable[[], Made]] = {
+    def build(self) -> StepResult:
+        by_kind: dict[str, Callable[[], StepResult]] = {
             "story": self._story,
             "image": self._image,
             "images": self._images,
@@ -104,7 +104,7 @@ class _Outcome:
 
     def _story(self) -> GeneratedStory:
         video = videos.get(self.cursor, self.run.session_id)
-        told = [
+        story_scenes = [
             StoryScene(
                 frame_number=frame.frame_number,
                 timestamp=frame.timestamp,
@@ -114,7 +114,9 @@ class _Outcome:
             for frame in scenes.first_frames(self.cursor, self.run.session_id)
         ]
         story = Story(
-            title=video.story_title or "", overview=video.story_overview or "", scenes=told
+            title=video.story_title or "",
+            overview=video.story_overview or "",
+            scenes=story_scenes,
         )
         return GeneratedStory(**_common(self.run, self.user_id), story=story)
 
@@ -127,13 +129,13 @@ class _Outcome:
         )
 
     def _images(self) -> GeneratedImages:
-        made = [self._image_links(*item) for item in sorted(self.run.work.versions.items())]
+        images = [self._image_links(*item) for item in sorted(self.run.work.versions.items())]
         return GeneratedImages(
             **_common(self.run, self.user_id),
-            imageUrls=[links.imageUrl for links in made],
-            images=made,
-            generatedCount=len(made),
-            requestedCount=len(made),
+            imageUrls=[links.imageUrl for links in images],
+            images=images,
+            generatedCount=len(images),
+            requestedCount=len(images),
             errors=[],
         )
 
@@ -146,25 +148,25 @@ class _Outcome:
         ((scene, version),) = self.run.work.versions.items()
         clip = scenes.clip(self.cursor, self.run.session_id, scene, version)
         key, url = self._link(clip.video_key)
-        said = self.run.request
+        request = self.run.request
         return GeneratedClip(
             **_common(self.run, self.user_id),
-            clipIndex=said["clipIndex"],
-            totalClips=said["totalClips"],
-            duration=said["duration"],
+            clipIndex=request["clipIndex"],
+            totalClips=request["totalClips"],
+            duration=request["duration"],
             s3Key=key,
             proxyUrl=url,
             videoUrl=url,
         )
 
     def _merge(self) -> MergeResult:
-        return MergeResult(**self._cut())
+        return MergeResult(**self._merge_fields())
 
     def _video(self) -> GeneratedVideo:
-        cut = self._cut()
+        fields = self._merge_fields()
         return GeneratedVideo(
-            **cut,
-            frameCount=cut["totalClips"],
+            **fields,
+            frameCount=fields["totalClips"],
             prompt=self.run.request["prompt"],
             generatedAt=self._ended_at,
         )
@@ -174,10 +176,10 @@ class _Outcome:
         assert self.run.ended_at is not None, "a run that succeeded has ended"
         return self.run.ended_at
 
-    def _cut(self) -> dict[str, Any]:
+    def _merge_fields(self) -> dict[str, Any]:
         final = videos.final(self.cursor, self.run.session_id)
         if final is None:
-            raise NotFound("The video is not there any more.")
+            raise NotFound("The video was deleted.")
         key, url = self._link(final.video_key)
         links = self._video_links
         return {
@@ -192,14 +194,14 @@ class _Outcome:
         }
 
     def _link(self, key: str | None) -> tuple[str, str]:
-        """Return the key and a link; raises NotFound for what was deleted meanwhile."""
+        """Return the key and a link; raises NotFound for an object that was deleted."""
         if key is None or key not in self._video_links.media:
-            raise NotFound("It is not there any more.")
+            raise NotFound("The file was deleted.")
         return key, str(self._video_links.to(key))
 
     @cached_property
     def _video_links(self) -> VideoLinks:
-        return self.outcomes.links.of_video(
+        return self.results.links.of_video(
             self.cursor,
             self.address,
             video_id=self.run.session_id,

@@ -1,4 +1,4 @@
-"""From rows to the answers of the API."""
+"""Representation of videos in responses."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -35,13 +35,13 @@ from common.domain.models import Model, ModelSelection
 from common.domain.video import TERMINAL, Cost, Status
 from common.schemas.output import OutputSpec
 
-# What a picture and a clip of a scene, and the rest, weigh in the progress of a run.
+# Shares of the story, all images and all clips in the progress of a video, in percent.
 _STORY, _IMAGES, _CLIPS = 5, 30, 57
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A video with everything that was made of it."""
+    """The rows of a video and of all its media."""
 
     video: Video
     frames: Sequence[Frame] = ()
@@ -53,7 +53,7 @@ class Rows:
 
     @property
     def cost(self) -> Charges:
-        """What the video has cost so far."""
+        """The cost of the video so far."""
         return Charges(
             sum((charge.charged_usd for charge in self.charges), Decimal(0)),
             sum((charge.open_usd for charge in self.charges), Decimal(0)),
@@ -64,7 +64,7 @@ class Rows:
 def full(
     rows: Rows, link: LinkTo, console: Console, expires_at: datetime | None = None
 ) -> VideoObject:
-    """Show a video with its scenes, and links to what is finished, until `expires_at`."""
+    """Return a video with its scenes, and links to finished media that expire at `expires_at`."""
     return _show(
         rows.video,
         progress=_progress(rows),
@@ -74,28 +74,28 @@ def full(
         cost=rows.cost,
         console=console,
         link=link,
-        found=_found(rows),
+        output_warnings=_output_warnings(rows),
     )
 
 
 def summary(video: Video, final: FinalVideo | None, cost: Charges, console: Console) -> VideoObject:
-    """Show a video in a list: without scenes and links."""
-    done = {"succeeded": 100, "queued": 0}
+    """Return a video for a list: without scenes and links."""
+    progress = {"succeeded": 100, "queued": 0}
     return _show(
         video,
-        progress=done.get(video.status, _STORY if video.story_title else 0),
+        progress=progress.get(video.status, _STORY if video.story_title else 0),
         scenes=None,
         output=output.output(final, unlinked, None) if final else None,
         waiting=None,
         cost=cost,
         console=console,
         link=unlinked,
-        found=final.warnings if final else (),
+        output_warnings=final.warnings if final else (),
     )
 
 
-def _found(rows: Rows) -> list[str]:
-    """Return the warnings of the newest cut, which hold those of its narrations."""
+def _output_warnings(rows: Rows) -> list[str]:
+    """Return the warnings of the newest merge, which include those of its narrations."""
     if rows.final:
         return rows.final.warnings
     return narrations.warnings(rows.narrations)
@@ -111,7 +111,7 @@ def _show(
     cost: Charges,
     console: Console,
     link: LinkTo,
-    found: Sequence[str],
+    output_warnings: Sequence[str],
 ) -> VideoObject:
     paid = models.paid(narrated=video.speech_model is not None)
     equivalent = paid.estimate_usd(
@@ -121,7 +121,7 @@ def _show(
         reference=video.reference_key is not None,
     )
     choice = models_of(video)
-    here = f"/v1/videos/{video.session_id}"
+    path = f"/v1/videos/{video.session_id}"
     return VideoObject.model_validate(
         {
             "id": video.session_id,
@@ -146,7 +146,7 @@ def _show(
             "requested_output": OutputSpec.model_validate(video.output),
             "error": video.error,
             "waiting": waiting,
-            "warnings": [*warnings(choice), *found],
+            "warnings": [*warnings(choice), *output_warnings],
             "cost": Costs(
                 estimated=costs.money(video.estimated_usd),
                 actual=costs.money(cost.charged_usd),
@@ -165,11 +165,11 @@ def _show(
             "started_at": video.started_at,
             "completed_at": video.ended_at,
             "links": Links(
-                self=here,
-                download=f"{here}/download",
-                resume=f"{here}/resume",
-                cancel=f"{here}/cancel",
-                events=f"{here}/events",
+                self=path,
+                download=f"{path}/download",
+                resume=f"{path}/resume",
+                cancel=f"{path}/cancel",
+                events=f"{path}/events",
                 console=console.run(video.run_id),
                 trace=console.trace(video.trace_id),
             ),
@@ -178,16 +178,17 @@ def _show(
 
 
 def warnings(choice: ModelSelection) -> list[str]:
-    """What who takes these models should know."""
+    """Return a warning for each selected model that will be shut down soon."""
     ending = choice.ending(datetime.now(UTC).date())
     return [
-        f"{model.provider} shuts {model.model} down on {model.shutdown}; choose another by then."
+        f"{model.provider} shuts {model.model} down on {model.shutdown}; select another model by "
+        "then."
         for model in ending
     ]
 
 
 def origin(model: Model) -> VideoOrigin:
-    """Say which model that is, in plain words too."""
+    """Return the model with its display name."""
     return VideoOrigin(provider=model.provider, model=model.model, label=model.label)
 
 
@@ -195,17 +196,17 @@ def _progress(rows: Rows) -> int:
     if rows.video.status == "succeeded":
         return 100
     count = rows.video.frame_count
-    painted = sum(frame.status == "succeeded" for frame in rows.frames)
-    animated = sum(clip.status == "succeeded" for clip in rows.clips)
+    images = sum(frame.status == "succeeded" for frame in rows.frames)
+    finished_clips = sum(clip.status == "succeeded" for clip in rows.clips)
     story = _STORY if rows.frames else 0
     merged = 6 if rows.final else 0
-    return story + (_IMAGES * painted + _CLIPS * animated) // count + merged
+    return story + (_IMAGES * images + _CLIPS * finished_clips) // count + merged
 
 
 Step = TypeVar("Step", Frame, Clip, Narration)
 
 
-def _as_shown(video: Video, step: Step) -> Step:
+def _displayed(video: Video, step: Step) -> Step:
     """Return the step as canceled if it was running when its video failed or was canceled."""
     if video.status in (Status.FAILED, Status.CANCELED) and step.status == Status.RUNNING:
         return replace(step, status=Status.CANCELED.value)
@@ -217,10 +218,10 @@ def _scenes(rows: Rows, link: LinkTo) -> list[SceneObject]:
     choice = models_of(rows.video)
     reference = rows.video.reference_key is not None
     thumbnails = output.thumbnails(rows.final, link)
-    shown = []
+    scenes = []
     for frame, clip in zip(
-        (_as_shown(rows.video, frame) for frame in rows.frames),
-        (_as_shown(rows.video, clip) for clip in rows.clips),
+        (_displayed(rows.video, frame) for frame in rows.frames),
+        (_displayed(rows.video, clip) for clip in rows.clips),
         strict=True,
     ):
         number = frame.frame_number
@@ -229,40 +230,43 @@ def _scenes(rows: Rows, link: LinkTo) -> list[SceneObject]:
         clip_estimate = choice.video.clip_cost(clip.clip_seconds or rows.video.clip_seconds)
         clip_cost = costs.of_step(charges.get(("clip", number)), clip_estimate)
         narration = rows.narrations.get(number)
-        spoken = None
+        narration_object = None
         if narration is not None:
             usd = choice.narration_usd(rows.video.clip_seconds)
-            narration = _as_shown(rows.video, narration)
-            spoken = _spoken(
+            narration = _displayed(rows.video, narration)
+            narration_object = _narration(
                 narration, costs.of_step(charges.get(("speech", number)), Cost(usd)), link
             )
-        scene = _scene(frame, clip, image_cost, clip_cost, spoken, thumbnails.get(number), link)
+        thumbnail = thumbnails.get(number)
+        scene = _scene(frame, clip, image_cost, clip_cost, narration_object, thumbnail, link)
         if scene.status == Status.RUNNING and rows.video.status in TERMINAL:
-            left = Status.QUEUED if rows.video.status == Status.SUCCEEDED else Status.CANCELED
-            scene.status = left.value  # begun by a run that has ended
-        shown.append(scene)
-    return shown
+            # The run that started this scene has ended.
+            succeeded = rows.video.status == Status.SUCCEEDED
+            scene.status = (Status.QUEUED if succeeded else Status.CANCELED).value
+        scenes.append(scene)
+    return scenes
 
 
 def _waiting(waits: Sequence[QueuedStep]) -> Waiting | None:
-    """Show the step that has waited for longest, with the scenes that wait for the same reason."""
+    """Return the step that waits longest, with all scenes that wait for the same reason."""
     if not waits:
         return None
     first = waits[0]
-    alike = [w for w in waits if (w.kind, w.code, w.model) == (first.kind, first.code, first.model)]
+    reason = (first.kind, first.code, first.model)
+    same_reason = [wait for wait in waits if (wait.kind, wait.code, wait.model) == reason]
     return Waiting(
         code=first.code,
         detail=first.detail,
         stage=first.kind,
-        scenes=sorted(wait.scene for wait in alike if wait.scene),
+        scenes=sorted(wait.scene for wait in same_reason if wait.scene),
         provider=first.provider,
         model=first.model,
         since=first.since,
-        until=min(wait.back_at for wait in alike),
+        until=min(wait.back_at for wait in same_reason),
     )
 
 
-def _spoken(narration: Narration, cost: SceneCost, link: LinkTo) -> NarrationObject:
+def _narration(narration: Narration, cost: SceneCost, link: LinkTo) -> NarrationObject:
     key, seconds = narration.audio_key, narration.seconds
     return NarrationObject(
         status=narration.status,
@@ -279,25 +283,27 @@ def _scene(
     clip: Clip,
     image_cost: SceneCost,
     clip_cost: SceneCost,
-    spoken: NarrationObject | None,
+    narration: NarrationObject | None,
     thumbnail_url: str | None,
     link: LinkTo,
 ) -> SceneObject:
     return SceneObject(
         index=frame.frame_number,
-        status=_together(frame.status, clip.status, spoken.status if spoken else "succeeded"),
+        status=_scene_status(
+            frame.status, clip.status, narration.status if narration else "succeeded"
+        ),
         timestamp=frame.timestamp,
         description=frame.description,
         prompt=frame.prompt,
         motion_prompt=frame.motion_prompt,
         image=_asset(frame, image_cost, link(frame.image_key)),
         clip=_asset(clip, clip_cost, link(clip.video_key)),
-        narration=spoken,
+        narration=narration,
         thumbnail_url=thumbnail_url,
     )
 
 
-def _together(image: str, clip: str, narration: str) -> str:
+def _scene_status(image: str, clip: str, narration: str) -> str:
     if "failed" in (image, clip, narration):
         return "failed"
     if clip == "succeeded":

@@ -1,4 +1,4 @@
-"""The routes of the REST API, a module for each kind of thing. What they do is in the use cases."""
+"""The routes of the REST API, one module per resource; `api.services` has their use cases."""
 
 import re
 from collections.abc import Mapping
@@ -14,88 +14,94 @@ from api.dependencies import address as address_of
 from api.dependencies import database
 from api.http import prefer_wait
 from api.http.idempotency import IdempotentRequest
-from api.http.middleware import admitted, body_limit
+from api.http.middleware import authenticated, body_limit
 from common.domain.caller import Caller
 from common.schemas.base import SLUG
 
-ADMITTED = [admitted(database)]
-"""Middlewares of the routes that need an API key."""
-OPEN_TO_LINKS = [admitted(database, without_a_key=True)]
-"""Middlewares of the routes that take the capability of a link instead of a key."""
+AUTHENTICATED = [authenticated(database)]
+"""Middlewares of the routes that require an API key."""
+KEY_OR_LINK = [authenticated(database, key_optional=True)]
+"""Middlewares of the routes that accept the capability of a signed link instead of an API key."""
 WITH_FILE = body_limit(6 * 1024 * 1024)
-"""Middleware of the routes whose body may hold a file; a function takes no more than 6 MB."""
+"""Middleware of the routes whose body may contain a file; Lambda accepts at most 6 MB."""
 
 RequestId = Annotated[
     str | None,
     Header(
         alias="X-Request-ID",
-        description="Goes before `requestId` in the body. The ids that proxies set by themselves "
-        "(UUIDs, ULIDs, ids of X-Ray, 16 or more hex digits) only name a request that has no name "
-        "in its body; what is no name at all is ignored.",
+        description="Overrides `requestId` in the body. An id as proxies generate it (UUID, ULID, "
+        "X-Ray trace id, 16 or more hex digits) applies only if the body has no `requestId`. A "
+        "value that is not a valid name is ignored.",
     ),
 ]
-# Ids of single requests as Envoy, nginx, Heroku, OpenTelemetry and others make them.
-_OF_A_PROXY = re.compile(
+# Request ids as Envoy, nginx, Heroku, OpenTelemetry and others generate them.
+_PROXY_ID = re.compile(
     r"[0-9a-fA-F-]{36}|[0-9a-fA-F]{16,64}|[0-9A-HJKMNP-TV-Za-hjkmnp-tv-z]{26}"
     r"|1-[0-9a-fA-F]{8}-[0-9a-fA-F]{24}"  # AWS X-Ray
 )
 
 SLUG_PATTERN = re.compile(SLUG)
-Named = TypeVar("Named", bound=BaseModel)
+RequestBody = TypeVar("RequestBody", bound=BaseModel)
 
 
-def group() -> Router:
-    """Return an empty group of routes; `api.handler` puts all groups together."""
-    made: Router = Router()  # type: ignore[no-untyped-call]  # Powertools left its type out
-    return made
+def new_router() -> Router:
+    """Return an empty router; `api.handler` includes all routers in the application."""
+    router: Router = Router()  # type: ignore[no-untyped-call]  # untyped in Powertools
+    return router
 
 
 def caller(router: Router) -> Caller:
-    """Return who makes the request; known on routes that are ADMITTED."""
-    who: Caller = router.context["caller"]
-    return who
+    """Return the caller of the request; for routes with AUTHENTICATED."""
+    current: Caller = router.context["caller"]
+    return current
 
 
-def anybody(router: Router) -> Caller | None:
-    """Return who makes the request, if a key was sent; known on routes that are OPEN_TO_LINKS."""
-    who: Caller | None = router.context["caller"]
-    return who
+def optional_caller(router: Router) -> Caller | None:
+    """Return the caller, or None for a request without a key; for routes with KEY_OR_LINK."""
+    current: Caller | None = router.context["caller"]
+    return current
 
 
-def once(
-    router: Router, key: str | None, who: Caller | None = None, request_id: str | None = None
+def idempotent_request(
+    router: Router,
+    key: str | None,
+    on_behalf_of: Caller | None = None,
+    request_id: str | None = None,
 ) -> IdempotentRequest:
-    """Return the idempotency of the request, under the key that it has, if one.
+    """Return the idempotency of the request; `key` is its Idempotency-Key, if any.
 
-    `who`: for whom it is, if the body says so. With `request_id`, the header X-Request-ID, and
-    without a key, the same header with the same body is the same request, sent again by a proxy.
+    `on_behalf_of` is the user that the body names, if any. With `request_id` (X-Request-ID) and
+    without a key, the same header with the same body counts as a retry by a proxy.
     """
-    owner = (who or caller(router)).user_id
+    owner = (on_behalf_of or caller(router)).user_id
     return IdempotentRequest.of(router.current_event, owner, key, request_id)
 
 
-def named(wish: Named, request_id: str | None) -> Named:
-    """Return the request's body with the name that the header X-Request-ID gives it, if any."""
+def with_request_id(body: RequestBody, request_id: str | None) -> RequestBody:
+    """Return the body with its `requestId` overridden by the header X-Request-ID.
+
+    An invalid header is ignored, and so is an id of a proxy if the body has a `requestId`.
+    """
     if request_id is None or not SLUG_PATTERN.fullmatch(request_id):
-        return wish
-    if getattr(wish, "requestId", None) is not None and is_of_a_proxy(request_id):
-        return wish
-    return wish.model_copy(update={"requestId": request_id})
+        return body
+    if getattr(body, "requestId", None) is not None and is_proxy_id(request_id):
+        return body
+    return body.model_copy(update={"requestId": request_id})
 
 
-def is_of_a_proxy(request_id: str | None) -> bool:
-    """Return whether the header X-Request-ID looks like the id that a proxy gave one request."""
-    return request_id is not None and bool(_OF_A_PROXY.fullmatch(request_id))
+def is_proxy_id(request_id: str | None) -> bool:
+    """Return whether X-Request-ID looks like an id that a proxy generated."""
+    return request_id is not None and bool(_PROXY_ID.fullmatch(request_id))
 
 
 def address(router: Router) -> str:
-    """Return the API's own address, as the client of this request wrote it."""
+    """Return the base URL of the API, with the host that the client of this request used."""
     event: APIGatewayProxyEvent = router.current_event  # type: ignore[assignment]  # of a REST API
     return address_of(event)
 
 
 def seconds_left(router: Router) -> float:
-    """Return how long the request can still wait for something to end."""
+    """Return how many seconds the request can wait before a timeout."""
     event: APIGatewayProxyEvent = router.current_event  # type: ignore[assignment]  # of a REST API
     return prefer_wait.seconds_left(event, router.lambda_context)
 
@@ -103,7 +109,7 @@ def seconds_left(router: Router) -> float:
 def bodiless(
     status: int, headers: Mapping[str, str] | None = None, content_type: str | None = None
 ) -> Response[str]:
-    """Answer without a body: empty text, because a gateway need not take null for one."""
+    """Return a response without a body: an empty string, because API Gateway may reject null."""
     return Response(
         status_code=status, content_type=content_type, body="", headers=dict(headers or {})
     )

@@ -1,4 +1,4 @@
-"""Routes of the first version for files: its paths and its fields."""
+"""Routes of the legacy API for files, with its paths and fields."""
 
 from typing import Annotated, Any
 
@@ -8,17 +8,17 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Query
 from api.dependencies import files
 from api.http import forms
 from api.http.middleware import JSON, body_limit, legacy_status_codes
-from api.openapi.responses import answers
+from api.openapi.responses import json_responses
 from api.routes import (
-    ADMITTED,
-    OPEN_TO_LINKS,
+    AUTHENTICATED,
+    KEY_OR_LINK,
     WITH_FILE,
     RequestId,
     address,
-    anybody,
     caller,
-    group,
-    named,
+    new_router,
+    optional_caller,
+    with_request_id,
 )
 from api.routes.links import Capability
 from api.schemas.files import (
@@ -35,37 +35,41 @@ from api.schemas.files import (
 )
 from common.domain.signed_links import DEFAULT_SECONDS, MAX_SECONDS
 
-# With a key for one's own media, or without one by the capability of a link.
+# An API key for the caller's own media, or no key and the capability of a signed link.
 _EITHER: list[dict[str, list[str]]] = [{}, {"bearer": []}, {"apiKey": []}]
 
-# Of a request that names one picture; anybody may send it, and nobody counts it.
+# Limit of a request that names one image; requests without a key are not rate limited.
 _CONVERT_BODY = 4 * 1024
 
-router = group()
+router = new_router()
 
 
 @router.get(
     "/api/get_presigned_url",
     operation_id="getPresignedUrl",
     tags=["Files"],
-    summary="Get fresh links to a media object",
-    description="With an API key for the caller's own, by id or key; without one by the "
-    "capability of a link, for as long as that is good.",
-    responses=answers(200, PresignedUrl, 400, 404, 429, 503, authenticated=True),
+    summary="Get a fresh link to a media object",
+    description="With an API key, returns a link to one of your media objects, by `id` or `key`. "
+    "Without an API key, pass the token of an existing signed link as `t`; the new link expires no "
+    "later than that one.",
+    responses=json_responses(200, PresignedUrl, 400, 404, 429, 503, authenticated=True),
     security=_EITHER,
-    middlewares=[legacy_status_codes, *OPEN_TO_LINKS],
+    middlewares=[legacy_status_codes, *KEY_OR_LINK],
 )
 def get_presigned_url(
     t: Capability = None,
-    id: Annotated[MediaIdText | None, Query(description="Which one, by its id.")] = None,  # noqa: A002 - the parameter's name
-    key: Annotated[S3Key | None, Query(description="Which one, by its key.")] = None,
+    id: Annotated[MediaIdText | None, Query(description="Id of the media object.")] = None,  # noqa: A002 - the parameter's name
+    key: Annotated[S3Key | None, Query(description="S3 key of the media object.")] = None,
     seconds: Annotated[
-        int, Query(alias="expiresIn", ge=1, le=MAX_SECONDS, description="Seconds.")
+        int,
+        Query(
+            alias="expiresIn", ge=1, le=MAX_SECONDS, description="Lifetime of the link in seconds."
+        ),
     ] = DEFAULT_SECONDS,
 ) -> PresignedUrl:
-    """A link through the API, which leads to a presigned URL of the store."""
+    """Return a signed link; the API redirects it to a presigned URL."""
     return files().link(
-        anybody(router), t, media_id=id, key=key, seconds=seconds, address=address(router)
+        optional_caller(router), t, media_id=id, key=key, seconds=seconds, address=address(router)
     )
 
 
@@ -73,53 +77,59 @@ def get_presigned_url(
     "/api/convert_s3_image_to_base64",
     operation_id="convertImageToBase64",
     tags=["Files"],
-    summary="Read a picture as text",
-    description="With an API key for the caller's own, or by the capability of a link.",
-    responses=answers(200, ConvertedImage, 400, 404, 413, 415, 429, 503, authenticated=True),
+    summary="Convert an image to base64",
+    description="With an API key, reads one of your images. Without an API key, pass the token of "
+    "a signed link as `t`, or the link as `imageUrl`.",
+    responses=json_responses(200, ConvertedImage, 400, 404, 413, 415, 429, 503, authenticated=True),
     security=_EITHER,
-    middlewares=[legacy_status_codes, *OPEN_TO_LINKS, body_limit(_CONVERT_BODY)],
+    middlewares=[legacy_status_codes, *KEY_OR_LINK, body_limit(_CONVERT_BODY)],
 )
 def convert_image(
-    wish: Annotated[ConvertImage | None, Body()] = None, t: Capability = None
+    body: Annotated[ConvertImage | None, Body()] = None, t: Capability = None
 ) -> ConvertedImage:
-    """The picture in base64."""
-    return files().convert(anybody(router), t, wish)
+    """Return the image in base64."""
+    return files().convert(optional_caller(router), t, body)
 
 
-def _upload_image(wish: UploadImage, request_id: str | None) -> ImageUrl:
-    wish = named(wish, request_id)
-    who = caller(router).acting_as(wish.userId, "userId")
-    return files().upload_image(who, wish, address(router))
+def _upload_image(body: UploadImage, request_id: str | None) -> ImageUrl:
+    body = with_request_id(body, request_id)
+    owner = caller(router).acting_as(body.userId, "userId")
+    return files().upload_image(owner, body, address(router))
 
 
-_OF_IMAGE: dict[str, Any] = {
-    "summary": "Upload a picture",
-    "description": "As JSON, or as a form (multipart/form-data) with a file and the same fields.",
-    "responses": answers(200, ImageUrl, 400, 413, 415, 429, 503, authenticated=True),
-    "openapi_extensions": {forms.DESCRIBED: "image"},
-    "middlewares": [legacy_status_codes, *ADMITTED, WITH_FILE, forms.of("image")],
+_IMAGE_ROUTE: dict[str, Any] = {
+    "summary": "Upload an image",
+    "description": "Send the image as JSON, or as multipart/form-data with a file and the same "
+    "fields.",
+    "responses": json_responses(200, ImageUrl, 400, 413, 415, 429, 503, authenticated=True),
+    "openapi_extensions": {forms.FILE_FIELD: "image"},
+    "middlewares": [legacy_status_codes, *AUTHENTICATED, WITH_FILE, forms.of("image")],
 }
 
 
-@router.post("/api/upload_image", operation_id="uploadImage", tags=["Files"], **_OF_IMAGE)
-def upload_image(wish: UploadImage, request_id: RequestId = None) -> ImageUrl:
-    """The stored picture, and links to it."""
-    return _upload_image(wish, request_id)
+@router.post("/api/upload_image", operation_id="uploadImage", tags=["Files"], **_IMAGE_ROUTE)
+def upload_image(body: UploadImage, request_id: RequestId = None) -> ImageUrl:
+    """Return the stored image with links to it."""
+    return _upload_image(body, request_id)
 
 
 @router.post(
-    "/api/public/upload-image", operation_id="uploadPublicImage", tags=["Files"], **_OF_IMAGE
+    "/api/public/upload-image", operation_id="uploadPublicImage", tags=["Files"], **_IMAGE_ROUTE
 )
-def upload_public_image(wish: UploadImage, request_id: RequestId = None) -> ImageUrl:
-    """The same under the path of the public endpoints."""
-    return _upload_image(wish, request_id)
+def upload_public_image(body: UploadImage, request_id: RequestId = None) -> ImageUrl:
+    """Return the same as `uploadImage`, under the path of the public endpoints."""
+    return _upload_image(body, request_id)
 
 
-def _of_video() -> dict[int, Any]:
-    done = answers(200, VideoUrl)
-    awaited = answers(202, PendingVideoUpload, 400, 413, 415, 429, 503, authenticated=True)
-    awaited[202]["description"] = "To be sent in parts, or still looked at; see `statusUrl`."
-    return {**done, **awaited}
+def _video_responses() -> dict[int, Any]:
+    pending = json_responses(
+        202,
+        PendingVideoUpload,
+        *(400, 413, 415, 429, 503),
+        description="The video is to be sent in parts, or is still inspected; poll `statusUrl`.",
+        authenticated=True,
+    )
+    return {**json_responses(200, VideoUrl), **pending}
 
 
 @router.post(
@@ -127,23 +137,23 @@ def _of_video() -> dict[int, Any]:
     operation_id="uploadVideo",
     tags=["Files"],
     summary="Upload a video",
-    description="A small one whole, as JSON or as a form with a file; of a large one its "
-    "`fileSize`: the answer says where its parts are put.",
-    responses=_of_video(),
-    openapi_extensions={forms.DESCRIBED: "video"},
-    middlewares=[legacy_status_codes, *ADMITTED, WITH_FILE, forms.of("video")],
+    description="Send a video of up to 4.4 MB as JSON or as a form with a file. For a larger one, "
+    "send only its `fileSize`; the response has the URLs for its parts.",
+    responses=_video_responses(),
+    openapi_extensions={forms.FILE_FIELD: "video"},
+    middlewares=[legacy_status_codes, *AUTHENTICATED, WITH_FILE, forms.of("video")],
 )
-def upload_video(wish: UploadVideo, request_id: RequestId = None) -> Response[str]:
-    """200 with links to it, 202 while it is to be sent or looked at."""
-    wish = named(wish, request_id)
-    who = caller(router).acting_as(wish.userId, "userId")
-    made = files().upload_video(who, wish, address(router))
+def upload_video(body: UploadVideo, request_id: RequestId = None) -> Response[str]:
+    """Return 200 with links to the video, or 202 until it is sent and inspected."""
+    body = with_request_id(body, request_id)
+    owner = caller(router).acting_as(body.userId, "userId")
+    upload = files().upload_video(owner, body, address(router))
     status, headers = 200, {}
-    if isinstance(made, PendingVideoUpload):
-        status, headers = 202, {"Location": made.statusUrl, "Retry-After": "1"}
+    if isinstance(upload, PendingVideoUpload):
+        status, headers = 202, {"Location": upload.statusUrl, "Retry-After": "1"}
     return Response(
         status_code=status,
         content_type=JSON,
-        body=made.model_dump_json(exclude_none=True),
+        body=upload.model_dump_json(exclude_none=True),
         headers=dict(headers),
     )

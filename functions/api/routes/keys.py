@@ -1,4 +1,4 @@
-"""Routes of API keys, for the operator."""
+"""Routes of API keys; they require the operator's key."""
 
 from typing import Annotated
 
@@ -7,8 +7,8 @@ from aws_lambda_powertools.event_handler.openapi.params import Body, Path, Query
 
 from api.dependencies import database
 from api.http.middleware import JSON
-from api.openapi.responses import answers
-from api.routes import ADMITTED, caller, group
+from api.openapi.responses import json_responses
+from api.routes import AUTHENTICATED, caller, new_router
 from api.schemas.keys import (
     ChangeKey,
     CreateKey,
@@ -22,22 +22,22 @@ from api.services import keys
 _ID = r"^key_[0-9A-Z]{26}$"
 KeyId = Annotated[str, Path(pattern=_ID, description="Id of an API key.")]
 
-router = group()
+router = new_router()
 
 
 @router.post(
     "/api/admin/api-keys",
     operation_id="createApiKey",
     tags=["API keys"],
-    summary="Mint an API key",
-    description="For the operator. The key is shown this once.",
-    responses=answers(201, SecretAnswer, 400, 415, 422, 429, 503, authenticated=True),
+    summary="Create an API key",
+    description="Requires the operator's API key. The secret is returned only in this response.",
+    responses=json_responses(201, SecretAnswer, 400, 415, 422, 429, 503, authenticated=True),
     status_code=201,
-    middlewares=ADMITTED,
+    middlewares=AUTHENTICATED,
 )
-def create_key(wish: CreateKey) -> Response[SecretAnswer]:
-    """201 with the key."""
-    key = keys.create_key(database(), caller(router), wish)
+def create_key(body: CreateKey) -> Response[SecretAnswer]:
+    """Return 201 with the key and its secret."""
+    key = keys.create_key(database(), caller(router), body)
     return Response(status_code=201, content_type=JSON, body=key)
 
 
@@ -46,21 +46,26 @@ def create_key(wish: CreateKey) -> Response[SecretAnswer]:
     operation_id="listApiKeys",
     tags=["API keys"],
     summary="List API keys",
-    description="For the operator. Newest first, revoked ones too; without their secrets.",
-    responses=answers(200, KeyPage, 422, 429, 503, authenticated=True),
-    middlewares=ADMITTED,
+    description="Requires the operator's API key. Returns keys newest first, including revoked "
+    "ones, without their secrets.",
+    responses=json_responses(200, KeyPage, 422, 429, 503, authenticated=True),
+    middlewares=AUTHENTICATED,
 )
 def list_keys(
-    limit: Annotated[int, Query(ge=1, le=100, description="At most so many.")] = 20,
+    limit: Annotated[
+        int, Query(ge=1, le=100, description="Maximum number of keys to return.")
+    ] = 20,
     cursor: Annotated[
-        str | None, Query(pattern=_ID, description="`nextCursor` of the page before.")
+        str | None, Query(pattern=_ID, description="`nextCursor` of the previous page.")
     ] = None,
     user: Annotated[
         str | None,
-        Query(alias="userId", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Of this owner only."),
+        Query(
+            alias="userId", pattern=r"^[A-Za-z0-9_-]{1,64}$", description="Only keys of this user."
+        ),
     ] = None,
 ) -> KeyPage:
-    """One page."""
+    """Return a page of keys."""
     return keys.list_keys(database(), caller(router), user_id=user, limit=limit, cursor=cursor)
 
 
@@ -68,13 +73,13 @@ def list_keys(
     "/api/admin/api-keys/<key_id>",
     operation_id="getApiKey",
     tags=["API keys"],
-    summary="Show an API key",
-    description="For the operator.",
-    responses=answers(200, KeyAnswer, 404, 422, 429, 503, authenticated=True),
-    middlewares=ADMITTED,
+    summary="Retrieve an API key",
+    description="Requires the operator's API key.",
+    responses=json_responses(200, KeyAnswer, 404, 422, 429, 503, authenticated=True),
+    middlewares=AUTHENTICATED,
 )
 def get_key(key_id: KeyId) -> KeyAnswer:
-    """The key without its secret."""
+    """Return the key without its secret."""
     return keys.get_key(database(), caller(router), key_id)
 
 
@@ -82,14 +87,15 @@ def get_key(key_id: KeyId) -> KeyAnswer:
     "/api/admin/api-keys/<key_id>",
     operation_id="updateApiKey",
     tags=["API keys"],
-    summary="Change an API key",
-    description="For the operator. Holds from the next request with the key on.",
-    responses=answers(200, KeyAnswer, 400, 404, 409, 415, 422, 429, 503, authenticated=True),
-    middlewares=ADMITTED,
+    summary="Update an API key",
+    description="Requires the operator's API key. Changes apply from the next request with the "
+    "key. Omitted fields keep their values.",
+    responses=json_responses(200, KeyAnswer, 400, 404, 409, 415, 422, 429, 503, authenticated=True),
+    middlewares=AUTHENTICATED,
 )
-def change_key(key_id: KeyId, wish: ChangeKey) -> KeyAnswer:
-    """The key as it is now."""
-    return keys.change_key(database(), caller(router), key_id, wish)
+def change_key(key_id: KeyId, body: ChangeKey) -> KeyAnswer:
+    """Return the updated key."""
+    return keys.change_key(database(), caller(router), key_id, body)
 
 
 @router.post(
@@ -97,14 +103,17 @@ def change_key(key_id: KeyId, wish: ChangeKey) -> KeyAnswer:
     operation_id="rotateApiKey",
     tags=["API keys"],
     summary="Rotate an API key",
-    description="For the operator. Gives the key a new secret, shown this once; the old one works "
-    "for the grace period. Rotating again before that has ended replaces the newer secret.",
-    responses=answers(200, SecretAnswer, 400, 404, 409, 415, 422, 429, 503, authenticated=True),
-    middlewares=ADMITTED,
+    description="Requires the operator's API key. Returns a new secret, only in this response. The "
+    "old secret works until the grace period ends. Rotating again during the grace period replaces "
+    "the new secret.",
+    responses=json_responses(
+        200, SecretAnswer, 400, 404, 409, 415, 422, 429, 503, authenticated=True
+    ),
+    middlewares=AUTHENTICATED,
 )
-def rotate_key(key_id: KeyId, wish: Annotated[RotateKey | None, Body()] = None) -> SecretAnswer:
-    """The key with its new secret."""
-    return keys.rotate_key(database(), caller(router), key_id, wish or RotateKey())
+def rotate_key(key_id: KeyId, body: Annotated[RotateKey | None, Body()] = None) -> SecretAnswer:
+    """Return the key with its new secret."""
+    return keys.rotate_key(database(), caller(router), key_id, body or RotateKey())
 
 
 @router.delete(
@@ -112,10 +121,11 @@ def rotate_key(key_id: KeyId, wish: Annotated[RotateKey | None, Body()] = None) 
     operation_id="revokeApiKey",
     tags=["API keys"],
     summary="Revoke an API key",
-    description="For the operator. For good, from the next request on; what the key made stays.",
-    responses=answers(200, KeyAnswer, 404, 422, 429, 503, authenticated=True),
-    middlewares=ADMITTED,
+    description="Requires the operator's API key. Permanent, and effective from the next request. "
+    "What was created with the key is kept.",
+    responses=json_responses(200, KeyAnswer, 404, 422, 429, 503, authenticated=True),
+    middlewares=AUTHENTICATED,
 )
 def revoke_key(key_id: KeyId) -> KeyAnswer:
-    """The revoked key; the same again."""
+    """Return the revoked key; revoking it again has no effect."""
     return keys.revoke_key(database(), caller(router), key_id)

@@ -1,4 +1,4 @@
-"""Routes that lead to media without a header: the URL itself carries the right to read."""
+"""Routes of signed links: the capability in the URL authorizes the request, without an API key."""
 
 from typing import Annotated
 
@@ -7,41 +7,43 @@ from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 from pydantic import BeforeValidator
 
 from api.dependencies import links, store, videos
-from api.openapi.responses import empty
-from api.routes import bodiless, group
-from api.services.links import STORE_SECONDS, Shown
+from api.openapi.responses import empty_responses
+from api.routes import bodiless, new_router
+from api.services.links import STORE_SECONDS, LinkKind
 
 
-def _only_one(said: object) -> object:
-    """Take several capabilities for none: whatever is not one that the API made is answered 404."""
-    return "" if isinstance(said, list) else said
+def _single(value: object) -> object:
+    """Treat repeated capabilities as an invalid one, so that the response is 404 and not 422."""
+    return "" if isinstance(value, list) else value
 
 
 Capability = Annotated[
     str | None,
-    Query(description="The right to read, as the API put it into the link."),
-    BeforeValidator(_only_one),
+    Query(description="Token of the signed link."),
+    BeforeValidator(_single),
 ]
 Download = Annotated[
     bool,
-    Query(description="Be saved as a file, not shown."),
-    BeforeValidator(lambda said: said == "true"),  # links are refused for nothing but capabilities
+    Query(description="Set to `true` to download the file instead of displaying it."),
+    BeforeValidator(lambda value: value == "true"),  # only an invalid capability fails a link
 ]
-UserId = Annotated[str, Path(description="The owner.")]
-RequestId = Annotated[str, Path(description="The video, or the upload.")]
-Folder = Annotated[str, Path(description="The kind of media.")]
-Name = Annotated[str, Path(description="The object.")]
+UserId = Annotated[str, Path(description="Owner of the object.")]
+RequestId = Annotated[str, Path(description="Id of the video or upload.")]
+Folder = Annotated[str, Path(description="Folder of the object.")]
+Name = Annotated[str, Path(description="File name of the object.")]
 
-# Other origins may show what a link leads to: whoever holds it may read it.
+# Pages of any origin may embed the object: a signed link authorizes every holder.
 _HEADERS = {"Cross-Origin-Resource-Policy": "cross-origin"}
-_READ = empty(404, 503, status=302, does="Leads to the object by a presigned URL of five minutes.")
-_ASK = empty(404, 503, status=302, does="Leads to the object's size and type, for five minutes.")
+_GET = "Redirects to the file. The link works without an API key until it expires or is revoked."
+_HEAD = "Redirects to the file. Follow the redirect with HEAD to read its size and type."
+_REDIRECT = "Redirects to a presigned URL that is valid for five minutes."
+_RESPONSES = empty_responses(404, 503, status=302, description=_REDIRECT)
 
-router = group()
+router = new_router()
 
 
-def _lead(kind: Shown, key: str, capability: str | None, *, download: bool) -> Response[str]:
-    video_id = links().lead(kind, key, capability, "GET")
+def _redirect(kind: LinkKind, key: str, capability: str | None, *, download: bool) -> Response[str]:
+    video_id = links().authorize(kind, key, capability, "GET")
     filename = None
     if download:
         filename = videos().filename(video_id, key) if video_id else key.rpartition("/")[2]
@@ -49,9 +51,9 @@ def _lead(kind: Shown, key: str, capability: str | None, *, download: bool) -> R
     return bodiless(302, {**_HEADERS, "Location": target})
 
 
-def _lead_to_facts(kind: Shown, key: str, capability: str | None) -> Response[str]:
-    """Answer HEAD as GET: API Gateway renames a Content-Length that a function sends."""
-    links().lead(kind, key, capability, "HEAD")
+def _redirect_head(kind: LinkKind, key: str, capability: str | None) -> Response[str]:
+    """Redirect HEAD to S3 as well: API Gateway renames a Content-Length sent by a function."""
+    links().authorize(kind, key, capability, "HEAD")
     target = store().link(key, seconds=STORE_SECONDS, method="HEAD")
     return bodiless(302, {**_HEADERS, "Location": target})
 
@@ -60,8 +62,9 @@ def _lead_to_facts(kind: Shown, key: str, capability: str | None) -> Response[st
     "/api/proxy_s3_image/<user_id>/<request_id>/<folder>/<name>",
     operation_id="readImage",
     tags=["Links"],
-    summary="Read a picture by its link",
-    responses=_READ,
+    summary="Read an image through its signed link",
+    description=_GET,
+    responses=_RESPONSES,
     status_code=302,
     security=[],
 )
@@ -73,33 +76,35 @@ def read_image(
     t: Capability = None,
     download: Download = False,
 ) -> Response[str]:
-    """302 to the picture."""
+    """Redirect to the image."""
     key = f"{user_id}/{request_id}/{folder}/{name}"
-    return _lead("image", key, t, download=download)
+    return _redirect("image", key, t, download=download)
 
 
 @router.head(
     "/api/proxy_s3_image/<user_id>/<request_id>/<folder>/<name>",
     operation_id="headImage",
     tags=["Links"],
-    summary="Ask after a picture by its link",
-    responses=_ASK,
+    summary="Retrieve the size and type of an image through its signed link",
+    description=_HEAD,
+    responses=_RESPONSES,
     status_code=302,
     security=[],
 )
-def ask_image(
+def head_image(
     user_id: UserId, request_id: RequestId, folder: Folder, name: Name, t: Capability = None
 ) -> Response[str]:
-    """302 to its size and type, by HEAD again."""
-    return _lead_to_facts("image", f"{user_id}/{request_id}/{folder}/{name}", t)
+    """Redirect to a presigned URL for HEAD."""
+    return _redirect_head("image", f"{user_id}/{request_id}/{folder}/{name}", t)
 
 
 @router.get(
     "/api/proxy_s3_video/<user_id>/<request_id>/<folder>/<name>",
     operation_id="readVideo",
     tags=["Links"],
-    summary="Read a clip, a video or a sound by its link",
-    responses=_READ,
+    summary="Read a clip, video or audio file through its signed link",
+    description=_GET,
+    responses=_RESPONSES,
     status_code=302,
     security=[],
 )
@@ -111,22 +116,23 @@ def read_video(
     t: Capability = None,
     download: Download = False,
 ) -> Response[str]:
-    """302 to the object."""
+    """Redirect to the object."""
     key = f"{user_id}/{request_id}/{folder}/{name}"
-    return _lead("video", key, t, download=download)
+    return _redirect("video", key, t, download=download)
 
 
 @router.head(
     "/api/proxy_s3_video/<user_id>/<request_id>/<folder>/<name>",
     operation_id="headVideo",
     tags=["Links"],
-    summary="Ask after a clip, a video or a sound by its link",
-    responses=_ASK,
+    summary="Retrieve the size and type of a clip, video or audio file through its signed link",
+    description=_HEAD,
+    responses=_RESPONSES,
     status_code=302,
     security=[],
 )
-def ask_video(
+def head_video(
     user_id: UserId, request_id: RequestId, folder: Folder, name: Name, t: Capability = None
 ) -> Response[str]:
-    """302 to its size and type, by HEAD again."""
-    return _lead_to_facts("video", f"{user_id}/{request_id}/{folder}/{name}", t)
+    """Redirect to a presigned URL for HEAD."""
+    return _redirect_head("video", f"{user_id}/{request_id}/{folder}/{name}", t)

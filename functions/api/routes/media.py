@@ -1,4 +1,4 @@
-"""Routes of the library."""
+"""Routes of the media library."""
 
 from typing import Annotated
 
@@ -6,8 +6,8 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.openapi.params import Path, Query
 
 from api.dependencies import media
-from api.openapi.responses import answers, empty
-from api.routes import ADMITTED, address, bodiless, caller, group
+from api.openapi.responses import empty_responses, json_responses
+from api.routes import AUTHENTICATED, address, bodiless, caller, new_router
 from api.routes.time_params import CreatedAfter, CreatedBefore
 from api.schemas.media import Kind, MediaObject, MediaPage
 from common.database.media import Search
@@ -15,7 +15,7 @@ from common.schemas.base import STORABLE
 
 MediaId = Annotated[str, Path(pattern=r"^med_[0-9A-Z]{26}$", description="Id of a media object.")]
 
-router = group()
+router = new_router()
 
 
 @router.get(
@@ -23,29 +23,31 @@ router = group()
     operation_id="listMedia",
     tags=["Media"],
     summary="List media",
-    description="Pictures, clips, finished videos and uploads of the caller, newest first.",
-    responses=answers(200, MediaPage, 422, 429, 503, authenticated=True),
-    middlewares=ADMITTED,
+    description="Returns your images, clips, finished videos and uploads, newest first.",
+    responses=json_responses(200, MediaPage, 422, 429, 503, authenticated=True),
+    middlewares=AUTHENTICATED,
 )
 def list_media(
-    kind: Annotated[Kind | None, Query(description="Only these.")] = None,
+    kind: Annotated[Kind | None, Query(description="Only media of this kind.")] = None,
     video: Annotated[
-        str | None, Query(pattern=r"^vid_[0-9A-Z]{26}$", description="Only of this video.")
+        str | None, Query(pattern=r"^vid_[0-9A-Z]{26}$", description="Only media of this video.")
     ] = None,
     q: Annotated[
         str | None,
-        Query(max_length=200, description="Text in its name, title or prompt."),
+        Query(max_length=200, description="Only media with this text in name, title or prompt."),
         STORABLE,
     ] = None,
     created_after: CreatedAfter = None,
     created_before: CreatedBefore = None,
-    limit: Annotated[int, Query(ge=1, le=100, description="At most so many.")] = 20,
+    limit: Annotated[
+        int, Query(ge=1, le=100, description="Maximum number of objects to return.")
+    ] = 20,
     cursor: Annotated[
         str | None,
-        Query(pattern=r"^med_[0-9A-Z]{26}$", description="`next_cursor` of the page before."),
+        Query(pattern=r"^med_[0-9A-Z]{26}$", description="`next_cursor` of the previous page."),
     ] = None,
 ) -> MediaPage:
-    """One page."""
+    """Return a page of media."""
     search = Search(kind, video, q, created_after, created_before)
     return media().page(caller(router), search, limit=limit, before=cursor, address=address(router))
 
@@ -54,12 +56,13 @@ def list_media(
     "/v1/media/<media_id>",
     operation_id="getMedia",
     tags=["Media"],
-    summary="Show a media object",
-    responses=answers(200, MediaObject, 404, 422, 429, 503, authenticated=True),
-    middlewares=ADMITTED,
+    summary="Retrieve a media object",
+    description="Returns one of your media objects, with a signed link that expires after an hour.",
+    responses=json_responses(200, MediaObject, 404, 422, 429, 503, authenticated=True),
+    middlewares=AUTHENTICATED,
 )
 def get_media(media_id: MediaId) -> MediaObject:
-    """The object, with a link that works for an hour."""
+    """Return the object with a link that works for an hour."""
     return media().get(caller(router), media_id, address=address(router))
 
 
@@ -68,14 +71,14 @@ def get_media(media_id: MediaId) -> MediaObject:
     operation_id="deleteMedia",
     tags=["Media"],
     summary="Delete a media object",
-    description="An upload, or a version that a newer one has replaced. What a video is made of "
-    "as it is now goes with the video: `DELETE /v1/videos/{id}`.",
-    responses=empty(404, 409, 422, 429, 503, authenticated=True),
+    description="Deletes an upload, or a version that a newer one replaced. To delete the current "
+    "media of a video, delete the video.",
+    responses=empty_responses(404, 409, 422, 429, 503, authenticated=True),
     status_code=204,
-    middlewares=ADMITTED,
+    middlewares=AUTHENTICATED,
 )
 def delete_media(media_id: MediaId) -> Response[str]:
-    """204, and it is gone."""
+    """Return 204 after the deletion."""
     media().delete(caller(router), media_id)
     return bodiless(204)
 
@@ -84,16 +87,15 @@ def delete_media(media_id: MediaId) -> Response[str]:
     "/v1/media/links",
     operation_id="revokeMediaLinks",
     tags=["Media"],
-    summary="End all links",
-    description="Every link to the caller's media that was given out so far stops working, "
-    "whoever holds it. New ones can be made at once. Two things go on: what a link was opened for "
-    "just before, because its redirect leads to the store by a URL of five minutes, and uploads "
-    "that were announced, whose URLs read nothing and work until `expires_at` (an hour).",
-    responses=empty(422, 429, 503, authenticated=True),
+    summary="Revoke all links",
+    description="Revokes every existing link to your media. New links can be created immediately. "
+    "Two kinds of URL remain valid: redirects that a link already issued, for up to five minutes, "
+    "and upload URLs, which cannot read anything, until their `expires_at` (one hour).",
+    responses=empty_responses(422, 429, 503, authenticated=True),
     status_code=204,
-    middlewares=ADMITTED,
+    middlewares=AUTHENTICATED,
 )
-def end_links() -> Response[str]:
-    """204, and no link of before leads anywhere."""
-    media().end_links(caller(router))
+def revoke_links() -> Response[str]:
+    """Return 204; no link issued before works any more."""
+    media().revoke_links(caller(router))
     return bodiless(204)

@@ -1,27 +1,27 @@
-"""Routes of models and what they cost."""
+"""Routes of models and cost estimates."""
 
 from api.dependencies import admission, settings, videos
-from api.openapi.responses import answers
-from api.routes import ADMITTED, WITH_FILE, caller, group
+from api.openapi.responses import json_responses
+from api.routes import AUTHENTICATED, WITH_FILE, caller, new_router
 from api.schemas.models import Estimate, ModelList
 from api.services import models
 from common.schemas.requests import CreateVideoRequest
 
-router = group()
+router = new_router()
 
 
 @router.post(
     "/v1/estimates",
     operation_id="createEstimate",
     tags=["Models"],
-    summary="Estimate what a video would cost",
-    description="Takes the body of `POST /v1/videos`. Nothing is stored or started.",
-    responses=answers(200, Estimate, 400, 413, 415, 422, 429, 503, authenticated=True),
-    middlewares=[*ADMITTED, WITH_FILE],
+    summary="Estimate the cost of a video",
+    description="Accepts the body of `POST /v1/videos`. Nothing is stored or started.",
+    responses=json_responses(200, Estimate, 400, 413, 415, 422, 429, 503, authenticated=True),
+    middlewares=[*AUTHENTICATED, WITH_FILE],
 )
-def estimate_video(wish: CreateVideoRequest) -> Estimate:
-    """US dollars by step and scene."""
-    return videos().estimate(caller(router).acting_as(wish.userId, "userId"), wish)
+def estimate_video(body: CreateVideoRequest) -> Estimate:
+    """Return the estimate by step and scene."""
+    return videos().estimate(caller(router).acting_as(body.userId, "userId"), body)
 
 
 @router.get(
@@ -29,10 +29,10 @@ def estimate_video(wish: CreateVideoRequest) -> Estimate:
     operation_id="listModels",
     tags=["Models"],
     summary="List models",
-    description="Every provider and model: what it takes, what it costs, whether it can be used.",
-    responses=answers(200, ModelList, 422, 429, 503, authenticated=True),
-    middlewares=ADMITTED,
+    description="Returns all models of all providers, with their limits, prices and availability.",
+    responses=json_responses(200, ModelList, 422, 429, 503, authenticated=True),
+    middlewares=AUTHENTICATED,
 )
 def list_models() -> ModelList:
-    """All models."""
+    """Return all models."""
     return models.listing(settings(), admission().provider_keys())

@@ -1,23 +1,24 @@
-"""Routes about the service itself, open to everybody."""
+"""Public routes about the service itself."""
 
 from api.dependencies import database, settings
-from api.openapi.responses import answers
-from api.routes import group
+from api.openapi.responses import json_responses
+from api.routes import new_router
 from api.schemas.service import Health
 
-router = group()
+router = new_router()
 
 
 @router.get(
     "/v1/health",
     operation_id="getHealth",
     tags=["Health"],
-    summary="Is the service up?",
-    responses=answers(200, Health, 503),
+    summary="Check the health of the service",
+    description="Returns 200 if the API and its database respond. Requires no API key.",
+    responses=json_responses(200, Health, 503),
     security=[],
 )
 def health() -> Health:
-    """The API answers, and so does its database."""
+    """Return 200 if the API and its database respond."""
     with database().transaction() as cursor:
         cursor.execute("SELECT 1")
     return Health(stage=settings().stage)

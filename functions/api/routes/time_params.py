@@ -1,4 +1,4 @@
-"""Moments between which something was made, as parameters of lists."""
+"""Query parameters that filter a list by time of creation."""
 
 import re
 from datetime import UTC, datetime
@@ -8,26 +8,29 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import AfterValidator, BeforeValidator
 
 
-def _in_utc(moment: datetime) -> datetime:
-    """Return the moment in UTC, which it is in unless it says so.
+def _in_utc(timestamp: datetime) -> datetime:
+    """Return the timestamp in UTC, which is also the default without an offset.
 
-    The offset is taken away here because the database knows fewer of them than RFC 3339.
+    It is converted here because PostgreSQL accepts fewer offsets than RFC 3339.
     """
     try:
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return (timestamp if timestamp.tzinfo else timestamp.replace(tzinfo=UTC)).astimezone(UTC)
     except OverflowError:
-        raise ValueError("in UTC it is not within the years 1 to 9999") from None
+        raise ValueError("in UTC, the year must be between 1 and 9999") from None
 
 
-def _with_plus(sent: object) -> object:
-    """Read the `+` before an offset, which comes as a space from a URL that was not encoded."""
-    return _OFFSET.sub(r"\1+\2", sent) if isinstance(sent, str) else sent
+def _with_plus(value: object) -> object:
+    """Restore the `+` of an offset, which an unencoded URL turns into a space."""
+    return _OFFSET.sub(r"\1+\2", value) if isinstance(value, str) else value
 
 
 _OFFSET = re.compile(r"(:\d\d(?:\.\d+)?) (\d\d:?(?:\d\d)?)$")
-Moment = Annotated[datetime, BeforeValidator(_with_plus), AfterValidator(_in_utc)]
+Timestamp = Annotated[datetime, BeforeValidator(_with_plus), AfterValidator(_in_utc)]
 CreatedAfter = Annotated[
-    Moment | None,
-    Query(description="Made at that time or later (RFC 3339); UTC unless it says so."),
+    Timestamp | None,
+    Query(description="Created at or after this time (RFC 3339); UTC without an offset."),
 ]
-CreatedBefore = Annotated[Moment | None, Query(description="Made before that time.")]
+CreatedBefore = Annotated[
+    Timestamp | None,
+    Query(description="Created before this time (RFC 3339); UTC without an offset."),
+]

@@ -4,49 +4,52 @@ from aws_lambda_powertools.event_handler import Response
 
 from api.dependencies import media, uploads
 from api.http.middleware import JSON
-from api.openapi.responses import answers, empty
-from api.routes import ADMITTED, address, bodiless, caller, group
+from api.openapi.responses import empty_responses, json_responses
+from api.routes import AUTHENTICATED, address, bodiless, caller, new_router
 from api.routes.media import MediaId
 from api.schemas.media import MediaObject
 from api.schemas.uploads import CompleteUpload, CreateUpload, UploadObject
 
-router = group()
+router = new_router()
 
 
 @router.post(
     "/v1/uploads",
     operation_id="createUpload",
     tags=["Uploads"],
-    summary="Upload a file",
-    description="Announces a picture, a video or a sound, and answers where to send its bytes: "
-    "by a form, or in parts. What arrives is looked at and measured; poll `links.self` until it "
-    "is `ready` or `refused`.",
-    responses=answers(201, UploadObject, 400, 413, 415, 422, 429, 503, authenticated=True),
+    summary="Create an upload",
+    description="Registers an image, video or audio file, and returns a form or part URLs to send "
+    "it to. The file is inspected after it arrives; poll `links.self` until `status` is `ready` or "
+    "`refused`.",
+    responses=json_responses(201, UploadObject, 400, 413, 415, 422, 429, 503, authenticated=True),
     status_code=201,
-    middlewares=ADMITTED,
+    middlewares=AUTHENTICATED,
 )
-def create_upload(wish: CreateUpload) -> Response[UploadObject]:
-    """201 with the way to send it."""
-    made = uploads().create(caller(router), wish)
-    headers = {"Location": made.links.self}
-    return Response(status_code=201, content_type=JSON, body=made, headers=dict(headers))
+def create_upload(body: CreateUpload) -> Response[UploadObject]:
+    """Return 201 with the form or the part URLs."""
+    upload = uploads().create(caller(router), body)
+    headers = {"Location": upload.links.self}
+    return Response(status_code=201, content_type=JSON, body=upload, headers=dict(headers))
 
 
 @router.post(
     "/v1/uploads/<media_id>/complete",
     operation_id="completeUpload",
     tags=["Uploads"],
-    summary="Complete an upload in parts",
-    description="After the last part was sent.",
-    responses=answers(202, MediaObject, 400, 404, 409, 415, 422, 429, 503, authenticated=True),
+    summary="Complete a multipart upload",
+    description="Combines the parts into a file, which is then inspected. Send the ETags of all "
+    "parts, in order.",
+    responses=json_responses(
+        202, MediaObject, 400, 404, 409, 415, 422, 429, 503, authenticated=True
+    ),
     status_code=202,
-    middlewares=ADMITTED,
+    middlewares=AUTHENTICATED,
 )
-def complete_upload(media_id: MediaId, sent: CompleteUpload) -> Response[MediaObject]:
-    """202; it is looked at."""
-    who = caller(router)
-    uploads().complete(who, media_id, sent)
-    item = media().get(who, media_id, address=address(router))
+def complete_upload(media_id: MediaId, body: CompleteUpload) -> Response[MediaObject]:
+    """Return 202; the file is being inspected."""
+    owner = caller(router)
+    uploads().complete(owner, media_id, body)
+    item = media().get(owner, media_id, address=address(router))
     headers = {"Location": item.links.self, "Retry-After": "1"}
     return Response(status_code=202, content_type=JSON, body=item, headers=dict(headers))
 
@@ -56,12 +59,12 @@ def complete_upload(media_id: MediaId, sent: CompleteUpload) -> Response[MediaOb
     operation_id="abortUpload",
     tags=["Uploads"],
     summary="Abort an upload",
-    description="Forgets it, and the parts that were sent.",
-    responses=empty(404, 409, 422, 429, 503, authenticated=True),
+    description="Deletes the upload and the parts that were sent.",
+    responses=empty_responses(404, 409, 422, 429, 503, authenticated=True),
     status_code=204,
-    middlewares=ADMITTED,
+    middlewares=AUTHENTICATED,
 )
 def abort_upload(media_id: MediaId) -> Response[str]:
-    """204, and it is as if it had never been."""
+    """Return 204; the upload no longer exists."""
     uploads().abort(caller(router), media_id)
     return bodiless(204)

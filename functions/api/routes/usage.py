@@ -8,61 +8,65 @@ from aws_lambda_powertools.event_handler.openapi.params import Query
 from pydantic import BeforeValidator
 
 from api.dependencies import database
-from api.openapi.responses import answers
-from api.routes import ADMITTED, caller, group
+from api.openapi.responses import json_responses
+from api.routes import AUTHENTICATED, caller, new_router
 from api.schemas.usage import UsagePage
 from api.services import usage
 
 
-def _written_out(day: object) -> object:
-    """Refuse other ways to write a day, such as a number of seconds."""
+def _iso_date(day: object) -> object:
+    """Raise ValueError for other formats that pydantic accepts, such as a number of seconds."""
     if isinstance(day, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", day, re.ASCII):
-        raise ValueError("write the day as 2026-12-31")
+        raise ValueError("write the date as YYYY-MM-DD, for example 2026-12-31")
     return day
 
 
-Day = Annotated[date, BeforeValidator(_written_out)]
+Day = Annotated[date, BeforeValidator(_iso_date)]
 
-router = group()
+router = new_router()
 
 
 @router.get(
     "/v1/usage",
     operation_id="getUsage",
     tags=["Usage"],
-    summary="Show what was used",
-    description="Requests, runs and cost by day (UTC) and key, newest first: of the caller's own "
-    "keys, for the operator of all. The figures stay when videos are deleted.",
-    responses=answers(200, UsagePage, 422, 429, 503, authenticated=True),
-    middlewares=ADMITTED,
+    summary="Retrieve usage",
+    description="Returns requests, runs and cost by day (UTC) and API key, newest first. Covers "
+    "your own keys; the operator's key covers all of them. Deleting videos does not change usage.",
+    responses=json_responses(200, UsagePage, 422, 429, 503, authenticated=True),
+    middlewares=AUTHENTICATED,
 )
 def get_usage(
     first: Annotated[
-        Day | None, Query(alias="from", description="First day; 30 days back by default.")
+        Day | None, Query(alias="from", description="First day. Default: the last 30 days.")
     ] = None,
     last: Annotated[
-        Day | None, Query(alias="to", description="Last day, counted in; today by default.")
+        Day | None, Query(alias="to", description="Last day, inclusive. Default: today (UTC).")
     ] = None,
     key_id: Annotated[
-        str | None, Query(pattern=r"^(operator|key_[0-9A-Z]{26})$", description="Of this key only.")
+        str | None,
+        Query(pattern=r"^(operator|key_[0-9A-Z]{26})$", description="Only usage of this key."),
     ] = None,
     user_id: Annotated[
         str | None,
         Query(
             pattern=r"^[A-Za-z0-9_-]{1,64}$",
-            description="Of this owner's keys only; another owner than oneself for the operator.",
+            description="Only usage of this user's keys. Other users require the operator's API "
+            "key.",
         ),
     ] = None,
-    limit: Annotated[int, Query(ge=1, le=1000, description="At most so many.")] = 100,
+    limit: Annotated[
+        int, Query(ge=1, le=1000, description="Maximum number of rows to return.")
+    ] = 100,
     cursor: Annotated[
         str | None,
         Query(
             pattern=r"^\d{4}-\d\d-\d\d\.(operator|key_[0-9A-Z]{26})$",
-            description="`next_cursor` of the page before.",
+            description="`next_cursor` of the previous page.",
         ),
     ] = None,
 ) -> UsagePage:
-    """One page, and the sums over all."""
+    """Return a page of usage, and the totals over all pages."""
     return usage.show(
         database(),
         caller(router),

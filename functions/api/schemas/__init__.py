@@ -1,1 +1,1 @@
-"""Requests and answers of the API, as typed models; the OpenAPI document is made of them."""
+"""Requests and responses of the API; the OpenAPI document is generated from them."""

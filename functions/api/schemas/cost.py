@@ -1,4 +1,4 @@
-"""What the answers of several rooms share."""
+"""Amounts of money, shared by several responses."""
 
 from typing import Literal
 
@@ -8,19 +8,21 @@ from common.schemas.base import Schema
 
 
 class Money(Schema):
-    """US dollars as decimal text."""
+    """An amount in US dollars, as a decimal string."""
 
-    amount: str
-    currency: Literal["USD"] = "USD"
+    amount: str = Field(description="Amount in US dollars, as a decimal string.")
+    currency: Literal["USD"] = Field(default="USD", description="Always USD.")
 
 
 class CostBreakdown(Schema):
-    """US dollars as decimal text, beside what is charged for certain."""
+    """Costs beside the confirmed charges, in US dollars as decimal strings."""
 
-    open: str = Field(description="Calls under way or not settled yet, at their estimate.")
-    possible: str = Field(
-        description="Calls that may have been charged, at their estimate: their outcome is not "
-        "known, or they failed and the provider did not say what it charged."
+    open: str = Field(
+        description="Estimated cost of calls that are in progress or not settled yet."
     )
-    at_most: str = Field(description="The sum of all three; the provider bills no more.")
-    currency: Literal["USD"] = "USD"
+    possible: str = Field(
+        description="Estimated cost of calls that may have been charged: the outcome is unknown, "
+        "or the call failed and the provider did not report its charge."
+    )
+    at_most: str = Field(description="Upper bound: confirmed charges plus `open` plus `possible`.")
+    currency: Literal["USD"] = Field(default="USD", description="Always USD.")

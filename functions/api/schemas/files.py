@@ -1,4 +1,4 @@
-"""Requests and answers of the first version's endpoints for files; its names are kept."""
+"""Requests and responses of the legacy endpoints for files, with their field names."""
 
 from typing import Annotated, Literal
 
@@ -12,107 +12,129 @@ S3Key = Annotated[str, StringConstraints(min_length=1, max_length=512), STORABLE
 MediaIdText = Annotated[str, StringConstraints(pattern=r"^med_[0-9A-Z]{26}$")]
 VideoType = Annotated[
     Literal["video/mp4", "video/quicktime", "video/webm", "video/matroska"],
-    BeforeValidator(lambda sent: standard(sent) if isinstance(sent, str) else sent),
+    BeforeValidator(lambda value: standard(value) if isinstance(value, str) else value),
 ]
 FileName = Annotated[str, StringConstraints(min_length=1, max_length=200), STORABLE]
 
 
 class MediaUrl(Schema):
-    """A file, and a link to it that works for `expiresIn` seconds, under each of its two names.
+    """A file with a signed link that expires after `expiresIn` seconds.
 
-    It is read without a key, by GET or HEAD (302 to the store), until it expires or all links are
-    ended by `DELETE /v1/media/links`.
+    Read it with GET or HEAD, without an API key; the response redirects (302) to storage.
+    `DELETE /v1/media/links` revokes it.
     """
 
-    success: Literal[True] = True
-    id: str
-    s3Key: str
-    userId: str
-    requestId: str
-    proxyUrl: str
-    expiresIn: int
+    success: Literal[True] = Field(
+        default=True, description="Always true. Errors are problem documents."
+    )
+    id: str = Field(description="Id of the media object.")
+    s3Key: str = Field(description="S3 key of the file.")
+    userId: str = Field(description="Owner of the media object.")
+    requestId: str = Field(description="Name or id of the video, or id of the upload.")
+    proxyUrl: str = Field(description="Signed link to the file.")
+    expiresIn: int = Field(description="Lifetime of the link in seconds.")
 
 
 class ImageUrl(MediaUrl):
-    """A picture."""
+    """An image with a signed link. `imageUrl` and `proxyUrl` are the same link."""
 
-    imageUrl: str
+    imageUrl: str = Field(description="Signed link to the image.")
 
 
 class VideoUrl(MediaUrl):
-    """A video."""
+    """A video with a signed link. `videoUrl` and `proxyUrl` are the same link."""
 
-    videoUrl: str
+    videoUrl: str = Field(description="Signed link to the video.")
 
 
 class PresignedUrl(MediaUrl):
-    """A fresh link to a media object of any kind."""
+    """A media object with a fresh signed link. `url` and `proxyUrl` are the same link."""
 
-    url: str
+    url: str = Field(description="Signed link to the file.")
 
 
 class PendingVideoUpload(Schema):
-    """A video that is to be sent in parts, or that was sent and is looked at."""
+    """A video that is to be sent in parts, or that is being inspected."""
 
-    success: Literal[True] = True
-    id: str
-    status: Literal["pending"] = "pending"
-    userId: str
-    requestId: str
-    statusUrl: str = Field(description="Ask there what became of it.")
-    partSize: int | None = Field(None, description="Bytes of every part but the last one.")
-    uploadUrls: list[str] | None = Field(None, description="Put one part after the other.")
-    completeUrl: str | None = Field(None, description="Post the ETags there after the last part.")
+    success: Literal[True] = Field(
+        default=True, description="Always true. Errors are problem documents."
+    )
+    id: str = Field(description="Id of the upload.")
+    status: Literal["pending"] = Field(default="pending", description="Always `pending`.")
+    userId: str = Field(description="Owner of the upload.")
+    requestId: str = Field(description="Name or id of the upload.")
+    statusUrl: str = Field(description="URL to poll for the status of the upload.")
+    partSize: int | None = Field(
+        None, description="Size of every part except the last one, in bytes."
+    )
+    uploadUrls: list[str] | None = Field(
+        None, description="Presigned URLs; send each part with PUT."
+    )
+    completeUrl: str | None = Field(
+        None, description="URL to POST the ETags to after the last part."
+    )
 
 
 class ConvertedImage(Schema):
-    """A picture as text. `image` is a data URI."""
+    """An image in base64. `image` is the same as a data URI."""
 
-    success: Literal[True] = True
-    s3Key: str
-    contentType: str
-    base64: str
-    image: str
+    success: Literal[True] = Field(
+        default=True, description="Always true. Errors are problem documents."
+    )
+    s3Key: str = Field(description="S3 key of the image.")
+    contentType: str = Field(description="Media type of the image.")
+    base64: str = Field(description="Image in base64.")
+    image: str = Field(description="Image as a data URI.")
 
 
 class UploadInstructions(RequestSchema):
-    """What the uploads of the first version share."""
+    """Fields shared by the legacy uploads."""
 
-    fileName: FileName | None = None
-    userId: Slug | None = Field(None, description="For a key with the scope `act_as`.")
-    requestId: Slug | None = None
-    expiresIn: int = Field(DEFAULT_SECONDS, ge=1, le=MAX_SECONDS, description="Seconds.")
+    fileName: FileName | None = Field(default=None, description="Display name of the file.")
+    userId: Slug | None = Field(
+        None, description="Owner of the upload. Requires the scope `act_as`."
+    )
+    requestId: Slug | None = Field(default=None, description="Name of the upload.")
+    expiresIn: int = Field(
+        DEFAULT_SECONDS, ge=1, le=MAX_SECONDS, description="Lifetime of the links in seconds."
+    )
 
 
 class UploadImage(UploadInstructions):
-    """A picture, sent whole."""
+    """Upload of an image in a single request."""
 
     image: Text = Field(
-        description="Base64, or a data URI (PNG, JPEG, WebP, AVIF), of at most 4.4 MB. It is "
-        "stored as an upright PNG in 8-bit sRGB, with white where it is transparent, and with at "
-        "most 2048 pixels a side. Of a file with several still pictures the first is stored."
+        description="PNG, JPEG, WebP or AVIF of up to 4.4 MB, as base64 or a data URI. It is "
+        "rotated according to its EXIF orientation, converted to 8-bit sRGB on a white background, "
+        "scaled down to at most 2048 pixels per side, and stored as PNG. If the file contains "
+        "several still images, the first is used."
     )
 
 
 class UploadVideo(UploadInstructions):
-    """A video: whole as `video` if it is small, else its `fileSize`, to be sent in parts."""
+    """Upload of a video: either `video` in a single request, or `fileSize` to send it in parts."""
 
-    video: Text | None = Field(None, description="Base64, or a data URI, of at most 4.4 MB.")
-    fileSize: int | None = Field(None, ge=1, le=MOST_BYTES["video"], description="Bytes.")
-    contentType: VideoType = "video/mp4"
+    video: Text | None = Field(None, description="Video of up to 4.4 MB, as base64 or a data URI.")
+    fileSize: int | None = Field(
+        None, ge=1, le=MOST_BYTES["video"], description="Size of the video in bytes."
+    )
+    contentType: VideoType = Field(default="video/mp4", description="Media type of the video.")
 
     @model_validator(mode="after")
-    def _one_way(self) -> "UploadVideo":
+    def _video_or_size(self) -> "UploadVideo":
         if (self.video is None) == (self.fileSize is None):
-            raise ValueError("give either video or fileSize")
+            raise ValueError("send either video or fileSize")
         return self
 
 
 class ConvertImage(RequestSchema):
-    """Which picture: by its id, its key, or a link to it. Nothing, if the URL has a capability."""
+    """The image to convert: its id, its S3 key or a signed link.
 
-    id: MediaIdText | None = None
-    s3Key: S3Key | None = None
+    Omit the body if the URL has a token (`t`).
+    """
+
+    id: MediaIdText | None = Field(default=None, description="Id of the media object.")
+    s3Key: S3Key | None = Field(default=None, description="S3 key of the image.")
     imageUrl: Annotated[str, StringConstraints(max_length=2048), STORABLE] | None = Field(
-        default=None, description="A link that the API gave out; it carries its own right to read."
+        default=None, description="A signed link of this API; it authorizes the request."
     )

@@ -1,4 +1,4 @@
-"""Requests and answers about API keys, with the names of the first version's configuration."""
+"""Requests and responses about API keys, with the field names of the legacy configuration."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -8,8 +8,7 @@ from pydantic import Field, StringConstraints
 
 from common.schemas.base import STORABLE, RequestSchema, Schema
 
-# `METHOD /path`, where a * stands for anything; or * alone, for all. Number and length keep the
-# authorizer's policy below the 8 KB that API Gateway takes.
+# The limits of number and length keep the authorizer's policy below API Gateway's limit of 8 KB.
 _Endpoint = Annotated[
     str,
     StringConstraints(pattern=r"^(\*|(GET|POST|PATCH|DELETE) /[A-Za-z0-9._/*-]*)$", max_length=100),
@@ -19,15 +18,17 @@ _Endpoints = Annotated[
     Field(
         min_length=1,
         max_length=40,
-        description="What the key may call: `METHOD /path`, where * stands for anything; or * "
-        "alone. `/api/admin` is the operator's all the same.",
+        description="Endpoints that the key may call: `METHOD /path`, where `*` matches any text, "
+        "or `*` for all. `/api/admin` always requires the operator's key.",
         examples=[["GET /v1/videos*", "POST /v1/videos"]],
     ),
 ]
-# `admin` cannot be granted: a managed key that leaks must not be able to mint others.
+# `admin` cannot be granted: a leaked key must not be able to create others.
 _Scopes = Annotated[
     list[Literal["act_as"]],
-    Field(max_length=1, description="`act_as`: may work for other users, named in the request."),
+    Field(
+        max_length=1, description="`act_as`: the key may act for other users that a request names."
+    ),
 ]
 _Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), STORABLE
@@ -39,135 +40,172 @@ _Cap = Annotated[
         max_digits=12,
         decimal_places=6,
         strict=False,
-        description="US dollars as decimal text; null is no cap but the deployment's.",
+        description="US dollars, as a decimal string.",
     ),
 ]
 _PerMinute = Annotated[int, Field(ge=1, le=10_000)]
 _PerHour = Annotated[int, Field(ge=1, le=1_000_000)]
-_Runs = Annotated[int, Field(ge=1, le=1000, description="Runs that the key may have at a time.")]
-_ExpiresIn = Annotated[int, Field(ge=60, le=10 * 366 * 24 * 3600, description="Seconds from now.")]
+_Runs = Annotated[int, Field(ge=1, le=1000, description="Maximum number of concurrent runs.")]
+_ExpiresIn = Annotated[int, Field(ge=60, le=10 * 366 * 24 * 3600)]
 
-# Left out of a change; only `model_fields_set` tells it from a null that was sent.
-_STAYS: Any = Field(default_factory=lambda: None)
+# Default of an omitted field; only `model_fields_set` distinguishes it from a null in the request.
+_UNCHANGED: Any = Field(default_factory=lambda: None)
 
 
 class RateLimit(RequestSchema):
-    """How many requests a key may make."""
+    """Rate limits of an API key."""
 
-    requestsPerMinute: _PerMinute = 60
-    requestsPerHour: _PerHour = 1000
+    requestsPerMinute: _PerMinute = Field(
+        default=60, description="Maximum number of requests per minute."
+    )
+    requestsPerHour: _PerHour = Field(
+        default=1000, description="Maximum number of requests per hour."
+    )
 
 
 class CreateKey(RequestSchema):
-    """A wish for an API key."""
+    """Request to create an API key."""
 
-    name: _Name
+    name: _Name = Field(description="Display name of the key.")
     userId: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = Field(
-        description="The owner. Everything made with the key belongs to them."
+        description="Owner of the key, and of everything created with it."
     )
-    test: bool = Field(False, description="A test key never reaches a paid provider.")
+    test: bool = Field(False, description="A test key never calls a paid provider.")
     scopes: _Scopes = Field(default_factory=list)
     allowedEndpoints: _Endpoints = Field(default_factory=lambda: ["*"])
     rateLimit: RateLimit = Field(default_factory=RateLimit)
     maxConcurrentRuns: _Runs = 10
-    dailyCapUsd: _Cap | None = None
-    monthlyCapUsd: _Cap | None = None
-    expiresIn: _ExpiresIn | None = None
+    dailyCapUsd: _Cap | None = Field(
+        default=None,
+        description="Cap per day (UTC) in US dollars, "
+        "as a decimal string. Null: only the deployment's cap applies.",
+    )
+    monthlyCapUsd: _Cap | None = Field(
+        default=None,
+        description="Cap per month (UTC) in US "
+        "dollars, as a decimal string. Null: only the deployment's cap applies.",
+    )
+    expiresIn: _ExpiresIn | None = Field(
+        default=None,
+        description="Seconds from now until the key expires. Null: it does not expire.",
+    )
 
 
 class RateLimitChange(RequestSchema):
-    """New limits; what is left out stays."""
+    """Changes of rate limits. Omitted fields keep their values."""
 
-    requestsPerMinute: _PerMinute = _STAYS
-    requestsPerHour: _PerHour = _STAYS
+    requestsPerMinute: Annotated[
+        _PerMinute, Field(description="Maximum number of requests per minute.")
+    ] = _UNCHANGED
+    requestsPerHour: Annotated[
+        _PerHour, Field(description="Maximum number of requests per hour.")
+    ] = _UNCHANGED
 
 
 class ChangeKey(RequestSchema):
-    """A change of an API key: what is left out stays, null takes a cap or the expiry away."""
+    """Changes of an API key. Omitted fields keep their values; null removes a cap or the expiry."""
 
     null_clears: ClassVar[frozenset[str]] = frozenset({"dailyCapUsd", "monthlyCapUsd", "expiresIn"})
 
-    name: _Name = _STAYS
-    scopes: _Scopes = _STAYS
-    allowedEndpoints: _Endpoints = _STAYS
-    isActive: Annotated[
-        bool, Field(description="An inactive key is refused until it is active again.")
-    ] = _STAYS
-    rateLimit: RateLimitChange = _STAYS
-    maxConcurrentRuns: _Runs = _STAYS
-    dailyCapUsd: _Cap | None = _STAYS
-    monthlyCapUsd: _Cap | None = _STAYS
-    expiresIn: _ExpiresIn | None = _STAYS
+    name: Annotated[_Name, Field(description="Display name of the key.")] = _UNCHANGED
+    scopes: _Scopes = _UNCHANGED
+    allowedEndpoints: _Endpoints = _UNCHANGED
+    isActive: Annotated[bool, Field(description="Whether requests with the key are accepted.")] = (
+        _UNCHANGED
+    )
+    rateLimit: RateLimitChange = _UNCHANGED
+    maxConcurrentRuns: _Runs = _UNCHANGED
+    dailyCapUsd: Annotated[
+        _Cap | None, Field(description="Cap per day (UTC) in US dollars, as a decimal string.")
+    ] = _UNCHANGED
+    monthlyCapUsd: Annotated[
+        _Cap | None, Field(description="Cap per month (UTC) in US dollars, as a decimal string.")
+    ] = _UNCHANGED
+    expiresIn: Annotated[
+        _ExpiresIn | None, Field(description="Seconds from now until the key expires.")
+    ] = _UNCHANGED
 
 
 class RotateKey(RequestSchema):
-    """How a key gets a new secret."""
+    """Options for rotating an API key."""
 
     graceSeconds: Annotated[
         int,
         Field(
             ge=0,
             le=30 * 24 * 3600,
-            description="How long the old secret still works; 0 ends it at once.",
+            description="Seconds for which the old secret still works; 0 ends it immediately.",
         ),
     ] = 24 * 3600
 
 
 class RateLimitObject(Schema):
-    """How many requests a key may make; the operator may have stored more than can be asked for."""
+    """Rate limits of an API key; limits stored by the operator may exceed those of a request."""
 
-    requestsPerMinute: int
-    requestsPerHour: int
+    requestsPerMinute: int = Field(description="Maximum number of requests per minute.")
+    requestsPerHour: int = Field(description="Maximum number of requests per hour.")
 
 
 class KeyObject(Schema):
-    """An API key, without its secret. `prefix` are the secret's first characters."""
+    """An API key without its secret. `prefix` has the first characters of the secret."""
 
-    id: str
-    prefix: str
-    name: str
-    userId: str
-    test: bool
-    scopes: list[str]
-    allowedEndpoints: list[str]
+    id: str = Field(description="Id of the key.")
+    prefix: str = Field(description="First characters of the secret.")
+    name: str = Field(description="Display name.")
+    userId: str = Field(description="Owner of the key.")
+    test: bool = Field(description="Whether it is a test key, which never calls a paid provider.")
+    scopes: list[str] = Field(description="Permissions beyond the owner's own objects.")
+    allowedEndpoints: list[str] = Field(description="Endpoints that the key may call.")
     rateLimit: RateLimitObject
-    maxConcurrentRuns: int
-    dailyCapUsd: str | None
-    monthlyCapUsd: str | None
-    isActive: bool
-    createdAt: datetime
-    expiresAt: datetime | None
-    lastUsedAt: datetime | None
-    rotatedAt: datetime | None
-    oldSecretEndsAt: datetime | None = Field(
-        description="While two secrets live: when the old one ends."
+    maxConcurrentRuns: int = Field(description="Maximum number of concurrent runs.")
+    dailyCapUsd: str | None = Field(
+        description="Cap per day (UTC) in US dollars; null if only the deployment's cap applies."
     )
-    revokedAt: datetime | None
+    monthlyCapUsd: str | None = Field(
+        description="Cap per month (UTC) in US dollars; null if only the deployment's cap applies."
+    )
+    isActive: bool = Field(description="Whether requests with the key are accepted.")
+    createdAt: datetime = Field(description="Time of creation.")
+    expiresAt: datetime | None = Field(
+        description="Time at which the key expires; null if it does not."
+    )
+    lastUsedAt: datetime | None = Field(description="Time of the last request with the key.")
+    rotatedAt: datetime | None = Field(description="Time of the last rotation.")
+    oldSecretEndsAt: datetime | None = Field(
+        description="Time at which the old secret expires, during a rotation."
+    )
+    revokedAt: datetime | None = Field(description="Time of the revocation.")
 
 
 class KeyWithSecret(KeyObject):
-    """An API key with its secret, which is shown this once."""
+    """An API key with its secret, which is returned only once."""
 
-    key: str
+    key: str = Field(description="Secret of the key. Store it: it cannot be retrieved again.")
 
 
 class KeyAnswer(Schema):
-    """One API key."""
+    """An API key."""
 
-    success: Literal[True] = True
+    success: Literal[True] = Field(
+        default=True, description="Always true. Errors are problem documents."
+    )
     apiKey: KeyObject
 
 
 class SecretAnswer(Schema):
-    """One API key with its new secret, which is shown this once."""
+    """An API key with its new secret, which is returned only once."""
 
-    success: Literal[True] = True
+    success: Literal[True] = Field(
+        default=True, description="Always true. Errors are problem documents."
+    )
     apiKey: KeyWithSecret
 
 
 class KeyPage(Schema):
-    """API keys, newest first."""
+    """A page of API keys, newest first. `nextCursor` is null on the last page."""
 
-    success: Literal[True] = True
-    apiKeys: list[KeyObject]
-    nextCursor: str | None
+    success: Literal[True] = Field(
+        default=True, description="Always true. Errors are problem documents."
+    )
+    apiKeys: list[KeyObject] = Field(description="Items of the page.")
+    nextCursor: str | None = Field(description="Cursor of the next page; null on the last page.")

@@ -1,4 +1,4 @@
-"""Requests and answers about media: the library, and links to what is in it."""
+"""Responses about the media library."""
 
 from datetime import datetime
 from typing import Literal
@@ -11,45 +11,51 @@ Kind = Literal["image", "clip", "video", "upload"]
 
 
 class MediaError(Schema):
-    """Why an upload was refused; nothing of it is kept."""
+    """Reason why an upload was refused. Its file was deleted."""
 
-    code: str
-    detail: str
+    code: str = Field(description="Error code, see docs/errors.md.")
+    detail: str = Field(description="Explanation for people; may change.")
 
 
 class MediaLinks(Schema):
-    """Where to go from here, relative to the API's address."""
+    """Paths of related resources, relative to the base URL of the API."""
 
-    self: str
-    video: str | None = Field(description="The video that it is a part of.")
+    self: str = Field(description="The media object.")
+    video: str | None = Field(description="Video that the object belongs to.")
 
 
 class MediaObject(Schema):
-    """A picture, a clip, a finished video, or an upload. What was not measured is null."""
+    """An image, clip, finished video or upload. Properties that were not measured are null."""
 
-    id: str
-    object: Literal["media"] = "media"
-    kind: Kind
-    status: Literal["pending", "ready", "refused"]
-    media_type: str
-    name: str | None
-    scene: int | None = Field(description="Counts from 1.")
-    version: int | None = Field(description="A later one has replaced an earlier one.")
-    size_bytes: int | None
-    sha256: str | None
-    width: int | None = Field(description="Pixels.")
-    height: int | None = Field(description="Pixels.")
-    seconds: float | None
-    s3_key: str | None
-    url: str | None = Field(description="Read without a key, until `expires_at`.")
-    expires_at: datetime | None
-    error: MediaError | None
-    created_at: datetime
+    id: str = Field(description="Id of the media object.")
+    object: Literal["media"] = Field(default="media", description="Always `media`.")
+    kind: Kind = Field(description="Kind of media.")
+    status: Literal["pending", "ready", "refused"] = Field(
+        description="Uploads are `pending` until they are inspected, then `ready` or `refused`."
+    )
+    media_type: str = Field(description="Media type of the file.")
+    name: str | None = Field(description="Display name of an upload.")
+    scene: int | None = Field(description="Number of the scene, from 1.")
+    version: int | None = Field(
+        description="Version of the scene's image or clip. The highest one is the newest."
+    )
+    size_bytes: int | None = Field(description="Size in bytes.")
+    sha256: str | None = Field(description="SHA-256 checksum as hex digits.")
+    width: int | None = Field(description="Width in pixels.")
+    height: int | None = Field(description="Height in pixels.")
+    seconds: float | None = Field(description="Duration in seconds.")
+    s3_key: str | None = Field(description="S3 key of the file; null until it is ready.")
+    url: str | None = Field(
+        description="Signed link, valid until `expires_at`, which needs no API key."
+    )
+    expires_at: datetime | None = Field(description="Time at which the link expires.")
+    error: MediaError | None = Field(description="Reason why the upload was refused.")
+    created_at: datetime = Field(description="Time of creation.")
     links: MediaLinks
 
 
 class MediaPage(Schema):
-    """Media, newest first. `next_cursor` leads to older ones; null on the last page."""
+    """A page of media, newest first. `next_cursor` is null on the last page."""
 
-    data: list[MediaObject]
-    next_cursor: str | None
+    data: list[MediaObject] = Field(description="Items of the page.")
+    next_cursor: str | None = Field(description="Cursor of the next page; null on the last page.")

@@ -1,4 +1,4 @@
-"""Answers about models and what they cost."""
+"""Responses about models and cost estimates."""
 
 from datetime import date
 from typing import Literal
@@ -10,46 +10,51 @@ from common.schemas.base import Schema
 
 
 class ModelObject(Schema):
-    """A model: what it takes, what it costs, and whether it can be used with the keys set."""
+    """A model with its limits and prices.
 
-    kind: Literal["text", "image", "video", "speech"]
-    provider: str
-    model: str
-    label: str
-    default: bool
-    usable: bool
-    chosen: bool = Field(description="The one that this stage takes by itself.")
-    ratios: list[str]
-    seconds: list[int]
-    limits: dict[str, int] = Field(
-        description="Of a prompt, and what all runs together may do in a minute or at once."
+    It is `usable` if the API key of its provider is configured.
+    """
+
+    kind: Literal["text", "image", "video", "speech"] = Field(description="Kind of task.")
+    provider: str = Field(description="Name of the provider.")
+    model: str = Field(description="Name of the model.")
+    label: str = Field(description="Display name.")
+    default: bool = Field(description="Whether it is the default model of its provider.")
+    usable: bool = Field(
+        description="Whether the provider's API key is configured, if it needs one."
     )
-    price: dict[str, str]
-    shutdown: date | None
+    chosen: bool = Field(description="Whether this deployment uses the model by default.")
+    ratios: list[str] = Field(description="Supported ratios, as width and height in pixels.")
+    seconds: list[int] = Field(description="Possible clip durations in seconds.")
+    limits: dict[str, int] = Field(
+        description="Limits of a prompt, and of calls by all runs per minute or at the same time."
+    )
+    price: dict[str, str] = Field(description="Prices in US dollars, as decimal strings.")
+    shutdown: date | None = Field(description="Date on which the provider shuts the model down.")
 
 
 class ModelList(Schema):
-    """All models of all providers."""
+    """A list of all models of all providers."""
 
-    data: list[ModelObject]
+    data: list[ModelObject] = Field(description="All models.")
 
 
 class SceneEstimate(Schema):
-    """US dollars for one scene."""
+    """Estimated cost of a scene in US dollars."""
 
-    scene: int
-    image: str
-    clip: str
-    clip_units: Units | None = Field(description="The clip in its provider's own units.")
-    narration: str
+    scene: int = Field(description="Number of the scene, from 1.")
+    image: str = Field(description="Cost of the image.")
+    clip: str = Field(description="Cost of the clip.")
+    clip_units: Units | None = Field(description="Cost of the clip in units of the provider.")
+    narration: str = Field(description="Cost of the narration.")
 
 
 class Estimate(Schema):
-    """What a video would cost, by step and scene, in US dollars. Nothing is stored or started."""
+    """Estimated cost of a video in US dollars, by step and scene."""
 
-    total: str
-    story: str
-    scenes: list[SceneEstimate]
-    currency: Literal["USD"] = "USD"
-    models: dict[str, VideoOrigin]
-    warnings: list[str] = Field(description="For example of a model that ends soon.")
+    total: str = Field(description="Cost of the video.")
+    story: str = Field(description="Cost of the story.")
+    scenes: list[SceneEstimate] = Field(description="Cost of each scene.")
+    currency: Literal["USD"] = Field(default="USD", description="Always USD.")
+    models: dict[str, VideoOrigin] = Field(description="Models by kind of task.")
+    warnings: list[str] = Field(description="For example, that a model will be shut down soon.")

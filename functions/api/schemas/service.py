@@ -1,12 +1,14 @@
-"""Answers about the service itself."""
+"""Responses about the service itself."""
 
 from typing import Literal
+
+from pydantic import Field
 
 from common.schemas.base import Schema
 
 
 class Health(Schema):
-    """The service answers, and its database does."""
+    """Health of the service: the API and its database respond."""
 
-    status: Literal["ok"] = "ok"
-    stage: str
+    status: Literal["ok"] = Field(default="ok", description="Always `ok`.")
+    stage: str = Field(description="Name of the deployment stage.")

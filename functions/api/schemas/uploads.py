@@ -1,4 +1,4 @@
-"""Requests and answers about uploads."""
+"""Requests and responses about uploads."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -12,75 +12,74 @@ _TYPES: list[JsonValue] = [*SUFFIXES]
 
 
 class CreateUpload(RequestSchema):
-    """What is going to be sent."""
+    """Request to create an upload."""
 
     media_type: Annotated[Text, AfterValidator(standard)] = Field(
-        description="Any common name of the type; parameters and upper case do not matter.",
+        description="Media type of the file. Common aliases are accepted; parameters and case are "
+        "ignored.",
         json_schema_extra={"examples": _TYPES},
     )
     size_bytes: int = Field(
         ge=1,
         le=max(MOST_BYTES.values()),
-        description="Exactly so many bytes will be taken. At most 25 MiB for a picture, 100 MiB "
-        "for sound, 1 GiB for a video.",
+        description="Exact size of the file in bytes. Maximum: 25 MiB for an image, 100 MiB for "
+        "audio, 1 GiB for a video.",
     )
     name: (
         Annotated[
             str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), STORABLE
         ]
         | None
-    ) = Field(None, description="For people: shown and searched, never part of an address.")
-    in_parts: bool = Field(
-        False, description="Send it in parts even if it is small; files from 64 MiB always are."
-    )
+    ) = Field(None, description="Display name, which can be searched. It is not part of any URL.")
+    in_parts: bool = Field(False, description="Send the file in parts. Always true from 64 MiB.")
 
 
 class UploadForm(Schema):
-    """Post these fields as multipart/form-data, and after them the file as `file`."""
+    """A form: POST these fields as multipart/form-data to `url`, followed by the file as `file`."""
 
-    url: str
-    fields: dict[str, str]
+    url: str = Field(description="URL to POST the form to.")
+    fields: dict[str, str] = Field(description="Fields of the form.")
 
 
 class UploadParts(Schema):
-    """Put one part after the other to its URL; keep the ETag that each answer carries."""
+    """Part URLs: send each part with PUT, and keep the `ETag` header of each response."""
 
     size_bytes: int = Field(
         PART_BYTES,
-        description="Of every part but the last one, which has the rest. The store refuses a part "
-        "of another size.",
+        description="Size of every part in bytes; the last one has the rest. A part of another "
+        "size is rejected.",
     )
-    urls: list[str]
+    urls: list[str] = Field(description="Presigned URLs of the parts, in order.")
 
 
 class UploadLinks(Schema):
-    """Where to go from here, relative to the API's address."""
+    """Paths of related resources, relative to the base URL of the API."""
 
-    self: str
-    complete: str | None = Field(description="After the last part.")
-    abort: str
+    self: str = Field(description="The media object of the upload.")
+    complete: str | None = Field(description="POST the ETags here after the last part.")
+    abort: str = Field(description="POST here to abort the upload.")
 
 
 class UploadObject(Schema):
-    """How to send the file: by `form`, or in `parts`. What became of it is at `links.self`."""
+    """An upload. Send the file with `form` or in `parts`, then poll `links.self`."""
 
-    id: str
-    object: Literal["upload"] = "upload"
-    status: Literal["pending"] = "pending"
-    media_type: str
-    size_bytes: int
-    form: UploadForm | None
-    parts: UploadParts | None
+    id: str = Field(description="Id of the upload and of its media object.")
+    object: Literal["upload"] = Field(default="upload", description="Always `upload`.")
+    status: Literal["pending"] = Field(default="pending", description="Always `pending`.")
+    media_type: str = Field(description="Media type of the file.")
+    size_bytes: int = Field(description="Size in bytes.")
+    form: UploadForm | None = Field(description="Form for an upload in a single request.")
+    parts: UploadParts | None = Field(description="Part URLs of a multipart upload.")
     expires_at: datetime = Field(
-        description="When form or URLs end, at the latest: they also end with the credentials that "
-        "signed them. If the store says that they expired, announce the file again."
+        description="Latest time at which the form or URLs expire. They expire earlier if the "
+        "credentials that signed them do; if so, create a new upload."
     )
     links: UploadLinks
 
 
 class CompleteUpload(RequestSchema):
-    """That all parts were sent."""
+    """Request to complete a multipart upload."""
 
     etags: list[Annotated[str, StringConstraints(pattern=r'^"?[0-9a-zA-Z-]{1,128}"?$')]] = Field(
-        min_length=1, max_length=1000, description="The ETag of each part, in order."
+        min_length=1, max_length=1000, description="ETags of all parts, in order."
     )

@@ -1,4 +1,4 @@
-"""Answers about what was used."""
+"""Responses about usage."""
 
 from datetime import date
 
@@ -9,38 +9,41 @@ from common.schemas.base import Schema
 
 
 class UsageCost(CostBreakdown):
-    """The cost of runs that have ended, as in their videos, and what is reserved for the others.
+    """Cost of runs that have ended, and reservations of runs in progress.
 
-    `at_most` and `reserved` together count against the caps.
+    The sum of `at_most` and `reserved` counts against the caps.
     """
 
-    amount: str = Field(description="Charged for certain.")
-    reserved: str = Field(description="For runs that have not ended, at their estimate.")
+    amount: str = Field(description="Confirmed charges.")
+    reserved: str = Field(description="Estimated cost of runs in progress.")
 
 
 class UsageFigures(Schema):
-    """How much was used."""
+    """Usage figures."""
 
-    requests: int
-    refused: int = Field(description="Of the requests, those over a limit.")
-    runs: int = Field(description="Runs that were started.")
-    cost: UsageCost = Field(description="Counted on the day on which the run was started.")
+    requests: int = Field(description="Number of requests.")
+    refused: int = Field(description="Requests that exceeded a rate limit; included in `requests`.")
+    runs: int = Field(description="Number of started runs.")
+    cost: UsageCost = Field(description="Cost of the runs that were started on that day.")
 
 
 class UsageDay(UsageFigures):
-    """What one key used on one day (UTC). The operator's own key has no name and no owner."""
+    """Usage of an API key on a day (UTC).
 
-    day: date
-    key_id: str
-    key_name: str | None
-    user_id: str | None
+    `key_name` and `user_id` are null for the operator's key.
+    """
+
+    day: date = Field(description="Day (UTC).")
+    key_id: str = Field(description="Id of the API key.")
+    key_name: str | None = Field(description="Display name of the API key.")
+    user_id: str | None = Field(description="Owner of the API key.")
 
 
 class UsagePage(Schema):
-    """Usage by day and key, newest first. `total` is over all pages."""
+    """A page of usage by day and key, newest first. `total` covers all pages."""
 
-    from_: date = Field(alias="from")
-    to: date
+    from_: date = Field(alias="from", description="First day.")
+    to: date = Field(description="Last day, inclusive.")
     total: UsageFigures
-    data: list[UsageDay]
-    next_cursor: str | None
+    data: list[UsageDay] = Field(description="Items of the page.")
+    next_cursor: str | None = Field(description="Cursor of the next page; null on the last page.")

@@ -1,4 +1,4 @@
-"""Answers about videos. What is asked for is in `common.schemas.requests`."""
+"""Responses about videos. Their requests are in `common.schemas.requests`."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -14,188 +14,208 @@ from common.schemas.output import OutputSpec
 
 
 class UnitsInUsd(Money):
-    """What the same video costs with the default models of the paid providers."""
+    """Estimated cost of the same video with the default models of the paid providers."""
 
-    models: list[str]
+    models: list[str] = Field(description="Models of the estimate.")
 
 
 class Units(Schema):
-    """An amount in a provider's own units."""
+    """An amount in units of a provider, for example credits."""
 
-    amount: str
-    unit: str
+    amount: str = Field(description="Amount as a decimal string.")
+    unit: str = Field(description="Name of the unit.")
 
 
 class SceneCost(CostBreakdown):
-    """What a picture or clip cost, or will cost."""
+    """Cost of an image, clip or narration over all its attempts."""
 
-    amount: str | None = Field(description="Charged for certain; null until it is known.")
-    estimated: str
-    estimated_units: Units | None = Field(description="Of clips; others are priced by tokens.")
-    units: Units | None = Field(description="Of `amount`.")
-    possible_duplicate: bool = Field(description="A second call may have been charged too.")
+    amount: str | None = Field(description="Confirmed charges; null until known.")
+    estimated: str = Field(description="Estimated cost in US dollars.")
+    estimated_units: Units | None = Field(
+        description="Estimate in units of the provider; only for clips."
+    )
+    units: Units | None = Field(description="`amount` in units of the provider.")
+    possible_duplicate: bool = Field(
+        description="Whether a second call may have been charged for the same result."
+    )
 
 
 class Costs(CostBreakdown):
-    """What was estimated, and what was charged so far: for certain, still open, and possibly."""
+    """Estimated and actual cost of a video."""
 
-    estimated: str
-    actual: str = Field(description="Charged for certain.")
-    max: str | None
+    estimated: str = Field(description="Estimated cost in US dollars.")
+    actual: str = Field(description="Confirmed charges.")
+    max: str | None = Field(description="Spend cap of the video (`max_cost`).")
     equivalent: UnitsInUsd
 
 
 class VideoOrigin(Schema):
-    """Which model made it, and what that is in plain words."""
+    """A model used for the video. `label` is its display name."""
 
-    provider: str
-    model: str
-    label: str
+    provider: str = Field(description="Name of the provider.")
+    model: str = Field(description="Name of the model.")
+    label: str = Field(description="Display name.")
 
 
 class RunError(Schema):
-    """Why a step failed, and what to do (docs/errors.md).
+    """Reason why a step failed. docs/errors.md lists all codes.
 
-    `retryable`: a resume without changes can succeed. `billed`: null if unknown.
+    If `retryable`, resuming without changes can succeed. `billed` is null if unknown.
     """
 
-    code: str
-    stage: str
-    scene: int | None
-    detail: str
-    retryable: bool
-    billed: bool | None
-    next_action: NextAction = Field(description="What leads to a finished video.")
+    code: str = Field(description="Error code, see docs/errors.md.")
+    stage: str = Field(description="Stage that failed.")
+    scene: int | None = Field(
+        description="Number of the scene, from 1; null if the error is not about a scene."
+    )
+    detail: str = Field(description="Explanation for people; may change.")
+    retryable: bool = Field(description="Whether resuming without changes can succeed.")
+    billed: bool | None = Field(
+        description="Whether the provider charged the step; null if unknown."
+    )
+    next_action: NextAction = Field(description="Recommended action to finish the video.")
 
     @model_validator(mode="before")
     @classmethod
-    def _advised(cls, data: Any) -> Any:
-        """Add what rows of the previous release do not have."""
+    def _add_next_action(cls, data: Any) -> Any:
+        """Add the field that rows of the previous release lack."""
         if isinstance(data, dict) and "next_action" not in data:
             return {**data, "next_action": advice.of(data["code"]).action}
         return data
 
 
 class Waiting(Schema):
-    """What a run waits for at a provider. Scenes that do not wait go on meanwhile."""
+    """Reason why steps wait for a provider. Other scenes continue meanwhile."""
 
-    code: str
-    detail: str
-    stage: str
-    scenes: list[int] = Field(description="Empty for the story.")
-    provider: str
-    model: str
-    since: datetime
-    until: datetime = Field(description="When the first of them tries again.")
+    code: str = Field(description="Code of the reason.")
+    detail: str = Field(description="Explanation for people; may change.")
+    stage: str = Field(description="Stage that waits.")
+    scenes: list[int] = Field(description="Waiting scenes; empty for the story.")
+    provider: str = Field(description="Name of the provider.")
+    model: str = Field(description="Name of the model.")
+    since: datetime = Field(description="Time since which the first step waits.")
+    until: datetime = Field(description="Time of the next attempt.")
 
 
 class SceneAsset(Schema):
-    """A picture or clip of a scene."""
+    """An image or clip of a scene."""
 
-    status: str
-    version: int
-    url: str | None = Field(description="Read without a key for an hour; null until it is made.")
+    status: str = Field(description="Status of the image or clip.")
+    version: int = Field(description="Version of the image or clip, from 1.")
+    url: str | None = Field(
+        description="Signed link, valid for an hour, which needs no API key; null until finished."
+    )
     cost: SceneCost
-    error: RunError | None
+    error: RunError | None = Field(description="Reason of the failure.")
 
 
 class NarrationObject(Schema):
-    """What is said in a scene. `seconds` is how long it takes as spoken."""
+    """The narration of a scene. `seconds` is the duration of its audio."""
 
-    status: str
-    text: str
-    seconds: float | None
-    url: str | None
+    status: str = Field(description="Status of the narration.")
+    text: str = Field(description="Text of the narration.")
+    seconds: float | None = Field(description="Duration in seconds; null until it is spoken.")
+    url: str | None = Field(description="Signed link to the audio; null until it is spoken.")
     cost: SceneCost
-    error: RunError | None
+    error: RunError | None = Field(description="Reason of the failure.")
 
 
 class SceneObject(Schema):
-    """One scene: its text, its picture and its clip."""
+    """A scene with its text, image, clip and narration."""
 
-    index: int = Field(description="Counts from 1.")
-    status: str
-    timestamp: str
-    description: str
-    prompt: str
-    motion_prompt: str
+    index: int = Field(description="Number of the scene, from 1.")
+    status: str = Field(description="Status of the scene.")
+    timestamp: str = Field(description="Start of the scene, as `m:ss`.")
+    description: str = Field(description="Description of the scene.")
+    prompt: str = Field(description="Prompt of the image.")
+    motion_prompt: str = Field(description="Motion of the subject and the camera.")
     image: SceneAsset
     clip: SceneAsset
-    narration: NarrationObject | None = Field(description="Null where nobody speaks.")
-    thumbnail_url: str | None = Field(description="Once the video is finished.")
+    narration: NarrationObject | None = Field(description="Null if the video is not narrated.")
+    thumbnail_url: str | None = Field(description="Null until the video is finished.")
 
 
 class Links(Schema):
-    """Where to go from here, relative to the API's address."""
+    """Paths of related resources, relative to the base URL of the API."""
 
-    self: str
-    download: str
-    resume: str
-    cancel: str
-    events: str
-    console: str | None = Field(description="The run in the console of AWS; null on one machine.")
+    self: str = Field(description="The video.")
+    download: str = Field(description="Download link.")
+    resume: str = Field(description="POST here to resume the video.")
+    cancel: str = Field(description="POST here to cancel the video.")
+    events: str = Field(description="Events of the video.")
+    console: str | None = Field(
+        description="URL of the run in the AWS console; null for a local deployment."
+    )
     trace: str | None = Field(
-        description="The run's trace in the console of AWS, where it was sampled; null without one."
+        description="URL of the run's trace in the AWS console; null if it was not sampled."
     )
 
 
 class VideoObject(Schema):
-    """A video."""
+    """A video with its status, scenes, output and cost."""
 
-    id: str
-    object: Literal["video"] = "video"
-    user_id: str
-    request_id: str | None = Field(description="The name that its owner gave it; leads to it too.")
-    status: Literal["queued", "running", "succeeded", "failed", "canceled"]
-    stage: str
-    progress: int = Field(description="Percent.")
-    prompt: str
-    style: str
-    mood: str
-    ratio: str
-    seconds_per_scene: int
-    scene_count: int
-    seed: int
-    title: str | None
-    overview: str | None
-    models: dict[str, VideoOrigin]
-    reference_url: str | None = Field(description="The reference picture; left out in lists.")
-    scenes: list[SceneObject] | None = Field(description="Left out in lists, and before the story.")
+    id: str = Field(description="Id of the video.")
+    object: Literal["video"] = Field(default="video", description="Always `video`.")
+    user_id: str = Field(description="Owner of the video.")
+    request_id: str | None = Field(
+        description="Name given by the owner; it can be used in place of the id."
+    )
+    status: Literal["queued", "running", "succeeded", "failed", "canceled"] = Field(
+        description="Status of the video."
+    )
+    stage: str = Field(description="Stage that the run is working on.")
+    progress: int = Field(description="Progress in percent.")
+    prompt: str = Field(description="Prompt of the video.")
+    style: str = Field(description="Visual style.")
+    mood: str = Field(description="Mood.")
+    ratio: str = Field(description="Width and height in pixels.")
+    seconds_per_scene: int = Field(description="Duration of a scene in seconds.")
+    scene_count: int = Field(description="Number of scenes.")
+    seed: int = Field(description="Seed of the generation.")
+    title: str | None = Field(description="Title of the story; null until it is finished.")
+    overview: str | None = Field(description="Summary of the story; null until it is finished.")
+    models: dict[str, VideoOrigin] = Field(description="Models by kind of task.")
+    reference_url: str | None = Field(description="Reference image; null in lists.")
+    scenes: list[SceneObject] | None = Field(
+        description="Null in lists, and until the story is finished."
+    )
     output: Output | None = Field(description="Null until the video is finished.")
     requested_output: OutputSpec
-    error: RunError | None
-    waiting: Waiting | None = Field(description="Left out in lists.")
+    error: RunError | None = Field(description="Reason of the failure.")
+    waiting: Waiting | None = Field(description="Null in lists, and if nothing waits.")
     warnings: list[str] = Field(
-        description="What differs from the request, or will: captions that could not be drawn, "
-        "a narration that was shortened or hurried, a clip in HDR that was converted, a model "
-        "that ends soon."
+        description="Deviations from the request, for example captions that could not be burned "
+        "in, a narration that was shortened or sped up, an HDR clip that was converted, or a model "
+        "that will be shut down soon."
     )
     cost: Costs
-    metadata: dict[str, str]
-    source: str = Field(description="`api`, or the object in the inbox that asked for it.")
-    run_id: str
-    trace_id: str | None = Field(
-        description="Of the run, in AWS X-Ray; that of the request that started it. Null on one "
-        "machine."
+    metadata: dict[str, str] = Field(description="Key-value pairs of the request.")
+    source: str = Field(
+        description="`api`, or the key of the object in the inbox that requested the video."
     )
-    created_at: datetime
-    started_at: datetime | None
-    completed_at: datetime | None
+    run_id: str = Field(description="Id of the last run.")
+    trace_id: str | None = Field(
+        description="AWS X-Ray trace id of the request that started the run; null for a local "
+        "deployment."
+    )
+    created_at: datetime = Field(description="Time of creation.")
+    started_at: datetime | None = Field(description="Time at which the last run started.")
+    completed_at: datetime | None = Field(description="Time at which the last run ended.")
     links: Links
 
 
 class VideoPage(Schema):
-    """Videos, newest first. `next_cursor` leads to older ones; null on the last page."""
+    """A page of videos, newest first. `next_cursor` is null on the last page."""
 
-    data: list[VideoObject]
-    next_cursor: str | None
+    data: list[VideoObject] = Field(description="Items of the page.")
+    next_cursor: str | None = Field(description="Cursor of the next page; null on the last page.")
 
 
 class Download(Schema):
-    """A fresh link to the finished video."""
+    """A download link to the finished video."""
 
-    url: str
-    expires_at: datetime
-    filename: str
-    size_bytes: int
-    sha256: str
+    url: str = Field(description="Signed link to the video, as a download.")
+    expires_at: datetime = Field(description="Time at which the link expires.")
+    filename: str = Field(description="Suggested file name.")
+    size_bytes: int = Field(description="Size in bytes.")
+    sha256: str = Field(description="SHA-256 checksum as hex digits.")

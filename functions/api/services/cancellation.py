@@ -1,4 +1,4 @@
-"""Canceling a video: nothing new is started for it, and the answer says what is billed."""
+"""Use case of canceling a video: end its runs, optionally its provider jobs; report the billing."""
 
 import time
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ from common.domain.errors import Conflict, TransientError
 from common.domain.video import Status
 from common.settings import ApiSettings
 
-# What the provider has not answered until then is said to be billed perhaps.
+# Jobs whose cancellation the provider has not confirmed by then are reported as `maybe` billed.
 _PROVIDER_SECONDS = 15
-_PAUSE = 0.3
-_WORDS = {"speech": "narration"}  # as the scenes of a video have it
+_POLL_SECONDS = 0.3
+_STEP_NAMES = {"speech": "narration"}  # names in the API that differ from the ledger
 
 
 @dataclass(frozen=True, slots=True)
 class CancellationService:
-    """The use case, with what it works on."""
+    """The use case of canceling a video."""
 
     settings: ApiSettings
     database: Database
@@ -41,10 +41,10 @@ class CancellationService:
         provider: bool,
         seconds_left: float,
     ) -> Cancellation:
-        """Cancel the caller's video; raises NotFound, and Conflict for one that has ended.
+        """Cancel the caller's video; raises NotFound, or Conflict if its run has ended.
 
-        `provider`: also its jobs there, where that saves their cost. A clip that is finished by
-        then is kept. Canceling again changes nothing, but may add the provider.
+        With `provider`, also cancel its provider jobs if that avoids their cost. A clip that is
+        finished by then is kept. Canceling is idempotent; a second request may add `provider`.
         """
         with self.database.transaction() as cursor:
             video = videos.get(cursor, video_id, caller.user_id)
@@ -52,7 +52,7 @@ class CancellationService:
             after = videos.get(cursor, video.session_id)
             if not canceled and Status.CANCELED not in (after.status, after.run_status):
                 raise Conflict(
-                    f"Only a video that is being made can be canceled; this one is {video.status}.",
+                    f"Only a video in progress can be canceled. This one is {video.status}.",
                     code="video.not_running",
                 )
             clips = attempts.open_clips(cursor, video.session_id) if provider else []
@@ -62,43 +62,47 @@ class CancellationService:
         if clips:
             self._cancel_jobs(video, clips, min(_PROVIDER_SECONDS, seconds_left))
         with self.database.transaction() as cursor:
-            bills = attempts.by_step(cursor, video.session_id)
+            charges = attempts.by_step(cursor, video.session_id)
         return Cancellation(
             video=self.videos.get(caller, video.session_id, address),
             provider=provider,
-            billing=_billing(bills, video.frame_count),
+            billing=_billing(charges, video.frame_count),
         )
 
     def _stop(self, run_id: str) -> None:
         try:
             executions.stop(self.settings.state_machine_arn, run_id, "canceled by its owner")
-        except TransientError as error:  # its next step finds the run ended, and ends it
-            logger.warning("not stopped", extra={"run_id": run_id, "code": error.error_code})
+        except TransientError as error:  # the next step of the execution ends it
+            logger.warning(
+                "execution not stopped", extra={"run_id": run_id, "code": error.error_code}
+            )
 
     def _cancel_jobs(self, video: Video, clips: list[Step], seconds: float) -> None:
-        """Have the function that speaks to the provider cancel the jobs, and wait a while."""
+        """Have the clip function cancel the jobs, and wait up to `seconds` for the provider."""
         event = {"action": "cancel", "run_id": video.run_id, "video_id": video.session_id}
-        began = time.monotonic()
-        deadline = began + seconds
+        started = time.monotonic()
+        deadline = started + seconds
         try:
             for clip in clips:
-                one = {**event, "scene": clip.scene, "version": clip.version}
-                lambda_invoke.invoke_async(self.settings.clip_function_name, one)
+                job = {**event, "scene": clip.scene, "version": clip.version}
+                lambda_invoke.invoke_async(self.settings.clip_function_name, job)
             while time.monotonic() < deadline:
-                # A job that is billed anyway stays open. It was looked at, which is all there is.
-                time.sleep(_PAUSE)
-                passed = time.monotonic() - began
+                # A job that is billed anyway stays open; it is done once its status was checked.
+                time.sleep(_POLL_SECONDS)
+                elapsed = time.monotonic() - started
                 with self.database.transaction() as cursor:
-                    if not attempts.open_clips(cursor, video.session_id, not_asked_seconds=passed):
+                    if not attempts.open_clips(cursor, video.session_id, not_asked_seconds=elapsed):
                         return
         except TransientError as error:
-            logger.warning("jobs not canceled", extra={"code": error.error_code})
+            logger.warning("provider jobs not canceled", extra={"code": error.error_code})
 
 
-def _billing(bills: list[StepCharges], scene_count: int) -> Billing:
-    charged = sum((bill.charged_usd for bill in bills), Decimal(0))
-    at_most = sum((bill.at_most_usd for bill in bills), Decimal(0))
-    by_step = {(bill.scene, _WORDS.get(bill.kind, bill.kind)): _verdict(bill) for bill in bills}
+def _billing(step_charges: list[StepCharges], scene_count: int) -> Billing:
+    charged = sum((step.charged_usd for step in step_charges), Decimal(0))
+    at_most = sum((step.at_most_usd for step in step_charges), Decimal(0))
+    by_step = {
+        (step.scene, _STEP_NAMES.get(step.kind, step.kind)): _billed(step) for step in step_charges
+    }
     kinds = ["image", "clip", *sorted({kind for _, kind in by_step} - {"image", "clip", "story"})]
     return Billing(
         amount=money(charged),
@@ -113,7 +117,7 @@ def _billing(bills: list[StepCharges], scene_count: int) -> Billing:
     )
 
 
-def _verdict(bill: StepCharges) -> Billed:
-    if bill.charged_usd:
+def _billed(step: StepCharges) -> Billed:
+    if step.charged_usd:
         return "billed"
-    return "maybe" if bill.at_most_usd else "not"
+    return "maybe" if step.at_most_usd else "not"

@@ -1,4 +1,4 @@
-"""Deleting a video: its rows in one transaction, then every version of its objects."""
+"""Use case of deleting a video: its rows in one transaction, then all versions of its objects."""
 
 from dataclasses import dataclass
 
@@ -11,24 +11,24 @@ from common.storage import ErasableStore, MediaFolder
 
 @dataclass(frozen=True, slots=True)
 class DeletionService:
-    """The use case, with what it works on."""
+    """The use case of deleting a video."""
 
     database: Database
     store: ErasableStore
 
     def delete(self, caller: Caller, video_id: str) -> None:
-        """Delete the caller's video; raises NotFound, and Conflict while it is being made.
+        """Delete the caller's video; raises NotFound, or Conflict while its run is in progress.
 
-        Objects that cannot be deleted now are deleted by the sweeper.
+        The sweeper deletes objects that cannot be deleted now.
         """
         with self.database.transaction() as cursor:
             video = videos.get(cursor, video_id, caller.user_id)
             if not deletions.delete(cursor, video.session_id):
                 raise Conflict(
-                    "The video is being made. Cancel it first; then it can be deleted.",
+                    "The video is in progress. Cancel it before you delete it.",
                     code="video.running",
                 )
         try:
             self.store.erase(MediaFolder(video.user_id, video.session_id))
-        except VideoError as error:  # the video is gone; the sweeper comes to its objects
-            logger.error("objects left", extra={"code": error.error_code})
+        except VideoError as error:  # the rows are deleted; the sweeper deletes the objects
+            logger.error("objects not deleted", extra={"code": error.error_code})

@@ -1,6 +1,6 @@
-"""Use cases of the first version's endpoints for files: fresh links, conversion, small uploads.
+"""Use cases of the legacy endpoints for files: fresh links, conversion, small uploads.
 
-A key that a client names is looked up among the owner's media, never used as it is.
+An S3 key from a client is looked up among the media of its owner; it is never used directly.
 """
 
 import base64
@@ -37,15 +37,15 @@ from common.schemas.base import is_storable
 from common.storage import ManagedStore, MediaFolder, upload_key
 
 _WAIT_SECONDS = 12.0
-_LOOK_SECONDS = 0.2
-# The answer holds a picture twice in base64, and a function answers with at most 6 MB.
+_POLL_SECONDS = 0.2
+# The response contains the image twice in base64, and Lambda limits a response to 6 MB.
 _MAX_CONVERTED_BYTES = 2_200_000
-_MAX_QUERY_FIELDS = 20  # sites that pass links on add some of their own
+_MAX_QUERY_FIELDS = 20  # sites that forward links append tracking parameters
 
 
 @dataclass(frozen=True, slots=True)
 class FileService:
-    """The use cases, with what they work on. `address` is the API's own, below."""
+    """The use cases of the legacy endpoints for files. `address` is the base URL of the API."""
 
     database: Database
     store: ManagedStore
@@ -63,128 +63,137 @@ class FileService:
         seconds: int,
         address: str,
     ) -> PresignedUrl:
-        """Return fresh links to what the capability opens, or to one of the caller's own media."""
-        item, left = self._found(caller, capability, media_id, key)
-        seconds = min(seconds, left)
-        located = self._located(item, seconds, address)
-        return PresignedUrl(**located, url=located["proxyUrl"])
+        """Return a fresh link to the object of the capability, or to one of the caller's media.
+
+        A link made with a capability expires no later than the capability.
+        """
+        item, remaining = self._find(caller, capability, media_id, key)
+        seconds = min(seconds, remaining)
+        fields = self._link_fields(item, seconds, address)
+        return PresignedUrl(**fields, url=fields["proxyUrl"])
 
     def convert(
-        self, caller: Caller | None, capability: str | None, wish: ConvertImage | None
+        self, caller: Caller | None, capability: str | None, request: ConvertImage | None
     ) -> ConvertedImage:
-        """Return a picture as text; raises NotFound, InvalidInput or PayloadTooLarge."""
-        wish = wish or ConvertImage()
-        key = wish.s3Key
-        if wish.imageUrl is not None:
-            key = media_key_in(wish.imageUrl, self.bucket)
+        """Return an image in base64; raises NotFound, InvalidInput or PayloadTooLarge."""
+        request = request or ConvertImage()
+        key = request.s3Key
+        if request.imageUrl is not None:
+            key = media_key_in(request.imageUrl, self.bucket)
             if key is None or not is_storable(key):
-                raise NotFound("The URL is not a link that this API gave out.")
-            capability = capability or _capability_in(wish.imageUrl)
-        place = self._key_of(caller, capability, wish.id, key)
-        stored = self.store.describe(place)
+                raise NotFound("The URL is not a signed link of this API.")
+            capability = capability or _capability_in(request.imageUrl)
+        stored_key = self._key_of(caller, capability, request.id, key)
+        stored = self.store.describe(stored_key)
         if not stored.media_type.startswith("image/"):
-            raise InvalidInput("The media object is not a picture.", code="media.not_a_picture")
+            raise InvalidInput("The media object is not an image.", code="media.not_a_picture")
         if stored.size_bytes > _MAX_CONVERTED_BYTES:
             raise PayloadTooLarge(
-                "The picture has too many bytes for an answer; read it by its proxyUrl.",
+                "The image is too large for a JSON response. Read it from its proxyUrl.",
                 code="image.too_large",
             )
-        text = base64.b64encode(self.store.get(place)).decode()
+        text = base64.b64encode(self.store.get(stored_key)).decode()
         return ConvertedImage(
-            s3Key=place,
+            s3Key=stored_key,
             contentType=stored.media_type,
             base64=text,
             image=f"data:{stored.media_type};base64,{text}",
         )
 
-    def upload_image(self, caller: Caller, wish: UploadImage, address: str) -> ImageUrl:
-        """Store a picture that is sent whole, cleaned, and return links to it."""
-        from common.media import images  # late: Pillow is only needed for requests with a picture
+    def upload_image(self, caller: Caller, request: UploadImage, address: str) -> ImageUrl:
+        """Re-encode and store an image; return links to it."""
+        from common.media import images  # imported late, to keep Pillow out of cold starts
 
-        picture = images.read(wish.image, "image")
-        width, height = images.size(picture)
+        image = images.read(request.image, "image")
+        width, height = images.size(image)
         media_id = ids.new("med")
-        found = InspectedUpload(
-            media_type=picture.media_type,
+        inspected = InspectedUpload(
+            media_type=image.media_type,
             key=MediaFolder(caller.user_id, media_id).upload("image", "png"),
-            size_bytes=len(picture.data),
-            sha256=hashlib.sha256(picture.data).hexdigest(),
+            size_bytes=len(image.data),
+            sha256=hashlib.sha256(image.data).hexdigest(),
             width=width,
             height=height,
         )
-        announced = Upload(
+        upload = Upload(
             media_id=media_id,
             user_id=caller.user_id,
             kind="image",
-            media_type=found.media_type,
-            size_bytes=found.size_bytes,
-            name=wish.fileName,
-            request_id=wish.requestId,
+            media_type=inspected.media_type,
+            size_bytes=inspected.size_bytes,
+            name=request.fileName,
+            request_id=request.requestId,
         )
         with self.database.transaction() as cursor:
-            uploads.insert(cursor, announced)
-            uploads.finish(cursor, media_id, found)
+            uploads.insert(cursor, upload)
+            uploads.finish(cursor, media_id, inspected)
             # Before the commit: a row without its object must not exist.
-            self.store.put(found.key, picture.data, found.media_type)
+            self.store.put(inspected.key, image.data, inspected.media_type)
             item = media.get(cursor, media_id, caller.user_id)
-        located = self._located(item, wish.expiresIn, address)
-        return ImageUrl(**located, imageUrl=located["proxyUrl"])
+        fields = self._link_fields(item, request.expiresIn, address)
+        return ImageUrl(**fields, imageUrl=fields["proxyUrl"])
 
     def upload_video(
-        self, caller: Caller, wish: UploadVideo, address: str
+        self, caller: Caller, request: UploadVideo, address: str
     ) -> VideoUrl | PendingVideoUpload:
-        """Take a small video, or say how a large one is sent; raises MediaError for a bad one."""
-        if wish.video is None:
-            return self._in_parts(caller, wish, address)
-        data = _bytes_of(wish.video)
+        """Store a small video, or start a multipart upload.
+
+        Raises MediaError if the video is invalid.
+        """
+        if request.video is None:
+            return self._start_multipart(caller, request, address)
+        data = _bytes_of(request.video)
         media_id = ids.new("med")
-        announced = Upload(
+        upload = Upload(
             media_id=media_id,
             user_id=caller.user_id,
             kind="video",
-            media_type=wish.contentType,
+            media_type=request.contentType,
             size_bytes=len(data),
-            name=wish.fileName,
-            request_id=wish.requestId,
+            name=request.fileName,
+            request_id=request.requestId,
         )
         with self.database.transaction() as cursor:
-            uploads.check_pending(cursor, announced.user_id, announced.size_bytes)
-            uploads.insert(cursor, announced)
-        # From here it goes the way of every upload: looked at by the function `register`.
-        self.store.put(upload_key(caller.user_id, media_id), data, wish.contentType)
-        item = self._settled(caller, media_id)
+            uploads.check_pending(cursor, upload.user_id, upload.size_bytes)
+            uploads.insert(cursor, upload)
+        # From here on it is an ordinary upload, which the function `register` inspects.
+        self.store.put(upload_key(caller.user_id, media_id), data, request.contentType)
+        item = self._wait_until_inspected(caller, media_id)
         if item.status == "pending":
-            return self._awaited(caller, media_id, wish, address)
+            return self._pending(caller, media_id, request, address)
         if item.error is not None:
             raise MediaError(item.error["detail"], code=item.error["code"], field="video")
-        located = self._located(item, wish.expiresIn, address)
-        return VideoUrl(**located, videoUrl=located["proxyUrl"])
+        fields = self._link_fields(item, request.expiresIn, address)
+        return VideoUrl(**fields, videoUrl=fields["proxyUrl"])
 
     def _key_of(
         self, caller: Caller | None, capability: str | None, media_id: str | None, key: str | None
     ) -> str:
-        """Return the key of a media object, or of another file that a link of a video opens."""
+        """Return the key of a media object, or of another file of a video with a signed link."""
         try:
-            return str(self._found(caller, capability, media_id, key)[0].key)
+            return str(self._find(caller, capability, media_id, key)[0].key)
         except NotFound:
             if capability is None or key is None or media_id is not None:
                 raise
-        self.links.lead("image", key, capability, "GET")
+        self.links.authorize("image", key, capability, "GET")
         return key
 
-    def _found(
+    def _find(
         self, caller: Caller | None, capability: str | None, media_id: str | None, key: str | None
     ) -> tuple[Media, int]:
-        """Return the media object, and for how many seconds more its reader may read it."""
+        """Return the media object, and the remaining seconds of the permission to read it."""
         if capability is not None:
-            opened = self.links.open(capability, "GET")
-            item, seconds = opened.media, max(opened.seconds, 1)
+            link = self.links.open(capability, "GET")
+            item, seconds = link.media, max(link.seconds, 1)
             if (media_id or item.media_id, key or item.key) != (item.media_id, item.key):
-                raise NotFound("The link leads to no such media object.")
+                raise NotFound("The signed link is not valid for this media object.")
         elif caller is None:
-            raise NotFound("There is no such media object, or no right to read it was sent.")
+            raise NotFound(
+                "The media object does not exist, or the request has neither an API key nor a "
+                "signed link."
+            )
         elif (media_id is None) == (key is None):
-            raise InvalidInput("Name the media object: by its id or by its key.", field="id")
+            raise InvalidInput("Send either the id or the key of the media object.", field="id")
         else:
             with self.database.transaction() as cursor:
                 item = (
@@ -194,64 +203,66 @@ class FileService:
                 )
             seconds = MAX_SECONDS
         if item.key is None:
-            raise NotFound(f"The media object is {item.status}; there is nothing to read.")
+            raise NotFound(f"The media object is {item.status}, so it has no file.")
         return item, seconds
 
-    def _located(self, item: Media, seconds: int, address: str) -> dict[str, Any]:
+    def _link_fields(self, item: Media, seconds: int, address: str) -> dict[str, Any]:
         with self.database.transaction() as cursor:
             epoch = media.epoch(cursor, item.user_id)
-            name = media.request_name(cursor, item)
+            request_id = media.request_name(cursor, item)
         return {
             "id": item.media_id,
             "s3Key": item.key,
             "userId": item.user_id,
-            "requestId": name or item.video_id or item.media_id,
+            "requestId": request_id or item.video_id or item.media_id,
             "proxyUrl": self.links.make(address, item, epoch=epoch, seconds=seconds).url,
             "expiresIn": seconds,
         }
 
-    def _in_parts(self, caller: Caller, wish: UploadVideo, address: str) -> PendingVideoUpload:
-        announced = CreateUpload(
-            media_type=wish.contentType,
-            size_bytes=wish.fileSize or 0,
-            name=wish.fileName,
+    def _start_multipart(
+        self, caller: Caller, request: UploadVideo, address: str
+    ) -> PendingVideoUpload:
+        create = CreateUpload(
+            media_type=request.contentType,
+            size_bytes=request.fileSize or 0,
+            name=request.fileName,
             in_parts=True,
         )
-        made = self.uploads.create(caller, announced, wish.requestId)
-        assert made.parts is not None  # it was asked for
-        return self._awaited(caller, made.id, wish, address).model_copy(
+        upload = self.uploads.create(caller, create, request.requestId)
+        assert upload.parts is not None  # because of `in_parts`
+        return self._pending(caller, upload.id, request, address).model_copy(
             update={
-                "partSize": made.parts.size_bytes,
-                "uploadUrls": made.parts.urls,
-                "completeUrl": f"{address}{made.links.complete}",
+                "partSize": upload.parts.size_bytes,
+                "uploadUrls": upload.parts.urls,
+                "completeUrl": f"{address}{upload.links.complete}",
             }
         )
 
-    def _awaited(
-        self, caller: Caller, media_id: str, wish: UploadVideo, address: str
+    def _pending(
+        self, caller: Caller, media_id: str, request: UploadVideo, address: str
     ) -> PendingVideoUpload:
         return PendingVideoUpload(
             id=media_id,
             userId=caller.user_id,
-            requestId=wish.requestId or media_id,
+            requestId=request.requestId or media_id,
             statusUrl=f"{address}/v1/media/{media_id}",
             partSize=None,
             uploadUrls=None,
             completeUrl=None,
         )
 
-    def _settled(self, caller: Caller, media_id: str) -> Media:
+    def _wait_until_inspected(self, caller: Caller, media_id: str) -> Media:
         deadline = time.monotonic() + _WAIT_SECONDS
         while True:
             with self.database.transaction() as cursor:
                 item = media.get(cursor, media_id, caller.user_id)
             if item.status != "pending" or time.monotonic() > deadline:
                 return item
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
 
 def _capability_in(url: str) -> str | None:
-    """Return the capability that a link of ours carries."""
+    """Return the capability in the query of a signed link."""
     try:
         query = parse_qs(urlsplit(url).query, max_num_fields=_MAX_QUERY_FIELDS)
     except ValueError:
@@ -264,8 +275,8 @@ def _bytes_of(text: str) -> bytes:
         data = data_uri.decode(text)
     except data_uri.Oversize:
         raise PayloadTooLarge(
-            f"A video that is sent whole has at most {data_uri.MOST_BYTES / 1e6:.1f} MB. Send its "
-            "fileSize instead, and then its parts.",
+            f"A video in a single request can have at most {data_uri.MOST_BYTES / 1e6:.1f} MB. "
+            "Send its fileSize instead, and then upload it in parts.",
             field="video",
             code="upload.too_large",
         ) from None
@@ -273,6 +284,6 @@ def _bytes_of(text: str) -> bytes:
         data = b""
     if not data:
         raise InvalidInput(
-            "The video is not base64, nor a data URI.", field="video", code="upload.encoding"
+            "The video is neither base64 nor a data URI.", field="video", code="upload.encoding"
         )
     return data

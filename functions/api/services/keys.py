@@ -1,4 +1,4 @@
-"""Use cases of the operator: API keys. Only a caller with the scope `admin` may."""
+"""Use cases of API keys; all require the scope `admin`, otherwise they raise Forbidden."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -22,7 +22,7 @@ from common.domain import api_keys, ids
 from common.domain.caller import Caller
 from common.domain.errors import InvalidInput
 
-# The columns that a change of a key may set, by field of the request.
+# Columns by field of a request that changes a key.
 _COLUMNS = {
     "name": "name",
     "scopes": "scopes",
@@ -35,22 +35,22 @@ _COLUMNS = {
 _LIMITS = {"requestsPerMinute": "per_minute", "requestsPerHour": "per_hour"}
 
 
-def create_key(database: Database, caller: Caller, wish: CreateKey) -> SecretAnswer:
-    """Mint a key for a user."""
+def create_key(database: Database, caller: Caller, request: CreateKey) -> SecretAnswer:
+    """Create a key for a user; the response has its secret."""
     caller.need("admin")
-    secret = api_keys.mint(live=not wish.test)
+    secret = api_keys.mint(live=not request.test)
     key = ApiKey(
         key_id=ids.new("key"),
-        user_id=wish.userId,
-        name=wish.name,
-        live=not wish.test,
-        scopes=list(wish.scopes),
-        endpoints=wish.allowedEndpoints,
-        per_minute=wish.rateLimit.requestsPerMinute,
-        per_hour=wish.rateLimit.requestsPerHour,
-        max_concurrent_runs=wish.maxConcurrentRuns,
-        daily_cap_usd=wish.dailyCapUsd,
-        monthly_cap_usd=wish.monthlyCapUsd,
+        user_id=request.userId,
+        name=request.name,
+        live=not request.test,
+        scopes=list(request.scopes),
+        endpoints=request.allowedEndpoints,
+        per_minute=request.rateLimit.requestsPerMinute,
+        per_hour=request.rateLimit.requestsPerHour,
+        max_concurrent_runs=request.maxConcurrentRuns,
+        daily_cap_usd=request.dailyCapUsd,
+        monthly_cap_usd=request.monthlyCapUsd,
     )
     with database.transaction() as cursor:
         rows.insert(
@@ -58,7 +58,7 @@ def create_key(database: Database, caller: Caller, wish: CreateKey) -> SecretAns
             key,
             digest=api_keys.digest(secret),
             prefix=api_keys.prefix(secret),
-            expires_at=_moment(wish.expiresIn),
+            expires_at=_expiry(request.expiresIn),
         )
         record = rows.get(cursor, key.key_id)
     return _with_secret(record, secret)
@@ -67,37 +67,37 @@ def create_key(database: Database, caller: Caller, wish: CreateKey) -> SecretAns
 def list_keys(
     database: Database, caller: Caller, *, user_id: str | None, limit: int, cursor: str | None
 ) -> KeyPage:
-    """Show keys, of one user if asked for, newest first."""
+    """Return a page of keys, newest first, optionally only those of a user."""
     caller.need("admin")
-    found = database.alone(
+    records = database.alone(
         lambda sql: rows.page(sql, user_id=user_id, limit=limit + 1, before=cursor)
     )
-    shown = found[:limit]
+    page = records[:limit]
     return KeyPage(
-        apiKeys=[KeyObject(**_shown(record)) for record in shown],
-        nextCursor=shown[-1].key_id if len(found) > limit else None,
+        apiKeys=[KeyObject(**_fields(record)) for record in page],
+        nextCursor=page[-1].key_id if len(records) > limit else None,
     )
 
 
 def get_key(database: Database, caller: Caller, key_id: str) -> KeyAnswer:
-    """Show a key."""
+    """Return a key; raises NotFound."""
     caller.need("admin")
-    return _answer(database.alone(lambda cursor: rows.get(cursor, key_id)))
+    return _response(database.alone(lambda cursor: rows.get(cursor, key_id)))
 
 
-def change_key(database: Database, caller: Caller, key_id: str, wish: ChangeKey) -> KeyAnswer:
-    """Change what a request names; it holds from the next request with the key on."""
+def change_key(database: Database, caller: Caller, key_id: str, request: ChangeKey) -> KeyAnswer:
+    """Update the fields in the request; changes apply from the next request with the key."""
     caller.need("admin")
-    columns = _changes(wish)
+    columns = _changes(request)
     if not columns:
-        raise InvalidInput("Nothing was to be changed; name at least one field.")
+        raise InvalidInput("The request has no changes. Send at least one field.")
     with database.transaction() as cursor:
         rows.change(cursor, key_id, columns)
-        return _answer(rows.get(cursor, key_id))
+        return _response(rows.get(cursor, key_id))
 
 
-def rotate_key(database: Database, caller: Caller, key_id: str, wish: RotateKey) -> SecretAnswer:
-    """Give a key a new secret; the old one works for the grace period."""
+def rotate_key(database: Database, caller: Caller, key_id: str, request: RotateKey) -> SecretAnswer:
+    """Replace the secret of a key; the old one works until the grace period ends."""
     caller.need("admin")
     with database.transaction() as cursor:
         record = rows.get(cursor, key_id)
@@ -107,25 +107,25 @@ def rotate_key(database: Database, caller: Caller, key_id: str, wish: RotateKey)
             key_id,
             digest=api_keys.digest(secret),
             prefix=api_keys.prefix(secret),
-            grace_seconds=wish.graceSeconds,
+            grace_seconds=request.graceSeconds,
         )
         return _with_secret(rows.get(cursor, key_id), secret)
 
 
 def revoke_key(database: Database, caller: Caller, key_id: str) -> KeyAnswer:
-    """End a key for good. What it made and what it cost stays."""
+    """Revoke a key permanently. What was created with it, and its usage, is kept."""
     caller.need("admin")
     with database.transaction() as cursor:
         rows.revoke(cursor, key_id)
-        return _answer(rows.get(cursor, key_id))
+        return _response(rows.get(cursor, key_id))
 
 
-def _changes(wish: ChangeKey) -> dict[str, Any]:
-    named = wish.model_dump(exclude_unset=True)
-    columns = {_COLUMNS[name]: value for name, value in named.items() if name in _COLUMNS}
-    if "expiresIn" in named:
-        columns["expires_at"] = _moment(wish.expiresIn)
-    limits = named.get("rateLimit", {})
+def _changes(request: ChangeKey) -> dict[str, Any]:
+    fields = request.model_dump(exclude_unset=True)
+    columns = {_COLUMNS[name]: value for name, value in fields.items() if name in _COLUMNS}
+    if "expiresIn" in fields:
+        columns["expires_at"] = _expiry(request.expiresIn)
+    limits = fields.get("rateLimit", {})
     columns |= {_LIMITS[name]: value for name, value in limits.items()}
     return columns
 
@@ -134,19 +134,19 @@ def _usd(amount: Decimal | None) -> str | None:
     return None if amount is None else f"{amount.normalize():f}"
 
 
-def _moment(seconds: int | None) -> datetime | None:
+def _expiry(seconds: int | None) -> datetime | None:
     return None if seconds is None else datetime.now(UTC) + timedelta(seconds=seconds)
 
 
-def _answer(record: KeyRecord) -> KeyAnswer:
-    return KeyAnswer(apiKey=KeyObject(**_shown(record)))
+def _response(record: KeyRecord) -> KeyAnswer:
+    return KeyAnswer(apiKey=KeyObject(**_fields(record)))
 
 
 def _with_secret(record: KeyRecord, secret: str) -> SecretAnswer:
-    return SecretAnswer(apiKey=KeyWithSecret(**_shown(record), key=secret))
+    return SecretAnswer(apiKey=KeyWithSecret(**_fields(record), key=secret))
 
 
-def _shown(record: KeyRecord) -> dict[str, Any]:
+def _fields(record: KeyRecord) -> dict[str, Any]:
     return {
         "id": record.key_id,
         "prefix": record.prefix,

@@ -1,8 +1,8 @@
-"""Links to media that need no header: made for those who may read, opened for whoever holds them.
+"""Signed links to media: created for a caller with access, valid for every holder.
 
-A link leads through the API, so that it can live long and yet die at once (`media_epochs`); the
-API sends its holder on to the store by a presigned URL of STORE_SECONDS. No answer of the API holds
-a presigned URL to read by: nobody could take it back.
+A link points to the API, so that it can be long-lived and still be revoked at once
+(`media_epochs`). The API redirects it to a presigned URL that is valid for STORE_SECONDS. No
+response contains a presigned URL to read from, because such a URL cannot be revoked.
 """
 
 import time
@@ -22,21 +22,21 @@ from common.domain.signed_links import DEFAULT_SECONDS, LinkSigner, Method
 from common.storage import MediaStore
 
 STORE_SECONDS = 300
-Shown = Literal["image", "video"]
+LinkKind = Literal["image", "video"]
 _IMAGES = (".png", ".jpg", ".webp", ".gif")
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A URL, and when it stops working."""
+    """A URL and its time of expiry."""
 
     url: str
     expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
-    """What a link opens, and for how many seconds more."""
+class OpenedLink:
+    """The media object of a signed link, and its remaining seconds."""
 
     media: Media
     seconds: int
@@ -44,7 +44,7 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class VideoLinks:
-    """Makes links to the files of one video; all of them end at `expires_at`."""
+    """Creates links to the files of a video; all of them expire at `expires_at`."""
 
     links: "LinkService"
     address: str
@@ -56,11 +56,11 @@ class VideoLinks:
 
     @property
     def expires_at(self) -> datetime:
-        """When the links stop working."""
+        """Time at which the links expire."""
         return datetime.fromtimestamp(int(self.now) + self.seconds, UTC)
 
     def to(self, key: str | None) -> str | None:
-        """Return a link to the file under the key; None if there is none."""
+        """Return a link to the object under the key; None without a key."""
         if key is None:
             return None
         item = self.media.get(key)
@@ -71,12 +71,16 @@ class VideoLinks:
             seconds=self.seconds,
             key=None if item else key,
         )
-        return _url(self.address, _shown_as(item) if item else _shown_by(key), key, capability)
+        kind = _kind_of(item) if item else _kind_of_key(key)
+        return _url(self.address, kind, key, capability)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkService:
-    """Makes and opens links; `secret` is the stack's, which the signing keys are derived from."""
+    """Creates and verifies signed links.
+
+    `secret` returns the stack's secret, from which the signing keys are derived.
+    """
 
     database: Database
     store: MediaStore
@@ -85,11 +89,11 @@ class LinkService:
     def make(
         self, address: str, item: Media, *, epoch: int, seconds: int = DEFAULT_SECONDS
     ) -> Link:
-        """Return a link to a media object that is ready; `epoch` is its owner's."""
+        """Return a link to a finished media object; `epoch` is that of its owner."""
         now = time.time()
         capability = self.signer().sign(item.media_id, epoch=epoch, now=now, seconds=seconds)
         expires_at = datetime.fromtimestamp(int(now) + seconds, UTC)
-        return Link(_url(address, _shown_as(item), item.key or "", capability), expires_at)
+        return Link(_url(address, _kind_of(item), item.key or "", capability), expires_at)
 
     def of_video(
         self,
@@ -100,7 +104,7 @@ class LinkService:
         user_id: str,
         seconds: int = DEFAULT_SECONDS,
     ) -> VideoLinks:
-        """Return what makes links to the files of the user's video."""
+        """Return the link factory for the files of the user's video."""
         return VideoLinks(
             links=self,
             address=address,
@@ -111,34 +115,36 @@ class LinkService:
             seconds=seconds,
         )
 
-    def lead(self, kind: Shown, key: str, capability: str | None, method: Method) -> str | None:
-        """Check that a link opens what lies under that key, and is of that kind; raises NotFound.
+    def authorize(
+        self, kind: LinkKind, key: str, capability: str | None, method: Method
+    ) -> str | None:
+        """Check that a link authorizes the method on this key and kind; raises NotFound.
 
-        Returns the id of the video that it belongs to, if it is one of a video.
+        Returns the id of the video that the object belongs to, if any.
         """
         now = time.time()
-        good = self.signer().verify(_given(capability), method=method, now=now, key=key)
-        if good.id.startswith("med_"):
+        grant = self.signer().verify(_required(capability), method=method, now=now, key=key)
+        if grant.id.startswith("med_"):
             with self.database.transaction() as cursor:
-                item = media.by_epoch(cursor, good.id, good.epoch)
-            if item.key == key and _shown_as(item) == kind:
+                item = media.by_epoch(cursor, grant.id, grant.epoch)
+            if item.key == key and _kind_of(item) == kind:
                 return item.video_id
-        elif _shown_by(key) == kind:
+        elif _kind_of_key(key) == kind:
             with self.database.transaction() as cursor:
-                if media.is_epoch_of_video(cursor, good.id, good.epoch):
-                    return good.id
-        raise NotFound("The link leads to no such media object.")
+                if media.is_epoch_of_video(cursor, grant.id, grant.epoch):
+                    return grant.id
+        raise NotFound("The signed link is not valid for this media object.")
 
-    def open(self, capability: str | None, method: Method) -> Opened:
-        """Return what the capability opens; raises NotFound unless it is good for the method."""
+    def open(self, capability: str | None, method: Method) -> OpenedLink:
+        """Return the object of a capability; raises NotFound if it does not allow the method."""
         now = time.time()
-        good = self.signer().verify(_given(capability), method=method, now=now)
+        grant = self.signer().verify(_required(capability), method=method, now=now)
         with self.database.transaction() as cursor:
-            item = media.by_epoch(cursor, good.id, good.epoch)
-        return Opened(item, int(good.expires_at - now))
+            item = media.by_epoch(cursor, grant.id, grant.epoch)
+        return OpenedLink(item, int(grant.expires_at - now))
 
     def signer(self) -> LinkSigner:
-        """Return what signs and verifies, under the secret of now."""
+        """Return the signer for the current secret, and the previous one during a rotation."""
         secret = self.secret()
         return _signer_of(secret["SECRET_KEY"], secret.get("PREVIOUS_SECRET_KEY"))
 
@@ -148,29 +154,29 @@ def _signer_of(secret: str, previous: str | None) -> LinkSigner:
     return LinkSigner(secret, previous)
 
 
-def _given(capability: str | None) -> str:
+def _required(capability: str | None) -> str:
     if capability is None:
-        raise NotFound("A link to a media object carries its capability in `t`.")
+        raise NotFound("The link is incomplete: the parameter `t` is missing.")
     return capability
 
 
-def _url(address: str, shown: Shown, key: str, capability: str) -> str:
-    return f"{address}/api/proxy_s3_{shown}/{quote(key)}?t={capability}"
+def _url(address: str, kind: LinkKind, key: str, capability: str) -> str:
+    return f"{address}/api/proxy_s3_{kind}/{quote(key)}?t={capability}"
 
 
-def _shown_as(item: Media) -> Shown:
+def _kind_of(item: Media) -> LinkKind:
     return "image" if item.media_type.startswith("image/") else "video"
 
 
-def _shown_by(key: str) -> Shown:
+def _kind_of_key(key: str) -> LinkKind:
     return "image" if key.endswith(_IMAGES) else "video"
 
 
 def address(event: APIGatewayProxyEvent, scheme: str = "https") -> str:
-    """Return the API's own address, as the client wrote it: host and stage.
+    """Return the base URL of the API, with the host of the request and the stage.
 
-    Empty for an event that was not sent to a host. The scheme is not read from the request, whose
-    headers anybody may write.
+    Empty for an event without a host. The scheme does not come from the request, because a client
+    can forge its headers.
     """
     context = event.request_context
     if not context.domain_name:

@@ -1,4 +1,4 @@
-"""Lists: a caller's videos, and the timeline of one."""
+"""Use cases of lists with pagination: the caller's videos, and the events of a video."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,13 +14,13 @@ from common.domain.caller import Caller
 from common.domain.errors import InvalidInput
 from common.domain.styles import style
 
-# A function answers with at most 6 MB, in which quotes and backslashes of the body count twice.
+# Lambda limits a response to 6 MB, in which quotes and backslashes of the body count twice.
 _MAX_PAGE_CHARACTERS = 1_500_000
 
 
 @dataclass(frozen=True, slots=True)
 class ListingService:
-    """The use cases, with what they work on."""
+    """The use cases of lists."""
 
     database: Database
     console: Console
@@ -29,17 +29,17 @@ class ListingService:
     def videos(
         self, caller: Caller, search: Search, *, limit: int, cursor: str | None
     ) -> VideoPage:
-        """Show the caller's videos that are looked for, newest first.
+        """Return a page of the caller's videos that match the search, newest first.
 
-        A page has fewer than `limit` where they would be too large for an answer.
+        A page has fewer than `limit` videos if more would exceed the size limit of a response.
         """
         scope = ("videos", caller.user_id)
         before = self.cursors.decode(cursor, *scope)
         with self.database.transaction() as sql:
-            found = videos.page(sql, caller.user_id, limit=limit + 1, before=before, search=search)
+            rows = videos.page(sql, caller.user_id, limit=limit + 1, before=before, search=search)
             data: list[VideoObject] = []
             size = 0
-            for video in found[:limit]:
+            for video in rows[:limit]:
                 item = video_presenter.summary(
                     video,
                     videos.final(sql, video.session_id),
@@ -50,20 +50,20 @@ class ListingService:
                 if data and size > _MAX_PAGE_CHARACTERS:
                     break
                 data.append(item)
-        behind = found[len(data) - 1].id if len(found) > len(data) else None
+        last_id = rows[len(data) - 1].id if len(rows) > len(data) else None
         return VideoPage(
             data=data,
-            next_cursor=None if behind is None else self.cursors.encode(behind, *scope),
+            next_cursor=None if last_id is None else self.cursors.encode(last_id, *scope),
         )
 
     def events(self, caller: Caller, video_id: str, *, limit: int, cursor: str | None) -> EventPage:
-        """Show the timeline of all runs of a video, oldest first; raises NotFound."""
+        """Return a page of the events of all runs of a video, oldest first; raises NotFound."""
         with self.database.transaction() as sql:
             video = videos.get(sql, video_id, caller.user_id)
             scope = ("events", video.session_id)
             after = self.cursors.decode(cursor, *scope) or 0
-            found = runs.timeline(sql, video.session_id, limit=limit + 1, after=after)
-        shown = found[:limit]
+            rows = runs.timeline(sql, video.session_id, limit=limit + 1, after=after)
+        page = rows[:limit]
         return EventPage(
             data=[
                 EventObject(
@@ -74,28 +74,28 @@ class ListingService:
                     scene=event.scene,
                     facts=event.facts,
                 )
-                for event in shown
+                for event in page
             ],
-            next_cursor=self.cursors.encode(shown[-1].id, *scope) if len(found) > limit else None,
+            next_cursor=self.cursors.encode(page[-1].id, *scope) if len(rows) > limit else None,
         )
 
 
 def search(
     *,
     statuses: list[str] | None,
-    styled: str | None,
+    style_name: str | None,
     after: datetime | None,
     before: datetime | None,
     text: str | None,
     metadata: list[str] | None,
 ) -> Search:
-    """Return what a client looks for; raises InvalidInput."""
+    """Return the search for the filters of a request; raises InvalidInput."""
     pairs = [pair.partition(":") for pair in metadata or []]
     if not all(separator for _, separator, _ in pairs):
-        raise InvalidInput("It is looked for by `key:value`.", field="metadata")
+        raise InvalidInput("Send the metadata filter as `key:value`.", field="metadata")
     return Search(
         statuses=statuses or (),
-        style=style(styled).name if styled is not None else None,
+        style=style(style_name).name if style_name is not None else None,
         after=after,
         before=before,
         text=text,

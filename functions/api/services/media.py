@@ -1,4 +1,4 @@
-"""Use cases of the library: list, get and delete media, and end all links to them."""
+"""Use cases of the media library: list, get and delete media, and revoke all links."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from common.storage import ManagedStore, MediaFolder
 
 @dataclass(frozen=True, slots=True)
 class MediaService:
-    """The media of a caller. `address` is the API's own, which links begin with."""
+    """The use cases of the media library. `address` is the base URL of the API."""
 
     database: Database
     store: ManagedStore
@@ -21,39 +21,39 @@ class MediaService:
     def page(
         self, caller: Caller, search: Search, *, limit: int, before: str | None, address: str
     ) -> MediaPage:
-        """Show what was looked for, newest first."""
+        """Return a page of the caller's media that match the search, newest first."""
         with self.database.transaction() as cursor:
-            found = media.page(cursor, caller.user_id, search, limit=limit + 1, before=before)
+            rows = media.page(cursor, caller.user_id, search, limit=limit + 1, before=before)
             epoch = media.epoch(cursor, caller.user_id)
-        shown = found[:limit]
+        page = rows[:limit]
         return MediaPage(
-            data=[self._show(item, epoch, address) for item in shown],
-            next_cursor=shown[-1].media_id if len(found) > limit else None,
+            data=[self._media_object(item, epoch, address) for item in page],
+            next_cursor=page[-1].media_id if len(rows) > limit else None,
         )
 
     def get(self, caller: Caller, media_id: str, *, address: str) -> MediaObject:
-        """Show one of the caller's media; raises NotFound."""
+        """Return one of the caller's media objects; raises NotFound."""
         with self.database.transaction() as cursor:
             item = media.get(cursor, media_id, caller.user_id)
             epoch = media.epoch(cursor, caller.user_id)
-        return self._show(item, epoch, address)
+        return self._media_object(item, epoch, address)
 
     def delete(self, caller: Caller, media_id: str) -> None:
-        """Delete one of the caller's media with all its objects; raises NotFound or Conflict."""
+        """Delete one of the caller's media with all its S3 objects; raises NotFound or Conflict."""
         with self.database.transaction() as cursor:
             item = media.get(cursor, media_id, caller.user_id)
             keys = media.delete(cursor, item)
             if item.kind == "video" and item.key and item.version:
                 keys.append(MediaFolder.of(item.key).provenance(item.version))
-            # Before the commit: a row that is gone could not be deleted again.
+            # Before the commit: without the row, a failed deletion could not be retried.
             self.store.delete(*keys)
 
-    def end_links(self, caller: Caller) -> None:
-        """Make all links to the caller's media useless, those of now and of all keys."""
+    def revoke_links(self, caller: Caller) -> None:
+        """Revoke all existing links to the caller's media, made with any of their API keys."""
         with self.database.transaction() as cursor:
             media.raise_epoch(cursor, caller.user_id)
 
-    def _show(self, item: Media, epoch: int, address: str) -> MediaObject:
+    def _media_object(self, item: Media, epoch: int, address: str) -> MediaObject:
         link = self.links.make(address, item, epoch=epoch) if item.key else None
         return MediaObject(
             id=item.media_id,

@@ -1,4 +1,4 @@
-"""Which models there are, and what a video would cost with those that it takes."""
+"""Use cases of models: list them, and estimate the cost of a video."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -20,12 +20,12 @@ _PRICES = (
     "units_per_second",
     "usd_per_unit",
 )
-_TAKES = ("prompt_characters", "prompt_utf16_units")
+_PROMPT_LIMITS = ("prompt_characters", "prompt_utf16_units")
 
 
 def listing(settings: ProviderSettings, secrets: Mapping[str, str]) -> ModelList:
-    """Return every model, and whether the keys that are set let it be used."""
-    own = {
+    """Return all models; one is usable if the API key of its provider is configured."""
+    stage_providers = {
         "text": settings.text_provider,
         "image": settings.image_provider,
         "video": settings.video_provider,
@@ -40,7 +40,7 @@ def listing(settings: ProviderSettings, secrets: Mapping[str, str]) -> ModelList
                 label=model.label,
                 default=model.default,
                 usable=is_usable(model, secrets),
-                chosen=model.default and own[model.kind] == model.provider,
+                chosen=model.default and stage_providers[model.kind] == model.provider,
                 ratios=list(model.ratios),
                 seconds=list(model.seconds),
                 limits=_limits(model, settings.provider_limits),
@@ -52,30 +52,34 @@ def listing(settings: ProviderSettings, secrets: Mapping[str, str]) -> ModelList
     )
 
 
-def _limits(model: Model, changes: str) -> dict[str, int]:
-    takes = {name: value for name in _TAKES if (value := getattr(model, name))}
-    return takes | {limit.counts: limit.most for limit in provider_limits.limits_of(model, changes)}
+def _limits(model: Model, overrides: str) -> dict[str, int]:
+    prompt = {name: value for name in _PROMPT_LIMITS if (value := getattr(model, name))}
+    limits = provider_limits.limits_of(model, overrides)
+    return prompt | {limit.counts: limit.most for limit in limits}
 
 
-def estimate(choice: ModelSelection, wish: CreateVideoRequest) -> Estimate:
-    """Return what the video would cost, by step and scene."""
-    reference = wish.has_picture
+def estimate(choice: ModelSelection, request: CreateVideoRequest) -> Estimate:
+    """Return the estimated cost of the video, by step and scene."""
+    reference = request.has_picture
     return Estimate(
         total=money(
             choice.estimate_usd(
-                scenes=wish.scenes, seconds=wish.seconds, ratio=wish.ratio, reference=reference
+                scenes=request.scenes,
+                seconds=request.seconds,
+                ratio=request.ratio,
+                reference=reference,
             )
         ),
-        story=money(choice.text.story_usd(wish.scenes)),
+        story=money(choice.text.story_usd(request.scenes)),
         scenes=[
             SceneEstimate(
                 scene=scene,
-                image=money(choice.picture_usd(scene, wish.ratio, reference)),
-                clip=money(choice.video.clip_usd(wish.seconds)),
-                clip_units=units(choice.video.clip_cost(wish.seconds)),
-                narration=money(choice.narration_usd(wish.seconds)),
+                image=money(choice.picture_usd(scene, request.ratio, reference)),
+                clip=money(choice.video.clip_usd(request.seconds)),
+                clip_units=units(choice.video.clip_cost(request.seconds)),
+                narration=money(choice.narration_usd(request.seconds)),
             )
-            for scene in range(1, wish.scenes + 1)
+            for scene in range(1, request.scenes + 1)
         ],
         models={model.kind: origin(model) for model in choice.all()},
         warnings=warnings(choice),

@@ -1,6 +1,6 @@
-"""Pictures that clips begin with: read and fitted before the transaction that stores them.
+"""Images that clips animate: read and resized before the transaction that stores them.
 
-Decoding takes seconds, and the transaction holds the row of the video.
+Decoding takes seconds, and the transaction locks the row of the video.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ DEFAULT_RATIO = "1280:720"
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A picture at the size of a clip of that ratio."""
+class PreparedImage:
+    """An image at the size of a clip of this ratio."""
 
     source: ResolvedImage
     ratio: str
@@ -27,24 +27,27 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class SceneImages:
-    """Reads, fits and stores the pictures, with what it works on."""
+    """Reads, resizes and stores the images of scenes."""
 
     database: Database
     store: MediaStore
-    references: ImageInputs
+    inputs: ImageInputs
 
-    def given(
+    def from_request(
         self, caller: Caller, texts: Mapping[str, str], name: str | None, ratio: str | None
-    ) -> list[Prepared]:
-        """Return the pictures that the fields of a request name, for the video `name`."""
+    ) -> list[PreparedImage]:
+        """Return the images in the fields of a request, for the video `name`.
+
+        `texts` has the content of each field by its name.
+        """
         ratio = ratio or self._ratio(caller, name)
-        sources = self.references.read_all(caller.user_id, texts, RATIOS[ratio])
-        return [Prepared(source, ratio) for source in sources]
+        sources = self.inputs.read_all(caller.user_id, texts, RATIOS[ratio])
+        return [PreparedImage(source, ratio) for source in sources]
 
     def of_scene(
         self, caller: Caller, name: str | None, scene: int, ratio: str | None
-    ) -> Prepared | None:
-        """Return the picture that the scene has; None if it has none."""
+    ) -> PreparedImage | None:
+        """Return the current image of the scene; None if it has none."""
         ratio = ratio or self._ratio(caller, name)
         if name is None:
             return None
@@ -56,48 +59,51 @@ class SceneImages:
             return None
         if frame is None or frame.image_key is None:
             return None
-        # Imported here: Pillow is only needed for requests with a picture.
+        # Imported here, to keep Pillow out of cold starts.
         from common.media import images
 
         stored = EncodedImage(self.store.get(frame.image_key))
         fitted = images.fit(stored, RATIOS[ratio])
-        return Prepared(ResolvedImage(fitted, frame.image_key, fitted=fitted is not stored), ratio)
+        source = ResolvedImage(fitted, frame.image_key, fitted=fitted is not stored)
+        return PreparedImage(source, ratio)
 
-    def keep(
+    def ensure_current(
         self,
         cursor: Cursor,
         video: VideoRecord,
         scene: int,
-        prepared: Prepared | None,
+        prepared: PreparedImage | None,
         ratio: str,
         *,
         prompt: str,
         timestamp: str,
-        given: bool = True,
+        from_request: bool = True,
     ) -> None:
-        """Make sure that the scene's newest picture is the prepared one.
+        """Make the prepared image the newest version of the scene's image.
 
-        `given`: the request named it; otherwise it is the scene's own. Raises Conflict for a scene
-        without a picture, and for a video that was changed since it was prepared.
+        `from_request` is whether the request contained it; otherwise it is the scene's own. Raises
+        Conflict for a scene without an image, and if the video was changed since the image was
+        prepared (optimistic locking).
         """
-        there = scenes.finished_frames(cursor, video.session_id).get(scene)
-        if not given and (there is None or there.image_key is None):
+        current = scenes.finished_frames(cursor, video.session_id).get(scene)
+        if not from_request and (current is None or current.image_key is None):
             raise Conflict(
-                "The scene has no picture yet. Send one as startImage, or make it first "
+                "The scene has no image yet. Send one as startImage, or generate it first "
                 "(/api/generate_single_image).",
                 code="clip.no_picture",
             )
-        key = there.image_key if there else None
-        if prepared is None or prepared.ratio != ratio or not (given or prepared.source.key == key):
+        key = current.image_key if current else None
+        is_current = from_request or (prepared is not None and prepared.source.key == key)
+        if prepared is None or prepared.ratio != ratio or not is_current:
             raise Conflict(
-                "The video was changed by another request meanwhile; nothing was stored. Try "
-                "again.",
+                "Another request changed the video at the same time. Nothing was stored. Retry the "
+                "request.",
                 code="video.changed",
                 retryable=True,
             )
         if key is not None and key == prepared.source.key and not prepared.source.fitted:
             return
-        picture = prepared.source.picture
+        image = prepared.source.picture
         version = versions.add_frame(
             cursor,
             video.session_id,
@@ -108,12 +114,12 @@ class SceneImages:
             mood=video.mood,
         )
         key = MediaFolder(video.user_id, video.session_id).scene_reference(scene, version)
-        # Before the commit: a row without its picture must not exist.
-        self.store.put(key, picture.data, picture.media_type)
+        # Before the commit: a row without its object must not exist.
+        self.store.put(key, image.data, image.media_type)
         versions.keep_frame(cursor, video.session_id, scene, version, key=key, size=RATIOS[ratio])
 
     def _ratio(self, caller: Caller, name: str | None) -> str:
-        """Return the ratio that clips of the video have if the request names none."""
+        """Return the default ratio of clips of the video."""
         if name is None:
             return DEFAULT_RATIO
         try:

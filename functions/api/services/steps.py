@@ -1,8 +1,8 @@
-"""Use cases of the endpoints that make one part of a video: a run of its own for each.
+"""Use cases of the endpoints that run a single step of a video, each in a separate run.
 
-Whatever a request needs from elsewhere (a picture at a URL) is fetched and decoded first. Then one
-transaction finds or makes the video that `requestId` names, writes down what is to be made, and
-reserves its cost.
+External inputs of a request, such as an image at a URL, are fetched and decoded first. Then a
+single transaction gets or creates the video `requestId`, inserts the rows of the step, and reserves
+its cost.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -50,345 +50,383 @@ _CLIP_SECONDS = 5
 
 @dataclass(frozen=True, slots=True)
 class StepService:
-    """The use cases, with what they work on."""
+    """The use cases of single steps."""
 
     admission: Admission
     database: Database
     store: MediaStore
-    references: ImageInputs
-    pictures: SceneImages
+    inputs: ImageInputs
+    scene_images: SceneImages
 
-    def story(self, caller: Caller, wish: StoryRequest, once: IdempotentRequest) -> JsonResponse:
-        """Write the story of a video, once."""
+    def story(
+        self, caller: Caller, request: StoryRequest, idempotency: IdempotentRequest
+    ) -> JsonResponse:
+        """Generate the story of a video; raises Conflict if it already has one."""
 
         def plan(cursor: Cursor, video: VideoRecord) -> ResumePlan:
             if videos.has_story(cursor, video.session_id):
                 raise Conflict(
-                    "This video has its story. For another one, name another requestId.",
+                    "This video already has a story. Use another requestId for a new story.",
                     code="story.exists",
                 )
-            video = _retold(cursor, video, wish)
-            count = wish.frameCount or NEW_SCENES
+            video = _update_story_fields(cursor, video, request)
+            count = request.frameCount or NEW_SCENES
             if runs.has_whole(cursor, video.session_id):
-                known = videos.scene_count(cursor, video.session_id)
-                count = max(wish.frameCount or known, known)
+                scene_count = videos.scene_count(cursor, video.session_id)
+                count = max(request.frameCount or scene_count, scene_count)
             usd = models_of(video).text.story_usd(count)
-            return ResumePlan(RunTarget(RunScope.STORY), usd, _said("story", wish, video), count)
+            return ResumePlan(
+                RunTarget(RunScope.STORY), usd, _request_echo("story", request, video), count
+            )
 
         def new() -> VideoRecord:
-            count = wish.frameCount or NEW_SCENES
-            seconds = self._nearest(caller, wish.duration / count)
-            return self._new(caller, wish, once, scenes=count, seconds=seconds)
+            count = request.frameCount or NEW_SCENES
+            seconds = self._nearest(caller, request.duration / count)
+            return self._new(caller, request, idempotency, scenes=count, seconds=seconds)
 
-        return self._begin(caller, wish, once, new, plan)
+        return self._start(caller, request, idempotency, new, plan)
 
-    def image(self, caller: Caller, wish: ImageRequest, once: IdempotentRequest) -> JsonResponse:
-        """Paint the picture of one scene."""
-        reference = self._source(caller, wish.image, "image")
-        scene = wish.frameIndex + 1
+    def image(
+        self, caller: Caller, request: ImageRequest, idempotency: IdempotentRequest
+    ) -> JsonResponse:
+        """Generate the image of a scene."""
+        reference = self._reference(caller, request.image, "image")
+        scene = request.frameIndex + 1
 
         def plan(cursor: Cursor, video: VideoRecord) -> ResumePlan:
-            total = _total(cursor, video, scene, wish.totalFrames, "frameIndex")
-            work, usd = self._paint(cursor, video, wish, wish.prompt, [scene], reference)
-            said = {"frameIndex": wish.frameIndex, "totalFrames": total}
-            return ResumePlan(work, usd, _said("image", wish, video, **said), total)
+            total = _total(cursor, video, scene, request.totalFrames, "frameIndex")
+            target, usd = self._add_images(
+                cursor, video, request, request.prompt, [scene], reference
+            )
+            fields = {"frameIndex": request.frameIndex, "totalFrames": total}
+            return ResumePlan(target, usd, _request_echo("image", request, video, **fields), total)
 
         def new() -> VideoRecord:
-            return self._new(caller, wish, once, scenes=wish.totalFrames or scene)
+            return self._new(caller, request, idempotency, scenes=request.totalFrames or scene)
 
-        return self._begin(caller, wish, once, new, plan)
+        return self._start(caller, request, idempotency, new, plan)
 
-    def images(self, caller: Caller, wish: ImagesRequest, once: IdempotentRequest) -> JsonResponse:
-        """Paint several pictures of one prompt."""
-        reference = self._source(caller, wish.image, "image")
-        numbers = range(1, wish.numImages + 1)
+    def images(
+        self, caller: Caller, request: ImagesRequest, idempotency: IdempotentRequest
+    ) -> JsonResponse:
+        """Generate several images from one prompt."""
+        reference = self._reference(caller, request.image, "image")
+        numbers = range(1, request.numImages + 1)
 
         def plan(cursor: Cursor, video: VideoRecord) -> ResumePlan:
-            work, usd = self._paint(cursor, video, wish, wish.prompt, numbers, reference)
-            total = max(_total(cursor, video, 1, wish.numImages, "numImages"), wish.numImages)
-            return ResumePlan(work, usd, _said("images", wish, video), total)
+            target, usd = self._add_images(
+                cursor, video, request, request.prompt, numbers, reference
+            )
+            total = max(_total(cursor, video, 1, request.numImages, "numImages"), request.numImages)
+            return ResumePlan(target, usd, _request_echo("images", request, video), total)
 
         def new() -> VideoRecord:
-            return self._new(caller, wish, once, scenes=wish.numImages)
+            return self._new(caller, request, idempotency, scenes=request.numImages)
 
-        return self._begin(caller, wish, once, new, plan)
+        return self._start(caller, request, idempotency, new, plan)
 
-    def clip(self, caller: Caller, wish: ClipRequest, once: IdempotentRequest) -> JsonResponse:
-        """Set the picture of one scene in motion."""
-        scene, named = wish.clipIndex + 1, {"startImage": wish.startImage or ""}
-        where = (wish.requestId, wish.frameAspectRatio)
+    def clip(
+        self, caller: Caller, request: ClipRequest, idempotency: IdempotentRequest
+    ) -> JsonResponse:
+        """Generate the clip of a scene from its image."""
+        scene, name, new_ratio = request.clipIndex + 1, request.requestId, request.frameAspectRatio
+        texts = {"startImage": request.startImage or ""}
         prepared = (
-            self.pictures.given(caller, named, *where)[0]
-            if wish.startImage
-            else self.pictures.of_scene(caller, where[0], scene, where[1])
+            self.scene_images.from_request(caller, texts, name, new_ratio)[0]
+            if request.startImage
+            else self.scene_images.of_scene(caller, name, scene, new_ratio)
         )
 
         def plan(cursor: Cursor, video: VideoRecord) -> ResumePlan:
-            total = _total(cursor, video, scene, wish.totalClips, "clipIndex")
-            ratio, seconds = _form(video, wish.frameAspectRatio, wish.duration)
-            self.pictures.keep(
+            total = _total(cursor, video, scene, request.totalClips, "clipIndex")
+            ratio, seconds = _clip_format(video, request.frameAspectRatio, request.duration)
+            self.scene_images.ensure_current(
                 cursor,
                 video,
                 scene,
                 prepared,
                 ratio,
-                prompt=wish.prompt,
+                prompt=request.prompt,
                 timestamp=_timestamp(video, scene),
-                given=bool(wish.startImage),
+                from_request=bool(request.startImage),
             )
-            version = _clip(cursor, video, scene, wish.prompt, ratio, seconds)
-            said = {"clipIndex": wish.clipIndex, "totalClips": total, "duration": seconds}
+            version = _add_clip(cursor, video, scene, request.prompt, ratio, seconds)
+            fields = {"clipIndex": request.clipIndex, "totalClips": total, "duration": seconds}
             usd = models_of(video).video.clip_usd(seconds)
-            work = RunTarget(RunScope.CLIP, {scene: version})
-            return ResumePlan(work, usd, _said("clip", wish, video, **said), total)
+            target = RunTarget(RunScope.CLIP, {scene: version})
+            return ResumePlan(target, usd, _request_echo("clip", request, video, **fields), total)
 
         def new() -> VideoRecord:
             return self._new(
                 caller,
-                wish,
-                once,
-                scenes=wish.totalClips or scene,
-                seconds=wish.duration,
-                ratio=wish.frameAspectRatio,
+                request,
+                idempotency,
+                scenes=request.totalClips or scene,
+                seconds=request.duration,
+                ratio=request.frameAspectRatio,
             )
 
-        return self._begin(caller, wish, once, new, plan)
+        return self._start(caller, request, idempotency, new, plan)
 
-    def video(self, caller: Caller, wish: VideoRequest, once: IdempotentRequest) -> JsonResponse:
-        """Set pictures in motion and join them."""
-        named = {f"images.{place}": text for place, text in enumerate(wish.images)}
-        given = self.pictures.given(caller, named, wish.requestId, wish.frameAspectRatio)
+    def video(
+        self, caller: Caller, request: VideoRequest, idempotency: IdempotentRequest
+    ) -> JsonResponse:
+        """Generate a clip from each image, and merge them."""
+        texts = {f"images.{index}": text for index, text in enumerate(request.images)}
+        images = self.scene_images.from_request(
+            caller, texts, request.requestId, request.frameAspectRatio
+        )
 
         def plan(cursor: Cursor, video: VideoRecord) -> ResumePlan:
-            ratio, seconds = _form(video, wish.frameAspectRatio, wish.duration)
-            made = {}
-            for scene, picture in enumerate(given, 1):
-                self.pictures.keep(
+            ratio, seconds = _clip_format(video, request.frameAspectRatio, request.duration)
+            clip_versions = {}
+            for scene, image in enumerate(images, 1):
+                self.scene_images.ensure_current(
                     cursor,
                     video,
                     scene,
-                    picture,
+                    image,
                     ratio,
-                    prompt=wish.prompt,
+                    prompt=request.prompt,
                     timestamp=_timestamp(video, scene),
                 )
-                made[scene] = _clip(cursor, video, scene, wish.prompt, ratio, seconds)
-            usd = len(made) * models_of(video).video.clip_usd(seconds)
-            said = _said("video", wish, video, prompt=wish.prompt)
-            return ResumePlan(RunTarget(RunScope.VIDEO, made), usd, said, len(made))
+                clip_versions[scene] = _add_clip(
+                    cursor, video, scene, request.prompt, ratio, seconds
+                )
+            usd = len(clip_versions) * models_of(video).video.clip_usd(seconds)
+            echo = _request_echo("video", request, video, prompt=request.prompt)
+            target = RunTarget(RunScope.VIDEO, clip_versions)
+            return ResumePlan(target, usd, echo, len(clip_versions))
 
         def new() -> VideoRecord:
-            return self._new(caller, wish, once, scenes=len(given), seconds=wish.duration)
+            return self._new(
+                caller, request, idempotency, scenes=len(images), seconds=request.duration
+            )
 
-        return self._begin(caller, wish, once, new, plan)
+        return self._start(caller, request, idempotency, new, plan)
 
-    def merge(self, caller: Caller, wish: MergeRequest, once: IdempotentRequest) -> JsonResponse:
-        """Join the newest clips of a video; raises InvalidInput for what cannot be made of them."""
-        if wish.output:
-            wish.output.to_output()
+    def merge(
+        self, caller: Caller, request: MergeRequest, idempotency: IdempotentRequest
+    ) -> JsonResponse:
+        """Merge the newest clips of a video.
+
+        Raises InvalidInput for unsupported output settings, and Conflict if clips are missing.
+        """
+        if request.output:
+            request.output.to_output()  # validates before the transaction
 
         def plan(cursor: Cursor, video: VideoRecord) -> ResumePlan:
-            # An earlier cut of fewer clips counts as the whole video until another is asked for.
-            known = (clip.clip_number for clip in scenes.clips(cursor, video.session_id))
-            total = wish.totalClips or max((video.frame_count, *known))
-            there = scenes.finished_clips(cursor, video.session_id)
-            if missing := [n - 1 for n in range(1, total + 1) if n not in there]:
+            # `frame_count` may be lower than the number of clips after a merge of fewer clips.
+            clip_numbers = (clip.clip_number for clip in scenes.clips(cursor, video.session_id))
+            total = request.totalClips or max((video.frame_count, *clip_numbers))
+            clips = scenes.finished_clips(cursor, video.session_id)
+            if missing := [n - 1 for n in range(1, total + 1) if n not in clips]:
                 raise Conflict(
                     f"Clips are missing: clipIndex {', '.join(map(str, missing))} of {total}. "
-                    "Make them first (/api/generate_single_video_clip).",
+                    "Generate them first (/api/generate_single_video_clip).",
                     code="merge.missing_clip",
                 )
-            output = _output(cursor, video, wish.output) if wish.output else None
-            durations = [float(clip.clip_seconds or video.clip_seconds) for clip in there.values()]
-            wished = OutputSpec.model_validate(video.output if output is None else output)
+            output = _output(cursor, video, request.output) if request.output else None
+            durations = [float(clip.clip_seconds or video.clip_seconds) for clip in clips.values()]
+            spec = OutputSpec.model_validate(video.output if output is None else output)
             average = sum(durations) / len(durations)
-            merge_estimate.check(Merge(wished.to_output(), RATIOS[video.ratio], total, average))
-            said = _said("merge", wish, video)
-            return ResumePlan(RunTarget(RunScope.MERGE), Decimal(0), said, total, output)
+            merge_estimate.check(Merge(spec.to_output(), RATIOS[video.ratio], total, average))
+            echo = _request_echo("merge", request, video)
+            return ResumePlan(RunTarget(RunScope.MERGE), Decimal(0), echo, total, output)
 
-        return self._begin(caller, wish, once, None, plan)
+        return self._start(caller, request, idempotency, None, plan)
 
-    def _begin(
+    def _start(
         self,
         caller: Caller,
-        wish: StepRequest,
-        once: IdempotentRequest,
+        request: StepRequest,
+        idempotency: IdempotentRequest,
         new: Callable[[], VideoRecord] | None,
         plan: Callable[[Cursor, VideoRecord], ResumePlan],
     ) -> JsonResponse:
-        run_id = once.new_id("run")
-        # A new video is checked against the models of the stage, one that exists has its own.
-        row = None if new is None or self._exists(caller, wish.requestId) else new()
+        run_id = idempotency.new_id("run")
+        # Only a new video is checked against the models of the stage: an existing one has its own.
+        row = None if new is None or self._exists(caller, request.requestId) else new()
         with self.database.transaction() as cursor:
-            if kept := once.claim(cursor):
-                return kept
-            video = _find_or_make(cursor, caller, wish.requestId, row)
-            made = plan(cursor, video)
-            self.admission.persist_step(cursor, caller, video, run_id, made)
-            answer = _accepted(video, run_id, wish)
-            once.keep(cursor, answer)
-        self.admission.start(run_id, video.session_id, made.work)
-        return answer
+            if cached := idempotency.claim(cursor):
+                return cached
+            video = _get_or_create(cursor, caller, request.requestId, row)
+            resume_plan = plan(cursor, video)
+            self.admission.persist_step(cursor, caller, video, run_id, resume_plan)
+            response = _accepted(video, run_id, request)
+            idempotency.keep(cursor, response)
+        self.admission.start(run_id, video.session_id, resume_plan.work)
+        return response
 
     def _new(
         self,
         caller: Caller,
-        wish: StyleFields | ClipRequest,
-        once: IdempotentRequest,
+        request: StyleFields | ClipRequest,
+        idempotency: IdempotentRequest,
         *,
         scenes: int,
         seconds: int | None = None,
         ratio: str | None = None,
     ) -> VideoRecord:
-        """Return the row of the video that begins with this part; raises InvalidInput."""
+        """Return the row of a new video that begins with this step; raises InvalidInput."""
         look = {}
-        if isinstance(wish, StyleFields):
-            look = {"style": wish.style or NEW_STYLE, "mood": wish.mood or NEW_MOOD}
-        asked = CreateVideoRequest.model_validate(
+        if isinstance(request, StyleFields):
+            look = {"style": request.style or NEW_STYLE, "mood": request.mood or NEW_MOOD}
+        create = CreateVideoRequest.model_validate(
             {
-                "prompt": wish.prompt,  # type: ignore[union-attr]  # every one of them has a prompt
+                "prompt": request.prompt,  # type: ignore[union-attr]  # all that create a video have one
                 "scenes": scenes,
                 "seconds": seconds or self._nearest(caller, _CLIP_SECONDS),
-                "ratio": ratio or wish.frameAspectRatio or DEFAULT_RATIO,
-                "requestId": wish.requestId,
+                "ratio": ratio or request.frameAspectRatio or DEFAULT_RATIO,
+                "requestId": request.requestId,
                 **look,
             }
         )
-        row = self.admission.check(caller, asked, once.new_id).row
+        row = self.admission.check(caller, create, idempotency.new_id).row
         return replace(row, estimated_usd=Decimal(0))
 
     def _exists(self, caller: Caller, name: str | None) -> bool:
-        """Say whether the name is that of a video; an id is never the name of a new one."""
+        """Return whether the video exists; True for every id, which cannot name a new video."""
         if name is None or name.startswith(OWN_IDS):
             return name is not None
         with self.database.transaction() as cursor:
             return videos.exists(cursor, caller.user_id, name)
 
     def _nearest(self, caller: Caller, seconds: float) -> int:
-        """Return the length of a clip that is nearest to the one that is wished."""
-        possible = clip_durations(self.admission.settings, self.admission.provider_keys(), caller)
-        return min(possible, key=lambda length: (abs(length - seconds), length))
+        """Return the supported clip duration that is nearest to `seconds`; of two, the shorter."""
+        durations = clip_durations(self.admission.settings, self.admission.provider_keys(), caller)
+        return min(durations, key=lambda duration: (abs(duration - seconds), duration))
 
-    def _source(self, caller: Caller, text: str | None, named: str) -> ResolvedImage | None:
-        return self.references.read(caller.user_id, text, named) if text else None
+    def _reference(self, caller: Caller, text: str | None, field: str) -> ResolvedImage | None:
+        return self.inputs.read(caller.user_id, text, field) if text else None
 
-    def _paint(
+    def _add_images(
         self,
         cursor: Cursor,
         video: VideoRecord,
-        wish: StyleFields,
+        request: StyleFields,
         prompt: str,
         numbers: Sequence[int],
         reference: ResolvedImage | None,
     ) -> tuple[RunTarget, Decimal]:
-        """Write down pictures to be painted; return the work, and what it will cost."""
-        _check_ratio(video, wish)
-        look, feeling = style(wish.style or video.style), mood(wish.mood or video.mood)
-        painted = scenes.finished_frames(cursor, video.session_id)
+        """Insert a new version of the image of each scene; return the run target and its cost."""
+        _check_ratio(video, request)
+        new_style, new_mood = style(request.style or video.style), mood(request.mood or video.mood)
+        finished = scenes.finished_frames(cursor, video.session_id)
         has_reference = reference is not None or video.reference_key is not None
-        made, usd = {}, Decimal(0)
+        image_versions, usd = {}, Decimal(0)
         for scene in numbers:
             version = versions.add_frame(
                 cursor,
                 video.session_id,
                 scene,
-                prompt=prompts.frame(prompt, look, feeling),
+                prompt=prompts.frame(prompt, new_style, new_mood),
                 timestamp=_timestamp(video, scene),
-                style=look.name,
-                mood=feeling.name,
+                style=new_style.name,
+                mood=new_mood.name,
                 description=prompt,
             )
             if reference is not None:
                 key = _folder(video).scene_reference(scene, version)
                 versions.add_reference(cursor, video.session_id, scene, version, key)
-                self._keep(key, reference.picture)
-            follows = scene != 1 and 1 in painted
+                self._store(key, reference.picture)
+            follows_first = scene != 1 and 1 in finished
             usd += models_of(video).image.image_usd(
-                video.ratio, anchor=follows, reference=has_reference
+                video.ratio, anchor=follows_first, reference=has_reference
             )
-            made[scene] = version
-        return RunTarget(RunScope.IMAGE, made), usd
+            image_versions[scene] = version
+        return RunTarget(RunScope.IMAGE, image_versions), usd
 
-    def _keep(self, key: str, picture: EncodedImage) -> None:
-        # Before the commit: a row without its picture must not exist.
-        self.store.put(key, picture.data, picture.media_type)
+    def _store(self, key: str, image: EncodedImage) -> None:
+        # Before the commit: a row without its object must not exist.
+        self.store.put(key, image.data, image.media_type)
 
 
-def _find_or_make(
+def _get_or_create(
     cursor: Cursor, caller: Caller, name: str | None, new: VideoRecord | None
 ) -> VideoRecord:
-    """Return the video, locked; whoever else makes one of the same name waits, and finds it."""
+    """Get or create the video and lock its row.
+
+    A concurrent request that creates a video of the same name blocks, and then finds it. Raises
+    NotFound if `new` is None and the video does not exist.
+    """
     if new is not None and videos.insert(cursor, new):
         return new
-    found = videos.lock(cursor, caller.user_id, name) if name else None
-    if found is None:
-        raise NotFound("There is no such video.")
-    return found
+    existing = videos.lock(cursor, caller.user_id, name) if name else None
+    if existing is None:
+        raise NotFound("The video does not exist.")
+    return existing
 
 
-def _retold(cursor: Cursor, video: VideoRecord, wish: StoryRequest) -> VideoRecord:
-    """Return the video as this request wants its story told; the row is changed with it."""
-    _check_ratio(video, wish)
+def _update_story_fields(cursor: Cursor, video: VideoRecord, request: StoryRequest) -> VideoRecord:
+    """Update prompt, style and mood of the video; return the updated row."""
+    _check_ratio(video, request)
     changed = replace(
         video,
-        original_prompt=wish.prompt,
-        style=style(wish.style or video.style).name,
-        mood=mood(wish.mood or video.mood).name,
+        original_prompt=request.prompt,
+        style=style(request.style or video.style).name,
+        mood=mood(request.mood or video.mood).name,
     )
     if changed != video:
-        again = video.on_unknown == "resubmit_once"
-        scene_changes.check_prompt(cursor, video, RunTarget(RunScope.STORY), again=again)
+        resubmit = video.on_unknown == "resubmit_once"
+        scene_changes.check_prompt(cursor, video, RunTarget(RunScope.STORY), again=resubmit)
         videos.update(cursor, changed)
     return changed
 
 
-def _total(cursor: Cursor, video: VideoRecord, scene: int, named: int | None, field: str) -> int:
-    """Return how many scenes the video has with this one.
+def _total(
+    cursor: Cursor, video: VideoRecord, scene: int, requested: int | None, field: str
+) -> int:
+    """Return the number of scenes of the video, including this one.
 
-    A video that was ordered as a whole never gets fewer, and new scenes follow its last one: it
-    is finished with all of them. Raises InvalidInput for a scene that would leave a gap.
+    A video that was requested as a whole is finished with all its scenes, so their number never
+    decreases and a new scene must follow the last one. Raises InvalidInput for a scene that would
+    leave a gap.
     """
     if not runs.has_whole(cursor, video.session_id):
-        return named or max(video.frame_count, scene)
+        return requested or max(video.frame_count, scene)
     count = videos.scene_count(cursor, video.session_id)
     if scene > count + 1:
         raise InvalidInput(
-            f"The video has {count} scenes; a new one has the index {count}.",
+            f"The video has {count} scenes, so a new scene must have the index {count}.",
             field=field,
             allowed=[*range(count + 1)],
         )
     return max(count, scene)
 
 
-def _check_ratio(video: VideoRecord, wish: StyleFields) -> None:
-    if wish.frameAspectRatio not in (None, video.ratio):
+def _check_ratio(video: VideoRecord, request: StyleFields) -> None:
+    if request.frameAspectRatio not in (None, video.ratio):
         raise InvalidInput(
-            f"The pictures of this video are {video.ratio}.",
+            f"The images of this video have the ratio {video.ratio}.",
             field="frameAspectRatio",
             allowed=[video.ratio],
         )
 
 
-def _form(video: VideoRecord, ratio: str | None, seconds: int | None) -> tuple[str, int]:
-    """Ratio and length of a clip; raises InvalidInput for what the video's model cannot make."""
+def _clip_format(video: VideoRecord, ratio: str | None, seconds: int | None) -> tuple[str, int]:
+    """Return ratio and seconds of a clip.
+
+    Raises InvalidInput if the model of the video does not support them.
+    """
     model = models_of(video).video
     ratio, seconds = ratio or video.ratio, seconds or video.clip_seconds
     if ratio not in model.ratios:
         raise InvalidInput(
-            f"{model.model} does not make the ratio {ratio}.",
+            f"{model.model} does not support the ratio {ratio}.",
             field="frameAspectRatio",
             allowed=list(model.ratios),
         )
     if seconds not in model.seconds:
         raise InvalidInput(
-            f"{model.model} does not make clips of {seconds} seconds.",
+            f"{model.model} does not support clips of {seconds} seconds.",
             field="duration",
             allowed=list(model.seconds),
         )
     return ratio, seconds
 
 
-def _clip(
+def _add_clip(
     cursor: Cursor, video: VideoRecord, scene: int, prompt: str, ratio: str, seconds: int
 ) -> int:
     return versions.add_clip(
@@ -396,12 +434,12 @@ def _clip(
     )
 
 
-def _output(cursor: Cursor, video: VideoRecord, wish: MergeSpec) -> dict[str, Any]:
-    """Return what the video shall be like from now on; it stays narrated if it is."""
-    if wish.music:
-        music.find(cursor, wish.music, video.user_id)
-    kept = {name: video.output[name] for name in ("narration",) if name in video.output}
-    return wish.model_dump(mode="json", exclude_defaults=True) | kept
+def _output(cursor: Cursor, video: VideoRecord, spec: MergeSpec) -> dict[str, Any]:
+    """Return the new output settings of the video, with its narration settings unchanged."""
+    if spec.music:
+        music.find(cursor, spec.music, video.user_id)
+    narration = {name: video.output[name] for name in ("narration",) if name in video.output}
+    return spec.model_dump(mode="json", exclude_defaults=True) | narration
 
 
 def _folder(video: VideoRecord) -> MediaFolder:
@@ -413,17 +451,19 @@ def _timestamp(video: VideoRecord, scene: int) -> str:
     return f"{minutes}:{seconds:02d}"
 
 
-def _said(kind: str, wish: StepRequest, video: VideoRecord, **more: Any) -> Mapping[str, Any]:
-    """Return what the answer repeats of the request."""
+def _request_echo(
+    kind: str, request: StepRequest, video: VideoRecord, **fields: Any
+) -> Mapping[str, Any]:
+    """Return the fields of the request that the response repeats."""
     name = video.request_id or video.session_id
-    return {"kind": kind, "requestId": name, "expiresIn": wish.expiresIn, **more}
+    return {"kind": kind, "requestId": name, "expiresIn": request.expiresIn, **fields}
 
 
-def _accepted(video: VideoRecord, run_id: str, wish: StepRequest) -> JsonResponse:
+def _accepted(video: VideoRecord, run_id: str, request: StepRequest) -> JsonResponse:
     pending = PendingRun(
         userId=video.user_id,
         requestId=video.request_id or video.session_id,
-        expiresIn=wish.expiresIn,
+        expiresIn=request.expiresIn,
         status="queued",
         runId=run_id,
         statusUrl=f"/api/runs/{run_id}",

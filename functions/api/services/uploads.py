@@ -1,4 +1,4 @@
-"""Use cases of uploads: announce one, complete or abort it. `functions/register` does the rest."""
+"""Use cases of uploads: create, complete, abort. `functions/register` inspects the files."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -29,24 +29,24 @@ from common.storage import ManagedStore, upload_key
 
 @dataclass(frozen=True, slots=True)
 class UploadService:
-    """The use cases, with what they work on."""
+    """The use cases of uploads."""
 
     database: Database
     store: ManagedStore
 
     def create(
-        self, caller: Caller, wish: CreateUpload, request_id: str | None = None
+        self, caller: Caller, request: CreateUpload, request_id: str | None = None
     ) -> UploadObject:
-        """Announce an upload, and say where and how its bytes are to be sent.
+        """Create an upload; return the form or part URLs for its bytes.
 
-        Raises TooManyRequests or PayloadTooLarge when the caller has too much announced already.
+        Raises TooManyRequests or PayloadTooLarge if the caller has too many pending uploads.
         """
-        upload = replace(_announced(caller, wish), request_id=request_id)
+        upload = replace(_new_upload(caller, request), request_id=request_id)
         key = upload_key(upload.user_id, upload.media_id)
         form = parts = parts_id = None
         with self.database.transaction() as cursor:
             uploads.check_pending(cursor, upload.user_id, upload.size_bytes)
-            if upload.size_bytes >= PARTS_FROM_BYTES or wish.in_parts:
+            if upload.size_bytes >= PARTS_FROM_BYTES or request.in_parts:
                 parts_id = self.store.begin_parts(key, upload.media_type)
             uploads.insert(cursor, replace(upload, multipart_id=parts_id))
         if parts_id is not None:
@@ -54,11 +54,11 @@ class UploadService:
             urls = self.store.part_links(key, parts_id, sizes, seconds=SECONDS_TO_SEND)
             parts = UploadParts(urls=urls)  # type: ignore[call-arg]  # mypy misses the default
         else:
-            made = self.store.form(
+            presigned = self.store.form(
                 key, upload.media_type, upload.size_bytes, seconds=SECONDS_TO_SEND
             )
-            form = UploadForm(url=made.url, fields=dict(made.fields))
-        here = f"/v1/uploads/{upload.media_id}"
+            form = UploadForm(url=presigned.url, fields=dict(presigned.fields))
+        path = f"/v1/uploads/{upload.media_id}"
         return UploadObject(
             id=upload.media_id,
             media_type=upload.media_type,
@@ -68,28 +68,35 @@ class UploadService:
             expires_at=datetime.now(UTC) + timedelta(seconds=SECONDS_TO_SEND),
             links=UploadLinks(
                 self=f"/v1/media/{upload.media_id}",
-                complete=f"{here}/complete" if parts else None,
-                abort=f"{here}/abort",
+                complete=f"{path}/complete" if parts else None,
+                abort=f"{path}/abort",
             ),
         )
 
-    def complete(self, caller: Caller, media_id: str, sent: CompleteUpload) -> None:
-        """Make one object of the parts that were sent; then it is looked at."""
+    def complete(self, caller: Caller, media_id: str, request: CompleteUpload) -> None:
+        """Complete a multipart upload; its inspection then starts.
+
+        Raises NotFound, InvalidInput for a wrong number of ETags, and Conflict for an upload that
+        is not multipart or is already settled.
+        """
         upload = self._pending(caller, media_id)
         if upload.multipart_id is None:
-            raise Conflict("The upload is sent by its form, not in parts.", code="upload.no_parts")
+            raise Conflict(
+                "This upload has a form and no parts, so it needs no completion.",
+                code="upload.no_parts",
+            )
         count = len(part_sizes(upload.size_bytes))
-        if len(sent.etags) != count:
+        if len(request.etags) != count:
             raise InvalidInput(
-                f"The file has {count} parts; {len(sent.etags)} were named.",
+                f"The upload has {count} parts, but {len(request.etags)} ETags were sent.",
                 field="etags",
                 code="upload.parts",
             )
         key = upload_key(upload.user_id, upload.media_id)
-        self.store.join_parts(key, upload.multipart_id, sent.etags)
+        self.store.join_parts(key, upload.multipart_id, request.etags)
 
     def abort(self, caller: Caller, media_id: str) -> None:
-        """Forget an upload that was not sent, or not yet looked at."""
+        """Delete an upload that was not sent or not inspected yet; raises NotFound or Conflict."""
         upload = self._pending(caller, media_id)
         with self.database.transaction() as cursor:
             media.delete(cursor, media.get(cursor, media_id, caller.user_id))
@@ -100,24 +107,24 @@ class UploadService:
         with self.database.transaction() as cursor:
             item = media.get(cursor, media_id, caller.user_id)
             if item.kind != "upload":
-                raise NotFound("There is no such upload.")
+                raise NotFound("The upload does not exist.")
             if item.status != "pending":
-                raise Conflict(f"The upload is {item.status} already.", code="upload.settled")
+                raise Conflict(f"The upload is already {item.status}.", code="upload.settled")
             return uploads.pending(cursor, media_id, caller.user_id)
 
 
-def _announced(caller: Caller, wish: CreateUpload) -> Upload:
-    kind = kind_of(wish.media_type)
+def _new_upload(caller: Caller, request: CreateUpload) -> Upload:
+    kind = kind_of(request.media_type)
     if kind is None:
         raise InvalidInput(
-            f"Files of type {wish.media_type} are not taken.",
+            f"Files of type {request.media_type} are not supported.",
             field="media_type",
             allowed=[*SUFFIXES],
             code="upload.type",
         )
-    if wish.size_bytes > MOST_BYTES[kind]:
+    if request.size_bytes > MOST_BYTES[kind]:
         raise InvalidInput(
-            f"At most {MOST_BYTES[kind] // 1024 // 1024} MiB are taken of a file of that type.",
+            f"A file of this type can have at most {MOST_BYTES[kind] // 1024 // 1024} MiB.",
             field="size_bytes",
             allowed=MOST_BYTES[kind],
             code="upload.size",
@@ -126,7 +133,7 @@ def _announced(caller: Caller, wish: CreateUpload) -> Upload:
         media_id=ids.new("med"),
         user_id=caller.user_id,
         kind=kind,
-        media_type=wish.media_type,
-        size_bytes=wish.size_bytes,
-        name=wish.name,
+        media_type=request.media_type,
+        size_bytes=request.size_bytes,
+        name=request.name,
     )

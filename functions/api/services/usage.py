@@ -1,4 +1,4 @@
-"""Use case of usage: requests, runs and cost by day and key."""
+"""Use case of usage: requests, runs and cost by day and API key."""
 
 from datetime import UTC, date, datetime
 
@@ -9,7 +9,7 @@ from common.database.usage import UsageQuery, UsageTotals
 from common.domain.caller import Caller
 from common.domain.errors import InvalidInput
 
-_DEFAULT_DAYS, _MOST_DAYS = 30, 366
+_DEFAULT_DAYS, _MAX_DAYS = 30, 366
 
 
 def show(
@@ -23,17 +23,17 @@ def show(
     limit: int,
     cursor: str | None,
 ) -> UsagePage:
-    """Show what the caller's keys used; the operator sees all keys, or those of one user."""
-    which = _which(caller, first, last, user_id, key_id)
+    """Return the usage of the caller's keys; for the operator, of all keys or those of a user."""
+    query = _query(caller, first, last, user_id, key_id)
     before = _decode(cursor) if cursor else None
     with database.transaction() as sql:
-        found = usage.page(sql, which, limit=limit + 1, before=before)
-        total = usage.total(sql, which)
-    shown = found[:limit]
+        rows = usage.page(sql, query, limit=limit + 1, before=before)
+        total = usage.total(sql, query)
+    page = rows[:limit]
     return UsagePage.model_validate(
         {
-            "from": which.first,
-            "to": which.last,
+            "from": query.first,
+            "to": query.last,
             "total": _figures(total),
             "data": [
                 UsageDay(
@@ -43,23 +43,23 @@ def show(
                     key_name=day.key_name,
                     user_id=day.user_id,
                 )
-                for day in shown
+                for day in page
             ],
-            "next_cursor": (f"{shown[-1].day}.{shown[-1].key_id}" if len(found) > limit else None),
+            "next_cursor": (f"{page[-1].day}.{page[-1].key_id}" if len(rows) > limit else None),
         }
     )
 
 
-def _which(
+def _query(
     caller: Caller, first: date | None, last: date | None, user_id: str | None, key_id: str | None
 ) -> UsageQuery:
     last = last or datetime.now(UTC).date()
     if first is None:
         first = date.fromordinal(max(1, last.toordinal() - _DEFAULT_DAYS + 1))
     if first > last:
-        raise InvalidInput("'from' is after 'to'.", field="from")
-    if (last - first).days >= _MOST_DAYS:
-        raise InvalidInput(f"At most {_MOST_DAYS} days are shown at a time.", field="from")
+        raise InvalidInput("`from` must not be after `to`.", field="from")
+    if (last - first).days >= _MAX_DAYS:
+        raise InvalidInput(f"The range can have at most {_MAX_DAYS} days.", field="from")
     if "admin" in caller.scopes:
         return UsageQuery(first, last, user_id, key_id)
     if user_id not in (None, caller.user_id):
@@ -73,7 +73,7 @@ def _decode(cursor: str) -> tuple[date, str]:
         return date.fromisoformat(day), key_id
     except ValueError:
         raise InvalidInput(
-            "The cursor is not one that this API gave out.", field="cursor"
+            "The cursor is invalid. Start again from the first page.", field="cursor"
         ) from None
 
 

@@ -26,72 +26,78 @@ POLL_SECONDS = 2
 
 @dataclass(frozen=True, slots=True)
 class VideoService:
-    """The use cases, with what they work on."""
+    """The use cases of videos."""
 
     admission: Admission
     database: Database
     links: LinkService
     console: Console = field(default_factory=Console)
 
-    def estimate(self, caller: Caller, wish: CreateVideoRequest) -> Estimate:
-        """Say what a video would cost; the wish is checked as if it were made."""
-        return models.estimate(self.admission.choice(caller, wish), wish)
+    def estimate(self, caller: Caller, request: CreateVideoRequest) -> Estimate:
+        """Return the estimated cost of a video; the request is validated as for `create`."""
+        return models.estimate(self.admission.choice(caller, request), request)
 
     def create(
-        self, caller: Caller, wish: CreateVideoRequest, once: IdempotentRequest
+        self, caller: Caller, request: CreateVideoRequest, idempotency: IdempotentRequest
     ) -> JsonResponse:
-        """Admit a video and start its run. Whatever is refused leaves nothing behind."""
-        order = self.admission.check(caller, wish, once.new_id)
+        """Admit a video and start its run. A refused request stores nothing."""
+        admitted = self.admission.check(caller, request, idempotency.new_id)
         with self.database.transaction() as cursor:
-            if kept := once.claim(cursor):
-                return kept
-            self.admission.keep(cursor, caller, order)
-            made = video_presenter.Rows(
-                videos.get(cursor, order.row.session_id)
-            )  # nothing more yet
-            answer = self._accepted(cursor, made, once)
-        self.admission.start(order.run_id, order.row.session_id)
-        return answer
+            if cached := idempotency.claim(cursor):
+                return cached
+            self.admission.keep(cursor, caller, admitted)
+            # A new video has no other rows yet.
+            rows = video_presenter.Rows(videos.get(cursor, admitted.row.session_id))
+            response = self._accepted(cursor, rows, idempotency)
+        self.admission.start(admitted.run_id, admitted.row.session_id)
+        return response
 
     def resume(
-        self, caller: Caller, video_id: str, terms: ResumeVideoRequest, once: IdempotentRequest
+        self,
+        caller: Caller,
+        video_id: str,
+        changes: ResumeVideoRequest,
+        idempotency: IdempotentRequest,
     ) -> JsonResponse:
-        """Start a run that makes what a video lacks; only that is paid for."""
-        run_id = once.new_id("run")
+        """Start a run that generates what is missing from a video; only that is charged."""
+        run_id = idempotency.new_id("run")
         with self.database.transaction() as cursor:
-            if kept := once.claim(cursor):
-                return kept
-            reopened = self.admission.resume(cursor, caller, video_id, run_id, terms)
-            made = _rows(cursor, videos.get(cursor, reopened.video_id))
-            answer = self._accepted(cursor, made, once)
-        self.admission.start(run_id, reopened.video_id, reopened.work)
-        return answer
+            if cached := idempotency.claim(cursor):
+                return cached
+            resumed = self.admission.resume(cursor, caller, video_id, run_id, changes)
+            rows = _rows(cursor, videos.get(cursor, resumed.video_id))
+            response = self._accepted(cursor, rows, idempotency)
+        self.admission.start(run_id, resumed.video_id, resumed.work)
+        return response
 
     def get(self, caller: Caller, video_id: str, address: str) -> VideoObject:
-        """Show one of the caller's videos; raises NotFound. `address` is the API's own."""
-        # Of one moment: a story may come in meanwhile, and frames without clips are no scenes.
+        """Return one of the caller's videos; raises NotFound.
+
+        `address` is the base URL of the API.
+        """
+        # A snapshot: a story inserted between two queries would give frames without clips.
         with self.database.snapshot() as cursor:
             rows = _rows(cursor, videos.get(cursor, video_id, caller.user_id))
             links = self._links(cursor, rows.video.session_id, rows.video.user_id, address)
         return video_presenter.full(rows, links.to, self.console, links.expires_at)
 
     def show(self, caller: Caller, video_id: str, address: str) -> JsonResponse:
-        """Answer with one of the caller's videos; while it is made, with when to look again."""
+        """Return one of the caller's videos; with Retry-After while it is in progress."""
         video = self.get(caller, video_id, address)
         headers = {} if video.completed_at else {"Retry-After": str(POLL_SECONDS)}
         return JsonResponse(200, video.model_dump_json(), headers, video.id)
 
-    def with_links(self, answer: JsonResponse, address: str) -> JsonResponse:
-        """Return an answer of `create` or `resume` with links in place of keys, as it is sent."""
-        body = json.loads(answer.body)
+    def with_links(self, response: JsonResponse, address: str) -> JsonResponse:
+        """Return a response of `create` or `resume` with signed links in place of S3 keys."""
+        body = json.loads(response.body)
         with self.database.transaction() as cursor:
             links = self._links(cursor, body["id"], body["user_id"], address)
         if body["output"]:
             body["output"]["expires_at"] = links.expires_at.isoformat().replace("+00:00", "Z")
-        return replace(answer, body=json.dumps(_linked(body, links), separators=(",", ":")))
+        return replace(response, body=json.dumps(_linked(body, links), separators=(",", ":")))
 
     def download(self, caller: Caller, video_id: str, address: str) -> Download:
-        """Return a fresh link to the finished video; raises Conflict before there is one."""
+        """Return a download link to the finished video; raises Conflict if it is not finished."""
         with self.database.transaction() as cursor:
             video = videos.get(cursor, video_id, caller.user_id)
             final = videos.final(cursor, video.session_id)
@@ -107,7 +113,7 @@ class VideoService:
         )
 
     def filename(self, video_id: str, key: str) -> str:
-        """Return under which name a file of the video is downloaded."""
+        """Return the file name for the download of a file of the video."""
         with self.database.transaction() as cursor:
             return _filename(videos.get(cursor, video_id), key)
 
@@ -115,18 +121,18 @@ class VideoService:
         return self.links.of_video(cursor, address, video_id=video_id, user_id=user_id)
 
     def _accepted(
-        self, cursor: Cursor, rows: video_presenter.Rows, once: IdempotentRequest
+        self, cursor: Cursor, rows: video_presenter.Rows, idempotency: IdempotentRequest
     ) -> JsonResponse:
-        """Answer that a run was accepted, and keep the answer with what was stored.
+        """Return 202, and store the response for its idempotency key.
 
-        It has the keys of files in place of links: what is kept opens nothing, and a repetition
-        gets links that are fresh.
+        The response has S3 keys in place of links, so that the stored copy grants no access and a
+        retry gets fresh links.
         """
-        video = video_presenter.full(rows, _key_itself, self.console)
+        video = video_presenter.full(rows, _key_as_link, self.console)
         headers = {"Location": video.links.self, "Retry-After": str(POLL_SECONDS)}
-        answer = JsonResponse(202, video.model_dump_json(), headers, rows.video.session_id)
-        once.keep(cursor, answer)
-        return answer
+        response = JsonResponse(202, video.model_dump_json(), headers, rows.video.session_id)
+        idempotency.keep(cursor, response)
+        return response
 
 
 def _rows(cursor: Cursor, video: Video) -> video_presenter.Rows:
@@ -142,30 +148,30 @@ def _rows(cursor: Cursor, video: Video) -> video_presenter.Rows:
 
 
 def _unfinished(status: str) -> str:
-    """Say why there is no finished video, and what leads to it."""
+    """Return why there is no finished video, and what to do."""
     if status == "succeeded":
         return (
-            "Only parts of the video were made. Join its clips to have one "
+            "The clips of this video were not merged yet. Merge them first "
             "(/api/merge_video_clips)."
         )
     if status in TERMINAL:
-        return f"The video is not finished; it is {status}. Resume it to make what is missing."
-    return f"The video is not finished; it is {status}. Wait for its end."
+        return f"The video is not finished; it is {status}. Resume it to generate what is missing."
+    return f"The video is not finished; it is {status}. Wait until it ends."
 
 
-def _key_itself(key: str | None) -> str | None:
+def _key_as_link(key: str | None) -> str | None:
     return key
 
 
 def _linked(value: Any, links: VideoLinks) -> Any:
-    """Return the JSON of a video with links where there are keys of files."""
+    """Return the JSON of a video with S3 keys replaced by signed links."""
     if isinstance(value, list):
         return [_linked(item, links) for item in value]
     if not isinstance(value, dict):
         return value
     return {
         name: inner
-        if name == "metadata"  # the client's own
+        if name == "metadata"  # values of the client
         else _link_to(inner, links)
         if name.endswith("url")
         else _linked(inner, links)
@@ -174,7 +180,7 @@ def _linked(value: Any, links: VideoLinks) -> Any:
 
 
 def _link_to(key: str | None, links: VideoLinks) -> str | None:
-    # What an earlier release kept holds presigned URLs.
+    # Responses stored by an earlier release contain presigned URLs, which are dropped.
     return None if key is None or "://" in key else links.to(key)
 
 
@@ -182,19 +188,22 @@ def _filename(video: Video, key: str) -> str:
     return f"{_plain(video.story_title or video.session_id)}.{key.rpartition('.')[2]}"
 
 
-_MAX_NAME_BYTES = 200  # file systems take 255
+_MAX_NAME_BYTES = 200  # file systems allow 255
 
 
 def _plain(title: str) -> str:
-    """Return the title as a file name that every system takes: letters of any script, marks, -."""
+    """Return the title as a portable file name.
+
+    It has letters, digits and marks of any script, `-`, `_` and `.`, and at most 80 characters.
+    """
     composed = unicodedata.normalize("NFC", title).replace("\u200c", "").replace("\u200d", "")
-    kept = "".join(c if c in "_.-" or _is_of_a_word(c) else " " for c in composed)
-    name = "-".join(kept.split()).strip("-.")
+    words = "".join(c if c in "_.-" or _is_word_character(c) else " " for c in composed)
+    name = "-".join(words.split()).strip("-.")
     while len(name) > 80 or len(name.encode()) > _MAX_NAME_BYTES:
         name = name[:-1]
     return name.strip("-.") or "video"
 
 
-def _is_of_a_word(character: str) -> bool:
-    """Return whether it is a letter, a digit, or a mark, such as a vowel sign of Hindi or Thai."""
+def _is_word_character(character: str) -> bool:
+    """Return whether it is a letter, digit or mark, such as a vowel sign of Hindi or Thai."""
     return unicodedata.category(character)[0] in "LMN"

@@ -1,7 +1,7 @@
-"""Admission: a wish becomes a stored video with a run, or is refused and leaves nothing behind.
+"""Admission: validate a request, store its video and run with a cost reservation, start the run.
 
-`check` decides all that can be known without storing anything, `keep` stores within the caller's
-transaction, `start` starts what was committed. `create` is the three for one video.
+`check` validates without storing anything, `keep` stores in the caller's transaction, and `start`
+starts the committed run. `create` does all three for one video. A refused request stores nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -41,16 +41,16 @@ OWN_IDS = "vid_"
 
 @dataclass(frozen=True, slots=True)
 class AdmittedVideo:
-    """A wish that was found good: the row that it becomes, its run, the picture to be stored."""
+    """A valid request: the video's row, the id of its run, and the reference image to store."""
 
     row: VideoRecord
     run_id: str
-    picture: EncodedImage | None
+    image: EncodedImage | None
 
 
 @dataclass(frozen=True, slots=True)
 class ResumedVideo:
-    """A video that is gone on with, and what its new run makes."""
+    """A resumed video and the target of its new run."""
 
     video_id: str
     work: RunTarget
@@ -58,10 +58,10 @@ class ResumedVideo:
 
 @dataclass(frozen=True, slots=True)
 class ResumePlan:
-    """One part of a video that is to be made: the work, and what it will cost at most.
+    """A run that makes one step of a video, and its estimated cost in US dollars.
 
-    `request` is what the answer repeats; `scenes` how many the video has, and `output` what it
-    shall be like, if the request says so.
+    `request` is the part of the request that the response repeats. `scenes` is the video's number
+    of scenes and `output` its output settings, if the request sets them.
     """
 
     work: RunTarget
@@ -73,45 +73,45 @@ class ResumePlan:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """The way in for every video, with what it works on."""
+    """The admission of videos and runs."""
 
     settings: AdmissionSettings
     database: Database
     store: MediaStore
 
-    def create(self, caller: Caller, wish: CreateVideoRequest) -> str:
+    def create(self, caller: Caller, request: CreateVideoRequest) -> str:
         """Admit a video and start its run; return the video's id."""
-        order = self.check(caller, wish)
+        admitted = self.check(caller, request)
         with self.database.transaction() as cursor:
-            self.keep(cursor, caller, order)
-        self.start(order.run_id, order.row.session_id)
-        return order.row.session_id
+            self.keep(cursor, caller, admitted)
+        self.start(admitted.run_id, admitted.row.session_id)
+        return admitted.row.session_id
 
     def resume(
         self, cursor: Cursor, caller: Caller, video_id: str, run_id: str, terms: ResumeVideoRequest
     ) -> ResumedVideo:
-        """Store a new run that makes what is missing of a video, with its cost reserved.
+        """Store a new run that makes the missing parts of a video, with a cost reservation.
 
-        It goes on toward the finished video where one was ordered, whatever run was the last.
-        Raises Conflict for a video that is being made or lacks nothing, InvalidInput for changes
-        that it cannot take, and BudgetExceeded.
+        If the finished video was ever requested, the run works toward it, even if the last run had
+        a smaller scope. Raises NotFound, Conflict if the video is being made or nothing is missing,
+        InvalidInput for changes that cannot be applied, and BudgetExceeded.
         """
         row = videos.lock(cursor, caller.user_id, video_id)
         if row is None:
-            raise NotFound("There is no such video.")
-        work, request = _undone(cursor, row.session_id)
+            raise NotFound("The video does not exist.")
+        work, request = _unfinished_work(cursor, row.session_id)
         choice = models_of(row)
         if terms.models is not None:
             choice = change_models(self.settings, self.provider_keys(), caller, row, terms.models)
         row = _changed(row, terms, choice)
-        _only_free(caller, choice)
+        _require_live_key(caller, choice)
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
-        again = row.on_unknown == "resubmit_once"
+        resubmit = row.on_unknown == "resubmit_once"
         if work.scope is RunScope.ALL:
             row = replace(row, frame_count=videos.scene_count(cursor, row.session_id))
-        work = scene_changes.apply(cursor, row, terms, work, again=again)
-        estimate = remaining_work.estimate_remaining(cursor, row, work, choice, again=again)
-        _check_own_limit(cursor, row, estimate.missing_usd)
+        work = scene_changes.apply(cursor, row, terms, work, again=resubmit)
+        estimate = remaining_work.estimate_remaining(cursor, row, work, choice, again=resubmit)
+        _check_max_cost(cursor, row, estimate.missing_usd)
         videos.update(cursor, replace(row, estimated_usd=estimate.total_usd))
         if estimate.missing_usd:
             budget.reserve(cursor, self._caps(caller), estimate.missing_usd)
@@ -127,104 +127,113 @@ class Admission:
         )
         return ResumedVideo(row.session_id, work)
 
-    def choice(self, caller: Caller, wish: CreateVideoRequest) -> ModelSelection:
-        """Return the models that make the video; raises InvalidInput for what cannot be made."""
-        style(wish.style), mood(wish.mood)
+    def choice(self, caller: Caller, request: CreateVideoRequest) -> ModelSelection:
+        """Return the models of the video; raises InvalidInput if it cannot be made."""
+        style(request.style), mood(request.mood)
         merge_estimate.check(
-            Merge(wish.output.to_output(), RATIOS[wish.ratio], wish.scenes, float(wish.seconds))
+            Merge(
+                request.output.to_output(),
+                RATIOS[request.ratio],
+                request.scenes,
+                float(request.seconds),
+            )
         )
-        if wish.output.music:
+        if request.output.music:
             with self.database.transaction() as cursor:
-                music.find(cursor, wish.output.music, caller.user_id)
-        return select_models(self.settings, self.provider_keys(), caller, wish)
+                music.find(cursor, request.output.music, caller.user_id)
+        return select_models(self.settings, self.provider_keys(), caller, request)
 
     def provider_keys(self) -> Mapping[str, str]:
-        """The keys of the providers that are set."""
+        """Return the provider keys that are set, by name."""
         return secrets.read(self.settings.providers_secret_arn)
 
     def check(
         self,
         caller: Caller,
-        wish: CreateVideoRequest,
+        request: CreateVideoRequest,
         new_id: Callable[[str], str] = ids.new,
-        picture: EncodedImage | None = None,
+        image: EncodedImage | None = None,
     ) -> AdmittedVideo:
-        """Hold the wish against styles, models and its own limit, and read its picture.
+        """Validate the request against styles, models and its `max_cost`, and read its image.
 
-        `picture` is one that came beside the wish, and is clean already.
+        `image` is an image that was sent next to the request and is sanitized already. Raises
+        InvalidInput, PayloadTooLarge or BudgetExceeded.
         """
-        choice = self.choice(caller, wish)
-        if wish.requestId and wish.requestId.startswith(OWN_IDS):
+        choice = self.choice(caller, request)
+        if request.requestId and request.requestId.startswith(OWN_IDS):
             raise InvalidInput(
-                f"A name may not begin with {OWN_IDS}, as the ids that are given here.",
+                f"A name cannot begin with {OWN_IDS}, which is the prefix of generated ids.",
                 field="requestId",
             )
-        picture = self._picture(caller, wish) or picture
+        image = self._reference_image(caller, request) or image
         folder = MediaFolder(caller.user_id, new_id("vid"))
-        reference_key = folder.reference(1) if picture else None
-        row = _row(caller, wish, choice, folder.video_id, reference_key)
+        reference_key = folder.reference(1) if image else None
+        row = _row(caller, request, choice, folder.video_id, reference_key)
         if row.max_cost_usd is not None and row.estimated_usd > row.max_cost_usd:
-            raise _over_own_limit(row.estimated_usd, row.max_cost_usd)
-        return AdmittedVideo(row, new_id("run"), picture)
+            raise _max_cost_exceeded(row.estimated_usd, row.max_cost_usd)
+        return AdmittedVideo(row, new_id("run"), image)
 
-    def _picture(self, caller: Caller, wish: CreateVideoRequest) -> EncodedImage | None:
-        if not wish.has_picture:
+    def _reference_image(self, caller: Caller, request: CreateVideoRequest) -> EncodedImage | None:
+        if not request.has_picture:
             return None
-        # Imported here: what reads pictures and URLs is only needed for requests with one.
+        # Imported here, for shorter cold starts of requests without an image.
         from common.application.image_inputs import ImageInputs
 
-        references = ImageInputs(self.database, self.store, self.settings.media_bucket)
-        return references.resolve(caller.user_id, wish)
+        inputs = ImageInputs(self.database, self.store, self.settings.media_bucket)
+        return inputs.resolve(caller.user_id, request)
 
-    def keep(self, cursor: Cursor, caller: Caller, order: AdmittedVideo) -> None:
-        """Store the video and its run, with its cost reserved.
+    def keep(self, cursor: Cursor, caller: Caller, admitted: AdmittedVideo) -> None:
+        """Store the video and its run, with a cost reservation.
 
-        Raises TooManyRequests when the key has its runs already, and BudgetExceeded.
+        Raises TooManyRequests if the key has its maximum of active runs, BudgetExceeded, and
+        Conflict (`video.exists`) if the user has a video of the same name.
         """
-        row = order.row
+        row = admitted.row
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
         if row.estimated_usd:
             budget.reserve(cursor, self._caps(caller), row.estimated_usd)
         if not videos.insert(cursor, row):
             raise Conflict(
-                f"There is a video named {row.request_id} already. Nothing was stored.",
+                f"A video named {row.request_id} exists already. Nothing was stored.",
                 code="video.exists",
                 field="requestId",
             )
         runs.insert(
             cursor,
-            order.run_id,
+            admitted.run_id,
             row.session_id,
             "create",
             row.estimated_usd,
             key_id=caller.key_id,
         )
-        if order.picture and row.reference_key:
-            # Before the commit: a video without its picture must not exist.
-            self.store.put(row.reference_key, order.picture.data, order.picture.media_type)
+        if admitted.image and row.reference_key:
+            # Before the commit: a video must not exist without its reference image.
+            self.store.put(row.reference_key, admitted.image.data, admitted.image.media_type)
         metrics.add_metric("VideosAccepted", MetricUnit.Count, 1)
 
     def persist_step(
         self, cursor: Cursor, caller: Caller, video: VideoRecord, run_id: str, plan: ResumePlan
     ) -> None:
-        """Store a run that makes one part of a video, with its cost reserved.
+        """Store a run that makes one step of a video, with a cost reservation.
 
-        Raises Conflict while the whole of it is being made, or a cut that shall be like something
-        else, and what `keep` raises.
+        Raises Conflict (`video.running`) while a run makes the whole video or merges it with
+        another output, TooManyRequests, and BudgetExceeded.
         """
         if runs.is_making(cursor, video.session_id, RunScope.ALL):
             raise Conflict(
-                "The whole video is being made. Wait for its end, or cancel it.",
+                "A run is making the whole video. Wait until it ends, or cancel it. Nothing was "
+                "stored.",
                 code="video.running",
             )
         is_other = plan.output not in (None, video.output)
         if is_other and runs.is_making(cursor, video.session_id, RunScope.MERGE, RunScope.VIDEO):
             raise Conflict(
-                "Its clips are being joined to another output. Wait for the end.",
+                "A run is merging the clips with another output. Wait until it ends. Nothing was "
+                "stored.",
                 code="video.running",
             )
-        _only_free(caller, models_of(video))
-        _check_own_limit(cursor, video, plan.usd)
+        _require_live_key(caller, models_of(video))
+        _check_max_cost(cursor, video, plan.usd)
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
         if plan.usd:
             budget.reserve(cursor, self._caps(caller), plan.usd)
@@ -242,11 +251,11 @@ class Admission:
         metrics.add_metric("PartsAccepted", MetricUnit.Count, 1)
 
     def start(self, run_id: str, video_id: str, work: RunTarget = WHOLE) -> None:
-        """Start a run that was committed."""
+        """Start the execution of a committed run."""
         try:
             executions.start(self.settings.state_machine_arn, run_id, video_id, work)
         except TransientError as error:
-            # Accepted is accepted: the sweeper starts it within minutes.
+            # Not an error for the client: the run is committed, the sweeper starts it in minutes.
             logger.warning("run not started", extra={"run_id": run_id, "code": error.error_code})
 
     def _caps(self, caller: Caller) -> Caps:
@@ -258,39 +267,42 @@ class Admission:
         )
 
 
-def _undone(cursor: Cursor, video_id: str) -> tuple[RunTarget, Mapping[str, Any]]:
-    """Return what a resume has to make; raises Conflict if that is nothing, or is being made."""
+def _unfinished_work(cursor: Cursor, video_id: str) -> tuple[RunTarget, Mapping[str, Any]]:
+    """Return the target and request of a resume.
+
+    Raises Conflict (`video.not_failed`) if nothing is missing or the video is being made.
+    """
     video_status.refresh(cursor, video_id)
     video = videos.get(cursor, video_id)
     if video.status not in TERMINAL:
         raise Conflict(
-            f"The video is being made; it is {video.status}. Wait for its end, or cancel it.",
+            f"The video is being made (status {video.status}). Wait until it ends, or cancel it.",
             code="video.not_failed",
         )
-    left = runs.left_undone(cursor, video_id)
-    if left is None:
+    unfinished = runs.left_undone(cursor, video_id)
+    if unfinished is None:
         raise Conflict(
-            f"The video lacks nothing that was ordered; it is {video.status}. To make a scene "
-            "anew, use /api/generate_single_image or /api/generate_single_video_clip, and then "
+            f"Nothing is missing from the video (status {video.status}). To make a scene again, "
+            "use /api/generate_single_image or /api/generate_single_video_clip, and then "
             "/api/merge_video_clips.",
             code="video.not_failed",
         )
-    return left
+    return unfinished
 
 
 def _changed(row: VideoRecord, terms: ResumeVideoRequest, choice: ModelSelection) -> VideoRecord:
-    """Return the video under other terms."""
-    named: dict[str, Any] = {
+    """Return the video's row with the changes of the resume applied."""
+    changes: dict[str, Any] = {
         "on_unknown": terms.on_unknown,
         "max_cost_usd": terms.max_cost,
         "original_prompt": terms.prompt,
         "seed": terms.seed,
     }
-    return replace(row, **_models(choice), **{k: v for k, v in named.items() if v is not None})
+    return replace(row, **_models(choice), **{k: v for k, v in changes.items() if v is not None})
 
 
 def _models(choice: ModelSelection) -> dict[str, Any]:
-    """Return the columns that name the models of a video."""
+    """Return the model columns of a video's row."""
     speech = choice.speech
     return {
         "text_provider": choice.text.provider,
@@ -304,15 +316,15 @@ def _models(choice: ModelSelection) -> dict[str, Any]:
     }
 
 
-def _only_free(caller: Caller, choice: ModelSelection) -> None:
-    """Keep a test key from the paid models that a video was begun with."""
+def _require_live_key(caller: Caller, choice: ModelSelection) -> None:
+    """Raise Forbidden if a test key would run a video that was created with paid models."""
     if not caller.live and choice.is_paid:
-        raise Forbidden("A test key cannot go on with a video of paid models.", code="key.test")
+        raise Forbidden("A test key cannot continue a video with paid models.", code="key.test")
 
 
 def _row(
     caller: Caller,
-    wish: CreateVideoRequest,
+    request: CreateVideoRequest,
     choice: ModelSelection,
     video_id: str,
     reference_key: str | None,
@@ -320,49 +332,50 @@ def _row(
     return VideoRecord(
         session_id=video_id,
         user_id=caller.user_id,
-        original_prompt=wish.prompt,
-        frame_count=wish.scenes,
-        clip_seconds=wish.seconds,
-        ratio=wish.ratio,
-        style=style(wish.style).name,
-        mood=mood(wish.mood).name,
-        seed=randbits(32) if wish.seed is None else wish.seed,
+        original_prompt=request.prompt,
+        frame_count=request.scenes,
+        clip_seconds=request.seconds,
+        ratio=request.ratio,
+        style=style(request.style).name,
+        mood=mood(request.mood).name,
+        seed=randbits(32) if request.seed is None else request.seed,
         reference_key=reference_key,
         **_models(choice),
         estimated_usd=choice.estimate_usd(
-            scenes=wish.scenes,
-            seconds=wish.seconds,
-            ratio=wish.ratio,
+            scenes=request.scenes,
+            seconds=request.seconds,
+            ratio=request.ratio,
             reference=reference_key is not None,
         ),
         key_id=caller.key_id,
-        max_cost_usd=wish.max_cost,
-        on_unknown=wish.on_unknown,
-        metadata=wish.metadata,
-        request_id=wish.requestId,
-        output=wish.output.model_dump(mode="json", exclude_defaults=True),
+        max_cost_usd=request.max_cost,
+        on_unknown=request.on_unknown,
+        metadata=request.metadata,
+        request_id=request.requestId,
+        output=request.output.model_dump(mode="json", exclude_defaults=True),
     )
 
 
-def _check_own_limit(cursor: Cursor, video: VideoRecord, usd: Decimal) -> None:
-    """Refuse a run that would pass the video's own limit; what costs nothing always may run."""
+def _check_max_cost(cursor: Cursor, video: VideoRecord, usd: Decimal) -> None:
+    """Raise BudgetExceeded if the run would exceed the video's `max_cost`; a free run does not."""
     limit = video.max_cost_usd
     if limit is None or not usd:
         return
     committed = budget.committed_usd(cursor, video.session_id)
     if committed + usd > limit:
         raise BudgetExceeded(
-            f"The video has cost {committed:.4f} USD, and this would cost about {usd:.4f} USD "
-            f"more; its max_cost is {limit:.4f} USD. Nothing was stored. Resume it with a higher "
-            "max_cost.",
+            f"The video has cost {committed:.4f} USD, and this run would cost about {usd:.4f} USD "
+            f"more; its max_cost is {limit:.4f} USD. Nothing was stored. Resume the video with a "
+            "higher max_cost.",
             field="max_cost",
             allowed={"remaining_usd": f"{max(limit - committed, Decimal(0)):.6f}"},
         )
 
 
-def _over_own_limit(estimated: Decimal, limit: Decimal) -> BudgetExceeded:
+def _max_cost_exceeded(estimated: Decimal, limit: Decimal) -> BudgetExceeded:
     return BudgetExceeded(
-        f"This would cost about {estimated:.4f} USD, more than max_cost. Nothing was stored.",
+        f"The video would cost about {estimated:.4f} USD, more than its max_cost. Nothing was "
+        "stored.",
         field="max_cost",
         allowed={"remaining_usd": f"{limit:.6f}"},
     )

@@ -1,4 +1,4 @@
-"""Why a run failed, when the step itself could not say: killed, out of time, or stopped.
+"""Failure records of steps that could not write their own: crashed, timed out, or stopped.
 
 A step records its failure before it raises (`pipeline_step`). If the step was killed instead, Step
 Functions reports the name of the error, and the database shows which step was running.
@@ -12,7 +12,8 @@ from common.domain.video import RunScope, RunTarget, Stage
 
 _OUT_OF_TIME = frozenset({"States.Timeout", "Sandbox.Timedout", "TIMED_OUT"})
 _STOPPED = frozenset({"ABORTED"})
-# With these Lambda refused to run the step, again and again (`statemachine/video.asl.json`).
+"""Error names with which Lambda did not run the step, even after the retries of
+`statemachine/video.asl.json`."""
 REFUSED = frozenset(
     f"Lambda.{name}Exception"
     for name in (
@@ -24,7 +25,7 @@ REFUSED = frozenset(
 
 
 def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: str) -> None:
-    """Write a scene's failure down, unless the step did, or nothing was to be done any more."""
+    """Record a scene's failure, unless the step recorded it or the run has ended."""
     if not runs.is_open(cursor, run_id) or runs.last_failure(cursor, run_id, scene):
         return
     work = runs.work(cursor, run_id)
@@ -39,9 +40,9 @@ def fail_scene(cursor: Cursor, run_id: str, video_id: str, scene: int, error: st
 
 
 def fail_run(cursor: Cursor, run_id: str, error: str) -> str | None:
-    """End the run as failed with what its failed step wrote down, and return the code.
+    """End the run as failed, with the failure that its step recorded; return the error code.
 
-    None if it had ended already.
+    Returns None if the run had ended before.
     """
     facts = runs.last_failure(cursor, run_id)
     if facts is None:
@@ -67,16 +68,16 @@ def _failure_without_details(error: str, stage: Stage, scene: int | None) -> dic
     if error in REFUSED:
         code, detail = (
             "functions.unavailable",
-            "Lambda had no room for the step, and did not run it.",
+            "Lambda had no capacity for the step and did not run it.",
         )
-        # The job of a clip may have been started by a step before it.
+        # An earlier step may have started the clip's job.
         billed = None if stage is Stage.CLIP else False
     elif error in _OUT_OF_TIME:
-        code, detail = "step.timeout", "The step ran out of time."
+        code, detail = "step.timeout", "The step timed out."
     elif error in _STOPPED:
-        code, detail = "run.stopped", "The execution was stopped from outside."
+        code, detail = "run.stopped", "The execution was stopped in Step Functions."
     else:
-        code, detail = "step.crashed", "The step ended without an answer."
+        code, detail = "step.crashed", "The step crashed before it could return a result."
     facts = {
         "code": code,
         "stage": stage.value,

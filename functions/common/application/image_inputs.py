@@ -1,7 +1,7 @@
-"""A picture, however a client names it: in itself, as an object of theirs, or by a URL.
+"""Input images of clients: inline, as a media object of the user, or by URL.
 
-A link that this API or its store gave out is never visited: the key in it is looked up among the
-owner's media, like one that is sent by itself.
+A link of this API or its bucket is never fetched: its key is looked up among the user's media, like
+a key that is sent directly.
 """
 
 import re
@@ -32,9 +32,9 @@ _PROXY = re.compile(r"/api/proxy_s3_(?:image|video)/")
 
 @dataclass(frozen=True, slots=True)
 class ResolvedImage:
-    """A clean picture, and the key of the owner's object that it was read from, if it was one.
+    """A sanitized image, and the key of the user's media object if it was read from one.
 
-    `fitted`: it is not as that object holds it, because it had to get another size.
+    `fitted` is true if the image differs from that object because it was resized.
     """
 
     picture: EncodedImage
@@ -44,77 +44,77 @@ class ResolvedImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageInputs:
-    """Reads pictures of a user. `bucket` is the store's, by which its own links are known."""
+    """Reads input images of users. Links to `bucket` are recognized as links to media."""
 
     database: Database
     store: MediaStore
     bucket: str
-    foreign: SafeHttpsClient = field(default_factory=SafeHttpsClient)
+    client: SafeHttpsClient = field(default_factory=SafeHttpsClient)
 
     def read(
         self, user_id: str, text: str, named: str, size: tuple[int, int] | None = None
     ) -> ResolvedImage:
-        """Return the picture that the request's field `named` names; as `read_all`."""
+        """Return the image of the request's field `named`; see `read_all`."""
         (source,) = self.read_all(user_id, {named: text}, size)
         return source
 
     def read_all(
         self, user_id: str, texts: Mapping[str, str], size: tuple[int, int] | None = None
     ) -> list[ResolvedImage]:
-        """Return the pictures that the fields of a request name, at that size if one is given.
+        """Return the images of a request's fields, resized to `size` (width, height) if given.
 
-        Each is base64 or a data URI, the id or key of one of the user's media, any link that this
-        API gave out for one, or an https URL of anybody. URLs are fetched side by side, so that
-        all of them take as long as one may. Raises InvalidInput, PayloadTooLarge, or NotFound for
-        what is not the user's.
+        `texts` maps field names to base64, a data URI, the id or key of one of the user's media, a
+        link of this API to one, or any public https URL. URLs are fetched in parallel, so all of
+        them together take no longer than the limit of one. Raises InvalidInput, PayloadTooLarge,
+        and NotFound for media that are not the user's.
         """
-        # Imported here: Pillow is only needed for requests with a picture.
+        # Imported here: Pillow is only needed for requests with an image.
         from common.media import images
 
-        keys = {named: self._own(user_id, text, named) for named, text in texts.items()}
+        keys = {named: self._media_key(user_id, text, named) for named, text in texts.items()}
 
         def file(named: str) -> bytes:
             key, text = keys[named], texts[named]
             if key is not None:
                 return self.store.get(key)
             if _is_url(text):
-                return self.foreign.fetch(text, named=named, accepts=PICTURES).data
+                return self.client.fetch(text, named=named, accepts=PICTURES).data
             return images.file_in(text, named)
 
         with ThreadPoolExecutor(len(texts)) as pool:
             files = dict(zip(texts, pool.map(file, texts), strict=True))
         if len(files) > 1:
             images.check_total(files)
-        return [_source(files[named], named, key, size) for named, key in keys.items()]
+        return [_resolved(files[named], named, key, size) for named, key in keys.items()]
 
-    def resolve(self, user_id: str, wish: CreateVideoRequest) -> EncodedImage | None:
-        """Return the reference picture of a wish, in whichever of its three fields it is.
+    def resolve(self, user_id: str, request: CreateVideoRequest) -> EncodedImage | None:
+        """Return the reference image from `image`, `image_id` or `image_url`; None without one.
 
-        Raises InvalidInput or PayloadTooLarge about that field.
+        Raises InvalidInput or PayloadTooLarge with the name of that field.
         """
-        if wish.image:
+        if request.image:
             from common.media import images
 
-            return images.read(wish.image, "image")
+            return images.read(request.image, "image")
         named, text = (
-            ("image_id", wish.image_id) if wish.image_id else ("image_url", wish.image_url)
+            ("image_id", request.image_id) if request.image_id else ("image_url", request.image_url)
         )
         if not text:
             return None
         if named == "image_url" and not _is_url(text):
-            raise InvalidInput("It is no URL.", field=named, code="url.invalid")
+            raise InvalidInput("The value is not a URL.", field=named, code="url.invalid")
         try:
             return self.read(user_id, text, named).picture
         except NotFound as error:
             raise InvalidInput(error.detail, field=named) from None
 
-    def _own(self, user_id: str, text: str, named: str) -> str | None:
-        """Return the key of the object that the text names; None if it names none of ours."""
+    def _media_key(self, user_id: str, text: str, named: str) -> str | None:
+        """Return the key of the user's media object in the text; None if there is none in it."""
         key = media_key_in(text, self.bucket)
         if key is None and not _MEDIA_ID.fullmatch(text):
             return None
         if key is not None and not is_storable(key):
-            raise InvalidInput("It is no link to media.", field=named, code="url.invalid")
+            raise InvalidInput("The link does not name media.", field=named, code="url.invalid")
         with self.database.transaction() as cursor:
             if key is not None and _is_beside_media(cursor, key, user_id):
                 return key
@@ -123,11 +123,13 @@ class ImageInputs:
             else:
                 item = media.by_key(cursor, key, user_id)
         if item.key is None or item.media_type not in PICTURES:
-            raise InvalidInput("It is not an image, or the image is not ready yet.", field=named)
+            raise InvalidInput(
+                "The media object is not an image, or the image is not ready yet.", field=named
+            )
         return item.key
 
 
-def _source(
+def _resolved(
     data: bytes, named: str, key: str | None, size: tuple[int, int] | None
 ) -> ResolvedImage:
     from common.media import images
@@ -140,7 +142,7 @@ def _source(
 
 
 def media_key_in(text: str, bucket: str) -> str | None:
-    """Return the key in a link that the API or its store gave out, or the text if it is one."""
+    """Return the S3 key in a link of the API or its bucket, or the text if it is a key itself."""
     if not _is_url(text):
         return text if _KEY.fullmatch(text) else None
     try:
@@ -158,9 +160,9 @@ def media_key_in(text: str, bucket: str) -> str | None:
 
 
 def _is_beside_media(cursor: Cursor, key: str, user_id: str) -> bool:
-    """Return whether it is a picture of the user's video that is no media object of its own.
+    """Return whether the key is an image of the user's video without a media object.
 
-    The API gives out links to these too: posters, thumbnails and reference pictures.
+    These are posters, thumbnails and reference images, to which the API returns links too.
     """
     if not _BESIDE.fullmatch(key):
         return False

@@ -1,8 +1,8 @@
-"""Answers to what was dropped into the inbox: one object in the outbox for each, and once.
+"""Results of files that were dropped into the inbox: one object in the outbox for each file.
 
-Whoever ends a run asks for the answer afterwards; the sweeper asks for all that are due, and so
-makes up for a worker that died, or could not write, in between. The object is written inside the
-transaction that says so: it may be written twice, with the same words, and never not at all.
+Results are written at least once: by the worker that ends the run, or, if that worker crashed or
+could not write, by the sweeper. The object is written inside the transaction that marks it as
+written, and the write is idempotent.
 """
 
 import json
@@ -20,19 +20,19 @@ _MOST_AT_ONCE = 50
 
 
 class ResultStore(Protocol):
-    """Where answers lie."""
+    """The store of the results."""
 
     def put(self, key: str, data: bytes, media_type: str) -> None:
-        """Store bytes."""
+        """Store an object."""
         ...
 
     def delete(self, *keys: str) -> None:
-        """Delete objects; one that is not there is no error."""
+        """Delete objects; a missing one is not an error."""
         ...
 
 
 def write_due_results(database: Database, store: ResultStore) -> None:
-    """Answer what is due: objects that were refused, and those whose runs have all ended."""
+    """Write the results that are due: of refused objects, and of objects whose runs have ended."""
     with database.transaction() as cursor:
         due = inbox.due(cursor, limit=_MOST_AT_ONCE)
     for object_id in due:
@@ -40,7 +40,7 @@ def write_due_results(database: Database, store: ResultStore) -> None:
 
 
 def write_results_of_run(database: Database, store: ResultStore, run_id: str) -> None:
-    """Answer the object that the run is of, if it is of one and was the last of its runs."""
+    """Write the result of the inbox object that started the run, if all its runs have ended."""
     with database.transaction() as cursor:
         due = inbox.due(cursor, limit=1, run_id=run_id)
     for object_id in due:
@@ -48,78 +48,79 @@ def write_results_of_run(database: Database, store: ResultStore, run_id: str) ->
 
 
 def write_result(database: Database, store: ResultStore, object_id: str) -> None:
-    """Answer one object, if it is due; what cannot be written now is left to the sweeper."""
+    """Write the result of one object, if it is due. If that fails, the sweeper retries."""
     try:
         with database.transaction() as cursor:
-            taken = inbox.lock_due(cursor, object_id)
-            if taken is None:  # another worker is at it
+            received = inbox.lock_due(cursor, object_id)
+            if received is None:  # another worker has the lock, or wrote the result
                 return
-            kind, body = _outcome(cursor, taken)
-            _put(store, taken, kind, body)
+            kind, body = _outcome(cursor, received)
+            _put(store, received, kind, body)
             if inbox.replaces_another(cursor, object_id):
-                forget(store, taken, "result" if kind == "error" else "error")
+                forget(store, received, "result" if kind == "error" else "error")
             inbox.answered(cursor, object_id)
-    except VideoError as error:  # the sweeper comes to it again
-        logger.warning("not answered", extra={"object_id": object_id, "code": error.error_code})
+    except VideoError as error:  # the sweeper retries
+        extra = {"object_id": object_id, "code": error.error_code}
+        logger.warning("inbox result not written", extra=extra)
 
 
-def write_refusal(store: ResultStore, taken: ReceivedObject) -> None:
-    """Answer an object that was refused, and of which the database does not know."""
-    _put(store, taken, "error", _refused(taken))
+def write_refusal(store: ResultStore, received: ReceivedObject) -> None:
+    """Write the result of a refused object that has no row in the database."""
+    _put(store, received, "error", _refused(received))
 
 
-def forget(store: ResultStore, taken: ReceivedObject, kind: Kind) -> None:
-    """Remove the answer to an earlier version of the object, which another one replaces."""
-    store.delete(result_key(taken.user_id, taken.object_key, kind))
+def forget(store: ResultStore, received: ReceivedObject, kind: Kind) -> None:
+    """Delete the result of an earlier version of the object."""
+    store.delete(result_key(received.user_id, received.object_key, kind))
 
 
-def _put(store: ResultStore, taken: ReceivedObject, kind: Kind, body: dict[str, Any]) -> None:
+def _put(store: ResultStore, received: ReceivedObject, kind: Kind, body: dict[str, Any]) -> None:
     data = json.dumps(body, indent=2, ensure_ascii=False).encode()
-    store.put(result_key(taken.user_id, taken.object_key, kind), data, "application/json")
+    store.put(result_key(received.user_id, received.object_key, kind), data, "application/json")
 
 
-def _refused(taken: ReceivedObject) -> dict[str, Any]:
-    return {**_source(taken), "status": "refused", **(taken.problem or {})}
+def _refused(received: ReceivedObject) -> dict[str, Any]:
+    return {**_source(received), "status": "refused", **(received.problem or {})}
 
 
-def _source(taken: ReceivedObject) -> dict[str, Any]:
-    return {"source": taken.object_key, "version_id": taken.version_id}
+def _source(received: ReceivedObject) -> dict[str, Any]:
+    return {"source": received.object_key, "version_id": received.version_id}
 
 
-def _outcome(cursor: Cursor, taken: ReceivedObject) -> tuple[Kind, dict[str, Any]]:
-    if taken.problem is not None:
-        return "error", _refused(taken)
-    source = _source(taken)
-    lines = [(job, _of_job(cursor, job)) for job in inbox.jobs(cursor, taken.object_id)]
-    if taken.batch:
-        done = sum(job.status == "succeeded" for job, _ in lines)
-        counts = {"jobs": len(lines), "succeeded": done}
+def _outcome(cursor: Cursor, received: ReceivedObject) -> tuple[Kind, dict[str, Any]]:
+    if received.problem is not None:
+        return "error", _refused(received)
+    source = _source(received)
+    results = [(job, _job_result(cursor, job)) for job in inbox.jobs(cursor, received.object_id)]
+    if received.batch:
+        succeeded = sum(job.status == "succeeded" for job, _ in results)
+        counts = {"jobs": len(results), "succeeded": succeeded}
         return "result", {
             **source,
             **counts,
-            "results": [{"line": job.line, **body} for job, body in lines],
+            "results": [{"line": job.line, **body} for job, body in results],
         }
-    ((job, body),) = lines
+    ((job, body),) = results
     return "result" if job.status == "succeeded" else "error", {**source, **body}
 
 
-def _of_job(cursor: Cursor, job: Job) -> dict[str, Any]:
-    """Say what became of one job, with the ids and places that lead on from there."""
-    named = {"video_id": job.session_id, "run_id": job.run_id}
+def _job_result(cursor: Cursor, job: Job) -> dict[str, Any]:
+    """Return the result of one job: status, cost, error, output and links."""
+    ids = {"video_id": job.session_id, "run_id": job.run_id}
     try:
         video = videos.get(cursor, job.session_id)
     except NotFound:
-        return {**named, "status": "deleted"}
-    here = f"/v1/videos/{job.session_id}"
+        return {**ids, "status": "deleted"}
+    link = f"/v1/videos/{job.session_id}"
     final = videos.final(cursor, job.session_id) if job.status == "succeeded" else None
     body: dict[str, Any] = {
-        **named,
+        **ids,
         "status": job.status,
         "title": video.story_title,
         "cost": _cost(attempts.charges(cursor, job.session_id)),
         "metadata": video.metadata,
         "error": job.error,
-        "links": {"self": here, "download": f"{here}/download", "resume": f"{here}/resume"},
+        "links": {"self": link, "download": f"{link}/download", "resume": f"{link}/resume"},
     }
     if final is not None:
         body["output"] = {

@@ -1,4 +1,4 @@
-"""Which models make a video: those asked for, or the stage's own, held against what they can do."""
+"""The selection of a video's models: requested ones, or the defaults of the deployment stage."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -17,28 +17,31 @@ from common.settings import ProviderSettings, aws_region
 
 
 def select_models(
-    settings: ProviderSettings, secrets: Mapping[str, str], caller: Caller, wish: CreateVideoRequest
+    settings: ProviderSettings,
+    secrets: Mapping[str, str],
+    caller: Caller,
+    request: CreateVideoRequest,
 ) -> ModelSelection:
-    """Return the models that make this video; raises InvalidInput for what they cannot do.
+    """Return the models for the request; raises InvalidInput if they do not support it.
 
-    A test key gets those that cost nothing, whatever it asks for; but what it asks for exists.
+    A test key always gets the free offline models, but the models that it requests must exist.
     """
     for kind in get_args(Kind):
-        if (wished := getattr(wish.models, kind)) is not None:
-            _find(kind, wished.provider, wished.model, secrets)
+        if (requested := getattr(request.models, kind)) is not None:
+            _find(kind, requested.provider, requested.model, secrets)
     if not caller.live:
-        choice = models.offline(narrated=wish.output.narration is not None)
+        choice = models.offline(narrated=request.output.narration is not None)
     else:
         choice = ModelSelection(
-            _one("text", wish.models.text, settings, secrets),
-            _one("image", wish.models.image, settings, secrets),
-            _one("video", wish.models.video, settings, secrets),
-            _one("speech", wish.models.speech, settings, secrets)
-            if wish.output.narration
+            _select("text", request.models.text, settings, secrets),
+            _select("image", request.models.image, settings, secrets),
+            _select("video", request.models.video, settings, secrets),
+            _select("speech", request.models.speech, settings, secrets)
+            if request.output.narration
             else None,
         )
-        _check_voice(choice, wish.output)
-    _check_form(choice, wish.ratio, wish.seconds)
+        _check_voice(choice, request.output)
+    _check_form(choice, request.ratio, request.seconds)
     for model in choice.ending(_today()):
         facts = {"provider": model.provider, "model": model.model, "shutdown": model.shutdown}
         logger.warning("model ends soon", extra=facts)
@@ -52,27 +55,32 @@ def change_models(
     video: VideoRecord,
     models_: ModelChoices,
 ) -> ModelSelection:
-    """Return the video's models with others in their place; raises InvalidInput.
+    """Return the video's models with the changes applied; raises InvalidInput.
 
-    Only those that are named are checked, for the others may have done their work already. A test
-    key gets offline ones.
+    Only the changed models are checked, because the others may have finished their work. A test
+    key gets offline models.
     """
-    named = {kind: wish for kind in get_args(Kind) if (wish := getattr(models_, kind)) is not None}
+    changes = {
+        kind: change for kind in get_args(Kind) if (change := getattr(models_, kind)) is not None
+    }
     choice = models_of(video)
-    if "speech" in named and choice.speech is None:
-        raise InvalidInput("Nobody speaks in this video.", field="models.speech")
-    for kind, wish in named.items():
-        _find(kind, wish.provider, wish.model, secrets)
-        model = _one(kind, wish, settings, secrets) if caller.live else models.find(kind, "offline")
+    if "speech" in changes and choice.speech is None:
+        raise InvalidInput("The video has no narration.", field="models.speech")
+    for kind, change in changes.items():
+        _find(kind, change.provider, change.model, secrets)
+        if caller.live:
+            model = _select(kind, change, settings, secrets)
+        else:
+            model = models.find(kind, "offline")
         choice = replace(choice, **{kind: model})
-    if caller.live and "speech" in named:
+    if caller.live and "speech" in changes:
         _check_voice(choice, OutputSpec.model_validate(video.output))
-    _check_form(choice, video.ratio, video.clip_seconds, named)
+    _check_form(choice, video.ratio, video.clip_seconds, changes)
     return choice
 
 
 def models_of(video: VideoRecord) -> ModelSelection:
-    """Return the models that a video was begun with."""
+    """Return the models that are stored with a video."""
     return ModelSelection(
         models.find("text", video.text_provider, video.text_model),
         models.find("image", video.image_provider, video.image_model),
@@ -86,33 +94,37 @@ def models_of(video: VideoRecord) -> ModelSelection:
 def clip_durations(
     settings: ProviderSettings, secrets: Mapping[str, str], caller: Caller
 ) -> tuple[int, ...]:
-    """Return the lengths of clips, in seconds, of the model that the caller gets by itself."""
+    """Return the clip durations, in seconds, of the caller's default video model."""
     if not caller.live:
         return models.offline().video.seconds
-    return _one("video", None, settings, secrets).seconds
+    return _select("video", None, settings, secrets).seconds
 
 
 def is_usable(model: Model, secrets: Mapping[str, str]) -> bool:
-    """Say whether the model can be used here, with the keys of providers that are set."""
-    here = not model.regions or aws_region() in model.regions
+    """Return whether the model is available in this region, has its key, and is not retired."""
+    in_region = not model.regions or aws_region() in model.regions
     has_key = not model.key or api_key_in(secrets, model.key) is not None
-    return here and has_key and not _is_retired(model)
+    return in_region and has_key and not _is_retired(model)
 
 
-def _one(
+def _select(
     kind: Kind,
-    wished: ModelChoice | None,
+    requested: ModelChoice | None,
     settings: ProviderSettings,
     secrets: Mapping[str, str],
 ) -> Model:
-    if wished:
-        model = _find(kind, wished.provider, wished.model, secrets)
+    if requested:
+        model = _find(kind, requested.provider, requested.model, secrets)
     else:
-        model = _find(kind, _own(kind, settings, secrets), None, secrets)
+        model = _find(kind, _default_provider(kind, settings, secrets), None, secrets)
     if not is_usable(model, secrets):
-        why = f"needs the key {model.key}, which is not set" if model.key else "is not offered here"
+        reason = (
+            f"needs the key {model.key}, which is not set"
+            if model.key
+            else "is not available in this region"
+        )
         raise InvalidInput(
-            f"{model.provider} {why}.",
+            f"{model.provider} {reason}.",
             field=f"models.{kind}",
             allowed=_usable(kind, secrets),
             code="provider.key_missing" if model.key else "provider.not_here",
@@ -120,14 +132,19 @@ def _one(
     return model
 
 
-def _own(kind: Kind, settings: ProviderSettings, secrets: Mapping[str, str]) -> str:
-    """Return the stage's own provider; one by its key is looked for whenever a video is begun."""
-    own: str = getattr(settings, f"{kind}_provider")
-    return models.with_a_key(secrets).get(kind, "offline") if own == models.BY_KEY else own
+def _default_provider(kind: Kind, settings: ProviderSettings, secrets: Mapping[str, str]) -> str:
+    """Return the stage's default provider.
+
+    If the stage selects providers by their keys, the keys of this moment decide.
+    """
+    provider: str = getattr(settings, f"{kind}_provider")
+    if provider == models.BY_KEY:
+        return models.with_a_key(secrets).get(kind, "offline")
+    return provider
 
 
 def _find(kind: Kind, provider: str, name: str | None, secrets: Mapping[str, str]) -> Model:
-    """Return a model that its provider has (still), whether or not it can be used here."""
+    """Return a model that exists and is not retired, even if it cannot be used here."""
     try:
         model = models.find(kind, provider, name)
     except InvalidInput as error:
@@ -160,7 +177,10 @@ def _today() -> date:
 
 
 def _check_voice(choice: ModelSelection, output: OutputSpec) -> None:
-    """Refuse a voice that the model does not have. A test key is given another one instead."""
+    """Raise InvalidInput if the model does not have the voice.
+
+    Not called for test keys, which get another voice instead.
+    """
     voice = output.narration.voice if output.narration else None
     if choice.speech and voice is not None and voice not in choice.speech.voices:
         raise InvalidInput(
@@ -173,18 +193,18 @@ def _check_voice(choice: ModelSelection, output: OutputSpec) -> None:
 def _check_form(
     choice: ModelSelection, ratio: str, seconds: int, kinds: Collection[str] = get_args(Kind)
 ) -> None:
-    """Refuse models of these kinds that do not make the ratio or the length."""
+    """Raise InvalidInput if a model of these kinds does not support the ratio or the duration."""
     if "video" in kinds and seconds not in choice.video.seconds:
         allowed = list(choice.video.seconds)
         raise InvalidInput(
-            f"{choice.video.model} makes clips of {', '.join(map(str, allowed))} seconds.",
+            f"{choice.video.model} supports clips of {', '.join(map(str, allowed))} seconds.",
             field="seconds",
             allowed=allowed,
         )
     for model in (choice.image, choice.video):
         if model.kind in kinds and ratio not in model.ratios:
             raise InvalidInput(
-                f"{model.model} does not make the ratio {ratio}.",
+                f"{model.model} does not support the ratio {ratio}.",
                 field="ratio",
                 allowed=list(model.ratios),
             )

@@ -1,4 +1,4 @@
-"""The music of a video: a media object of its owner that may have sound."""
+"""The music of a video: an audio or video object of its owner."""
 
 from common.database import Cursor, media
 from common.database.media import Media
@@ -6,25 +6,25 @@ from common.domain.errors import InvalidInput, NotFound
 from common.schemas.output import MusicSpec
 
 _FIELD = "output.music.media"
-_HEARD = ("audio/", "video/")
+_AUDIBLE_TYPES = ("audio/", "video/")
 
 
-def find(cursor: Cursor, wish: MusicSpec, user_id: str) -> Media:
-    """Return the media object; raises InvalidInput for one that cannot be played under a video."""
+def find(cursor: Cursor, spec: MusicSpec, user_id: str) -> Media:
+    """Return the media object; raises InvalidInput if it cannot be used as music."""
     try:
-        found = media.get(cursor, wish.media, user_id)
+        item = media.get(cursor, spec.media, user_id)
     except NotFound:
-        raise InvalidInput("There is no such media object.", field=_FIELD) from None
-    if found.key is None or not found.media_type.startswith(_HEARD):
+        raise InvalidInput("The media object does not exist.", field=_FIELD) from None
+    if item.key is None or not item.media_type.startswith(_AUDIBLE_TYPES):
         raise InvalidInput(
-            f"The media object is {found.status}, of the type {found.media_type}.",
+            f"The media object is {item.status} and has the type {item.media_type}.",
             field=_FIELD,
             allowed="an audio or video object that is ready",
         )
-    if media.has_sound(cursor, found) is False:
+    if media.has_sound(cursor, item) is False:
         raise InvalidInput(
-            "The media object has no sound.",
+            "The media object has no audio.",
             field=_FIELD,
-            allowed="one in which something is heard",
+            allowed="a media object with audio",
         )
-    return found
+    return item

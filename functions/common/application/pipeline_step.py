@@ -1,8 +1,8 @@
-"""The frame around every step of the state machine: translate in, work, translate out.
+"""The decorator of step handlers, which the state machine invokes.
 
-A step handler is a function of a validated event. This frame binds ids to the log, moves the run
-to its stage, writes a failure down where the user will see it, and reports every error under one
-of the three names that the state machine knows (see `common.domain.errors`).
+A step handler is a function of a validated event. The decorator adds ids to the log, moves the run
+to its stage, records a failure where the user sees it, and translates every error to one of the
+names that the state machine's retriers match (see `common.domain.errors`).
 """
 
 import math
@@ -28,9 +28,11 @@ from common.domain.errors import (
     as_step_error,
 )
 from common.domain.video import Stage, Status
+from common.runtime import Services
 from common.schemas.base import Schema
 
-_NOBODY_GETS_PAST = frozenset(
+# Every other scene of the run would fail with these, too.
+_RUN_FATAL_CODES = frozenset(
     {"provider.credits", "provider.key", "provider.quota", "provider.forbidden"}
 )
 
@@ -58,20 +60,21 @@ E = TypeVar("E", bound=RunEvent)
 def step(
     stage: Stage | None,
     event_model: type[E],
-    database: Callable[[], Database],
+    services: Callable[[], Services[Any]],
     *,
     submits: bool = False,
 ) -> Callable[[Callable[[E], dict[str, Any]]], Handler]:
-    """Make a Lambda handler of a function from an event to a small result.
+    """Decorate a function from an event to a small result as a Lambda handler.
 
-    Without a stage it is a step that records how others ended: it moves and fails nothing.
+    `stage` is None for steps that record how others ended: they do not change the run's stage, and
+    their failures are not recorded.
 
-    A step that has to wait for its provider answers `{"status": "waiting", "wait_seconds": N}`.
+    A step that has to wait for its provider returns `{"status": "waiting", "wait_seconds": N}`.
     A handler that `submits` paid work reports a TransientError as NotAccepted: `billing.paid_calls`
-    lets none escape once the call is made, so a transient error happened before the call.
+    raises none after the call was made, so a transient error happened before the call.
     """
 
-    def frame(work: Callable[[E], dict[str, Any]]) -> Handler:
+    def decorate(work: Callable[[E], dict[str, Any]]) -> Handler:
         @metrics.log_metrics
         @logger.inject_lambda_context(clear_state=True)
         @tracer.capture_lambda_handler(capture_response=False)
@@ -83,7 +86,7 @@ def step(
             tracer.put_annotation("run_id", event.run_id)
             try:
                 if stage is not None:
-                    _enter_stage(database(), event, stage)
+                    _enter_stage(services().database, event, stage)
                 return work(event)
             except Waiting as waiting:
                 return {
@@ -91,34 +94,38 @@ def step(
                     "wait_seconds": whole_seconds(waiting.retry_after or 0),
                 }
             except Exception as error:
-                own = _to_app_error(error)
-                named = as_step_error(own)
-                if submits and isinstance(named, TransientError):
-                    named = NotAccepted(own.detail, code=own.error_code)
-                if isinstance(named, NotAccepted):
-                    own.billed = False
+                app_error = _to_app_error(error)
+                step_error = as_step_error(app_error)
+                if submits and isinstance(step_error, TransientError):
+                    step_error = NotAccepted(app_error.detail, code=app_error.error_code)
+                if isinstance(step_error, NotAccepted):
+                    app_error.billed = False
                 logger.warning(
                     "step failed",
-                    extra={"stage": stage, "code": own.error_code, "detail": own.detail},
+                    extra={
+                        "stage": stage,
+                        "code": app_error.error_code,
+                        "detail": app_error.detail,
+                    },
                 )
                 metrics.add_metric("StepFailed", MetricUnit.Count, 1)
                 if stage is not None:
-                    _record_failure(database(), event, stage, scene, own)
-                raise named from None
+                    _record_failure(services().database, event, stage, scene, app_error)
+                raise step_error from None
 
-        framed: Handler = handler  # Powertools' decorators carry no types
-        return framed
+        typed: Handler = handler  # Powertools' decorators are untyped
+        return typed
 
-    return frame
+    return decorate
 
 
 def whole_seconds(wait: float) -> int:
-    """Return a wait as `SecondsPath` certainly takes it: a whole number, at least 1."""
+    """Round a wait up to what `SecondsPath` accepts: a whole number of at least 1."""
     return max(1, math.ceil(wait))
 
 
 def failure_record(error: VideoError, stage: Stage, scene: int | None) -> dict[str, Any]:
-    """Return what the user sees of a failed step."""
+    """Return the user-visible description of a failed step."""
     return {
         "code": error.error_code,
         "stage": stage.value,
@@ -132,10 +139,10 @@ def failure_record(error: VideoError, stage: Stage, scene: int | None) -> dict[s
 def _to_app_error(error: Exception) -> VideoError:
     if isinstance(error, VideoError):
         return error
-    # A mistake in the program: the log has the place, the user a code and no internals.
+    # A bug: the traceback goes to the log, and the user sees no internals.
     logger.exception("unexpected error")
     return PermanentError(
-        "The step failed for an internal reason; the function's log names it.",
+        "The step failed with an internal error; the function's log has the details.",
         code="internal",
     )
 
@@ -143,16 +150,16 @@ def _to_app_error(error: Exception) -> VideoError:
 def _enter_stage(database: Database, event: RunEvent, stage: Stage) -> None:
     with database.transaction() as cursor:
         if not runs.enter_stage(cursor, event.run_id, stage):
-            raise RunEnded("The run has ended already.")
+            raise RunEnded("The run has already ended.")
 
 
 def _record_failure(
     database: Database, event: RunEvent, stage: Stage, scene: int | None, error: VideoError
 ) -> None:
-    """Keep a failure with its scene; one that may be retried in the timeline only.
+    """Record a failure with its scene, or only in the timeline if the step may be retried.
 
-    What no run can get past (no credit, no key) ends the run at once, so that no other scene
-    starts anything; it can be resumed.
+    A failure with a code of `_RUN_FATAL_CODES` (no credit, no key) ends the run at once, so that no
+    other scene starts a call. The run can be resumed.
     """
     if isinstance(error, RunEnded):
         return
@@ -160,7 +167,7 @@ def _record_failure(
     is_final = not isinstance(as_step_error(error), TransientError | NotAccepted)
     if is_final:
         facts = advice.final(facts)
-    ends_run = is_final and error.error_code in _NOBODY_GETS_PAST
+    ends_run = is_final and error.error_code in _RUN_FATAL_CODES
     ended = False
     try:
         with database.transaction() as cursor:
@@ -181,11 +188,11 @@ def _record_failure(
                     facts,
                     runs.work(cursor, event.run_id).versions.get(scene),
                 )
-            # Last: it holds the video's row, which others take after their scene's.
+            # Last, to avoid a deadlock: it locks the video's row, and others lock a scene's first.
             if ends_run:
                 ended = runs.fail(cursor, event.run_id, facts)
         if ended:
             run_metrics.record_run_end(Status.FAILED, error.error_code)
-    except VideoError as lost:
-        # RecordFailure still ends the run, with the stage that it finds open.
-        logger.warning("failure not written down", extra={"code": lost.error_code})
+    except VideoError as write_error:
+        # The state RecordFailure still ends the run, with the stage that it finds unfinished.
+        logger.warning("failure not recorded", extra={"code": write_error.error_code})

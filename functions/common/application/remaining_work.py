@@ -1,4 +1,4 @@
-"""What is still to be made of a video, and what that will cost."""
+"""The unfinished steps of a video and their estimated cost."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,7 +13,7 @@ from common.domain.video import RunScope, RunTarget
 
 @dataclass(frozen=True, slots=True)
 class RemainingCost:
-    """What a run will cost, and the whole video with what was bought for it before."""
+    """Estimated cost of a run, and of the whole video with everything that was paid before."""
 
     missing_usd: Decimal
     total_usd: Decimal
@@ -22,24 +22,24 @@ class RemainingCost:
 def estimate_remaining(
     cursor: Cursor, video: VideoRecord, work: RunTarget, choice: ModelSelection, *, again: bool
 ) -> RemainingCost:
-    """Estimate a run of this work over what is there, made with these models.
+    """Estimate the cost of a run with these models, given the finished steps.
 
-    What was bought is not bought again. A call that may have been charged is only made once more,
-    and counted, if the video's policy says so (`again`).
+    Steps that were paid for are not paid again. A call that may have been charged is only repeated,
+    and counted, if the video's policy is `resubmit_once` (`again`).
     """
-    paid = budget.paid_steps(cursor, video.session_id)
-    kept = budget.BOUGHT if again else (*budget.BOUGHT, *budget.IN_DOUBT)
-    held = {step: usd for step, (state, usd) in paid.items() if state in kept}
+    steps = budget.paid_steps(cursor, video.session_id)
+    paid_states = budget.BOUGHT if again else (*budget.BOUGHT, *budget.IN_DOUBT)
+    paid = {step: usd for step, (state, usd) in steps.items() if state in paid_states}
     missing = sum(
-        (usd for step, usd in _steps(cursor, video, work, choice) if step not in held), Decimal(0)
+        (usd for step, usd in _steps(cursor, video, work, choice) if step not in paid), Decimal(0)
     )
-    return RemainingCost(missing, missing + sum(held.values(), Decimal(0)))
+    return RemainingCost(missing, missing + sum(paid.values(), Decimal(0)))
 
 
 def _steps(
     cursor: Cursor, video: VideoRecord, work: RunTarget, choice: ModelSelection
 ) -> list[tuple[PaidStep, Decimal]]:
-    """Return the steps that the run makes, each with its price."""
+    """Return the unfinished steps of the run, each with its estimated cost."""
     if work.scope is RunScope.ALL:
         return _of_whole(cursor, video, choice)
     if work.scope is RunScope.STORY:
@@ -70,20 +70,20 @@ def _frames(cursor: Cursor, video: VideoRecord, work: RunTarget) -> list[Frame]:
 def _of_whole(
     cursor: Cursor, video: VideoRecord, choice: ModelSelection
 ) -> list[tuple[PaidStep, Decimal]]:
-    """Return what is missing of the whole video; a scene with a clip needs no picture."""
+    """Return the unfinished steps of the whole video; a scene with a clip needs no image."""
     has_story = videos.has_story(cursor, video.session_id)
     steps = [] if has_story else [(("story", 0, 1), choice.text.story_usd(video.frame_count))]
     frames = {frame.frame_number: frame for frame in scenes.frames(cursor, video.session_id)}
     clips = {clip.clip_number: clip for clip in scenes.clips(cursor, video.session_id)}
-    painted = scenes.finished_frames(cursor, video.session_id)
-    animated = scenes.finished_clips(cursor, video.session_id)
-    spoken = narrations.of_video(cursor, video.session_id)
+    finished_images = scenes.finished_frames(cursor, video.session_id)
+    finished_clips = scenes.finished_clips(cursor, video.session_id)
+    by_scene = narrations.of_video(cursor, video.session_id)
     for scene in range(1, video.frame_count + 1):
-        frame, clip, narration = frames.get(scene), clips.get(scene), spoken.get(scene)
-        if scene not in animated and scene not in painted:
+        frame, clip, narration = frames.get(scene), clips.get(scene), by_scene.get(scene)
+        if scene not in finished_clips and scene not in finished_images:
             usd = _image_usd(video, choice, frame, scene)
             steps.append((("image", scene, frame.version if frame else 1), usd))
-        if scene not in animated:
+        if scene not in finished_clips:
             usd = _clip_usd(video, choice, clip)
             steps.append((("clip", scene, clip.version if clip else 1), usd))
         if (narration is None and not has_story) or (narration and narration.status != "succeeded"):

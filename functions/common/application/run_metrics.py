@@ -1,8 +1,8 @@
-"""Business metrics: how runs end, how long their stages take, what providers cost.
+"""Business metrics: outcomes of runs, durations of stages, and spend at providers.
 
-Each is written to the log at once, in CloudWatch's embedded metric format, with dimensions of its
-own. `service` is the same in all of them, because several functions end runs and make calls, and an
-alarm watches one metric. Every value of a dimension is a metric that is paid for
+Each is written to the log at once, in CloudWatch's embedded metric format, with separate
+dimensions. The dimension `service` is the same for all of them, because several functions end runs
+and make calls, and an alarm watches one metric. CloudWatch charges for every value of a dimension
 (docs/operations.md), so dimensions have few values.
 """
 
@@ -19,25 +19,25 @@ SERVICE = "runs"
 
 
 def record_run_end(outcome: Status, code: str | None = None) -> None:
-    """Count a run that ended, by outcome; a failed one also by its error code."""
+    """Count a run that ended, by outcome, and a failed one also by its error code."""
     _write("RunsEnded", MetricUnit.Count, [1], outcome=outcome.value)
     if code is not None:
         _write("RunsFailed", MetricUnit.Count, [1], code=code)
 
 
 def record_stage_seconds(events: Sequence[RunEvent]) -> None:
-    """Write how long the stages of a finished run took; `events` are its timeline."""
+    """Write the durations of the stages of a finished run; `events` are its timeline."""
     for stage, seconds in stage_seconds(events).items():
         _write("StageSeconds", MetricUnit.Seconds, seconds, stage=stage.value)
 
 
 def record_possible_duplicate() -> None:
-    """Count a paid call that was made again while the outcome of the one before is unknown."""
+    """Count a paid call that was repeated while the outcome of the previous one is unknown."""
     _write("PossibleDuplicates", MetricUnit.Count, [1])
 
 
 def record_spend(spends: Sequence[ProviderSpend]) -> None:
-    """Write the US dollars that paid calls cost, or may cost; nothing while there are none."""
+    """Write the US dollars that paid calls cost, or may have cost; nothing if there were none."""
     for spend in spends:
         _write("UsdToday", MetricUnit.NoUnit, [float(spend.today_usd)], provider=spend.provider)
     if last_hour := sum(spend.last_hour_usd for spend in spends):
@@ -45,36 +45,36 @@ def record_spend(spends: Sequence[ProviderSpend]) -> None:
 
 
 def stage_seconds(events: Sequence[RunEvent]) -> dict[Stage, list[float]]:
-    """Return how long each step of a run took, by stage; several values where there are scenes.
+    """Return the duration of each step of a run in seconds, by stage; one value for each scene.
 
-    A step takes from the success of the step before it to its own: of the same scene, or of the
-    whole run where that is later or there is none. So waiting counts, for a provider as for a place
-    among the scenes that are made at a time.
+    A step begins when the previous step of the same scene succeeded, or of the whole run if that is
+    later or the scene has none, and ends when it succeeds. So the duration includes the wait for a
+    provider slot and for one of the scenes that the state machine makes in parallel.
     """
-    taken: dict[Stage, list[float]] = defaultdict(list)
+    durations: dict[Stage, list[float]] = defaultdict(list)
     if not events:
-        return taken
-    whole = latest = events[0].at
-    scenes = dict.fromkeys((event.scene for event in events if event.scene), whole)
+        return durations
+    run_at = latest = events[0].at
+    scenes = dict.fromkeys((event.scene for event in events if event.scene), run_at)
     for event in events:
         name, _, outcome = event.type.partition(".")
         if outcome != Status.SUCCEEDED:
             continue
         stage = Stage.FINISH if name == "run" else Stage(name)
-        before = max(scenes[event.scene], whole) if event.scene else latest
-        taken[stage].append(max(0.0, (event.at - before).total_seconds()))
+        begin = max(scenes[event.scene], run_at) if event.scene else latest
+        durations[stage].append(max(0.0, (event.at - begin).total_seconds()))
         latest = event.at
         if event.scene:
             scenes[event.scene] = event.at
         else:
-            whole = event.at
-    return taken
+            run_at = event.at
+    return durations
 
 
 def _write(name: str, unit: MetricUnit, values: Sequence[float], **dimensions: str) -> None:
-    written = EphemeralMetrics(service=SERVICE)
+    metrics = EphemeralMetrics(service=SERVICE)
     for key, text in dimensions.items():
-        written.add_dimension(key, text)
+        metrics.add_dimension(key, text)
     for value in values:
-        written.add_metric(name, unit, value)
-    written.flush_metrics()
+        metrics.add_metric(name, unit, value)
+    metrics.flush_metrics()

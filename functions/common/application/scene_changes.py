@@ -1,7 +1,7 @@
-"""Changes of prompts that a resume brings: checked against what is there, then stored.
+"""Changes of prompts in a resume: checked against finished and paid steps, then stored.
 
-A step that is not finished keeps its identity in the ledger, so a call of unknown outcome is never
-made again under another name. A finished one is invalidated, and a new version is made.
+An unfinished step keeps its key in the ledger, so a call of unknown outcome is never repeated under
+another key. A finished one is invalidated, and a new version is made.
 """
 
 from collections.abc import Mapping
@@ -29,11 +29,11 @@ _FIELDS = {
 def apply(
     cursor: Cursor, video: VideoRecord, terms: ResumeVideoRequest, work: RunTarget, *, again: bool
 ) -> RunTarget:
-    """Store the changes; return what the run makes with them.
+    """Store the changes and return the run's target with the new versions.
 
-    `again`: calls of unknown outcome are made once more, by the video's policy. Raises
-    InvalidInput for what cannot be changed in this video, and Conflict for what a provider may be
-    working on.
+    `again` is true if the video's policy allows to repeat calls of unknown outcome. Raises
+    InvalidInput for what cannot be changed in this video, and Conflict (`scene.in_progress`,
+    `scene.in_doubt`) for steps that a provider may be working on.
     """
     if terms.prompt is not None:
         check_prompt(cursor, video, work, again=again)
@@ -42,13 +42,14 @@ def apply(
 
 
 def check_prompt(cursor: Cursor, video: VideoRecord, work: RunTarget, *, again: bool) -> None:
-    """Raise unless another prompt of the video still has an effect. Errors are those of `apply`."""
+    """Raise if a new prompt of the video would have no effect; errors are those of `apply`."""
     if videos.has_story(cursor, video.session_id) or work.scope not in (
         RunScope.ALL,
         RunScope.STORY,
     ):
         raise InvalidInput(
-            "The prompt is not used any more. Change the scenes instead (`scenes`).",
+            "The story is written, so the prompt has no effect. Change the scenes instead "
+            "(`scenes`).",
             field="prompt",
         )
     paid = budget.paid_steps(cursor, video.session_id)
@@ -66,28 +67,28 @@ class _Changes:
     paid: Mapping[PaidStep, tuple[str, object]]
     versions: dict[int, int] = field(default_factory=dict)
 
-    def apply(self, wishes: dict[str, SceneChange]) -> RunTarget:
-        """Change the scenes; return the run's work."""
-        known = self._known()
-        for name, change in wishes.items():
+    def apply(self, changes: dict[str, SceneChange]) -> RunTarget:
+        """Change the scenes and return the run's target."""
+        scene_numbers = self._scenes()
+        for name, change in changes.items():
             scene = int(name)
-            if scene not in known:
+            if scene not in scene_numbers:
                 raise InvalidInput(
-                    f"This resume makes no scene {scene}.",
+                    f"This resume does not include scene {scene}.",
                     field=f"scenes.{name}",
-                    allowed=[str(number) for number in known],
+                    allowed=[str(number) for number in scene_numbers],
                 )
-            named = {key for key, value in change.model_dump().items() if value is not None}
-            if surplus := sorted(named - _FIELDS[self.work.scope]):
+            fields = {key for key, value in change.model_dump().items() if value is not None}
+            if unsupported := sorted(fields - _FIELDS[self.work.scope]):
                 raise InvalidInput(
-                    f"This resume does not make that of scene {scene}.",
-                    field=f"scenes.{name}.{surplus[0]}",
+                    f"This resume cannot change {unsupported[0]} of scene {scene}.",
+                    field=f"scenes.{name}.{unsupported[0]}",
                     allowed=sorted(_FIELDS[self.work.scope]),
                 )
             self._change(scene, change)
         return replace(self.work, versions={**self.work.versions, **self.versions})
 
-    def _known(self) -> list[int]:
+    def _scenes(self) -> list[int]:
         if self.work.scope is RunScope.ALL:
             frames = scenes.frames(self.cursor, self.video.session_id)
             return [frame.frame_number for frame in frames]
@@ -96,13 +97,17 @@ class _Changes:
     def _change(self, scene: int, change: SceneChange) -> None:
         field_name = f"scenes.{scene}"
         if change.narration is not None:
-            self._speak(scene, change.narration, f"{field_name}.narration")
-        redraw = change.prompt is not None and self._redraw(scene, change.prompt, field_name)
-        if self.work.scope is not RunScope.IMAGE and (redraw or change.motion_prompt is not None):
-            self._animate(scene, change.motion_prompt, field_name, redraw=redraw)
+            self._change_narration(scene, change.narration, f"{field_name}.narration")
+        new_image = change.prompt is not None and self._change_image(
+            scene, change.prompt, field_name
+        )
+        if self.work.scope is not RunScope.IMAGE and (
+            new_image or change.motion_prompt is not None
+        ):
+            self._change_clip(scene, change.motion_prompt, field_name, new_image=new_image)
 
-    def _redraw(self, scene: int, text: str, field_name: str) -> bool:
-        """Change the prompt of the scene's picture; False if it is the same."""
+    def _change_image(self, scene: int, text: str, field_name: str) -> bool:
+        """Change the prompt of the scene's image; return False if the prompt is the same."""
         frame = self._frame(scene)
         look = style(frame.style or self.video.style)
         feeling = mood(frame.mood or self.video.mood)
@@ -129,20 +134,22 @@ class _Changes:
             versions.add_reference(
                 self.cursor, self.video.session_id, scene, version, frame.reference_key
             )
-        self._use("image", scene, version)
+        self._target_version("image", scene, version)
         return True
 
-    def _animate(self, scene: int, text: str | None, field_name: str, *, redraw: bool) -> None:
-        """Change what moves in the scene's clip, or make it anew of another picture."""
+    def _change_clip(
+        self, scene: int, text: str | None, field_name: str, *, new_image: bool
+    ) -> None:
+        """Change the motion prompt of the scene's clip, or make the clip again from a new image."""
         clip = self._clip(scene)
-        shown = clip.optimized_prompt or self._frame(scene).motion_prompt
-        prompt = shown if text is None else text
-        if prompt == shown and not redraw:
+        current = clip.optimized_prompt or self._frame(scene).motion_prompt
+        prompt = current if text is None else text
+        if prompt == current and not new_image:
             return
         session_id = self.video.session_id
         if clip.status != "succeeded":
-            named = "prompt" if text is None else "motion_prompt"
-            self.require_settled("clip", scene, clip.version, f"{field_name}.{named}")
+            changed = "prompt" if text is None else "motion_prompt"
+            self.require_settled("clip", scene, clip.version, f"{field_name}.{changed}")
             scenes.set_prompt(self.cursor, "clip", session_id, scene, clip.version, prompt)
             attempts.mark_replaced(self.cursor, Step(session_id, "clip", scene, clip.version))
         else:
@@ -155,17 +162,18 @@ class _Changes:
                 ratio=clip.ratio,
                 clip_seconds=clip.clip_seconds,
             )
-            self._use("clip", scene, version)
+            self._target_version("clip", scene, version)
         scenes.set_motion(self.cursor, session_id, scene, prompt)
 
-    def _speak(self, scene: int, text: str, field_name: str) -> None:
+    def _change_narration(self, scene: int, text: str, field_name: str) -> None:
         narration = narrations.of_video(self.cursor, self.video.session_id).get(scene)
         if narration is None:
-            raise InvalidInput(f"Nobody speaks in scene {scene}.", field=field_name)
+            raise InvalidInput(f"Scene {scene} has no narration.", field=field_name)
         if narration.status == "succeeded":
             if narration.text != text:
                 raise InvalidInput(
-                    f"The narration of scene {scene} is spoken already.", field=field_name
+                    f"The narration of scene {scene} is finished and cannot be changed.",
+                    field=field_name,
                 )
             return
         self.require_settled("speech", scene, 1, field_name)
@@ -180,27 +188,30 @@ class _Changes:
         return scenes.clip(self.cursor, self.video.session_id, scene, version)
 
     def _version(self, kind: StepKind, scene: int) -> int | None:
-        if self.work.scope is not RunScope.ALL and kind == self._own_kind:
+        if self.work.scope is not RunScope.ALL and kind == self._target_kind:
             return self.work.versions[scene]
         return scenes.current_version(self.cursor, kind, self.video.session_id, scene)
 
-    def _use(self, kind: StepKind, scene: int, version: int) -> None:
-        """Let a run of one part make that version; the whole makes what is not finished."""
-        if self.work.scope is not RunScope.ALL and kind == self._own_kind:
+    def _target_version(self, kind: StepKind, scene: int, version: int) -> None:
+        """Add the version to the target of a run of one stage.
+
+        A run of the whole video needs no versions: it makes whatever is unfinished.
+        """
+        if self.work.scope is not RunScope.ALL and kind == self._target_kind:
             self.versions[scene] = version
 
     @property
-    def _own_kind(self) -> StepKind:
+    def _target_kind(self) -> StepKind:
         return "image" if self.work.scope is RunScope.IMAGE else "clip"
 
     def require_settled(self, kind: str, scene: int, version: int, field_name: str) -> None:
-        """Raise Conflict while a call for the step may bring a result that is paid for."""
+        """Raise Conflict while a paid call for the step may still return a result."""
         state, _ = self.paid.get((kind, scene, version), (None, None))
         of_scene = f" of scene {scene}" if scene else ""
         if state in budget.BOUGHT:
             raise Conflict(
-                f"The {kind}{of_scene} is being made by its provider, and is paid for. Resume "
-                "without this change: it is collected. Nothing was stored.",
+                f"The provider is making the {kind}{of_scene}, which is paid for. Resume without "
+                "this change to use its result. Nothing was stored.",
                 code="scene.in_progress",
                 field=field_name,
             )

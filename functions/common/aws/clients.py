@@ -1,7 +1,7 @@
-"""Clients of AWS services, made once in a warm environment.
+"""Clients of AWS services, created once per Lambda environment.
 
-botocore's own session rather than boto3: the same clients, without the resource layer that
-boto3 loads (a fifth of the cold start of a function with S3; `make bench`).
+They are created with botocore's session, not boto3. The clients are the same, but boto3's resource
+layer takes a fifth of the cold start of a function with S3 (`make bench`).
 """
 
 from functools import cache
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_stepfunctions import SFNClient
 
-# "standard" retries what AWS says may be retried; reads and idempotent writes only pass here.
+# "standard" retries the errors that AWS documents as retryable. All calls with this configuration
+# are reads or idempotent writes.
 _CONFIG = Config(
     retries={"mode": "standard", "total_max_attempts": 4},
     connect_timeout=3,
     read_timeout=20,
-    signature_version="v4",  # also of links: the older signature is refused in newer regions
+    signature_version="v4",  # for presigned URLs too: newer regions reject the older version
 )
 _BEDROCK_SECONDS = 30.0
 
@@ -40,12 +41,12 @@ def _client(service: str) -> Any:
 
 @cache
 def s3() -> "S3Client":
-    """Return the client of S3; the links it presigns name the bucket's regional host.
+    """Return the client of S3, whose presigned URLs use the bucket's regional host.
 
-    By default botocore presigns links for the global host. That host answers 307, which breaks
-    the signature, until DNS knows the bucket, and 400 in regions launched after March 2019:
+    By default botocore presigns URLs for the global host. That host responds with 307, which breaks
+    the signature, until the bucket is in DNS, and with 400 in regions launched after March 2019:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html, "Legacy endpoints".
-    An endpoint that is an IP address, such as the emulator's, keeps the bucket in the path.
+    For an endpoint that is an IP address, such as the emulator's, the bucket stays in the path.
     """
     config = Config(s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"})
     return cast("S3Client", _session().create_client("s3", config=_CONFIG.merge(config)))
@@ -53,23 +54,23 @@ def s3() -> "S3Client":
 
 @cache
 def bedrock() -> Any:
-    """The client of Bedrock's runtime (there are no types for it). It makes every call once.
+    """Return the client of Bedrock's runtime, which has no type stubs. It does not retry.
 
-    Calls there are paid, and what came of one is for the caller to judge.
+    Its calls are paid, so only the caller can decide whether a retry is safe.
     """
-    once = Config(
+    config = Config(
         retries={"mode": "standard", "total_max_attempts": 1},
         connect_timeout=5,
         read_timeout=_BEDROCK_SECONDS,
     )
-    return _session().create_client("bedrock-runtime", config=once)
+    return _session().create_client("bedrock-runtime", config=config)
 
 
 def functions() -> "LambdaClient":
-    """The client of Lambda."""
+    """Return the client of Lambda."""
     return cast("LambdaClient", _client("lambda"))
 
 
 def step_functions() -> "SFNClient":
-    """The client of Step Functions."""
+    """Return the client of Step Functions."""
     return cast("SFNClient", _client("stepfunctions"))

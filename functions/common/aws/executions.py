@@ -1,4 +1,4 @@
-"""The port to the state machine: start and stop the execution of a run, and ask how it ended."""
+"""Step Functions executions of runs: start, stop, and read the status."""
 
 import json
 
@@ -10,23 +10,24 @@ from common.domain.video import RunTarget
 
 
 def start(state_machine_arn: str, run_id: str, video_id: str, work: RunTarget) -> None:
-    """Start the run's execution, once: the run's id is its name. Raises TransientError.
+    """Start the execution of a run. Raises TransientError.
 
-    Starting it again while it is there, or after it ended, changes nothing. The execution goes on
-    with the caller's trace: botocore sends its id (X-Amzn-Trace-Id).
+    The call is idempotent, because the run's id is the execution's name: starting it again while it
+    runs or after it ended has no effect. The execution continues the caller's X-Ray trace, whose id
+    botocore sends in X-Amzn-Trace-Id.
     """
-    given = {
+    execution_input = {
         "run_id": run_id,
         "video_id": video_id,
         "step": work.scope.value,
-        # Where the story is not written by this run, the scenes to work on.
+        # The scenes to work on, if this run does not write the story.
         "story": {"scenes": sorted(work.versions)},
     }
     try:
         clients.step_functions().start_execution(
             stateMachineArn=state_machine_arn,
             name=run_id,
-            input=json.dumps(given),
+            input=json.dumps(execution_input),
         )
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "ExecutionAlreadyExists":
@@ -36,7 +37,10 @@ def start(state_machine_arn: str, run_id: str, video_id: str, work: RunTarget) -
 
 
 def status(state_machine_arn: str, run_id: str) -> str | None:
-    """Return the execution's status (`RUNNING`, `SUCCEEDED`, …); None when there is none."""
+    """Return the execution's status (`RUNNING`, `SUCCEEDED`, …); None if it does not exist.
+
+    Raises TransientError.
+    """
     try:
         return clients.step_functions().describe_execution(
             executionArn=execution_arn(state_machine_arn, run_id)
@@ -50,7 +54,7 @@ def status(state_machine_arn: str, run_id: str) -> str | None:
 
 
 def stop(state_machine_arn: str, run_id: str, reason: str) -> None:
-    """Stop the run's execution, if it is there and under way. Raises TransientError."""
+    """Stop the run's execution, if it exists and is running. Raises TransientError."""
     try:
         clients.step_functions().stop_execution(
             executionArn=execution_arn(state_machine_arn, run_id), cause=reason
@@ -69,6 +73,6 @@ def execution_arn(state_machine_arn: str, run_id: str) -> str:
 
 def _unavailable() -> TransientError:
     return TransientError(
-        "Step Functions did not answer; the run is kept and will be started.",
+        "Step Functions could not be reached. The run is stored and will be started automatically.",
         code="pipeline.unavailable",
     )

@@ -1,4 +1,4 @@
-"""The port to other functions: have one do something, without waiting for it."""
+"""Asynchronous invocation of other Lambda functions."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from common.domain.errors import TransientError
 
 
 def invoke_async(function_name: str, event: Mapping[str, Any]) -> None:
-    """Hand the event over; Lambda delivers it at least once. Raises TransientError."""
+    """Queue the event for the function; Lambda delivers it at least once. Raises TransientError."""
     try:
         clients.functions().invoke(
             FunctionName=function_name,
@@ -20,6 +20,6 @@ def invoke_async(function_name: str, event: Mapping[str, Any]) -> None:
         )
     except (BotoCoreError, ClientError) as error:
         raise TransientError(
-            "Lambda did not take the event; nothing was done. Try again.",
+            "Lambda did not accept the event; nothing was done. Try again.",
             code="functions.unavailable",
         ) from error

@@ -1,8 +1,8 @@
-"""The log: JSON, with the run's ids bound.
+"""The logger: JSON lines with the ids of the run.
 
-It holds ids, codes and figures: no prompt, no picture, no key, no link. Powertools reads service
-and level from the environment. It stands apart from metrics and traces (`common.aws.tracing`)
-because the authorizer, which every request waits for, writes none.
+Log entries contain ids, codes and numbers, but no prompts, images, keys or links. Powertools reads
+service and level from the environment. Metrics and traces are in another module
+(`common.aws.tracing`), because the authorizer, which delays every request, uses neither.
 """
 
 from aws_lambda_powertools.logging import Logger

@@ -1,7 +1,7 @@
-"""Secrets from AWS Secrets Manager, read with botocore's signer alone.
+"""Secrets from AWS Secrets Manager, read with botocore's signer instead of a client.
 
-A whole SDK client costs about 200 ms at cold start, its signer about 60 (`make bench`), and the
-authorizer, which every request waits for, needs no other AWS call.
+An SDK client adds about 200 ms to a cold start, its signer about 60 ms (`make bench`). The
+authorizer, which delays every request, makes no other AWS call.
 """
 
 import json
@@ -16,7 +16,7 @@ from botocore.credentials import Credentials
 from common import settings
 from common.domain.errors import TransientError
 
-_KEEP_SECONDS = 300.0
+_CACHE_SECONDS = 300.0
 _kept: dict[str, tuple[float, dict[str, str]]] = {}
 
 
@@ -35,13 +35,13 @@ def _pool() -> urllib3.PoolManager:
 
 
 def read(arn: str, *, fresh: bool = False) -> dict[str, str]:
-    """Return the JSON object kept under the secret; at most 5 minutes old, or `fresh`.
+    """Return the JSON object in the secret, cached for 5 minutes.
 
-    Raises TransientError when Secrets Manager does not answer with it.
+    `fresh` bypasses the cache. Raises TransientError if Secrets Manager does not return the secret.
     """
-    kept = _kept.get(arn)
-    if kept and not fresh and time.monotonic() - kept[0] < _KEEP_SECONDS:
-        return kept[1]
+    cached = _kept.get(arn)
+    if cached and not fresh and time.monotonic() - cached[0] < _CACHE_SECONDS:
+        return cached[1]
     value: dict[str, str] = json.loads(_get_secret_value(arn))
     _kept[arn] = (time.monotonic(), value)
     return value
@@ -74,7 +74,7 @@ def _get_secret_value(arn: str) -> str:
         ) from error
     if response.status != 200:
         raise TransientError(
-            f"Secrets Manager answered {response.status} for a secret of this stack; "
+            f"Secrets Manager responded with {response.status} for a secret of this stack; "
             "nothing was changed. Check the function's role and the secret.",
             code="secrets.unavailable",
         )

@@ -1,7 +1,7 @@
-"""PostgreSQL: one connection for each warm environment, and transactions on it.
+"""PostgreSQL access: one connection per warm Lambda environment, and transactions on it.
 
-SQL stands in the modules of this package and nowhere else. psycopg2's errors end here: their
-texts can quote rows, so only the five-character SQLSTATE goes on.
+All SQL is in the modules of this package. psycopg2's errors are translated here and never leave the
+package: their messages can quote rows, so only the five-character SQLSTATE is kept.
 """
 
 import time
@@ -30,129 +30,137 @@ __all__ = ["CA_BUNDLE", "Cursor", "Database"]
 # Amazon's certificate authorities for RDS (all regions) and for RDS Proxy.
 CA_BUNDLE = Path(__file__).parent / "amazon-ca-bundle.pem"
 _PING_AFTER_SECONDS = 5.0
-# Above this share of the server's connections a new one is given back after each use. Warm
-# environments would hold all of them otherwise, and those that end a run get none.
+# If the server uses more than this share of max_connections, a new connection is closed after each
+# use. Otherwise idle warm environments would hold all of them, and the functions that end a run
+# could not connect.
 _CROWDED = """
     SELECT sum(numbackends) > 0.8 * current_setting('max_connections')::int AS crowded
     FROM pg_stat_database
 """
 
-# Connection lost, shut down, too many connections, or a standby after a failover.
+# Connection exception, too many connections, server shutdown or crash, not accepting connections,
+# and a write on a read-only standby after a failover.
 _UNAVAILABLE = ("08", "53300", "57P01", "57P02", "57P03", "25006")
-_VALUE = "22"  # data exceptions: a number or time out of range, a character that is none
-_CONFLICT = ("40001", "40P01", "55P03")
+_VALUE = "22"  # data exceptions: number or timestamp out of range, invalid character
+_CONFLICT = ("40001", "40P01", "55P03")  # serialization failure, deadlock, lock timeout
 _NO_PRIVILEGE = "42501"
 
-# RDS Proxy, at a statement for which it got no connection to the server in time. Nothing was run.
-# Its SQLSTATE is not documented (RDS user guide, "Troubleshooting for RDS Proxy").
+# RDS Proxy could not borrow a server connection for the statement in time, so nothing was executed.
+# The SQLSTATE is not documented (RDS user guide, "Troubleshooting for RDS Proxy").
 _PROXY_IS_BUSY = "Timed-out waiting to acquire database connection"
-# A refused connect has no SQLSTATE; these are 53300 in words.
+# A refused connection has no SQLSTATE; these messages correspond to 53300.
 _FULL = ("too many clients", "remaining connection slots", "too many connections")
 _WAIT_SECONDS = 5.0
-# The server's words, and those of RDS Proxy (RDS user guide, "Troubleshooting for RDS Proxy").
+# Messages of PostgreSQL and of RDS Proxy (RDS user guide, "Troubleshooting for RDS Proxy").
 _REFUSED_PASSWORD = ("password authentication failed", "The password that was provided for")
 
 Result = TypeVar("Result")
 
 
 class Cursor(RealDictCursor):
-    """A cursor whose rows are dictionaries.
+    """A cursor that returns rows as dictionaries.
 
-    Raises InvalidInput for a text that cannot be sent: psycopg2 raises ValueError for NUL and for
-    halves of surrogate pairs, which is no error of its own.
+    Raises InvalidInput for text that cannot be encoded: for NUL and lone surrogates psycopg2 raises
+    a plain ValueError, not a psycopg2.Error.
     """
 
     def execute(self, query: str | bytes | sql.Composable, vars: Any = None) -> None:  # noqa: A002 - psycopg2's name
-        """Execute a statement."""
+        """Execute a statement; raises InvalidInput for text that cannot be encoded."""
         try:
             super().execute(query, vars)
         except ValueError:
-            logger.exception("statement not sent")
+            logger.exception("statement not sent: text cannot be encoded")
             raise _not_storable() from None
 
 
 class Database:
-    """Transactions on one connection that is made when first needed and made anew when lost."""
+    """Transactions on one connection, which is opened on first use and reopened when lost."""
 
     def __init__(self, settings: DatabaseSettings) -> None:
         self._settings = settings
         self._connection: extensions.connection | None = None
         self._used_at = 0.0
-        self._kept = True
+        self._is_persistent = True
 
     @contextmanager
     def transaction(self) -> Iterator[Cursor]:
-        """Yield a cursor; commit at the end, roll back on any error.
+        """Yield a cursor; commit on exit, roll back on any error.
 
-        Raises DatabaseUnavailable when the connection fails: whether a commit that was under way
-        took effect is then unknown, so everything inside must be safe to repeat.
+        Raises DatabaseUnavailable if the connection fails. A commit that was in progress may or may
+        not have taken effect, so the block must be idempotent.
         """
         connection = self._connected()
         try:
             with (
-                self._own_errors(connection),
+                self._translated_errors(connection),
                 connection,
                 connection.cursor(cursor_factory=Cursor) as cursor,
             ):
                 yield cursor
         finally:
-            self._give_back()
+            self._close_unless_persistent()
 
     @contextmanager
     def snapshot(self) -> Iterator[Cursor]:
-        """Yield a cursor whose statements all see the database as it was at the first; read only.
+        """Yield a cursor on a read-only snapshot: all statements see the state of the first one.
 
-        Raises as `transaction`.
+        Raises DatabaseUnavailable if the connection fails.
         """
         connection = self._connected()
         try:
-            with self._own_errors(connection), connection.cursor(cursor_factory=Cursor) as cursor:
-                # Said with BEGIN: after a SET, RDS Proxy keeps the server's connection for this
-                # client alone ("pinning").
+            with (
+                self._translated_errors(connection),
+                connection.cursor(cursor_factory=Cursor) as cursor,
+            ):
+                # The isolation level is part of BEGIN, because a SET makes RDS Proxy pin the server
+                # connection to this client.
                 cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
                 try:
                     yield cursor
                 finally:
                     if not connection.closed:
-                        cursor.execute("ROLLBACK")  # there is nothing to commit
+                        cursor.execute("ROLLBACK")  # read only: nothing to commit
         finally:
-            self._give_back()
+            self._close_unless_persistent()
 
     def alone(self, statement: Callable[[Cursor], Result]) -> Result:
-        """Run one statement without BEGIN and COMMIT: one way to the database and back.
+        """Run one statement in autocommit mode: a single round trip, without BEGIN and COMMIT.
 
-        A connection that turns out to be dead is made anew and the statement repeated, so it must
-        be safe to repeat. Raises DatabaseUnavailable when that fails too.
+        If the connection turns out to be dead, it is reopened and the statement is repeated, so the
+        statement must be idempotent. Raises DatabaseUnavailable if the second try fails too.
         """
         if self._connection is not None:
             try:
-                return self._alone(self._connection, statement)
+                return self._run(self._connection, statement)
             except DatabaseUnavailable:
-                pass  # closed by now
-        result = self._alone(self._connected(), statement)
-        self._give_back()
+                pass  # already closed
+        result = self._run(self._connected(), statement)
+        self._close_unless_persistent()
         return result
 
-    def _give_back(self) -> None:
-        if not self._kept:
+    def _close_unless_persistent(self) -> None:
+        if not self._is_persistent:
             self.close()
 
-    def _alone(
+    def _run(
         self, connection: extensions.connection, statement: Callable[[Cursor], Result]
     ) -> Result:
-        with self._own_errors(connection), connection.cursor(cursor_factory=Cursor) as cursor:
+        with (
+            self._translated_errors(connection),
+            connection.cursor(cursor_factory=Cursor) as cursor,
+        ):
             return statement(cursor)
 
     @contextmanager
-    def _own_errors(self, connection: extensions.connection) -> Iterator[None]:
-        """Turn psycopg2's errors into the project's own, and let go of a broken connection."""
+    def _translated_errors(self, connection: extensions.connection) -> Iterator[None]:
+        """Translate psycopg2's errors into VideoError, and close a broken connection."""
         try:
             yield
         except psycopg2.Error as error:
-            own = _own(error)
-            if connection.closed or isinstance(own, DatabaseUnavailable):
+            translated = _translated(error)
+            if connection.closed or isinstance(translated, DatabaseUnavailable):
                 self.close()
-            raise own from None
+            raise translated from None
         self._used_at = time.monotonic()
 
     def close(self) -> None:
@@ -162,21 +170,24 @@ class Database:
             connection.close()
 
     def _connected(self) -> extensions.connection:
-        if self._connection is not None and self._answers(self._connection):
+        if self._connection is not None and self._is_alive(self._connection):
             return self._connection
         self.close()
         try:
-            connection = _while_full(lambda: self._connect(fresh_secret=False))
-        except _WrongPassword:  # rotated since the secret was read
-            connection = _while_full(lambda: self._connect(fresh_secret=True))
+            connection = _with_backoff(lambda: self._connect(fresh_secret=False))
+        except _WrongPassword:  # the secret was rotated since it was read
+            connection = _with_backoff(lambda: self._connect(fresh_secret=True))
         self._connection = connection
-        with self._own_errors(connection), connection.cursor(cursor_factory=Cursor) as cursor:
+        with (
+            self._translated_errors(connection),
+            connection.cursor(cursor_factory=Cursor) as cursor,
+        ):
             cursor.execute(_CROWDED)
-            self._kept = not cursor.fetchall()[0]["crowded"]
+            self._is_persistent = not cursor.fetchall()[0]["crowded"]
         return connection
 
-    def _answers(self, connection: extensions.connection) -> bool:
-        """Say whether an idle connection still lives; after a failover its socket is dead."""
+    def _is_alive(self, connection: extensions.connection) -> bool:
+        """Return whether an idle connection still works; after a failover its socket is dead."""
         if connection.closed:
             return False
         if time.monotonic() - self._used_at < _PING_AFTER_SECONDS:
@@ -207,13 +218,13 @@ class Database:
                 **tls,
             )
         except psycopg2.OperationalError as error:
-            # libpq reports a refused password without a SQLSTATE; asking once more is harmless.
-            if not fresh_secret and any(words in str(error) for words in _REFUSED_PASSWORD):
+            # libpq reports a refused password without a SQLSTATE. A second try is harmless.
+            if not fresh_secret and any(text in str(error) for text in _REFUSED_PASSWORD):
                 raise _WrongPassword from None
-            if any(words in str(error) for words in _FULL):
-                raise _Full from None
+            if any(text in str(error) for text in _FULL):
+                raise _TooManyConnections from None
             raise _unavailable() from None
-        connection.autocommit = True  # `transaction` begins and ends its own
+        connection.autocommit = True  # `transaction` and `snapshot` issue their own BEGIN
         return connection
 
 
@@ -221,16 +232,20 @@ class _WrongPassword(Exception):
     pass
 
 
-class _Full(Exception):
+class _TooManyConnections(Exception):
     pass
 
 
-def _while_full(connect: Callable[[], extensions.connection]) -> extensions.connection:
-    """Connect; again and again while others hold all connections, for as long as one may wait."""
+def _with_backoff(connect: Callable[[], extensions.connection]) -> extensions.connection:
+    """Connect, with exponential backoff and jitter while the server has no free connection.
+
+    Raises DatabaseUnavailable after `_WAIT_SECONDS`.
+    """
     try:
         return connect()
-    except _Full:
-        # Imported here: it imports asyncio, and the authorizer's cold start need not.
+    except _TooManyConnections:
+        # Imported here because tenacity imports asyncio, which would slow the authorizer's cold
+        # start.
         from tenacity import (
             Retrying,
             retry_if_exception_type,
@@ -239,37 +254,37 @@ def _while_full(connect: Callable[[], extensions.connection]) -> extensions.conn
         )
     try:
         return Retrying(
-            retry=retry_if_exception_type(_Full),
+            retry=retry_if_exception_type(_TooManyConnections),
             wait=wait_random_exponential(multiplier=0.05, max=1),
             stop=stop_after_delay(_WAIT_SECONDS),
             reraise=True,
         )(connect)
-    except _Full:
+    except _TooManyConnections:
         raise _unavailable() from None
 
 
 def _unavailable() -> DatabaseUnavailable:
     return DatabaseUnavailable(
-        "The database cannot be reached at the moment. What was stored is kept; try again.",
+        "The database is temporarily unavailable. Stored data is kept. Try again.",
         retry_after=5,
     )
 
 
 def _not_storable() -> InvalidInput:
     return InvalidInput(
-        "A value cannot be stored: a text with a character that is none, or a number or time out "
+        "A value cannot be stored: text with an invalid character, or a number or time that is out "
         "of range. Nothing was changed.",
         code="database.value",
     )
 
 
-def _own(error: psycopg2.Error) -> VideoError:
-    """Turn psycopg2's error into the project's own, by SQLSTATE; RDS Proxy's by its words."""
+def _translated(error: psycopg2.Error) -> VideoError:
+    """Return the VideoError for psycopg2's error, by SQLSTATE, or by message for RDS Proxy."""
     state = error.pgcode
     if _PROXY_IS_BUSY in str(error):
         return _unavailable()
     if state is not None and state.startswith(_VALUE):
-        logger.error("value refused", extra={"sqlstate": state})
+        logger.error("value rejected", extra={"sqlstate": state})
         return _not_storable()
     if state is None and isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
         return _unavailable()
@@ -277,17 +292,17 @@ def _own(error: psycopg2.Error) -> VideoError:
         return _unavailable()
     if state in _CONFLICT:
         return TransientError(
-            "Two changes met in the database; nothing was changed. Try again.",
+            "Two transactions conflicted in the database. Nothing was changed. Try again.",
             code="database.conflict",
         )
     if state == _NO_PRIVILEGE:
         return PermanentError(
-            f"The function's database role may not do this: {error.diag.message_primary} "
-            f"(SQLSTATE {state}); nothing was changed. Its privileges are in "
+            f"The function's database role lacks a privilege: {error.diag.message_primary} "
+            f"(SQLSTATE {state}). Nothing was changed. The privileges are defined in "
             "functions/migrate/privileges.py.",
             code="database.refused",
         )
     return PermanentError(
-        f"The database refused a statement (SQLSTATE {state or 'none'}); nothing was changed.",
+        f"The database rejected a statement (SQLSTATE {state or 'none'}). Nothing was changed.",
         code="database.refused",
     )

@@ -1,15 +1,17 @@
-"""SQL of the ledger of paid work: each call that may be charged has a row before it is made.
+"""SQL of the ledger (`provider_jobs`): one row per attempt, written ahead of the paid call.
 
-submitting   written before the call; it may have been made
-submitted    accepted as a job, whose reference is kept
-succeeded    done, with what it cost
+States of an attempt:
+
+submitting   written before the call; the call may have been made
+submitted    accepted as a job; the job reference is stored
+succeeded    finished; the cost is stored
 refused      certainly not charged
-failed       accepted, and ended without a result
-unknown      may have been charged; nobody knows
+failed       accepted, but ended without a result
+unknown      outcome unknown: the call may have been charged
 
-What a call costs has three parts. It is charged (`actual_usd` less `possible_usd`) once that is
-certain. It is open while it is under way, with its estimate. It is possible, with its estimate,
-when nobody knows whether it was charged. The sum of all three is never below the provider's bill.
+The cost of an attempt has three parts. The charged part (`actual_usd` less `possible_usd`) is
+certain. The open part is the estimate of a call in progress. The possible part is the estimate of
+a call whose outcome is unknown. The sum of the three is never below the provider's bill.
 """
 
 from dataclasses import dataclass
@@ -29,15 +31,15 @@ _CHARGED = """CASE WHEN state IN ('unknown', 'failed') THEN actual_usd - possibl
     ELSE actual_usd END"""
 SUMS = f"""COALESCE(sum({_CHARGED}), 0) AS charged_usd, COALESCE(sum({_OPEN}), 0) AS open_usd,
     COALESCE(sum({_POSSIBLE}), 0) AS possible_usd"""
-"""Columns of a query over `provider_jobs`: the fields of `Charges`."""
+"""Aggregate columns over `provider_jobs` that match the fields of `Charges`."""
 
 COMMITTED = "COALESCE(sum(COALESCE(actual_usd, estimated_usd)), 0)"
-"""The same in one sum: what counts against caps."""
+"""The sum of the three parts as one aggregate: the amount that counts against caps."""
 
 
 @dataclass(frozen=True, slots=True)
 class Charges:
-    """US dollars: charged for certain, open (under way), and possibly charged."""
+    """Cost in US dollars: charged for certain, open (in progress), and possibly charged."""
 
     charged_usd: Decimal
     open_usd: Decimal
@@ -45,7 +47,7 @@ class Charges:
 
     @property
     def at_most_usd(self) -> Decimal:
-        """The upper bound."""
+        """Upper bound of the cost: the sum of the three parts."""
         return self.charged_usd + self.open_usd + self.possible_usd
 
 
@@ -54,7 +56,7 @@ NOTHING = Charges(Decimal(0), Decimal(0), Decimal(0))
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What is paid for. It does not name the run, so a resumed run meets the same rows."""
+    """The unit of paid work. It does not include the run, so a resumed run finds the same rows."""
 
     session_id: str
     kind: str
@@ -64,11 +66,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One call for a step. `leased`: its worker may still be at it. `code`: why it ended so.
+    """One paid call for a step.
 
-    Of a job: `found` is what it brought, as last seen; `collections` how often that could not be
-    fetched; `asked_seconds` how long ago it was asked for; `collector_seconds` for how long the
-    sweeper's worker has it.
+    `leased` is true while the worker that made the attempt may still be running. `code` is the
+    reason for the final state. For jobs: `found` is the result as of the last poll, `collections`
+    the number of failed downloads, `asked_seconds` the seconds since the last poll, and
+    `collector_seconds` the remaining lease of the worker that the sweeper started.
     """
 
     id: int
@@ -98,11 +101,10 @@ _COLUMNS = """id, attempt, provider, model, state, token, job, polls, possible_d
 
 
 def latest(cursor: Cursor, step: Step, *, paid: bool = False) -> Attempt | None:
-    """Return the newest attempt for the step and lock it until the transaction ends.
+    """Return the newest attempt for the step and lock its row until the transaction ends.
 
-    One that was refused was never made, and says nothing of those before it: it is returned only
-    when there are no others. `paid`: those of free models say nothing of paid calls either, and
-    are passed over.
+    A refused attempt was never charged and proves nothing about earlier ones, so it is returned
+    only if all attempts were refused. With `paid`, attempts with free models are skipped too.
     """
     cursor.execute(
         f"""
@@ -118,7 +120,7 @@ def latest(cursor: Cursor, step: Step, *, paid: bool = False) -> Attempt | None:
 
 
 def next_attempt(cursor: Cursor, step: Step) -> int:
-    """Return the number of the step's next attempt. They count from 1, refused ones too."""
+    """Return the number of the step's next attempt, counted from 1, including refused ones."""
     cursor.execute(
         """
         SELECT COALESCE(max(attempt), 0) + 1 AS attempt FROM provider_jobs
@@ -133,7 +135,7 @@ def next_attempt(cursor: Cursor, step: Step) -> int:
 
 
 def failed(cursor: Cursor, step: Step) -> list[int]:
-    """Return the numbers of the step's attempts that were accepted and brought nothing."""
+    """Return the numbers of the step's attempts that were accepted but ended without a result."""
     cursor.execute(
         """
         SELECT attempt FROM provider_jobs
@@ -159,9 +161,10 @@ def insert(
     is_job: bool = False,
     run_id: str | None = None,
 ) -> Attempt | None:
-    """Store a new attempt as submitting; None when another worker stored the same one first.
+    """Store a new attempt as submitting; return None if another worker stored it first.
 
-    A job holds a place among those of its model from now on; the others need no more than the row.
+    A job holds a provider slot of its model from now on. For other calls the row itself counts
+    against the rate limit.
     """
     cursor.execute(
         f"""
@@ -197,7 +200,7 @@ def insert(
 
 
 def is_made_again_in(cursor: Cursor, attempt: Attempt, run_id: str) -> bool:
-    """Say whether the attempt was a call made once more, and made by this run."""
+    """Return whether this run made the attempt as a repetition after an unknown outcome."""
     cursor.execute(
         """
         SELECT 1 FROM provider_jobs j JOIN runs r USING (session_id)
@@ -210,9 +213,9 @@ def is_made_again_in(cursor: Cursor, attempt: Attempt, run_id: str) -> bool:
 
 
 def mark_submitted(cursor: Cursor, attempt: Attempt, job: dict[str, Any]) -> None:
-    """Keep the provider's job: the call was accepted, and its cost is open.
+    """Store the job reference of an accepted call, whose cost is open from now on.
 
-    The provider's own estimate of the job replaces a lower one.
+    The provider's estimate replaces the stored one if it is higher.
     """
     cursor.execute(
         """
@@ -226,7 +229,7 @@ def mark_submitted(cursor: Cursor, attempt: Attempt, job: dict[str, Any]) -> Non
 
 
 def record_charge(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
-    """Keep what a finished job cost, before its result has been downloaded."""
+    """Store the cost of a finished job before its result is downloaded."""
     cursor.execute(
         """
         UPDATE provider_jobs SET actual_usd = %s, units = %s, unit = %s, updated_at = now()
@@ -237,11 +240,12 @@ def record_charge(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
 
 
 def all_accepted(cursor: Cursor, provider: str, model: str, counted: int) -> bool:
-    """Say whether every unknown call of the last 24 hours must have been accepted.
+    """Return whether every call of the last 24 hours with an unknown outcome was accepted.
 
-    That is so when the provider counts exactly those that are known to be accepted and those that
-    are not, none is under way, and the account is used by this ledger alone. Another count says
-    nothing: of fewer, some may be counted later; of more, others use the account.
+    This is certain if the provider's count equals the accepted calls plus the unknown ones, no
+    call is in progress, and nothing but this ledger uses the account. Any other count proves
+    nothing: with a lower one, some calls may be counted later; with a higher one, others use the
+    account.
     """
     cursor.execute(
         """
@@ -262,7 +266,10 @@ def all_accepted(cursor: Cursor, provider: str, model: str, counted: int) -> boo
 
 
 def count_poll(cursor: Cursor, attempt: Attempt, hold_seconds: int | None) -> None:
-    """Count one question after the job, which keeps its place so long; None: it has ended."""
+    """Count one poll of the job and renew its provider slot for `hold_seconds`.
+
+    None frees the slot, because the job has ended.
+    """
     cursor.execute(
         """
         UPDATE provider_jobs
@@ -274,7 +281,7 @@ def count_poll(cursor: Cursor, attempt: Attempt, hold_seconds: int | None) -> No
 
 
 def mark_succeeded(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
-    """Settle a call with what it cost."""
+    """Settle a successful call with its cost."""
     cursor.execute(
         """
         UPDATE provider_jobs SET state = 'succeeded', actual_usd = %s, units = %s, unit = %s,
@@ -288,12 +295,12 @@ def mark_succeeded(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
 def mark_ended(
     cursor: Cursor, attempt: Attempt, state: str, code: str, cost: Cost | None = None
 ) -> None:
-    """End a call as refused, failed or unknown, with the reason.
+    """Settle a call as refused, failed or unknown, with the reason.
 
-    An unknown call counts as possibly charged with its estimate, beside the `cost` that is known
-    of it; and it may be a job that is under way, so it keeps its place for as long as it has one.
-    A failed one without a `cost` counts as possibly charged too. A refused one costs nothing,
-    unless it says what.
+    An unknown call counts as possibly charged with its estimate, in addition to the known `cost`.
+    It may be a running job, so it keeps its provider slot until the slot expires. A failed call
+    without a `cost` counts as possibly charged too. A refused call costs nothing unless `cost` is
+    given.
     """
     cursor.execute(
         """
@@ -321,7 +328,7 @@ def mark_ended(
 
 
 def mark_replaced(cursor: Cursor, step: Step) -> None:
-    """Exclude the step's failed jobs from collection, because another clip was ordered."""
+    """Exclude the step's failed jobs from collection, because a new clip replaces theirs."""
     cursor.execute(
         """
         UPDATE provider_jobs SET code = 'clip.replaced', updated_at = now()
@@ -333,7 +340,7 @@ def mark_replaced(cursor: Cursor, step: Step) -> None:
 
 @dataclass(frozen=True, slots=True)
 class StepCharges(Charges):
-    """The cost of a step over all its attempts; `units` are those of the charged part."""
+    """Cost of a step over all its attempts; `units` are those of the charged part."""
 
     kind: str
     scene: int
@@ -344,7 +351,7 @@ class StepCharges(Charges):
 
 
 def by_step(cursor: Cursor, session_id: str) -> list[StepCharges]:
-    """Return what each step of the video costs."""
+    """Return the charges of each step of the video, ordered by scene and kind."""
     cursor.execute(
         f"""
         SELECT kind, scene, max(estimated_usd) AS estimated_usd, {SUMS},
@@ -360,9 +367,9 @@ def by_step(cursor: Cursor, session_id: str) -> list[StepCharges]:
 def open_clips(
     cursor: Cursor, session_id: str, *, not_asked_seconds: float | None = None
 ) -> list[Step]:
-    """Return the clips that a provider is at, for money.
+    """Return the steps with a paid clip job in progress.
 
-    `not_asked_seconds`: only those that were not asked for in so many seconds.
+    With `not_asked_seconds`, only jobs that were not polled within that many seconds.
     """
     cursor.execute(
         """
@@ -379,7 +386,7 @@ def open_clips(
 
 
 def charges(cursor: Cursor, session_id: str) -> Charges:
-    """Return what the video costs."""
+    """Return the charges of the video over all its steps."""
     cursor.execute(
         f"SELECT {SUMS} FROM provider_jobs WHERE session_id = %s",  # noqa: S608 - as above
         (session_id,),

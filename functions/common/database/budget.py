@@ -1,4 +1,4 @@
-"""SQL of spending: reserved for a whole run at admission, settled to what was spent at its end."""
+"""SQL of spending caps: a run's cost is reserved at admission and settled when the run ends."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,19 +8,19 @@ from common.database import Cursor, attempts, video_status
 from common.domain.errors import BudgetExceeded
 
 _ALL = "all"
-# Periods are counted in UTC, by the database's clock.
+# Periods are UTC days and months by the database's clock.
 _DAY, _MONTH = "YYYY-MM-DD", "YYYY-MM"
 BOUGHT = ("submitted", "succeeded")
-"""States of a call that was accepted, and whose result is there or will be."""
+"""States of a call that was accepted and whose result exists or is expected."""
 IN_DOUBT = ("submitting", "unknown")
-"""States of a call that may have been charged; nobody knows."""
+"""States of a call whose outcome is unknown: it may have been charged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The most that may be spent, in US dollars; None is no cap.
+    """Spending caps in US dollars; None means no cap.
 
-    `all_daily` is the breaker over all keys of the stage together.
+    `all_daily` is the circuit breaker over all keys of the deployment stage together.
     """
 
     key_id: str
@@ -29,9 +29,9 @@ class Caps:
     all_daily: Decimal | None
 
     def each(self) -> Iterator[tuple[str, str, Decimal | None, str]]:
-        """Yield scope, period, cap and a name for people, always in the same order.
+        """Yield scope, period, cap and display name of each cap, always in the same order.
 
-        The same order in every transaction: rows are locked in it, so no two can block each other.
+        Every transaction locks the rows in this order, so that two cannot deadlock.
         """
         yield _ALL, _DAY, self.all_daily, "the daily cap of this deployment"
         yield self.key_id, _DAY, self.daily, "the daily cap of this API key"
@@ -39,9 +39,10 @@ class Caps:
 
 
 def reserve(cursor: Cursor, caps: Caps, usd: Decimal) -> None:
-    """Reserve an amount under every cap, or raise BudgetExceeded and reserve nothing.
+    """Reserve an amount under every cap; raises BudgetExceeded if one would be exceeded.
 
-    Exact under any number of callers: each row is checked and raised in one statement.
+    Exact under any concurrency: each row is checked and increased in one upsert. The caller rolls
+    back on the error, so nothing stays reserved.
     """
     for scope, period, cap, name in caps.each():
         cursor.execute(
@@ -61,10 +62,10 @@ def reserve(cursor: Cursor, caps: Caps, usd: Decimal) -> None:
 
 
 def release(cursor: Cursor, run_id: str) -> None:
-    """Give back what a run that ends had reserved, and count what was spent since the last time.
+    """Release the reservation of a run that ends, and count what was spent since the last release.
 
-    A call that is still open counts with its estimate, until its end is known. The caller holds
-    the video's row.
+    A call in progress counts with its estimate until its outcome is known. The caller holds the
+    row lock of the video.
     """
     cursor.execute(
         f"""
@@ -89,7 +90,8 @@ def release(cursor: Cursor, run_id: str) -> None:
             FROM video WHERE j.id IN (
                 SELECT id FROM provider_jobs
                 WHERE session_id = video.session_id AND counted_on IS NULL
-                -- Whoever settles a call holds its row and waits for the video's: they count it.
+                -- A transaction that settles a call holds its row lock, waits for that of the
+                -- video, and counts the call itself.
                 FOR NO KEY UPDATE SKIP LOCKED)
         )
         UPDATE spend
@@ -99,13 +101,13 @@ def release(cursor: Cursor, run_id: str) -> None:
         WHERE (spend.scope = %(all)s AND spend.period = to_char(video.at, %(day)s))
            OR (spend.scope = video.key_id
                AND spend.period IN (to_char(video.at, %(day)s), to_char(video.at, %(month)s)))
-        """,  # noqa: S608 - a constant of `jobs`
+        """,  # noqa: S608 - a constant of `attempts`
         {"run": run_id, "all": _ALL, "day": _DAY, "month": _MONTH},
     )
 
 
 def settle_deleted(cursor: Cursor, session_id: str) -> None:
-    """Count what calls for a deleted video cost that ended after it was deleted."""
+    """Count the cost of calls that ended after their video was deleted."""
     cursor.execute(
         f"""
         WITH late AS (
@@ -136,10 +138,10 @@ def settle_deleted(cursor: Cursor, session_id: str) -> None:
 
 
 def settle_late(cursor: Cursor, run_id: str) -> None:
-    """Count what became of a call whose run had ended before it; of an open run nothing.
+    """Count the cost of a call that ended after its run; do nothing while the run is open.
 
-    What it brought may be what the video lacked, so its status is computed anew. Whoever ends the
-    run at the same time holds the video's row: afterwards it is seen.
+    The result of the call may complete the video, so the video's status is recomputed. The row
+    lock of the video serializes this with a transaction that ends the run.
     """
     cursor.execute(
         """
@@ -157,18 +159,18 @@ def settle_late(cursor: Cursor, run_id: str) -> None:
 
 
 def lock(cursor: Cursor, session_id: str) -> None:
-    """Hold the video's row, so that nobody else counts its cost until the transaction ends."""
+    """Lock the video's row until the transaction ends, to serialize the counting of its cost."""
     cursor.execute(
         "SELECT 1 FROM video_sessions WHERE session_id = %s FOR NO KEY UPDATE", (session_id,)
     )
 
 
 def committed_usd(cursor: Cursor, session_id: str) -> Decimal:
-    """Return what a video has cost, with what calls that are still open may cost."""
+    """Return the cost of a video in US dollars, including what open calls may still cost."""
     cursor.execute(
         f"""
         SELECT {attempts.COMMITTED} AS usd FROM provider_jobs WHERE session_id = %s
-        """,  # noqa: S608 - a constant of `jobs`
+        """,  # noqa: S608 - a constant of `attempts`
         (session_id,),
     )
     row = cursor.fetchone()
@@ -176,13 +178,14 @@ def committed_usd(cursor: Cursor, session_id: str) -> Decimal:
 
 
 PaidStep = tuple[str, int, int]
-"""Kind, scene and version of a step that is paid for, as in the ledger."""
+"""Kind, scene and version of a paid step, as in the ledger."""
 
 
 def paid_steps(cursor: Cursor, session_id: str) -> dict[PaidStep, tuple[str, Decimal]]:
-    """Return the state of each paid step's newest call that was not refused, with its estimate.
+    """Return state and estimate of the newest attempt of each paid step, refused ones excluded.
 
-    A call that only the provider's gateway refused counts as refused.
+    An attempt that only the provider's gateway refused (unknown, `provider.not_accepted`) counts
+    as refused.
     """
     cursor.execute(
         """
@@ -213,8 +216,9 @@ def _used(cursor: Cursor, scope: str, period: str) -> Decimal:
 
 def _exceeded(remaining: Decimal, usd: Decimal, name: str) -> BudgetExceeded:
     return BudgetExceeded(
-        f"This would cost about {usd:.4f} USD; under {name} {max(remaining, Decimal(0)):.4f} USD "
-        "remain. Nothing was stored. Ask for fewer or shorter scenes, or raise the cap.",
+        f"The estimated cost is {usd:.4f} USD, but under {name} only "
+        f"{max(remaining, Decimal(0)):.4f} USD remain. Nothing was stored or charged. "
+        "Request fewer or shorter scenes, or raise the cap.",
         field="max_cost",
         allowed={"remaining_usd": f"{max(remaining, Decimal(0)):.6f}"},
     )

@@ -1,28 +1,29 @@
-"""SQL of deleting videos. Rows go at once; what was paid stays in the ledger and in `spend`.
+"""SQL of deleting videos. Rows are deleted at once; costs stay in the ledger and in `spend`.
 
-A worker may still be at a step when its video is deleted. It finds no row to write to, but may
-leave an object, and what its call cost comes late: so a deleted video is remembered until its last
-worker is certainly dead, and then looked after once more.
+A worker may still be running a step of a video that is being deleted. It finds no row to update,
+but it may store an object, and the cost of its call is settled late. A tombstone in
+`deleted_videos` therefore remains until the last worker has certainly ended; then the sweeper
+cleans up again.
 """
 
 from dataclasses import dataclass
 
 from common.database import Cursor, budget, idempotency
 
-# The longest step is stopped after a quarter of an hour.
+# Lambda stops the longest step after 15 minutes.
 _WORKER_MINUTES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
-    """A video that is gone, and where its media lay."""
+    """A deleted video whose media objects have to be erased."""
 
     session_id: str
     user_id: str
 
 
 def delete(cursor: Cursor, session_id: str) -> bool:
-    """Delete the video with everything that was made of it; False while a run of it goes on."""
+    """Delete the video and all its rows; return False, and delete nothing, while a run is open."""
     cursor.execute("SELECT 1 FROM video_sessions WHERE session_id = %s FOR UPDATE", (session_id,))
     cursor.execute(
         "SELECT 1 FROM runs WHERE session_id = %s AND status IN ('queued', 'running')",
@@ -39,13 +40,13 @@ def delete(cursor: Cursor, session_id: str) -> bool:
         """,
         (session_id,),
     )
-    idempotency.forget_answers(cursor, session_id)
+    idempotency.clear_responses(cursor, session_id)
     cursor.execute("DELETE FROM video_sessions WHERE session_id = %s", (session_id,))
     return True
 
 
 def due(cursor: Cursor, limit: int) -> list[Deleted]:
-    """Return deleted videos whose last worker is dead, and that were not looked after since."""
+    """Return deleted videos, oldest first, whose last worker has ended and that are not erased."""
     cursor.execute(
         """
         SELECT session_id, user_id FROM deleted_videos
@@ -58,7 +59,7 @@ def due(cursor: Cursor, limit: int) -> list[Deleted]:
 
 
 def erased(cursor: Cursor, session_id: str) -> None:
-    """Note that nothing is left of the video, and count what its late calls cost."""
+    """Mark the video's media as erased, and count the cost of its late calls."""
     budget.settle_deleted(cursor, session_id)
     cursor.execute(
         "UPDATE deleted_videos SET erased_at = now() WHERE session_id = %s", (session_id,)

@@ -1,4 +1,4 @@
-"""SQL of requests that may be repeated: what a key was answered, stored with what it did."""
+"""SQL of idempotency keys: the response to a key is stored in the transaction of its request."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ KEEP_HOURS = 24
 
 @dataclass(frozen=True, slots=True)
 class StoredResponse:
-    """What a key was answered. `body` is None when the video that it is about was deleted."""
+    """The response to an idempotency key. `body` is None if its video was deleted."""
 
     fingerprint: bytes
     session_id: str | None
@@ -22,9 +22,10 @@ class StoredResponse:
 
 
 def lock(cursor: Cursor, key: bytes) -> bool:
-    """Take the key until the transaction ends; False while another request has it.
+    """Take an advisory lock on the key until the transaction ends; return False if it is taken.
 
-    The lock goes with the connection, so a worker that dies leaves no key in progress.
+    PostgreSQL releases the lock when the connection ends, so a crashed worker leaves no key in
+    progress.
     """
     number = int.from_bytes(key[:8], signed=True)
     cursor.execute("SELECT pg_try_advisory_xact_lock(%s) AS taken", (number,))
@@ -33,7 +34,7 @@ def lock(cursor: Cursor, key: bytes) -> bool:
 
 
 def find(cursor: Cursor, key: bytes) -> StoredResponse | None:
-    """Return what the key was answered, unless that is too long ago."""
+    """Return the stored response to the key, or None if there is none or it has expired."""
     cursor.execute(
         """
         SELECT fingerprint, session_id, status, headers, body FROM idempotency_keys
@@ -45,8 +46,8 @@ def find(cursor: Cursor, key: bytes) -> StoredResponse | None:
     return StoredResponse(**{**row, "fingerprint": bytes(row["fingerprint"])}) if row else None
 
 
-def store(cursor: Cursor, key: bytes, answer: StoredResponse) -> None:
-    """Store the answer, in place of one that is too old."""
+def store(cursor: Cursor, key: bytes, response: StoredResponse) -> None:
+    """Store the response to the key, replacing an expired one."""
     cursor.execute(
         """
         INSERT INTO idempotency_keys (id, fingerprint, session_id, status, headers, body,
@@ -59,23 +60,23 @@ def store(cursor: Cursor, key: bytes, answer: StoredResponse) -> None:
         """,
         (
             key,
-            answer.fingerprint,
-            answer.session_id,
-            answer.status,
-            Json(dict(answer.headers)),
-            answer.body,
+            response.fingerprint,
+            response.session_id,
+            response.status,
+            Json(dict(response.headers)),
+            response.body,
             KEEP_HOURS,
         ),
     )
 
 
-def forget_answers(cursor: Cursor, session_id: str) -> None:
-    """Remove what was said about a video; its keys stay, so that none of them makes another."""
+def clear_responses(cursor: Cursor, session_id: str) -> None:
+    """Clear the stored responses about a video; the keys stay, so that none creates another."""
     cursor.execute("UPDATE idempotency_keys SET body = NULL WHERE session_id = %s", (session_id,))
 
 
 def forget_expired(cursor: Cursor, limit: int) -> int:
-    """Remove keys that are too old, at most so many; return how many."""
+    """Delete at most `limit` expired keys; return the number of deleted keys."""
     cursor.execute(
         """
         DELETE FROM idempotency_keys WHERE id IN (

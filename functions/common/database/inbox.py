@@ -1,4 +1,4 @@
-"""SQL of the inbox: which objects were taken in, what became of them, and who was answered."""
+"""SQL of the inbox: received objects, the runs that they started, and their results."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +10,7 @@ from common.database import Cursor
 
 @dataclass(frozen=True, slots=True)
 class ReceivedObject:
-    """An object that was taken in. `problem` says why it was refused, if it was."""
+    """A received object. `problem` is the error of a rejected one."""
 
     object_id: str
     user_id: str
@@ -22,7 +22,10 @@ class ReceivedObject:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job of an object, and how its run stands; None when its video has been deleted."""
+    """One job of an object, with the state of its run.
+
+    `status` and `error` are None if the video was deleted.
+    """
 
     line: int
     session_id: str
@@ -31,27 +34,27 @@ class Job:
     error: dict[str, Any] | None
 
 
-def insert(cursor: Cursor, taken: ReceivedObject) -> bool:
-    """Store an object as taken in; False when it had been, by whichever delivery."""
+def insert(cursor: Cursor, received: ReceivedObject) -> bool:
+    """Store a received object; return False if an earlier delivery of the event stored it."""
     cursor.execute(
         """
         INSERT INTO inbox_objects (object_id, user_id, object_key, version_id, batch, problem)
         VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (object_id) DO NOTHING
         """,
         (
-            taken.object_id,
-            taken.user_id,
-            taken.object_key,
-            taken.version_id,
-            taken.batch,
-            Json(taken.problem) if taken.problem else None,
+            received.object_id,
+            received.user_id,
+            received.object_key,
+            received.version_id,
+            received.batch,
+            Json(received.problem) if received.problem else None,
         ),
     )
     return cursor.rowcount == 1
 
 
 def insert_job(cursor: Cursor, object_id: str, line: int, session_id: str, run_id: str) -> None:
-    """Store which run a line of the object started."""
+    """Store the run that a line of the object started."""
     cursor.execute(
         "INSERT INTO inbox_jobs (object_id, line, session_id, run_id) VALUES (%s, %s, %s, %s)",
         (object_id, line, session_id, run_id),
@@ -59,13 +62,13 @@ def insert_job(cursor: Cursor, object_id: str, line: int, session_id: str, run_i
 
 
 def is_taken(cursor: Cursor, object_id: str) -> bool:
-    """Say whether the object was taken in."""
+    """Return whether the object is stored as received."""
     cursor.execute("SELECT 1 FROM inbox_objects WHERE object_id = %s", (object_id,))
     return cursor.fetchone() is not None
 
 
 def went_without_picture(cursor: Cursor, object_id: str) -> bool:
-    """Say whether the object became a video that has no picture of the user."""
+    """Return whether the object started a video that has no reference image."""
     cursor.execute(
         """
         SELECT 1 FROM inbox_jobs j JOIN video_sessions s USING (session_id)
@@ -82,9 +85,10 @@ _DUE = """answered_at IS NULL AND NOT EXISTS (
 
 
 def due(cursor: Cursor, *, limit: int, run_id: str | None = None) -> list[str]:
-    """Return objects that are to be answered, or the one that the run is of, oldest first.
+    """Return the ids of objects whose result is due, oldest first.
 
-    That are those that were refused, and those whose runs have all ended.
+    A result is due for a rejected object, and for one whose runs have all ended. With `run_id`,
+    only the object that started the run is considered.
     """
     cursor.execute(
         f"""
@@ -99,9 +103,9 @@ def due(cursor: Cursor, *, limit: int, run_id: str | None = None) -> list[str]:
 
 
 def lock_due(cursor: Cursor, object_id: str) -> ReceivedObject | None:
-    """Return the object and lock it until the transaction ends; None unless it is still due.
+    """Return the object and lock its row until the transaction ends.
 
-    One that another worker is answering is passed over.
+    Returns None if its result is no longer due, or if another worker holds the row lock.
     """
     cursor.execute(
         f"""
@@ -128,7 +132,7 @@ def jobs(cursor: Cursor, object_id: str) -> list[Job]:
 
 
 def replaces_another(cursor: Cursor, object_id: str) -> bool:
-    """Return whether it is the newest version that was taken in, and there is an older one."""
+    """Return whether the object is the newest received version of its key, with older ones."""
     cursor.execute(
         """
         SELECT count(*) > 1 AND every(o.received_at <= this.received_at) AS replaces
@@ -142,7 +146,7 @@ def replaces_another(cursor: Cursor, object_id: str) -> bool:
 
 
 def answered(cursor: Cursor, object_id: str) -> None:
-    """Keep that the answer lies in the outbox."""
+    """Mark the result of the object as written to the outbox."""
     cursor.execute(
         "UPDATE inbox_objects SET answered_at = now() WHERE object_id = %s", (object_id,)
     )

@@ -1,4 +1,4 @@
-"""SQL of API keys: made, found, changed, rotated, revoked. Their limits are in `limits`."""
+"""SQL of API keys: create, look up, update, rotate and revoke. `limits` counts their use."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,11 +30,11 @@ class ApiKey:
     monthly_cap_usd: Decimal | None = None
 
     def allows(self, endpoint: str) -> bool:
-        """Say whether the key may use `METHOD /path`; a `*` stands for anything, as in IAM."""
+        """Return whether the key may call `METHOD /path`; `*` is a wildcard, as in IAM."""
         return any(fnmatchcase(endpoint, allowed) for allowed in self.endpoints)
 
     def caller(self) -> Caller:
-        """Return its owner, as one who calls with it."""
+        """Return the authenticated caller that the key stands for."""
         return Caller(
             key_id=self.key_id,
             user_id=self.user_id,
@@ -49,7 +49,7 @@ class ApiKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyRecord(ApiKey):
-    """A key with its life. `old_expires_at` is when the secret before the rotation ends."""
+    """A key with its life cycle. `old_expires_at` is when the previous secret expires."""
 
     prefix: str = ""
     active: bool = True
@@ -63,7 +63,7 @@ class KeyRecord(ApiKey):
 
 _KEY = """key_id, user_id, name, live, scopes, endpoints, per_minute, per_hour,
           max_concurrent_runs, daily_cap_usd, monthly_cap_usd"""
-# The last use is what the limiter writes anyway.
+# The rate limiter records the last use with each request.
 _LIFE = """prefix, active, created_at, expires_at, rotated_at, revoked_at,
     CASE WHEN old_expires_at > now() THEN old_expires_at END AS old_expires_at,
     (SELECT r.last_used_at FROM key_requests r WHERE r.key_id = k.key_id
@@ -73,7 +73,7 @@ _LIFE = """prefix, active, created_at, expires_at, rotated_at, revoked_at,
 def insert(
     cursor: Cursor, key: ApiKey, *, digest: bytes, prefix: str, expires_at: datetime | None
 ) -> None:
-    """Store a new key by its SHA-256."""
+    """Store a new key; of its secret only `digest` (SHA-256) and `prefix` are stored."""
     cursor.execute(
         """
         INSERT INTO api_keys (key_id, digest, prefix, user_id, name, live, scopes, endpoints,
@@ -101,9 +101,9 @@ def insert(
 
 
 def find(cursor: Cursor, digest: bytes) -> ApiKey | None:
-    """Return the key with that SHA-256, if it is active, not expired and not revoked.
+    """Return the key with the digest (SHA-256) if it is active, not expired and not revoked.
 
-    For a while after a rotation the key answers to two secrets.
+    During the grace period after a rotation both secrets are valid.
     """
     cursor.execute(
         f"""
@@ -118,9 +118,10 @@ def find(cursor: Cursor, digest: bytes) -> ApiKey | None:
 
 
 def owner(cursor: Cursor, user_id: str, endpoint: str) -> ApiKey | None:
-    """Return the key that speaks for a user who sends none, if one of theirs allows the endpoint.
+    """Return the key that represents a user whose request carries none, as in the inbox.
 
-    A live one before a test key, the newest before older ones.
+    Live keys take precedence over test keys, newer keys over older ones. Returns None if no active
+    key of the user allows the endpoint.
     """
     cursor.execute(
         f"""
@@ -131,24 +132,27 @@ def owner(cursor: Cursor, user_id: str, endpoint: str) -> ApiKey | None:
         """,  # noqa: S608 - the columns above
         (user_id,),
     )
-    found = (ApiKey(**row) for row in cursor.fetchall())
-    return next((key for key in found if key.allows(endpoint)), None)
+    keys = (ApiKey(**row) for row in cursor.fetchall())
+    return next((key for key in keys if key.allows(endpoint)), None)
 
 
 def get(cursor: Cursor, key_id: str) -> KeyRecord:
-    """Return a key with its life; raises NotFound."""
+    """Return a key with its life cycle; raises NotFound."""
     cursor.execute(
         f"SELECT {_KEY}, {_LIFE} FROM api_keys k WHERE key_id = %s",  # noqa: S608 - the columns above
         (key_id,),
     )
     row = cursor.fetchone()
     if row is None:
-        raise NotFound("There is no such API key.")
+        raise NotFound("The API key does not exist.")
     return KeyRecord(**row)
 
 
 def page(cursor: Cursor, *, user_id: str | None, limit: int, before: str | None) -> list[KeyRecord]:
-    """Return keys, of that user if one is given, newest first, older than the key `before`."""
+    """Return a page of keys, newest first, starting after the key `before`.
+
+    With `user_id`, only keys of that user.
+    """
     cursor.execute(
         f"""
         SELECT {_KEY}, {_LIFE} FROM api_keys k
@@ -162,7 +166,7 @@ def page(cursor: Cursor, *, user_id: str | None, limit: int, before: str | None)
 
 
 def change(cursor: Cursor, key_id: str, columns: dict[str, Any]) -> None:
-    """Set columns of a key; raises NotFound, or Conflict for one that is revoked."""
+    """Update columns of a key; raises NotFound, or Conflict if the key is revoked."""
     assignments = [
         sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in columns
     ]
@@ -172,14 +176,15 @@ def change(cursor: Cursor, key_id: str, columns: dict[str, Any]) -> None:
         ).format(sql.SQL(", ").join(assignments)),
         {**columns, "key": key_id},
     )
-    _need_one(cursor, key_id)
+    _require_updated(cursor, key_id)
 
 
 def rotate(cursor: Cursor, key_id: str, *, digest: bytes, prefix: str, grace_seconds: int) -> None:
-    """Give a key a new secret; the old one lives on for a while. Raises NotFound or Conflict.
+    """Give a key a new secret; the old one stays valid for a grace period.
 
-    While an old secret still lives, rotating again replaces the newer one, which nobody may have
-    received: a repeated call never cuts off the secret that is in use.
+    During the grace period another rotation replaces the newer secret, because the response that
+    carried it may have been lost: a repeated call never invalidates the secret that is in use.
+    Raises NotFound, or Conflict if the key is revoked.
     """
     cursor.execute(
         """
@@ -192,11 +197,11 @@ def rotate(cursor: Cursor, key_id: str, *, digest: bytes, prefix: str, grace_sec
         """,
         {"key": key_id, "digest": digest, "prefix": prefix, "grace": grace_seconds},
     )
-    _need_one(cursor, key_id)
+    _require_updated(cursor, key_id)
 
 
 def revoke(cursor: Cursor, key_id: str) -> None:
-    """End a key for good, with the next request; doing it again changes nothing."""
+    """Revoke a key permanently, effective with the next request; idempotent. Raises NotFound."""
     cursor.execute(
         """
         UPDATE api_keys SET active = false, revoked_at = COALESCE(revoked_at, now())
@@ -205,12 +210,14 @@ def revoke(cursor: Cursor, key_id: str) -> None:
         (key_id,),
     )
     if cursor.rowcount != 1:
-        raise NotFound("There is no such API key.")
+        raise NotFound("The API key does not exist.")
 
 
-def _need_one(cursor: Cursor, key_id: str) -> None:
-    """Say why nothing was changed, if nothing was."""
+def _require_updated(cursor: Cursor, key_id: str) -> None:
+    """Raise NotFound or Conflict if the statement updated no row."""
     if cursor.rowcount == 1:
         return
     get(cursor, key_id)
-    raise Conflict("This API key is revoked, which is for good; mint another.", code="key.revoked")
+    raise Conflict(
+        "This API key is revoked, which cannot be undone. Create a new key.", code="key.revoked"
+    )

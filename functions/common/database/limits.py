@@ -1,4 +1,4 @@
-"""SQL of limits: how often a key is used, how many runs it has open. Exact over all callers."""
+"""SQL of rate limits and of open runs per API key. Counts are exact under concurrency."""
 
 from collections.abc import Mapping
 
@@ -7,19 +7,19 @@ from common.domain.caller import RateWindow
 from common.domain.errors import TooManyRequests
 
 RUNS = "rate.runs"
-"""Code of the refusal of a run."""
-_RETRY_SECONDS = 15  # when to look again for a free place; nobody knows when a run ends
+"""Error code of a run that exceeds the key's limit of open runs."""
+_RETRY_SECONDS = 15  # a guess: the end of a run is not predictable
 
 
 def count_request(cursor: Cursor, key_id: str, limits: Mapping[str, int]) -> list[RateWindow]:
-    """Count one request and return the running windows, minute first.
+    """Count one request and return the current rate windows, minute first.
 
-    One statement also keeps the day's figures and the last use. `limits` by `minute` and `hour`
-    tell it whether the request is one that is refused.
+    The same statement updates the day's totals and the time of last use. `limits` holds the
+    requests allowed per `minute` and `hour`, by which a request counts as refused.
     """
     cursor.execute(
-        # A request may wait here for another that began after it, in the next window already: a
-        # window never goes back, or the count would start anew with each such pair.
+        # A request may wait here for the row lock of one that began later, in the next window. A
+        # window therefore never moves back, or each such pair would reset the count.
         """
         WITH counted AS (
             INSERT INTO rate_windows AS w (key_id, period, started_at, count)
@@ -48,13 +48,13 @@ def count_request(cursor: Cursor, key_id: str, limits: Mapping[str, int]) -> lis
 
 
 def admit_run(cursor: Cursor, key_id: str, limit: int) -> None:
-    """Count a run that this transaction stores; raises TooManyRequests if there are too many.
+    """Count a run that this transaction stores; raises TooManyRequests at the limit of open runs.
 
-    Exact under any number of callers: those of the same key wait here for each other, until the
-    transaction ends.
+    Exact under any concurrency: an advisory lock on the key, held until the transaction ends,
+    serializes its callers.
     """
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"runs:{key_id}",))
-    # A statement of its own, so that it sees what the transaction before it committed.
+    # A separate statement, whose snapshot includes what the previous lock holder committed.
     cursor.execute(
         """
         WITH open AS (
@@ -68,8 +68,8 @@ def admit_run(cursor: Cursor, key_id: str, limit: int) -> None:
     )
     if cursor.rowcount != 1:
         raise TooManyRequests(
-            f"This API key may have {limit} runs at a time, and has them; nothing was stored. "
-            "Try again when one has ended.",
+            f"This API key has reached its limit of {limit} concurrent runs. Nothing was stored. "
+            "Try again after a run has ended.",
             code=RUNS,
             retry_after=_RETRY_SECONDS,
         )

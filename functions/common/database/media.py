@@ -1,7 +1,7 @@
-"""SQL of media: everything of an owner that can be shown, whoever made it.
+"""SQL of the media library: images, clips, merged videos and uploads of a user.
 
-A picture or clip of a scene and a cut are rows of their own tables, an upload is one of `uploads`;
-the view `media` shows them as one list. Ids begin with the time, so the list is ordered by them.
+Each kind has its own table; the view `media` is the union of them. Ids begin with a timestamp, so
+ordering by id is ordering by time, and an id serves as pagination cursor.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ Kind = Literal["image", "clip", "video", "upload"]
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One media object. What is unknown of it is None; `key` is None until it is ready."""
+    """One media object. Unknown properties are None; `key` is None until the object is ready."""
 
     media_id: str
     user_id: str
@@ -43,7 +43,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which media are looked for; None looks for all."""
+    """Filters of a media list; None does not filter. `since` is inclusive, `until` is exclusive."""
 
     kind: Kind | None = None
     video_id: str | None = None
@@ -53,13 +53,13 @@ class Search:
 
 
 def get(cursor: Cursor, media_id: str, user_id: str) -> Media:
-    """Return one of the user's media; raises NotFound."""
+    """Return one media object of the user; raises NotFound."""
     cursor.execute("SELECT * FROM media WHERE media_id = %s AND user_id = %s", (media_id, user_id))
     return _one(cursor)
 
 
 def by_key(cursor: Cursor, key: str, user_id: str) -> Media:
-    """Return the user's media object that lies under the key; raises NotFound."""
+    """Return the user's media object with the S3 key; raises NotFound."""
     cursor.execute("SELECT * FROM media WHERE key = %s AND user_id = %s", (key, user_id))
     return _one(cursor)
 
@@ -71,7 +71,7 @@ def of_video(cursor: Cursor, video_id: str) -> list[Media]:
 
 
 def by_epoch(cursor: Cursor, media_id: str, epoch: int) -> Media:
-    """Return the media object if its owner's epoch is this one; raises NotFound."""
+    """Return the media object if `epoch` is the current epoch of its owner; raises NotFound."""
     cursor.execute(
         """
         SELECT m.* FROM media m LEFT JOIN media_epochs e USING (user_id)
@@ -83,7 +83,7 @@ def by_epoch(cursor: Cursor, media_id: str, epoch: int) -> Media:
 
 
 def is_epoch_of_video(cursor: Cursor, video_id: str, epoch: int) -> bool:
-    """Return whether the video exists and its owner's epoch is this one."""
+    """Return whether the video exists and `epoch` is the current epoch of its owner."""
     cursor.execute(
         """
         SELECT 1 FROM video_sessions s LEFT JOIN media_epochs e USING (user_id)
@@ -97,7 +97,10 @@ def is_epoch_of_video(cursor: Cursor, video_id: str, epoch: int) -> bool:
 def page(
     cursor: Cursor, user_id: str, search: Search, *, limit: int, before: str | None
 ) -> list[Media]:
-    """Return the user's media that were looked for, newest first, older than the id `before`."""
+    """Return a page of the user's media that match the search, newest first.
+
+    `before` is the pagination cursor: only ids below it are returned.
+    """
     cursor.execute(
         """
         SELECT * FROM media
@@ -133,28 +136,28 @@ _TABLES: dict[Kind, tuple[str, str | None]] = {
 
 
 def has_sound(cursor: Cursor, media: Media) -> bool | None:
-    """Say whether anything is heard in it; None is unknown."""
+    """Return whether the media object has audible sound; None if that is unknown."""
     table = "uploads" if media.kind == "upload" else _TABLES[media.kind][0]
     cursor.execute(
         sql.SQL("SELECT has_sound FROM {} WHERE media_id = %s").format(sql.Identifier(table)),
         (media.media_id,),
     )
     row = cursor.fetchone()
-    found: bool | None = row["has_sound"] if row else None
-    return found
+    has_sound: bool | None = row["has_sound"] if row else None
+    return has_sound
 
 
 def delete(cursor: Cursor, media: Media) -> list[str]:
-    """Delete the row; return the keys of all objects that were its own.
+    """Delete the row; return the S3 keys of all objects that belong to it alone.
 
-    Raises Conflict for what a video is made of as it is now: of a picture, clip or cut only a
-    version that a newer one has replaced can go by itself. One that failed has replaced nothing.
+    Of an image, clip or merged video only a version with a newer one can be deleted; a newer image
+    or clip counts if it succeeded. Raises Conflict for the version that the video uses now.
     """
     if media.kind == "upload":
         cursor.execute("DELETE FROM uploads WHERE media_id = %s", (media.media_id,))
         return [media.key] if media.key else []
     table, number = _TABLES[media.kind]
-    # A cut has no number and no status: its row is written when it is finished.
+    # A merged video has no scene number and no status: its row is written when it is finished.
     same = sql.SQL(f"AND n.{number} = m.{number} AND n.status = 'succeeded'" if number else "")
     cursor.execute(
         sql.SQL(
@@ -166,17 +169,18 @@ def delete(cursor: Cursor, media: Media) -> list[str]:
     row = cursor.fetchone()
     if row is None:
         raise Conflict(
-            f"The video {media.video_id} is made of it. Older versions can be deleted by "
-            f"themselves, the newest with its video: DELETE /v1/videos/{media.video_id}.",
+            f"The video {media.video_id} uses this object. Nothing was deleted. Older versions can "
+            "be deleted individually. To delete the newest one, delete its video: "
+            f"DELETE /v1/videos/{media.video_id}.",
             code="media.in_use",
         )
-    beside = [row.get("reference_key"), row.get("poster_key")]
-    beside += [file["key"] for file in row.get("files", [])]
-    return sorted({key for key in [media.key, *beside] if key})
+    related = [row.get("reference_key"), row.get("poster_key")]
+    related += [file["key"] for file in row.get("files", [])]
+    return sorted({key for key in [media.key, *related] if key})
 
 
 def is_video_of(cursor: Cursor, video_id: str, user_id: str) -> bool:
-    """Return whether the video is the user's."""
+    """Return whether the video belongs to the user."""
     cursor.execute(
         "SELECT 1 FROM video_sessions WHERE session_id = %s AND user_id = %s", (video_id, user_id)
     )
@@ -184,14 +188,14 @@ def is_video_of(cursor: Cursor, video_id: str, user_id: str) -> bool:
 
 
 def epoch(cursor: Cursor, user_id: str) -> int:
-    """Return the number that the user's links must carry to be good."""
+    """Return the user's link epoch: a signed link is valid if it carries this number."""
     cursor.execute("SELECT epoch FROM media_epochs WHERE user_id = %s", (user_id,))
     row = cursor.fetchone()
     return int(row["epoch"]) if row else 0
 
 
 def request_name(cursor: Cursor, item: Media) -> str | None:
-    """Return the name that its owner gave to the upload, or to the video that it is part of."""
+    """Return the `request_id` that the owner gave to the upload, or to the video of the object."""
     cursor.execute(
         """
         SELECT request_id FROM uploads WHERE media_id = %s
@@ -204,7 +208,7 @@ def request_name(cursor: Cursor, item: Media) -> str | None:
 
 
 def raise_epoch(cursor: Cursor, user_id: str) -> None:
-    """Make all links to the user's media useless."""
+    """Invalidate all signed links to the user's media."""
     cursor.execute(
         """
         INSERT INTO media_epochs (user_id, epoch) VALUES (%s, 1)
@@ -217,7 +221,7 @@ def raise_epoch(cursor: Cursor, user_id: str) -> None:
 def _one(cursor: Cursor) -> Media:
     row = cursor.fetchone()
     if row is None:
-        raise NotFound("There is no such media object.")
+        raise NotFound("The media object does not exist.")
     return _media(row)
 
 

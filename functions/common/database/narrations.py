@@ -1,4 +1,4 @@
-"""SQL of what is said in the scenes of a narrated video."""
+"""SQL of narrations: one spoken text per scene of a narrated video."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +14,10 @@ from common.domain.video import Story
 
 @dataclass(frozen=True, slots=True)
 class Narration:
-    """What is said in one scene; `seconds` is how long it takes as spoken.
+    """The narration of one scene.
 
-    `warnings` tell the owner what differs from the request.
+    `seconds` is the duration of the speech, None until it is synthesized. `warnings` tell the owner
+    what differs from the request.
     """
 
     scene_number: int
@@ -30,7 +31,7 @@ class Narration:
 
 
 def insert(cursor: Cursor, session_id: str, story: Story) -> None:
-    """Store what is to be said in each scene; once."""
+    """Store the narration of each scene that has one; idempotent."""
     for scene in story.scenes:
         if scene.narration:
             cursor.execute(
@@ -44,7 +45,7 @@ def insert(cursor: Cursor, session_id: str, story: Story) -> None:
 
 
 def of_video(cursor: Cursor, session_id: str) -> dict[int, Narration]:
-    """Return what is said, by scene; empty where nobody speaks."""
+    """Return the narrations by scene number; empty if the video is not narrated."""
     cursor.execute(
         """
         SELECT scene_number, text, status, audio_key, seconds, cost_usd, error, warnings
@@ -55,22 +56,22 @@ def of_video(cursor: Cursor, session_id: str) -> dict[int, Narration]:
     return {row["scene_number"]: Narration(**row) for row in cursor.fetchall()}
 
 
-def warnings(spoken: Mapping[int, Narration]) -> list[str]:
-    """Return the warnings of all scenes in order, each once."""
-    found = (warning for _, one in sorted(spoken.items()) for warning in one.warnings)
-    return list(dict.fromkeys(found))
+def warnings(narrations: Mapping[int, Narration]) -> list[str]:
+    """Return the warnings of all scenes in scene order, without duplicates."""
+    in_order = (narration for _, narration in sorted(narrations.items()))
+    return list(dict.fromkeys(text for narration in in_order for text in narration.warnings))
 
 
 def of_scene(cursor: Cursor, session_id: str, scene: int) -> Narration:
-    """Return what is said in a scene; raises NotFound."""
-    found = of_video(cursor, session_id).get(scene)
-    if found is None:
-        raise NotFound("Nothing is said in the scene.")
-    return found
+    """Return the narration of a scene; raises NotFound."""
+    narration = of_video(cursor, session_id).get(scene)
+    if narration is None:
+        raise NotFound("The scene has no narration.")
+    return narration
 
 
 def set_text(cursor: Cursor, session_id: str, scene: int, text: str) -> None:
-    """Change what is said in a scene, unless it is spoken."""
+    """Change the text of a narration that has not succeeded yet."""
     cursor.execute(
         """
         UPDATE video_narrations SET text = %s, updated_at = now()
@@ -81,7 +82,7 @@ def set_text(cursor: Cursor, session_id: str, scene: int, text: str) -> None:
 
 
 def start(cursor: Cursor, session_id: str, scene: int) -> None:
-    """Mark it as being spoken, unless it is."""
+    """Mark the narration as running unless it has succeeded."""
     _update(cursor, session_id, scene, "running")
 
 
@@ -95,7 +96,7 @@ def finish(
     usd: Decimal,
     warnings: Sequence[str] = (),
 ) -> None:
-    """Mark it as spoken, and add the warnings to those that it has."""
+    """Mark the narration as succeeded and append the warnings."""
     cursor.execute(
         """
         UPDATE video_narrations SET status = 'succeeded', error = NULL, audio_key = %s,
@@ -107,12 +108,12 @@ def finish(
 
 
 def fail(cursor: Cursor, session_id: str, scene: int, error: dict[str, Any]) -> None:
-    """Mark it as failed, unless it is spoken."""
+    """Mark the narration as failed unless it has succeeded."""
     _update(cursor, session_id, scene, "failed", error)
 
 
 def cancel(cursor: Cursor, session_id: str) -> None:
-    """Mark what is not spoken yet as canceled."""
+    """Mark the queued and running narrations of the video as canceled."""
     cursor.execute(
         """
         UPDATE video_narrations SET status = 'canceled', updated_at = now()

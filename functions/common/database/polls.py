@@ -1,4 +1,4 @@
-"""SQL of jobs at a provider while they are asked for, collected, and found again by a later run."""
+"""SQL of provider jobs: polling them, collecting their results, and adopting them in later runs."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +9,11 @@ from common.database import Cursor
 from common.database.attempts import Attempt, Step
 
 RETENTION_HOURS = 48
-"""For how long a finished job is asked for. Runway's outputs expire after 24 to 48 hours
+"""How long the result of a job can be collected. Runway's outputs expire after 24 to 48 hours
 (docs.dev.runwayml.com/assets/outputs); Luma's stay in our own bucket."""
 
-# Jobs that brought nothing so far, and whose result may still be there: the outputs were not to be
-# had, what came was no clip, or the job was written off while it was running.
+# Codes of failed jobs whose result may still be available: the outputs could not be downloaded, the
+# download was not a clip, or the job timed out while it was running.
 COLLECTABLE = (
     *("clip.output_lost", "clip.timeout"),
     *("media.invalid", "media.timeout", "media.too_large"),
@@ -21,7 +21,7 @@ COLLECTABLE = (
 
 
 def record_poll(cursor: Cursor, attempt: Attempt, found: dict[str, Any] | None) -> None:
-    """Note that the provider answered; `found` is what a finished job brought."""
+    """Store the time of a poll that was answered; `found` is the result of a finished job."""
     cursor.execute(
         """
         UPDATE provider_jobs SET polled_at = clock_timestamp(), found = COALESCE(%s, found)
@@ -32,7 +32,7 @@ def record_poll(cursor: Cursor, attempt: Attempt, found: dict[str, Any] | None) 
 
 
 def count_failed_collection(cursor: Cursor, attempt: Attempt) -> int:
-    """Count a failed try to fetch the job's result, and forget its links; return the number."""
+    """Count a failed download of the job's result and clear its links; return the new count."""
     cursor.execute(
         """
         UPDATE provider_jobs SET collections = collections + 1, found = NULL
@@ -45,7 +45,7 @@ def count_failed_collection(cursor: Cursor, attempt: Attempt) -> int:
 
 
 def adopt(cursor: Cursor, attempt: Attempt, run_id: str) -> None:
-    """Assign an earlier run's job to this run, with a poll budget of its own."""
+    """Assign an earlier run's job to this run and reset its poll count."""
     cursor.execute(
         """
         UPDATE provider_jobs
@@ -59,7 +59,7 @@ def adopt(cursor: Cursor, attempt: Attempt, run_id: str) -> None:
 
 
 def of_run(cursor: Cursor, step: Step, run_id: str) -> int:
-    """Return how often the step's jobs were asked for in this run, all its attempts together."""
+    """Return the number of polls of the step's jobs in this run, over all attempts."""
     cursor.execute(
         """
         SELECT COALESCE(sum(polls), 0)::int AS polls FROM provider_jobs
@@ -85,10 +85,10 @@ def free_failures(cursor: Cursor, step: Step, run_id: str) -> list[str]:
     return [row["code"] for row in cursor.fetchall()]
 
 
-# -- what ended runs left behind -------------------------------------------------------------------
+# -- uncollected jobs of ended runs ----------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
-class LeftBehind:
-    """A job of a video that no run works on; `run_id` is the video's newest run."""
+class UncollectedJob:
+    """A job of a video without an open run; `run_id` is the video's newest run."""
 
     session_id: str
     run_id: str
@@ -98,11 +98,11 @@ class LeftBehind:
 
 def claim_left_behind(
     cursor: Cursor, *, limit: int, lease_seconds: int, pause_seconds: int
-) -> list[LeftBehind]:
-    """Lease jobs whose result is paid and not collected, the oldest first; each to one collector.
+) -> list[UncollectedJob]:
+    """Lease paid jobs whose result is not collected, oldest first; each to one collector.
 
-    Only the newest attempt of a clip that is not finished counts. Older jobs are asked for less
-    often: after `pause_seconds`, or an eighth of their age.
+    Only the newest attempt of an unfinished clip qualifies. The polling interval grows with age: it
+    is `pause_seconds` or an eighth of the job's age, whichever is longer.
     """
     cursor.execute(
         """
@@ -137,23 +137,24 @@ def claim_left_behind(
             "limit": limit,
         },
     )
-    return [LeftBehind(**row) for row in cursor.fetchall()]
+    return [UncollectedJob(**row) for row in cursor.fetchall()]
 
 
 def mark_collected(cursor: Cursor, attempt: Attempt) -> None:
-    """Forget the links of a job whose result is stored."""
+    """Clear the links of a job whose result is stored."""
     cursor.execute("UPDATE provider_jobs SET found = NULL WHERE id = %s", (attempt.id,))
 
 
 def release(cursor: Cursor, attempt: Attempt) -> None:
-    """End the lease of a collector."""
+    """Release the collector's lease on the job."""
     cursor.execute("UPDATE provider_jobs SET collector_until = NULL WHERE id = %s", (attempt.id,))
 
 
 def settle_expired(cursor: Cursor, *, limit: int) -> None:
-    """End jobs that nobody can collect any more.
+    """Settle at most `limit` jobs whose result has expired as failed.
 
-    They were accepted: what they cost is charged if it is known, and possibly charged if not.
+    The jobs were accepted: a known cost counts as charged, otherwise the estimate counts as
+    possibly charged.
     """
     cursor.execute(
         """

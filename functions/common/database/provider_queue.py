@@ -1,4 +1,4 @@
-"""SQL of steps that wait for their provider: why, since when, and who was there before."""
+"""SQL of the provider queue (`provider_waits`): steps that wait for a provider slot."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,14 +7,14 @@ from common.database import Cursor
 from common.database.attempts import Step
 from common.domain.models import Model
 
-# Who is due is waited for so long, and who is due within that time is let through first. Those who
-# are due later do not keep a free place from others.
+# Steps due within this time go first. An overdue step keeps its turn for the same time; afterwards,
+# and while it is not due yet, it does not block a free slot.
 _DUE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedStep:
-    """One step that waits, as the API shows it."""
+    """One queued step. `back_at` is when the step tries again."""
 
     kind: str
     scene: int
@@ -28,7 +28,7 @@ class QueuedStep:
 
 @dataclass(frozen=True, slots=True)
 class QueueDepth:
-    """Who came before: calls and pictures of all who wait, and of those who are due now."""
+    """The queue ahead of a step: calls and input images, in total and of steps that are due now."""
 
     calls: int = 0
     pictures: int = 0
@@ -37,7 +37,7 @@ class QueueDepth:
 
 
 def queue_depth(cursor: Cursor, step: Step, run_id: str, model: Model) -> QueueDepth:
-    """Return who waits for the model since before the step does in this run."""
+    """Return the depth of the model's queue ahead of the step, by the time of joining it."""
     cursor.execute(
         """
         SELECT count(*)::int AS calls, COALESCE(sum(pictures), 0)::int AS pictures,
@@ -71,7 +71,10 @@ def queue_depth(cursor: Cursor, step: Step, run_id: str, model: Model) -> QueueD
 
 
 def rounds(cursor: Cursor, step: Step, run_id: str) -> int:
-    """Return how often the step's scene has waited in this run, for its picture or its clip."""
+    """Return how often the scene of the step was queued in this run.
+
+    Its image, narration and clip count together.
+    """
     cursor.execute(
         """
         SELECT COALESCE(sum(rounds), 0)::int AS rounds FROM provider_waits
@@ -94,7 +97,11 @@ def enqueue(
     detail: str,
     seconds: int,
 ) -> bool:
-    """Note that the step waits; say whether the reason is a new one. Another run begins anew."""
+    """Upsert the queue entry of the step; return whether its reason has changed.
+
+    The step tries again after `seconds`. Within a run, an existing entry keeps its position and
+    counts one more round; an entry of another run is replaced.
+    """
     cursor.execute(
         """
         WITH before AS (
@@ -133,7 +140,7 @@ def enqueue(
 
 
 def pause(cursor: Cursor, step: Step) -> None:
-    """The step waits no more, or not now; how often it has waited stays known."""
+    """Take the step out of the queue; the entry and its number of rounds are kept."""
     cursor.execute(
         """
         UPDATE provider_waits SET back_at = NULL
@@ -144,7 +151,7 @@ def pause(cursor: Cursor, step: Step) -> None:
 
 
 def of_run(cursor: Cursor, run_id: str) -> list[QueuedStep]:
-    """Return which steps of the run wait, the longest first."""
+    """Return the queued steps of the run, longest wait first."""
     cursor.execute(
         """
         SELECT kind, scene, provider, model, code, detail, since, back_at FROM provider_waits

@@ -1,25 +1,25 @@
-"""SQL of the places that runs share: how many calls, pictures and jobs of a model are under way.
+"""SQL of provider slots: the calls, input images and jobs that count against a model's limits.
 
-Nothing is kept beside the ledger. A call and its input pictures count for a minute from when they
-were sent, however the call ended: the provider counts what it refused, too. A job counts until it
-has ended; every poll renews its place, so one that a crash left behind is free after a while.
+The ledger is the only source. A call and its input images count for `MINUTE_SECONDS` from the time
+of sending, whatever the outcome, because the provider counts refused calls too. A job counts until
+it ends; every poll renews its slot, so the slot of a crashed worker expires.
 """
 
 from common.database import Cursor
 from common.domain.models import Model
 from common.domain.provider_limits import MINUTE_SECONDS, Limit, SlotUsage
 
-# What a job of a model takes that has not finished any yet.
-_FIRST_GUESS_SECONDS = 60.0
-_JOBS_LOOKED_AT = 20
-# Of a job that takes longer than the others we expect a quarter more of what it took so far.
-_OVERDUE = 1.25
+# Assumed duration of a job of a model that has finished none yet.
+_DEFAULT_JOB_SECONDS = 60.0
+_RECENT_JOBS = 20
+# A job that runs longer than the median is expected to take a quarter more than it took so far.
+_OVERDUE_FACTOR = 1.25
 
 
 def lock(cursor: Cursor, model: Model) -> int:
-    """Let nobody else count places of the model until the transaction ends.
+    """Lock the model's row until the transaction ends, to serialize the counting of its slots.
 
-    Returns for how many more seconds the provider wants no call; 0 is the rule.
+    Returns the remaining pause that the provider asked for, in seconds; 0 if there is none.
     """
     cursor.execute(
         """
@@ -35,7 +35,7 @@ def lock(cursor: Cursor, model: Model) -> int:
 
 
 def pause_provider(cursor: Cursor, model: Model, seconds: int) -> None:
-    """Keep everybody out for as long as the provider asked for."""
+    """Pause all calls of the model for the time that the provider asked for."""
     cursor.execute(
         """
         INSERT INTO provider_gates AS g (provider, model, closed_until)
@@ -48,7 +48,7 @@ def pause_provider(cursor: Cursor, model: Model, seconds: int) -> None:
 
 
 def active_slots(cursor: Cursor, model: Model, limit: Limit) -> list[SlotUsage]:
-    """Return the places that count against the limit, under the lock of the model."""
+    """Return the slots in use that count against the limit; the caller holds the model's lock."""
     if limit.of_jobs:
         statement = """
             SELECT 1 AS size, GREATEST(0, %(typical)s - extract(epoch FROM
@@ -79,9 +79,9 @@ def active_slots(cursor: Cursor, model: Model, limit: Limit) -> list[SlotUsage]:
 
 
 def typical_seconds(cursor: Cursor, model: Model) -> float:
-    """Return how long a job of the model takes: the median of the last ones.
+    """Return the expected duration of a job of the model: the median of recent jobs.
 
-    One that is under way for longer shows that it takes more than that.
+    If a running job has already taken longer, the result is based on that job.
     """
     cursor.execute(
         """
@@ -104,10 +104,10 @@ def typical_seconds(cursor: Cursor, model: Model) -> float:
         {
             "provider": model.provider,
             "model": model.model,
-            "count": _JOBS_LOOKED_AT,
-            "default": _FIRST_GUESS_SECONDS,
-            "overdue": _OVERDUE,
+            "count": _RECENT_JOBS,
+            "default": _DEFAULT_JOB_SECONDS,
+            "overdue": _OVERDUE_FACTOR,
         },
     )
     row = cursor.fetchone()
-    return float(row["seconds"]) if row else _FIRST_GUESS_SECONDS
+    return float(row["seconds"]) if row else _DEFAULT_JOB_SECONDS

@@ -1,4 +1,4 @@
-"""Database roles and their privileges on tables; for `migrate`, which is the owner."""
+"""SQL of database roles and their table privileges, run by `migrate` as the owner."""
 
 from collections.abc import Iterable
 
@@ -6,13 +6,13 @@ from psycopg2 import extensions, sql
 
 from common.database import Cursor
 
-Privilege = tuple[str, str]  # table or view, and for example "SELECT"
+Privilege = tuple[str, str]  # name of a table or view, and a privilege such as "SELECT"
 
 
 def ensure(cursor: Cursor, role: str, password: str) -> None:
     """Create the role if it is missing, and set its password.
 
-    The server gets the password's SCRAM verifier, so that no log of statements can hold more.
+    The statement contains the SCRAM verifier, so no statement log can leak the password.
     """
     cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,))
     verb = sql.SQL("ALTER" if cursor.rowcount else "CREATE")
@@ -27,7 +27,7 @@ def ensure(cursor: Cursor, role: str, password: str) -> None:
 
 
 def privileges(cursor: Cursor, role: str) -> set[Privilege]:
-    """Return what the role has been granted on tables and views."""
+    """Return the privileges granted to the role on tables and views."""
     cursor.execute(
         """
         SELECT c.relname, a.privilege_type
@@ -40,12 +40,12 @@ def privileges(cursor: Cursor, role: str) -> set[Privilege]:
 
 
 def grant(cursor: Cursor, role: str, wanted: Iterable[Privilege]) -> None:
-    """Grant the role the privileges."""
+    """Grant privileges to the role."""
     _change(cursor, "GRANT {privilege} ON {table} TO {role}", role, wanted)
 
 
 def revoke(cursor: Cursor, role: str, unwanted: Iterable[Privilege]) -> None:
-    """Take the privileges from the role."""
+    """Revoke privileges from the role."""
     _change(cursor, "REVOKE {privilege} ON {table} FROM {role}", role, unwanted)
 
 

@@ -1,4 +1,4 @@
-"""SQL of runs and their timeline. Changes of status are guarded: a late one changes nothing."""
+"""SQL of runs and their timeline. Status changes are guarded: they apply to open runs only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class OpenRun:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run: what it makes, what its request said, and how it stands."""
+    """A run: its target, the request that started it, and its state."""
 
     run_id: str
     session_id: str
@@ -40,7 +40,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunEvent:
-    """One entry of the timeline."""
+    """One entry of a run's timeline. `scene` is None for events of the whole run."""
 
     at: datetime
     type: str
@@ -58,11 +58,11 @@ def insert(
     request: Mapping[str, Any] | None = None,
     key_id: str | None = None,
 ) -> None:
-    """Store a new run as queued, with what was reserved for it.
+    """Store a new run as queued, with its reservation and the current trace id.
 
-    `request` is what an answer repeats of the request, whose trace the run gets. It counts for the
-    key `key_id`, or for the video's; whether that may have one more is for `limits.admit_run` to
-    say, before.
+    `request` holds the fields of the request that its response repeats. The run counts for
+    `key_id`, or for the key of the video if None. Call `limits.admit_run` first: the limit of open
+    runs is not checked here.
     """
     cursor.execute(
         """
@@ -96,7 +96,7 @@ def add_event(
     scene: int | None = None,
     facts: dict[str, Any] | None = None,
 ) -> None:
-    """Append to the run's timeline."""
+    """Append an event to the run's timeline."""
     cursor.execute(
         "INSERT INTO run_events (run_id, type, scene, facts) VALUES (%s, %s, %s, %s)",
         (run_id, event, scene, Json(facts or {})),
@@ -113,14 +113,17 @@ def events(cursor: Cursor, run_id: str) -> list[RunEvent]:
 
 @dataclass(frozen=True, slots=True)
 class TimelineEvent(RunEvent):
-    """One entry of a video's timeline, with its place in it."""
+    """One entry of a video's timeline. `id` orders the entries and is the pagination cursor."""
 
     id: int
     run_id: str
 
 
 def timeline(cursor: Cursor, session_id: str, *, limit: int, after: int) -> list[TimelineEvent]:
-    """Return what happened in all runs of the video, oldest first, behind entry `after`."""
+    """Return a page of the events of all runs of the video, oldest first.
+
+    `after` is the pagination cursor: only entries with a higher id are returned.
+    """
     cursor.execute(
         """
         SELECT e.id, e.run_id, e.at, e.type, e.scene, e.facts
@@ -133,9 +136,10 @@ def timeline(cursor: Cursor, session_id: str, *, limit: int, after: int) -> list
 
 
 def last_failure(cursor: Cursor, run_id: str, scene: int | None = None) -> dict[str, Any] | None:
-    """Return what the newest failed step of the run, or of one scene in it, wrote down.
+    """Return the facts of the newest failed step of the run, or of one of its scenes.
 
-    A step that was retried in vain wrote down its last try.
+    Without a failed step, the newest retry is returned: a step whose retries are exhausted records
+    its last try that way. None if there is neither.
     """
     cursor.execute(
         """
@@ -155,27 +159,27 @@ def stage_of(cursor: Cursor, run_id: str) -> str:
     cursor.execute("SELECT stage FROM runs WHERE run_id = %s", (run_id,))
     row = cursor.fetchone()
     if row is None:
-        raise NotFound("There is no such run.")
+        raise NotFound("The run does not exist.")
     stage: str = row["stage"]
     return stage
 
 
 def restart_trace(cursor: Cursor, run_id: str) -> None:
-    """Give the run the trace of who starts it now; the request that asked for it did not."""
+    """Replace the run's trace id with the current one: the request's trace did not start it."""
     cursor.execute("UPDATE runs SET trace_id = %s WHERE run_id = %s", (trace_id(), run_id))
 
 
 def work(cursor: Cursor, run_id: str) -> RunTarget:
-    """Return what the run makes; raises NotFound."""
+    """Return the target of the run; raises NotFound."""
     cursor.execute("SELECT step, scenes FROM runs WHERE run_id = %s", (run_id,))
     row = cursor.fetchone()
     if row is None:
-        raise NotFound("There is no such run.")
-    return _work(row)
+        raise NotFound("The run does not exist.")
+    return _target(row)
 
 
 def get(cursor: Cursor, run_id: str, user_id: str) -> Run:
-    """Return one of the user's runs; raises NotFound."""
+    """Return a run of the user; raises NotFound."""
     cursor.execute(
         """
         SELECT r.run_id, r.session_id, r.status, r.error, r.step, r.scenes, r.request, r.ended_at
@@ -186,42 +190,42 @@ def get(cursor: Cursor, run_id: str, user_id: str) -> Run:
     )
     row = cursor.fetchone()
     if row is None:
-        raise NotFound("There is no such run.")
+        raise NotFound("The run does not exist.")
     return Run(
         run_id=row["run_id"],
         session_id=row["session_id"],
         status=row["status"],
         error=row["error"],
-        work=_work(row),
+        work=_target(row),
         request=row["request"],
         ended_at=row["ended_at"],
     )
 
 
-def is_making(cursor: Cursor, session_id: str, *parts: RunScope) -> bool:
-    """Say whether a run is making one of these parts of the video."""
+def is_making(cursor: Cursor, session_id: str, *scopes: RunScope) -> bool:
+    """Return whether the video has an open run of one of the scopes."""
     cursor.execute(
         "SELECT 1 FROM runs WHERE session_id = %s AND step = ANY(%s) AND ended_at IS NULL LIMIT 1",
-        (session_id, [part.value for part in parts]),
+        (session_id, [scope.value for scope in scopes]),
     )
     return cursor.fetchone() is not None
 
 
 def left_undone(cursor: Cursor, session_id: str) -> tuple[RunTarget, dict[str, Any]] | None:
-    """Return what a resume has to make, with the request it was ordered by; None if nothing.
+    """Return the target of a resume and the request that ordered it; None if nothing is missing.
 
-    That is the whole video, as long as one was ordered and no cut of all scenes exists. Otherwise
-    it is the newest part that was ordered and does not exist.
+    The target is the whole video if it was ordered and no merged video of all scenes exists;
+    otherwise it is the newest part that was ordered and does not exist.
     """
     cursor.execute(
         "SELECT step, scenes, request FROM runs WHERE run_id = undone_run(%s)", (session_id,)
     )
     row = cursor.fetchone()
-    return (_work(row), row["request"]) if row else None
+    return (_target(row), row["request"]) if row else None
 
 
 def has_whole(cursor: Cursor, session_id: str) -> bool:
-    """Say whether the whole video was ordered, and not only parts of it."""
+    """Return whether the whole video was ordered, not only parts of it."""
     cursor.execute(
         "SELECT 1 FROM runs WHERE session_id = %s AND step = %s LIMIT 1",
         (session_id, RunScope.ALL.value),
@@ -230,10 +234,10 @@ def has_whole(cursor: Cursor, session_id: str) -> bool:
 
 
 def enter_stage(cursor: Cursor, run_id: str, stage: str) -> bool:
-    """Move an open run to a stage (never back); False when the run has ended already.
+    """Advance an open run to a stage, never back; return False if the run has ended.
 
-    Scenes enter a stage side by side, so the row that is changed may not be joined with anything
-    by its stage: one that waited for the other's change would no longer find its partner.
+    Scenes enter a stage concurrently, so the update must not join on `runs.stage`: a statement that
+    waited for the row lock re-evaluates the join, and would no longer match.
     """
     cursor.execute(
         """
@@ -256,18 +260,21 @@ def enter_stage(cursor: Cursor, run_id: str, stage: str) -> bool:
 
 
 def lock(cursor: Cursor, run_id: str) -> None:
-    """Hold the run for a transaction that ends it, before anything of its scenes is held."""
+    """Lock the run's row. A transaction that ends the run locks it before any row of its scenes."""
     cursor.execute("SELECT 1 FROM runs WHERE run_id = %s FOR NO KEY UPDATE", (run_id,))
 
 
 def require_open(cursor: Cursor, run_id: str) -> None:
-    """Raise RunEnded unless the run goes on; until the transaction ends nobody can end it."""
+    """Raise RunEnded unless the run is open; holds a share lock as `is_open` does."""
     if not is_open(cursor, run_id):
-        raise RunEnded("The run has ended; nothing more is done for it.")
+        raise RunEnded("The run has ended. No further work is done for it.")
 
 
 def is_open(cursor: Cursor, run_id: str) -> bool:
-    """Say whether the run goes on; until the transaction ends nobody can end it."""
+    """Return whether the run is open.
+
+    A share lock on its row prevents others from ending the run until the transaction ends.
+    """
     cursor.execute(
         "SELECT 1 FROM runs WHERE run_id = %s AND status IN ('queued', 'running') FOR SHARE",
         (run_id,),
@@ -276,25 +283,25 @@ def is_open(cursor: Cursor, run_id: str) -> bool:
 
 
 def wants_jobs_canceled(cursor: Cursor, run_id: str) -> bool:
-    """Say whether the run's owner canceled it together with its jobs at the provider."""
+    """Return whether the run was canceled together with its provider jobs."""
     cursor.execute("SELECT 1 FROM runs WHERE run_id = %s AND cancel_jobs", (run_id,))
     return cursor.fetchone() is not None
 
 
 def succeed(cursor: Cursor, run_id: str) -> bool:
-    """End an open run as succeeded; False when it had ended already."""
+    """End an open run as succeeded; return False if it had already ended."""
     return _end(cursor, run_id, "succeeded", None)
 
 
 def fail(cursor: Cursor, run_id: str, error: dict[str, Any]) -> bool:
-    """End an open run as failed; False when it had ended already."""
+    """End an open run as failed; return False if it had already ended."""
     return _end(cursor, run_id, "failed", error)
 
 
 def cancel(cursor: Cursor, session_id: str, *, jobs: bool) -> list[str]:
-    """End every open run of the video as canceled; return which ones these were.
+    """End every open run of the video as canceled; return the ids of these runs.
 
-    `jobs`: those at the provider are to be canceled too, also of runs that are canceled already.
+    With `jobs`, provider jobs are to be canceled too, including those of runs canceled earlier.
     """
     cursor.execute(
         """
@@ -305,7 +312,7 @@ def cancel(cursor: Cursor, session_id: str, *, jobs: bool) -> list[str]:
     )
     open_runs: list[str] = [row["run_id"] for row in cursor.fetchall()]
     if open_runs:
-        # First: a step that finishes holds its scene, and then waits for the video.
+        # Scenes before the video: a step that finishes locks its scene's row, then the video's.
         scenes.cancel(cursor, session_id)
         narrations.cancel(cursor, session_id)
     for run_id in open_runs:
@@ -321,7 +328,10 @@ def cancel(cursor: Cursor, session_id: str, *, jobs: bool) -> list[str]:
 def still_open(
     cursor: Cursor, *, older_than_seconds: int = 0, limit: int = 1, run_id: str | None = None
 ) -> list[OpenRun]:
-    """Return runs that have not ended, or that one run if it has not, oldest first."""
+    """Return open runs older than `older_than_seconds`, oldest first.
+
+    With `run_id`, only that run if it is open.
+    """
     cursor.execute(
         """
         SELECT run_id, session_id, status, step, scenes,
@@ -339,14 +349,14 @@ def still_open(
             run_id=row["run_id"],
             session_id=row["session_id"],
             status=row["status"],
-            work=_work(row),
+            work=_target(row),
             age_seconds=row["age_seconds"],
         )
         for row in cursor.fetchall()
     ]
 
 
-def _work(row: Mapping[str, Any]) -> RunTarget:
+def _target(row: Mapping[str, Any]) -> RunTarget:
     return RunTarget(
         RunScope(row["step"]), {int(n): version for n, version in row["scenes"].items()}
     )
@@ -364,7 +374,7 @@ def _end(cursor: Cursor, run_id: str, status: str, error: dict[str, Any] | None)
     row = cursor.fetchone()
     if row is None:
         return False
-    # Runs that make parts of one video end one after another: each sees what those before it
+    # The row lock serializes ending runs of one video, so that each sees what the previous one
     # committed.
     budget.lock(cursor, row["session_id"])
     video_status.refresh(cursor, row["session_id"])

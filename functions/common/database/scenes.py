@@ -1,4 +1,4 @@
-"""SQL of the steps of a video: one picture and one clip for each scene, in versions."""
+"""SQL of the scenes of a video: one image and one clip per scene, each in versions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from common.domain.video import Story
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A version of the picture of a scene."""
+    """One version of the image of a scene."""
 
     frame_number: int
     version: int
@@ -34,7 +34,10 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A version of the clip of a scene. Without form of its own it has the session's."""
+    """One version of the clip of a scene.
+
+    If `ratio` or `clip_seconds` is None, the value of the video applies.
+    """
 
     clip_number: int
     version: int
@@ -55,13 +58,13 @@ _FRAME = """frame_number, version, timestamp, description, prompt, motion_prompt
     image_key, cost_usd, error, style, mood, reference_key"""
 _CLIP = """clip_number, version, status, video_key, frames, cost_usd, error, optimized_prompt,
     ratio, clip_seconds"""
-_NO_SCENE = "There is no such scene."
+_NO_SCENE = "The video has no such scene."
 Size = tuple[int | None, int | None]  # width and height in pixels
 _NOT_MEASURED: Size = (None, None)
 
 
 def insert_story(cursor: Cursor, session_id: str, story: Story, style: str, mood: str) -> None:
-    """Store the story, with a picture and a clip to be made for each scene; once."""
+    """Store the story, with a queued image and clip for each scene; idempotent."""
     cursor.execute(
         """
         UPDATE video_sessions SET story_title = %s, story_overview = %s, updated_at = now()
@@ -104,7 +107,7 @@ def insert_story(cursor: Cursor, session_id: str, story: Story, style: str, mood
 
 
 def frames(cursor: Cursor, session_id: str) -> list[Frame]:
-    """Return the pictures of the video, newest version of each, in order."""
+    """Return the newest version of each scene's image, in scene order."""
     cursor.execute(
         f"""
         SELECT DISTINCT ON (frame_number) {_FRAME}
@@ -116,7 +119,7 @@ def frames(cursor: Cursor, session_id: str) -> list[Frame]:
 
 
 def first_frames(cursor: Cursor, session_id: str) -> list[Frame]:
-    """Return the pictures of the video as the story tells them: the first version of each."""
+    """Return the first version of each scene's image, as the story describes it, in scene order."""
     cursor.execute(
         f"""
         SELECT {_FRAME} FROM video_frames
@@ -128,7 +131,7 @@ def first_frames(cursor: Cursor, session_id: str) -> list[Frame]:
 
 
 def frame(cursor: Cursor, session_id: str, scene: int, version: int | None = None) -> Frame:
-    """Return one version of a scene's picture, or the newest one; raises NotFound."""
+    """Return a version of a scene's image, the newest by default; raises NotFound."""
     cursor.execute(
         f"""
         SELECT {_FRAME} FROM video_frames
@@ -145,7 +148,7 @@ def frame(cursor: Cursor, session_id: str, scene: int, version: int | None = Non
 
 
 def clips(cursor: Cursor, session_id: str) -> list[Clip]:
-    """Return the clips of the video, newest version of each, in order."""
+    """Return the newest version of each scene's clip, in scene order."""
     cursor.execute(
         f"""
         SELECT DISTINCT ON (clip_number) {_CLIP}
@@ -157,7 +160,7 @@ def clips(cursor: Cursor, session_id: str) -> list[Clip]:
 
 
 def clip(cursor: Cursor, session_id: str, scene: int, version: int | None = None) -> Clip:
-    """Return one version of a scene's clip, or the newest one; raises NotFound."""
+    """Return a version of a scene's clip, the newest by default; raises NotFound."""
     cursor.execute(
         f"""
         SELECT {_CLIP} FROM video_clips
@@ -174,7 +177,7 @@ def clip(cursor: Cursor, session_id: str, scene: int, version: int | None = None
 
 
 def finished_frames(cursor: Cursor, session_id: str) -> dict[int, Frame]:
-    """Return the newest finished picture of each scene that has one, by scene."""
+    """Return the newest finished image of each scene that has one, by scene number."""
     cursor.execute(
         f"""
         SELECT DISTINCT ON (frame_number) {_FRAME} FROM video_frames
@@ -187,7 +190,7 @@ def finished_frames(cursor: Cursor, session_id: str) -> dict[int, Frame]:
 
 
 def finished_clips(cursor: Cursor, session_id: str) -> dict[int, Clip]:
-    """Return the newest finished clip of each scene that has one, by scene."""
+    """Return the newest finished clip of each scene that has one, by scene number."""
     cursor.execute(
         f"""
         SELECT DISTINCT ON (clip_number) {_CLIP} FROM video_clips
@@ -200,9 +203,10 @@ def finished_clips(cursor: Cursor, session_id: str) -> dict[int, Clip]:
 
 
 def current_version(cursor: Cursor, kind: StepKind, session_id: str, scene: int) -> int | None:
-    """Return the version of a scene's picture or clip that the whole video is made of.
+    """Return the version of a scene's image or clip that the whole video uses.
 
-    That is the newest finished one, or the newest, which is to be made. None without any.
+    That is the newest finished version; without one, the newest version. None if there is no
+    version.
     """
     table, number = TABLES[kind]
     cursor.execute(
@@ -217,7 +221,7 @@ def current_version(cursor: Cursor, kind: StepKind, session_id: str, scene: int)
 
 
 def invalidate(cursor: Cursor, kind: StepKind, session_id: str, scene: int) -> None:
-    """Let the scene's finished pictures or clips count no more: another one will be made."""
+    """Invalidate the scene's finished images or clips, because a new one will be made."""
     table, number = TABLES[kind]
     cursor.execute(
         sql.SQL(
@@ -231,13 +235,13 @@ def invalidate(cursor: Cursor, kind: StepKind, session_id: str, scene: int) -> N
 def set_prompt(
     cursor: Cursor, kind: StepKind, session_id: str, scene: int, version: int, prompt: str
 ) -> None:
-    """Change the prompt of a picture or clip that is not finished."""
+    """Change the prompt of an image or clip that is not finished."""
     change = {"image": "prompt = %s", "clip": "optimized_prompt = %s"}[kind]
     _update(cursor, kind, session_id, scene, version, change, (prompt,))
 
 
 def set_motion(cursor: Cursor, session_id: str, scene: int, prompt: str) -> None:
-    """Change what the newest picture says of its motion, which is shown with the scene."""
+    """Change the motion prompt of the scene's newest image, which the API shows with the scene."""
     cursor.execute(
         """
         UPDATE video_frames f SET motion_prompt = %(prompt)s, updated_at = now()
@@ -250,7 +254,7 @@ def set_motion(cursor: Cursor, session_id: str, scene: int, prompt: str) -> None
 
 
 def start(cursor: Cursor, kind: StepKind, session_id: str, scene: int, version: int) -> None:
-    """Mark a step as running, unless it is finished."""
+    """Mark an image or clip as running unless it is finished."""
     _update(cursor, kind, session_id, scene, version, "status = 'running', error = NULL", ())
 
 
@@ -264,7 +268,7 @@ def finish_image(
     usd: Decimal,
     size: Size = _NOT_MEASURED,
 ) -> None:
-    """Mark a picture as finished, with its size."""
+    """Mark an image as finished, with its S3 key, cost and size in pixels."""
     _update(
         cursor,
         "image",
@@ -290,7 +294,7 @@ def finish_clip(
     seconds: float | None = None,
     has_sound: bool | None = None,
 ) -> None:
-    """Mark a clip as finished, with the number of its decoded pictures, and what it is like."""
+    """Mark a clip as finished, with its S3 key, cost, and the properties of the decoded video."""
     _update(
         cursor,
         "clip",
@@ -311,7 +315,7 @@ def fail(
     error: dict[str, Any],
     version: int | None = None,
 ) -> None:
-    """Mark a step as failed in one version, or in all, unless it is finished."""
+    """Mark one version, or all, of a scene's image or clip as failed unless it is finished."""
     table, number = TABLES[kind]
     cursor.execute(
         sql.SQL(
@@ -324,9 +328,10 @@ def fail(
 
 
 def cancel(cursor: Cursor, session_id: str) -> None:
-    """Mark the video's steps that are not finished as canceled; a later run starts them anew.
+    """Mark the video's queued and running images and clips as canceled; a later run restarts them.
 
-    A step whose worker is still at it, and finishes, becomes finished: it is paid for.
+    If the worker of a canceled step still finishes it, the step is marked as finished, because it
+    is paid for.
     """
     for table, _ in TABLES.values():
         cursor.execute(

@@ -1,4 +1,4 @@
-"""SQL of what a list of videos is narrowed by."""
+"""SQL conditions for searching and filtering lists of videos."""
 
 import re
 import unicodedata
@@ -9,8 +9,8 @@ from typing import Any
 
 from psycopg2.extras import Json
 
-# With the words of the index `video_sessions_by_text`. Every word is searched for by its beginning,
-# in both Unicode forms, because a Mac may have written the other one.
+# The expression must match that of the index `video_sessions_by_text`. Each word is a prefix search
+# in both normalization forms, NFC and NFD, because macOS may have stored the decomposed form.
 _STORED = "s.original_prompt || ' ' || COALESCE(s.story_title, '')"
 _MATCHES = f"""
     to_tsvector('simple', {_STORED})
@@ -19,9 +19,9 @@ _MATCHES = f"""
 """
 _CONTAINS = f"position(lower(%({{name}})s) IN lower(normalize({_STORED}, NFKC))) > 0"
 
-# Scripts that are written without spaces between words, or with marks that PostgreSQL takes for
-# the end of a word: of South and Southeast Asia, of Korea, Japan and China.
-_RUNS = re.compile(
+# Scripts without spaces between words, or with combining marks that PostgreSQL's parser takes for
+# word boundaries: of South and Southeast Asia, of Korea, Japan and China.
+_UNSPACED_SCRIPTS = re.compile(
     "[\u0900-\u109f\u1100-\u11ff\u1780-\u17ff\u3040-\u312f\u3400-\u9fff\ua960-\ua97f\uac00-\ud7ff"
     "\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
 )
@@ -29,7 +29,10 @@ _RUNS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What is looked for; empty: everything. `text` is searched for in prompts and titles."""
+    """Filters of a list of videos; empty filters match everything.
+
+    `text` is searched for in prompts and titles. `after` is inclusive, `before` is exclusive.
+    """
 
     statuses: Sequence[str] = ()
     style: str | None = None
@@ -39,7 +42,7 @@ class Search:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def conditions(self) -> Iterator[str]:
-        """Yield what holds of every row that is found, over `video_sessions s`."""
+        """Yield the SQL conditions over `video_sessions s`, which are combined with AND."""
         if self.statuses:
             yield "s.status = ANY(%(statuses)s)"
         if self.style is not None:
@@ -49,16 +52,16 @@ class Search:
         if self.before is not None:
             yield "s.created_at < %(created_before)s"
         if self.text is not None:
-            words, runs = _divided(self.text)
-            if words or not runs:
+            words, phrases = _split_by_script(self.text)
+            if words or not phrases:
                 yield f"({_MATCHES.format(name='nfc')} OR {_MATCHES.format(name='nfd')})"
-            for number in range(len(runs)):
+            for number in range(len(phrases)):
                 yield _CONTAINS.format(name=f"run_{number}")
         if self.metadata:
             yield "s.metadata @> %(metadata)s"
 
     def values(self) -> dict[str, Any]:
-        """Return the values of the conditions."""
+        """Return the parameters of the conditions."""
         return {
             "statuses": list(self.statuses),
             "style": self.style,
@@ -69,25 +72,25 @@ class Search:
         }
 
     def _texts(self) -> dict[str, str]:
-        words, runs = _divided(self.text or "")
+        words, phrases = _split_by_script(self.text or "")
         return {
             "nfc": unicodedata.normalize("NFC", words),
             "nfd": unicodedata.normalize("NFD", words),
-            **{f"run_{number}": run for number, run in enumerate(runs)},
+            **{f"run_{number}": phrase for number, phrase in enumerate(phrases)},
         }
 
 
 EVERYTHING = Search()
 
 
-def _divided(text: str) -> tuple[str, list[str]]:
-    """Divide what is searched for into words, and into texts of scripts without spaces."""
-    words, runs = [], []
+def _split_by_script(text: str) -> tuple[str, list[str]]:
+    """Split a query into words for full-text search, and phrases in scripts without spaces."""
+    words, phrases = [], []
     for word in text.split():
-        if _RUNS.search(word):
+        if _UNSPACED_SCRIPTS.search(word):
             word = unicodedata.normalize("NFKC", word)
-            marked = "".join(" " if unicodedata.category(c)[0] in "PSC" else c for c in word)
-            runs += marked.split()
+            spaced = "".join(" " if unicodedata.category(c)[0] in "PSC" else c for c in word)
+            phrases += spaced.split()
         else:
             words.append(word)
-    return " ".join(words), runs
+    return " ".join(words), phrases

@@ -1,4 +1,4 @@
-"""SQL of uploads: announced, then ready or refused. How they are listed is in `media`."""
+"""SQL of uploads: pending until the file arrives, then ready or refused. `media` lists them."""
 
 from dataclasses import dataclass
 
@@ -8,14 +8,14 @@ from common.database import Cursor
 from common.domain.errors import NotFound, PayloadTooLarge, TooManyRequests
 from common.domain.uploads import MOST_PENDING, MOST_PENDING_BYTES, InspectedUpload, Kind
 
-# The form to send it with has long run out, and so has the object itself (the rule on `_uploads/`).
+# By then the presigned POST and the object (lifecycle rule on `_uploads/`) have expired.
 LOST_AFTER_HOURS = 25
 _RETRY_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload as it was announced."""
+    """An upload as announced by its owner; `multipart_id` is set for a multipart upload."""
 
     media_id: str
     user_id: str
@@ -28,10 +28,9 @@ class Upload:
 
 
 def check_pending(cursor: Cursor, user_id: str, size_bytes: int) -> None:
-    """Check that the owner may announce one more upload of that size.
+    """Check the owner's limits of pending uploads; raises TooManyRequests or PayloadTooLarge.
 
-    Raises TooManyRequests or PayloadTooLarge. Other announcements of the owner wait until the
-    transaction ends.
+    An advisory lock, held until the transaction ends, serializes the owner's announcements.
     """
     cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"uploads:{user_id}",))
     cursor.execute(
@@ -42,18 +41,17 @@ def check_pending(cursor: Cursor, user_id: str, size_bytes: int) -> None:
         (user_id,),
     )
     (pending,) = cursor.fetchall()
-    advice = "Send or abort some of them, or try again when they have been looked at."
+    advice = "Nothing was stored. Send or abort some of them, or try again later."
     if pending["number"] >= MOST_PENDING:
         raise TooManyRequests(
-            f"{pending['number']} uploads of yours are announced and not sent; at most "
-            f"{MOST_PENDING} may be. {advice}",
+            f"You have {pending['number']} pending uploads; the limit is {MOST_PENDING}. {advice}",
             code="upload.too_many_pending",
             retry_after=_RETRY_SECONDS,
         )
     if pending["bytes"] + size_bytes > MOST_PENDING_BYTES:
         raise PayloadTooLarge(
-            f"Uploads of yours that are announced and not sent have {pending['bytes']} bytes; "
-            f"with this one they would have more than {MOST_PENDING_BYTES}. {advice}",
+            f"Your pending uploads have {pending['bytes']} bytes; with this one they would exceed "
+            f"the limit of {MOST_PENDING_BYTES}. {advice}",
             code="upload.too_many_bytes_pending",
         )
 
@@ -90,12 +88,15 @@ def pending(cursor: Cursor, media_id: str, user_id: str) -> Upload:
     )
     row = cursor.fetchone()
     if row is None:
-        raise NotFound("There is no such upload that is still to be sent.")
+        raise NotFound("No pending upload has this id.")
     return Upload(**row)
 
 
-def finish(cursor: Cursor, media_id: str, found: InspectedUpload) -> bool:
-    """Make a pending upload ready; False when it is no longer pending. The row stays locked."""
+def finish(cursor: Cursor, media_id: str, inspected: InspectedUpload) -> bool:
+    """Mark a pending upload as ready; return False if it is no longer pending.
+
+    The row stays locked until the transaction ends.
+    """
     cursor.execute(
         """
         UPDATE uploads SET status = 'ready', media_type = %s, object_key = %s, size_bytes = %s,
@@ -104,14 +105,14 @@ def finish(cursor: Cursor, media_id: str, found: InspectedUpload) -> bool:
         WHERE media_id = %s AND status = 'pending'
         """,
         (
-            found.media_type,
-            found.key,
-            found.size_bytes,
-            found.sha256,
-            found.width,
-            found.height,
-            found.seconds,
-            found.has_sound,
+            inspected.media_type,
+            inspected.key,
+            inspected.size_bytes,
+            inspected.sha256,
+            inspected.width,
+            inspected.height,
+            inspected.seconds,
+            inspected.has_sound,
             media_id,
         ),
     )
@@ -119,7 +120,7 @@ def finish(cursor: Cursor, media_id: str, found: InspectedUpload) -> bool:
 
 
 def refuse(cursor: Cursor, media_id: str, code: str, detail: str) -> bool:
-    """Refuse a pending upload and say why; False when it is no longer pending."""
+    """Mark a pending upload as refused; return False if it is no longer pending."""
     cursor.execute(
         """
         UPDATE uploads SET status = 'refused', error = %s, updated_at = now()
@@ -131,14 +132,14 @@ def refuse(cursor: Cursor, media_id: str, code: str, detail: str) -> bool:
 
 
 def refuse_lost(cursor: Cursor) -> int:
-    """Refuse the uploads that were announced and never arrived; return how many."""
+    """Mark pending uploads whose file never arrived as refused; return their number."""
     cursor.execute(
         """
         UPDATE uploads SET status = 'refused', error = %s, updated_at = now()
         WHERE status = 'pending' AND created_at < now() - make_interval(hours => %s)
         """,
         (
-            Json({"code": "upload.lost", "detail": "It did not arrive in time; upload it again."}),
+            Json({"code": "upload.lost", "detail": "No file arrived in time. Upload it again."}),
             LOST_AFTER_HOURS,
         ),
     )

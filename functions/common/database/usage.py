@@ -1,4 +1,7 @@
-"""SQL of usage: what keys did and cost, by day. Nothing here is lost with a video or a key."""
+"""SQL of usage: requests, runs and spend per key and UTC day.
+
+The figures survive the deletion of videos and keys.
+"""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +12,7 @@ from common.database import Cursor, attempts
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """Which figures: from one day to another, both in UTC and counted in; of a user or key."""
+    """Filters of usage figures: an inclusive range of UTC days, and optionally a user or a key."""
 
     first: date
     last: date
@@ -19,10 +22,10 @@ class UsageQuery:
 
 @dataclass(frozen=True, slots=True)
 class UsageTotals:
-    """How much. `refused` are the requests over a limit; `reserved_usd` is for open runs.
+    """Usage totals. `refused` counts requests over a rate limit.
 
-    `spent_usd` counts against caps. `open_usd` and `possible_usd` are parts of it that are not
-    charged for certain.
+    `reserved_usd` is the sum of the reservations of open runs. `spent_usd` counts against caps; it
+    includes `open_usd` and `possible_usd`, which are not charged for certain.
     """
 
     requests: int
@@ -36,7 +39,7 @@ class UsageTotals:
 
 @dataclass(frozen=True, slots=True)
 class KeyDay(UsageTotals):
-    """The figures of a key on a day. Nobody owns the operator's key, which has no row."""
+    """Usage of one key on one day. `key_name` and `user_id` are None for the operator's key."""
 
     day: date
     key_id: str
@@ -44,7 +47,7 @@ class KeyDay(UsageTotals):
     user_id: str | None
 
 
-# Whatever a key spends, it spends on a day on which it started a run (`budget.release`).
+# Spend is booked on the day on which the key started the run (`budget.release`).
 _BY_KEY_AND_DAY = f"""
     SELECT day, key_id, k.name AS key_name, k.user_id,
            COALESCE(r.requests, 0) AS requests, COALESCE(r.refused, 0) AS refused,
@@ -64,13 +67,13 @@ _BY_KEY_AND_DAY = f"""
     ) u USING (key_id, day)
     WHERE (%(user)s::text IS NULL OR k.user_id = %(user)s)
       AND (%(key)s::text IS NULL OR key_id = %(key)s)
-"""  # noqa: S608 - a constant of `jobs`
+"""  # noqa: S608 - a constant of `attempts`
 
 
 def page(
-    cursor: Cursor, which: UsageQuery, *, limit: int, before: tuple[date, str] | None
+    cursor: Cursor, query: UsageQuery, *, limit: int, before: tuple[date, str] | None
 ) -> list[KeyDay]:
-    """Return days of keys, newest first, behind the day and key `before`."""
+    """Return a page of daily figures, newest first, after the day and key `before`."""
     day, key_id = before or (None, None)
     cursor.execute(
         f"""
@@ -78,13 +81,13 @@ def page(
         WHERE %(day)s::date IS NULL OR (day, key_id) < (%(day)s, %(behind)s)
         ORDER BY day DESC, key_id DESC LIMIT %(limit)s
         """,  # noqa: S608 - the text above
-        {**_values(which), "day": day, "behind": key_id, "limit": limit},
+        {**_values(query), "day": day, "behind": key_id, "limit": limit},
     )
     return [KeyDay(**row) for row in cursor.fetchall()]
 
 
-def total(cursor: Cursor, which: UsageQuery) -> UsageTotals:
-    """Return the sums over all days and keys."""
+def total(cursor: Cursor, query: UsageQuery) -> UsageTotals:
+    """Return the totals over all days and keys of the query."""
     cursor.execute(
         f"""
         SELECT COALESCE(sum(requests), 0)::bigint AS requests,
@@ -96,18 +99,18 @@ def total(cursor: Cursor, which: UsageQuery) -> UsageTotals:
                COALESCE(sum(possible_usd), 0) AS possible_usd
         FROM ({_BY_KEY_AND_DAY}) figures
         """,  # noqa: S608 - the text above
-        _values(which),
+        _values(query),
     )
     (row,) = cursor.fetchall()
     return UsageTotals(**row)
 
 
-def _values(which: UsageQuery) -> dict[str, object]:
+def _values(query: UsageQuery) -> dict[str, object]:
     return {
-        "first": which.first,
-        "last": which.last,
-        "user": which.user_id,
-        "key": which.key_id,
+        "first": query.first,
+        "last": query.last,
+        "user": query.user_id,
+        "key": query.key_id,
     }
 
 
@@ -121,7 +124,7 @@ class ProviderSpend:
 
 
 def by_provider(cursor: Cursor) -> list[ProviderSpend]:
-    """Return what was spent at each provider today and in the last hour, where it is anything."""
+    """Return the spend at each provider today and in the last hour, without providers at zero."""
     cursor.execute(
         """
         WITH bounds AS (

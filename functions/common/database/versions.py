@@ -1,6 +1,6 @@
-"""SQL of new versions: a picture or clip that is asked for by itself, once or again.
+"""SQL of new versions: images and clips that are requested individually.
 
-Whoever asks holds the session's row locked, so that no two get the same version.
+The caller holds the row lock of the video, so that concurrent requests get different versions.
 """
 
 from decimal import Decimal
@@ -10,8 +10,8 @@ from psycopg2 import sql
 from common.database import Cursor
 from common.database.scenes import TABLES, Size, StepKind, finish_image
 
-# The parts of a video whose runs name versions of that kind.
-_PARTS = {"image": ["image"], "clip": ["clip", "video"]}
+# The run scopes whose targets name versions of the kind.
+_SCOPES = {"image": ["image"], "clip": ["clip", "video"]}
 
 
 def add_frame(
@@ -25,13 +25,13 @@ def add_frame(
     mood: str,
     description: str | None = None,
 ) -> int:
-    """Store a picture to be painted; return its version.
+    """Store a queued image; return its version.
 
-    What the story tells of the scene is kept; without a story that is the `description`, which
-    people read (in captions, for one), or what stands there, or else the prompt. The scene gets a
-    clip to be made, if it has none.
+    The story fields of the scene's newest version are copied. The description is that of the story;
+    without a story it is `description` (shown to people, for example in captions), else the stored
+    one, else the prompt. A scene without a clip gets a queued one.
     """
-    version = _next(cursor, "image", session_id, scene)
+    version = _next_version(cursor, "image", session_id, scene)
     cursor.execute(
         """
         INSERT INTO video_frames (session_id, frame_number, version, timestamp, description, prompt,
@@ -74,7 +74,7 @@ def add_frame(
 
 
 def add_reference(cursor: Cursor, session_id: str, scene: int, version: int, key: str) -> None:
-    """Give a picture that is to be painted a reference of its own."""
+    """Set the reference image of a queued image; `key` is its S3 key."""
     cursor.execute(
         """
         UPDATE video_frames SET reference_key = %s
@@ -87,7 +87,7 @@ def add_reference(cursor: Cursor, session_id: str, scene: int, version: int, key
 def keep_frame(
     cursor: Cursor, session_id: str, scene: int, version: int, *, key: str, size: Size
 ) -> None:
-    """Mark a picture as finished that was given, not painted."""
+    """Mark an image as finished that the client supplied, at no cost."""
     finish_image(cursor, session_id, scene, version, key=key, usd=Decimal(0), size=size)
 
 
@@ -100,8 +100,11 @@ def add_clip(
     ratio: str | None = None,
     clip_seconds: int | None = None,
 ) -> int:
-    """Store a clip to be made of the scene's picture; return its version."""
-    version = _next(cursor, "clip", session_id, scene)
+    """Store a queued clip of the scene; return its version.
+
+    If `ratio` or `clip_seconds` is None, the value of the video applies.
+    """
+    version = _next_version(cursor, "clip", session_id, scene)
     cursor.execute(
         """
         INSERT INTO video_clips (session_id, clip_number, version, start_frame, end_frame,
@@ -124,8 +127,8 @@ def add_clip(
     return version
 
 
-def _next(cursor: Cursor, kind: StepKind, session_id: str, scene: int) -> int:
-    """Return the scene's newest version if nobody was asked to make it, else the one after it."""
+def _next_version(cursor: Cursor, kind: StepKind, session_id: str, scene: int) -> int:
+    """Return the newest version number if no run was started for it, else the next number."""
     table, number = TABLES[kind]
     cursor.execute(
         sql.SQL(
@@ -139,7 +142,7 @@ def _next(cursor: Cursor, kind: StepKind, session_id: str, scene: int) -> int:
             ORDER BY version DESC LIMIT 1
             """
         ).format(table=sql.Identifier(table), number=sql.Identifier(number)),
-        {"video": session_id, "scene": str(scene), "parts": _PARTS[kind]},
+        {"video": session_id, "scene": str(scene), "parts": _SCOPES[kind]},
     )
     row = cursor.fetchone()
     if row is None:

@@ -1,12 +1,12 @@
-"""SQL of a video's status, which follows from what exists."""
+"""SQL of a video's status, which is derived from its runs and media."""
 
 from common.database import Cursor
 
 
 def refresh(cursor: Cursor, session_id: str) -> None:
-    """Store the video's status as it is now (`video_status`, migration 0013).
+    """Recompute and store the video's status (function `video_status`, migration 0013).
 
-    To be called whenever a run is stored or ends, and when something is finished after its run.
+    Call this when a run is stored or ends, and when a step finishes after its run has ended.
     """
     cursor.execute(
         """

@@ -1,4 +1,4 @@
-"""SQL of videos: admission, and what the API shows."""
+"""SQL of videos and of their merged files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -18,7 +18,7 @@ from common.domain.video import TERMINAL, Stage
 
 @dataclass(frozen=True, slots=True)
 class VideoRecord:
-    """What was asked for: everything that is known when a video is admitted."""
+    """A video as requested: everything that is known at admission."""
 
     session_id: str
     user_id: str
@@ -49,10 +49,10 @@ class VideoRecord:
 
 @dataclass(frozen=True, slots=True)
 class Video(VideoRecord):
-    """A video with its state. `run_*` and `stage` are those of its latest run.
+    """A video with its state. `run_*`, `stage`, `started_at` and `ended_at` are of the latest run.
 
-    `error` says why a failed video failed, or what it lacks. `source_key` is the object in the
-    inbox that asked for it, if one did.
+    `error` is the reason why a failed video failed, or names what it lacks. `source_key` is the S3
+    key of the inbox object that requested the video, if any.
     """
 
     id: int = 0
@@ -73,12 +73,13 @@ class Video(VideoRecord):
 
 @dataclass(frozen=True, slots=True)
 class FinalVideo:
-    """A finished cut. `clip_keys` are the clips that it was made of, if that was written down.
+    """A finished merged video.
 
-    `files` are all that were made (`domain.video.File`), the video first; `parts` say what was done
-    with each scene's clip, and where it lies. Both are empty in rows of an earlier release.
-    `output` is what was wished of it (`Wish.output`), and `has_sound` whether anything is heard in
-    it, if that was written down. `warnings` tell its owner what differs from the request.
+    `clip_keys` are the S3 keys of the merged clips. `files` are all files made from them
+    (`domain.video.File`), the video first. `parts` describes the treatment of each scene's clip and
+    its position. `output` is the requested output (`VideoRecord.output`), and `has_sound` tells if
+    the video has audible sound. `warnings` tell the owner what differs from the request. Rows of
+    earlier releases have None or empty values.
     """
 
     version: int
@@ -120,7 +121,7 @@ _SELECT = """
 """
 
 
-_MAY_CHANGE = (
+_MUTABLE = (
     "original_prompt",
     "frame_count",
     "style",
@@ -140,8 +141,8 @@ _MAY_CHANGE = (
 )
 
 
-def insert(cursor: Cursor, wish: VideoRecord) -> bool:
-    """Store a new video as queued; False when its owner has one of that name."""
+def insert(cursor: Cursor, video: VideoRecord) -> bool:
+    """Store a new video as queued; return False if its owner has one with this `request_id`."""
     cursor.execute(
         """
         INSERT INTO video_sessions (
@@ -154,39 +155,42 @@ def insert(cursor: Cursor, wish: VideoRecord) -> bool:
         ON CONFLICT (user_id, request_id) DO NOTHING
         """,
         (
-            wish.session_id,
-            wish.user_id,
-            wish.original_prompt,
-            wish.frame_count * wish.clip_seconds,
-            wish.frame_count,
-            wish.clip_seconds,
-            wish.ratio,
-            wish.style,
-            wish.mood,
-            wish.seed,
-            wish.reference_key,
-            wish.text_provider,
-            wish.text_model,
-            wish.image_provider,
-            wish.image_model,
-            wish.video_provider,
-            wish.video_model,
-            wish.estimated_usd,
-            wish.key_id,
-            wish.max_cost_usd,
-            wish.on_unknown,
-            Json(wish.metadata),
-            Json(wish.output),
-            wish.speech_provider,
-            wish.speech_model,
-            wish.request_id,
+            video.session_id,
+            video.user_id,
+            video.original_prompt,
+            video.frame_count * video.clip_seconds,
+            video.frame_count,
+            video.clip_seconds,
+            video.ratio,
+            video.style,
+            video.mood,
+            video.seed,
+            video.reference_key,
+            video.text_provider,
+            video.text_model,
+            video.image_provider,
+            video.image_model,
+            video.video_provider,
+            video.video_model,
+            video.estimated_usd,
+            video.key_id,
+            video.max_cost_usd,
+            video.on_unknown,
+            Json(video.metadata),
+            Json(video.output),
+            video.speech_provider,
+            video.speech_model,
+            video.request_id,
         ),
     )
     return cursor.rowcount == 1
 
 
 def get(cursor: Cursor, session_id: str, user_id: str | None = None) -> Video:
-    """Return the video; for a user, theirs of that id or name. Raises NotFound."""
+    """Return the video; raises NotFound.
+
+    With `user_id`, only videos of the user match, by id or by `request_id`.
+    """
     if user_id is None:
         condition = "WHERE s.session_id = %(video)s"
     else:
@@ -196,12 +200,12 @@ def get(cursor: Cursor, session_id: str, user_id: str | None = None) -> Video:
     cursor.execute(_SELECT + condition, {"video": session_id, "user": user_id})
     row = cursor.fetchone()
     if row is None:
-        raise NotFound("There is no such video.")
+        raise NotFound("The video does not exist.")
     return _video(row)
 
 
 def exists(cursor: Cursor, user_id: str, name: str) -> bool:
-    """Say whether the user has a video of that id or name."""
+    """Return whether the user has a video with this id or `request_id`."""
     cursor.execute(
         """
         SELECT 1 FROM video_sessions
@@ -213,15 +217,15 @@ def exists(cursor: Cursor, user_id: str, name: str) -> bool:
 
 
 def lock(cursor: Cursor, user_id: str, name: str) -> VideoRecord | None:
-    """Return what was asked for with the user's video of that id or name, and lock it.
+    """Return the user's video with this id or `request_id`, and lock its row; None without one.
 
-    There need not be a run yet. None when there is no such video.
+    Unlike `get`, this does not require a run.
     """
     cursor.execute(
         f"""
         SELECT {", ".join(column.name for column in fields(VideoRecord))} FROM video_sessions
         WHERE user_id = %(user)s AND (session_id = %(name)s OR request_id = %(name)s) FOR UPDATE
-        """,  # noqa: S608 - the names of columns are those of our own class
+        """,  # noqa: S608 - the columns are the fields of a class
         {"user": user_id, "name": name},
     )
     row = cursor.fetchone()
@@ -235,7 +239,7 @@ def begin_part(
     scenes: int | None,
     output: Mapping[str, Any] | None = None,
 ) -> None:
-    """Add what a part of the video will cost; set its number of scenes and its output, if given."""
+    """Add the estimated cost of a part to the video; update scene count and output if given."""
     cursor.execute(
         """
         UPDATE video_sessions
@@ -254,7 +258,7 @@ def begin_part(
 
 
 def has_story(cursor: Cursor, session_id: str) -> bool:
-    """Say whether the video's story is told."""
+    """Return whether the video has a story."""
     cursor.execute(
         "SELECT 1 FROM video_sessions WHERE session_id = %s AND story_title IS NOT NULL",
         (session_id,),
@@ -263,7 +267,7 @@ def has_story(cursor: Cursor, session_id: str) -> bool:
 
 
 def has_ended(cursor: Cursor, session_id: str) -> bool:
-    """Say whether nothing is being done for the video any more, not even for one that is gone."""
+    """Return whether the video is in a terminal state; a deleted video is."""
     cursor.execute("SELECT status FROM video_sessions WHERE session_id = %s", (session_id,))
     row = cursor.fetchone()
     return row is None or row["status"] in TERMINAL
@@ -272,7 +276,10 @@ def has_ended(cursor: Cursor, session_id: str) -> bool:
 def page(
     cursor: Cursor, user_id: str, *, limit: int, before: int | None, search: Search = EVERYTHING
 ) -> list[Video]:
-    """Return the user's videos that are looked for, newest first, older than row id `before`."""
+    """Return a page of the user's videos that match the search, newest first.
+
+    `before` is the pagination cursor: only row ids below it are returned.
+    """
     conditions = ["s.user_id = %(user)s", "(%(before)s::bigint IS NULL OR s.id < %(before)s)"]
     conditions += search.conditions()
     cursor.execute(
@@ -282,20 +289,20 @@ def page(
     return [_video(row) for row in cursor.fetchall()]
 
 
-def update(cursor: Cursor, wish: VideoRecord) -> None:
-    """Store what may change of a video: its terms, models, look, seed, length and estimate."""
-    changes = {name: getattr(wish, name) for name in _MAY_CHANGE}
+def update(cursor: Cursor, video: VideoRecord) -> None:
+    """Update the mutable columns of a video (`_MUTABLE`)."""
+    changes = {name: getattr(video, name) for name in _MUTABLE}
     columns = [sql.SQL("{} = {}").format(sql.Identifier(n), sql.Placeholder(n)) for n in changes]
     cursor.execute(
         sql.SQL(
             "UPDATE video_sessions SET {columns}, updated_at = now() WHERE session_id = {id}"
         ).format(columns=sql.SQL(", ").join(columns), id=sql.Placeholder("id")),
-        {**changes, "id": wish.session_id},
+        {**changes, "id": video.session_id},
     )
 
 
 def scene_count(cursor: Cursor, session_id: str) -> int:
-    """Return how many scenes the whole video has, also after a cut of its first clips."""
+    """Return the number of scenes of the whole video, even if only its first clips were merged."""
     cursor.execute("SELECT scene_count(%s) AS count", (session_id,))
     row = cursor.fetchone()
     assert row is not None
@@ -304,7 +311,7 @@ def scene_count(cursor: Cursor, session_id: str) -> int:
 
 
 def insert_final(cursor: Cursor, session_id: str, final: FinalVideo) -> None:
-    """Store a finished cut; storing the same version again replaces it."""
+    """Upsert a finished merged video by its version."""
     cursor.execute(
         """
         INSERT INTO final_videos (session_id, version, video_key, poster_key, total_clips,
@@ -340,7 +347,7 @@ def insert_final(cursor: Cursor, session_id: str, final: FinalVideo) -> None:
 
 
 def final(cursor: Cursor, session_id: str) -> FinalVideo | None:
-    """Return the newest finished cut."""
+    """Return the newest merged video, or None."""
     cursor.execute(
         """
         SELECT version, video_key, poster_key, total_clips, duration, frames, size_bytes, sha256,
@@ -362,14 +369,14 @@ def _video(row: Mapping[str, Any]) -> Video:
 
 
 def _incomplete(missing: list[int]) -> dict[str, Any]:
-    """Return the error of a video whose last run ended well and did not finish the video."""
+    """Return the error of a video whose last run succeeded without finishing the video."""
     numbers = ", ".join(map(str, missing))
-    lacks = f"Scenes without a clip: {numbers}." if missing else "Its clips are not joined yet."
+    reason = f"Scenes without a clip: {numbers}." if missing else "Its clips are not merged yet."
     facts = {
         "code": "video.incomplete",
         "stage": Stage.CLIP.value if missing else Stage.MERGE.value,
         "scene": missing[0] if missing else None,
-        "detail": f"The video is not finished. {lacks}",
+        "detail": f"The video is not finished. {reason}",
         "billed": False,
     }
     return advice.final(facts)

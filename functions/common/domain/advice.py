@@ -1,7 +1,7 @@
-"""Next action for each error code that can end a run, for programs and for people.
+"""The next action for each error code that can end a run.
 
-The table is the only place that says so: `retryable`, `next_action` and the last sentence of the
-error's text follow from the code. Touches nothing.
+This table is the single source: `retryable`, `next_action` and the last sentence of the error's
+detail are derived from the code.
 """
 
 from collections.abc import Mapping
@@ -11,7 +11,10 @@ from typing import Any
 
 
 class NextAction(StrEnum):
-    """The step from a failed run to a finished video. All but the last end in a resume."""
+    """The action that leads from a failed run to a finished video.
+
+    After all actions except `CHANGE_OUTPUT`, the user resumes the video.
+    """
 
     RESUME = "resume"
     RESUME_LATER = "resume_later"
@@ -29,14 +32,14 @@ class NextAction(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """`retryable`: a resume without changes can succeed, at once or later."""
+    """The advice for an error. `retryable` is true if a resume without changes can succeed."""
 
     action: NextAction
     retryable: bool
     sentence: str
 
 
-_KEPT = "what was finished is kept."
+_KEPT = "finished work is kept."
 _ACTIONS: Mapping[NextAction, Advice] = {
     advice.action: advice
     for advice in (
@@ -45,7 +48,7 @@ _ACTIONS: Mapping[NextAction, Advice] = {
         Advice(
             NextAction.RESUBMIT,
             False,
-            "To make the call once more, which may be charged twice, resume the video with "
+            "To repeat the call, which may be charged twice, resume the video with "
             f'{{"on_unknown": "resubmit_once"}}; {_KEPT}',
         ),
         Advice(
@@ -78,19 +81,19 @@ _ACTIONS: Mapping[NextAction, Advice] = {
         Advice(
             NextAction.FIX_ACCOUNT,
             True,
-            "Resolve it in the account at the provider, then resume the video, or resume it with "
+            "Resolve the issue in the provider's account, then resume the video, or resume it with "
             f"other `models`; {_KEPT}",
         ),
         Advice(
             NextAction.CONTACT_OPERATOR,
             False,
-            f"Tell the operator of this deployment the run's id; {_KEPT} "
-            "Once it is repaired, resume the video.",
+            f"Contact the operator of this deployment with the run's id; {_KEPT} "
+            "Resume the video after the problem is fixed.",
         ),
         Advice(
             NextAction.CHANGE_OUTPUT,
             False,
-            "POST /api/merge_video_clips with another `output` joins the clips that are there.",
+            "POST /api/merge_video_clips with another `output` merges the existing clips.",
         ),
     )
 }
@@ -183,12 +186,12 @@ CODES: Mapping[str, Advice] = {
 
 
 def of(code: str) -> Advice:
-    """Return what to do about an error; one that is not known is a matter for the operator."""
+    """Return the advice for an error code; for an unknown code, to contact the operator."""
     return CODES.get(code, _ACTIONS[NextAction.CONTACT_OPERATOR])
 
 
 def final(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of a failed step as they are shown once nothing more is tried."""
+    """Return the failure record of a step that is not retried any more, with its advice."""
     advice = of(facts["code"])
     detail = facts["detail"]
     if advice.sentence not in detail:

@@ -1,8 +1,8 @@
-"""API keys: `vg_<live|test>_`, 36 random characters, and a checksum of six. Touches nothing.
+"""API keys: `vg_<live|test>_`, 36 random characters, and a checksum of 6. Pure functions.
 
-The checksum (CRC-32, as in GitHub's tokens) lets a mistyped key be refused without a look into
-the database, and a leaked one be recognised by a scanner. Of a key only the SHA-256 is stored:
-36 random characters are 214 bits, which no dictionary holds.
+With the checksum (CRC-32, like in GitHub's tokens) a mistyped key is rejected without a database
+query, and secret scanners recognize a leaked one. Only the SHA-256 of a key is stored. It needs no
+salt or slow hash, because 36 random characters are 214 bits.
 """
 
 import hashlib
@@ -30,29 +30,29 @@ def mint(*, live: bool) -> str:
 
 
 def operator_key(secret_key: str, user_id: str) -> str:
-    """Derive the operator's key, which a fresh deployment mints its first keys with."""
+    """Derive the operator's key, which creates the first keys of a new deployment."""
     digest = hmac.digest(secret_key.encode(), f"operator:{user_id}".encode(), "sha512")
     return _complete("vg_live_" + _base62(int.from_bytes(digest), _BODY))
 
 
 def is_well_formed(key: str) -> bool:
-    """Say whether the key has the right form and checksum."""
+    """Return whether the key has a valid format and checksum."""
     return bool(_PATTERN.fullmatch(key)) and _complete(key[:-_CHECKSUM]) == key
 
 
 def digest(key: str) -> bytes:
-    """Return what is stored of a key."""
+    """Return the SHA-256 of a key, which is stored instead of the key."""
     return hashlib.sha256(key.encode()).digest()
 
 
 def prefix(key: str) -> str:
-    """Return what is shown of a key to tell it from others: its first characters."""
+    """Return the first characters of a key, which identify it in listings."""
     return key[:_PREFIX]
 
 
-def digests_match(one: str, other: str) -> bool:
-    """Compare two keys in a time that does not depend on where they differ."""
-    return hmac.compare_digest(one.encode(), other.encode())
+def keys_match(a: str, b: str) -> bool:
+    """Compare two keys in constant time."""
+    return hmac.compare_digest(a.encode(), b.encode())
 
 
 def _complete(start: str) -> str:

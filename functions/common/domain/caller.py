@@ -1,4 +1,4 @@
-"""On whose behalf something is made, and what they may spend. Touches nothing."""
+"""The authenticated caller of a request: user, scopes, rate limits and spending caps."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,10 @@ _USER = r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}"
 
 @dataclass(frozen=True, slots=True)
 class RateWindow:
-    """Requests of a key in the current minute or hour; it ends in `resets_in` seconds."""
+    """The number of requests of a key in the current minute or hour.
+
+    The period ends in `resets_in` seconds.
+    """
 
     period: str
     count: int
@@ -21,7 +24,7 @@ class RateWindow:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The owner of an API key."""
+    """The user of a request and the limits of its API key."""
 
     key_id: str
     user_id: str
@@ -34,7 +37,7 @@ class Caller:
 
     @classmethod
     def from_authorizer(cls, context: Mapping[str, str]) -> "Caller":
-        """Read what the authorizer passed on."""
+        """Return the caller from the context that the authorizer returned."""
         return cls(
             key_id=context["key_id"],
             user_id=context["user_id"],
@@ -47,33 +50,36 @@ class Caller:
         )
 
     def acting_as(self, user_id: str | None, field: str) -> "Caller":
-        """Return who acts for that user: the owner for themselves, others with the scope `act_as`.
+        """Return the caller acting for another user, which requires the scope `act_as`.
 
-        Raises InvalidInput, naming the field, for what cannot be a user, and Forbidden.
+        Returns the caller itself for its own user and for None. Raises InvalidInput for an invalid
+        user name, and Forbidden without the scope.
         """
         if user_id is None or user_id == self.user_id:
             return self
         if not re.fullmatch(_USER, user_id):
             raise InvalidInput(
-                "A user is named by letters, digits, - and _, at most 64 of them.", field=field
+                "A user name has up to 64 letters, digits, `-` and `_`, and begins with a letter "
+                "or digit.",
+                field=field,
             )
         self.need("act_as")
         return replace(self, user_id=user_id)
 
     def need(self, scope: str) -> None:
-        """Raise Forbidden unless the key has the scope."""
+        """Raise Forbidden if the key lacks the scope."""
         if scope not in self.scopes:
             raise Forbidden(f"This API key lacks the scope '{scope}'.")
 
     def refusal(self, windows: Iterable[RateWindow]) -> TooManyRequests | None:
-        """Return the refusal of a request that was counted, if one of its windows is over."""
-        over = [window for window in windows if window.count > self.limits[window.period]]
-        if not over:
+        """Return TooManyRequests if one of the windows is over its rate limit, otherwise None."""
+        exceeded = [window for window in windows if window.count > self.limits[window.period]]
+        if not exceeded:
             return None
-        window = max(over, key=lambda window: window.resets_in)
+        window = max(exceeded, key=lambda window: window.resets_in)
         return TooManyRequests(
-            f"This API key may make {self.limits[window.period]} requests a {window.period}; "
-            f"try again in {window.resets_in} s.",
+            f"This API key is limited to {self.limits[window.period]} requests per "
+            f"{window.period}; try again in {window.resets_in} s.",
             retry_after=window.resets_in,
         )
 

@@ -1,29 +1,29 @@
-"""Every error of the application.
+"""The application's exceptions.
 
-    VideoError                     what was wrong, in words for the user; `code` from docs/errors
-    ├── TransientError             trying the same step again can help; nothing was paid by it
-    │   └── DatabaseUnavailable    no connection, or one that broke
-    ├── NotAccepted                a paid call was certainly not accepted: it may be sent again
-    │   └── Waiting                 and the state machine brings the step back when it is time
-    └── PermanentError             trying again unchanged cannot help
-        ├── InvalidInput           a field of the request is wrong; names it and what is allowed
-        ├── Malformed              the request cannot even be read
-        ├── UnsupportedMediaType   a body, or a part of it, is in a form that is not read
-        ├── NotFound               no such thing, or not the caller's
-        ├── Unauthorized           no key, or not a valid one
-        ├── BudgetExceeded         a cap would be passed; says what remains
-        ├── Forbidden              a valid key that may not do this
-        ├── Conflict               not possible in the state that the thing is in
-        ├── TooManyRequests        over the limit of the key; says when to come back
+    VideoError                     base class; `code` is listed in docs/errors.md
+    ├── TransientError             a retry of the step can succeed; it was not charged
+    │   └── DatabaseUnavailable    no connection to the database, or a lost one
+    ├── NotAccepted                a paid call was certainly not accepted, so a retry is safe
+    │   └── Waiting                the step waits for a provider slot; the state machine retries it
+    └── PermanentError             a retry without changes cannot succeed
+        ├── InvalidInput           a field of the request is invalid; has the field, allowed values
+        ├── Malformed              the request cannot be parsed
+        ├── UnsupportedMediaType   the request's body, or a part of it, has an unsupported type
+        ├── NotFound               does not exist, or belongs to another user
+        ├── Unauthorized           no API key, or an invalid one
+        ├── BudgetExceeded         a cap would be exceeded; has the remaining amount
+        ├── Forbidden              the API key lacks a permission
+        ├── Conflict               not possible in the resource's current state
+        ├── TooManyRequests        the API key is over its rate limit; has `retry_after`
         ├── PayloadTooLarge        more bytes than the limit
-        ├── RunEnded               the run has ended, or is canceled: nothing more is done for it
-        ├── ProviderRefused        the provider answered no (moderation, quota, bad input)
-        ├── OutcomeUnknown         a paid call may or may not have been accepted
-        └── MediaError             a picture or clip that is broken or does not fit
+        ├── RunEnded               the run has ended or was canceled, so the step must stop
+        ├── ProviderRefused        the provider refused the call (moderation, quota, invalid input)
+        ├── OutcomeUnknown         a paid call may have been accepted and charged
+        └── MediaError             a broken or unsuitable image or clip
 
-The state machine retries by the names of the three classes of the second row, so a handler
-reports every error under one of them (`as_step_error`): Step Functions compares the exact name
-of the raised class and does not know of inheritance.
+Step Functions matches the exact name of the raised class and ignores inheritance. So a handler
+raises every error as one of the three direct subclasses of VideoError (`as_step_error`), which the
+retriers of the state machine name.
 """
 
 from typing import ClassVar
@@ -32,19 +32,20 @@ from common.domain.video import Cost
 
 
 class VideoError(Exception):
-    """Base of all errors that the application raises on purpose.
+    """Base class of all errors that the application raises.
 
-    `code` is dotted and stable; `detail` is for people and holds no secret and no text of a
-    provider; `field` is the request field at fault, if one is; `allowed` are its allowed values;
-    `retryable` says whether the same again can succeed. `cost` is what a paid call that failed was
-    charged all the same, where that is known.
+    `code` is dotted and stable. `detail` is for people and contains neither secrets nor text of a
+    provider. `field` is the invalid field of the request and `allowed` its allowed values.
+    `retryable` is true if the same request can succeed later. `billed` is true or false if the call
+    was certainly charged or not charged, otherwise None. `cost` is the charge of a paid call that
+    failed, if it is known. `retry_after` is in seconds.
     """
 
     code: ClassVar[str] = "internal"
     title: ClassVar[str] = "Internal error"
     retryable: bool = False
     scene: int | None = None
-    """The scene at fault, where a step of the whole video fails for one of its scenes."""
+    """The scene that caused the error, if a step of the whole video failed because of one."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class VideoError(Exception):
 
 
 class TransientError(VideoError):
-    """Trying the same step again can help."""
+    """A temporary failure: a retry of the same step can succeed."""
 
     code = "transient"
     title = "Temporarily unavailable"
@@ -79,16 +80,17 @@ class TransientError(VideoError):
 
 
 class DatabaseUnavailable(TransientError):
-    """The database cannot be reached, or dropped the connection."""
+    """The database cannot be reached, or closed the connection."""
 
     code = "database.unavailable"
 
 
 class NotAccepted(VideoError):
-    """A paid call was certainly not accepted by the provider, so sending it again is safe.
+    """A paid call was certainly not accepted by the provider, so a retry is safe.
 
-    `sheds_load`: a gateway of the provider said so. The provider's own count of accepted jobs, if
-    it keeps one, is read before the call is sent again (`common.application.billing.paid_calls`).
+    `sheds_load` is true if only a gateway of the provider refused the call. Then the provider's
+    count of accepted jobs, if it has one, is read before the retry
+    (`common.application.billing.paid_calls`).
     """
 
     code = "provider.not_accepted"
@@ -98,77 +100,78 @@ class NotAccepted(VideoError):
 
 
 class Waiting(NotAccepted):
-    """The step has to wait for its provider: `retry_after` says how long.
+    """The step waits in the provider queue for `retry_after` seconds.
 
-    That it waits is written down. It is an answer to the state machine, not a failure.
+    The wait is stored already. The handler returns it to the state machine as a result, not as a
+    failure.
     """
 
 
 class PermanentError(VideoError):
-    """Trying again unchanged cannot help."""
+    """A failure that a retry without changes cannot fix."""
 
     code = "permanent"
     title = "Cannot be done"
 
 
 class InvalidInput(PermanentError):
-    """A field of the request is wrong."""
+    """A field of the request is invalid."""
 
     code = "request.invalid"
     title = "Invalid request"
 
 
 class Malformed(PermanentError):
-    """The request cannot even be read."""
+    """The request cannot be parsed."""
 
     code = "request.malformed"
     title = "Malformed request"
 
 
 class UnsupportedMediaType(PermanentError):
-    """A body, or a part of it, is in a form that is not read."""
+    """The request's body, or a part of it, has an unsupported type."""
 
     code = "request.media_type"
     title = "Unsupported media type"
 
 
 class NotFound(PermanentError):
-    """No such thing, or it belongs to somebody else."""
+    """The resource does not exist, or belongs to another user."""
 
     code = "not_found"
     title = "Not found"
 
 
 class Unauthorized(PermanentError):
-    """No API key, or not a valid one."""
+    """The request has no API key, or an invalid one."""
 
     code = "auth.unauthorized"
     title = "Unauthorized"
 
 
 class BudgetExceeded(PermanentError):
-    """A spend cap would be passed."""
+    """A spending cap would be exceeded."""
 
     code = "budget.exceeded"
     title = "Budget exceeded"
 
 
 class Forbidden(PermanentError):
-    """A valid API key that may not do this."""
+    """The API key is valid but lacks a permission."""
 
     code = "auth.forbidden"
     title = "Forbidden"
 
 
 class Conflict(PermanentError):
-    """Not possible in the state that the thing is in."""
+    """The request is not possible in the resource's current state."""
 
     code = "conflict"
     title = "Conflict"
 
 
 class TooManyRequests(PermanentError):
-    """Over the request limit of the API key."""
+    """The API key is over its rate limit."""
 
     code = "rate.requests"
     title = "Too many requests"
@@ -176,35 +179,35 @@ class TooManyRequests(PermanentError):
 
 
 class PayloadTooLarge(PermanentError):
-    """More bytes than the limit."""
+    """The request has more bytes than the limit."""
 
     code = "request.too_large"
     title = "Payload too large"
 
 
 class RunEnded(PermanentError):
-    """The run has ended, was canceled, or its video is deleted: nothing more is done for it."""
+    """The run has ended, was canceled, or its video was deleted, so its steps must stop."""
 
     code = "run.ended"
     title = "The run has ended"
 
 
 class ProviderRefused(PermanentError):
-    """The provider answered with a definite no."""
+    """The provider definitely refused the call."""
 
     code = "provider.refused"
     title = "The provider refused"
 
 
 class OutcomeUnknown(PermanentError):
-    """A paid call may or may not have been accepted; it is not sent again by itself."""
+    """A paid call may have been accepted and charged, so it is never repeated automatically."""
 
     code = "provider.outcome_unknown"
     title = "Outcome unknown"
 
 
 class MediaError(PermanentError):
-    """A picture or clip is broken or does not fit."""
+    """An image or clip is broken or unsuitable."""
 
     code = "media.invalid"
     title = "Invalid media"
@@ -214,11 +217,11 @@ _STEP_ERRORS: tuple[type[VideoError], ...] = (TransientError, NotAccepted, Perma
 
 
 def as_step_error(error: VideoError) -> VideoError:
-    """Return the error under the one name of the three that the state machine knows."""
-    named = next((known for known in _STEP_ERRORS if isinstance(error, known)), PermanentError)
-    if type(error) is named:
+    """Return the error as one of the three classes that the state machine's retriers name."""
+    step_error = next((cls for cls in _STEP_ERRORS if isinstance(error, cls)), PermanentError)
+    if type(error) is step_error:
         return error
-    return named(
+    return step_error(
         error.detail,
         code=error.error_code,
         field=error.field,

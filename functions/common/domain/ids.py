@@ -1,4 +1,4 @@
-"""Identifiers: a prefix that says what it is, and a ULID (time-ordered, 80 random bits)."""
+"""Identifiers: a prefix for the type, and a ULID (48 bits of time, then 80 random bits)."""
 
 import hashlib
 import json
@@ -16,17 +16,17 @@ def new(prefix: str) -> str:
 
 
 def derived(prefix: str, *parts: str) -> str:
-    """Return the identifier that the same parts get all day (UTC), so that a repetition meets it.
+    """Return an identifier that is the same for the same parts throughout a day (UTC).
 
-    Its time is the beginning of the day.
+    A repeated request on the same day gets the same identifier. Its time is the start of the day.
     """
     return fixed(prefix, _now_ms() // _DAY_MS * _DAY_MS, *parts)
 
 
 def fixed(prefix: str, milliseconds: int, *parts: str) -> str:
-    """Return the identifier that the same moment (since 1970) and parts always get.
+    """Return an identifier that is always the same for the same time and parts.
 
-    Its random bits are of the parts' SHA-256, so whoever comes to the same thing meets it.
+    `milliseconds` counts from 1970. The SHA-256 of the parts replaces the random bits.
     """
     digest = hashlib.sha256(json.dumps([prefix, *parts]).encode()).digest()
     bits = int.from_bytes(digest[: _RANDOM_BITS // 8])
@@ -34,7 +34,7 @@ def fixed(prefix: str, milliseconds: int, *parts: str) -> str:
 
 
 def to_bytes(identifier: str) -> bytes:
-    """Return the 16 bytes of an identifier that `new` made."""
+    """Return the 16 bytes of an identifier's ULID."""
     number = 0
     for character in identifier.rpartition("_")[2]:
         number = number << 5 | _CROCKFORD.index(character)
@@ -42,7 +42,7 @@ def to_bytes(identifier: str) -> bytes:
 
 
 def from_bytes(prefix: str, ulid: bytes) -> str:
-    """Return the identifier of 16 bytes."""
+    """Return the identifier with the ULID of these 16 bytes."""
     return _text(prefix, int.from_bytes(ulid))
 
 

@@ -1,7 +1,7 @@
-"""Language tags (BCP 47) and the languages that they name. Touches nothing."""
+"""Language tags (BCP 47) and their primary languages. Pure functions."""
 
-# The two-letter codes of ISO 639-1. The registry of three-letter codes has 8,000; they are not
-# listed here, so of them only the form is checked.
+# The two-letter codes of ISO 639-1. The 8,000 registered three-letter codes are not listed, so only
+# their format is checked.
 _TWO_LETTERS = (
     "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv "
     "cy da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr "
@@ -11,7 +11,7 @@ _TWO_LETTERS = (
     "ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo wa wo xh yi "
     "yo za zh zu"
 )
-# Codes that were withdrawn, or that stand for the same language with three letters (ISO 639-2).
+# Withdrawn codes, and three-letter codes (ISO 639-2) of languages with a two-letter code.
 _ALIASES = {
     "iw": "he",
     "in": "id",
@@ -81,12 +81,12 @@ _NO_LANGUAGE = frozenset({"mis", "mul", "und", "zxx"})
 
 
 def language(tag: str) -> str:
-    """Return the language that a tag names, by its shortest code: `zh` of `cmn-Hans-CN`."""
+    """Return the shortest code of the tag's language: `zh` for `cmn-Hans-CN`."""
     code = tag.replace("_", "-").split("-")[0].casefold()
     return _ALIASES.get(code, code)
 
 
 def is_language(tag: str) -> bool:
-    """Say whether a tag names a language: two letters that are one, or three letters."""
+    """Return whether a tag names a language: a known two-letter code, or any three letters."""
     code = language(tag)
     return code in _TWO_LETTERS.split() if len(code) == 2 else code not in _NO_LANGUAGE

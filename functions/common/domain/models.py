@@ -1,4 +1,4 @@
-"""The model registry: what each provider's models take and cost, read from `models.toml`."""
+"""The model registry: capabilities, prices and limits of the models, read from `models.toml`."""
 
 import math
 import tomllib
@@ -16,26 +16,26 @@ from common.domain.video import RATIOS, Cost
 Kind = Literal["text", "image", "video", "speech"]
 
 BY_KEY = "by_key"
-"""In the place of a stage's provider: the one whose key is set, else the offline one."""
+"""A stage's setting instead of a provider: the provider with a key, otherwise the offline one."""
 
 NEAR_DAYS = 90
-"""So long before a model is shut down, those who take it are warned."""
+"""Days before a model's shutdown from which responses contain a warning."""
 
 _FILE = Path(__file__).parent / "models.toml"
 _MILLION = Decimal(1_000_000)
-# OpenAI does not publish what an input picture of its image models counts. Measured by a user of
-# gpt-image-2 over 100 edits (community.openai.com/t/1382940): patches of 32 x 32 pixels, at most
-# 1,536; a smaller picture is enlarged first, up to twice, until its longer side has 1,024 pixels;
-# one that is longer than 3:1 counts as if it were 3:1.
+# OpenAI does not publish the tokens of an input image. Measured by a user of gpt-image-2 over 100
+# edits (community.openai.com/t/1382940): one token for each patch of 32 x 32 pixels, at most 1,536.
+# A smaller image is enlarged first, at most by 2, until its longer side has 1,024 pixels. An image
+# with a ratio above 3:1 counts like one of 3:1.
 _PATCH_PIXELS, _MOST_PATCHES, _ENLARGED_PIXELS, _MOST_ENLARGED, _LONGEST = 32, 1536, 1024, 2, 3
-# A narration is written for its scene, and may come out somewhat longer.
-_SPOKEN_OVER_SCENE = Decimal("1.3")
+# A narration is written for the duration of its scene, but the speech may be somewhat longer.
+_MAX_SPEECH_RATIO = Decimal("1.3")
 
 
 def api_key_in(secrets: Mapping[str, str], name: str) -> str | None:
-    """Return the API key of that name; None if it is not set, or cannot be one: no header holds it.
+    """Return the provider key of that name; None if it is not set or not valid in an HTTP header.
 
-    Who decides whether a provider can be used asks here too.
+    The check whether a provider can be used calls this too, so both agree.
     """
     value = secrets.get(name, "").strip()
     return value if value and value.isascii() and value.isprintable() else None
@@ -43,11 +43,13 @@ def api_key_in(secrets: Mapping[str, str], name: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One model. `key` names the secret it needs; one without key and price runs offline.
+    """A model of a provider.
 
-    `request` holds fields that every request for it carries; `endpoint` is the path that takes it,
-    where the provider has several. What is per minute or at once is the provider's limit for all
-    runs together; None is no limit (`common.domain.provider_limits`).
+    `key` is the name of the provider key that it needs; a model without key and price is offline.
+    `request` are fixed fields of every request for it, `endpoint` is its path if the provider has
+    several. `regions` are the AWS regions that offer it; empty for all. The first of `voices` is
+    the default. `calls_per_minute`, `images_per_minute` and `jobs_at_once` are the provider's
+    limits for all runs together; None is no limit (`common.domain.provider_limits`).
     """
 
     kind: Kind
@@ -71,7 +73,7 @@ class Model:
     usd_per_million_image_input_tokens: Decimal = Decimal(0)
     tokens_per_call: tuple[int, int] = (0, 0)
     tokens_per_scene: tuple[int, int] = (0, 0)
-    voices: tuple[str, ...] = ()  # of speech; the first is taken when a request names none
+    voices: tuple[str, ...] = ()
     usd_per_million_audio_output_tokens: Decimal = Decimal(0)
     audio_tokens_per_second: int = 0
     endpoint: str | None = None
@@ -79,20 +81,20 @@ class Model:
     images_per_minute: int | None = None
     jobs_at_once: int | None = None
     shutdown: str | None = None
-    regions: tuple[str, ...] = ()  # of AWS, where it is offered; empty: everywhere
+    regions: tuple[str, ...] = ()
     request: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_paid(self) -> bool:
-        """Say whether a call to it is charged."""
+        """Return whether calls of the model are charged."""
         return self.key is not None or self.usd_per_unit > 0
 
     def days_left(self, today: date) -> int | None:
-        """Return how many days there are until its provider shuts it down; None if unannounced."""
+        """Return the days until the provider shuts the model down; None if none are announced."""
         return None if self.shutdown is None else (date.fromisoformat(self.shutdown) - today).days
 
     def story_usd(self, scenes: int) -> Decimal:
-        """Estimate a story of so many scenes."""
+        """Estimate the cost of a story with this number of scenes."""
         tokens_in = self.tokens_per_call[0] + scenes * self.tokens_per_scene[0]
         tokens_out = self.tokens_per_call[1] + scenes * self.tokens_per_scene[1]
         return (
@@ -101,16 +103,19 @@ class Model:
         ) / _MILLION
 
     def image_usd(self, ratio: str, *, anchor: bool = False, reference: bool = False) -> Decimal:
-        """Estimate a picture by the formula of OpenAI's own calculator, and what is sent for it.
+        """Estimate the cost of an image, by OpenAI's calculator, and of its input images.
 
-        The anchor has the picture's own size. The size of a user's reference is not known; none is
-        sent with more pixels than the picture has.
+        `anchor` is the first image of the video, which has the size of the output. The size of a
+        user's `reference` image is not known, but it is never sent with more pixels than the output
+        has.
         """
         width, height = RATIOS[ratio]
         side = math.isqrt(width * height)
-        sent = input_picture_tokens(width, height) if anchor else 0
+        input_tokens = input_picture_tokens(width, height) if anchor else 0
         if reference:
-            sent += max(input_picture_tokens(*size) for size in ((width, height), (side, side)))
+            input_tokens += max(
+                input_picture_tokens(*size) for size in ((width, height), (side, side))
+            )
         short_units = round(self.quality_base / (max(width, height) / min(width, height)))
         tokens = math.ceil(
             self.quality_base * short_units * (2_000_000 + width * height) / 4_000_000
@@ -118,19 +123,19 @@ class Model:
         return (
             tokens * self.usd_per_million_output_tokens
             + self.tokens_per_call[0] * self.usd_per_million_input_tokens
-            + sent * self.usd_per_million_image_input_tokens
+            + input_tokens * self.usd_per_million_image_input_tokens
         ) / _MILLION
 
     def clip_usd(self, seconds: int) -> Decimal:
-        """Estimate a clip of so many seconds."""
+        """Estimate the cost of a clip of `seconds`."""
         return seconds * self.units_per_second * self.usd_per_unit
 
     def clip_cost(self, seconds: int) -> Cost:
-        """Return the same in the provider's units too."""
+        """Estimate the cost of a clip of `seconds`, in US dollars and in the provider's units."""
         return Cost(self.clip_usd(seconds), seconds * self.units_per_second, self.unit)
 
     def speech_usd(self, seconds: float | Decimal) -> Decimal:
-        """Estimate so many seconds of speech."""
+        """Estimate the cost of `seconds` of speech."""
         audio = Decimal(seconds) * self.audio_tokens_per_second
         return (
             audio * self.usd_per_million_audio_output_tokens
@@ -139,13 +144,13 @@ class Model:
         ) / _MILLION
 
     def narration_usd(self, scene_seconds: int) -> Decimal:
-        """Estimate the narration of a scene, before its text is known."""
-        return self.speech_usd(scene_seconds * _SPOKEN_OVER_SCENE)
+        """Estimate the cost of a scene's narration, before its text is known."""
+        return self.speech_usd(scene_seconds * _MAX_SPEECH_RATIO)
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSelection:
-    """The models that make a video; `speech` where it is narrated."""
+    """The models of a video; `speech` is None if it is not narrated."""
 
     text: Model
     image: Model
@@ -154,36 +159,40 @@ class ModelSelection:
 
     @property
     def is_paid(self) -> bool:
-        """Say whether a call to one of them is charged."""
+        """Return whether calls of any of the models are charged."""
         return any(model.is_paid for model in self.all())
 
     def all(self) -> tuple[Model, ...]:
-        """Return them in the order of the pipeline."""
-        spoken = (self.speech,) if self.speech else ()
-        return (self.text, self.image, *spoken, self.video)
+        """Return the models in the order of the pipeline."""
+        speech = (self.speech,) if self.speech else ()
+        return (self.text, self.image, *speech, self.video)
 
     def ending(self, today: date) -> list[Model]:
-        """Return those that their providers shut down within NEAR_DAYS, or have."""
-        left = [(model, model.days_left(today)) for model in self.all()]
-        return [model for model, days in left if days is not None and days <= NEAR_DAYS]
+        """Return the models that their providers shut down within `NEAR_DAYS`, or did already."""
+        days_left = [(model, model.days_left(today)) for model in self.all()]
+        return [model for model, days in days_left if days is not None and days <= NEAR_DAYS]
 
     def estimate_usd(self, *, scenes: int, seconds: int, ratio: str, reference: bool) -> Decimal:
-        """Estimate the whole video: a story, and all that is made for each scene."""
-        pictures = sum(self.picture_usd(n, ratio, reference) for n in range(1, scenes + 1))
-        each = self.video.clip_usd(seconds) + self.narration_usd(seconds)
-        return self.text.story_usd(scenes) + pictures + scenes * each
+        """Estimate the cost of the whole video: its story, images, clips and narrations."""
+        images_usd = sum(self.picture_usd(n, ratio, reference) for n in range(1, scenes + 1))
+        scene_usd = self.video.clip_usd(seconds) + self.narration_usd(seconds)
+        return self.text.story_usd(scenes) + images_usd + scenes * scene_usd
 
     def narration_usd(self, seconds: int) -> Decimal:
-        """Estimate the narration of one scene; nothing where nobody speaks."""
+        """Estimate the cost of one scene's narration; 0 if the video is not narrated."""
         return self.speech.narration_usd(seconds) if self.speech else Decimal(0)
 
     def picture_usd(self, scene: int, ratio: str, reference: bool) -> Decimal:
-        """Estimate one picture: all but the first follow the first, beside the user's own."""
+        """Estimate the cost of one scene's image.
+
+        Images of all scenes except the first use the first image as an input, in addition to the
+        user's reference image.
+        """
         return self.image.image_usd(ratio, anchor=scene != 1, reference=reference)
 
 
 def input_picture_tokens(width: int, height: int) -> int:
-    """Return the tokens of a picture of so many pixels that is sent to an image model."""
+    """Return the tokens of an input image of this size in pixels."""
     longer, shorter = max(width, height), min(width, height)
     factor = max(1, min(_MOST_ENLARGED, _ENLARGED_PIXELS / longer))
     longer, shorter = round(longer * factor), round(max(shorter, longer / _LONGEST) * factor)
@@ -193,35 +202,35 @@ def input_picture_tokens(width: int, height: int) -> int:
 
 @cache
 def models() -> tuple[Model, ...]:
-    """All models, in the order of the file."""
+    """Return all models, in the order of the file."""
     with _FILE.open("rb") as file:
         return tuple(_model(entry) for entry in tomllib.load(file)["models"])
 
 
 def find(kind: Kind, provider: str, model: str | None = None) -> Model:
-    """Return the provider's model, or its default one; raises InvalidInput with what there is."""
+    """Return the provider's model, or its default one; raises InvalidInput with allowed values."""
     of_kind = [m for m in models() if m.kind == kind]
     of_provider = [m for m in of_kind if m.provider == provider]
     if not of_provider:
-        known = sorted({m.provider for m in of_kind})
+        allowed = sorted({m.provider for m in of_kind})
         raise InvalidInput(
-            f"There is no {kind} provider '{provider}'; allowed: {', '.join(known)}.",
+            f"There is no {kind} provider '{provider}'; allowed: {', '.join(allowed)}.",
             field=f"{kind}_provider",
-            allowed=known,
+            allowed=allowed,
         )
     for candidate in of_provider:
         if candidate.model == model or (model is None and candidate.default):
             return candidate
-    known = [m.model for m in of_provider]
+    allowed = [m.model for m in of_provider]
     raise InvalidInput(
-        f"{provider} has no {kind} model '{model}'; allowed: {', '.join(known)}.",
+        f"{provider} has no {kind} model '{model}'; allowed: {', '.join(allowed)}.",
         field=f"{kind}_model",
-        allowed=known,
+        allowed=allowed,
     )
 
 
 def with_a_key(keys: Mapping[str, str]) -> dict[Kind, str]:
-    """Return the paid provider of each kind of work whose key is among the keys."""
+    """Return the paid provider of each kind of model, of those whose key is in `keys`."""
     return {
         model.kind: model.provider
         for model in models()
@@ -231,7 +240,7 @@ def with_a_key(keys: Mapping[str, str]) -> dict[Kind, str]:
 
 @cache
 def offline(*, narrated: bool = False) -> ModelSelection:
-    """The models that need no key."""
+    """Return the offline models."""
     return ModelSelection(
         find("text", "offline"),
         find("image", "offline"),
@@ -242,7 +251,7 @@ def offline(*, narrated: bool = False) -> ModelSelection:
 
 @cache
 def paid(*, narrated: bool = False) -> ModelSelection:
-    """The default models of the paid providers."""
+    """Return the default models of the paid providers."""
     return ModelSelection(
         find("text", "openai"),
         find("image", "openai"),

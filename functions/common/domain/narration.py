@@ -1,8 +1,8 @@
-"""How long words take to say, and how many fit into a scene. Touches nothing outside.
+"""The estimated duration of spoken text, and the text that fits in a scene. Pure functions.
 
-A narration is written for its scene, so it is fitted before it is spoken. What is spoken all the
-same takes as long as it takes: up to FASTEST times the scene's room it is quickened when the sound
-is mixed (pitch kept), beyond that it is refused.
+A narration is shortened to fit its scene before it is spoken. If the speech is longer than its
+scene anyway, it is played faster in the audio mix, at the same pitch. Speech longer than `FASTEST`
+times the available time is rejected.
 """
 
 import re
@@ -16,18 +16,18 @@ def _set(words: str) -> frozenset[str]:
 
 FASTEST = 2.0
 NOTICED = 1.25
-"""From which pace on a voice is heard to hurry."""
+"""The pace from which faster playback is noticeable."""
 MAX_CHARACTERS = 1200
-# A breath before and after, so that no scene begins or ends in the middle of a sound.
+# Silence before and after the speech, so that no scene begins or ends in the middle of a sound.
 _PAUSE_SECONDS = 0.25
-# A syllable is written with two or three letters of an alphabet, or with one of these.
+# Scripts with one character for each syllable. Alphabets need two or three letters for one.
 _SYLLABIC = ("CJK", "HIRAGANA", "KATAKANA", "HANGUL")
 _LETTER_SECONDS, _SYLLABLE_SECONDS, _DIGIT_SECONDS = 0.062, 0.2, 0.2
 _ENDS = ".!?…。！？؟۔।॥።။។։"
 _STOP_SECONDS, _CLAUSE_SECONDS, _SPACE_SECONDS = 0.35, 0.2, 0.1
 _CLAUSES = ",;:–—،؛、，；："
 _CLOSERS = "\"'“”’»›)]}」』）】"
-# A stop ends a sentence where a space follows; scripts without spaces have stops of their own.
+# A full stop ends a sentence if a space follows. Scripts without spaces use other full stops.
 _SENTENCE = re.compile(
     rf"(?:[{re.escape(_ENDS)}]+[{re.escape(_CLOSERS)}]*(?=\s|$)|[。！？]+[{re.escape(_CLOSERS)}]*)"
 )
@@ -35,10 +35,11 @@ _ABBREVIATION = re.compile(
     r"(?:^|[\s(])(?:[^\W\d_]|[^\W\d_](?:\.[^\W\d_])+|Mr|Mrs|Ms|Dr|Prof|St|Jr|Sr|vs|Nr|Hr|Fr|Sra?|Mme"
     r"|bzw|etc|approx)\.$"
 )
-# A voice is hurried by a little rather than stopped in the middle of a sentence.
-_HURRIED = 1.4
-# No text ends with one of these: articles, prepositions and conjunctions lead on to a noun.
-_LEADING_WORDS = _set(
+# Play a sentence up to this much faster rather than cut it off.
+_MAX_SENTENCE_PACE = 1.4
+# A shortened text must not end with one of these: articles, prepositions, conjunctions and others
+# that need a following word.
+_DANGLING_WORDS = _set(
     """
     a an the this that these those my your his her its our their and or but nor so yet as if than
     because while when where which who whose of to in on at by for from with without into onto
@@ -60,73 +61,73 @@ _LEADING_WORDS = _set(
 
 
 def room(seconds: float) -> float:
-    """Return the seconds of a scene in which somebody may speak."""
+    """Return the seconds of a scene that are available for speech."""
     return max(seconds - 2 * _PAUSE_SECONDS, 0.5)
 
 
 def starts_at() -> float:
-    """Return the seconds after the beginning of a scene at which its narration begins."""
+    """Return the offset of the narration from the start of its scene, in seconds."""
     return _PAUSE_SECONDS
 
 
 def words_for(seconds: float) -> int:
-    """Return about how many words of English fit into a scene."""
+    """Return the approximate number of English words that fit in a scene."""
     return max(2, round(room(seconds) * 2.4))
 
 
 def seconds_to_say(text: str) -> float:
-    """Return about how long an unhurried voice takes for the text."""
+    """Return the estimated seconds that a voice at a normal pace takes for the text."""
     return sum(_seconds_of(character) for character in text)
 
 
 def sentences(text: str) -> list[str]:
-    """Return the sentences of a text, each with its stop and without spaces around it."""
+    """Return the sentences of a text, with their full stops and without surrounding spaces."""
     return [text[start:end].strip() for start, end in _spans(text)]
 
 
 def clause_ends(sentence: str) -> list[int]:
-    """Return the places in a sentence after the signs at which a voice pauses."""
-    return [place + 1 for place, sign in enumerate(sentence[:-1]) if sign in _CLAUSES]
+    """Return the indexes after the punctuation marks at which a voice pauses."""
+    return [index + 1 for index, character in enumerate(sentence[:-1]) if character in _CLAUSES]
 
 
 def fit(text: str, seconds: float) -> str:
-    """Return the beginning of the text that fits into a scene: whole sentences if possible.
+    """Shorten a text to what fits in a scene of `seconds`, in whole sentences if possible.
 
-    A first sentence that is a little too long is kept whole, and quickened when it is spoken. A
-    longer one ends where a clause ends, or else after a word that can stand last. At least one
-    word stays, however short the scene.
+    A first sentence that is slightly too long is kept and played faster. A longer one is cut at the
+    end of a clause, or else after a word that can end a sentence. The result has at least one word,
+    even if that does not fit.
     """
     text = " ".join(text.split())
-    most = room(seconds)
+    available = room(seconds)
     spans = list(_spans(text))
-    fitting = [end for _, end in spans if seconds_to_say(text[:end]) <= most]
+    fitting = [end for _, end in spans if seconds_to_say(text[:end]) <= available]
     if fitting:
         return text[: fitting[-1]].strip()
     first = text[: spans[0][1]].strip() if spans else ""
-    return first if seconds_to_say(first) <= most * _HURRIED else _beginning(first, most)
+    limit = available * _MAX_SENTENCE_PACE
+    return first if seconds_to_say(first) <= limit else _shortened(first, limit)
 
 
-def _beginning(sentence: str, most: float) -> str:
-    """Return the beginning of a sentence that can be said within so many seconds, with a stop."""
-    hurried = most * _HURRIED
-    clauses = [end for end in clause_ends(sentence) if seconds_to_say(sentence[:end]) <= hurried]
-    if clauses and seconds_to_say(sentence[: clauses[-1]]) >= hurried / 2:
-        return _stopped(sentence[: clauses[-1]])
+def _shortened(sentence: str, limit: float) -> str:
+    """Return the start of a sentence that takes at most `limit` seconds, with a full stop."""
+    clauses = [end for end in clause_ends(sentence) if seconds_to_say(sentence[:end]) <= limit]
+    if clauses and seconds_to_say(sentence[: clauses[-1]]) >= limit / 2:
+        return _with_full_stop(sentence[: clauses[-1]])
     words = sentence.split()
-    while len(words) > 1 and seconds_to_say(" ".join(words)) > hurried:
+    while len(words) > 1 and seconds_to_say(" ".join(words)) > limit:
         words.pop()
-    while len(words) > 1 and words[-1].strip(_CLAUSES + _CLOSERS).casefold() in _LEADING_WORDS:
+    while len(words) > 1 and words[-1].strip(_CLAUSES + _CLOSERS).casefold() in _DANGLING_WORDS:
         words.pop()
     short = " ".join(words)
-    while len(short) > 1 and seconds_to_say(short) > hurried:
+    while len(short) > 1 and seconds_to_say(short) > limit:
         short = short[:-1]  # one long word, or a script without spaces
         while len(short) > 1 and unicodedata.category(sentence[len(short)]).startswith("M"):
-            short = short[:-1]  # a letter keeps its marks
-    return _stopped(short)
+            short = short[:-1]  # do not separate a letter from its combining marks
+    return _with_full_stop(short)
 
 
-def _stopped(text: str) -> str:
-    """Return the text with the stop of its script at its end."""
+def _with_full_stop(text: str) -> str:
+    """Return the text with the full stop of its script, if it does not end with one."""
     text = text.rstrip(" -" + _CLAUSES)
     if not text or text[-1] in _ENDS:
         return text
@@ -139,22 +140,22 @@ def _stopped(text: str) -> str:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """Yield where each sentence begins and ends."""
+    """Yield the start and end index of each sentence."""
     begin = 0
     for match in _SENTENCE.finditer(text):
-        said = text[begin : match.end()]
-        if match[0] == "." and (_ABBREVIATION.search(said) or _goes_on(text, match.end())):
+        sentence = text[begin : match.end()]
+        if match[0] == "." and (_ABBREVIATION.search(sentence) or _continues(text, match.end())):
             continue
-        if said.strip():
+        if sentence.strip():
             yield begin, match.end()
         begin = match.end()
     if text[begin:].strip():
         yield begin, len(text)
 
 
-def _goes_on(text: str, place: int) -> bool:
-    """Say whether the next word has a small letter, so that the stop was an abbreviation's."""
-    return text[place:].lstrip()[:1].islower()
+def _continues(text: str, index: int) -> bool:
+    """Return whether the next word is in lower case, so the stop belongs to an abbreviation."""
+    return text[index:].lstrip()[:1].islower()
 
 
 def _script(character: str) -> str:

@@ -1,6 +1,6 @@
-"""What a finished video shall be like: container, frame, joints between scenes. Touches nothing.
+"""Output settings of the finished video: container, frame, transitions, loudness.
 
-The defaults are a plain cut: the clips one after the other, as they came, in MP4.
+The defaults concatenate the clips as an MP4 file, by stream copy where that is possible.
 """
 
 import re
@@ -14,7 +14,7 @@ Size = tuple[int, int]
 """Width and height in pixels."""
 
 BLUR = "blur"
-"""The background that is the picture itself, enlarged and blurred."""
+"""The background that is the frame itself, enlarged and blurred."""
 
 LEAST_SIDE, MOST_SIDE, MOST_PIXELS = 64, 4096, 3840 * 2160
 LEAST_FPS, MOST_FPS = 1, 60
@@ -22,31 +22,31 @@ LEAST_TRANSITION, MOST_TRANSITION = 0.1, 2.0  # seconds
 MOST_RENDITIONS = 4
 
 _RATIO = re.compile(r"([1-9]\d{0,3}):([1-9]\d{0,3})")
-_COLOUR = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
+_COLOR = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
 _WIDEST = 4
 
 
 class Format(StrEnum):
-    """The container, and with it the codecs."""
+    """The container, which also determines the codecs."""
 
-    MP4 = "mp4"  # H.264, and AAC if there is sound; the index first
-    WEBM = "webm"  # VP9, and Opus if there is sound
+    MP4 = "mp4"  # H.264, and AAC if there is audio; faststart (`moov` before `mdat`)
+    WEBM = "webm"  # VP9, and Opus if there is audio
 
     @property
     def media_type(self) -> str:
-        """The IANA type."""
+        """The IANA media type."""
         return f"video/{self.value}"
 
 
 class Fit(StrEnum):
-    """How a picture of another shape is brought into the frame. Nothing is ever stretched."""
+    """The fit of clips with another aspect ratio than the frame. Nothing is ever stretched."""
 
-    PAD = "pad"  # whole, with a background beside it
-    CROP = "crop"  # filling the frame, cut from the centre
+    PAD = "pad"  # letterbox or pillarbox, filled with the background
+    CROP = "crop"  # fill the frame and crop at the center
 
 
 class Transition(StrEnum):
-    """How one scene becomes the next. All but a cut overlap the two scenes."""
+    """The transition between two scenes. All except a cut overlap the scenes."""
 
     CUT = "cut"
     CROSSFADE = "crossfade"
@@ -55,26 +55,26 @@ class Transition(StrEnum):
 
 
 class OnBroken(StrEnum):
-    """What becomes of a clip that cannot be read."""
+    """The handling of a clip that cannot be decoded."""
 
     FAIL = "fail"
     SKIP = "skip"
-    STILL = "still"  # the scene's picture is held for the length of the clip
+    STILL = "still"  # show the scene's image for the duration of the clip
 
 
 class Loudness(StrEnum):
-    """How loud the video is."""
+    """The loudness of the video."""
 
-    AUTO = "auto"  # -14 LUFS, but sound that can be copied is copied as it came
+    AUTO = "auto"  # -14 LUFS, except for audio that can be stream-copied
     NORMALIZED = "normalized"  # -14 LUFS
-    ORIGINAL = "original"  # as clips, music and narration come
+    ORIGINAL = "original"  # the levels of clips, music and narration, unchanged
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """The shape of a frame: a ratio such as 9:16, a size in pixels, or neither (as it comes).
+    """The shape of a frame: a ratio such as 9:16, a size in pixels, or neither (unchanged).
 
-    A ratio alone keeps the shorter side of the video that it is made from.
+    A ratio without a size keeps the shorter side of the source.
     """
 
     ratio: str | None = None
@@ -87,16 +87,16 @@ class Shape:
             _check_size(self.size)
         if self.ratio is not None and self.size is not None:
             width, height = (int(part) for part in self.ratio.split(":"))
-            # Sides are even, so a size may miss its ratio by a pixel either way.
+            # Sides are even, so a size may deviate from its ratio by a pixel.
             if abs(self.size[0] * height - self.size[1] * width) > 2 * max(width, height):
                 raise InvalidInput(
-                    f"A size of {self.size[0]}x{self.size[1]} is not of the ratio {self.ratio}.",
+                    f"The size {self.size[0]}x{self.size[1]} does not have the ratio {self.ratio}.",
                     field="output.size",
-                    allowed="a size of the given ratio, or only one of the two",
+                    allowed="a size with that ratio, or only one of `size` and `ratio`",
                 )
 
     def of(self, natural: Size) -> Size:
-        """Return the size in pixels, with even sides, for a video whose own size is `natural`."""
+        """Return the size in pixels, with even sides, for a source of the size `natural`."""
         if self.size is not None:
             return self.size
         if self.ratio is None:
@@ -108,19 +108,19 @@ class Shape:
         return _even(short), _even(short * height / width)
 
 
-AS_IT_COMES = Shape()
+UNCHANGED = Shape()
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Everything that may be asked of the finished video.
+    """The output settings of a video.
 
-    `fps` is pictures a second, `transition_seconds` how long two scenes overlap; `renditions` are
-    further shapes that are made in the same run, with the same joints and sound.
+    `fps` is the frame rate, `transition_seconds` the overlap of two scenes. `renditions` are
+    further shapes that are made in the same run, with the same transitions and audio.
     """
 
     format: Format = Format.MP4
-    shape: Shape = AS_IT_COMES
+    shape: Shape = UNCHANGED
     fit: Fit = Fit.PAD
     background: str = "#000000"  # or BLUR
     fps: Fraction | None = None
@@ -132,34 +132,34 @@ class Output:
     loudness: Loudness = Loudness.AUTO
 
     def __post_init__(self) -> None:
-        if self.background != BLUR and not _COLOUR.fullmatch(self.background):
+        if self.background != BLUR and not _COLOR.fullmatch(self.background):
             raise InvalidInput(
-                "The background is neither a colour nor a blur.",
+                f"The background is neither a color nor `{BLUR}`.",
                 field="output.background",
                 allowed=["#rrggbb", BLUR],
             )
         if self.fps is not None and not LEAST_FPS <= self.fps <= MOST_FPS:
             raise InvalidInput(
-                f"{float(self.fps):g} pictures a second cannot be made.",
+                f"A frame rate of {float(self.fps):g} is not supported.",
                 field="output.fps",
                 allowed=f"{LEAST_FPS} to {MOST_FPS}",
             )
         if not LEAST_TRANSITION <= self.transition_seconds <= MOST_TRANSITION:
             raise InvalidInput(
-                f"A transition cannot last {self.transition_seconds:g} s.",
+                f"A transition of {self.transition_seconds:g} s is not supported.",
                 field="output.transition_seconds",
                 allowed=f"{LEAST_TRANSITION} to {MOST_TRANSITION}",
             )
-        if len(self.renditions) > MOST_RENDITIONS or AS_IT_COMES in self.renditions:
+        if len(self.renditions) > MOST_RENDITIONS or UNCHANGED in self.renditions:
             raise InvalidInput(
-                "Too many renditions, or one without a ratio or size.",
+                "There are too many renditions, or one has neither a ratio nor a size.",
                 field="output.renditions",
                 allowed=f"up to {MOST_RENDITIONS}, each with a ratio or a size",
             )
 
 
 PLAIN = Output()
-"""The clips one after the other, as they came."""
+"""The default output: the clips concatenated, unchanged."""
 
 
 def _even(side: float) -> int:
@@ -170,9 +170,9 @@ def _check_ratio(ratio: str) -> None:
     match = _RATIO.fullmatch(ratio)
     if match is None or not 1 / _WIDEST <= int(match[1]) / int(match[2]) <= _WIDEST:
         raise InvalidInput(
-            "The ratio is not one of width to height that can be made.",
+            "The ratio is not supported.",
             field="output.ratio",
-            allowed=f"such as 16:9, 9:16 or 1:1; at most {_WIDEST}:1",
+            allowed=f"width:height, such as 16:9, 9:16 or 1:1; at most {_WIDEST}:1 or 1:{_WIDEST}",
         )
 
 
@@ -186,7 +186,7 @@ def _check_size(size: Size) -> None:
         or max(size) > _WIDEST * min(size)
     ):
         raise InvalidInput(
-            f"A size of {width}x{height} cannot be made.",
+            f"The size {width}x{height} is not supported.",
             field="output.size",
             allowed=f"even sides of {LEAST_SIDE} to {MOST_SIDE}, at most {MOST_PIXELS} pixels, "
             f"at most {_WIDEST}:1",

@@ -1,6 +1,6 @@
-"""What a provider lets all runs together do: so many calls or pictures a minute, so many jobs.
+"""Rate limits of providers, shared by all runs: calls or input images per minute, parallel jobs.
 
-The numbers are in `models.toml`, and are those of the smallest account. A stage changes them by
+The numbers in `models.toml` are those of a provider's smallest account. A stage changes them with
 `provider_limits`: `openai.images_per_minute=50, runway/gen4.5.jobs_at_once=3`; 0 is no limit.
 """
 
@@ -15,27 +15,30 @@ from common.domain.models import Model
 
 Counts = Literal["calls_per_minute", "images_per_minute", "jobs_at_once"]
 
-# A call counts for the minute of its arrival, which we do not see: a picture takes seconds to get
-# there, and a call that is counted out too early is refused.
+# A provider counts a call from its arrival, which is some seconds after it was sent, because images
+# take time to upload. A call that is sent too early is refused, so 5 s are added.
 MINUTE_SECONDS = 65
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most so many of what `counts` says; a call that sends no picture counts as one."""
+    """A limit of at most `most` of the unit `counts`.
+
+    For `images_per_minute`, a call without an input image counts as one image.
+    """
 
     counts: Counts
     most: int
 
     @property
     def of_jobs(self) -> bool:
-        """Say whether jobs are limited that run at the same time, not calls in a minute."""
+        """Return whether the limit is for parallel jobs, not for calls per minute."""
         return self.counts == "jobs_at_once"
 
 
 @dataclass(frozen=True, slots=True)
 class SlotUsage:
-    """Places that a call or job holds, and in how many seconds it is expected to free them."""
+    """The slots that a call or job holds, and the seconds until it is expected to free them."""
 
     size: int
     seconds: float
@@ -43,12 +46,12 @@ class SlotUsage:
 
 def limits_of(model: Model, changes: str) -> tuple[Limit, ...]:
     """Return the limits of a model, with the changes of the stage."""
-    changed = read(changes)
+    overrides = read(changes)
     limits = []
     for counts in _names():
-        most = changed.get(f"{model.provider}/{model.model}.{counts}")
+        most = overrides.get(f"{model.provider}/{model.model}.{counts}")
         if most is None:
-            most = changed.get(f"{model.provider}.{counts}", getattr(model, counts))
+            most = overrides.get(f"{model.provider}.{counts}", getattr(model, counts))
         if most:
             limits.append(Limit(counts, most))
     return tuple(limits)
@@ -56,35 +59,39 @@ def limits_of(model: Model, changes: str) -> tuple[Limit, ...]:
 
 @cache
 def read(changes: str) -> Mapping[str, int]:
-    """Return the changes by name; raises ValueError for one that changes nothing."""
-    found = {}
+    """Parse a stage's changes; raises ValueError for an unknown name or an invalid number."""
+    overrides = {}
     for part in filter(None, (part.strip() for part in changes.split(","))):
         name, _, number = (piece.strip() for piece in part.partition("="))
         target, _, counts = name.rpartition(".")
         if counts not in _names() or target not in _targets() or not number.isdecimal():
             raise ValueError(
-                f"{part!r} is no limit; write PROVIDER.COUNT=NUMBER or PROVIDER/MODEL.COUNT=NUMBER "
-                f"with one of {', '.join(_names())}. The models are in models.toml."
+                f"{part!r} is not a limit; write PROVIDER.COUNT=NUMBER or "
+                f"PROVIDER/MODEL.COUNT=NUMBER with one of {', '.join(_names())}. "
+                "The models are in models.toml."
             )
-        found[name] = int(number)
-    return found
+        overrides[name] = int(number)
+    return overrides
 
 
-def seconds_until_free(held: Iterable[SlotUsage], most: int, asked: int, turn: float) -> float:
-    """Return in how many seconds `asked` places are expected to be free; 0 if they are now.
+def seconds_until_free(
+    active: Iterable[SlotUsage], most: int, requested: int, turn: float
+) -> float:
+    """Return the seconds until `requested` slots are expected to be free; 0 if they are now.
 
-    `turn` is how long a place is held, for those who are beyond what is held now.
+    `turn` is the expected time, in seconds, that a queued call holds its slot. It matters if more
+    slots are requested than the active ones free.
     """
-    places: Sequence[SlotUsage] = sorted(held, key=lambda place: place.seconds)
-    over = sum(place.size for place in places) + asked - most
-    if over <= 0:
+    slots: Sequence[SlotUsage] = sorted(active, key=lambda slot: slot.seconds)
+    excess = sum(slot.size for slot in slots) + requested - most
+    if excess <= 0:
         return 0
-    for place in places:
-        over -= place.size
-        if over <= 0:
-            return max(place.seconds, 1)
-    last = places[-1].seconds if places else 0
-    return last + turn * math.ceil(over / most)
+    for slot in slots:
+        excess -= slot.size
+        if excess <= 0:
+            return max(slot.seconds, 1)
+    last = slots[-1].seconds if slots else 0
+    return last + turn * math.ceil(excess / most)
 
 
 def _names() -> tuple[Counts, ...]:

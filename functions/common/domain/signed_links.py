@@ -1,15 +1,16 @@
-"""Signed capabilities: the right to read one object for a while, in a URL. Touches nothing.
+"""Signatures of signed links: a URL reads one object until it expires. Pure functions.
 
-A capability is 80 characters of base64url: 28 bytes that say what it opens, and the HMAC-SHA256 of
-them under a key that is derived from the stack's secret. 60 bytes are exactly 80 characters, with
-no bit left over, so no two texts mean the same.
+A signature is 80 characters of base64url: a payload of 28 bytes and its HMAC-SHA256, under a key
+that is derived from the stack's secret. 60 bytes are exactly 80 characters without unused bits, so
+each signature has only one encoding.
 
     version 1 | key id 2 | method 1 | expiry 4 (seconds since 1970) | epoch 4 | id 16 | MAC 32
 
-Version 1 names a media object by its id, never by its key. Version 2 is for files that are no media
-objects (posters, captions, ...): it names the video, and the MAC is over the file's key too.
+Version 1 contains the id of a media object, never its S3 key. Version 2 is for files that are not
+media objects (posters, captions, ...): it contains the video's id, and the MAC covers the file's
+S3 key too.
 
-The owner's `epoch` stands in the database; raising it kills all of their capabilities at once.
+The owner's `epoch` is stored in the database. Incrementing it revokes all links of that owner.
 """
 
 import hashlib
@@ -29,24 +30,26 @@ MAX_SECONDS = 24 * 3600
 Method = Literal["GET", "HEAD"]
 
 WITHOUT_A_KEY = frozenset({"GET /api/get_presigned_url", "POST /api/convert_s3_image_to_base64"})
-"""Endpoints that take a capability or an API key; the authorizer lets nobody's requests in."""
+"""Endpoints that accept a signed link instead of an API key; the authorizer admits requests to them
+without a key."""
 
-_FACTS = struct.Struct(">BHBII16s")
+_PAYLOAD = struct.Struct(">BHBII16s")
 _MAC_BYTES = 32
 _MEDIA, _FILE = 1, 2  # versions
 _PREFIXES = {_MEDIA: "med", _FILE: "vid"}
-_FORM = re.compile(r"[A-Za-z0-9_-]{80}")
-# A right may be narrowed, never widened: who may read may also ask how large it is.
-_COVERS: Mapping[int, frozenset[Method]] = {1: frozenset({"GET", "HEAD"}), 2: frozenset({"HEAD"})}
+_PATTERN = re.compile(r"[A-Za-z0-9_-]{80}")
+# A link for GET also allows HEAD, but not the reverse.
+_ALLOWED: Mapping[int, frozenset[Method]] = {1: frozenset({"GET", "HEAD"}), 2: frozenset({"HEAD"})}
 _NUMBERS: Mapping[Method, int] = {"GET": 1, "HEAD": 2}
 _LABEL = b"ai-video-generator/media-capability/v1"
 
 
 @dataclass(frozen=True, slots=True)
 class SignedLink:
-    """What a verified capability opens, if its owner's epoch is still this one.
+    """A verified signed link, valid while its owner's epoch is `epoch`.
 
-    `id` is that of a media object, or of the video whose file was named by its key.
+    `id` is the id of a media object, or of the video if the link is for a file by its S3 key.
+    `expires_at` is in seconds since 1970.
     """
 
     id: str
@@ -55,10 +58,10 @@ class SignedLink:
 
 
 class LinkSigner:
-    """Makes and checks capabilities; one secret signs, a second one may still be good.
+    """Signs and verifies links. `secret` signs; signatures of `previous` are valid too.
 
-    The key id in a capability is derived from the secret, so that a secret is rotated by putting
-    a new one in its place and the old one beside it (docs/operations.md).
+    The key id in a signature is derived from its secret, so a secret is rotated by replacing it and
+    keeping the old one as `previous` (docs/operations.md).
     """
 
     def __init__(self, secret: str, previous: str | None = None) -> None:
@@ -77,13 +80,14 @@ class LinkSigner:
         method: Method = "GET",
         key: str | None = None,
     ) -> str:
-        """Return a capability that opens a media object for so many seconds from `now`.
+        """Return a signature for a media object that expires `seconds` after `now`.
 
-        With `key`, it opens that file of the video `identifier`.
+        With `key`, the signature is for that file of the video `identifier`. Raises ValueError for
+        more than `MAX_SECONDS`.
         """
         if not 1 <= seconds <= MAX_SECONDS:
-            raise ValueError(f"a capability lives 1 to {MAX_SECONDS} seconds, not {seconds}")
-        facts = _FACTS.pack(
+            raise ValueError(f"a signed link lasts 1 to {MAX_SECONDS} seconds, not {seconds}")
+        payload = _PAYLOAD.pack(
             _MEDIA if key is None else _FILE,
             self._key_id,
             _NUMBERS[method],
@@ -91,35 +95,38 @@ class LinkSigner:
             epoch,
             ids.to_bytes(identifier),
         )
-        return urlsafe_b64encode(facts + _mac(self._key, facts, key)).decode()
+        return urlsafe_b64encode(payload + _mac(self._key, payload, key)).decode()
 
     def verify(
         self, text: str, *, method: Method, now: float, key: str | None = None
     ) -> SignedLink:
-        """Return what the capability opens; raises NotFound unless it is good for the method.
+        """Verify a signature and return its link.
 
-        `key` is the one in the link; without it, only a media object can be opened.
+        `key` is the S3 key in the URL, if it has one. Raises NotFound if the signature is invalid,
+        expired, or for another method.
         """
-        if not _FORM.fullmatch(text):
-            raise _no_such_media()
-        whole = urlsafe_b64decode(text)
-        facts, mac = whole[:-_MAC_BYTES], whole[-_MAC_BYTES:]
-        version, key_id, number, expires_at, epoch, identifier = _FACTS.unpack(facts)
-        signing_key, named = self._keys.get(key_id), key if version == _FILE else None
-        if signing_key is None or not hmac.compare_digest(mac, _mac(signing_key, facts, named)):
-            raise _no_such_media()
-        if version not in _PREFIXES or expires_at <= now or method not in _COVERS.get(number, ()):
-            raise _no_such_media()
+        if not _PATTERN.fullmatch(text):
+            raise _not_found()
+        signature = urlsafe_b64decode(text)
+        payload, mac = signature[:-_MAC_BYTES], signature[-_MAC_BYTES:]
+        version, key_id, number, expires_at, epoch, identifier = _PAYLOAD.unpack(payload)
+        signing_key, file_key = self._keys.get(key_id), key if version == _FILE else None
+        if signing_key is None:
+            raise _not_found()
+        if not hmac.compare_digest(mac, _mac(signing_key, payload, file_key)):
+            raise _not_found()
+        if version not in _PREFIXES or expires_at <= now or method not in _ALLOWED.get(number, ()):
+            raise _not_found()
         return SignedLink(ids.from_bytes(_PREFIXES[version], identifier), epoch, expires_at)
 
 
-def _no_such_media() -> NotFound:
-    return NotFound("There is no such media object, or the link to it is no longer good.")
+def _not_found() -> NotFound:
+    return NotFound("The media object does not exist, or the link to it is no longer valid.")
 
 
-def _mac(signing_key: bytes, facts: bytes, key: str | None) -> bytes:
-    # The facts have a fixed length, so a key behind them is not mistaken for a part of them.
-    return hmac.digest(signing_key, facts + (key or "").encode(errors="surrogatepass"), "sha256")
+def _mac(signing_key: bytes, payload: bytes, key: str | None) -> bytes:
+    # The payload has a fixed length, so an appended key is never ambiguous.
+    return hmac.digest(signing_key, payload + (key or "").encode(errors="surrogatepass"), "sha256")
 
 
 def _key_id(secret: str) -> int:

@@ -1,4 +1,4 @@
-"""What clients may upload: media types, sizes, and how a large file is cut. Touches nothing."""
+"""Rules for uploads: media types, sizes, and the parts of multipart uploads. Pure functions."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,13 +8,14 @@ Kind = Literal["image", "video", "audio"]
 _MIB = 1024 * 1024
 MOST_BYTES: dict[Kind, int] = {"image": 25 * _MIB, "video": 1024 * _MIB, "audio": 100 * _MIB}
 PARTS_FROM_BYTES = 64 * _MIB
-PART_BYTES = 16 * _MIB  # of every part but the last one; S3 takes no smaller ones than 5 MiB
+PART_BYTES = 16 * _MIB  # of every part except the last; S3's minimum is 5 MiB
 SECONDS_TO_SEND = 3600
-# Of one owner, announced and not yet looked at. Parts that were sent are stored for a day.
+# Limits of a user's uploads that are created and not inspected yet. S3 keeps the parts of an
+# incomplete upload for a day.
 MOST_PENDING = 100
 MOST_PENDING_BYTES = 10 * 1024 * _MIB
 
-# Media type, and the suffix of the stored object. A picture is stored anew, always as PNG.
+# Suffix of the stored object by media type. Images are encoded again, always as PNG.
 SUFFIXES: dict[str, str] = {
     "image/png": "png",
     "image/jpeg": "png",
@@ -33,7 +34,8 @@ SUFFIXES: dict[str, str] = {
 }
 PICTURES = tuple(name for name in SUFFIXES if name.startswith("image/"))
 
-# Other names of these types: of before their registration, or of a file name's extension.
+# Unregistered names of these types: those used before their registration, or made from a file
+# name's extension.
 _ALIASES = {
     **dict.fromkeys(("image/jpg", "image/pjpeg", "image/jfif"), "image/jpeg"),
     **dict.fromkeys(("image/x-png", "image/apng", "image/vnd.mozilla.apng"), "image/png"),
@@ -83,26 +85,26 @@ _ALIASES = {
 
 
 def standard(media_type: str) -> str:
-    """Return the media type in lower case, without parameters, by its registered name."""
+    """Return the registered name of the media type, in lower case and without parameters."""
     name = media_type.partition(";")[0].strip().lower()
     return _ALIASES.get(name, name)
 
 
 def kind_of(media_type: str) -> Kind | None:
-    """Return what kind of media the type is of, or None for one that is not taken."""
+    """Return the kind of media of the type, or None if the type is not supported."""
     if media_type not in SUFFIXES:
         return None
     return next(kind for kind in MOST_BYTES if media_type.startswith(f"{kind}/"))
 
 
 def part_sizes(size_bytes: int) -> list[int]:
-    """Return the sizes in bytes of the parts in which a file of that size is sent."""
-    return [min(PART_BYTES, size_bytes - begun) for begun in range(0, size_bytes, PART_BYTES)]
+    """Return the sizes in bytes of the parts of a multipart upload of `size_bytes`."""
+    return [min(PART_BYTES, size_bytes - offset) for offset in range(0, size_bytes, PART_BYTES)]
 
 
 @dataclass(frozen=True, slots=True)
 class InspectedUpload:
-    """What an upload turned out to be, as it is stored."""
+    """The properties of an inspected upload, as it is stored."""
 
     media_type: str
     key: str

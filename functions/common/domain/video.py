@@ -1,4 +1,4 @@
-"""The nouns: a video, its scenes, and what they are made of. Touches nothing outside."""
+"""The domain's basic types: statuses, stages, run scopes, scenes, files and costs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,14 +13,14 @@ RATIOS: dict[str, tuple[int, int]] = {
     "960:960": (960, 960),
     "1584:672": (1584, 672),
 }
-"""Allowed ratios with the size in pixels (width, height) of pictures and clips."""
+"""Supported ratios, with the size (width, height) of images and clips in pixels."""
 
 MAX_SCENES = 60
 MAX_PROMPT_CHARACTERS = 4000
 
 
 class Status(StrEnum):
-    """Status of a video, of a run, and of one step of it (a picture, a clip, a final cut)."""
+    """The status of a video, of a run, and of a step (an image, a clip, the merge)."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -33,7 +33,7 @@ TERMINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELED})
 
 
 class Stage(StrEnum):
-    """What a run is working on, in the order of the pipeline."""
+    """The stages of a run, in the order of the pipeline."""
 
     STORY = "story"
     IMAGE = "image"
@@ -44,9 +44,9 @@ class Stage(StrEnum):
 
 
 class RunScope(StrEnum):
-    """What a run makes: the whole video, or one part of it.
+    """The scope of a run: the whole video, or one part of it.
 
-    `VIDEO` is a clip of each picture that is there, joined into a video.
+    `VIDEO` makes a clip of each existing image and merges the clips.
     """
 
     ALL = "all"
@@ -69,9 +69,9 @@ _FIRST_STAGES = {
 
 @dataclass(frozen=True, slots=True)
 class RunTarget:
-    """A part, and the versions of pictures or clips that are made for it, by scene.
+    """The scope of a run, and the versions of images or clips that it makes, by scene.
 
-    Without a version of its own, a scene's newest one is made.
+    For scenes without an entry, the run makes the newest version.
     """
 
     scope: RunScope = RunScope.ALL
@@ -79,7 +79,7 @@ class RunTarget:
 
     @property
     def first_stage(self) -> Stage:
-        """Where its run begins."""
+        """The first stage of the run."""
         return _FIRST_STAGES[self.scope]
 
 
@@ -88,7 +88,7 @@ WHOLE = RunTarget()
 
 @dataclass(frozen=True, slots=True)
 class EncodedImage:
-    """An encoded picture in memory. `media_type` is an IANA type such as image/png."""
+    """An encoded image in memory. `media_type` is an IANA type such as image/png."""
 
     data: bytes = field(repr=False)
     media_type: str = "image/png"
@@ -96,10 +96,10 @@ class EncodedImage:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A stored file that was made of a video.
+    """A stored output file of a video.
 
-    `kind` is video, rendition, poster, thumbnail, preview or captions; a thumbnail belongs to a
-    `scene`. Width and height are pixels; `captioned` says that captions are drawn into it.
+    `kind` is video, rendition, poster, thumbnail, preview or captions. A thumbnail has a `scene`.
+    `width` and `height` are in pixels. `captioned` is true if captions are burned in.
     """
 
     kind: str
@@ -116,20 +116,20 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a call cost: US dollars, and the provider's own units where it has some."""
+    """The cost of a paid call in US dollars, and in the provider's units if it has any."""
 
     usd: Decimal = Decimal(0)
     units: Decimal | None = None
     unit: str | None = None
 
     def as_json(self) -> dict[str, str | None]:
-        """Return plain JSON values."""
+        """Return the cost as a JSON object."""
         units = None if self.units is None else str(self.units)
         return {"usd": str(self.usd), "units": units, "unit": self.unit}
 
     @classmethod
     def from_json(cls, data: Mapping[str, str | None]) -> "Cost":
-        """Read what `as_json` wrote."""
+        """Return the cost from a JSON object of `as_json`."""
         units = data["units"]
         return cls(
             usd=Decimal(data["usd"] or 0),
@@ -143,10 +143,10 @@ FREE = Cost()
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """One scene of a story. `number` counts from 1; `start_seconds` is its place in the video.
+    """A scene of a story. `number` counts from 1; `start_seconds` is its offset in the video.
 
-    `narration` is what is said in it, where the video is narrated; `warnings` tell the owner what
-    differs from the request.
+    `narration` is the spoken text, if the video is narrated. `warnings` list differences from the
+    request.
     """
 
     number: int
@@ -159,7 +159,7 @@ class Scene:
 
     @property
     def timestamp(self) -> str:
-        """The start as minutes and seconds, `0:05`."""
+        """The start in minutes and seconds, such as `0:05`."""
         return f"{self.start_seconds // 60}:{self.start_seconds % 60:02d}"
 
 

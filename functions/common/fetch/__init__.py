@@ -1,9 +1,9 @@
-"""URLs that a client gave us: the one way to read what they lead to.
+"""The fetch of URLs that clients send, with protection against SSRF.
 
-Whoever may name an address for a server to visit will name the server's own neighbours. So the
-URL is taken apart by one strict pattern, its host is resolved once, every address must be a public
-one, and the connection goes to exactly that address, under TLS for exactly that name. Why this
-runs inside the function `api` is in docs/decisions/0011-foreign-urls.md.
+All requests to client-supplied URLs go through this package. One strict pattern parses the URL. Its
+host is resolved once, every address must be public, and the connection uses exactly that address
+(DNS pinning), with TLS for exactly that host name. docs/decisions/0011-foreign-urls.md explains why
+this runs inside the function `api`.
 """
 
 from common.fetch.https import FetchedFile, SafeHttpsClient, fetch

@@ -1,8 +1,9 @@
-"""Which addresses belong to the public internet. Touches nothing.
+"""The check for public IP addresses. Pure functions.
 
-Not `ipaddress.is_global`: what it says of tunnels and translated addresses depends on the version
-of Python (3.11.7 calls the NAT64 form of 169.254.169.254 global). These are IANA's registries of
-special-purpose addresses; an address that only wraps another one is refused whatever it wraps.
+`ipaddress.is_global` is not used, because its result for tunneled and translated addresses depends
+on the Python version (3.11.7 returns true for the NAT64 form of 169.254.169.254). The networks are
+those of IANA's special-purpose address registries. An address that embeds another one is always
+rejected.
 """
 
 from ipaddress import IPv4Network, IPv6Network, ip_address
@@ -12,13 +13,13 @@ _NOT_PUBLIC_4 = tuple(
     for network in (
         "0.0.0.0/8",  # this host
         "10.0.0.0/8",  # private
-        "100.64.0.0/10",  # carriers' own
+        "100.64.0.0/10",  # carrier-grade NAT
         "127.0.0.0/8",  # loopback
-        "169.254.0.0/16",  # link-local: metadata of clouds
+        "169.254.0.0/16",  # link-local, with the instance metadata service
         "172.16.0.0/12",  # private
         "192.0.0.0/24",  # protocols
         "192.0.2.0/24",  # documentation
-        "192.88.99.0/24",  # relays of 6to4
+        "192.88.99.0/24",  # 6to4 relays
         "192.168.0.0/16",  # private
         "198.18.0.0/15",  # benchmarks
         "198.51.100.0/24",  # documentation
@@ -27,9 +28,9 @@ _NOT_PUBLIC_4 = tuple(
         "240.0.0.0/4",  # reserved, broadcast
     )
 )
-# All that IANA gives out for the public internet. Outside of it lie loopback, link-local, unique
-# local and multicast addresses, IPv4 in IPv6 (::ffff:0:0/96, ::/96) and NAT64 (64:ff9b::/96,
-# 64:ff9b:1::/48).
+# The only block from which IANA allocates global unicast addresses. It excludes loopback,
+# link-local, unique local and multicast addresses, IPv4-mapped addresses (::ffff:0:0/96, ::/96) and
+# NAT64 (64:ff9b::/96, 64:ff9b:1::/48).
 _PUBLIC_6 = IPv6Network("2000::/3")
 _NOT_PUBLIC_6 = tuple(
     IPv6Network(network)
@@ -43,7 +44,7 @@ _NOT_PUBLIC_6 = tuple(
 
 
 def is_public(text: str) -> bool:
-    """Say whether the IP address (as the resolver writes it) belongs to the public internet."""
+    """Return whether the IP address, in the resolver's notation, is public."""
     address = ip_address(text)
     if address.version == 4:
         return not any(address in network for network in _NOT_PUBLIC_4)

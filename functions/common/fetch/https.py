@@ -1,4 +1,4 @@
-"""GET over HTTPS to a host that a client named: resolved once, checked, pinned, under one clock."""
+"""HTTPS GET to a client-supplied URL, with address check, DNS pinning and one overall deadline."""
 
 import re
 import socket
@@ -25,13 +25,13 @@ MOST_BYTES = 16 * 1024 * 1024
 MOST_SECONDS = 10.0
 MOST_REDIRECTS = 3
 _MOST_URL_CHARACTERS = 2048
-_MOST_ADDRESSES = 4  # of one host that are tried
+_MOST_ADDRESSES = 4  # tried per host
 _SOCKET_SECONDS = 3.0
 _CHUNK_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-# A host has a name, and its last label begins with a letter: no spelling of an IP address does.
-# No user, no other port, and no character that two parsers of URLs could read in two ways.
+# The host's last label must begin with a letter, which excludes all notations of IP addresses. Also
+# excluded are user info, other ports, and all characters that URL parsers interpret differently.
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _URL = re.compile(
     rf"https://(?P<host>(?:{_LABEL}\.)+[a-z](?:[a-z0-9-]{{0,61}}[a-z0-9]))(?::443)?"
@@ -42,7 +42,7 @@ _URL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """What the URL led to. `media_type` is what the first bytes say, not what the server says."""
+    """A downloaded file. `media_type` is detected from its first bytes, not from the response."""
 
     data: bytes = field(repr=False)
     media_type: str
@@ -50,14 +50,14 @@ class FetchedFile:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A URL, taken apart: the host's name, and the path with its query."""
+    """A parsed URL: the host name, and the path with its query."""
 
     host: str
     target: str
 
     @classmethod
     def of(cls, url: str) -> "Endpoint | None":
-        """Return the place, or None for what is no plain https URL of a named host."""
+        """Parse a URL; return None unless it is a plain https URL with a host name."""
         match = _URL.fullmatch(url) if len(url) <= _MOST_URL_CHARACTERS else None
         if match is None or len(match["host"]) > 253:
             return None
@@ -66,18 +66,18 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """The URL in its plain form."""
+        """The normalized URL."""
         return f"https://{self.host}{self.target}"
 
 
 def _resolve(host: str) -> Sequence[str]:
-    """Return the addresses of a host; the dot at the end keeps search domains out of it."""
-    found = socket.getaddrinfo(f"{host}.", 443, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+    """Return the IP addresses of a host. The trailing dot disables search domains."""
+    results = socket.getaddrinfo(f"{host}.", 443, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(result[4][0]) for result in results))
 
 
 def _connect(address: str, host: str) -> HTTPSConnection:
-    """Return a connection, not yet open, to the address; its certificate must be of the host."""
+    """Return an unopened connection to the address that verifies the certificate of the host."""
     return HTTPSConnection(
         address, 443, timeout=_SOCKET_SECONDS, server_hostname=host, ssl_context=_trust()
     )
@@ -90,7 +90,7 @@ def _trust() -> ssl.SSLContext:
 
 @dataclass(frozen=True, slots=True)
 class SafeHttpsClient:
-    """Reads foreign URLs. Nothing sets the two functions but a test, which has no other host."""
+    """An HTTPS client that is safe against SSRF. Only tests replace `resolve` and `connect`."""
 
     resolve: Callable[[str], Sequence[str]] = _resolve
     connect: Callable[[str, str], HTTPSConnection] = _connect
@@ -104,86 +104,86 @@ class SafeHttpsClient:
         most_bytes: int = MOST_BYTES,
         seconds: float = MOST_SECONDS,
     ) -> FetchedFile:
-        """Return what the URL leads to, if its first bytes are of a media type in `accepts`.
+        """Download the URL if its first bytes have a media type in `accepts`.
 
-        At most `most_bytes`, and at most `seconds` for everything from the resolver to the last
-        byte. Raises InvalidInput about the request's field `named`.
+        The file has at most `most_bytes`, and everything from DNS resolution to the last byte takes
+        at most `seconds`. Raises InvalidInput with the request's field `named`.
         """
-        visit = _Visit(self, named, accepts, most_bytes, time.monotonic() + seconds)
-        # In a thread, because neither the resolver nor a server that sends its headers one byte
-        # at a time can be given a deadline.
-        worker = threading.Thread(target=visit.run, args=(url,), daemon=True)
+        fetch = _Fetch(self, named, accepts, most_bytes, time.monotonic() + seconds)
+        # In a thread, because there is no deadline for the resolver, or for a server that sends
+        # its headers one byte at a time.
+        worker = threading.Thread(target=fetch.run, args=(url,), daemon=True)
         worker.start()
         worker.join(seconds)
         if worker.is_alive():
-            visit.cut()
-            raise visit.late()
-        if visit.error is not None:
-            raise visit.error
-        assert visit.fetched is not None  # a visit ends with one of the two
-        return visit.fetched
+            fetch.abort()
+            raise fetch.timeout_error()
+        if fetch.error is not None:
+            raise fetch.error
+        assert fetch.file is not None  # `run` sets one of the two
+        return fetch.file
 
 
-class _Visit:
-    """One fetch with its redirects."""
+class _Fetch:
+    """One download with its redirects."""
 
     def __init__(
         self,
-        way: SafeHttpsClient,
+        client: SafeHttpsClient,
         named: str,
         accepts: Collection[str],
         most_bytes: int,
         deadline: float,
     ) -> None:
-        self._way, self._named, self._accepts = way, named, accepts
+        self._client, self._named, self._accepts = client, named, accepts
         self._most_bytes, self._deadline = most_bytes, deadline
         self._connection: HTTPSConnection | None = None
-        self.fetched: FetchedFile | None = None
+        self.file: FetchedFile | None = None
         self.error: VideoError | None = None
 
     def run(self, url: str) -> None:
-        """Leave what was fetched, or the error."""
+        """Set `file` or `error`."""
         try:
-            self.fetched = self._follow(url)
+            self.file = self._follow(url)
         except VideoError as error:
             self.error = error
         except (OSError, HTTPError, HTTPException, ValueError):
-            # ValueError is what http.client raises for an answer that is none.
-            self.error = self._unreachable("did not answer as an HTTPS server of that name")
+            # http.client raises ValueError for some malformed responses.
+            self.error = self._unreachable("did not respond as an HTTPS server of that name")
         finally:
             self._close()
 
-    def cut(self) -> None:
-        """Break the connection, so that nothing waits on it any longer."""
+    def abort(self) -> None:
+        """Shut down the connection, so that the thread does not wait for it any longer."""
         open_socket = self._connection.sock if self._connection else None
         if open_socket is not None:
             with suppress(OSError):
                 open_socket.shutdown(socket.SHUT_RDWR)
 
-    def late(self) -> InvalidInput:
-        return self._refused("url.timeout", "The URL took too long.", retryable=True)
+    def timeout_error(self) -> InvalidInput:
+        return self._refused("url.timeout", "The download of the URL timed out.", retryable=True)
 
     def _follow(self, url: str) -> FetchedFile:
         for _ in range(MOST_REDIRECTS + 1):
-            place = Endpoint.of(url)
-            if place is None:
+            endpoint = Endpoint.of(url)
+            if endpoint is None:
                 raise self._refused(
                     "url.invalid",
-                    "Only https URLs with the name of a host are fetched: port 443, no user, no IP "
-                    "address, and at most 2048 ASCII characters. Write the name of a host in "
-                    "punycode (xn--...), and other characters percent-encoded.",
+                    "Only https URLs with a host name are allowed: port 443, no user info, no IP "
+                    "address, and at most 2048 ASCII characters. Write an international host name "
+                    "in punycode (xn--...), and percent-encode other characters.",
                 )
-            response = self._open(place)
+            response = self._open(endpoint)
             if response.status not in _REDIRECTS:
                 return self._read(response)
-            url = urljoin(place.url, response.headers.get("Location", ""))
+            url = urljoin(endpoint.url, response.headers.get("Location", ""))
             self._close()
         raise self._refused("url.redirects", f"The URL redirects more than {MOST_REDIRECTS} times.")
 
-    def _open(self, place: Endpoint) -> BaseHTTPResponse:
-        for address in self._addresses(place.host):
-            self._check_clock()
-            self._connection = self._way.connect(address, place.host)
+    def _open(self, endpoint: Endpoint) -> BaseHTTPResponse:
+        for address in self._addresses(endpoint.host):
+            self._check_deadline()
+            self._connection = self._client.connect(address, endpoint.host)
             with suppress(OSError, HTTPError):
                 self._connection.connect()
                 break
@@ -192,8 +192,8 @@ class _Visit:
             raise self._unreachable("cannot be reached over HTTPS under that name")
         self._connection.request(
             "GET",
-            place.target,
-            headers={"Host": place.host, "Accept": "*/*", "Accept-Encoding": "identity"},
+            endpoint.target,
+            headers={"Host": endpoint.host, "Accept": "*/*", "Accept-Encoding": "identity"},
             preload_content=False,
             decode_content=False,
         )
@@ -201,49 +201,53 @@ class _Visit:
 
     def _addresses(self, host: str) -> Sequence[str]:
         try:
-            found = self._way.resolve(host)
+            addresses = self._client.resolve(host)
         except (OSError, UnicodeError):
-            found = []
-        # One answer for both, which tells nobody what names there are in a private zone.
-        if not found or not all(is_public(address) for address in found):
+            addresses = []
+        # The same error for both cases does not reveal which names exist in a private DNS zone.
+        if not addresses or not all(is_public(address) for address in addresses):
             raise self._refused("url.not_public", "The URL's host has no public address.")
-        return found[:_MOST_ADDRESSES]
+        return addresses[:_MOST_ADDRESSES]
 
     def _read(self, response: BaseHTTPResponse) -> FetchedFile:
         if response.status != 200:
-            raise self._unreachable(f"answered with status {response.status}")
+            raise self._unreachable(f"responded with status {response.status}")
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            raise self._refused("url.encoding", "The URL's server sends compressed answers only.")
-        data, kind = bytearray(), None
+            raise self._refused("url.encoding", "The URL's server sends compressed responses only.")
+        data, media_type = bytearray(), None
         while chunk := response.read1(_CHUNK_BYTES):
             data += chunk
-            self._check_clock()
+            self._check_deadline()
             if len(data) > self._most_bytes:
                 most = self._most_bytes // 1024 // 1024
-                raise self._refused("url.too_large", f"The URL holds more than {most} MiB.")
-            if kind is None and len(data) >= mime.HEAD_BYTES:
-                kind = self._kind(data)  # at once, so that nothing else is downloaded
-        return FetchedFile(bytes(data), kind or self._kind(data))
+                raise self._refused(
+                    "url.too_large", f"The file at the URL is larger than {most} MiB."
+                )
+            if media_type is None and len(data) >= mime.HEAD_BYTES:
+                media_type = self._media_type(data)  # stop the download early if it is wrong
+        return FetchedFile(bytes(data), media_type or self._media_type(data))
 
-    def _kind(self, data: bytearray) -> str:
-        kind = mime.media_type(bytes(data[: mime.HEAD_BYTES]))
-        if kind is None or kind not in self._accepts:
+    def _media_type(self, data: bytearray) -> str:
+        media_type = mime.media_type(bytes(data[: mime.HEAD_BYTES]))
+        if media_type is None or media_type not in self._accepts:
             raise self._refused(
-                "url.media_type", "What the URL holds is not one of these.", sorted(self._accepts)
+                "url.media_type",
+                "The file at the URL has none of the allowed media types.",
+                sorted(self._accepts),
             )
-        return kind
+        return media_type
 
-    def _check_clock(self) -> None:
+    def _check_deadline(self) -> None:
         if time.monotonic() > self._deadline:
-            raise self.late()
+            raise self.timeout_error()
 
     def _close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
-    def _unreachable(self, what: str) -> InvalidInput:
-        return self._refused("url.unreachable", f"The URL's host {what}.", retryable=True)
+    def _unreachable(self, reason: str) -> InvalidInput:
+        return self._refused("url.unreachable", f"The URL's host {reason}.", retryable=True)
 
     def _refused(
         self, code: str, detail: str, allowed: object = None, *, retryable: bool = False

@@ -1,8 +1,8 @@
-"""Why ffmpeg failed, in words for users. Touches nothing.
+"""Translate ffmpeg's log into an error code and a sentence for the user. Performs no I/O.
 
-ffmpeg has no error codes of its own: its exit code is that of the C library, the same for a damaged
-file and an unknown codec. Its log has the reason. The log may quote the file, so users get the
-sentences below and the log stays with the operator.
+The exit code of ffmpeg is an errno, the same for a damaged file and an unknown codec; only the log
+has the reason. The log may quote the file, so users get the sentences below and only the operator
+sees the log.
 """
 
 import re
@@ -18,29 +18,29 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
     (
         r"Picture size \d+x\d+ is invalid|max_pixels|exceeds the limit",
         _TOO_LARGE,
-        "its frames have more pixels than are allowed",
+        "its frames have more pixels than the limit",
     ),
     (
         r"[Mm]ax streams|max_streams|[Tt]oo many streams",
         _TOO_LARGE,
-        "it has more tracks than are allowed",
+        "it has more tracks than the limit",
     ),
     (
         r"malloc|Cannot allocate memory|alloc\w* failed|bad_alloc|pthread_create\(\) failed",
         _MEMORY,
-        "it needs more memory than there is. A smaller size needs less",
+        "it needs more memory than is available. A smaller size needs less",
     ),
-    (r"No space left on device", _TOO_LARGE, "there is not enough disk space for it"),
-    (r"File too large", _TOO_LARGE, "what comes out is larger than is allowed"),
+    (r"No space left on device", _TOO_LARGE, "there is not enough disk space"),
+    (r"File too large", _TOO_LARGE, "its output is larger than the limit"),
     (
         r"matches no streams|does not contain any stream",
         _INVALID,
-        "it has no stream that is needed for this",
+        "it has no stream of the required kind",
     ),
     (
         r"not on whitelist|[Dd]ecoder .*not found|[Uu]nknown decoder|[Uu]nknown codec|no decoder",
         _INVALID,
-        "it holds a codec that is not taken here",
+        "it uses a codec that is not supported",
     ),
     (r"moov atom not found", _INVALID, "it is cut short: its index is missing"),
     (
@@ -53,16 +53,16 @@ _REASONS: tuple[tuple[str, str, str], ...] = (
         _INVALID,
         "it is damaged: parts of it cannot be read",
     ),
-    (r"Invalid argument", _INVALID, "it is in a form that ffmpeg cannot work with"),
+    (r"Invalid argument", _INVALID, "its form is not supported by ffmpeg"),
 )
 _SIGNALS = {
-    Signals.SIGKILL: (_MEMORY, "the system stopped it, most likely for want of memory"),
-    Signals.SIGXCPU: (_TIMEOUT, "it takes more processor time than is allowed"),
-    Signals.SIGXFSZ: (_TOO_LARGE, "what comes out is larger than is allowed"),
+    Signals.SIGKILL: (_MEMORY, "the system stopped it, most likely because it ran out of memory"),
+    Signals.SIGXCPU: (_TIMEOUT, "it exceeded the limit of processor time"),
+    Signals.SIGXFSZ: (_TOO_LARGE, "its output is larger than the limit"),
 }
-_UNKNOWN = "ffmpeg gave no reason that is known here; the log of the function has its words"
-_CRASHED = "ffmpeg crashed on it, so it is most likely damaged"
-# References to frames before the cut are missing where a clip was trimmed without re-encoding.
+_UNKNOWN = "ffmpeg gave no known reason; its output is in the log of the function"
+_CRASHED = "ffmpeg crashed, so it is most likely damaged"
+# A clip that was trimmed without re-encoding lacks reference frames before its start.
 _MISSING_REFERENCE = re.compile(
     r"mmco: unref short failure|reference picture missing|Missing reference picture|"
     r"co located POCs unavailable|Could not find ref with POC|Frame num change|"
@@ -74,7 +74,7 @@ _LEVEL = re.compile(r"^(?:\[[^\]]* @ 0x[0-9a-f]+\] )?\[(?P<level>\w+)\] ")
 
 
 def reason(stderr: str, exit_code: int) -> tuple[str, str]:
-    """Return the error code and the reason (after "because") of a failed run.
+    """Return the error code and the reason of a failed run; the reason follows "because".
 
     `exit_code` is negative for a signal, as in `subprocess`.
     """
@@ -87,10 +87,11 @@ def reason(stderr: str, exit_code: int) -> tuple[str, str]:
 
 
 def complaints(stderr: str, *, trimmed: bool = False) -> list[str]:
-    """Return the errors that ffmpeg logged although it went on. Each line has its level.
+    """Return the lines of errors that ffmpeg logged although it continued.
 
-    Errors about streams that are not used are left out. So are those about missing references where
-    the clip was `trimmed` without re-encoding: the frames concerned are not shown.
+    Every line of `stderr` starts with its log level. Errors about unused streams are left out. For
+    a clip that was `trimmed` without re-encoding, so are errors about missing reference frames: the
+    frames concerned are not presented.
     """
     lines = []
     for line in stderr.splitlines():

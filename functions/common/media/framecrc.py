@@ -1,8 +1,8 @@
-"""Parse what ffmpeg prints: listings of the `framecrc` muxer, and the streams of a file.
+"""Parse ffmpeg's output: listings of the `framecrc` muxer, and the streams of a file.
 
-https://ffmpeg.org/ffmpeg-formats.html#framecrc: for each stream a header with its codec, time base,
-size and the checksum of its decoder set-up, then one line for each packet or decoded frame. Touches
-nothing.
+A listing has a header for each stream with its codec, time base, size and the checksum of its
+decoder configuration, then one line per packet or decoded frame
+(https://ffmpeg.org/ffmpeg-formats.html#framecrc). Performs no I/O.
 """
 
 import re
@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-_DISCARD = 4  # AV_PKT_FLAG_DISCARD: decoded, but outside of the edit list, so never shown
+_DISCARD = 4  # AV_PKT_FLAG_DISCARD: decoded but outside the edit list, so never presented
 _HEADER = re.compile(r"#(\w+) (\d+):\s*(.+)")
 _FLAGS = re.compile(r"F=0x([0-9A-Fa-f]+)")
 _STREAM = re.compile(
@@ -20,11 +20,11 @@ _STREAM = re.compile(
 )
 _TAG = re.compile(r"\((\S+) / 0x[0-9A-F]+\)")
 _LAYOUT = re.compile(r"\d Hz, ([^,]+)")
-_PICTURE_ONLY = ("(attached pic)", "(timed thumbnails)", "(still image)")
+_STILL_IMAGE_MARKERS = ("(attached pic)", "(timed thumbnails)", "(still image)")
 
 
 class Row(NamedTuple):
-    """A packet or a frame; times in ticks of the stream's time base."""
+    """A packet or a frame. Times are in ticks of the stream's time base."""
 
     dts: int
     pts: int
@@ -35,24 +35,24 @@ class Row(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A listing: header values by name and stream number, and the rows of each stream."""
+    """A listing: header values by name and stream index, and rows by stream index."""
 
     header: Mapping[tuple[str, int], str]
     rows: Mapping[int, Sequence[Row]]
 
     def first(self, kind: str) -> int | None:
-        """Return the number of the first stream of the kind (`video`, `audio`)."""
+        """Return the index of the first stream of a kind (`video` or `audio`)."""
         kinds = {
-            number: value for (name, number), value in self.header.items() if name == "media_type"
+            index: value for (name, index), value in self.header.items() if name == "media_type"
         }
-        return next((number for number in sorted(kinds) if kinds[number] == kind), None)
+        return next((index for index in sorted(kinds) if kinds[index] == kind), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream: its index in the file, the container's id of it, and its codec.
+    """A stream: its index in the file, its id in the container, and its codec.
 
-    `layout` names the channels of sound, as ffmpeg does.
+    `layout` is ffmpeg's name of an audio stream's channel layout.
     """
 
     index: int
@@ -63,9 +63,9 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Streams:
-    """The first usable video and audio stream of a file; the others do not matter.
+    """The first usable video and audio stream of a file; others are ignored.
 
-    `unusable` names the codecs of video and audio streams that cannot be decoded here.
+    `unusable` has the codec of the first stream of each kind that is not supported.
     """
 
     video: Stream | None
@@ -73,18 +73,18 @@ class Streams:
     unusable: Mapping[str, str]
 
     def maps(self) -> list[str]:
-        """Return ffmpeg's options that select them, the video first."""
-        used = [stream for stream in (self.video, self.audio) if stream is not None]
-        return [part for stream in used for part in ("-map", f"0:{stream.index}")]
+        """Return ffmpeg's `-map` options for the streams, video first."""
+        selected = [stream for stream in (self.video, self.audio) if stream is not None]
+        return [part for stream in selected for part in ("-map", f"0:{stream.index}")]
 
     @property
     def ids(self) -> frozenset[int]:
-        """The container's ids (in MP4 the track ids) of the streams that are used."""
-        used = (stream.id for stream in (self.video, self.audio) if stream is not None)
-        return frozenset(number for number in used if number is not None)
+        """The container's ids (track ids in MP4) of the streams."""
+        selected = (stream.id for stream in (self.video, self.audio) if stream is not None)
+        return frozenset(stream_id for stream_id in selected if stream_id is not None)
 
 
-def listing(text: str) -> Listing:
+def parse_listing(text: str) -> Listing:
     """Parse the output of the `framecrc` muxer."""
     header: dict[tuple[str, int], str] = {}
     rows: dict[int, list[Row]] = {}
@@ -99,23 +99,23 @@ def listing(text: str) -> Listing:
     return Listing(header, rows)
 
 
-def streams(text: str, decoders: Collection[str]) -> Streams:
-    """Choose the streams to use from ffmpeg's description of a file (log level `info`).
+def select_streams(text: str, decoders: Collection[str]) -> Streams:
+    """Select streams from ffmpeg's description of a file (log level `info`).
 
-    `decoders` names the codecs that are taken. Cover art is not a video.
+    `decoders` are the supported codecs. Cover art does not count as video.
     """
-    found: dict[str, Stream] = {}
+    first_of_kind: dict[str, Stream] = {}
     unusable: dict[str, str] = {}
     for match in _STREAM.finditer(text):
         kind, codec = match["kind"].lower(), match["codec"]
-        if any(sign in match["rest"] for sign in _PICTURE_ONLY):
+        if any(marker in match["rest"] for marker in _STILL_IMAGE_MARKERS):
             continue
         if codec not in decoders:
             tag = _TAG.search(match["rest"])
             unusable.setdefault(kind, tag[1] if codec == "none" and tag else codec)
             continue
-        number = int(match["id"], 16) if match["id"] else None
+        stream_id = int(match["id"], 16) if match["id"] else None
         layout = _LAYOUT.search(match["rest"])
-        stream = Stream(int(match["index"]), number, codec, layout[1] if layout else "")
-        found.setdefault(kind, stream)
-    return Streams(found.get("video"), found.get("audio"), unusable)
+        stream = Stream(int(match["index"]), stream_id, codec, layout[1] if layout else "")
+        first_of_kind.setdefault(kind, stream)
+    return Streams(first_of_kind.get("video"), first_of_kind.get("audio"), unusable)

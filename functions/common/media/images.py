@@ -1,4 +1,4 @@
-"""Pictures: a user's own is decoded under limits and written anew; any is fitted to a size."""
+"""Decode untrusted images within limits, re-encode them as PNG, and letterbox them to a size."""
 
 import io
 import warnings
@@ -14,26 +14,26 @@ from common.media import mime, srgb
 from common.schemas import data_uri
 
 MAX_PIXELS = 25_000_000
-"""Decoded pixels: 100 MB. The limits of JPEG are higher, because it is decoded at 1/2 to 1/8."""
+"""Limit of decoded pixels, 100 MB. JPEGs may have more, as they can be decoded at 1/2 to 1/8."""
 MAX_JPEG_PIXELS = 150_000_000
-MAX_PROGRESSIVE_PIXELS = 64_000_000  # libjpeg holds all coefficients of these
+MAX_PROGRESSIVE_PIXELS = 64_000_000  # libjpeg holds all coefficients in memory
 MAX_SIDE = 20_000
-MAX_TOTAL = 128_000_000
-"""Of several pictures in one request: pixels by their weight, which is what they cost to decode."""
-_OPAQUE, _TRANSPARENT, _BASELINE, _PROGRESSIVE = 3, 4, 1, 2  # weights of a pixel
+MAX_TOTAL_COST = 128_000_000
+"""Limit of all images in one request: pixels times their decoding cost."""
+_OPAQUE_COST, _TRANSPARENT_COST, _BASELINE_COST, _PROGRESSIVE_COST = 3, 4, 1, 2  # per pixel
 _OPAQUE_MODES = ("1", "L", "P", "I", "I;16", "RGB")
-# A progressive JPEG of few bytes can have thousands of scans, each of which passes all pixels.
-_MAX_SCANNED_PIXELS = 800_000_000
-_STORED_SIDE = 2048
+# A small progressive JPEG can have thousands of scans, each of which decodes all pixels.
+_MAX_SCAN_PIXELS = 800_000_000
+_MAX_STORED_SIDE = 2048
 _FORMATS = ("PNG", "JPEG", "WEBP", "AVIF")
-_FIELD = "image"
-_COMPRESSION = 1  # of a photo: a fifth of the time of the default, for a sixth more bytes
-# Texts of a PNG are unpacked when it is opened, and none is used. Some tools write 1 MB of them.
+_DEFAULT_FIELD = "image"
+_PNG_COMPRESSION = 1  # for a photo: a fifth of the time of the default, a sixth more bytes
+# Pillow decompresses text chunks when it opens a PNG. They are not used; some are 1 MB long.
 PngImagePlugin.MAX_TEXT_MEMORY = 8 * 1024 * 1024
-_SCAN = b"\xff\xda"
-_END_OF_JPEG = b"\xff\xd9"
+_SOS_MARKER = b"\xff\xda"
+_EOI_MARKER = b"\xff\xd9"
 _FILLER = bytes(range(1, 255)) * 8  # entropy-coded data without a marker
-_NAMES = {
+_UNSUPPORTED_FORMATS = {
     "image/heic": "HEIC",
     "image/gif": "GIF",
     "image/tiff": "TIFF",
@@ -44,173 +44,178 @@ _NAMES = {
     "image/x-canon-cr3": "CR3",
     "application/pdf": "PDF",
 }
-_OF_HEIC = (
+_HEIC_HINT = (
     " An iPhone takes JPEGs with Settings > Camera > Formats > Most Compatible, and converts "
     "photos that are shared as JPEG."
 )
 
 
 class _TooManyPixels(ValueError):
-    """The header announces more pixels than are decoded."""
+    """The image has more pixels than the limit."""
 
 
 class _Animated(ValueError):
-    """There are several frames."""
+    """The image has several frames."""
 
 
-def read(text: str, named: str = _FIELD) -> EncodedImage:
-    """Return the picture in base64 text (or a data URI) as a clean PNG of at most 2048 pixels.
+def read(text: str, field: str = _DEFAULT_FIELD) -> EncodedImage:
+    """Decode an image in base64 or a data URI and return it as in `clean`.
 
-    Raises InvalidInput or PayloadTooLarge about the request's field `named`; nothing is stored
-    then.
+    Raises InvalidInput or PayloadTooLarge for the request's `field`.
     """
-    return clean(file_in(text, named), named)
+    return clean(file_in(text, field), field)
 
 
-def size(picture: EncodedImage) -> tuple[int, int]:
-    """Return width and height of a picture that `clean` made."""
-    with Image.open(io.BytesIO(picture.data), formats=("PNG",)) as image:
+def size(image_file: EncodedImage) -> tuple[int, int]:
+    """Return the width and height of an image that `clean` returned."""
+    with Image.open(io.BytesIO(image_file.data), formats=("PNG",)) as image:
         return image.size
 
 
 def decode(data: bytes) -> Image.Image:
-    """Return a picture of a scene as upright 8-bit sRGB; raises MediaError (`image.unusable`)."""
+    """Decode a scene's image to upright 8-bit sRGB; raises MediaError (`image.broken`)."""
     try:
-        with _opened(data) as image:
+        with _open_within_limits(data) as image:
             return srgb.upright_rgb(image)
     except Exception:  # as in `clean`
-        raise _unusable() from None
+        raise _unusable_error() from None
 
 
-def fit(picture: EncodedImage, size: tuple[int, int]) -> EncodedImage:
-    """Return the picture at exactly that size, whole, with black beside it where its shape differs.
+def fit(image_file: EncodedImage, size: tuple[int, int]) -> EncodedImage:
+    """Scale and letterbox an image to exactly `size`, with black bars.
 
-    Providers cut a picture of another shape from its centre, and heads off with it. One of that
-    size already, in plain RGB, is returned as it is. Raises MediaError (`image.unusable`) for no
-    picture.
+    Providers crop an image of another aspect ratio around its centre, which cuts off heads. An
+    image that already has the size and is plain RGB is returned unchanged. Raises MediaError
+    (`image.broken`) if it cannot be decoded.
     """
     try:
-        with _opened(picture.data) as image:
+        with _open_within_limits(image_file.data) as image:
             if image.size == size and srgb.is_plain(image):
-                return picture
+                return image_file
             upright = srgb.upright_rgb(image)
     except Exception:  # as in `clean`
-        raise _unusable() from None
-    return _png(_padded(upright, size))
+        raise _unusable_error() from None
+    return _encode_png(_letterbox(upright, size))
 
 
 def check_total(files: Mapping[str, bytes]) -> None:
-    """Raise InvalidInput if the pictures of a request, by its fields, cost too much together."""
+    """Raise InvalidInput if the images of a request, by field, together exceed MAX_TOTAL_COST."""
     total = 0
-    for named, data in files.items():
-        total += _weight(data)
-        if total > MAX_TOTAL:
+    for field, data in files.items():
+        total += _decode_cost(data)
+        if total > MAX_TOTAL_COST:
             raise InvalidInput(
-                "The pictures of the request have too many pixels together: at most "
-                f"{MAX_TOTAL // _OPAQUE // 1_000_000} million are decoded of PNG, WebP and AVIF "
-                f"({MAX_TOTAL // _TRANSPARENT // 1_000_000} million with transparency), "
-                f"{MAX_TOTAL // 1_000_000} million of JPEG. Send smaller or fewer ones.",
-                field=named,
+                "The images of the request together have too many pixels. The limit is "
+                f"{MAX_TOTAL_COST // _OPAQUE_COST // 1_000_000} million for PNG, WebP and AVIF "
+                f"({MAX_TOTAL_COST // _TRANSPARENT_COST // 1_000_000} million with transparency), "
+                f"{MAX_TOTAL_COST // 1_000_000} million for JPEG. Send smaller or fewer images.",
+                field=field,
                 code="image.too_many_pixels",
             )
 
 
-def clean(data: bytes, named: str = _FIELD, size: tuple[int, int] | None = None) -> EncodedImage:
-    """Return the picture in a file as `read` does; with `size`, as `fit` makes it of that.
+def clean(
+    data: bytes, field: str = _DEFAULT_FIELD, size: tuple[int, int] | None = None
+) -> EncodedImage:
+    """Decode an untrusted image and return its pixels alone, as a PNG.
 
-    Of a file with several still pictures (MPO, as phones and drones write) the first one is meant.
+    The longer side has at most 2048 pixels; with `size`, the image is letterboxed to exactly that
+    size. Of a file with several images (MPO, which phones and drones write) the first one is used.
+    Raises InvalidInput for the request's `field`.
     """
     try:
         try:
-            image = _small(data)
+            image = _decode_for_storage(data)
         except OSError:
-            image = _without_end(data)
-        return _png(image if size is None else _padded(image, size))
+            image = _decode_without_eoi(data)
+        return _encode_png(image if size is None else _letterbox(image, size))
     except _TooManyPixels:
-        raise _too_many_pixels(named) from None
+        raise _too_many_pixels_error(field) from None
     except _Animated:
         raise InvalidInput(
-            "The picture is animated. Send one of its frames as a still picture.",
-            field=named,
+            "The image is animated. Send one of its frames as a still image.",
+            field=field,
             code="image.animated",
         ) from None
-    except Exception:  # Pillow lets out whatever its decoders meet in broken bytes, of any class
+    except Exception:  # Pillow's decoders raise exceptions of any class for broken data
         raise InvalidInput(
-            _why_unreadable(data), field=named, allowed=[*PICTURES], code="image.invalid"
+            _explain_unreadable(data), field=field, allowed=[*PICTURES], code="image.invalid"
         ) from None
 
 
-def file_in(text: str, named: str) -> bytes:
-    """Return the file in base64 text or a data URI; raises as `read`."""
+def file_in(text: str, field: str) -> bytes:
+    """Decode a file in base64 or a data URI; raises InvalidInput or PayloadTooLarge."""
     try:
         return data_uri.decode(text)
     except data_uri.Oversize:
         raise PayloadTooLarge(
-            f"A picture that is sent inline has at most {data_uri.MOST_BYTES / 1e6:.1f} MB. Send a "
-            "larger one by POST /v1/uploads, and name its id.",
-            field=named,
+            f"An inline image may have at most {data_uri.MOST_BYTES / 1e6:.1f} MB. Upload a larger "
+            "one with POST /v1/uploads and send its id.",
+            field=field,
             code="image.too_large",
         ) from None
     except ValueError:
         raise InvalidInput(
-            "The picture is neither base64 nor a data URI in base64.",
-            field=named,
+            "The image is neither base64 nor a data URI in base64.",
+            field=field,
             code="image.encoding",
         ) from None
 
 
 @contextmanager
-def _opened(data: bytes, *, most_side: int | None = None) -> Iterator[Image.Image]:
-    """Open a still picture under the limits; a JPEG at a fraction of its size if that will do."""
+def _open_within_limits(data: bytes, *, max_side: int | None = None) -> Iterator[Image.Image]:
+    """Open a still image within the limits; scale down a JPEG while decoding, if possible."""
     with warnings.catch_warnings():
-        # Of sizes, which are judged here, and of extras that are broken, which are not used.
+        # Pillow warns about sizes, which are checked below, and about broken metadata.
         warnings.simplefilter("ignore")
         with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            most = MAX_PIXELS
+            max_pixels = MAX_PIXELS
             if image.format in ("JPEG", "MPO"):
                 progressive = "progressive" in image.info
-                most = MAX_PROGRESSIVE_PIXELS if progressive else MAX_JPEG_PIXELS
+                max_pixels = MAX_PROGRESSIVE_PIXELS if progressive else MAX_JPEG_PIXELS
                 if progressive:
-                    most = min(most, _MAX_SCANNED_PIXELS // max(1, data.count(_SCAN)))
+                    max_pixels = min(
+                        max_pixels, _MAX_SCAN_PIXELS // max(1, data.count(_SOS_MARKER))
+                    )
             elif getattr(image, "n_frames", 1) > 1:
                 raise _Animated
-            longest = max(image.size)
-            if image.width * image.height > most or longest > MAX_SIDE:
+            longest_side = max(image.size)
+            if image.width * image.height > max_pixels or longest_side > MAX_SIDE:
                 raise _TooManyPixels
-            if most_side is not None and longest > most_side:
-                image.draft(None, _scaled(image.size, most_side))
+            if max_side is not None and longest_side > max_side:
+                image.draft(None, _scaled_size(image.size, max_side))
             if image.width * image.height > MAX_PIXELS:
                 raise _TooManyPixels
             yield image
 
 
-def _scaled(size: tuple[int, int], most_side: int) -> tuple[int, int]:
-    width, height = (max(1, side * most_side // max(size)) for side in size)
+def _scaled_size(size: tuple[int, int], max_side: int) -> tuple[int, int]:
+    width, height = (max(1, side * max_side // max(size)) for side in size)
     return width, height
 
 
-def _small(data: bytes) -> Image.Image:
-    with _opened(data, most_side=_STORED_SIDE) as image:
-        return srgb.upright_rgb(image, most_side=_STORED_SIDE)
+def _decode_for_storage(data: bytes) -> Image.Image:
+    with _open_within_limits(data, max_side=_MAX_STORED_SIDE) as image:
+        return srgb.upright_rgb(image, max_side=_MAX_STORED_SIDE)
 
 
-def _without_end(data: bytes) -> Image.Image:
-    """Return a JPEG of which only the end marker is missing, as browsers show it.
+def _decode_without_eoi(data: bytes) -> Image.Image:
+    """Decode a JPEG that lacks only its end marker (EOI), as browsers do.
 
-    libjpeg fills up what is missing before the marker too. So the picture is whole if data that is
-    put before the marker changes nothing.
+    libjpeg also fills in missing image data. So the image is complete if extra data before the
+    marker does not change it.
     """
     if not data.startswith(b"\xff\xd8"):
         raise UnidentifiedImageError
     data = data.removesuffix(b"\xff")
-    whole = _small(data + _END_OF_JPEG)
-    if whole.tobytes() != _small(data + _FILLER + _END_OF_JPEG).tobytes():
+    decoded = _decode_for_storage(data + _EOI_MARKER)
+    if decoded.tobytes() != _decode_for_storage(data + _FILLER + _EOI_MARKER).tobytes():
         raise UnidentifiedImageError
-    return whole
+    return decoded
 
 
-def _weight(data: bytes) -> int:
-    """Return what the picture costs to decode, by its header; 0 for what will be refused anyway."""
+def _decode_cost(data: bytes) -> int:
+    """Return the decoding cost of an image by its header; 0 if `clean` will refuse it."""
     try:
         with (
             warnings.catch_warnings(action="ignore"),
@@ -218,49 +223,52 @@ def _weight(data: bytes) -> int:
         ):
             pixels = image.width * image.height
             if image.format in ("JPEG", "MPO"):
-                return pixels * (_PROGRESSIVE if "progressive" in image.info else _BASELINE)
+                return pixels * (
+                    _PROGRESSIVE_COST if "progressive" in image.info else _BASELINE_COST
+                )
             is_opaque = image.mode in _OPAQUE_MODES and "transparency" not in image.info
-            return pixels * (_OPAQUE if is_opaque else _TRANSPARENT)
-    except Exception:  # as in `clean`, which says what is wrong
+            return pixels * (_OPAQUE_COST if is_opaque else _TRANSPARENT_COST)
+    except Exception:  # as in `clean`, which reports the reason
         return 0
 
 
-def _padded(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+def _letterbox(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return ImageOps.pad(image, size, Image.Resampling.LANCZOS, color=(0, 0, 0))
 
 
-def _png(image: Image.Image) -> EncodedImage:
-    # Pasted into a new picture, so that nothing but pixels goes on.
-    bare = Image.new("RGB", image.size)
-    bare.paste(image)
-    out = io.BytesIO()
-    bare.save(out, "PNG", compress_level=_COMPRESSION)
-    return EncodedImage(out.getvalue(), "image/png")
+def _encode_png(image: Image.Image) -> EncodedImage:
+    # Pasted into a new image, so that no metadata is copied.
+    pixels = Image.new("RGB", image.size)
+    pixels.paste(image)
+    buffer = io.BytesIO()
+    pixels.save(buffer, "PNG", compress_level=_PNG_COMPRESSION)
+    return EncodedImage(buffer.getvalue(), "image/png")
 
 
-def _why_unreadable(data: bytes) -> str:
-    found = mime.media_type(data[: mime.HEAD_BYTES]) or ""
-    if found in _NAMES:
-        more = _OF_HEIC if found == "image/heic" else ""
-        return f"{_NAMES[found]} files are not read. Convert the picture to JPEG or PNG.{more}"
+def _explain_unreadable(data: bytes) -> str:
+    media_type = mime.media_type(data[: mime.HEAD_BYTES]) or ""
+    if media_type in _UNSUPPORTED_FORMATS:
+        hint = _HEIC_HINT if media_type == "image/heic" else ""
+        name = _UNSUPPORTED_FORMATS[media_type]
+        return f"{name} files are not supported. Convert the image to JPEG or PNG.{hint}"
     if not data:
-        return "The picture is empty."
-    if found in PICTURES:
-        return f"The {found.removeprefix('image/').upper()} file is damaged or cut off."
-    return "The picture is not a PNG, JPEG, WebP or AVIF file."
+        return "The image is empty."
+    if media_type in PICTURES:
+        return f"The {media_type.removeprefix('image/').upper()} file is damaged or cut off."
+    return "The image is not a PNG, JPEG, WebP or AVIF file."
 
 
-def _too_many_pixels(named: str) -> InvalidInput:
+def _too_many_pixels_error(field: str) -> InvalidInput:
     return InvalidInput(
-        "The picture has too many pixels. At most "
-        f"{MAX_PIXELS // 1_000_000} million are read of a PNG, WebP or AVIF, "
-        f"{MAX_JPEG_PIXELS // 1_000_000} million of a JPEG, "
-        f"{MAX_PROGRESSIVE_PIXELS // 1_000_000} million of a progressive JPEG, and sides of at "
-        f"most {MAX_SIDE:,} pixels. Send a smaller copy.",
-        field=named,
+        "The image has too many pixels. The limit is "
+        f"{MAX_PIXELS // 1_000_000} million for PNG, WebP and AVIF, "
+        f"{MAX_JPEG_PIXELS // 1_000_000} million for JPEG, "
+        f"{MAX_PROGRESSIVE_PIXELS // 1_000_000} million for progressive JPEG, and {MAX_SIDE:,} "
+        "pixels for a side. Send a smaller copy.",
+        field=field,
         code="image.too_many_pixels",
     )
 
 
-def _unusable() -> MediaError:
-    return MediaError("The picture of the scene cannot be read.", code="image.broken")
+def _unusable_error() -> MediaError:
+    return MediaError("The image of the scene cannot be read.", code="image.broken")

@@ -1,8 +1,8 @@
-"""The media type of a file by its first bytes, whatever its name or sender say. Touches nothing."""
+"""Detect a file's media type by its first bytes, not by its name. Performs no I/O."""
 
 HEAD_BYTES = 1024
 
-_FIXED = (
+_SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
     (b"\xff\xd8\xff", "image/jpeg"),
     (b"GIF8", "image/gif"),
@@ -19,51 +19,62 @@ _FIXED = (
     (b"ID3", "audio/mpeg"),
 )
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav"}
-# Brands of ISO base media files that are not video. A file names one brand first and those that
-# it is compatible with after it (ISO/IEC 14496-12, section 4.3).
-_AVIF = {b"avif", b"avis"}
-_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
-_OTHERS = {b"crx ": "image/x-canon-cr3", b"jp2 ": "image/jp2", b"jpx ": "image/jp2"}
-_AUDIO = {b"M4A ", b"M4B ", b"M4P "}
-# QuickTime files of before 2001 begin with one of these boxes.
-_QUICKTIME = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
+# Brands of ISO base media files that are not video. A file has one major brand, followed by the
+# compatible brands (ISO/IEC 14496-12, section 4.3).
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIF_BRANDS = {
+    b"heic",
+    b"heix",
+    b"heim",
+    b"heis",
+    b"hevc",
+    b"hevx",
+    b"hevm",
+    b"hevs",
+    b"mif1",
+    b"msf1",
+}
+_OTHER_BRANDS = {b"crx ": "image/x-canon-cr3", b"jp2 ": "image/jp2", b"jpx ": "image/jp2"}
+_AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
+# QuickTime files from before 2001 begin with one of these boxes.
+_QUICKTIME_BOXES = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 
 
 def media_type(head: bytes) -> str | None:
-    """Return the IANA type that the first HEAD_BYTES of a file tell, or None for anything else.
+    """Return the IANA media type of a file by its first HEAD_BYTES, or None if unknown.
 
-    Also types that are nowhere taken are known, so that a refusal can name them.
+    Unsupported types are detected too, so that error messages can name them.
     """
-    for start, found in _FIXED:
-        if head.startswith(start):
-            return found
-    if head[:4] in (b"RIFF", b"RF64", b"BW64"):  # the others are WAV of more than 4 GiB
+    for signature, mime_type in _SIGNATURES:
+        if head.startswith(signature):
+            return mime_type
+    if head[:4] in (b"RIFF", b"RF64", b"BW64"):  # RF64 and BW64 are WAV files of more than 4 GiB
         return _RIFF.get(head[8:12])
     if head[4:8] == b"ftyp":
-        return _of_brands(head)
-    if head[4:8] in _QUICKTIME:
+        return _type_of_brands(head)
+    if head[4:8] in _QUICKTIME_BOXES:
         return "video/quicktime"
     if head.lstrip().startswith((b"<svg", b"<?xml")) and b"<svg" in head:
         return "image/svg+xml"
-    sound = head.lstrip(b"\0")  # some encoders begin with silence of the wrong kind
-    if sound.startswith(b"ID3"):
+    audio = head.lstrip(b"\0")  # some encoders write zeros first
+    if audio.startswith(b"ID3"):
         return "audio/mpeg"
-    if len(sound) > 1 and sound[0] == 0xFF and sound[1] & 0xE6 == 0xE2:  # MPEG audio, layer 3
+    if len(audio) > 1 and audio[0] == 0xFF and audio[1] & 0xE6 == 0xE2:  # MPEG audio, layer 3
         return "audio/mpeg"
     return None
 
 
-def _of_brands(head: bytes) -> str:
-    """Return the type of an ISO base media file: by its first brand, or a picture by any."""
-    length = min(int.from_bytes(head[:4]), len(head))
-    first = head[8:12]
-    brands = {first, *(head[at : at + 4] for at in range(16, length - 3, 4))}
-    if first in _AVIF or (first in _HEIF and brands & _AVIF):
+def _type_of_brands(head: bytes) -> str:
+    """Return the type of an ISO base media file by its brands."""
+    ftyp_bytes = min(int.from_bytes(head[:4]), len(head))
+    major_brand = head[8:12]
+    brands = {major_brand, *(head[offset : offset + 4] for offset in range(16, ftyp_bytes - 3, 4))}
+    if major_brand in _AVIF_BRANDS or (major_brand in _HEIF_BRANDS and brands & _AVIF_BRANDS):
         return "image/avif"
-    if first in _HEIF:
+    if major_brand in _HEIF_BRANDS:
         return "image/heic"
-    if first in _OTHERS:
-        return _OTHERS[first]
-    if first in _AUDIO:
+    if major_brand in _OTHER_BRANDS:
+        return _OTHER_BRANDS[major_brand]
+    if major_brand in _AUDIO_BRANDS:
         return "audio/mp4"
-    return "video/quicktime" if first == b"qt  " else "video/mp4"
+    return "video/quicktime" if major_brand == b"qt  " else "video/mp4"

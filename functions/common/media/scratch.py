@@ -1,9 +1,9 @@
-"""Private scratch folders: empty when the work begins, gone when it ends, however it ends.
+"""Private scratch folders that are removed after use, even if the process is killed.
 
-A function that is killed cannot tidy up, and the next call in the same environment finds what it
-left. So every folder is locked while it is in use, and whoever makes one removes the folders of the
-same kind that nobody holds any more. On one machine, where functions share `/tmp`, the lock also
-keeps them from each other's folders.
+A killed function cannot clean up, and its files are still there in the next warm start. So every
+folder is locked while it is in use, and creating a folder removes those of the same kind that are
+no longer locked. The lock also protects functions from each other if they share `/tmp`, as they do
+in the local cloud.
 """
 
 import fcntl
@@ -18,27 +18,27 @@ _LOCK = ".lock"
 
 @contextmanager
 def scratch(kind: str) -> Iterator[Path]:
-    """Make a folder that only this user can read, and remove it and all that is in it after."""
+    """Create a folder that only this user can read; remove it with its contents on exit."""
     parent = Path(tempfile.gettempdir())
-    # Making a folder and locking it are one step for others who look for forgotten ones.
-    with (parent / f".{kind}{_LOCK}").open("w") as gate:
-        fcntl.flock(gate, fcntl.LOCK_EX)
-        for forgotten in parent.glob(f"{kind}-*"):
-            _remove_unless_held(forgotten)
+    # Creating and locking a folder must be atomic for processes that remove stale ones.
+    with (parent / f".{kind}{_LOCK}").open("w") as kind_lock:
+        fcntl.flock(kind_lock, fcntl.LOCK_EX)
+        for stale in parent.glob(f"{kind}-*"):
+            _remove_unless_locked(stale)
         folder = Path(tempfile.mkdtemp(prefix=f"{kind}-", dir=parent))
-        held = (folder / _LOCK).open("w")
-        fcntl.flock(held, fcntl.LOCK_EX)
+        lock = (folder / _LOCK).open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX)
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-        held.close()
+        lock.close()
 
 
-def _remove_unless_held(folder: Path) -> None:
+def _remove_unless_locked(folder: Path) -> None:
     try:
         with (folder / _LOCK).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(folder, ignore_errors=True)
     except (FileNotFoundError, NotADirectoryError, PermissionError, BlockingIOError):
-        return  # in use, another user's, or none of ours
+        return  # in use, owned by another user, or not a scratch folder

@@ -1,8 +1,8 @@
 """Provider protocols for text, images, video and speech, and their factories.
 
-The folder is the registry: `providers/video/runway.py` is the video provider `runway`. A module
+The folder is the registry: `providers/video/runway.py` is the video provider `runway`. Each module
 defines `create(context)`, and only the requested module is imported. The provider `offline` is in
-the package `offline`, which only the functions that can use it contain.
+the package `offline`, which is deployed only with the functions that can use it.
 """
 
 import importlib
@@ -27,7 +27,7 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class ProviderContext:
-    """What a provider may use: its API key if it needs one, its address, and the media store."""
+    """Dependencies of a provider: media store, secrets (API keys), and base URLs by vendor."""
 
     store: "MediaStore"
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -37,10 +37,10 @@ class ProviderContext:
 # -- text ------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class StoryRequest:
-    """Wish for a story of `scenes` scenes, each `seconds` long.
+    """A request for a story of `scenes` scenes, each `seconds` long.
 
-    Where it is `narrated`, each scene says what is told in it, in the prompt's own language or in
-    `language` (BCP 47), short enough for the scene.
+    If `narrated`, each scene gets a narration that fits its duration, in `language` (a BCP 47 tag)
+    or, if None, in the language of the prompt.
     """
 
     prompt: str
@@ -56,20 +56,20 @@ class StoryRequest:
 
 @dataclass(frozen=True, slots=True)
 class StoryResult:
-    """The story, and what it cost."""
+    """A story and its cost."""
 
     story: Story
     cost: Cost
 
 
 class TextProvider(Protocol):
-    """Writes stories."""
+    """A provider of stories."""
 
     def write_story(self, request: StoryRequest) -> StoryResult:
-        """Return a story with exactly the wished number of scenes.
+        """Return a story with exactly the requested number of scenes.
 
-        One paid call, and at most one more: where the first was answered and charged, but its
-        story cannot be used. The cost is that of both.
+        Makes one paid call, and a second one only if the first was certainly answered and charged
+        but its story is not usable. The cost is the sum of both.
         """
         ...
 
@@ -77,10 +77,11 @@ class TextProvider(Protocol):
 # -- image -----------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class ImageRequest:
-    """Wish for one picture of exactly `size` (width, height) pixels.
+    """A request for one image of exactly `size` (width, height) in pixels.
 
-    `reference` is the user's own picture; `anchor` is the picture of scene 1, which the others
-    follow in characters and place. `scene` counts from 1, of `scenes`.
+    `reference` is the reference image of the client. `anchor` is the first image (that of scene 1),
+    which the images of the other scenes follow in characters and places. `scene` counts from 1 to
+    `scenes`.
     """
 
     prompt: str
@@ -97,27 +98,27 @@ class ImageRequest:
 
 @dataclass(frozen=True, slots=True)
 class ImageResult:
-    """The picture (PNG, exactly the wished size), and what it cost."""
+    """An image (PNG, exactly the requested size) and its cost."""
 
     picture: EncodedImage
     cost: Cost
 
 
 class ImageProvider(Protocol):
-    """Paints pictures."""
+    """A provider of images."""
 
     def generate_image(self, request: ImageRequest) -> ImageResult:
-        """Return the picture; one paid call at most."""
+        """Return the image; makes at most one paid call."""
         ...
 
 
 # -- video -----------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class ClipRequest:
-    """Wish for a clip of `seconds` that sets `image` in motion, at the image's own size.
+    """A request for a clip of `seconds` that animates `image`, at the size of the image.
 
-    `image_key` is where the image lies in the media store. `client_token` names the attempt, for
-    providers that know idempotent submits.
+    `image_key` is the image's key in the media store. `client_token` is the idempotency token of
+    the attempt, for providers with idempotent submits.
     """
 
     image: EncodedImage
@@ -134,7 +135,10 @@ class ClipRequest:
 
 @dataclass(frozen=True, slots=True)
 class JobRef:
-    """A job at a provider; JSON, stored before the first poll. `facts` are the provider's own."""
+    """A reference to a provider job, stored as JSON before the first poll.
+
+    `facts` are provider-specific. `wait_seconds` is the delay before the first poll.
+    """
 
     provider: str
     model: str
@@ -144,7 +148,7 @@ class JobRef:
     wait_seconds: int = 5
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+        """Return the reference as plain JSON values."""
         return {
             "provider": self.provider,
             "model": self.model,
@@ -156,7 +160,7 @@ class JobRef:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "JobRef":
-        """Read what `as_json` wrote."""
+        """Return the reference that `as_json` serialized."""
         return cls(
             provider=data["provider"],
             model=data["model"],
@@ -168,7 +172,7 @@ class JobRef:
 
 
 class JobStatus(StrEnum):
-    """State of a job at a provider. THROTTLED is accepted and waiting, not failed."""
+    """Status of a provider job. THROTTLED means accepted and waiting, not failed."""
 
     QUEUED = "queued"
     THROTTLED = "throttled"
@@ -179,9 +183,11 @@ class JobStatus(StrEnum):
 
 
 class Retry(StrEnum):
-    """May the same work be tried again, and how.
+    """Retry advice for failed work.
 
-    SAME: at once. LATER: when the provider has recovered, or somebody has seen to it.
+    NO: do not retry. SAME: retry unchanged, at once. LATER: retry unchanged, after the provider has
+    recovered or the owner of the account has fixed the cause. CHANGED_INPUT: retry with another
+    input.
     """
 
     NO = "no"
@@ -192,10 +198,10 @@ class Retry(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class JobFailure:
-    """Why a job failed: own code, words for the user, and whether trying again can help.
+    """The reason for a job's failure: our error code, a message for the user, and retry advice.
 
-    `resubmits` is how often the provider advises to submit it again; that is done only for a job
-    that cost nothing.
+    `resubmits` is the number of resubmissions that the provider recommends. Only a job that cost
+    nothing is resubmitted.
     """
 
     code: str
@@ -206,9 +212,10 @@ class JobFailure:
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """What a poll answered. `wait_seconds` is when to ask again; `progress` is 0 to 1.
+    """The state of a job as of one poll.
 
-    `is_guess`: the provider does not show the job, or shows a status that is new to us.
+    `wait_seconds` is the polling interval until the next poll; `progress` is 0 to 1. `is_guess` is
+    true if the provider does not show the job, or reports a status that this program does not know.
     """
 
     status: JobStatus
@@ -222,10 +229,11 @@ class JobState:
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """What is certain of an earlier submit whose answer was lost: evidence, never its absence.
+    """Evidence about an earlier submit whose response was lost.
 
-    `job` is the job that it made. `counted` is how many jobs of the model the account has accepted
-    in the last 24 hours. A trace with neither proves nothing.
+    `job` is the job that the submit created. `accepted_count` is the number of jobs of the model
+    that the account accepted in the last 24 hours. A reconciliation with neither proves nothing:
+    the absence of evidence is never proof that the submit was not accepted.
     """
 
     job: JobRef | None = None
@@ -233,36 +241,37 @@ class Reconciliation:
 
 
 class VideoProvider(Protocol):
-    """Animates pictures, as jobs."""
+    """A provider of clips, made by asynchronous jobs."""
 
     def submit(self, request: ClipRequest) -> JobRef:
-        """Start a job; exactly one paid call, never repeated here."""
+        """Start a job by exactly one paid call, which is never retried here."""
         ...
 
     def poll(self, job: JobRef) -> JobState:
-        """Ask once how the job is doing; free, and safe to repeat."""
+        """Poll the job once; free and idempotent."""
         ...
 
     def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
-        """Write the finished clip (MP4) to `target`; free, and safe to repeat.
+        """Write the finished clip (MP4) to `target`; free and idempotent.
 
-        Does not ask for the job. Raises TransientError, or MediaError (`clip.output_lost`,
-        `media.invalid`) when another poll may name another link.
+        Does not poll the job. Raises TransientError, or MediaError (`clip.output_lost`,
+        `media.invalid`) if another poll may return a different link.
         """
         ...
 
     def cancel(self, job: JobRef, state: JobState) -> JobState:
-        """Stop a job in this state, as just polled, if that saves its cost; return the state after.
+        """Cancel a job if that saves its cost; return the state afterwards.
 
-        A job that is billed anyway is left alone, and so is one that is finished.
+        `state` is the result of a poll just before. A finished job is left unchanged, and so is one
+        that is billed anyway.
         """
         ...
 
     def reconcile(self, request: ClipRequest, age_seconds: int) -> Reconciliation:
-        """Look for what became of a submit of this very request, so many seconds ago.
+        """Look for the outcome of a submit of the same request, `age_seconds` ago.
 
-        Nothing is bought by it that the submit had not bought. Raises NotAccepted to be asked
-        again later; any other VideoError counts as no trace.
+        Never causes a second charge. Raises NotAccepted if the caller should reconcile again later;
+        any other VideoError counts as no evidence.
         """
         ...
 
@@ -270,10 +279,10 @@ class VideoProvider(Protocol):
 # -- speech ----------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class SpeechRequest:
-    """Wish to hear `text`, which was written for a scene of `seconds`.
+    """A request to synthesize `text`, which was written for a scene of `seconds`.
 
-    `voice` is one of the model's; None is its own choice. `language` is a BCP 47 tag; None is to
-    be seen from the text.
+    `voice` is a voice of the model; None selects the default. `language` is a BCP 47 tag; None
+    means that the language is detected from the text.
     """
 
     text: str
@@ -286,9 +295,9 @@ class SpeechRequest:
 
 @dataclass(frozen=True, slots=True)
 class SpeechResult:
-    """What was spoken, and what it cost. `warnings` say what differs from the request.
+    """Synthesized speech and its cost. `warnings` describe differences from the request.
 
-    `pace` is how many times as fast as usual it was spoken, to fit into its scene.
+    `pace` is the speaking rate relative to normal (1.0), increased to fit the scene.
     """
 
     sound: "PcmAudio"
@@ -298,37 +307,37 @@ class SpeechResult:
 
 
 class SpeechProvider(Protocol):
-    """Speaks."""
+    """A provider of speech."""
 
     def synthesize(self, request: SpeechRequest) -> SpeechResult:
-        """Return the text as spoken, word for word; one paid call at most."""
+        """Return the text as speech, word for word; makes at most one paid call."""
         ...
 
 
 # -- registry --------------------------------------------------------------------------------------
 def names(kind: str) -> list[str]:
-    """Return the names of the providers of a kind (`text`, `image`, `video`, `speech`)."""
+    """Return the sorted provider names of a kind (`text`, `image`, `video`, `speech`)."""
     vendors = (p.stem for p in (_HERE / kind).glob("*.py") if not p.stem.startswith("_"))
     return sorted([*vendors, OFFLINE])
 
 
 def text_provider(name: str, context: ProviderContext) -> TextProvider:
-    """Return the text provider of that name."""
+    """Return the text provider with the name; raises InvalidInput if it does not exist."""
     return cast(TextProvider, _create("text", name, context))
 
 
 def image_provider(name: str, context: ProviderContext) -> ImageProvider:
-    """Return the image provider of that name."""
+    """Return the image provider with the name; raises InvalidInput if it does not exist."""
     return cast(ImageProvider, _create("image", name, context))
 
 
 def video_provider(name: str, context: ProviderContext) -> VideoProvider:
-    """Return the video provider of that name."""
+    """Return the video provider with the name; raises InvalidInput if it does not exist."""
     return cast(VideoProvider, _create("video", name, context))
 
 
 def speech_provider(name: str, context: ProviderContext) -> SpeechProvider:
-    """Return the speech provider of that name."""
+    """Return the speech provider with the name; raises InvalidInput if it does not exist."""
     return cast(SpeechProvider, _create("speech", name, context))
 
 
@@ -336,7 +345,7 @@ def _create(kind: str, name: str, context: ProviderContext) -> object:
     known = names(kind)
     if name not in known:
         raise InvalidInput(
-            f"There is no {kind} provider '{name}'; allowed: {', '.join(known)}.",
+            f"Unknown {kind} provider '{name}'. Allowed: {', '.join(known)}.",
             field=f"{kind}_provider",
             allowed=known,
         )

@@ -1,10 +1,10 @@
-"""The one HTTP client for vendors without an SDK: `requests`, under limits, every call made once.
+"""HTTP client for vendors without an SDK: `requests` with limits and without retries.
 
-What matters about a call that brought no answer is how far it got, because it may be a paid one:
-`NotSent` says that no byte of the request left, `NoAnswer` that it may have arrived.
+A call may be a paid one, so a failed call must tell how far it got: `NotSent` means that no byte of
+the request was sent, `NoAnswer` that the request may have arrived.
 
-Each call has its own connection. A pooled one may have been closed by the other side in between,
-and that looks just like a request that got lost after it had been accepted.
+Each call opens its own connection. A pooled one may have been closed by the server in the meantime,
+which cannot be distinguished from a request that was lost after it had been accepted.
 """
 
 import json
@@ -23,32 +23,32 @@ from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError
 
 _CONNECT_SECONDS = 5
-_MOST_ANSWER_BYTES = 4 * 1024 * 1024
+_MAX_RESPONSE_BYTES = 4 * 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
 
 
 class NotSent(Exception):
-    """No byte of the request left: the server was not found, or no connection came about."""
+    """No byte of the request was sent: DNS, TCP or TLS failed before it."""
 
 
 class NoAnswer(Exception):
-    """The request may have arrived; the answer did not, or not whole."""
+    """The request may have arrived, but no complete response was received."""
 
 
 class TooLarge(Exception):
-    """The answer is larger than allowed."""
+    """The response is larger than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Status, headers (names in any case) and body. The body of a download is in its file."""
+    """An HTTP response: status, case-insensitive headers, and body (empty for a download)."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     body: bytes = field(default=b"", repr=False)
 
     def json(self) -> dict[str, Any]:
-        """Return the JSON object in the body, or an empty one when there is none."""
+        """Return the JSON object in the body, or an empty one if the body is anything else."""
         try:
             value = json.loads(self.body)
         except ValueError:
@@ -58,7 +58,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A multipart form: the fields in order, and the file behind them."""
+    """A multipart form: the fields in order, followed by one file."""
 
     fields: Mapping[str, str]
     name: str
@@ -75,9 +75,10 @@ def call(
     body: Mapping[str, Any] | None = None,
     form: Form | None = None,
 ) -> Answer:
-    """Make one call and return the answer, whatever its status; redirects are not followed.
+    """Make one call and return the response, whatever its status; redirects are not followed.
 
-    `body` is sent as JSON. `seconds` is how long the answer may take. Raises NotSent or NoAnswer.
+    `body` is sent as JSON. `seconds` is the deadline for the whole response. Raises NotSent or
+    NoAnswer.
     """
     content = bytearray()
     request = requests.Request(
@@ -89,30 +90,30 @@ def call(
         files={"file": (form.name, form.data, form.media_type)} if form else None,
     )
     try:
-        answer = _exchange(request, content.extend, seconds, _MOST_ANSWER_BYTES)
+        response = _exchange(request, content.extend, seconds, _MAX_RESPONSE_BYTES)
     except TooLarge:
-        raise NoAnswer("the answer is too large to be one") from None
-    return Answer(answer.status, answer.headers, bytes(content))
+        raise NoAnswer("the response is too large") from None
+    return Answer(response.status, response.headers, bytes(content))
 
 
 def download(url: str, target: Path, *, seconds: float, most_bytes: int) -> Answer:
-    """Write what is under the URL to the file and return the answer without its body.
+    """Download the URL to a file and return the response without its body.
 
-    Nothing but the URL is sent: no key, no cookie. The file stays only after a 200 that arrived
-    whole. Raises NotSent, NoAnswer or TooLarge.
+    The request carries no credentials and no cookies. The file is kept only after a complete
+    response with status 200. Raises NotSent, NoAnswer or TooLarge.
     """
-    answer = None
+    response = None
     try:
         with target.open("wb") as file:
-            answer = _exchange(requests.Request("GET", url), file.write, seconds, most_bytes)
+            response = _exchange(requests.Request("GET", url), file.write, seconds, most_bytes)
     finally:
-        if answer is None or answer.status != 200:
-            target.unlink()
-    return answer
+        if response is None or response.status != 200:
+            target.unlink(missing_ok=True)
+    return response
 
 
 def is_loopback(url: str) -> bool:
-    """Say whether the URL leads to this machine."""
+    """Return whether the URL's host is a loopback address or `localhost`."""
     host = urlsplit(url).hostname or ""
     try:
         return ip_address(host).is_loopback
@@ -121,10 +122,10 @@ def is_loopback(url: str) -> bool:
 
 
 def _exchange(
-    request: requests.Request, keep: Callable[[bytes], object], seconds: float, most_bytes: int
+    request: requests.Request, write: Callable[[bytes], object], seconds: float, most_bytes: int
 ) -> Answer:
     deadline = time.monotonic() + seconds
-    request.auth = _as_it_is
+    request.auth = _no_auth
     request.headers = {**request.headers, "Accept-Encoding": "identity"}
     try:
         with requests.Session() as session:
@@ -137,54 +138,54 @@ def _exchange(
                 allow_redirects=False,
                 **settings,
             ) as response:
-                _read(response, keep, deadline, most_bytes)
+                _read(response, write, deadline, most_bytes)
                 return Answer(response.status_code, response.headers)
     except requests.RequestException as error:
-        raise _how_far(error) from None
+        raise _translated(error) from None
     except HTTPError:
-        raise NoAnswer("no whole answer") from None
+        raise NoAnswer("no complete response") from None
 
 
 def _read(
     response: requests.Response,
-    keep: Callable[[bytes], object],
+    write: Callable[[bytes], object],
     deadline: float,
     most_bytes: int,
 ) -> None:
     received = 0
-    # Piece by piece as they come, so that a trickle does not hold us beyond the deadline.
+    # `read1` returns what has arrived, so a slow response cannot block beyond the deadline.
     while chunk := response.raw.read1(_CHUNK_BYTES, decode_content=True):
         received += len(chunk)
         if received > most_bytes:
             raise TooLarge(f"more than {most_bytes} bytes")
         if time.monotonic() > deadline:
-            raise NoAnswer("the answer took too long")
-        keep(chunk)
+            raise NoAnswer("the response took too long")
+        write(chunk)
 
 
-def _how_far(error: requests.RequestException) -> NotSent | NoAnswer:
-    """Tell a request that never left from one that got no whole answer."""
+def _translated(error: requests.RequestException) -> NotSent | NoAnswer:
+    """Return NotSent if no byte of the request was sent, else NoAnswer."""
     reason = error.args[0] if error.args else None
     if isinstance(reason, MaxRetryError):
         reason = reason.reason
-    # A ValueError is what requests raises for an address or header that cannot be sent.
-    never_left = isinstance(reason, NewConnectionError) or isinstance(
+    # requests raises a ValueError for a URL or header that cannot be sent.
+    not_sent = isinstance(reason, NewConnectionError) or isinstance(
         error, requests.ConnectTimeout | requests.exceptions.ProxyError | ValueError
     )
-    return NotSent("no connection") if never_left else NoAnswer("no whole answer")
+    return NotSent("no connection") if not_sent else NoAnswer("no complete response")
 
 
-def _as_it_is(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Leave the request alone: without an `auth`, requests looks for one in ~/.netrc."""
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """Return the request unchanged; without an `auth`, requests would read ~/.netrc."""
     return request
 
 
 class _Connection(HTTPSConnection):
     def connect(self) -> None:
-        """Connect; whatever goes wrong up to the end of the TLS handshake, nothing was sent."""
+        """Connect; a failure up to the end of the TLS handshake means that nothing was sent."""
         try:
             super().connect()
-        except OSError as error:  # ssl.SSLError is one
+        except OSError as error:  # includes ssl.SSLError
             raise NewConnectionError(self, "the TLS handshake failed") from error
 
 
@@ -194,7 +195,7 @@ class _Pool(HTTPSConnectionPool):
 
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make a pool whose connections tell a failed handshake from a lost request."""
+        """Create pools whose connections distinguish a failed handshake from a lost request."""
         super().init_poolmanager(*args, **kwargs)
         pools = {**self.poolmanager.pool_classes_by_scheme, "https": _Pool}
         self.poolmanager.pool_classes_by_scheme = pools

@@ -1,12 +1,16 @@
-"""What a vendor's answer means to us: its statuses and failures become the project's own errors.
+"""Mapping of vendor responses and failures to the errors of this project.
 
-Codes are our own vocabulary, and so are the words: no text of a vendor, no prompt, no link and no
-key goes into an error. What helps to ask the vendor (its code, its request id) goes to the log; its
-words do not, because they can repeat the prompt. The vendor has them under the request id.
+Error codes and messages are our own: no vendor message, prompt, link or API key goes into an error.
+The vendor's error code and request id are logged, because its support asks for them. Its messages
+are not logged, because they can repeat the prompt; the vendor can find them by the request id.
 
-The rule for paid calls is one of certainty. Certainly not accepted: `NotAccepted`, the same may be
-sent again. A definite no: `ProviderRefused`. Everything else: `OutcomeUnknown`, never sent again by
-itself. Which statuses are certain is defined per vendor (`statuses`).
+The class of the error of a paid call depends on what is certain:
+
+NotAccepted       certainly not accepted; the same call may be sent again
+ProviderRefused   a definite refusal
+OutcomeUnknown    everything else; the call is never repeated automatically
+
+`vendor_statuses` defines per vendor which statuses are certain.
 """
 
 import re
@@ -29,95 +33,95 @@ from common.domain.video import Cost
 from common.providers import JobFailure, ProviderContext, Retry
 from common.providers.vendor_statuses import PaidStatuses
 
-_NOTHING = "Nothing was charged."
-_SAFE = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
-_LONGEST_WAIT_SECONDS = 3600
+_NOT_CHARGED = "Nothing was charged."
+_LOGGABLE = re.compile(r"[A-Za-z0-9_.:-]{1,80}")
+_MAX_RETRY_AFTER_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorMeaning:
-    """What a code says to the user, and whether the same may be tried again."""
+    """The message for an error code, and its retry advice."""
 
     detail: str
     retry: Retry = Retry.NO
 
     @property
     def helps_unchanged(self) -> bool:
-        """Whether the same again, at once or later, can succeed."""
+        """True if an unchanged retry, at once or later, can succeed."""
         return self.retry in (Retry.SAME, Retry.LATER)
 
 
 MEANINGS: Mapping[str, ErrorMeaning] = {
-    "safety.input": ErrorMeaning("{vendor} declined the prompt or the picture for safety reasons."),
+    "safety.input": ErrorMeaning("{vendor} declined the prompt or the image for safety reasons."),
     "safety.output": ErrorMeaning(
-        "{vendor} held back its result for safety reasons; the same prompt may be held back again.",
+        "{vendor} withheld its result for safety reasons. The same prompt may be declined again.",
         Retry.CHANGED_INPUT,
     ),
     "provider.credits": ErrorMeaning(
-        "The account at {vendor} has no credits left, or has reached its spend limit.", Retry.LATER
+        "The account at {vendor} has no credits left or has reached its spend limit.", Retry.LATER
     ),
     "provider.quota": ErrorMeaning(
-        "The account's quota at {vendor} is used up until it is renewed.", Retry.LATER
+        "The quota of the account at {vendor} is used up until it is renewed.", Retry.LATER
     ),
     "provider.key": ErrorMeaning(
-        "{vendor} did not accept the API key, or none is set.", Retry.LATER
+        "{vendor} rejected the API key, or no key is configured.", Retry.LATER
     ),
     "provider.forbidden": ErrorMeaning(
         "The account at {vendor} is not allowed to do this: the organization is not verified for "
-        "the model, the region is not served, or a permission is missing.",
+        "the model, the region is not supported, or a permission is missing.",
         Retry.LATER,
     ),
-    "provider.model": ErrorMeaning("{vendor} does not offer the model, or no longer."),
-    "provider.input": ErrorMeaning("{vendor} did not accept the picture."),
+    "provider.model": ErrorMeaning("{vendor} does not offer the model, or no longer offers it."),
+    "provider.input": ErrorMeaning("{vendor} rejected the image."),
     "provider.request": ErrorMeaning(
-        "{vendor} rejected the request in the form in which this program sent it. The cause is the "
-        "program, and not what was asked for."
+        "{vendor} rejected the format of the request that this program sent. The cause is this "
+        "program, not your input."
     ),
     "provider.refused": ErrorMeaning(
-        "{vendor} does not know the endpoint. The address that is configured for it may be wrong."
+        "{vendor} does not know the endpoint. The configured base URL may be wrong."
     ),
-    "provider.internal": ErrorMeaning("{vendor} failed to do the work.", Retry.LATER),
+    "provider.internal": ErrorMeaning("{vendor} failed with an internal error.", Retry.LATER),
     "provider.unavailable": ErrorMeaning(
-        "The model behind {vendor} is not available at the moment.", Retry.LATER
+        "The model at {vendor} is temporarily unavailable.", Retry.LATER
     ),
     "provider.failed": ErrorMeaning(
-        "{vendor} ended the work without a result, and without a reason that is known."
+        "{vendor} ended the job without a result and without a known reason."
     ),
     "provider.output": ErrorMeaning(
-        "{vendor} finished the work, but its result is not usable.", Retry.SAME
+        "{vendor} finished the job, but its result is not usable.", Retry.SAME
     ),
     "provider.job_gone": ErrorMeaning(
-        "{vendor} does not know the job any more; whether it was charged is shown in the account "
-        "there."
+        "{vendor} no longer knows the job. It may have been charged; check the usage of the "
+        "account at {vendor}."
     ),
     "story.truncated": ErrorMeaning(
-        "The story did not fit into the answer of {vendor}, twice. Another text model may need "
-        "less room, and so does a new video with fewer scenes.",
+        "The story exceeded the output limit of the {vendor} model twice. Use another text model, "
+        "or create a video with fewer scenes.",
         Retry.CHANGED_INPUT,
     ),
     "story.invalid": ErrorMeaning(
-        "The story that {vendor} wrote breaks the rules, and so does its correction.", Retry.SAME
+        "The story that {vendor} wrote is invalid, and so is its correction.", Retry.SAME
     ),
     "story.not_corrected": ErrorMeaning(
-        "The story that {vendor} wrote breaks the rules, and {vendor} did not accept the call that "
-        "asks for a correction.",
+        "The story that {vendor} wrote is invalid, and {vendor} did not accept the call for its "
+        "correction.",
         Retry.SAME,
     ),
     "clip.bad_output": ErrorMeaning(
-        "{vendor} discarded its own result for low quality; text in the picture is the usual "
-        "cause. The next attempt has another seed. If it fails too, change the scene's prompt.",
+        "{vendor} discarded its result for low quality; text in the image is the usual cause. The "
+        "next attempt uses another seed. If it fails too, change the prompt of the scene.",
         Retry.CHANGED_INPUT,
     ),
     "clip.output_lost": ErrorMeaning(
-        "{vendor} made the clip, but does not hand it out.",
+        "{vendor} generated the clip, but its download is not available.",
         Retry.SAME,
     ),
 }
-"""Every code that providers use, and what it means. `{vendor}` is filled in."""
+"""All error codes of providers and their meanings. `{vendor}` is a placeholder for its name."""
 
 
-def key(context: ProviderContext, name: str, vendor: str) -> str:
-    """Return the API key; raises ProviderRefused without a call when there is none to send."""
+def api_key(context: ProviderContext, name: str, vendor: str) -> str:
+    """Return the API key; raises ProviderRefused (`provider.key`) if none is configured."""
     value = api_key_in(context.secrets, name)
     if value is None:
         raise refused(vendor, "provider.key", billed=False)
@@ -127,11 +131,11 @@ def key(context: ProviderContext, name: str, vendor: str) -> str:
 def refused(
     vendor: str, code: str, *, billed: bool | None, cost: Cost | None = None
 ) -> ProviderRefused:
-    """Return a definite no under one of our codes."""
+    """Return a definite refusal with one of our codes; see `MEANINGS`."""
     meaning = MEANINGS[code]
     detail = meaning.detail.format(vendor=vendor)
     return ProviderRefused(
-        detail if billed is not False else f"{detail} {_NOTHING}",
+        detail if billed is not False else f"{detail} {_NOT_CHARGED}",
         code=code,
         billed=billed,
         cost=cost,
@@ -139,8 +143,8 @@ def refused(
     )
 
 
-def lost(vendor: str, cost: Cost | None) -> MediaError:
-    """Return that a clip was made and charged, and cannot be had."""
+def output_lost(vendor: str, cost: Cost | None) -> MediaError:
+    """Return the error for a clip that was generated and charged but cannot be downloaded."""
     meaning = MEANINGS["clip.output_lost"]
     return MediaError(
         meaning.detail.format(vendor=vendor),
@@ -152,7 +156,7 @@ def lost(vendor: str, cost: Cost | None) -> MediaError:
 
 
 def failure(vendor: str, code: str, *, resubmits: int = 0) -> JobFailure:
-    """Return why a job failed, under one of our codes."""
+    """Return a job failure with one of our codes; see `MEANINGS`."""
     meaning = MEANINGS[code]
     return JobFailure(code, meaning.detail.format(vendor=vendor), meaning.retry, resubmits)
 
@@ -160,9 +164,12 @@ def failure(vendor: str, code: str, *, resubmits: int = 0) -> JobFailure:
 def not_accepted(
     vendor: str, retry_after: int | None = None, *, sheds_load: bool = False
 ) -> NotAccepted:
-    """Return that the vendor did not take the call; `sheds_load`: by the word of its gateway."""
+    """Return the error for a call that the vendor did not accept.
+
+    `sheds_load` means that a gateway rejected the call in place of the service.
+    """
     error = NotAccepted(
-        f"{vendor} is busy or cannot be reached. {_NOTHING}",
+        f"{vendor} is busy or cannot be reached. {_NOT_CHARGED}",
         billed=False,
         retry_after=retry_after,
     )
@@ -171,18 +178,18 @@ def not_accepted(
 
 
 def unknown(vendor: str, *, billed: bool | None = None) -> OutcomeUnknown:
-    """Return that nobody knows whether the vendor took the call."""
+    """Return the error for a call that the vendor may or may not have accepted."""
     return OutcomeUnknown(
-        f"{vendor} did not answer as it should. The call may have been accepted and charged, so it "
-        "is not repeated automatically.",
+        f"{vendor} did not return a valid response. The call may have been accepted and charged, "
+        "so it is not repeated automatically.",
         billed=billed,
     )
 
 
 def transient(vendor: str, retry_after: int | None = None) -> TransientError:
-    """Return that a free call failed, and may be made again."""
+    """Return the error for a free call that failed and may be retried."""
     return TransientError(
-        f"{vendor} cannot be reached at the moment. What it made is kept there for a day.",
+        f"{vendor} is temporarily unreachable. It keeps finished results for a day.",
         code="provider.unreachable",
         retry_after=retry_after,
     )
@@ -191,7 +198,7 @@ def transient(vendor: str, retry_after: int | None = None) -> TransientError:
 def from_paid_status(
     vendor: str, status: int, headers: Mapping[str, str], statuses: PaidStatuses
 ) -> VideoError:
-    """Return what the status of a paid call means, where the vendor's code says no more."""
+    """Return the error for the status of a paid call, unless an error code is more specific."""
     if status in statuses.not_accepted:
         return not_accepted(vendor, retry_after(headers), sheds_load=status in statuses.sheds_load)
     if status in statuses.refused:
@@ -200,7 +207,7 @@ def from_paid_status(
 
 
 def from_status(vendor: str, status: int, headers: Mapping[str, str]) -> VideoError:
-    """Return what the status of a free call means."""
+    """Return the error for the status of a free call."""
     if status in (401, 403):
         return refused(
             vendor, "provider.key" if status == 401 else "provider.forbidden", billed=None
@@ -209,9 +216,10 @@ def from_status(vendor: str, status: int, headers: Mapping[str, str]) -> VideoEr
 
 
 def retry_after(headers: Mapping[str, str]) -> int | None:
-    """Return the seconds to wait that the vendor names (`retry-after-ms`, `retry-after`), if any.
+    """Return the seconds to wait from `retry-after-ms` or `retry-after`, from 1 to 3600.
 
-    Header names are looked up as they are, so the mapping has to ignore case.
+    Returns None without a valid header. Both forms of `retry-after` are supported: seconds and an
+    HTTP date. `headers` must be case-insensitive or have lowercase names.
     """
     seconds = _number(headers.get("retry-after-ms"))
     if seconds is not None:
@@ -226,29 +234,30 @@ def retry_after(headers: Mapping[str, str]) -> int | None:
                 return None
     if seconds is None:
         return None
-    return max(1, min(-int(-seconds // 1), _LONGEST_WAIT_SECONDS))
+    return max(1, min(-int(-seconds // 1), _MAX_RETRY_AFTER_SECONDS))
 
 
 def log_vendor_error(
     vendor: str, status: int | str, code: object = None, request_id: object = None
 ) -> None:
-    """Write to the log what the vendor's support would ask for, if it has the form of an id.
+    """Log the vendor's status, error code and request id, which its support asks for.
 
-    Never a text: vendors repeat prompts, and links to pictures, in theirs.
+    Values that do not look like an identifier are dropped, because vendors repeat prompts and links
+    to images in their messages.
     """
     logger.warning(
         "provider answered",
         extra={
             "provider": vendor,
             "provider_status": status,
-            "provider_code": _plain(code),
-            "provider_request_id": _plain(request_id),
+            "provider_code": _identifier(code),
+            "provider_request_id": _identifier(request_id),
         },
     )
 
 
-def _plain(value: object) -> str | None:
-    return value if isinstance(value, str) and _SAFE.fullmatch(value) else None
+def _identifier(value: object) -> str | None:
+    return value if isinstance(value, str) and _LOGGABLE.fullmatch(value) else None
 
 
 def _number(text: str | None) -> float | None:

@@ -1,16 +1,16 @@
-"""Which HTTP statuses prove that a paid call was not charged, for each vendor, with the source.
+"""HTTP statuses that prove that a paid call was not charged, per vendor, with sources.
 
-A status that a vendor documents as a refusal, or that HTTP itself defines as "not processed",
-proves it. Every other status leaves the outcome unknown: the work may have been done, charged, and
-its answer lost on the way back. A code in the body never turns such a status into a certain one.
-The table for people is in docs/decisions/0015-certainty-per-vendor.md.
+A status is proof if the vendor documents it as a refusal, or if HTTP itself defines it as "not
+processed". With every other status the outcome is unknown: the work may have been done and charged,
+and the response lost on the way back. An error code in the body never makes such a status certain.
+The full table is in docs/decisions/0015-certainty-per-vendor.md.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 # RFC 9110 (15.5) and RFC 6585: the server refuses to process the request. 408, 409, 410 and 425 are
-# not among them: proxies send those after the request was forwarded.
+# excluded, because proxies send them after they have forwarded the request.
 _NOT_PROCESSED: Mapping[int, str] = {
     400: "provider.request",
     401: "provider.key",
@@ -30,11 +30,11 @@ _NOT_PROCESSED: Mapping[int, str] = {
 
 @dataclass(frozen=True, slots=True)
 class PaidStatuses:
-    """What the statuses of one vendor's paid calls prove; those named nowhere prove nothing.
+    """What the statuses of a vendor's paid calls prove; statuses not listed prove nothing.
 
-    `not_accepted`: the same call may be sent again. `refused`: a definite no, and our code for it.
-    `sheds_load`: those of `not_accepted` that a gateway sends in the place of the service. The
-    vendor documents them as not accepted, and its count of accepted jobs can show otherwise.
+    `not_accepted`: the same call may be sent again. `refused`: a definite refusal, with our error
+    code. `sheds_load`: the subset of `not_accepted` that a gateway sends in place of the service;
+    the vendor documents these as not accepted, but its count of accepted jobs can prove otherwise.
     """
 
     not_accepted: frozenset[int]
@@ -58,4 +58,5 @@ retried. 500 and all others are not documented."""
 
 BEDROCK = PaidStatuses(not_accepted=frozenset({429}))
 """docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_StartAsyncInvoke: throttling (429) is
-a denial. 500 and 503 do not say whether the invocation was made, so its token is asked for."""
+a denial. 500 and 503 do not say whether the invocation was created, so it is looked up by its
+token."""

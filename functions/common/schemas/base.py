@@ -1,4 +1,4 @@
-"""Reading what clients send, strictly: JSON, and the base of the models that judge it."""
+"""Strict JSON parsing, and the base classes of request models."""
 
 import json
 import math
@@ -13,26 +13,27 @@ from common.domain.errors import Malformed
 
 
 def _storable(text: str) -> str:
-    """Refuse what PostgreSQL cannot hold: NUL, and halves of surrogate pairs."""
+    """Raise ValueError for text that PostgreSQL cannot store: NUL, and unpaired surrogates."""
     if not is_storable(text):
-        raise ValueError("holds a character that is not text")
+        raise ValueError("contains a NUL character or an unpaired surrogate")
     return text
 
 
 def is_storable(text: str) -> bool:
-    """Return whether PostgreSQL can hold the text. To be asked after the last decoding."""
+    """Return whether PostgreSQL can store the text. Check after the last decoding."""
     return _NOT_STORABLE.search(text) is None
 
 
 _NOT_STORABLE = re.compile("[\0\ud800-\udfff]")
 
 MAX_DEPTH = 16
-"""Levels of objects and lists in JSON; the deepest request has five."""
+"""Maximum nesting of objects and arrays in JSON; the deepest request has five levels."""
 MAX_VALUES = 1000
-"""Fields and list items in one JSON text; the largest request has about a hundred."""
+"""Maximum number of fields and array items in a JSON text; the largest request has about 100."""
 _MAX_DIGITS = 40  # of one number
-_EXACT = 2**53  # up to here a double has every whole number
-# Signs that begin a value, counted before parsing; a prompt and metadata may hold 12,000 as text.
+_MAX_EXACT = 2**53  # a double represents every integer below it exactly
+# Characters that start a value, counted before parsing. A prompt and metadata together may contain
+# 12,000 of them as text.
 _MAX_SEPARATORS = 20_000
 
 STORABLE = AfterValidator(_storable)
@@ -44,17 +45,17 @@ Slug = Annotated[str, StringConstraints(pattern=SLUG)]
 class Schema(BaseModel):
     """Base of every pydantic model. Its validator is built on first use.
 
-    A function declares many models and needs few of them for one event.
+    This shortens cold starts: a function declares many models, and an event needs few of them.
     """
 
     model_config = ConfigDict(defer_build=True)
 
 
 class RequestSchema(Schema):
-    """Base of what clients send: no unknown fields, no silent conversion.
+    """Base of all requests: unknown fields and type coercion are rejected.
 
-    A field that is null counts as left out, because Jackson, Go and C# write nulls for fields that
-    are not set; `null_clears` names the fields in which null means something else.
+    A field that is null counts as omitted, because Jackson, Go and C# serialize unset fields as
+    null. `null_clears` names the fields in which null has a meaning of its own.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -62,33 +63,33 @@ class RequestSchema(Schema):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, sent: Any) -> Any:
-        if not isinstance(sent, dict):
-            return sent
-        may_be_null = cls.null_clears | (sent.keys() - cls.model_fields.keys())
-        return without_nulls(sent, may_be_null)
+    def _without_nulls(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        nullable = cls.null_clears | (data.keys() - cls.model_fields.keys())
+        return without_nulls(data, nullable)
 
 
-def without_nulls(sent: Any, but: AbstractSet[str] = frozenset()) -> Any:
-    """Return a JSON object without its fields that are null, but those named."""
-    if not isinstance(sent, dict):
-        return sent
-    return {name: value for name, value in sent.items() if value is not None or name in but}
+def without_nulls(data: Any, nullable: AbstractSet[str] = frozenset()) -> Any:
+    """Return a JSON object without its null fields, except for those in `nullable`."""
+    if not isinstance(data, dict):
+        return data
+    return {name: value for name, value in data.items() if value is not None or name in nullable}
 
 
 def read_json(text: str, noun: str = "body") -> Any:
-    """Read JSON text, with or without a byte order mark; `noun` is what errors call it.
+    """Parse JSON text, with or without a byte order mark; errors refer to it as `noun`.
 
-    Raises Malformed for what is not JSON, is nested deeper than MAX_DEPTH, or has more than
-    MAX_VALUES values. A text of many values is refused before it is parsed.
+    Raises Malformed if it is not JSON, is nested deeper than MAX_DEPTH, or has more than MAX_VALUES
+    values. A text with far too many values is rejected before it is parsed.
     """
     text = text.removeprefix("\ufeff")
     if not text.strip():
         raise Malformed(f"The {noun} is empty. Send JSON.")
-    if (at := text.find("\ufffd")) >= 0:  # a gateway put it in place of what it could not read
+    if (at := text.find("\ufffd")) >= 0:  # a gateway replaces invalid bytes with U+FFFD
         raise Malformed(
-            f"The {noun} is not text in UTF-8 (at character {at}). To send the character U+FFFD "
-            "itself, write it as \\ufffd."
+            f"The {noun} is not valid UTF-8 (at character {at}). To send the character U+FFFD "
+            "itself, escape it as \\ufffd."
         )
     if sum(map(text.count, ",[{")) > _MAX_SEPARATORS:
         raise _too_many()
@@ -99,11 +100,11 @@ def read_json(text: str, noun: str = "body") -> Any:
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
-        where = f" (at character {error.pos})" if isinstance(error, json.JSONDecodeError) else ""
-        raise Malformed(f"The {noun} is not JSON{where}.") from None
+        position = f" (at character {error.pos})" if isinstance(error, json.JSONDecodeError) else ""
+        raise Malformed(f"The {noun} is not valid JSON{position}.") from None
     level, count = [value], 0
     for _ in range(MAX_DEPTH):
-        level = [inner for outer in level for inner in _inside(outer)]
+        level = [inner for outer in level for inner in _children(outer)]
         count += len(level)
     if any(isinstance(inner, dict | list) for inner in level):
         raise _too_deep()
@@ -112,18 +113,18 @@ def read_json(text: str, noun: str = "body") -> Any:
     return value
 
 
-def _inside(value: Any) -> Iterable[Any]:
+def _children(value: Any) -> Iterable[Any]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
 
 
 def _too_deep() -> Malformed:
-    return Malformed(f"It is nested deeper than {MAX_DEPTH} levels.")
+    return Malformed(f"The JSON is nested deeper than {MAX_DEPTH} levels.")
 
 
 def _too_many() -> Malformed:
-    return Malformed(f"It has more than {MAX_VALUES} fields and items.")
+    return Malformed(f"The JSON has more than {MAX_VALUES} fields and items.")
 
 
 def _integer(digits: str) -> int:
@@ -133,11 +134,11 @@ def _integer(digits: str) -> int:
 
 
 def _float(digits: str) -> float:
-    """Return a number; a whole one as an integer, since JSON has one kind (Gson writes `1.0`)."""
+    """Return the number; an integral one as int, since JSON has one number type (Gson: `1.0`)."""
     value = float(digits) if len(digits) <= _MAX_DIGITS else math.inf
     if not math.isfinite(value):
         raise Malformed(f"A number has more than {_MAX_DIGITS} digits, or is too large.")
-    return int(value) if value.is_integer() and abs(value) < _EXACT else value
+    return int(value) if value.is_integer() and abs(value) < _MAX_EXACT else value
 
 
 def _no_constant(name: str) -> None:

@@ -1,4 +1,4 @@
-"""What a client may ask of the finished video: the field `output` of a wish."""
+"""Request models for the output of a video: format, size, captions, narration and music."""
 
 import re
 from fractions import Fraction
@@ -15,49 +15,51 @@ _LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,8}$"  # BCP 47
 
 Ratio = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,3}:[1-9][0-9]{0,3}$")]
 Size = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{1,3}x[1-9][0-9]{1,3}$")]
-_RATIO = Field(None, description="Width to height.", examples=["9:16"])
-_SIZE = Field(None, description="Width and height in pixels, both even.", examples=["1080x1920"])
+_RATIO = Field(None, description="Ratio of width to height, for example 16:9.", examples=["9:16"])
+_SIZE = Field(
+    None, description="Width and height in pixels; both must be even.", examples=["1080x1920"]
+)
 
 
 class FrameSpec(RequestSchema):
-    """The shape of a frame: a ratio, or a size in pixels."""
+    """The frame of a rendition: a ratio, or a size in pixels."""
 
     ratio: Ratio | None = _RATIO
     size: Size | None = _SIZE
 
     def shape(self) -> output.Shape:
-        """Return the noun; raises InvalidInput for a shape that cannot be made."""
+        """Convert to the domain type; raises InvalidInput for an unsupported shape."""
         return output.Shape(self.ratio, _pixels(self.size))
 
 
 class CaptionsSpec(RequestSchema):
-    """Captions lie beside every video as SRT and WebVTT."""
+    """Settings for captions. Every video has them as SRT and WebVTT files."""
 
     burn: bool = Field(
         False,
-        description="Draw them into the picture too. `warnings` name the scenes whose letters no "
-        "bundled font has; their captions are in the files alone.",
+        description="Also burn the captions into the video. Scenes with characters that no bundled "
+        "font supports have captions only in the files; `warnings` lists them.",
     )
 
 
-def _language_tag(sent: object) -> object:
-    """Read a POSIX or Java locale such as `pt_BR.UTF-8` as the language tag that it means."""
-    if not isinstance(sent, str):
-        return sent
-    return re.split(r"[.@]", sent.strip(), maxsplit=1)[0].replace("_", "-")
+def _language_tag(value: object) -> object:
+    """Convert a POSIX or Java locale such as `pt_BR.UTF-8` to its language tag."""
+    if not isinstance(value, str):
+        return value
+    return re.split(r"[.@]", value.strip(), maxsplit=1)[0].replace("_", "-")
 
 
 def _known_language(tag: str) -> str:
     if not is_language(tag):
-        raise ValueError(f"{tag} names no language.")
+        raise ValueError(f"{tag} is not a known language.")
     return tag
 
 
 class NarrationSpec(RequestSchema):
-    """Somebody tells the story, a few words for each scene."""
+    """Settings for the narration: spoken text for each scene."""
 
     voice: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")] | None = Field(
-        None, description="One of the model's voices (`GET /v1/models`)."
+        None, description="A voice of the speech model."
     )
     language: (
         Annotated[
@@ -69,86 +71,99 @@ class NarrationSpec(RequestSchema):
         | None
     ) = Field(
         None,
-        description="BCP 47; by itself that of the prompt. `warnings` say if a model cannot tell "
-        "or speak it.",
+        description="Language tag (BCP 47). Default: the language of the prompt. `warnings` states "
+        "whether a model does not support it.",
         examples=["de", "pt-BR"],
     )
 
 
 class MusicSpec(RequestSchema):
-    """Music under the whole video."""
+    """Settings for background music."""
 
     media: Annotated[str, StringConstraints(pattern=_MEDIA_ID)] = Field(
-        description="Id of an upload or a media object of the caller that has sound."
+        description="Id of one of your media objects that has audio."
     )
     volume: float = Field(
         0.3,
         ge=0,
         le=1,
         strict=False,
-        description="How loud any music is against the narration: 0 is silent, 1 is as loud.",
+        description="Volume relative to the narration: 0 is silent, 1 is equally loud.",
     )
     fade_in: float = Field(
-        0.5, ge=0, le=10, strict=False, description="Seconds; at most half of the video."
+        0.5,
+        ge=0,
+        le=10,
+        strict=False,
+        description="Duration of the fade-in in seconds; at most half of the video.",
     )
     fade_out: float = Field(
-        1.5, ge=0, le=10, strict=False, description="Seconds; at most half of the video."
+        1.5,
+        ge=0,
+        le=10,
+        strict=False,
+        description="Duration of the fade-out in seconds; at most half of the video.",
     )
-    loop: bool = Field(True, description="Begin again where it is shorter than the video.")
-    duck: bool = Field(True, description="Lower it while somebody speaks.")
+    loop: bool = Field(True, description="Whether to repeat music that is shorter than the video.")
+    duck: bool = Field(True, description="Whether to lower the volume during narration (ducking).")
 
 
 class MergeSpec(RequestSchema):
-    """What a cut of clips that are there shall be like. By itself: one after the other, as MP4."""
+    """Settings for merging clips. Default: concatenated, as MP4."""
 
-    format: Literal["mp4", "webm"] = Field("mp4", description="H.264 with AAC, or VP9 with Opus.")
+    format: Literal["mp4", "webm"] = Field(
+        "mp4", description="Container: `mp4` (H.264, AAC) or `webm` (VP9, Opus)."
+    )
     ratio: Ratio | None = _RATIO
     size: Size | None = _SIZE
     fit: Literal["pad", "crop"] = Field(
-        "pad", description="How clips of another shape are brought into the frame."
+        "pad",
+        description="How to fit clips with another ratio: `pad` adds bars, `crop` fills the frame.",
     )
     background: Annotated[str, StringConstraints(pattern=r"^(blur|#[0-9a-fA-F]{6})$")] = Field(
-        "#000000", description="Beside a padded picture: `#rrggbb`, or `blur`."
+        "#000000", description="Color of the bars as `#rrggbb`, or `blur`."
     )
     fps: float | None = Field(
         None,
         ge=output.LEAST_FPS,
         le=output.MOST_FPS,
         strict=False,
-        description="Pictures a second; by itself as the clips come.",
+        description="Frames per second. Default: that of the clips.",
     )
     transition: Literal["cut", "crossfade", "fade", "wipe"] = Field(
-        "cut", description="How one scene becomes the next; `fade` goes through black."
+        "cut", description="Transition between scenes; `fade` goes through black."
     )
     transition_seconds: float = Field(
         0.5,
         ge=output.LEAST_TRANSITION,
         le=output.MOST_TRANSITION,
         strict=False,
-        description="How long two scenes overlap; at most half of the shorter one.",
+        description="Duration of a transition in seconds; at most half of the shorter scene.",
     )
     on_broken: Literal["fail", "skip", "still"] = Field(
-        "fail", description="What becomes of a clip that cannot be read."
+        "fail",
+        description="How to handle an unreadable clip: `fail` the run, `skip` the scene, or use "
+        "the scene's image as a `still`.",
     )
     renditions: list[FrameSpec] = Field(
         default_factory=list,
         max_length=output.MOST_RENDITIONS,
-        description="The same video in further shapes.",
+        description="Additional versions of the video in other ratios or sizes.",
     )
     preview: Literal["none", "gif", "webp"] = Field(
-        "none", description="A small moving picture without sound."
+        "none", description="Format of a small animated preview without audio."
     )
     loudness: Literal["normalized", "auto", "original"] = Field(
         "normalized",
-        description="`normalized`: -14 LUFS with peaks of at most -1 dBTP. `auto`: the same, but "
-        "sound of clips that needs no encoding is copied as it came, which is faster. `original`: "
-        "as loud as clips, narration and music come.",
+        description="`normalized`: -14 LUFS with a true peak of at most -1 dBTP. `auto`: the same, "
+        "but the audio of clips is stream-copied where possible, which is faster. `original`: the "
+        "levels of clips, narration and music are not changed.",
     )
     captions: CaptionsSpec = Field(default_factory=CaptionsSpec)  # type: ignore[arg-type]  # all have defaults
-    music: MusicSpec | None = None
+    music: MusicSpec | None = Field(default=None, description="Background music. Default: none.")
 
     def to_output(self) -> output.Output:
-        """Return what the engine is told; raises InvalidInput for what cannot be made."""
+        """Convert to the domain type; raises InvalidInput for unsupported settings."""
         return output.Output(
             format=output.Format(self.format),
             shape=output.Shape(self.ratio, _pixels(self.size)),
@@ -165,9 +180,9 @@ class MergeSpec(RequestSchema):
 
 
 class OutputSpec(MergeSpec):
-    """What the finished video shall be like, and whether somebody speaks in it."""
+    """Settings for the output of a video: those for merging, and the narration."""
 
-    narration: NarrationSpec | None = None
+    narration: NarrationSpec | None = Field(default=None, description="Narration. Default: none.")
 
 
 def _pixels(size: str | None) -> output.Size | None:
@@ -178,7 +193,7 @@ def _pixels(size: str | None) -> output.Size | None:
 
 
 def _rate(fps: float | None) -> Fraction | None:
-    """Return the rate exactly: what is written as 29.97 is 30000/1001."""
+    """Return the exact frame rate: 29.97 is 30000/1001."""
     if fps is None:
         return None
     for whole in (24, 30, 60):

@@ -1,6 +1,6 @@
-"""Why something was refused, as a document (RFC 9457), whoever it was asked through.
+"""Problem details (RFC 9457) of a refused request, for the API and for the inbox.
 
-It also carries `success`, `error` and `details`, which clients of the first version read.
+The legacy fields `success`, `error` and `details` are included for clients of the legacy API.
 """
 
 import re
@@ -13,84 +13,88 @@ from common.domain.errors import InvalidInput, VideoError
 from common.schemas.base import Schema
 
 MAX_FAULTS = 20
-"""Faults that one refusal shows; its `detail` counts the others."""
+"""Maximum number of field errors in a refusal; its `detail` has the number of the others."""
 _QUOTED = re.compile(r"'([^']*)'")
 
 
 class FieldError(Schema):
-    """One field at fault. `pointer` is a JSON pointer into the request (RFC 6901)."""
+    """An invalid field. `pointer` is a JSON pointer into the request (RFC 6901)."""
 
-    pointer: str
-    detail: str
-    allowed: Any = None
+    pointer: str = Field(description="JSON pointer to the field.")
+    detail: str = Field(description="What is wrong with the field.")
+    allowed: Any = Field(default=None, description="Allowed values, if they are known.")
 
 
 class Refusal(Schema):
-    """Why a request was refused. `code` is stable; the texts are for people."""
+    """Problem details. `code` is stable; `title` and `detail` may change."""
 
     model_config = ConfigDict(json_schema_extra={"description": "RFC 9457 problem details."})
 
-    type: str = "about:blank"
-    title: str
-    detail: str
-    code: str
-    errors: list[FieldError] = Field(default_factory=list)
-    retryable: bool = False
-    success: bool = False
-    error: str
-    details: Any = None
+    type: str = Field(default="about:blank", description="Always `about:blank`.")
+    title: str = Field(description="Short summary of the problem.")
+    detail: str = Field(description="Explanation for people; may change.")
+    code: str = Field(description="Stable, machine-readable code.")
+    errors: list[FieldError] = Field(default_factory=list, description="Invalid fields.")
+    retryable: bool = Field(
+        default=False, description="Whether the same request can succeed later."
+    )
+    success: bool = Field(default=False, description="Always false.")
+    error: str = Field(description="Same as `detail`, for clients of the legacy API.")
+    details: Any = Field(
+        default=None, description="Additional information, for clients of the legacy API."
+    )
 
 
 def from_error(error: VideoError) -> Refusal:
-    """Describe one of the application's own errors."""
+    """Return the refusal for one of the application's own errors."""
     faults = [field_error(error)] if error.field else []
     return refusal(error.title, error.error_code, error.detail, faults, retryable=error.retryable)
 
 
 def from_field_errors(faults: list[FieldError]) -> Refusal:
-    """Describe what is wrong with a body: the first MAX_FAULTS, and how many more there are."""
-    shown = faults[:MAX_FAULTS]
-    named = "; ".join(
-        f"{fault.pointer or 'body'}: {fault.detail.removesuffix('.')}" for fault in shown[:5]
+    """Return the refusal of an invalid body, with at most MAX_FAULTS field errors."""
+    listed = faults[:MAX_FAULTS]
+    summary = "; ".join(
+        f"{fault.pointer or 'body'}: {fault.detail.removesuffix('.')}" for fault in listed[:5]
     )
     more = f", and {len(faults) - 5} more" if len(faults) > 5 else ""
     return refusal(
-        InvalidInput.title, InvalidInput.code, f"{named}{more}. Nothing was stored.", shown
+        InvalidInput.title, InvalidInput.code, f"{summary}{more}. Nothing was stored.", listed
     )
 
 
 def field_error(error: VideoError, within: str = "") -> FieldError:
-    """Turn one of the application's own errors into a fault; `within` as below."""
+    """Return the field error of one of the application's own errors.
+
+    `within` is the pointer to the part of the request that was validated.
+    """
     pointer = "/" + error.field.replace(".", "/") if error.field else ""
     return FieldError(pointer=within + pointer, detail=error.detail, allowed=error.allowed)
 
 
 def field_errors(errors: Iterable[Mapping[str, Any]], within: str = "") -> list[FieldError]:
-    """Turn pydantic's errors into faults; without the values, which may be private.
+    """Convert pydantic's errors, without the input values, which may be private.
 
-    `within` is the pointer to what was read, if that was a part.
+    `within` is the pointer to the part of the request that was validated.
     """
-    found = []
-    for error in errors:
-        place = [_named(part) for part in error["loc"]]
-        found.append(
-            FieldError(
-                pointer=within + "".join(f"/{part}" for part in place),
-                detail=str(error["msg"]),
-                allowed=_allowed(error),
-            )
+    return [
+        FieldError(
+            pointer=within + "".join(f"/{_escaped(part)}" for part in error["loc"]),
+            detail=str(error["msg"]),
+            allowed=_allowed(error),
         )
-    return found
+        for error in errors
+    ]
 
 
 def _allowed(error: Mapping[str, Any]) -> Any:
-    """Return the allowed values as a list; pydantic has them as a text, in quotes."""
+    """Return the allowed values as a list; pydantic has them as quoted text."""
     expected = error.get("ctx", {}).get("expected")
     return _QUOTED.findall(expected) or expected if isinstance(expected, str) else expected
 
 
-def _named(part: str | int) -> str:
-    """Return a name as a JSON pointer has it; a client's own names can hold anything."""
+def _escaped(part: str | int) -> str:
+    """Escape a segment of a JSON pointer (RFC 6901); a client can send any field name."""
     text = str(part).encode(errors="replace").decode().replace("\0", "\ufffd")
     return text.replace("~", "~0").replace("/", "~1")[:100]
 
@@ -103,7 +107,7 @@ def refusal(
     *,
     retryable: bool = False,
 ) -> Refusal:
-    """Put a refusal together."""
+    """Return a refusal, with the legacy fields derived from the others."""
     faults = faults or []
     return Refusal(
         title=title,

@@ -1,4 +1,4 @@
-"""What a client may ask for, over HTTP or in a file that is dropped into the inbox."""
+"""Request models for videos, over HTTP or in a file uploaded to the inbox."""
 
 from decimal import Decimal
 from typing import Annotated, Literal
@@ -15,19 +15,23 @@ _MOODS: list[JsonValue] = [*sorted(mood.name for mood in moods().values())]
 
 
 class ModelChoice(RequestSchema):
-    """A provider, and one of its models if not the default one. `GET /v1/models` lists them."""
+    """A provider, and optionally one of its models. `GET /v1/models` lists them."""
 
-    provider: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_-]{1,40}$")]
-    model: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._:-]{1,80}$")] | None = None
+    provider: Annotated[str, StringConstraints(pattern="^[a-z0-9_-]{1,40}$")] = Field(
+        description="Name of the provider."
+    )
+    model: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9._:-]{1,80}$")] | None = Field(
+        default=None, description="Name of the model. Default: the provider's default model."
+    )
 
 
 class ModelChoices(RequestSchema):
-    """Models by kind of work; what is left out is the stage's own."""
+    """Models by kind of task. Default: the models of the deployment."""
 
-    text: ModelChoice | None = None
-    image: ModelChoice | None = None
-    video: ModelChoice | None = None
-    speech: ModelChoice | None = None
+    text: ModelChoice | None = Field(default=None, description="Model for the story.")
+    image: ModelChoice | None = Field(default=None, description="Model for images.")
+    video: ModelChoice | None = Field(default=None, description="Model for clips.")
+    speech: ModelChoice | None = Field(default=None, description="Model for the narration.")
 
 
 MaxCost = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=6, strict=False)]
@@ -43,84 +47,109 @@ Seed = Annotated[int, Field(ge=0, le=4_294_967_295)]
 
 
 class CreateVideoRequest(RequestSchema):
-    """A wish for a video."""
+    """Request to create a video."""
 
     prompt: Prompt = Field(
-        description="What the video shows.", examples=["A paper boat crosses a city in the rain"]
+        description="Description of the video.",
+        examples=["A paper boat crosses a city in the rain"],
     )
     scenes: int = Field(6, ge=1, le=MAX_SCENES, description="Number of scenes.")
-    seconds: int = Field(5, ge=1, le=60, description="Length of a scene, within the model's range.")
-    ratio: Literal[*RATIOS] = Field("1280:720", description="Width and height in pixels.")  # type: ignore[valid-type]  # the literal is made of the table
-    style: Text = Field("Cinematic", json_schema_extra={"enum": _STYLES})
-    mood: Text = Field("Vibrant", json_schema_extra={"enum": _MOODS})
+    seconds: int = Field(
+        5, ge=1, le=60, description="Duration of a scene in seconds, as supported by the model."
+    )
+    ratio: Literal[*RATIOS] = Field(  # type: ignore[valid-type]  # a Literal from a table
+        "1280:720", description="Width and height of the video in pixels."
+    )
+    style: Text = Field(
+        "Cinematic",
+        description="Visual style of images and clips.",
+        json_schema_extra={"enum": _STYLES},
+    )
+    mood: Text = Field(
+        "Vibrant", description="Mood of images and clips.", json_schema_extra={"enum": _MOODS}
+    )
     image: str | None = Field(
         None,
-        description="Reference picture, sent inline: base64 or a data URI (PNG, JPEG, WebP, AVIF) "
-        "of at most 4.4 MB. At most one of `image`, `image_id` and `image_url` is given. "
-        "Any picture is turned upright and converted to 8-bit sRGB, with white where it is "
-        "transparent; a longer side than 2048 pixels is scaled down. In another ratio than that of "
-        "the video it is shown whole, with black beside it. Of a file with several still pictures "
-        "the first is used.",
+        description="Reference image, as base64 or a data URI: PNG, JPEG, WebP or AVIF of up to "
+        "4.4 MB. Send at most one of `image`, `image_id` and `image_url`. The image is rotated "
+        "according to its EXIF orientation, converted to 8-bit sRGB on a white background, and "
+        "scaled down to at most 2048 pixels per side. If its ratio differs from that of the video, "
+        "black bars are added. If the file contains several still images, the first is used.",
     )
     image_id: Annotated[str, StringConstraints(pattern=r"^med_[0-9A-Z]{26}$")] | None = Field(
-        None, description="Reference picture: an upload, or another picture of the library."
+        None, description="Reference image: id of an upload, or of another image of the library."
     )
     image_url: Annotated[str, StringConstraints(min_length=1, max_length=2048)] | None = Field(
-        None, description="Reference picture under an https URL, of at most 16 MiB."
+        None, description="Reference image: https URL of an image of up to 16 MiB."
     )
     models: ModelChoices = Field(
-        default_factory=ModelChoices, description="Other models than the stage's own."
+        default_factory=ModelChoices,
+        description="Models to use instead of the deployment's defaults.",
     )
     output: OutputSpec = Field(
-        default_factory=OutputSpec,  # type: ignore[arg-type]  # all its fields have defaults
-        description="What the finished video shall be like.",
+        default_factory=OutputSpec,  # type: ignore[arg-type]  # all fields have defaults
+        description="Output settings of the finished video.",
     )
     max_cost: MaxCost | None = Field(
-        None, description="Refuse, or stop, what costs more: US dollars as decimal text."
+        None,
+        description="Spend cap of the video in US dollars, as a decimal string. The request is "
+        "refused if its estimate is higher, and the run fails before a call that would exceed it.",
     )
     on_unknown: OnUnknown = Field(
         "fail",
-        description="What to do when nobody knows whether a paid call was accepted: fail the run, "
-        "or make the call once more, which may be charged twice and is flagged.",
+        description="How to handle a paid call whose outcome is unknown: `fail` the run, or "
+        "`resubmit_once`, which repeats the call once. A repeated call may be charged twice and is "
+        "flagged as `possible_duplicate`.",
     )
-    seed: Seed | None = Field(None, description="Same seed, same video.")
+    seed: Seed | None = Field(
+        None,
+        description="Seed for models that support one. The same request and seed reproduce the "
+        "video.",
+    )
     userId: Slug | None = Field(
-        None, description="Whose video it is, for a key with the scope `act_as`; else its owner's."
+        None,
+        description="Owner of the video. Default: the owner of the API key. Others require the "
+        "scope `act_as`.",
     )
-    requestId: Slug | None = Field(
-        None, description="A name for the video, one of its kind for its owner."
-    )
+    requestId: Slug | None = Field(None, description="Name of the video, unique for its owner.")
     metadata: Annotated[
         dict[
             Annotated[str, StringConstraints(max_length=64), STORABLE],
             Annotated[str, StringConstraints(max_length=500), STORABLE],
         ],
         BeforeValidator(without_nulls),
-    ] = Field(default_factory=dict, max_length=16, description="Passed through.")
+    ] = Field(
+        default_factory=dict,
+        max_length=16,
+        description="Up to 16 key-value pairs of your own, returned unchanged.",
+    )
 
     @property
     def has_picture(self) -> bool:
-        """Whether there is a reference picture, in whichever form."""
+        """Whether the request has a reference image in any form."""
         return any((self.image, self.image_id, self.image_url))
 
     @model_validator(mode="after")
-    def _one_picture(self) -> "CreateVideoRequest":
+    def _single_image(self) -> "CreateVideoRequest":
         if sum(form is not None for form in (self.image, self.image_id, self.image_url)) > 1:
-            raise ValueError("give one of image, image_id and image_url")
+            raise ValueError("send only one of image, image_id and image_url")
         return self
 
 
 class SceneChange(RequestSchema):
-    """What to change of one scene; what is left out, or null, stays as it was."""
+    """Changes of a scene. Omitted fields keep their values."""
 
     prompt: Prompt | None = Field(
-        None, description="Of the picture. It is made anew, and the clip after it."
+        None, description="Prompt of the image. The image and its clip are generated again."
     )
     motion_prompt: Prompt | None = Field(
-        None, description="What moves in the clip, and how the camera does. It is made anew."
+        None,
+        description="Motion of the subject and the camera. The clip is generated again.",
     )
     narration: Prompt | None = Field(
-        None, description="What is said, in a narrated video, while it is not spoken yet."
+        None,
+        description="Text of the narration, in a narrated video. It can be changed until it is "
+        "spoken.",
     )
 
 
@@ -128,38 +157,41 @@ SceneNumber = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]?$")]
 
 
 class ResumeVideoRequest(RequestSchema):
-    """What changes from now on; what is left out, or null, stays as it was."""
+    """Changes for the new run. Omitted fields keep their values."""
 
     on_unknown: Annotated[
         OnUnknown | None,
         Field(
-            description="What to do with a paid call of which nobody knows whether it was taken, "
-            "also with the one that the run failed for: `resubmit_once` makes it once more, which "
-            "may be charged twice and is flagged."
+            description="How to handle a paid call whose outcome is unknown, including the call "
+            "that the last run failed for. `resubmit_once` repeats the call once; it may be "
+            "charged twice and is flagged as `possible_duplicate`."
         ),
     ] = None
     max_cost: Annotated[
         MaxCost | None,
         Field(
-            description="The most that the whole video may cost: US dollars as decimal text. What "
-            "it has cost already counts."
+            description="Spend cap of the whole video in US dollars, as a decimal string. It "
+            "includes earlier costs."
         ),
     ] = None
     prompt: Annotated[
-        Prompt | None, Field(description="Of the whole video, while its story is not written yet.")
+        Prompt | None,
+        Field(
+            description="Description of the video. It can be changed until the story is finished."
+        ),
     ] = None
     scenes: Annotated[
         dict[SceneNumber, SceneChange],
         Field(
             max_length=MAX_SCENES,
-            description="Changes by scene number, from 1. A scene that is named is made anew where "
-            "its text is another one, also where it was finished, and is paid for again. Scenes "
-            "that are not named keep what is finished.",
+            description="Changes by scene number, from 1. Where a text differs, the media of the "
+            "scene are generated and charged again, even if they were finished. All other finished "
+            "media are kept.",
             examples=[{"2": {"prompt": "A heron on a pier", "motion_prompt": "It takes off"}}],
         ),
     ] = {}  # noqa: RUF012 - pydantic copies it
     models: Annotated[
         ModelChoices | None,
-        Field(description="Other models for what is not finished. What is finished is kept."),
+        Field(description="Models for the unfinished steps. Finished media are kept."),
     ] = None
-    seed: Annotated[Seed | None, Field(description="For what is made from now on.")] = None
+    seed: Annotated[Seed | None, Field(description="Seed for the unfinished steps.")] = None

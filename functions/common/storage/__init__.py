@@ -1,7 +1,7 @@
-"""The port to the place where media lie, and the keys they lie under.
+"""The ports of the media store, and the S3 keys of media.
 
-Keys are built here and nowhere else, from identifiers that the application made or checked, so
-text of a client never becomes part of one. The layout is that of `docs/architecture.md`.
+All keys are built here, from identifiers that the application generated or validated, so text of a
+client never becomes part of a key. docs/architecture.md shows the layout.
 """
 
 import re
@@ -14,12 +14,12 @@ from typing import Protocol
 from common.domain.errors import InvalidInput, NotFound
 
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-# The bucket's other folders: nobody's media may lie there.
+# Other prefixes of the bucket, which must not be a user's folder.
 _RESERVED = frozenset({"inbox", "outbox"})
 
 
 def is_slug(text: str) -> bool:
-    """Say whether the text may name a user's or a video's folder."""
+    """Return whether the text is a valid user or video id for a key."""
     return bool(_SLUG.fullmatch(text)) and text not in _RESERVED
 
 
@@ -34,77 +34,77 @@ class MediaFolder:
         for part in (self.user_id, self.video_id):
             if not is_slug(part):
                 raise InvalidInput(
-                    "An identifier may hold letters, digits, - and _ only, and be neither "
+                    "An identifier has only letters, digits, `-` and `_`, and is neither "
                     f"{' nor '.join(sorted(_RESERVED))}."
                 )
 
     @classmethod
     def of(cls, key: str) -> "MediaFolder":
-        """Return the folder that the key was made in."""
+        """Return the folder of the key."""
         user_id, video_id, _ = key.split("/", 2)
         return cls(user_id, video_id)
 
     @property
     def prefix(self) -> str:
-        """What all its keys begin with."""
+        """The prefix of all keys in the folder."""
         return f"{self.user_id}/{self.video_id}/"
 
     def reference(self, version: int) -> str:
-        """Key of the user's own picture."""
+        """Return the key of the user's reference image."""
         return self._key("user-uploads", f"reference_image_{version}.png")
 
     def scene_reference(self, scene: int, version: int) -> str:
-        """Key of the user's own picture for one version of a scene."""
+        """Return the key of the user's reference image for one version of a scene."""
         return self._key("user-uploads", f"reference_image_{scene}_{version}.png")
 
     def upload(self, kind: str, suffix: str) -> str:
-        """Key of what the user uploaded, as it was found good; a picture is a reference."""
+        """Return the key of an inspected upload; an image has the key of a reference image."""
         name = "reference_image_1" if kind == "image" else f"{kind}_1"
         return self._key("user-uploads", f"{name}.{suffix}")
 
     def image(self, scene: int, version: int) -> str:
-        """Key of the picture of a scene."""
+        """Return the key of a scene's image."""
         return self._key("reference-frames", f"generated_frame_{scene}_{version}.png")
 
     def narration(self, scene: int, version: int) -> str:
-        """Key of what is said in a scene."""
+        """Return the key of a scene's narration."""
         return self._key("narrations", f"narration_{scene}_{version}.wav")
 
     def clip(self, scene: int, version: int) -> str:
-        """Key of the clip of a scene."""
+        """Return the key of a scene's clip."""
         return self._key("video-clips", f"generated_clip_{scene}_{version}.mp4")
 
     def final(self, version: int, suffix: str = "mp4", number: int = 0) -> str:
-        """Key of the finished video, or of its rendition `number`."""
+        """Return the key of the finished video, or of its rendition `number`."""
         shape = f"_shape_{number}" if number else ""
         return self._key("video-clips", f"final_video_{version}{shape}.{suffix}")
 
     def poster(self, version: int, suffix: str = "jpg") -> str:
-        """Key of the still that stands for the finished video."""
+        """Return the key of the finished video's poster."""
         return self._key("video-clips", f"final_video_{version}.{suffix}")
 
     def thumbnail(self, scene: int, version: int) -> str:
-        """Key of the small still of a scene in the finished video."""
+        """Return the key of a scene's thumbnail from the finished video."""
         return self._key("video-clips", f"thumbnail_{scene}_{version}.jpg")
 
     def preview(self, version: int, suffix: str) -> str:
-        """Key of the small moving picture of the finished video."""
+        """Return the key of the finished video's animated preview."""
         return self._key("video-clips", f"preview_{version}.{suffix}")
 
     def captions(self, version: int, suffix: str) -> str:
-        """Key of the captions of the finished video."""
+        """Return the key of the finished video's captions."""
         return self._key("video-clips", f"captions_{version}.{suffix}")
 
     def provenance(self, version: int) -> str:
-        """Key of the record of how the video was made."""
+        """Return the key of the video's provenance manifest."""
         return self._key("provenance", f"manifest_{version}.json")
 
     def delivery(self, token: str) -> str:
-        """Key under which a provider leaves a clip that it writes to the bucket itself."""
+        """Return the key of a clip that its provider writes to the bucket."""
         return self._key("video-clips", f"delivered/{token}")
 
     def receipt(self, token: str) -> str:
-        """Key of what a paid call brought, by the attempt's token."""
+        """Return the key of the receipt of a paid call, by the attempt's token."""
         return self._key("receipts", f"{token}.json")
 
     def _key(self, folder: str, name: str) -> str:
@@ -113,7 +113,7 @@ class MediaFolder:
 
 @dataclass(frozen=True, slots=True)
 class StoredVersion:
-    """An object that somebody left in the bucket, with what they wrote on it."""
+    """One version of an object, with its user-defined metadata."""
 
     data: bytes
     version_id: str
@@ -121,39 +121,39 @@ class StoredVersion:
     changed_at: datetime
 
 
-# No user's folder begins like this, so nobody's media lie where raw uploads arrive.
-_ARRIVALS = "_uploads"
-_ARRIVAL = re.compile(rf"{_ARRIVALS}/({_SLUG.pattern})/(med_[0-9A-Z]{{26}})")
+# The prefix of uploads before their inspection. No user id begins with an underscore.
+_UPLOADS = "_uploads"
+_UPLOAD = re.compile(rf"{_UPLOADS}/({_SLUG.pattern})/(med_[0-9A-Z]{{26}})")
 
 
 def upload_key(user_id: str, media_id: str) -> str:
-    """Return the key under which a client leaves an upload, before anybody has looked at it."""
-    key = f"{_ARRIVALS}/{user_id}/{media_id}"
+    """Return the key to which a client uploads a file, before its inspection."""
+    key = f"{_UPLOADS}/{user_id}/{media_id}"
     parse_upload_key(key)
     return key
 
 
 def parse_upload_key(key: str) -> tuple[str, str]:
-    """Return user and upload of an arrival's key; raises NotFound for what is none."""
-    match = _ARRIVAL.fullmatch(key)
+    """Return user id and media id of an upload's key; raises NotFound for any other key."""
+    match = _UPLOAD.fullmatch(key)
     if match is None:
-        raise NotFound("The key is not one of an upload.")
+        raise NotFound("The key does not belong to an upload.")
     return match[1], match[2]
 
 
 class MediaStore(Protocol):
-    """Stores media by key. Writing the same key again replaces the object whole."""
+    """A store of media by key. Writing an existing key replaces the whole object."""
 
     def put(self, key: str, data: bytes, media_type: str) -> None:
         """Store bytes."""
         ...
 
     def put_file(self, key: str, path: Path, media_type: str) -> None:
-        """Store a file, in parts when it is large."""
+        """Store a file; a large one by multipart upload."""
         ...
 
     def get(self, key: str) -> bytes:
-        """Return the bytes; raises NotFound."""
+        """Return the object's bytes; raises NotFound."""
         ...
 
     def get_file(self, key: str, path: Path) -> None:
@@ -161,21 +161,21 @@ class MediaStore(Protocol):
         ...
 
     def link(self, key: str, *, seconds: int, filename: str | None = None) -> str:
-        """Return a URL that reads the object without credentials for so many seconds."""
+        """Return a presigned URL that reads the object and expires after `seconds`."""
         ...
 
 
 class ErasableStore(Protocol):
-    """A store of which whole folders can be erased."""
+    """A store that can erase whole folders."""
 
     def erase(self, folder: MediaFolder) -> int:
-        """Delete every version of every object of the folder for good; return how many."""
+        """Delete all versions of all objects in the folder permanently; return their number."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PresignedForm:
-    """What to post, as multipart/form-data: the fields, and after them the `file`."""
+    """A presigned POST: send the fields as multipart/form-data, followed by the field `file`."""
 
     url: str
     fields: Mapping[str, str]
@@ -183,7 +183,7 @@ class PresignedForm:
 
 @dataclass(frozen=True, slots=True)
 class ObjectInfo:
-    """What a store knows of an object. `etag` is in double quotes, as HTTP sends it."""
+    """Metadata of an object. `etag` is in double quotes, like in HTTP."""
 
     size_bytes: int
     media_type: str
@@ -193,38 +193,38 @@ class ObjectInfo:
 
 
 class ManagedStore(MediaStore, Protocol):
-    """A media store in which clients leave things, ask after them and have them taken away."""
+    """A media store that clients can upload to, and that can describe and delete objects."""
 
     def describe(self, key: str) -> ObjectInfo:
-        """Say what is known of the object without reading it; raises NotFound."""
+        """Return the object's metadata without reading it; raises NotFound."""
         ...
 
     def delete(self, *keys: str) -> None:
-        """Delete the objects, up to 1,000; one that is not there is no error."""
+        """Delete up to 1,000 objects; a missing one is not an error."""
         ...
 
     def delete_version(self, key: str, version_id: str) -> None:
-        """Delete one version with its bytes, at once and for good."""
+        """Delete one version of an object permanently."""
         ...
 
     def form(self, key: str, media_type: str, size_bytes: int, *, seconds: int) -> PresignedForm:
-        """Return a form with which exactly such an object is put there, without credentials."""
+        """Return a presigned POST for exactly this key, media type and size."""
         ...
 
     def begin_parts(self, key: str, media_type: str) -> str:
-        """Begin an object that is sent in parts; return its name until it is whole."""
+        """Create a multipart upload and return its id."""
         ...
 
     def part_links(
         self, key: str, parts_id: str, sizes: Sequence[int], *, seconds: int
     ) -> list[str]:
-        """Return a URL for each part, which takes exactly that many bytes."""
+        """Return a presigned URL for each part, which accepts exactly that many bytes."""
         ...
 
     def join_parts(self, key: str, parts_id: str, etags: Sequence[str]) -> None:
-        """Make the object of all its parts; raises InvalidInput when they are not those sent."""
+        """Complete a multipart upload; raises InvalidInput if the ETags do not match the parts."""
         ...
 
     def drop_parts(self, key: str, parts_id: str) -> None:
-        """Forget the object and the parts that were sent; no error when that is done already."""
+        """Abort a multipart upload; a missing one is not an error."""
         ...

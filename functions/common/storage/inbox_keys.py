@@ -1,8 +1,8 @@
-"""What is dropped into the bucket's `inbox/`, and where the answer to it lies. Touches nothing.
+"""Keys of the objects in the bucket's `inbox/`, and of their results in `outbox/`. Pure functions.
 
-`inbox/{user_id}/{name}` is answered under `outbox/{user_id}/{name}.result.json` or
-`….error.json`. The name is the client's; in our key every character of it that is not a plain one
-is percent-encoded, and no part of it is `.` or `..`.
+The result of `inbox/{user_id}/{name}` has the key `outbox/{user_id}/{name}.result.json` or
+`….error.json`. The client chooses the name. In the result's key, all of its special characters are
+percent-encoded, and no segment of it is `.` or `..`.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from urllib.parse import quote
 from common.storage import is_slug
 
 INBOX, OUTBOX = "inbox", "outbox"
-# S3 takes keys of up to 1024 bytes; encoded, a name can be three times as long.
+# S3 keys have up to 1024 bytes, and percent-encoding can triple the length of a name.
 _MOST_NAME_CHARACTERS = 700
 
 Kind = Literal["result", "error"]
@@ -33,24 +33,24 @@ class InboxObject:
 
     @property
     def is_ours(self) -> bool:
-        """Say whether it is a file of somebody: no folder, and the owner's name is one."""
-        top, _, rest = self.key.partition("/")
+        """Return whether the object is a file in a user's inbox, not a folder."""
+        prefix, _, rest = self.key.partition("/")
         owner, _, name = rest.partition("/")
-        return top == INBOX and is_slug(owner) and bool(name) and not name.endswith("/")
+        return prefix == INBOX and is_slug(owner) and bool(name) and not name.endswith("/")
 
     @property
     def user_id(self) -> str:
-        """The owner whose folder it lies in."""
+        """The user whose inbox contains the object."""
         return self.key.split("/", 2)[1]
 
     @property
     def name(self) -> str:
-        """Its name in that folder; there may be folders in it."""
+        """The name within the inbox, which may contain slashes."""
         return self.key.split("/", 2)[2]
 
     @property
     def extension(self) -> str:
-        """The end of its name, such as `.json`; lower case."""
+        """The name's extension in lower case, such as `.json`."""
         return PurePosixPath(self.name).suffix.lower()
 
     @property
@@ -62,43 +62,44 @@ class InboxObject:
 
     @property
     def stem(self) -> str:
-        """Its key without the end of its name."""
+        """The key without the extension."""
         return self.key[: len(self.key) - len(PurePosixPath(self.name).suffix)]
 
     @property
     def prefixes_beside(self) -> list[str]:
-        """Prefixes of all keys that `ends_beside` may find."""
+        """The prefixes of all keys that `ends_beside` can match."""
         names = [f"{self.stem}."]
         if PurePosixPath(self.stem).suffix:
             names.append(self.stem)
-        forms = [(name, normalize("NFC", name), normalize("NFD", name)) for name in names]
-        return list(dict.fromkeys(form for each in forms for form in each))
+        variants = [(name, normalize("NFC", name), normalize("NFD", name)) for name in names]
+        return list(dict.fromkeys(prefix for variant in variants for prefix in variant))
 
     def ends_beside(self, keys: Iterable[str]) -> dict[str, str]:
-        """Return the other keys that belong to the same job, and the ends of their names.
+        """Return the other keys that belong to the same job, with their extensions.
 
-        These have the same name but for its end, or one has the end added to the whole name of the
-        other, as in `photo.jpg.json`. macOS decomposes accented letters in names; they count as
-        composed. The ends are in lower case.
+        Two names belong together if they differ only in their extension, or if one is the other
+        with an extension added, such as `photo.jpg.json`. Names are compared in Unicode form NFC,
+        because macOS decomposes accented letters. The extensions are in lower case.
         """
         stem, whole = normalize("NFC", self.stem), normalize("NFC", self.key)
-        found = {}
+        companions = {}
         for key in keys:
             name = normalize("NFC", key)
-            end = PurePosixPath(name).suffix
-            if key != self.key and end and name in (stem, stem + end, whole + end):
-                found[key] = end.lower()
-        return found
+            extension = PurePosixPath(name).suffix
+            names = (stem, stem + extension, whole + extension)
+            if key != self.key and extension and name in names:
+                companions[key] = extension.lower()
+        return companions
 
 
 def result_key(user_id: str, object_key: str, kind: Kind) -> str:
-    """Return where the answer to the object lies."""
-    name = "/".join(_plain(part) for part in object_key.split("/")[2:])
+    """Return the key of the result of an inbox object."""
+    name = "/".join(_encode(part) for part in object_key.split("/")[2:])
     if len(name) > _MOST_NAME_CHARACTERS:
         name = hashlib.sha256(object_key.encode()).hexdigest()
     return f"{OUTBOX}/{user_id}/{name}.{kind}.json"
 
 
-def _plain(part: str) -> str:
+def _encode(part: str) -> str:
     encoded = quote(part, safe="")
     return encoded.replace(".", "%2E") if not part.strip(".") else encoded

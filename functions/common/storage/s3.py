@@ -1,4 +1,4 @@
-"""Media in Amazon S3."""
+"""The media store in Amazon S3."""
 
 import re
 import unicodedata
@@ -31,24 +31,24 @@ _COPY_BYTES = 1024 * 1024
 
 
 class S3MediaStore:
-    """A media store in one bucket. Objects are private; links are presigned."""
+    """A media store in one private bucket, with presigned URLs for clients."""
 
     def __init__(self, bucket: str) -> None:
         self._bucket = bucket
 
     def put(self, key: str, data: bytes, media_type: str) -> None:
-        """Store bytes in one request; S3 checks their checksum."""
+        """Store bytes in one request; S3 verifies their checksum."""
         try:
             clients.s3().put_object(Bucket=self._bucket, Key=key, Body=data, ContentType=media_type)
         except (BotoCoreError, ClientError) as error:
-            raise _own(error, "stored") from error
+            raise _app_error(error, "stored") from error
 
     def put_file(self, key: str, path: Path, media_type: str) -> None:
-        """Store a file; in parallel parts of 16 MiB when it is larger than one.
+        """Store a file; one of more than 16 MiB by a parallel multipart upload.
 
-        Every part goes with its SHA-256: S3 refuses one that arrives otherwise than it was sent.
+        Every part is sent with its SHA-256, so S3 rejects a part that was corrupted on the way.
         """
-        # Imported here: only the functions that store clips and videos need it.
+        # Imported here, because only the functions that store clips and videos need it.
         from s3transfer.manager import TransferConfig, TransferManager
 
         config = TransferConfig(
@@ -62,49 +62,51 @@ class S3MediaStore:
                 upload = transfer.upload(str(path), self._bucket, key, extra_args=arguments)
                 upload.result()
         except (BotoCoreError, ClientError) as error:
-            raise _own(error, "stored") from error
+            raise _app_error(error, "stored") from error
 
     def get(self, key: str) -> bytes:
         """Return the object's bytes; raises NotFound."""
         try:
             return clients.s3().get_object(Bucket=self._bucket, Key=key)["Body"].read()
         except (BotoCoreError, ClientError) as error:
-            raise _own(error, "read") from error
+            raise _app_error(error, "read") from error
 
     def read_version(
         self, key: str, *, version_id: str | None = None, most_bytes: int
     ) -> StoredVersion:
-        """Return what somebody left under the key, in that version or the newest one.
+        """Return one version of an object, by default the newest, with its metadata.
 
-        Raises NotFound, and PayloadTooLarge before anything that is larger is read.
+        Raises NotFound, and PayloadTooLarge without reading an object of more than `most_bytes`.
         """
         request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key}
         if version_id is not None:
             request["VersionId"] = version_id
         try:
-            answer = clients.s3().get_object(**request)
-            with closing(answer["Body"]) as body:
-                if answer["ContentLength"] > most_bytes:
+            response = clients.s3().get_object(**request)
+            with closing(response["Body"]) as body:
+                if response["ContentLength"] > most_bytes:
                     raise PayloadTooLarge(
-                        f"The object has {answer['ContentLength']} bytes; at most {most_bytes} "
-                        "are read.",
+                        f"The object has {response['ContentLength']} bytes; the limit is "
+                        f"{most_bytes}.",
                         code="inbox.too_large",
                     )
                 data = body.read()
         except (BotoCoreError, ClientError) as error:
-            raise _own(error, "read") from error
-        return StoredVersion(data, answer["VersionId"], answer["Metadata"], answer["LastModified"])
+            raise _app_error(error, "read") from error
+        return StoredVersion(
+            data, response["VersionId"], response["Metadata"], response["LastModified"]
+        )
 
     def keys(self, prefix: str) -> list[str]:
-        """Return the keys of up to 1,000 objects that begin with the prefix."""
+        """Return up to 1,000 keys with the prefix."""
         try:
-            answer = clients.s3().list_objects_v2(Bucket=self._bucket, Prefix=prefix)
+            response = clients.s3().list_objects_v2(Bucket=self._bucket, Prefix=prefix)
         except (BotoCoreError, ClientError) as error:
-            raise _own(error, "listed") from error
-        return [found["Key"] for found in answer.get("Contents", [])]
+            raise _app_error(error, "listed") from error
+        return [entry["Key"] for entry in response.get("Contents", [])]
 
     def get_file(self, key: str, path: Path) -> None:
-        """Stream the object to a file; a broken transfer leaves no file. Raises NotFound."""
+        """Download the object to a file; a failed download leaves no file. Raises NotFound."""
         try:
             body = clients.s3().get_object(Bucket=self._bucket, Key=key)["Body"]
             with path.open("wb") as file:
@@ -112,62 +114,62 @@ class S3MediaStore:
                     file.write(chunk)
         except (BotoCoreError, ClientError) as error:
             path.unlink(missing_ok=True)
-            raise _own(error, "read") from error
+            raise _app_error(error, "read") from error
 
     def describe(self, key: str) -> ObjectInfo:
-        """Say what is known of the object without reading it; raises NotFound."""
+        """Return the object's metadata without reading it; raises NotFound."""
         try:
             head = clients.s3().head_object(Bucket=self._bucket, Key=key)
         except (BotoCoreError, ClientError) as error:
-            raise _own(error, "read") from error
+            raise _app_error(error, "read") from error
         changed_at = head["LastModified"].astimezone(UTC)
         return ObjectInfo(
             head["ContentLength"], head["ContentType"], head["ETag"], changed_at, head["VersionId"]
         )
 
     def delete(self, *keys: str) -> None:
-        """Delete objects. In a versioned bucket their bytes go with the rule on old versions."""
+        """Delete objects. In a versioned bucket, the lifecycle rule removes the old versions."""
         if not keys:
             return
         try:
             self._delete_all([{"Key": key} for key in keys])
         except (BotoCoreError, ClientError) as error:
-            raise _own(error, "deleted") from error
+            raise _app_error(error, "deleted") from error
 
     def erase(self, folder: MediaFolder) -> int:
-        """Delete every version of every object of the folder, and their delete markers."""
+        """Delete all versions of all objects in the folder, and their delete markers."""
         count = 0
         try:
             pages = clients.s3().get_paginator("list_object_versions")
             for page in pages.paginate(Bucket=self._bucket, Prefix=folder.prefix):
-                found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
-                if not found:
+                entries = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+                if not entries:
                     continue
                 self._delete_all(
-                    [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
+                    [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
                 )
-                count += len(found)
+                count += len(entries)
         except (BotoCoreError, ClientError) as error:
-            raise _own(error, "deleted") from error
+            raise _app_error(error, "deleted") from error
         return count
 
     def _delete_all(self, objects: "Sequence[ObjectIdentifierTypeDef]") -> None:
-        """Delete up to 1,000 objects or versions of objects by one call."""
-        answer = clients.s3().delete_objects(
+        """Delete up to 1,000 objects or versions of objects in one request."""
+        response = clients.s3().delete_objects(
             Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
         )
-        if answer.get("Errors"):
-            raise _left(answer["Errors"][0].get("Code", ""))
+        if response.get("Errors"):
+            raise _incomplete_deletion(response["Errors"][0].get("Code", ""))
 
     def delete_version(self, key: str, version_id: str) -> None:
-        """Delete one version with its bytes, at once and for good."""
+        """Delete one version of an object permanently."""
         try:
             clients.s3().delete_object(Bucket=self._bucket, Key=key, VersionId=version_id)
         except (BotoCoreError, ClientError) as error:
-            raise _own(error, "deleted") from error
+            raise _app_error(error, "deleted") from error
 
     def form(self, key: str, media_type: str, size_bytes: int, *, seconds: int) -> PresignedForm:
-        """Return a presigned POST that takes exactly this key, type and size."""
+        """Return a presigned POST for exactly this key, media type and size."""
         fields = {"Content-Type": media_type}
         signed = clients.s3().generate_presigned_post(
             self._bucket,
@@ -179,19 +181,19 @@ class S3MediaStore:
         return PresignedForm(signed["url"], signed["fields"])
 
     def begin_parts(self, key: str, media_type: str) -> str:
-        """Begin a multipart upload and return its id."""
+        """Create a multipart upload and return its id."""
         try:
-            begun = clients.s3().create_multipart_upload(
+            upload = clients.s3().create_multipart_upload(
                 Bucket=self._bucket, Key=key, ContentType=media_type
             )
         except (BotoCoreError, ClientError) as error:
-            raise _own(error, "stored") from error
-        return begun["UploadId"]
+            raise _app_error(error, "stored") from error
+        return upload["UploadId"]
 
     def part_links(
         self, key: str, parts_id: str, sizes: Sequence[int], *, seconds: int
     ) -> list[str]:
-        """Return a presigned PUT for each part; its signature covers the part's size in bytes."""
+        """Return a presigned URL for each part; its signature covers the part's size in bytes."""
         upload = {"Bucket": self._bucket, "Key": key, "UploadId": parts_id}
         return [
             clients.s3().generate_presigned_url(
@@ -203,7 +205,7 @@ class S3MediaStore:
         ]
 
     def join_parts(self, key: str, parts_id: str, etags: Sequence[str]) -> None:
-        """Complete a multipart upload; raises InvalidInput when the parts are not those sent."""
+        """Complete a multipart upload; raises InvalidInput if the ETags do not match the parts."""
         try:
             clients.s3().complete_multipart_upload(
                 Bucket=self._bucket,
@@ -219,22 +221,23 @@ class S3MediaStore:
         except (BotoCoreError, ClientError) as error:
             if _code(error) in _WRONG_PARTS:
                 raise InvalidInput(
-                    "The parts are not those that were sent: name the ETag of each, in order.",
+                    "The ETags do not match the uploaded parts. Send the ETag of each part, in "
+                    "order.",
                     field="etags",
                     code="upload.parts",
                 ) from error
-            raise _own(error, "stored") from error
+            raise _app_error(error, "stored") from error
 
     def drop_parts(self, key: str, parts_id: str) -> None:
-        """Abort a multipart upload."""
+        """Abort a multipart upload; a missing one is not an error."""
         try:
             clients.s3().abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=parts_id)
         except (BotoCoreError, ClientError) as error:
             if _code(error) != "NoSuchUpload":
-                raise _own(error, "deleted") from error
+                raise _app_error(error, "deleted") from error
 
     def location(self, key: str) -> str:
-        """Return the `s3://` address of a key, for AWS services that write there themselves."""
+        """Return the `s3://` URI of a key, for AWS services that write to the bucket."""
         return f"s3://{self._bucket}/{key}"
 
     def link(
@@ -245,9 +248,9 @@ class S3MediaStore:
         filename: str | None = None,
         method: Literal["GET", "HEAD"] = "GET",
     ) -> str:
-        """Return a presigned URL for the method, which is part of what is signed.
+        """Return a presigned URL that allows only the method.
 
-        It dies with the role's session, if that is sooner.
+        It expires after `seconds`, or earlier with the session of the function's role.
         """
         request: GetObjectRequestTypeDef = {"Bucket": self._bucket, "Key": key}
         if filename:
@@ -258,39 +261,40 @@ class S3MediaStore:
 
 
 def disposition(filename: str) -> str:
-    """Return the header that names a download (RFC 6266); the second name is for old programs."""
+    """Return a Content-Disposition header (RFC 6266) with an ASCII fallback for old clients."""
     plain = unicodedata.normalize("NFKD", filename).encode("ascii", "ignore").decode()
     stem, dot, suffix = re.sub(r"[^\w.-]+", "", plain).rpartition(".")
     fallback = f"{stem.strip('-.') or 'video'}{dot}{suffix}"
     return f"attachment; filename=\"{fallback}\"; filename*=UTF-8''{quote(filename, safe='')}"
 
 
-def _left(code: str) -> TransientError:
+def _incomplete_deletion(code: str) -> TransientError:
     return TransientError(
-        f"S3 did not delete everything ({code}). Try again.", code="storage.unavailable"
+        f"S3 did not delete all objects ({code}). Try again.", code="storage.unavailable"
     )
 
 
 def _code(error: BotoCoreError | ClientError) -> str:
-    """Return S3's name for the error; nothing for one that is not S3's."""
+    """Return S3's error code; an empty string if the error is not a response of S3."""
     return error.response.get("Error", {}).get("Code", "") if isinstance(error, ClientError) else ""
 
 
-def _own(error: BotoCoreError | ClientError, done: str) -> VideoError:
-    """Turn S3's error into the project's own, by code and status."""
+def _app_error(error: BotoCoreError | ClientError, done: str) -> VideoError:
+    """Translate an S3 error to one of the application, by code and status."""
     if not isinstance(error, ClientError):
         return TransientError(
-            f"S3 did not answer; nothing was {done}. Try again.", code="storage.unavailable"
+            f"S3 could not be reached; nothing was {done}. Try again.", code="storage.unavailable"
         )
     code = _code(error)
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    # Without the right to list the bucket, S3 answers 403 for what is not there.
+    # Without the permission to list the bucket, S3 responds with 403 for a missing object.
     if code in {"NoSuchKey", "404"} or (done == "read" and code in {"AccessDenied", "403"}):
-        return NotFound("The media object is not there.", code="storage.not_found")
+        return NotFound("The media object does not exist.", code="storage.not_found")
     if status >= 500 or status == 429 or code in {"SlowDown", "RequestTimeout"}:
         return TransientError(
             f"S3 is busy; nothing was {done}. Try again.", code="storage.unavailable"
         )
     return PermanentError(
-        f"S3 refused with {code or status}; nothing was {done}.", code="storage.refused"
+        f"S3 refused the request with {code or status}; nothing was {done}.",
+        code="storage.refused",
     )

@@ -1,4 +1,4 @@
-"""AAC packets to samples and back, by ffmpeg, through files in the scratch folder."""
+"""Decode and encode AAC packets with ffmpeg, through files in the scratch folder."""
 
 import os
 import sys
@@ -15,116 +15,114 @@ from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import AAC_SAMPLES
 
 Pcm = Sequence[int]
-"""Samples of 16 bits; those of all channels stand side by side."""
+"""Interleaved 16-bit samples of all channels."""
 
-_SECONDS = 300
-_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "7.1"}
-# It takes half the time of the default, of which ffmpeg's own log says that "at higher bitrates it
-# sounds worse than the fast coder" (fcb681ac3e). Measured at 96,000 bits a second and more: tones
-# come out 13 to 43 dB closer to what they were; of noise, where neither is close, within 3 dB.
-_AAC = ("-c:a", "aac", "-aac_coder", "fast")
+_TIMEOUT_SECONDS = 300
+_CHANNEL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.1", 7: "7.1"}
+# Half the time of the default coder, of which ffmpeg's commit log says that "at higher bitrates it
+# sounds worse than the fast coder" (fcb681ac3e). Measured at 96,000 bit/s and more: the error of
+# tones is 13 to 43 dB lower; that of noise, where neither coder is accurate, within 3 dB.
+_AAC_ENCODER = ("-c:a", "aac", "-aac_coder", "fast")
 
 
 class Coder:
-    """Decodes and encodes one kind of sound, for several threads.
+    """A thread-safe AAC decoder and encoder for one format. Keeps files open until `close`."""
 
-    It keeps files open until it is closed.
-    """
-
-    def __init__(self, setup: aac.Setup, scratch: Path) -> None:
+    def __init__(self, config: aac.Setup, scratch: Path) -> None:
         self._files: dict[Path, BinaryIO] = {}
-        self._opening = Lock()
-        self.channels = 8 if setup.channels == 7 else setup.channels
+        self._files_lock = Lock()
+        self.channels = 8 if config.channels == 7 else config.channels
         self.block = AAC_SAMPLES * self.channels
-        self._setup = setup
+        self._config = config
         self._scratch = scratch
-        self._silence: Packet | None = None
+        self._silent_packet: Packet | None = None
 
     @property
-    def hertz(self) -> int:
-        """Sound samples a second."""
-        return self._setup.hertz
+    def sample_rate(self) -> int:
+        """Audio samples per second."""
+        return self._config.sample_rate
 
     @property
-    def layout(self) -> str:
-        """The channels, as ffmpeg calls them."""
-        return _LAYOUTS[self._setup.channels]
+    def channel_layout(self) -> str:
+        """ffmpeg's name of the channel layout."""
+        return _CHANNEL_LAYOUTS[self._config.channels]
 
     def decode(self, packets: Iterable[Packet], name: str) -> Pcm:
-        """Return the samples of the packets, one block for each."""
+        """Decode packets to samples, one block per packet."""
         target = self._scratch / f"{name}.pcm"
         count = self.decode_file(packets, target)
         samples = array("h", target.read_bytes())
         if len(samples) != count * self.block:
-            raise NotConcatenable("has sound that decodes to another length than it says")
-        return native(samples)
+            raise NotConcatenable("has audio whose decoded length differs from its index")
+        return to_native_order(samples)
 
     def decode_file(self, packets: Iterable[Packet], target: Path, filters: str = "anull") -> int:
-        """Write the filtered samples of the packets (16 bits, little-endian) into a file.
+        """Decode packets, apply filters, and write 16-bit little-endian samples to `target`.
 
-        Return how many packets there were.
+        Return the number of packets.
         """
         source, count = target.with_suffix(".aac"), 0
         with source.open("wb") as file:
             for packet in packets:
-                file.write(self._setup.frame(self.read(packet)))
+                file.write(self._config.adts_frame(self.read(packet)))
                 count += 1
         ffmpeg.run(
             ["-f", "aac", "-i", str(source), "-af", filters, "-f", "s16le", "-y", str(target)],
-            timeout=_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
         )
         source.unlink()
         return count
 
-    def encode(self, samples: Pcm, bits: int, name: str) -> Sequence[Packet]:
-        """Return the packets of the samples at `bits` a second; the first is the encoder's priming.
+    def encode(self, samples: Pcm, bit_rate: int, name: str) -> Sequence[Packet]:
+        """Encode samples at `bit_rate` bits per second. The first packet is the encoder's priming.
 
         Packet n + 1 covers the blocks n and n + 1.
         """
         source = self._scratch / f"{name}.pcm"
-        source.write_bytes(native(array("h", samples)).tobytes())
-        packets = self.encode_file(source, bits, self._scratch / f"{name}.aac")
+        source.write_bytes(to_native_order(array("h", samples)).tobytes())
+        packets = self.encode_file(source, bit_rate, self._scratch / f"{name}.aac")
         if (len(packets) - 1) * self.block < len(samples):
-            raise NotConcatenable("has sound that cannot be encoded")
+            raise NotConcatenable("has audio that cannot be encoded")
         return packets
 
-    def encode_file(self, source: Path, bits: int, target: Path) -> Sequence[Packet]:
-        """Encode a file of little-endian samples."""
-        form = ("-f", "s16le", "-ar", str(self._setup.hertz), "-channel_layout")
+    def encode_file(self, source: Path, bit_rate: int, target: Path) -> Sequence[Packet]:
+        """Encode a file of 16-bit little-endian samples."""
+        pcm_format = ("-f", "s16le", "-ar", str(self._config.sample_rate), "-channel_layout")
         ffmpeg.run(
             [
-                *(*form, _LAYOUTS[self._setup.channels], "-i", str(source)),
-                *(*_AAC, "-b:a", str(bits), "-f", "adts", "-y", str(target)),
+                *(*pcm_format, _CHANNEL_LAYOUTS[self._config.channels], "-i", str(source)),
+                *(*_AAC_ENCODER, "-b:a", str(bit_rate), "-f", "adts", "-y", str(target)),
             ],
-            timeout=_SECONDS,
+            timeout=_TIMEOUT_SECONDS,
         )
-        return [Packet(target, offset, size) for offset, size in aac.frames(target.read_bytes())]
+        packets = aac.adts_packets(target.read_bytes())
+        return [Packet(target, offset, size) for offset, size in packets]
 
     def read(self, packet: Packet) -> bytes:
-        """Return the packet's bytes."""
-        with self._opening:
+        """Read the bytes of a packet."""
+        with self._files_lock:
             file = self._files.get(packet.path)
             if file is None:
                 file = self._files[packet.path] = packet.path.open("rb")
         return os.pread(file.fileno(), packet.size, packet.offset)
 
     def close(self) -> None:
-        """Close the files that packets were read from."""
+        """Close all files that packets were read from."""
         for file in self._files.values():
             file.close()
         self._files.clear()
 
     def silence(self) -> Packet:
-        """Return a packet of silence."""
-        if self._silence is None:
-            path, packet = self._scratch / "silence.aac", self._setup.silence
+        """Return a silent packet."""
+        if self._silent_packet is None:
+            path, packet = self._scratch / "silence.aac", self._config.silence
             path.write_bytes(packet)
-            self._silence = Packet(path, 0, len(packet))
-        return self._silence
+            self._silent_packet = Packet(path, 0, len(packet))
+        return self._silent_packet
 
 
-def native(samples: "array[int]") -> "array[int]":
-    """Turn little-endian samples into this machine's, or back."""
+def to_native_order(samples: "array[int]") -> "array[int]":
+    """Convert samples between little-endian and native byte order."""
     if sys.byteorder == "big":
         samples.byteswap()
     return samples

@@ -1,8 +1,8 @@
-"""Decode the sound of many clips with few runs of ffmpeg, and lay it beside the pictures.
+"""Decode the clips' audio with few runs of ffmpeg, and mix it in sync with the video.
 
-Starting ffmpeg for every clip costs more than decoding. So the AAC packets of all clips of one kind
-go through one decoder, with a packet of silence before each clip, which leaves nothing of the clip
-before in the decoder. Clips with other sound are decoded by themselves.
+Starting ffmpeg once per clip takes longer than decoding. So the AAC packets of all clips of the
+same format are decoded in one run. A silent packet before each clip flushes the previous clip from
+the decoder. Clips with audio in other codecs are decoded one by one.
 """
 
 from array import array
@@ -24,173 +24,179 @@ from common.media.mp4.audio_track import Packet
 from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import AAC_SAMPLES
 from merge.audio import downmix
-from merge.audio.aac_codec import Coder, native
+from merge.audio.aac_codec import Coder, to_native_order
 from merge.timeline import ClipProbe, MergePlan
 
 RATE, CHANNELS = 48_000, 2
 SAMPLE_BYTES = 2 * CHANNELS
-_FADE = RATE // 200  # 5 ms at a cut, so that nothing clicks
-_SECONDS = 300
+_FADE_SAMPLES = RATE // 200  # 5 ms at a clip boundary, to avoid clicks
+_TIMEOUT_SECONDS = 300
 _COPY_BYTES = 1024 * 1024
-_SLACK = 64  # samples by which resampling may change the length
+_LENGTH_TOLERANCE = 64  # samples by which resampling may change the length
 
 
 @dataclass(frozen=True, slots=True)
 class DecodedAudio:
-    """A clip's decoded sound: samples of a file with 48 kHz, stereo, 16 bits, little-endian.
+    """A clip's decoded audio, in a PCM file with 48 kHz, stereo, 16 bits, little-endian.
 
-    It is heard from sample `start` to sample `end` of the file; its first picture is at `zero`.
+    It is audible from sample `start` to sample `end` of the file. `first_frame` is the sample at
+    which the clip's first frame is presented.
     """
 
     path: Path
-    zero: int
+    first_frame: int
     start: int
     end: int
 
 
 def lay_out(plan: MergePlan, target: Path, pool: Executor) -> Path:
-    """Write the sound of all scenes: 48 kHz, stereo, 16 bits, little-endian.
+    """Write the audio of all scenes as PCM: 48 kHz, stereo, 16 bits, little-endian.
 
-    It is as long as the pictures, to the sample. Where scenes overlap, one is faded into the other.
+    It has exactly the duration of the video. Overlapping scenes are cross-faded.
     """
-    stretches = _decoded(plan, target, pool)
+    clip_audio = _decode_clips(plan, target, pool)
     with ExitStack() as stack:
-        paths = {one.path for one in stretches if one is not None}
+        paths = {decoded.path for decoded in clip_audio if decoded is not None}
         sources = {path: stack.enter_context(path.open("rb")) for path in paths}
         out = stack.enter_context(target.open("w+b"))
         out.truncate(samples(plan, plan.frames) * SAMPLE_BYTES)  # silence, unless written below
-        for place, stretch in enumerate(stretches):
-            if stretch is not None:
-                _lay(plan, place, stretch, sources[stretch.path], out)
+        for index, decoded in enumerate(clip_audio):
+            if decoded is not None:
+                _mix_segment(plan, index, decoded, sources[decoded.path], out)
     for path in paths:
         path.unlink()
     return target
 
 
 def samples(plan: MergePlan, frames: int) -> int:
-    """Return how many samples last as long as so many frames."""
+    """Return the number of audio samples with the duration of `frames`."""
     return round(frames / plan.rate * RATE)
 
 
-def _lay(
-    plan: MergePlan, place: int, stretch: DecodedAudio, source: BinaryIO, out: BinaryIO
+def _mix_segment(
+    plan: MergePlan, index: int, decoded: DecodedAudio, source: BinaryIO, out: BinaryIO
 ) -> None:
-    """Copy the sound of a shot to its place, and fade it where it meets that of other shots."""
-    shot = plan.shots[place]
-    begin, end = samples(plan, shot.start), samples(plan, shot.start + shot.frames)
-    shared = samples(plan, shot.start + shot.shared) - begin
-    before = _read(out, begin, shared)  # faded out already
-    _write(out, begin, array("h", bytes(len(before) * before.itemsize)))
-    first = max(0, stretch.start - stretch.zero)  # from `begin` on
-    last = max(first, min(end - begin, stretch.end - stretch.zero))
-    source.seek((stretch.zero + first) * SAMPLE_BYTES)
-    out.seek((begin + first) * SAMPLE_BYTES)
-    _copy(source, out, (last - first) * SAMPLE_BYTES)
-    if place:
-        length = min(shared or _FADE, end - begin)
-        own = _faded(_read(out, begin, length), rising=True)
-        pairs = zip_longest(own, before, fillvalue=0)
+    """Copy a segment's audio to its position, and fade it at the boundaries of the segment."""
+    segment = plan.shots[index]
+    begin, end = samples(plan, segment.start), samples(plan, segment.start + segment.frames)
+    shared = samples(plan, segment.start + segment.shared) - begin
+    previous_tail = _read(out, begin, shared)  # already faded out
+    _write(out, begin, array("h", bytes(len(previous_tail) * previous_tail.itemsize)))
+    first_sample = max(0, decoded.start - decoded.first_frame)  # relative to `begin`
+    end_sample = max(first_sample, min(end - begin, decoded.end - decoded.first_frame))
+    source.seek((decoded.first_frame + first_sample) * SAMPLE_BYTES)
+    out.seek((begin + first_sample) * SAMPLE_BYTES)
+    _copy(source, out, (end_sample - first_sample) * SAMPLE_BYTES)
+    if index:
+        fade_samples = min(shared or _FADE_SAMPLES, end - begin)
+        faded_in = _faded(_read(out, begin, fade_samples), rising=True)
+        pairs = zip_longest(faded_in, previous_tail, fillvalue=0)
         _write(out, begin, array("h", (max(-32768, min(32767, a + b)) for a, b in pairs)))
-    if place + 1 < len(plan.shots):
-        after = samples(plan, plan.shots[place + 1].start)
-        length = min(end - after or _FADE, end - begin)
-        _write(out, end - length, _faded(_read(out, end - length, length), rising=False))
+    if index + 1 < len(plan.shots):
+        next_start = samples(plan, plan.shots[index + 1].start)
+        fade_samples = min(end - next_start or _FADE_SAMPLES, end - begin)
+        tail = _read(out, end - fade_samples, fade_samples)
+        _write(out, end - fade_samples, _faded(tail, rising=False))
 
 
-def _faded(sound: "array[int]", *, rising: bool) -> "array[int]":
-    """Return the samples with a linear fade over all of them."""
-    count = max(1, len(sound) // CHANNELS)
-    steps = range(count) if rising else range(count, 0, -1)
+def _faded(pcm: "array[int]", *, rising: bool) -> "array[int]":
+    """Apply a linear fade over all samples."""
+    count = max(1, len(pcm) // CHANNELS)
+    ramp = range(count) if rising else range(count, 0, -1)
+    stereo_samples = zip(pcm[::2], pcm[1::2], strict=True)
     return array(
         "h",
         (
-            value * step // count
-            for step, pair in zip(steps, zip(sound[::2], sound[1::2], strict=True), strict=True)
-            for value in pair
+            value * level // count
+            for level, stereo_sample in zip(ramp, stereo_samples, strict=True)
+            for value in stereo_sample
         ),
     )
 
 
-def _read(file: BinaryIO, place: int, count: int) -> "array[int]":
-    file.seek(place * SAMPLE_BYTES)
-    return native(array("h", file.read(count * SAMPLE_BYTES)))
+def _read(file: BinaryIO, index: int, count: int) -> "array[int]":
+    file.seek(index * SAMPLE_BYTES)
+    return to_native_order(array("h", file.read(count * SAMPLE_BYTES)))
 
 
-def _write(file: BinaryIO, place: int, sound: "array[int]") -> None:
-    file.seek(place * SAMPLE_BYTES)
-    file.write(native(sound).tobytes())
+def _write(file: BinaryIO, index: int, pcm: "array[int]") -> None:
+    file.seek(index * SAMPLE_BYTES)
+    file.write(to_native_order(pcm).tobytes())
 
 
 def _copy(source: BinaryIO, out: BinaryIO, size: int) -> None:
-    while size > 0 and (part := source.read(min(size, _COPY_BYTES))):
-        out.write(part)
-        size -= len(part)
+    while size > 0 and (chunk := source.read(min(size, _COPY_BYTES))):
+        out.write(chunk)
+        size -= len(chunk)
 
 
-def _decoded(plan: MergePlan, beside: Path, pool: Executor) -> list[DecodedAudio | None]:
-    """Decode the sound of every shot; None for one without."""
-    kinds: dict[tuple[object, ...], list[int]] = {}
-    for place, shot in enumerate(plan.shots):
-        if shot.facts.sound is not None:
-            kinds.setdefault(shot.facts.sound, []).append(place)
-    found: dict[int, DecodedAudio] = {}
-    for number, places in enumerate(kinds.values()):
-        target = beside.with_name(f"{beside.stem}_kind_{number}.pcm")
+def _decode_clips(plan: MergePlan, base: Path, pool: Executor) -> list[DecodedAudio | None]:
+    """Decode the audio of every segment into files named after `base`; None if it has none."""
+    formats: dict[tuple[object, ...], list[int]] = {}
+    for index, segment in enumerate(plan.shots):
+        if segment.facts.sound is not None:
+            formats.setdefault(segment.facts.sound, []).append(index)
+    results: dict[int, DecodedAudio] = {}
+    for number, indexes in enumerate(formats.values()):
+        target = base.with_name(f"{base.stem}_format_{number}.pcm")
         try:
-            clips = [plan.shots[place].facts for place in places]
-            found |= zip(places, _together(clips, target), strict=True)
+            clips = [plan.shots[index].facts for index in indexes]
+            results |= zip(indexes, _decode_group(clips, target), strict=True)
         except (MediaError, NotConcatenable) as error:
-            # Then each of them is decoded by itself, which does not mind as much.
-            logger.info("Sound cannot be decoded together", extra={"detail": str(error)})
+            # Decoding these clips one by one is more tolerant.
+            logger.info("Audio cannot be decoded in one run", extra={"detail": str(error)})
             target.unlink(missing_ok=True)
-    alone = [
-        place
-        for place, shot in enumerate(plan.shots)
-        if shot.facts.has_sound and place not in found
+    remaining = [
+        index
+        for index, segment in enumerate(plan.shots)
+        if segment.facts.has_sound and index not in results
     ]
-    targets = [beside.with_name(f"{beside.stem}_{place:03d}.pcm") for place in alone]
-    found |= zip(alone, pool.map(partial(_alone, plan), alone, targets), strict=True)
-    return [found.get(place) for place in range(len(plan.shots))]
+    targets = [base.with_name(f"{base.stem}_{index:03d}.pcm") for index in remaining]
+    decoded = pool.map(partial(_decode_clip, plan), remaining, targets)
+    results |= zip(remaining, decoded, strict=True)
+    return [results.get(index) for index in range(len(plan.shots))]
 
 
-def _together(clips: Sequence[ClipProbe], target: Path) -> list[DecodedAudio]:
-    """Decode the packets of clips of one kind in one run. Raises Unreadable if that fails."""
-    pairs = [(one.movie, one.movie.sound) for one in clips if one.movie and one.movie.sound]
-    setup = aac.Setup.of(pairs[0][1].entry.config)
-    packets, stretches = list[Packet](), list[DecodedAudio]()
-    with closing(Coder(setup, target.parent)) as coder:
-        for movie, own in pairs:
+def _decode_group(clips: Sequence[ClipProbe], target: Path) -> list[DecodedAudio]:
+    """Decode clips of the same audio format in one run; raises NotConcatenable or MediaError."""
+    tracks = [(clip.movie, clip.movie.audio) for clip in clips if clip.movie and clip.movie.audio]
+    config = aac.Setup.of(tracks[0][1].entry.config)
+    packets, clip_audio = list[Packet](), list[DecodedAudio]()
+    with closing(Coder(config, target.parent)) as coder:
+        for movie, track in tracks:
             packets.append(coder.silence())
-            # Of the clip's clock, in seconds, where its first packet is the next one.
-            begin = Fraction(len(packets) * AAC_SAMPLES, setup.hertz) - own.first
-            moments = (movie.pictures.first, own.start, own.end)
-            stretches.append(DecodedAudio(target, *(round((begin + at) * RATE) for at in moments)))
-            places = zip(own.samples.offsets, own.samples.sizes, strict=True)
-            packets += (Packet(movie.path, offset, size) for offset, size in places)
+            # When the clip's timeline begins, in seconds of the decoded file.
+            begin = Fraction(len(packets) * AAC_SAMPLES, config.sample_rate) - track.first_time
+            times = (movie.pictures.first_time, track.start, track.end)
+            bounds = (round((begin + time) * RATE) for time in times)
+            clip_audio.append(DecodedAudio(target, *bounds))
+            locations = zip(track.samples.offsets, track.samples.sizes, strict=True)
+            packets += (Packet(movie.path, offset, size) for offset, size in locations)
         packets.append(coder.silence())
-        filters = f"aresample={RATE},{downmix.to_stereo(coder.layout)},aformat=sample_fmts=s16"
+        stereo = downmix.to_stereo(coder.channel_layout)
+        filters = f"aresample={RATE},{stereo},aformat=sample_fmts=s16"
         coder.decode_file(packets, target, filters)
-    wanted = Fraction(len(packets) * AAC_SAMPLES * RATE, setup.hertz)
-    if abs(target.stat().st_size / SAMPLE_BYTES - wanted) > _SLACK:
-        raise NotConcatenable("has sound that decodes to another length than it says")
-    return stretches
+    expected = Fraction(len(packets) * AAC_SAMPLES * RATE, config.sample_rate)
+    if abs(target.stat().st_size / SAMPLE_BYTES - expected) > _LENGTH_TOLERANCE:
+        raise NotConcatenable("has audio whose decoded length differs from its index")
+    return clip_audio
 
 
-def _alone(plan: MergePlan, place: int, target: Path) -> DecodedAudio:
-    """Decode the sound of one clip, from its first picture on."""
-    shot = plan.shots[place]
-    facts, used = shot.facts, ffmpeg.audio_stream(shot.facts.path)
-    begin = ffmpeg.inspect(facts.path).start if facts.start is None else facts.start
-    count = samples(plan, shot.frames) + 1
+def _decode_clip(plan: MergePlan, index: int, target: Path) -> DecodedAudio:
+    """Decode the audio of one clip, from its first frame on."""
+    segment = plan.shots[index]
+    clip, stream = segment.facts, ffmpeg.audio_stream(segment.facts.path)
+    begin = ffmpeg.inspect(clip.path).start if clip.start is None else clip.start
+    count = samples(plan, segment.frames) + 1
     filters = (
         f"asetpts=PTS-{float(begin):.9f}/TB,aresample={RATE}:async=1:first_pts=0,"
-        f"{downmix.to_stereo(used.layout)},aformat=sample_fmts=s16,atrim=end_sample={count}"
+        f"{downmix.to_stereo(stream.layout)},aformat=sample_fmts=s16,atrim=end_sample={count}"
     )
     ffmpeg.run(
         [
-            *ffmpeg.source(facts.path),
+            *ffmpeg.source(clip.path),
             "-map",
-            f"0:{used.index}",
+            f"0:{stream.index}",
             "-af",
             filters,
             "-f",
@@ -200,6 +206,6 @@ def _alone(plan: MergePlan, place: int, target: Path) -> DecodedAudio:
             "-y",
             str(target),
         ],
-        timeout=_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
     )
     return DecodedAudio(target, 0, 0, target.stat().st_size // SAMPLE_BYTES)

@@ -1,10 +1,11 @@
-"""Sound of any channels as two, as loud as it was. Touches nothing."""
+"""Downmix audio of any channel layout to stereo at the same loudness. Performs no I/O."""
 
-_MONO = ("mono", "1 channel")
-_STEREO = ("stereo", "2 channels", "downmix")
-# ffmpeg by itself plays one channel 3 dB quieter. Of more channels it keeps the front as it is and
-# adds centre and surround at -3 dB (ITU-R BS.775); in whole numbers it makes it all 8 dB quieter.
-_BOTH_EARS = "pan=stereo|c0=c0|c1=c0"
+_MONO_LAYOUTS = ("mono", "1 channel")
+_STEREO_LAYOUTS = ("stereo", "2 channels", "downmix")
+# By default ffmpeg attenuates mono by 3 dB. With more channels it keeps the front channels and adds
+# centre and surround at -3 dB (ITU-R BS.775), but attenuates the sum by 8 dB in integer formats.
+# So the downmix is done in floats, with a limiter.
+_MONO_TO_STEREO = "pan=stereo|c0=c0|c1=c0"
 _DOWNMIX = (
     "aformat=sample_fmts=fltp:channel_layouts=stereo,"
     "alimiter=limit=0.98:attack=5:release=60:level=false:latency=true"
@@ -12,7 +13,7 @@ _DOWNMIX = (
 
 
 def to_stereo(layout: str) -> str:
-    """Return the filters that make stereo of sound with the channels that ffmpeg calls `layout`."""
-    if layout.startswith(_MONO):
-        return _BOTH_EARS
-    return "aformat=channel_layouts=stereo" if layout.startswith(_STEREO) else _DOWNMIX
+    """Return the filters that convert a channel layout, as named by ffmpeg, to stereo."""
+    if layout.startswith(_MONO_LAYOUTS):
+        return _MONO_TO_STEREO
+    return "aformat=channel_layouts=stereo" if layout.startswith(_STEREO_LAYOUTS) else _DOWNMIX

@@ -1,10 +1,12 @@
-"""The joints of sound that is joined as it came: the few packets where one clip meets the next.
+"""Re-encode the AAC packets around clip boundaries of audio that is otherwise stream-copied.
 
-Two clips' packets do not fit each other: side by side they give an echo and a click. So the sound
-around each joint is decoded, the end of one clip and the beginning of the next are faded within
-5 ms, and that is encoded anew: about three packets of each joint, the joints of a cut in few runs.
-All other packets stay as they came. The result is decoded and held against what was meant; that
-can be done while the file is written, since it hardly ever fails.
+Packets overlap, so adjacent packets of two clips decode to an echo and a click. The audio around
+each boundary is decoded, the end of one clip and the beginning of the next are faded within 5 ms,
+and the result is encoded again: about three packets per boundary, all boundaries in few runs of
+ffmpeg. All other packets are stream-copied.
+
+The result is decoded and compared with the intended samples. That hardly ever fails, so it is done
+while the file is written.
 """
 
 from array import array
@@ -15,198 +17,221 @@ from itertools import pairwise, repeat
 from operator import floordiv, mul, sub
 
 from common.media.mp4 import aac
-from common.media.mp4.audio_track import AudioRow, Joint, Packet
+from common.media.mp4.audio_track import AudioTrackPlan, Boundary, Packet
 from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import AAC_SAMPLES
 from merge.audio.aac_codec import Coder, Pcm
 
-# Blocks on each side of a joint that are decoded and encoded; fewer are exchanged. The fewer are
-# nearly always enough; where sound ends early, or windows do not fit, there must be more.
+# Blocks on each side of a boundary to decode and encode; fewer are replaced. _NEAR is nearly always
+# enough; _FAR is needed where audio ends early or windows do not match.
 _NEAR, _FAR = 6, 8
-_SETTLED = 2  # blocks after which a decoder, or an encoder, has forgotten what was before
-_FADE = 240  # sound samples
-_PAUSE = 3 * AAC_SAMPLES
-_SHARPER, _FAINT = 2.0, 200  # what a sudden change may exceed that of the sound itself by
-# A run starts the decoder and the encoder once, which costs as much as ten joints. So there are no
-# more runs than the function has processors.
-_RUNS, _LEAST_RUN = 2, 8
-_LEAST_BITS, _MOST_BITS = 96_000, 320_000  # a second
+_SETTLING_BLOCKS = 2  # blocks after which decoder and encoder no longer depend on earlier audio
+_FADE_SAMPLES = 240  # 5 ms at 48 kHz
+_PAUSE_SAMPLES = 3 * AAC_SAMPLES
+# Factor and offset by which a change between samples may exceed the intended one.
+_SHARPNESS_FACTOR, _FAINT = 2.0, 200
+# A run starts the decoder and the encoder once, which costs as much as ten boundaries. So there are
+# no more runs than the function has processors.
+_MAX_RUNS, _MIN_RUN = 2, 8
+_MIN_BIT_RATE, _MAX_BIT_RATE = 96_000, 320_000  # bits per second
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """A joint with new packets from place `start` on, and what shall be heard around it."""
+    """New packets for a boundary, from index `start` on, and the intended samples around it."""
 
-    joint: Joint
-    meant: Pcm
+    boundary: Boundary
+    target: Pcm
     start: int
     packets: Sequence[Packet]
 
     @property
     def end(self) -> int:
-        """The first place after the new packets."""
+        """The index after the last new packet."""
         return self.start + len(self.packets)
 
 
-def repair_joins(row: AudioRow, coder: Coder, pool: Executor) -> tuple[AudioRow, Sequence[Repair]]:
-    """Return the row with its joints encoded anew, by the threads of `pool`; `check` is to follow.
+def repair_joins(
+    track: AudioTrackPlan, coder: Coder, pool: Executor
+) -> tuple[AudioTrackPlan, Sequence[Repair]]:
+    """Return the track with its boundaries re-encoded by the threads of `pool`.
 
-    Raises Unreadable, with the reason, when that cannot be done; the sound must be encoded as a
-    whole then.
+    Call `check` with the result. Raises NotConcatenable, with the reason, if the boundaries cannot
+    be repaired; the audio must then be encoded as a whole.
     """
-    if min(end - start for start, end in pairwise(row.lines)) < 2 * _FAR and row.joints:
-        raise NotConcatenable("is too short for its sound to be joined as it is")
-    bits, count = _bits(row), len(row.joints)
-    size = max(_LEAST_RUN, -(-count // _RUNS))
+    shortest = min(end - start for start, end in pairwise(track.clip_starts))
+    if shortest < 2 * _FAR and track.boundaries:
+        raise NotConcatenable("is too short for its audio to be stream-copied")
+    bit_rate, boundary_count = _bit_rate(track), len(track.boundaries)
+    group_size = max(_MIN_RUN, -(-boundary_count // _MAX_RUNS))
 
-    def run(first: int, side: int = _NEAR) -> list[Repair]:
-        joints, name = row.joints[first : first + size], f"joints_{first}_{side}"
-        meant = _faded(coder.decode(_apart(joints, side), f"{name}_old"), joints, side, coder)
-        new = _encoded(meant, bits, coder, name)
+    def repair_group(first: int, side: int = _NEAR) -> list[Repair]:
+        boundaries = track.boundaries[first : first + group_size]
+        name = f"boundaries_{first}_{side}"
+        decoded = coder.decode(_packets_around(boundaries, side), f"{name}_old")
+        targets = _fade_targets(decoded, boundaries, side, coder)
+        encoded = _encode_targets(targets, bit_rate, coder, name)
         try:
-            return [_mended(row, *parts, coder) for parts in zip(joints, meant, new, strict=True)]
+            return [
+                _choose_packets(track, boundary, target, packets, coder)
+                for boundary, target, packets in zip(boundaries, targets, encoded, strict=True)
+            ]
         except NotConcatenable:
             if side == _FAR:
                 raise
-            return run(first, _FAR)
+            return repair_group(first, _FAR)
 
-    mends = [one for done in pool.map(run, range(0, count, size)) for one in done]
-    packets = list(row.packets)
-    for one in mends:
-        packets[one.start : one.end] = one.packets
-    return replace(row, packets=packets), mends
+    groups = pool.map(repair_group, range(0, boundary_count, group_size))
+    repairs = [repair for group in groups for repair in group]
+    packets = list(track.packets)
+    for repair in repairs:
+        packets[repair.start : repair.end] = repair.packets
+    return replace(track, packets=packets), repairs
 
 
-def check(row: AudioRow, mends: Sequence[Repair], coder: Coder) -> None:
-    """Decode the mended row around its joints; raises Unreadable if there is a click at one."""
-    if not mends:
+def check(track: AudioTrackPlan, repairs: Sequence[Repair], coder: Coder) -> None:
+    """Decode the track around its boundaries; raises NotConcatenable if there is a click."""
+    if not repairs:
         return
-    stretches = [range(one.start - _SETTLED, one.end + 1) for one in mends]
-    packets = (row.packets[place] for stretch in stretches for place in stretch)
-    heard, begin = coder.decode(packets, "joined"), 0
-    for one, stretch in zip(mends, stretches, strict=True):
-        end = begin + len(stretch) * coder.block
-        _compare(heard[begin:end], stretch, one, coder)
+    ranges = [range(repair.start - _SETTLING_BLOCKS, repair.end + 1) for repair in repairs]
+    packets = (track.packets[index] for packet_range in ranges for index in packet_range)
+    decoded, begin = coder.decode(packets, "joined"), 0
+    for repair, packet_range in zip(repairs, ranges, strict=True):
+        end = begin + len(packet_range) * coder.block
+        _check_clicks(decoded[begin:end], packet_range, repair, coder)
         begin = end
 
 
-def _apart(joints: Sequence[Joint], side: int) -> Iterator[Packet]:
-    """Yield what must be decoded for each joint: the one clip's own packets, then the other's."""
-    for joint in joints:
-        yield from joint.before.at(range(joint.place - side - 1, joint.place))
-        yield from joint.after.at(range(joint.place - 1, joint.place + side))
+def _packets_around(boundaries: Sequence[Boundary], side: int) -> Iterator[Packet]:
+    """Yield the packets to decode for each boundary: first of the one clip, then of the other."""
+    for boundary in boundaries:
+        yield from boundary.before.packets(range(boundary.index - side - 1, boundary.index))
+        yield from boundary.after.packets(range(boundary.index - 1, boundary.index + side))
 
 
-def _bits(row: AudioRow) -> int:
-    """Return the bits a second of the row's sound, within what is sensible."""
-    share = sum(packet.size for packet in row.packets) / len(row.packets) / AAC_SAMPLES
-    return round(min(_MOST_BITS, max(_LEAST_BITS, share * 8 * row.entry.rate)))
+def _bit_rate(track: AudioTrackPlan) -> int:
+    """Return the track's mean bit rate within _MIN_BIT_RATE and _MAX_BIT_RATE."""
+    mean_bytes = sum(packet.size for packet in track.packets) / len(track.packets)
+    bit_rate = mean_bytes / AAC_SAMPLES * 8 * track.entry.sample_rate
+    return round(min(_MAX_BIT_RATE, max(_MIN_BIT_RATE, bit_rate)))
 
 
-def _encoded(
-    meant: Sequence[Pcm], bits: int, coder: Coder, name: str
+def _encode_targets(
+    targets: Sequence[Pcm], bit_rate: int, coder: Coder, name: str
 ) -> Iterator[Sequence[Packet]]:
-    """Yield the new packets of each joint: the one that begins with its first block, and so on.
+    """Encode the samples of all boundaries; yield the packets of each, one per block.
 
-    What stands before a joint in the run does not matter: its first packets are never taken.
+    The preceding boundary only affects the first packets of each, which are never used.
     """
     samples = array("h")
-    for around in meant:
-        samples.extend(around)
-    packets = coder.encode(samples, bits, name)
-    place = 1  # after the encoder's priming
-    for around in meant:
-        count = len(around) // coder.block
-        yield packets[place : place + count]
-        place += count
+    for target in targets:
+        samples.extend(target)
+    packets = coder.encode(samples, bit_rate, name)
+    index = 1  # after the encoder's priming
+    for target in targets:
+        count = len(target) // coder.block
+        yield packets[index : index + count]
+        index += count
 
 
-def _mended(row: AudioRow, joint: Joint, meant: Pcm, new: Sequence[Packet], coder: Coder) -> Repair:
-    """Choose which new packets to take: as few as there can be, with windows that fit the old ones.
+def _choose_packets(
+    track: AudioTrackPlan,
+    boundary: Boundary,
+    target: Pcm,
+    encoded: Sequence[Packet],
+    coder: Coder,
+) -> Repair:
+    """Replace as few packets as possible, such that windows of old and new packets match.
 
-    Blocks that were faded are changed, and so are the packets that reach into them.
+    Packets that cover faded blocks must be replaced.
     """
-    line, side = joint.place * AAC_SAMPLES, len(new) // 2
-    changed_before = -(-(_silent(line - joint.before.end) + _FADE) // AAC_SAMPLES)
-    changed_after = -(-(_silent(joint.after.start - line) + _FADE) // AAC_SAMPLES)
+    boundary_sample, side = boundary.index * AAC_SAMPLES, len(encoded) // 2
+    gap_before = _gap_samples(boundary_sample - boundary.before.end)
+    gap_after = _gap_samples(boundary.after.start - boundary_sample)
+    changed_before = -(-(gap_before + _FADE_SAMPLES) // AAC_SAMPLES)
+    changed_after = -(-(gap_after + _FADE_SAMPLES) // AAC_SAMPLES)
 
-    def fresh(place: int) -> Packet:
-        return new[place - joint.place + side]
+    def encoded_packet(index: int) -> Packet:
+        return encoded[index - boundary.index + side]
 
-    def fit(place: int, before: Packet, after: Packet) -> bool:
-        one, other = aac.window(coder.read(before)), aac.window(coder.read(after))
-        return one is not None and other is not None and one.ends_short == other.starts_short
+    def windows_match(before: Packet, after: Packet) -> bool:
+        first, second = aac.window(coder.read(before)), aac.window(coder.read(after))
+        return first is not None and second is not None and first.ends_short == second.starts_short
 
-    least, most = joint.place - side + _SETTLED, joint.place + side - _SETTLED
+    earliest = boundary.index - side + _SETTLING_BLOCKS
+    latest = boundary.index + side - _SETTLING_BLOCKS
     starts = [
-        place
-        for place in range(joint.place - changed_before - 1, least, -1)
-        if fit(place, row.packets[place - 1], fresh(place))
+        index
+        for index in range(boundary.index - changed_before - 1, earliest, -1)
+        if windows_match(track.packets[index - 1], encoded_packet(index))
     ]
     ends = [
-        place
-        for place in range(joint.place + changed_after, most)
-        if fit(place, fresh(place - 1), row.packets[place])
+        index
+        for index in range(boundary.index + changed_after, latest)
+        if windows_match(encoded_packet(index - 1), track.packets[index])
     ]
     if not starts or not ends:
-        raise NotConcatenable("has sound whose windows leave no place for a joint")
-    packets = [fresh(place) for place in range(starts[0], ends[0])]
-    return Repair(joint, meant, starts[0], packets)
+        raise NotConcatenable("has audio whose windows do not match at a boundary")
+    packets = [encoded_packet(index) for index in range(starts[0], ends[0])]
+    return Repair(boundary, target, starts[0], packets)
 
 
-def _silent(samples: int) -> int:
-    """Return how much is made silent where a clip's sound ends early, or begins late.
+def _gap_samples(samples: int) -> int:
+    """Return the samples to silence where a clip's audio ends early or begins late.
 
-    What is longer than a few blocks is a pause in the clip, and nothing of the joint.
+    A longer gap is a pause within the clip, and needs no repair.
     """
-    return max(0, samples) if samples < _PAUSE else 0
+    return max(0, samples) if samples < _PAUSE_SAMPLES else 0
 
 
-def _faded(decoded: Pcm, joints: Sequence[Joint], side: int, coder: Coder) -> list[Pcm]:
-    """Return what shall be heard at each joint: without the decoder's beginnings, and faded.
+def _fade_targets(
+    decoded: Pcm, boundaries: Sequence[Boundary], side: int, coder: Coder
+) -> list[Pcm]:
+    """Return the intended samples at each boundary, without the first block of each decode.
 
-    The first clip is faded out where it ends, the second in where it begins.
+    The first clip is faded out at its end and the second clip faded in at its start.
     """
-    block, length = coder.block, side * coder.block
-    meant = list[Pcm]()
-    for number, joint in enumerate(joints):
-        line = joint.place * AAC_SAMPLES
-        start = number * 2 * (length + block)
-        before = array("h", decoded[start + block : start + block + length])
-        after = array("h", decoded[start + 2 * block + length : start + 2 * (block + length)])
+    block, side_samples = coder.block, side * coder.block
+    targets = list[Pcm]()
+    for number, boundary in enumerate(boundaries):
+        boundary_sample = boundary.index * AAC_SAMPLES
+        start = number * 2 * (side_samples + block)
+        end = start + block + side_samples
+        before = array("h", decoded[start + block : end])
+        after = array("h", decoded[end + block : end + block + side_samples])
         before.reverse()
-        _fade(before, _silent(line - joint.before.end), coder.channels)
+        _fade(before, _gap_samples(boundary_sample - boundary.before.end), coder.channels)
         before.reverse()
-        _fade(after, _silent(joint.after.start - line), coder.channels)
-        meant.append(before + after)
-    return meant
+        _fade(after, _gap_samples(boundary.after.start - boundary_sample), coder.channels)
+        targets.append(before + after)
+    return targets
 
 
-def _fade(samples: "array[int]", silent: int, channels: int) -> None:
-    """Make the beginning silent for so many samples, and fade the next ones in."""
-    start = silent * channels
-    end = start + _FADE * channels
+def _fade(samples: "array[int]", gap: int, channels: int) -> None:
+    """Silence the first `gap` samples and fade in the following ones."""
+    start = gap * channels
+    end = start + _FADE_SAMPLES * channels
     samples[:start] = array("h", bytes(2 * start))
-    ramp = (place // channels for place in range(_FADE * channels))
-    faded = map(floordiv, map(mul, samples[start:end], ramp), repeat(_FADE))
+    ramp = (index // channels for index in range(_FADE_SAMPLES * channels))
+    faded = map(floordiv, map(mul, samples[start:end], ramp), repeat(_FADE_SAMPLES))
     samples[start:end] = array("h", faded)
 
 
-def _compare(heard: Pcm, stretch: range, one: Repair, coder: Coder) -> None:
-    """Raise Unreadable if there is a sharper change at a new packet's edge than was meant."""
+def _check_clicks(decoded: Pcm, packet_range: range, repair: Repair, coder: Coder) -> None:
+    """Raise NotConcatenable if a change at the edge of a new packet is sharper than intended."""
     block = coder.block
-    first = one.joint.place - len(one.meant) // (2 * block)
-    # At both edges a new packet and an old one make one block together; and the joint itself.
-    for place in (one.start, one.joint.place - 1, one.joint.place, one.end):
-        there, ideal = (place - stretch.start) * block, (place - first) * block
-        found = _sharpest(heard[there : there + block : coder.channels])
-        wanted = _sharpest(one.meant[ideal : ideal + block : coder.channels])
-        if found > wanted * _SHARPER + _FAINT:
-            raise NotConcatenable("has sound that clicks where it is joined")
+    first = repair.boundary.index - len(repair.target) // (2 * block)
+    # A new and an old packet overlap in one block at both edges. Also check the boundary itself.
+    for index in (repair.start, repair.boundary.index - 1, repair.boundary.index, repair.end):
+        offset, target_offset = (index - packet_range.start) * block, (index - first) * block
+        sharpness = _sharpness(decoded[offset : offset + block : coder.channels])
+        target = repair.target[target_offset : target_offset + block : coder.channels]
+        if sharpness > _sharpness(target) * _SHARPNESS_FACTOR + _FAINT:
+            raise NotConcatenable("has audio that clicks at a boundary")
 
 
-def _sharpest(samples: Pcm) -> int:
-    """Return the greatest sudden change: the second difference of neighbouring samples."""
+def _sharpness(samples: Pcm) -> int:
+    """Return the sharpest change: the largest second difference of adjacent samples."""
     levels = list(samples)
     slopes = list(map(sub, levels[1:], levels))
     sharpest: int = max(map(abs, map(sub, slopes[1:], slopes)))

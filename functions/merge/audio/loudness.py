@@ -1,9 +1,8 @@
-"""One loudness for every finished video: -14 LUFS, as platforms play it, with peaks below -1 dBTP.
+"""Normalize loudness to -14 LUFS, as platforms do, with true peaks below -1 dBTP.
 
-The whole mix is measured (ITU-R BS.1770, EBU R 128) and made louder or quieter by one gain, so
-that nothing in it changes against anything else. Where its peaks would be too high then, a limiter
-holds them. Sound that is nearly silent stays as it is, and quiet sound is raised by a bounded gain:
-what is left of it would be noise.
+The mix is measured as a whole (ITU-R BS.1770, EBU R 128) and one gain is applied, which keeps the
+balance within the mix. A limiter is added if the gain would raise peaks above the ceiling. Nearly
+silent audio is left unchanged, and the gain is bounded, because more would mainly raise noise.
 """
 
 import math
@@ -16,16 +15,16 @@ from common.media import ffmpeg
 
 TARGET_LUFS, CEILING_DBTP = -14.0, -1.0
 RATE = 48_000
-_HEADROOM_DB = 1.0  # encoding moves peaks by up to so much
-_TOLERANCE_LU, _MISSED_LU = 0.5, 1.0
-SILENT_LUFS, _NOTHING_LUFS = -50.0, -70.0
-_MOST_GAIN_DB, _MOST_LIMITED_DB = 20.0, 10.0
+_HEADROOM_DB = 1.0  # lossy encoding raises peaks by up to this
+_TOLERANCE_LU, _WARNING_LU = 0.5, 1.0
+SILENCE_LUFS, _GATE_LUFS = -50.0, -70.0
+_MAX_GAIN_DB, _MAX_LIMITING_DB = 20.0, 10.0
 _LIMITER_PASSES = 3
-_BYTES = 4  # of a stereo sample
-_SECONDS = 300
+_SAMPLE_BYTES = 4  # of a stereo sample
+_TIMEOUT_SECONDS = 300
 _INTEGRATED = re.compile(r"lavfi\.r128\.I=(-?[\d.]+)")
 _PEAK = re.compile(r"lavfi\.r128\.true_peaks_ch\d+=([\d.]+)")
-# Peaks between two samples are found at four times the rate.
+# Oversampling by four finds peaks between samples.
 _LIMITER = (
     f"aresample={4 * RATE},alimiter=limit={{limit:.4f}}:attack=5:release=60:level=false:"
     f"latency=true,aresample={RATE}"
@@ -41,81 +40,81 @@ class Loudness:
 
     @property
     def gain(self) -> float:
-        """The gain in dB that brings it to the target, as far as the bounds above allow."""
-        if self.integrated < SILENT_LUFS:
+        """The gain in dB to reach the target, within the limits of this module."""
+        if self.integrated < SILENCE_LUFS:
             return 0.0
-        most = CEILING_DBTP - _HEADROOM_DB + _MOST_LIMITED_DB - self.peak
-        return min(TARGET_LUFS - self.integrated, _MOST_GAIN_DB, max(most, 0.0))
+        limiter_bound = CEILING_DBTP - _HEADROOM_DB + _MAX_LIMITING_DB - self.peak
+        return min(TARGET_LUFS - self.integrated, _MAX_GAIN_DB, max(limiter_bound, 0.0))
 
     @property
-    def is_right(self) -> bool:
-        """Whether it can stay as it is."""
+    def is_within_target(self) -> bool:
+        """True if no normalization is needed."""
         return abs(self.gain) <= _TOLERANCE_LU and self.peak <= CEILING_DBTP
 
     @property
     def warning(self) -> str | None:
-        """What the owner of the video is told, if the target is missed."""
-        if self.integrated <= _NOTHING_LUFS or self.integrated > TARGET_LUFS - _MISSED_LU:
+        """A warning for the owner of the video if the target was missed, or None."""
+        if self.integrated <= _GATE_LUFS or self.integrated > TARGET_LUFS - _WARNING_LU:
             return None
         return (
-            f"The sound has {self.integrated:.0f} LUFS instead of {TARGET_LUFS:.0f}: it is too "
-            "quiet to be raised further without noise or distortion."
+            f"The audio has {self.integrated:.0f} LUFS instead of {TARGET_LUFS:.0f}: it is too "
+            "quiet to be amplified further without noise or distortion."
         )
 
 
-def measure(opened: Sequence[str]) -> Loudness:
-    """Return the loudness of the first sound stream; `opened` are the arguments that open it."""
-    # The padding makes the measurement go on until the last samples are in.
+def measure(input_arguments: Sequence[str]) -> Loudness:
+    """Measure the loudness of the first audio stream of an ffmpeg input."""
+    # Padding flushes the last samples through the measuring window.
     meter = "apad=pad_dur=0.3,ebur128=peak=true:metadata=1"
-    shown = ",".join(
+    printed = ",".join(
         f"ametadata=mode=print:key=lavfi.r128.{key}:file=-"
         for key in ("I", "true_peaks_ch0", "true_peaks_ch1")
     )
-    said = ffmpeg.run(
-        [*opened, "-map", "0:a:0", "-af", f"{meter},{shown}", "-f", "null", "-"],
-        timeout=_SECONDS,
+    log = ffmpeg.run(
+        [*input_arguments, "-map", "0:a:0", "-af", f"{meter},{printed}", "-f", "null", "-"],
+        timeout=_TIMEOUT_SECONDS,
     )
-    integrated = _INTEGRATED.findall(said)
-    peak = max(map(float, _PEAK.findall(said)), default=0.0)
+    integrated = _INTEGRATED.findall(log)
+    peak = max(map(float, _PEAK.findall(log)), default=0.0)
     return Loudness(
-        float(integrated[-1]) if integrated else _NOTHING_LUFS,
-        20 * math.log10(peak) if peak > 0 else _NOTHING_LUFS,
+        float(integrated[-1]) if integrated else _GATE_LUFS,
+        20 * math.log10(peak) if peak > 0 else _GATE_LUFS,
     )
 
 
-def opened(mixed: Path) -> list[str]:
-    """Return the arguments that open a mix: 48 kHz, stereo, 16 bits, little-endian."""
-    form = ("-f", "s16le", "-ar", str(RATE), "-channel_layout", "stereo")
-    return [*form, "-i", str(mixed)]
+def pcm_input(mix: Path) -> list[str]:
+    """Return ffmpeg's input arguments for PCM: 48 kHz, stereo, 16 bits, little-endian."""
+    pcm_format = ("-f", "s16le", "-ar", str(RATE), "-channel_layout", "stereo")
+    return [*pcm_format, "-i", str(mix)]
 
 
-def normalize(mixed: Path, found: Loudness, target: Path) -> Loudness:
-    """Write a mix at the target loudness into `target`; return what it has now."""
-    gain, ceiling = found.gain, CEILING_DBTP - _HEADROOM_DB
-    if found.peak + gain <= ceiling:
-        _write(mixed, target, gain, "")
-        return Loudness(found.integrated + gain, found.peak + gain)
+def normalize(mix: Path, measured: Loudness, target: Path) -> Loudness:
+    """Write the mix at the target loudness to `target`; return the loudness reached."""
+    gain, ceiling = measured.gain, CEILING_DBTP - _HEADROOM_DB
+    if measured.peak + gain <= ceiling:
+        _write(mix, target, gain, "")
+        return Loudness(measured.integrated + gain, measured.peak + gain)
     limiter = _LIMITER.format(limit=10 ** (ceiling / 20))
-    is_bounded = gain < TARGET_LUFS - found.integrated
+    is_bounded = gain < TARGET_LUFS - measured.integrated
     for _ in range(_LIMITER_PASSES):
-        _write(mixed, target, gain, limiter)
-        reached = measure(opened(target))
-        missing = TARGET_LUFS - reached.integrated
-        if is_bounded or missing < _TOLERANCE_LU / 2:
+        _write(mix, target, gain, limiter)
+        reached = measure(pcm_input(target))
+        shortfall = TARGET_LUFS - reached.integrated
+        if is_bounded or shortfall < _TOLERANCE_LU / 2:
             break
-        gain += missing  # what the limiter took away
+        gain += shortfall  # loudness that the limiter removed
     return reached
 
 
-def _write(mixed: Path, target: Path, gain: float, limiter: str) -> None:
-    samples = mixed.stat().st_size // _BYTES
-    steps = [f"volume={gain:.3f}dB", *([limiter] if limiter else [])]
-    steps.append(f"apad,atrim=end_sample={samples}")
+def _write(mix: Path, target: Path, gain: float, limiter: str) -> None:
+    samples = mix.stat().st_size // _SAMPLE_BYTES
+    filters = [f"volume={gain:.3f}dB", *([limiter] if limiter else [])]
+    filters.append(f"apad,atrim=end_sample={samples}")
     ffmpeg.run(
         [
-            *opened(mixed),
+            *pcm_input(mix),
             "-af",
-            ",".join(steps),
+            ",".join(filters),
             "-c:a",
             "pcm_s16le",
             "-ac",
@@ -125,5 +124,5 @@ def _write(mixed: Path, target: Path, gain: float, limiter: str) -> None:
             "-y",
             str(target),
         ],
-        timeout=_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
     )

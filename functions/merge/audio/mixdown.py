@@ -1,4 +1,4 @@
-"""The sound of one run: mixed once for all its files, and brought to one loudness."""
+"""The audio of a merge: mixed once for the video and its renditions, and loudness-normalized."""
 
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -12,59 +12,62 @@ from merge.timeline import MergePlan, SoundPlan
 
 @dataclass(frozen=True, slots=True)
 class Mixdown:
-    """Mixes the clips' sound, or lets `soundtrack` do it. All shapes of a video have the same."""
+    """The mix of the clips' audio, or of `soundtrack` if given. Renditions share it."""
 
-    wanted: Loudness
-    parts: Parts
+    target_loudness: Loudness
+    scenes: Parts
     soundtrack: Soundtrack | None
     scratch: Path
     pool: Executor
-    # Of the sound before and after it was brought to one loudness.
+    # Before ("mix") and after ("video") normalization.
     levels: dict[str, loudness.Loudness] = field(default_factory=dict)
 
-    def is_heard(self, plan: MergePlan) -> bool:
-        """Say whether there is any sound."""
+    def has_audio(self, plan: MergePlan) -> bool:
+        """Return whether the video has audio."""
         return self.soundtrack is not None or plan.sound is not SoundPlan.NONE
 
     def can_be_copied(self, plan: MergePlan) -> bool:
-        """Say whether the clips' own sound is copied, rather than brought to another loudness."""
+        """Return whether the audio can be stream-copied: one format, no change of loudness."""
         if plan.sound is not SoundPlan.KEPT or self.soundtrack is not None:
             return False
-        return self.wanted is not Loudness.NORMALIZED or self._measured(plan).is_right
+        return (
+            self.target_loudness is not Loudness.NORMALIZED
+            or self._measure_mix(plan).is_within_target
+        )
 
-    def samples(self, plan: MergePlan) -> Path:
-        """Return the sound of the video: 48 kHz, stereo, 16 bits, little-endian."""
-        if self.wanted is Loudness.ORIGINAL:
-            return self._mixed(plan)
+    def pcm_file(self, plan: MergePlan) -> Path:
+        """Return the audio of the video as PCM: 48 kHz, stereo, 16 bits, little-endian."""
+        if self.target_loudness is Loudness.ORIGINAL:
+            return self._mix(plan)
         target = self.scratch / "normalized.pcm"
         if not target.exists():
-            found = self._measured(plan)
-            mixed = self._mixed(plan)
-            self.levels["video"] = loudness.normalize(mixed, found, target)
-            mixed.unlink()
+            measured = self._measure_mix(plan)
+            mix_path = self._mix(plan)
+            self.levels["video"] = loudness.normalize(mix_path, measured, target)
+            mix_path.unlink()
         return target
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the owner of the video is told."""
-        found = self.levels.get("video", self.levels.get("mix"))
-        return (found.warning,) if found and found.warning else ()
+        """Warnings for the owner of the video."""
+        measured = self.levels.get("video", self.levels.get("mix"))
+        return (measured.warning,) if measured and measured.warning else ()
 
-    def _measured(self, plan: MergePlan) -> loudness.Loudness:
+    def _measure_mix(self, plan: MergePlan) -> loudness.Loudness:
         if "mix" not in self.levels:
-            self.levels["mix"] = loudness.measure(loudness.opened(self._mixed(plan)))
+            self.levels["mix"] = loudness.measure(loudness.pcm_input(self._mix(plan)))
         return self.levels["mix"]
 
-    def _mixed(self, plan: MergePlan) -> Path:
-        """Return the sound as it comes."""
-        mixed = self.scratch / "sound.pcm"
-        if mixed.exists():
-            return mixed
+    def _mix(self, plan: MergePlan) -> Path:
+        """Return the mix before normalization."""
+        mix_path = self.scratch / "sound.pcm"
+        if mix_path.exists():
+            return mix_path
         if self.soundtrack is None:
-            return decode.lay_out(plan, mixed, self.pool)
-        own = self.scratch / "clips.pcm"
-        heard = plan.sound is not SoundPlan.NONE
-        clips = decode.lay_out(plan, own, self.pool) if heard else None
-        sound = self.soundtrack(self.parts, float(plan.seconds), clips).rename(mixed)
-        own.unlink(missing_ok=True)
-        return sound
+            return decode.lay_out(plan, mix_path, self.pool)
+        clips_path = self.scratch / "clips.pcm"
+        has_clip_audio = plan.sound is not SoundPlan.NONE
+        clips = decode.lay_out(plan, clips_path, self.pool) if has_clip_audio else None
+        mix_file = self.soundtrack(self.scenes, float(plan.seconds), clips).rename(mix_path)
+        clips_path.unlink(missing_ok=True)
+        return mix_file

@@ -1,7 +1,7 @@
-"""When each narration is heard, and which of its words when.
+"""Timing of narrations in the video, and of the words within each narration.
 
-The sound track and the captions both take their times from here, so a caption is shown while its
-words are spoken.
+Both the audio mix and the captions use these times, so a caption is shown while its words are
+spoken.
 """
 
 import array
@@ -25,20 +25,20 @@ from common.media.wav import PcmAudio
 Span = tuple[float, float]
 """Start and end in seconds."""
 
-# Transitions take time from a scene, so here the bound may be passed, but not by much.
-_FASTEST = 1.5 * FASTEST
-_WINDOW_SECONDS = 0.01
-_LEAST_PAUSE = 0.08  # seconds; the closure of a consonant is shorter
-_QUIET = 0.03  # of the loudest sample
-# Of two pauses near the end of a sentence the longer one is it. What a pause may be off, in
-# seconds of speech, depends on whether a sentence or only a clause should end there.
-_BY_LENGTH, _LONGEST = 0.5, 0.6
-_OFF_SENTENCE, _OFF_CLAUSE = 0.8, 0.25
+# Transitions shorten scenes, so the pace may exceed FASTEST, within limits.
+_MAX_PACE = 1.5 * FASTEST
+_LEVEL_WINDOW_SECONDS = 0.01
+_MIN_PAUSE_SECONDS = 0.08  # the closure of a consonant is shorter
+_SILENCE_LEVEL = 0.03  # relative to the loudest sample
+# Of two pauses near the end of a sentence, the longer one is preferred.
+_PAUSE_LENGTH_WEIGHT, _MAX_PAUSE_SECONDS = 0.5, 0.6
+# By how much a pause may differ from its estimated position, in seconds of speech.
+_SENTENCE_TOLERANCE, _CLAUSE_TOLERANCE = 0.8, 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class TimedNarration:
-    """A narration in the video: from `start`, for `seconds`, `pace` times as fast as recorded."""
+    """A narration in the video: its start, its duration, and its pace (1.0 is as recorded)."""
 
     sound: PcmAudio
     start: float
@@ -47,146 +47,164 @@ class TimedNarration:
 
     @property
     def is_cut_off(self) -> bool:
-        """Whether its end does not fit into the scene, however fast it is spoken."""
-        return self.sound.seconds / self.pace > self.seconds + _WINDOW_SECONDS
+        """True if its end does not fit into the scene even at the highest pace."""
+        return self.sound.seconds / self.pace > self.seconds + _LEVEL_WINDOW_SECONDS
 
     @property
     def is_hurried(self) -> bool:
-        """Whether it is noticeably faster than it was recorded."""
+        """True if it is noticeably faster than recorded."""
         return self.pace > NOTICED
 
 
 def placed(sound: PcmAudio, start: float, end: float) -> TimedNarration:
-    """Return how a narration is put into its scene, which is shown from `start` to `end`."""
-    free = room(end - start)
-    pace = min(max(1.0, sound.seconds / free), _FASTEST)
-    return TimedNarration(sound, start + starts_at(), min(sound.seconds / pace, free), pace)
+    """Return the timing of a narration in a scene that lasts from `start` to `end` (s)."""
+    available = room(end - start)
+    pace = min(max(1.0, sound.seconds / available), _MAX_PACE)
+    return TimedNarration(sound, start + starts_at(), min(sound.seconds / pace, available), pace)
 
 
-def timed(pieces: Sequence[str], speech: TimedNarration) -> list[Span]:
+def align(pieces: Sequence[str], narration: TimedNarration) -> list[Span]:
     """Return when each piece of the narration's text is spoken, in seconds of the video.
 
-    The pauses of the recording are measured. The ends of sentences and clauses are matched to
-    them, and what lies between is shared by the length of the words.
+    Pauses in the recording are detected and matched with the ends of sentences and clauses. Times
+    in between are interpolated by the estimated speaking time of the words.
     """
-    voiced = _voiced(speech.sound)
-    said = list(accumulate((_length(piece) for piece in pieces), initial=0.0))
-    scale = _total(voiced) / (said[-1] or 1.0)
-    marks = _marks(pieces, said)
-    anchors = _matched([(place * scale, off) for place, off in marks], voiced)
-    known = [(0.0, 0.0), *zip((place for place, _ in marks), anchors, strict=True)]
-    known.append((said[-1], _total(voiced)))
-    points = [(place, at) for place, at in known if at is not None]
-    places, ends = zip(*points, strict=True)
+    voiced = _voiced_spans(narration.sound)
+    text_positions = list(accumulate((_speaking_time(piece) for piece in pieces), initial=0.0))
+    seconds_per_unit = _total_seconds(voiced) / (text_positions[-1] or 1.0)
+    text_pauses = _text_pauses(pieces, text_positions)
+    estimates = [(position * seconds_per_unit, tolerance) for position, tolerance in text_pauses]
+    matches = _match_pauses(estimates, voiced)
+    anchors = [(0.0, 0.0)]
+    for (position, _), time in zip(text_pauses, matches, strict=True):
+        if time is not None:
+            anchors.append((position, time))
+    anchors.append((text_positions[-1], _total_seconds(voiced)))
+    positions, voiced_times = zip(*anchors, strict=True)
 
-    def moment(place: float, *, ending: bool) -> float:
-        number = min(max(1, bisect(places, place - 1e-9)), len(places) - 1)
-        before, after = places[number - 1], places[number]
-        share = (place - before) / (after - before) if after > before else 1.0
-        spoken = ends[number - 1] + share * (ends[number] - ends[number - 1])
-        recorded = _recorded(spoken, voiced, ending=ending)
-        return speech.start + min(recorded / speech.pace, speech.seconds)
+    def video_time(position: float, *, ending: bool) -> float:
+        number = min(max(1, bisect(positions, position - 1e-9)), len(positions) - 1)
+        before, after = positions[number - 1], positions[number]
+        fraction = (position - before) / (after - before) if after > before else 1.0
+        start, end = voiced_times[number - 1], voiced_times[number]
+        voiced_seconds = start + fraction * (end - start)
+        recording_time = _recording_time(voiced_seconds, voiced, ending=ending)
+        return narration.start + min(recording_time / narration.pace, narration.seconds)
 
     return [
-        (moment(before, ending=False), moment(after, ending=True))
-        for before, after in pairwise(said)
+        (video_time(before, ending=False), video_time(after, ending=True))
+        for before, after in pairwise(text_positions)
     ]
 
 
-def _length(text: str) -> float:
-    """Return about how long the words of the text take, without pauses."""
+def _speaking_time(text: str) -> float:
+    """Estimate the time to speak the text without pauses, in relative units."""
     return seconds_to_say("".join(c if c.isalnum() or c.isspace() else "" for c in text)) or 0.01
 
 
-def _marks(pieces: Sequence[str], said: Sequence[float]) -> list[tuple[float, float]]:
-    """Return where a voice pauses in the text, and how far from there the pause may be."""
-    ends = set()
-    whole = " ".join(pieces)
-    done = 0
-    for sentence in sentences(whole):
-        done = whole.index(sentence, done) + len(sentence)
-        ends.add(done)
-    marks = list[tuple[float, float]]()
+def _text_pauses(
+    pieces: Sequence[str], text_positions: Sequence[float]
+) -> list[tuple[float, float]]:
+    """Return the expected pauses: position in speaking time, and tolerance in seconds."""
+    sentence_ends = set()
+    text = " ".join(pieces)
+    offset = 0
+    for sentence in sentences(text):
+        offset = text.index(sentence, offset) + len(sentence)
+        sentence_ends.add(offset)
+    text_pauses = list[tuple[float, float]]()
     begin = 0
-    for piece, before, after in zip(pieces, said[:-1], said[1:], strict=True):
-        inner = dict.fromkeys(clause_ends(f"{piece} "), _OFF_CLAUSE)
-        inner |= {end - begin: _OFF_SENTENCE for end in ends if begin < end <= begin + len(piece)}
-        for end, off in sorted(inner.items()):
-            marks.append((before + (after - before) * _length(piece[:end]) / _length(piece), off))
+    for piece, before, after in zip(pieces, text_positions[:-1], text_positions[1:], strict=True):
+        piece_pauses = dict.fromkeys(clause_ends(f"{piece} "), _CLAUSE_TOLERANCE)
+        piece_pauses |= {
+            end - begin: _SENTENCE_TOLERANCE
+            for end in sentence_ends
+            if begin < end <= begin + len(piece)
+        }
+        for end, tolerance in sorted(piece_pauses.items()):
+            fraction = _speaking_time(piece[:end]) / _speaking_time(piece)
+            text_pauses.append((before + (after - before) * fraction, tolerance))
         begin += len(piece) + 1
-    return [mark for mark in marks if 0 < mark[0] < said[-1] - 0.01]
+    return [pause for pause in text_pauses if 0 < pause[0] < text_positions[-1] - 0.01]
 
 
-def _matched(marks: Sequence[tuple[float, float]], voiced: Sequence[Span]) -> list[float | None]:
-    """Return for each mark the pause that it is, as a place on the clock of voiced seconds.
+def _match_pauses(
+    text_pauses: Sequence[tuple[float, float]], voiced: Sequence[Span]
+) -> list[float | None]:
+    """Match expected pauses with pauses of the recording, by dynamic programming.
 
-    None stands for a mark without a pause. The order is kept; the sum of what pauses are off, less
-    what their length speaks for them, is as small as it can be.
+    Return the position of each match in voiced seconds, or None without a match. Matches keep the
+    order. They minimize the sum of the distances, less a bonus for the length of the pauses.
     """
     lengths = accumulate(end - start for start, end in voiced[:-1])
     pauses = [
-        (place, min(after[0] - before[1], _LONGEST))
-        for place, (before, after) in zip(lengths, pairwise(voiced), strict=True)
+        (position, min(after[0] - before[1], _MAX_PAUSE_SECONDS))
+        for position, (before, after) in zip(lengths, pairwise(voiced), strict=True)
     ]
-    # costs[n] is that of the marks so far, if at most the first n pauses are used.
+    # costs[n] is the lowest cost so far if only the first n pauses may be used.
     costs: list[float] = [0.0] * (len(pauses) + 1)
-    chosen: list[list[tuple[int, ...]]] = [[()] * (len(pauses) + 1)]
-    for place, off in marks:
-        best = [costs[0] + off]
-        ways: list[tuple[int, ...]] = [(*chosen[-1][0], -1)]
-        for number, (at, length) in enumerate(pauses, 1):
+    choices: list[list[tuple[int, ...]]] = [[()] * (len(pauses) + 1)]
+    for position, tolerance in text_pauses:
+        new_costs = [costs[0] + tolerance]
+        new_choices: list[tuple[int, ...]] = [(*choices[-1][0], -1)]
+        for number, (time, length) in enumerate(pauses, 1):
             options = [
-                (costs[number] + off, (*chosen[-1][number], -1)),
-                (best[-1], ways[-1]),
+                (costs[number] + tolerance, (*choices[-1][number], -1)),
+                (new_costs[-1], new_choices[-1]),
                 (
-                    costs[number - 1] + abs(at - place) - _BY_LENGTH * length,
-                    (*chosen[-1][number - 1], number - 1),
+                    costs[number - 1] + abs(time - position) - _PAUSE_LENGTH_WEIGHT * length,
+                    (*choices[-1][number - 1], number - 1),
                 ),
             ]
-            cost, way = min(options, key=lambda option: option[0])
-            best.append(cost)
-            ways.append(way)
-        costs, chosen = best, [ways]
-    return [None if number < 0 else pauses[number][0] for number in chosen[-1][-1]]
+            cost, choice = min(options, key=lambda option: option[0])
+            new_costs.append(cost)
+            new_choices.append(choice)
+        costs, choices = new_costs, [new_choices]
+    return [None if number < 0 else pauses[number][0] for number in choices[-1][-1]]
 
 
-def _voiced(sound: PcmAudio) -> list[Span]:
-    """Return when something is heard in the recording; pauses lie between."""
+def _voiced_spans(sound: PcmAudio) -> list[Span]:
+    """Return the spans of the recording that are not silent; pauses lie in between."""
     samples = array.array("h", sound.samples)
     if sys.byteorder == "big":
         samples.byteswap()
-    step = max(1, round(sound.rate * _WINDOW_SECONDS))
+    window = max(1, round(sound.rate * _LEVEL_WINDOW_SECONDS))
     levels = [
-        max(max(part), -min(part))
-        for part in (samples[place : place + step] for place in range(0, len(samples), step))
+        max(max(window_samples), -min(window_samples))
+        for window_samples in (
+            samples[start : start + window] for start in range(0, len(samples), window)
+        )
     ]
-    least = max(levels, default=0) * _QUIET
+    threshold = max(levels, default=0) * _SILENCE_LEVEL
     spans = list[list[float]]()
     for number, level in enumerate(levels):
-        if level <= least:
+        if level <= threshold:
             continue
         start, end = (
-            number * step / sound.rate,
-            min((number + 1) * step / sound.rate, sound.seconds),
+            number * window / sound.rate,
+            min((number + 1) * window / sound.rate, sound.seconds),
         )
-        if spans and start - spans[-1][1] < _LEAST_PAUSE:
+        if spans and start - spans[-1][1] < _MIN_PAUSE_SECONDS:
             spans[-1][1] = end
         else:
             spans.append([start, end])
     return [(start, end) for start, end in spans] or [(0.0, sound.seconds)]
 
 
-def _total(voiced: Sequence[Span]) -> float:
+def _total_seconds(voiced: Sequence[Span]) -> float:
     return sum(end - start for start, end in voiced)
 
 
-def _recorded(spoken: float, voiced: Sequence[Span], *, ending: bool) -> float:
-    """Return when so many seconds of speech have passed; at a pause, its start if `ending`."""
-    left = spoken
+def _recording_time(voiced_seconds: float, voiced: Sequence[Span], *, ending: bool) -> float:
+    """Return the time in the recording after `voiced_seconds` of speech.
+
+    If that is at a pause, return its start if `ending`, else its end.
+    """
+    remaining = voiced_seconds
     for number, (start, end) in enumerate(voiced):
         length = end - start
         is_last = number + 1 == len(voiced)
-        if left < length - 1e-6 or is_last or (ending and left <= length + 1e-6):
-            return min(start + left, end)
-        left -= length
+        if remaining < length - 1e-6 or is_last or (ending and remaining <= length + 1e-6):
+            return min(start + remaining, end)
+        remaining -= length
     return voiced[-1][1]

@@ -1,4 +1,4 @@
-"""The sound track of a cut: the clips' own packets as they came, or samples that are encoded."""
+"""Build the audio track of a merge: stream-copied AAC packets, or newly encoded ones."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -7,35 +7,36 @@ from fractions import Fraction
 from pathlib import Path
 
 from common.media.mp4 import aac, audio_track, sample_entry
-from common.media.mp4.audio_track import AudioRow
+from common.media.mp4.audio_track import AudioTrackPlan
 from merge.audio import joins
 from merge.audio.aac_codec import Coder
 from merge.audio.decode import CHANNELS, RATE
 from merge.timeline import MergePlan
 
-_BITS = 192_000
-_SETUP = aac.Setup(rate=3, channels=CHANNELS)
-_CONFIG = b"\x11\x90"  # AAC-LC, 48 kHz, stereo
+_BIT_RATE = 192_000
+_CONFIG_FIELDS = aac.Setup(frequency_index=3, channels=CHANNELS)
+_AUDIO_SPECIFIC_CONFIG = b"\x11\x90"  # AAC-LC, 48 kHz, stereo
 
 
-def encode(mixed: Path, scratch: Path, times: Sequence[Fraction]) -> AudioRow:
-    """Encode samples (48 kHz, stereo, 16 bits, little-endian) as AAC."""
-    packets = Coder(_SETUP, scratch).encode_file(mixed, _BITS, scratch / "sound.aac")
-    return audio_track.whole(packets, sample_entry.sound_of(_CONFIG, RATE, CHANNELS), times)
+def encode(pcm: Path, scratch: Path, times: Sequence[Fraction]) -> AudioTrackPlan:
+    """Encode PCM (48 kHz, stereo, 16 bits, little-endian) as an AAC track."""
+    packets = Coder(_CONFIG_FIELDS, scratch).encode_file(pcm, _BIT_RATE, scratch / "sound.aac")
+    entry = sample_entry.make_audio_entry(_AUDIO_SPECIFIC_CONFIG, RATE, CHANNELS)
+    return audio_track.from_encoded(packets, entry, times)
 
 
 @contextmanager
-def kept(
+def copied(
     plan: MergePlan, scratch: Path, times: Sequence[Fraction], pool: Executor
-) -> Iterator[tuple[AudioRow, Callable[[], None]]]:
-    """Lay the clips' own packets, and mend the joints; yield that, and how to check the joints.
+) -> Iterator[tuple[AudioTrackPlan, Callable[[], None]]]:
+    """Stream-copy the clips' packets and repair the boundaries.
 
-    Both raise Unreadable where it cannot be done.
+    Yield the track and a function that checks the repairs, which may run while the file is
+    written. Both raise NotConcatenable if stream copy is not possible.
     """
-    movies = [shot.facts.movie for shot in plan.shots]
-    model = next(movie.sound for movie in movies if movie is not None and movie.sound is not None)
-    with closing(Coder(aac.Setup.of(model.entry.config), scratch)) as coder:
-        row, mends = joins.repair_joins(
-            audio_track.interleave(movies, times, coder.silence), coder, pool
-        )
-        yield row, lambda: joins.check(row, mends, coder)
+    movies = [segment.facts.movie for segment in plan.shots]
+    reference = next(movie.audio for movie in movies if movie and movie.audio)
+    with closing(Coder(aac.Setup.of(reference.entry.config), scratch)) as coder:
+        audio = audio_track.concatenate(movies, times, coder.silence)
+        audio, repairs = joins.repair_joins(audio, coder, pool)
+        yield audio, lambda: joins.check(audio, repairs, coder)

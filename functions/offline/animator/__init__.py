@@ -1,6 +1,6 @@
-"""The offline camera: sets a still in motion by rule.
+"""Animation of images by camera moves, parallax and particles.
 
-`moves` plans the way of the camera, `layers` cuts the still into the distances that its painter
-noted, `living` adds weather and lights, `film` lays it all together picture by picture and lets
-ffmpeg encode it. Everything works on the planes of the video (Y, U, V), not on RGB.
+`moves` plans the camera path, `layers` splits the image by its depth map, `living` adds weather and
+lights, and `film` composites the frames and encodes them with ffmpeg. All of them work on Y, U and
+V planes instead of RGB.
 """

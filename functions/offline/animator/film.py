@@ -1,4 +1,4 @@
-"""Laying the layers together, picture by picture, and encoding them."""
+"""Compositing of layers into frames, and encoding with ffmpeg."""
 
 import contextlib
 import shutil
@@ -15,12 +15,12 @@ from common.domain.errors import MediaError, PermanentError
 from common.media import ffmpeg_errors
 from offline.animator.layers import Layer, Planes
 from offline.animator.living import Falling, Flicker, Motes, lamps
-from offline.animator.moves import View, Way
+from offline.animator.moves import CameraPath, View
 
 RATE = 24
-_LOGGED = 1000  # characters of what ffmpeg printed
-# The same for every clip, so that clips of one size have the same parameter sets and can be joined
-# without encoding them again. No B frames: presentation order is decoding order, no edit list.
+_LOGGED = 1000  # characters of ffmpeg's output
+# Constant, so that clips of one size have the same parameter sets and can be concatenated by stream
+# copy. Without B-frames, presentation order is decoding order and no edit list is needed.
 _ENCODER = (
     *("-c:v", "libx264", "-profile:v", "high", "-level:v", "4.0", "-preset", "superfast"),
     *("-crf", "20", "-g", "48", "-bf", "0", "-flags", "+cgop", "-threads", "1"),
@@ -31,13 +31,13 @@ _ENCODER = (
 )
 _CLOUDS = 1
 _CLOUD_SPEED = 0.006
-"""How far clouds drift in a second, as a share of the width."""
+"""Drift of clouds per second, as a share of the width."""
 
 
 def frames(
-    layers: list[Layer], way: Way, facts: Mapping[str, Any], seed: int, speed: float
+    layers: list[Layer], path: CameraPath, facts: Mapping[str, Any], seed: int, speed: float
 ) -> Iterator[Planes]:
-    """Yield the finished pictures of a clip, as planes of the size of the still."""
+    """Yield the frames of a clip, as planes in the size of the image."""
     base = layers[0]
     size = base.planes[0].size
     labelled = lamps(facts, size) if len(layers) > 1 else []
@@ -48,16 +48,16 @@ def frames(
     kind = facts.get("motes") if falling is None else None
     motes = Motes(kind, size, seed) if isinstance(kind, str) else None
     drift = _CLOUD_SPEED * size[0] * speed * (1 if seed % 2 else -1)
-    middle = len(way.views) / RATE / 2
-    for number, view in enumerate(way.views):
+    middle = len(path.views) / RATE / 2
+    for number, view in enumerate(path.views):
         seconds = number / RATE
         shifts = {
-            layer.band: _shift(layer, way, view.shift, drift * (seconds - middle))
+            layer.band: _shift(layer, path, view.shift, drift * (seconds - middle))
             for layer in layers
         }
         canvas = tuple(plane.copy() for plane in base.planes)
         canvas = (canvas[0], canvas[1], canvas[2])
-        if base.parallax != way.pivot:
+        if base.parallax != path.pivot:
             base.lay(canvas, *shifts[base.band])
         for layer in layers[1:]:
             layer.lay(canvas, *shifts[layer.band])
@@ -78,7 +78,7 @@ def frames(
 
 
 def _window(canvas: Planes, view: View) -> Planes:
-    """Return what the window shows, at the size of the still, exact to a fraction of a pixel."""
+    """Return the view's window scaled to the image's size, with subpixel accuracy."""
     luma, blue, red = canvas
     box = (view.left, view.top, view.left + view.width, view.top + view.height)
     half = (box[0] / 2, box[1] / 2, box[2] / 2, box[3] / 2)
@@ -89,31 +89,31 @@ def _window(canvas: Planes, view: View) -> Planes:
     )
 
 
-def _shift(layer: Layer, way: Way, nearest: float, drift: float) -> tuple[float, int]:
+def _shift(layer: Layer, path: CameraPath, nearest: float, drift: float) -> tuple[float, int]:
     if layer.band == _CLOUDS:
-        own = (layer.parallax - way.pivot) * nearest if way.axis == 0 else 0.0
-        return own + drift, 0
-    return (layer.parallax - way.pivot) * nearest, way.axis
+        shift = (layer.parallax - path.pivot) * nearest if path.axis == 0 else 0.0
+        return shift + drift, 0
+    return (layer.parallax - path.pivot) * nearest, path.axis
 
 
 def _layer_at(layers: list[Layer], x: int, y: int) -> Layer:
     for layer in reversed(layers):
-        left, top = layer.place
+        left, top = layer.position
         inside = left <= x < left + layer.mask.width and top <= y < top + layer.mask.height
         if inside and layer.mask.getpixel((x - left, y - top)) != 0:
             return layer
     return layers[0]
 
 
-def encode(pictures: Iterator[Planes], size: tuple[int, int], target: Path) -> None:
-    """Write the pictures as an MP4 to `target`, which appears whole or not at all.
+def encode(frames: Iterator[Planes], size: tuple[int, int], target: Path) -> None:
+    """Encode the frames as an MP4 to `target`, which is created atomically.
 
-    Raises PermanentError when ffmpeg is not there, MediaError when it fails.
+    Raises PermanentError if ffmpeg is not installed and MediaError if it fails.
     """
     program = shutil.which("ffmpeg")
     if program is None:
         raise PermanentError(
-            "The program ffmpeg is not there; the function needs the ffmpeg layer.",
+            "ffmpeg is not installed. The function needs the ffmpeg layer.",
             code="ffmpeg.missing",
         )
     work = target.with_name(f".{target.stem}.part.mp4")
@@ -124,12 +124,12 @@ def encode(pictures: Iterator[Planes], size: tuple[int, int], target: Path) -> N
     ]
     try:
         with tempfile.TemporaryFile() as errors:
-            process = subprocess.Popen(  # noqa: S603 - a fixed program, arguments of our own
+            process = subprocess.Popen(  # noqa: S603 - a fixed program with trusted arguments
                 command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors, env={}
             )
             assert process.stdin is not None
             try:
-                _feed(pictures, process.stdin)
+                _feed(frames, process.stdin)
             except BaseException:
                 process.kill()
                 raise
@@ -138,19 +138,18 @@ def encode(pictures: Iterator[Planes], size: tuple[int, int], target: Path) -> N
                     process.stdin.close()
                 code = process.wait()
             errors.seek(0)
-            complaint = errors.read().decode("utf-8", errors="replace")
+            output = errors.read().decode("utf-8", errors="replace")
         if code != 0:
-            # For the operator; users get the reason in words.
-            logger.info("ffmpeg failed", extra={"exit_code": code, "said": complaint[-_LOGGED:]})
-            error_code, reason = ffmpeg_errors.reason(complaint, code)
+            logger.info("ffmpeg failed", extra={"exit_code": code, "said": output[-_LOGGED:]})
+            error_code, reason = ffmpeg_errors.reason(output, code)
             raise MediaError(f"ffmpeg cannot encode the clip: {reason}.", code=error_code)
         work.replace(target)
     finally:
         work.unlink(missing_ok=True)
 
 
-def _feed(pictures: Iterator[Planes], pipe: IO[bytes]) -> None:
-    with contextlib.suppress(BrokenPipeError):  # ffmpeg has ended early; its exit code says why
-        for planes in pictures:
+def _feed(frames: Iterator[Planes], pipe: IO[bytes]) -> None:
+    with contextlib.suppress(BrokenPipeError):  # ffmpeg exited early; its exit code has the reason
+        for planes in frames:
             for plane in planes:
                 pipe.write(plane.tobytes())

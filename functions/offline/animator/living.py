@@ -1,4 +1,4 @@
-"""What moves by itself: falling weather, dust and sparks in the air, lights that flicker."""
+"""Particle and light effects: rain, snow, floating motes and flickering lights."""
 
 import math
 import random
@@ -17,7 +17,7 @@ _FLICKER = 6
 
 @dataclass(frozen=True, slots=True)
 class Lamp:
-    """A light in the still: centre and radius in pixels."""
+    """A light in the image: centre and radius in pixels, phase in radians."""
 
     x: int
     y: int
@@ -26,36 +26,38 @@ class Lamp:
 
 
 def lamps(facts: Mapping[str, Any], size: tuple[int, int]) -> list[Lamp]:
-    """Return the lights that the painter noted; whatever does not fit is left out."""
-    found = []
-    noted = facts.get("lamps")
-    for item in noted[:24] if isinstance(noted, list) else []:
+    """Return the valid lights of the depth map's document, at most 24."""
+    lights = []
+    entries = facts.get("lamps")
+    for item in entries[:24] if isinstance(entries, list) else []:
         try:
             x, y, radius = int(item[0]), int(item[1]), int(item[2])
         except (TypeError, ValueError, IndexError, KeyError):
             continue
         if 0 <= x < size[0] and 0 <= y < size[1] and 0 < radius <= max(size):
-            found.append(Lamp(x, y, min(radius, size[1] // 6), (x * 7 + y * 13) % 628 / 100))
-    return found
+            lights.append(Lamp(x, y, min(radius, size[1] // 6), (x * 7 + y * 13) % 628 / 100))
+    return lights
 
 
 class Flicker:
-    """Lets lights flicker on the canvas, before the window is cut out of it."""
+    """Flickering lights, drawn on the canvas before it is cropped to the view."""
 
     def __init__(self, lights: Sequence[Lamp]) -> None:
         self._lights = lights
         self._glows = {light.radius: _glows(light.radius) for light in lights}
 
     def draw(self, canvas: Planes, seconds: float, shift: Sequence[tuple[float, float]]) -> None:
-        """Draw all lights; `shift` says how far each one's layer has moved."""
+        """Draw all lights; `shift` has the offset of each light's layer."""
         for light, (dx, dy) in zip(self._lights, shift, strict=True):
             wave = math.sin(seconds * 5.1 + light.phase) + 0.6 * math.sin(
                 seconds * 11.7 + light.phase * 3
             )
             level = round((wave + 1.6) / 3.2 * (_FLICKER - 1))
             glow = self._glows[light.radius][level]
-            place = (round(light.x + dx - light.radius), round(light.y + dy - light.radius))
-            canvas[0].paste(_WHITE, (*place, place[0] + glow.width, place[1] + glow.height), glow)
+            corner = (round(light.x + dx - light.radius), round(light.y + dy - light.radius))
+            canvas[0].paste(
+                _WHITE, (*corner, corner[0] + glow.width, corner[1] + glow.height), glow
+            )
 
 
 def _glows(radius: int) -> list[Image.Image]:
@@ -70,7 +72,7 @@ def _glows(radius: int) -> list[Image.Image]:
 
 
 class Falling:
-    """Rain or snow: two sheets that fall at different speeds, near and far."""
+    """Rain or snow: a far and a near sheet that fall at different speeds."""
 
     def __init__(self, kind: str, size: tuple[int, int], seed: int) -> None:
         rng = random.Random(f"{kind} {seed}")
@@ -85,7 +87,7 @@ class Falling:
             self._sheets.append((sheet, sheet.reduce(2), speed, drift))
 
     def draw(self, frame: Planes, seconds: float) -> None:
-        """Draw the weather over a finished frame."""
+        """Draw the weather on a frame."""
         for sheet, half, speed, drift in self._sheets:
             sway = 0.0 if self._rain else math.sin(seconds * 1.3 + speed) * self._size[1] * 0.008
             dx, dy = round(drift * seconds + sway), round(speed * seconds)
@@ -116,7 +118,7 @@ def _rain(size: tuple[int, int], rng: random.Random, unit: int, share: float) ->
 
 
 class Motes:
-    """A few soft specks that float: dust in light, fireflies at night, bubbles under water."""
+    """Floating specks: dust in light, fireflies at night or bubbles under water."""
 
     def __init__(self, kind: str, size: tuple[int, int], seed: int) -> None:
         rng = random.Random(f"motes {kind} {seed}")
@@ -133,7 +135,7 @@ class Motes:
         ]
 
     def draw(self, frame: Planes, seconds: float) -> None:
-        """Draw the specks over a finished frame."""
+        """Draw the specks on a frame."""
         width, height = self._size
         rise = {"bubbles": 0.11, "fireflies": 0.008}.get(self._kind, 0.012)
         for u, v, pace, phase in self._paths:

@@ -1,4 +1,4 @@
-"""Ways of the camera: what the frame shows and how far the layers have moved, over the time."""
+"""Camera paths: the visible window and the parallax shift of each frame."""
 
 import random
 import re
@@ -18,14 +18,14 @@ _WORDS = (
     ("right", r"\b(?:pans?|panning|trucks?|tracking|drifts?|glides?)\b"),
 )
 _TIGHT = 1.10
-"""How much larger than the frame the still is shown at least, where the camera moves sideways."""
+"""Minimum zoom for sideways moves."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One moment: the window on the still in pixels, and the shift of the nearest layer.
+    """The view of one frame: the window in the image in pixels, and the nearest layer's shift.
 
-    A layer with parallax p is shifted by (p - pivot) times `shift` along the axis of the way.
+    A layer with parallax p is shifted by (p - pivot) * `shift` along the axis of the path.
     """
 
     left: float
@@ -36,8 +36,8 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """All views of a clip. `axis` is 0 for layers that move sideways, 1 for up and down."""
+class CameraPath:
+    """The views of a clip. `axis` is 0 for horizontal layer shifts, 1 for vertical."""
 
     move: str
     axis: int
@@ -45,14 +45,14 @@ class Way:
     views: tuple[View, ...]
 
 
-def choose(prompt: str, wishes: Sequence[str], seed: int, scene: int) -> str:
-    """Return the move that the prompt asks for, else one that the mood likes, else by seed."""
+def choose(prompt: str, mood_moves: Sequence[str], seed: int, scene: int) -> str:
+    """Return the move named in the prompt, or else one of the mood's moves, or else one by seed."""
     for name, pattern in _WORDS:
         if re.search(pattern, prompt, re.IGNORECASE):
             return name
     rng = random.Random(f"move {seed} {scene}")
-    wished = [wish for wish in wishes if wish in MOVES or wish == "truck"]
-    move = wished[scene % len(wished)] if wished else MOVES[(seed + scene) % len(MOVES)]
+    known = [name for name in mood_moves if name in MOVES or name == "truck"]
+    move = known[scene % len(known)] if known else MOVES[(seed + scene) % len(MOVES)]
     return rng.choice(("left", "right")) if move == "truck" else move
 
 
@@ -64,10 +64,10 @@ def plan(
     speed: float,
     focus: tuple[float, float] = (0.5, 0.55),
     layered: bool = True,
-) -> Way:
-    """Return the way of a move; the window never leaves the still, whatever the layers do.
+) -> CameraPath:
+    """Return the camera path of a move, whose windows and layer shifts stay inside the image.
 
-    `speed` is 1 for a usual mood. `focus` is what pushes and pulls aim at, as shares of the size.
+    `speed` is relative to 1. `focus` is the target of pushes and pulls, as shares of the size.
     """
     pace = min(1.35, max(0.45, speed))
     steps = [_eased(i / max(1, frames - 1)) for i in range(frames)]
@@ -79,7 +79,7 @@ def plan(
 
 
 def _eased(t: float) -> float:
-    """Return an almost steady run with soft ends, so that cuts do not jerk."""
+    """Return an almost linear easing with soft ends, so that transitions do not jerk."""
     return 0.55 * t + 0.45 * (t * t * (3 - 2 * t))
 
 
@@ -90,14 +90,16 @@ def _window(size: tuple[int, int], zoom: float, centre: tuple[float, float], shi
     return View(left, top, width, height, shift)
 
 
-def _slide(move: str, size: tuple[int, int], steps: list[float], pace: float, layered: bool) -> Way:
+def _slide(
+    move: str, size: tuple[int, int], steps: list[float], pace: float, layered: bool
+) -> CameraPath:
     axis = 0 if move in ("left", "right") else 1
     length = size[axis]
     zoom = _TIGHT + 0.03 * pace
-    room = length * (1 - 1 / zoom) / 2 - 1.5
-    whole = room * min(1.0, 0.5 + 0.4 * pace)
-    pan = whole * (0.34 if layered else 1.0)
-    deep = whole - pan if layered else 0.0
+    margin = length * (1 - 1 / zoom) / 2 - 1.5
+    total = margin * min(1.0, 0.5 + 0.4 * pace)
+    pan = total * (0.34 if layered else 1.0)
+    deep = total - pan if layered else 0.0
     sign = -1.0 if move in ("left", "rise") else 1.0
     views = []
     for step in steps:
@@ -105,7 +107,7 @@ def _slide(move: str, size: tuple[int, int], steps: list[float], pace: float, la
         centre = [size[0] / 2, size[1] / 2]
         centre[axis] += pan * side
         views.append(_window(size, zoom, (centre[0], centre[1]), -deep * side))
-    return Way(move, axis, 0.0, tuple(views))
+    return CameraPath(move, axis, 0.0, tuple(views))
 
 
 def _dolly(
@@ -115,13 +117,13 @@ def _dolly(
     pace: float,
     focus: tuple[float, float],
     layered: bool,
-) -> Way:
+) -> CameraPath:
     near, far = 1.05 + 0.13 * pace, 1.05
     deep = size[1] * 0.032 * pace if layered else 0.0
     views = []
     for step in steps:
         share = step if move == "push" else 1 - step
-        # Steady on the eye: equal ratios in equal times, not equal differences.
+        # Perceptually uniform zoom: equal ratios in equal times.
         zoom = far * (near / far) ** share
         aim = 0.75 * share
         centre = (
@@ -129,21 +131,21 @@ def _dolly(
             size[1] * (0.5 + (focus[1] - 0.5) * aim),
         )
         window = _window(size, zoom, centre, deep * share)
-        top = max(window.top, deep * share + 1.5)  # nearer layers sink; keep off their upper edge
+        top = max(window.top, deep * share + 1.5)  # nearer layers sink; stay below their upper edge
         top = min(top, size[1] - window.height)
         views.append(View(window.left, top, window.width, window.height, deep * share))
-    return Way(move, 1, 0.0, tuple(views))
+    return CameraPath(move, 1, 0.0, tuple(views))
 
 
-def _orbit(size: tuple[int, int], steps: list[float], pace: float, layered: bool) -> Way:
+def _orbit(size: tuple[int, int], steps: list[float], pace: float, layered: bool) -> CameraPath:
     pivot = 0.7
     views = []
     for step in steps:
         side = 2 * step - 1
         zoom = 1.13 + 0.035 * pace * (1 - side * side)
-        room = size[0] * (1 - 1 / 1.13) / 2 - 1.5
-        deep = room / pivot * min(1.0, 0.5 + 0.42 * pace) if layered else 0.0
-        pan = 0.0 if layered else room * 0.8
+        margin = size[0] * (1 - 1 / 1.13) / 2 - 1.5
+        deep = margin / pivot * min(1.0, 0.5 + 0.42 * pace) if layered else 0.0
+        pan = 0.0 if layered else margin * 0.8
         centre = (size[0] / 2 + pan * side, size[1] * 0.5)
         views.append(_window(size, zoom, centre, -deep * side))
-    return Way("orbit", 0, pivot, tuple(views))
+    return CameraPath("orbit", 0, pivot, tuple(views))

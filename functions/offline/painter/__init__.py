@@ -1,6 +1,6 @@
-"""The offline painter: draws one picture of a story by rule.
+"""Rule-based rendering of a scene's image.
 
-`paint` reads the prompt (`words`), decides what is in the picture (`plan`), paints the place
-(`places_*`), puts the characters in (`cast`) and finishes it in the style (`finish`). Words, hours
-of the day and animals are data: `words.toml`, `light.toml`, `animals.toml`.
+`paint` parses the prompt (`words`), plans the image (`plan`), paints the place (`places_*`), adds
+the characters (`cast`) and applies the style (`finish`). Words, times of day and animals are data:
+`words.toml`, `light.toml`, `animals.toml`.
 """

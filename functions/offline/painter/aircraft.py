@@ -1,4 +1,4 @@
-"""Things that fly. Each stands on y = 0 or hangs in the air, is about 1 tall, goes to the right."""
+"""Aircraft and other flying objects, about 1 unit tall, on or above y = 0, facing right."""
 
 from offline.painter.colour import mix, parse, scale
 from offline.painter.curves import shape
@@ -8,7 +8,7 @@ from offline.painter.vehicles import GLASS
 
 
 def balloon(pen: Pen, look: Look) -> None:
-    """A hot-air balloon with striped gores."""
+    """Draw a hot-air balloon with striped gores."""
     for x in (-0.1, 0.1):
         pen.stroke([(x * 0.7, 0.12), (x * 1.6, 0.34)], 0.01, look.dark, smooth=False)
     with pen.group():
@@ -23,13 +23,13 @@ def balloon(pen: Pen, look: Look) -> None:
         for i, (inner, outer) in enumerate(
             ((-1.0, -0.68), (-0.68, -0.32), (-0.32, 0.06), (0.06, 0.42), (0.42, 0.74), (0.74, 1.0))
         ):
-            own = (look.main, look.light, look.accent)[i % 3]
+            fill = (look.main, look.light, look.accent)[i % 3]
             tone = 0.35 - 0.16 * i
             left = [(x * inner, y) for x, y in _GORE]
             right = [(x * outer, y) for x, y in reversed(_GORE)]
-            pen.poly([*left, *right], own, tone)
+            pen.poly([*left, *right], fill, tone)
         pen.poly(shape("-0.12,0.36 0.12,0.36 0.075,0.3 -0.075,0.3"), look.dark)
-    pen.disc(0.0, 0.25, 0.03, 0.04, own="#ffd98a", tone=0.9)
+    pen.disc(0.0, 0.25, 0.03, 0.04, fill="#ffd98a", tone=0.9)
     pen.lamp(0.0, 0.3, 0.3, "#ffc870", 0.5)
     with pen.group():
         pen.panel(-0.08, 0.0, 0.08, 0.13, 0.02, "#9a6a42")
@@ -48,7 +48,7 @@ _GORE = [
 
 
 def airplane(pen: Pen, look: Look) -> None:
-    """A small propeller plane."""
+    """Draw a small propeller plane."""
     pen.blob(shape("-0.2,0.46 -0.45,0.66 -0.3,0.66 0.12,0.5"), look.accent, -0.4)
     with pen.group():
         pen.blob(shape("-0.95,0.86 -0.72,0.5 -0.62,0.46 -0.82,0.5 -1.05,0.84"), look.accent)
@@ -69,13 +69,13 @@ def airplane(pen: Pen, look: Look) -> None:
             look.accent,
             0.1,
         )
-    pen.disc(0.84, 0.45, 0.02, 0.26, own="#d5d9de", tone=0.3)
-    pen.disc(0.82, 0.45, 0.05, own=look.dark)
+    pen.disc(0.84, 0.45, 0.02, 0.26, fill="#d5d9de", tone=0.3)
+    pen.disc(0.82, 0.45, 0.05, fill=look.dark)
 
 
 def rocket(pen: Pen, look: Look) -> None:
-    """A rocket with its engine lit, upright."""
-    for spread, own in ((0.13, "#ff7a3a"), (0.085, "#ffc94d"), (0.045, "#fff6d5")):
+    """Draw a rocket with its engine lit, upright."""
+    for spread, fill in ((0.13, "#ff7a3a"), (0.085, "#ffc94d"), (0.045, "#fff6d5")):
         pen.light(
             [
                 (-spread, 0.16),
@@ -84,7 +84,7 @@ def rocket(pen: Pen, look: Look) -> None:
                 (spread * 1.1, 0.02),
                 (spread, 0.16),
             ],
-            own,
+            fill,
         )
     pen.lamp(0.0, 0.0, 0.55, "#ffb45a", 0.75)
     for side in (-1, 1):
@@ -108,13 +108,13 @@ def rocket(pen: Pen, look: Look) -> None:
         )
         pen.blob(shape("-0.105,0.82 0,1.02 0.105,0.82 0,0.78"), look.main)
         pen.poly(shape("-0.17,0.36 0.17,0.36 0.175,0.42 -0.175,0.42"), look.main)
-    pen.disc(0.02, 0.6, 0.075, own=look.dark)
-    pen.disc(0.02, 0.6, 0.055, own="#9be3f5", tone=0.5)
+    pen.disc(0.02, 0.6, 0.075, fill=look.dark)
+    pen.disc(0.02, 0.6, 0.055, fill="#9be3f5", tone=0.5)
     pen.blob(shape("-0.03,0.22 -0.03,0.08 0.03,0.08 0.03,0.22"), look.accent, 0.1)
 
 
 def saucer(pen: Pen, look: Look) -> None:
-    """A flying saucer."""
+    """Draw a flying saucer."""
     pen.lamp(0.0, 0.3, 0.8, "#9ff5d0", 0.35)
     pen.blob(shape("-0.3,0.6 -0.24,0.86 0,0.98 0.24,0.86 0.3,0.6"), "#aeeaf2", 0.3)
     with pen.group():
@@ -126,12 +126,12 @@ def saucer(pen: Pen, look: Look) -> None:
         pen.blob(shape("-0.7,0.46 0,0.5 0.7,0.46 0.3,0.34 -0.3,0.34"), look.main, -0.4)
     for i in range(5):
         x = -0.5 + i * 0.25
-        pen.disc(x, 0.47, 0.045, own="#fff2a8", tone=1.0)
+        pen.disc(x, 0.47, 0.045, fill="#fff2a8", tone=1.0)
         pen.lamp(x, 0.47, 0.16, "#ffe98a", 0.5)
 
 
 def kite(pen: Pen, look: Look) -> None:
-    """A kite with a tail."""
+    """Draw a kite with a tail."""
     pen.stroke(shape("0,0.35 -0.1,0.15 0.06,0 -0.06,-0.2"), 0.014, look.dark)
     for x, y in ((-0.06, 0.18), (0.03, 0.02), (-0.04, -0.14)):
         pen.at(x, y).poly(

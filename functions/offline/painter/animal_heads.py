@@ -8,7 +8,7 @@ from offline.painter.pen import Pen
 
 
 def draw_head(pen: Pen, look: Look, build: Build, at: Point) -> None:
-    """Draw the head with its middle at a point of the pen."""
+    """Draw the head, centred on a point in the pen's units."""
     x, y = at
     r = build.head
     coat = look.main
@@ -31,7 +31,7 @@ def draw_head(pen: Pen, look: Look, build: Build, at: Point) -> None:
                 end=build.snout_girth * 1.3,
                 smooth=False,
             )
-        pen.disc(x, y, r * 1.05, r, own=coat)
+        pen.disc(x, y, r * 1.05, r, fill=coat)
         if build.ears == "fan":
             pen.stroke(
                 [
@@ -65,10 +65,10 @@ def draw_head(pen: Pen, look: Look, build: Build, at: Point) -> None:
             tip[1] + build.snout_girth * 0.28,
             build.snout_girth * 0.34,
             build.snout_girth * 0.28,
-            own="#2b2226",
+            fill="#2b2226",
         )
-    pen.disc(x + r * 0.42, y + r * 0.2, max(0.014, r * 0.12), max(0.016, r * 0.15), own="#231c22")
-    pen.disc(x + r * 0.46, y + r * 0.26, max(0.004, r * 0.04), own="#ffffff", tone=0.6)
+    pen.disc(x + r * 0.42, y + r * 0.2, max(0.014, r * 0.12), max(0.016, r * 0.15), fill="#231c22")
+    pen.disc(x + r * 0.46, y + r * 0.26, max(0.004, r * 0.04), fill="#ffffff", tone=0.6)
     if build.stripes:
         for dx in (-0.2, 0.1):
             pen.poly(
@@ -95,7 +95,7 @@ _HANGING = frozenset({"flop", "fan"})
 
 
 def _ears(pen: Pen, look: Look, build: Build, x: float, y: float, *, behind: bool) -> None:
-    """Draw one ear: the one behind the head, or the one before it."""
+    """Draw one ear, behind or in front of the head."""
     if behind and build.ears in _HANGING:
         return
     coat = look.main if not build.woolly else look.dark
@@ -104,9 +104,9 @@ def _ears(pen: Pen, look: Look, build: Build, x: float, y: float, *, behind: boo
     inside = mix(look.light, parse("#e2a090"), 0.5)
     if build.ears in _ROUND_EARS:
         ex, ey, r = _ROUND_EARS[build.ears]
-        ear.disc(ex, ey, r, own=coat, tone=tone)
+        ear.disc(ex, ey, r, fill=coat, tone=tone)
         if not behind:
-            ear.disc(ex + 0.02, ey - 0.02, r * 0.62, own=inside, tone=-0.2)
+            ear.disc(ex + 0.02, ey - 0.02, r * 0.62, fill=inside, tone=-0.2)
     elif build.ears in ("point", "small"):
         ear.poly(_EARS[build.ears], coat, tone)
         if build.ears == "point" and not behind:
@@ -120,7 +120,7 @@ def _ears(pen: Pen, look: Look, build: Build, x: float, y: float, *, behind: boo
 def _horns(pen: Pen, look: Look, build: Build, x: float, y: float, *, behind: bool) -> None:
     r = build.head
     if build.horns == "antlers":
-        own, tone = "#a5835c", (-0.4 if behind else 0.1)
+        fill, tone = "#a5835c", (-0.4 if behind else 0.1)
         s = 0.05 if behind else -0.02
         pen.stroke(
             [
@@ -129,7 +129,7 @@ def _horns(pen: Pen, look: Look, build: Build, x: float, y: float, *, behind: bo
                 (x + s + 0.02, y + r * 0.8 + 0.24),
             ],
             0.022,
-            own,
+            fill,
             tone,
             end=0.01,
         )
@@ -141,7 +141,7 @@ def _horns(pen: Pen, look: Look, build: Build, x: float, y: float, *, behind: bo
                     (x + s + dx, y + r * 0.8 + t + 0.08),
                 ],
                 0.017,
-                own,
+                fill,
                 tone,
                 end=0.006,
             )

@@ -1,4 +1,4 @@
-"""Four-legged animals. Each stands on y = 0, is about 1 tall and looks to the right."""
+"""Four-legged animals, about 1 unit tall, standing on y = 0, facing right."""
 
 import math
 
@@ -12,7 +12,7 @@ from offline.painter.small_animals import rabbit, sitting_cat
 
 
 def animal(pen: Pen, look: Look, kind: str) -> None:
-    """Draw the animal of that kind, walking; cats and rabbits may sit."""
+    """Draw a walking animal of a kind; cats and rabbits may sit."""
     if kind == "rabbit":
         rabbit(pen, look)
     elif kind == "cat" and look.pose != "go":
@@ -51,7 +51,7 @@ def four_legs(pen: Pen, look: Look, build: Build) -> None:
         torso = _torso(build, half)
         if build.woolly:
             for x, y in torso:
-                pen.disc(x * 0.9, y + 0.02, 0.13, own=coat, tone=0.05)
+                pen.disc(x * 0.9, y + 0.02, 0.13, fill=coat, tone=0.05)
         pen.blob(torso, coat, 0.0)
     if build.woolly:
         with pen.plain():
@@ -60,7 +60,7 @@ def four_legs(pen: Pen, look: Look, build: Build) -> None:
                     -half * 0.75 + (i % 5) * half * 0.37,
                     build.back - 0.09 - 0.15 * (i // 5),
                     0.09,
-                    own=coat,
+                    fill=coat,
                     tone=0.28,
                 )
     else:
@@ -199,7 +199,7 @@ def _tail(pen: Pen, look: Look, build: Build, root: Point) -> None:
             coat,
             -0.2,
         )
-        pen.disc(x - 0.12, y - 0.38, 0.035, 0.06, own=look.dark)
+        pen.disc(x - 0.12, y - 0.38, 0.035, 0.06, fill=look.dark)
     elif build.tail == "thin":
         pen.at(x, y).stroke(
             shape("0.04,-0.1 -0.2,-0.2 -0.4,-0.1 -0.56,-0.2"),
@@ -208,7 +208,7 @@ def _tail(pen: Pen, look: Look, build: Build, root: Point) -> None:
             end=0.012,
         )
     elif build.tail == "stub":
-        pen.disc(x, y + 0.02, 0.05, 0.04, own=look.light)
+        pen.disc(x, y + 0.02, 0.05, 0.04, fill=look.light)
     else:
         pen.at(x, y).stroke(
             shape("0.03,-0.02 -0.1,0.08 -0.14,0.24 -0.09,0.34"),
@@ -224,7 +224,7 @@ def _mane_colour(look: Look) -> Colour:
 
 
 def _mane(pen: Pen, look: Look, build: Build, root: Point, head: Point) -> None:
-    own = _mane_colour(look)
+    fill = _mane_colour(look)
     if build.tail == "hair":
         dx, dy = head[0] - root[0], head[1] - root[1]
         points = [(head[0] + 0.015, head[1] + build.head * 0.95)]
@@ -236,7 +236,7 @@ def _mane(pen: Pen, look: Look, build: Build, root: Point, head: Point) -> None:
             (root[0] - 0.07, root[1]),
             (head[0] - dx * 0.4 + 0.01, head[1] - dy * 0.4 + 0.04),
         ]
-        pen.blob(points, own, -0.05)
+        pen.blob(points, fill, -0.05)
         return
     with pen.group():
         for i in range(14):
@@ -245,7 +245,7 @@ def _mane(pen: Pen, look: Look, build: Build, root: Point, head: Point) -> None:
                 head[0] - 0.05 + math.cos(around) * 0.17,
                 head[1] - 0.03 + math.sin(around) * 0.19,
                 0.085,
-                own=own,
+                fill=fill,
                 tone=-0.1 if i % 2 else 0.15,
             )
 
@@ -275,5 +275,5 @@ def _marks(pen: Pen, look: Look, build: Build, half: float) -> None:
         with pen.plain():
             for i, (x, y, r) in enumerate(marks):
                 size = r * build.girth * (0.3 if small else 0.62)
-                own = look.light if small else look.dark
-                pen.disc(x * half, top - y * build.girth, size * 1.3, size, own=own, turn=25 * i)
+                fill = look.light if small else look.dark
+                pen.disc(x * half, top - y * build.girth, size * 1.3, size, fill=fill, turn=25 * i)

@@ -1,4 +1,4 @@
-"""How four-legged animals are built; the animals themselves are data (`animals.toml`)."""
+"""Proportions of four-legged animals, with data in `animals.toml`."""
 
 import tomllib
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """Body of a four-legged animal, in units of its height at the top of the head."""
+    """Proportions of a four-legged animal, in units of its height including the head."""
 
     back: float = 0.62
     length: float = 0.62
@@ -35,7 +35,7 @@ class Build:
 
 @cache
 def builds() -> Mapping[str, Build]:
-    """Return the builds of all four-legged animals by name."""
+    """Return the proportions of all four-legged animals by name."""
     path = Path(__file__).with_name("animals.toml")
     table = tomllib.loads(path.read_text(encoding="utf-8"))
     return {name: Build(**entry) for name, entry in table.items()}

@@ -1,4 +1,4 @@
-"""Houses, towers and whole skylines. Each stands on y = 0."""
+"""Houses, towers and skylines, standing on y = 0."""
 
 import random
 
@@ -6,7 +6,7 @@ from offline.painter.colour import Colour, mix, parse, scale
 from offline.painter.curves import shape
 from offline.painter.light import Light
 from offline.painter.look import Look
-from offline.painter.pen import Own, Pen
+from offline.painter.pen import Fill, Pen
 
 WALLS = ("#efe4cf", "#e3cfae", "#d9c3b0", "#cbd3d6", "#e8d7c4", "#c9b6a2", "#dfc9c0")
 ROOFS = ("#b0523c", "#8f4a42", "#6f5560", "#a8653f", "#57606e")
@@ -17,7 +17,7 @@ DARK_GLASS = "#5c7285"
 def pane(
     pen: Pen, light: Light, rng: random.Random, x: float, y: float, wide: float, high: float
 ) -> None:
-    """Draw a window pane, lit or dark by chance and by the hour."""
+    """Draw a window pane, lit or dark at random depending on the time of day."""
     if rng.random() < light.lamps * 0.85:
         pen.light(((x, y), (x + wide, y), (x + wide, y + high), (x, y + high)), LIT)
         if wide * pen.pixels > 3:
@@ -30,9 +30,9 @@ def pane(
 def house(
     pen: Pen, rng: random.Random, light: Light, look: Look | None = None, snow: bool = False
 ) -> None:
-    """A gabled house with a chimney."""
-    wall: Own = rng.choice(WALLS)
-    roof: Own = look.accent if look is not None else rng.choice(ROOFS)
+    """Draw a gabled house with a chimney."""
+    wall: Fill = rng.choice(WALLS)
+    roof: Fill = look.accent if look is not None else rng.choice(ROOFS)
     wide, eaves = rng.uniform(0.36, 0.5), rng.uniform(0.5, 0.58)
     side = rng.choice((-1, 1))
     chimney = side * wide * 0.5
@@ -80,23 +80,23 @@ def tower_block(
     light: Light,
     wide: float,
     high: float,
-    own: Own,
+    fill: Fill,
     *,
     windows: bool = True,
 ) -> None:
-    """A high-rise `wide` by `high` units with a grid of windows."""
+    """Draw a high-rise `wide` by `high` units with a grid of windows."""
     top = rng.randrange(4)
     with pen.group():
-        pen.box(-wide / 2, -0.02, wide / 2, high, own)
+        pen.box(-wide / 2, -0.02, wide / 2, high, fill)
         if top == 1:
-            pen.box(-wide * 0.32, high, wide * 0.32, high * 1.07, own)
-            pen.box(-wide * 0.012, high, wide * 0.012, high * 1.2, own)
+            pen.box(-wide * 0.32, high, wide * 0.32, high * 1.07, fill)
+            pen.box(-wide * 0.012, high, wide * 0.012, high * 1.2, fill)
         elif top == 2:
-            pen.poly([(-wide / 2, high), (wide / 2, high + wide * 0.4), (wide / 2, high)], own)
+            pen.poly([(-wide / 2, high), (wide / 2, high + wide * 0.4), (wide / 2, high)], fill)
         elif top == 3:
-            pen.box(-wide * 0.4, high, wide * 0.05, high + wide * 0.18, own)
+            pen.box(-wide * 0.4, high, wide * 0.05, high + wide * 0.18, fill)
     with pen.plain():
-        pen.box(wide * 0.18, 0.0, wide / 2, high, own, -0.35)
+        pen.box(wide * 0.18, 0.0, wide / 2, high, fill, -0.35)
     if not windows:
         return
     columns = max(2, round(wide / 0.021))
@@ -105,7 +105,7 @@ def tower_block(
     if step_x * pen.pixels < 4.5:
         columns, step_x = max(2, columns // 2), wide * 0.86 / max(2, columns // 2)
         rows, step_y = max(3, rows // 2), high * 0.94 / max(3, rows // 2)
-    glass = scale(parse(own) if isinstance(own, str) else own, 0.72)
+    glass = scale(parse(fill) if isinstance(fill, str) else fill, 0.72)
     lit = 0.08 + 0.5 * light.lamps
     with pen.plain():
         for i in range(columns):
@@ -134,10 +134,10 @@ def skyline(
     right: float,
     tall: float,
     wide: float,
-    own: Colour,
+    fill: Colour,
     windows: bool,
 ) -> None:
-    """A row of high-rises from `left` to `right` in the pen's units, standing at height `y`."""
+    """Draw a row of high-rises from `left` to `right`, in the pen's units, at height `y`."""
     x = left
     while x < right:
         width = wide * rng.uniform(0.6, 1.3)
@@ -149,14 +149,14 @@ def skyline(
             light,
             width,
             high,
-            mix(own, parse(rng.choice(WALLS)), rng.uniform(0.0, 0.22)),
+            mix(fill, parse(rng.choice(WALLS)), rng.uniform(0.0, 0.22)),
             windows=windows,
         )
         x += width * rng.uniform(0.92, 1.12)
 
 
 def tent(pen: Pen, look: Look, light: Light) -> None:
-    """A tent with light inside, and a fire before it."""
+    """Draw a tent with light inside, and a fire before it."""
     with pen.group():
         pen.poly(shape("-0.6,0 0,0.9 0.6,0"), look.main, 0.1)
         pen.poly(shape("0,0.9 0.6,0 0.85,0.04 0.2,0.88"), look.main, -0.35)
@@ -171,10 +171,14 @@ def tent(pen: Pen, look: Look, light: Light) -> None:
 
 
 def campfire(pen: Pen) -> None:
-    """A small fire."""
+    """Draw a small fire."""
     for x in (-0.3, 0.3):
         pen.stroke([(x, 0.04), (-x * 0.4, 0.2)], 0.1, "#5f4030", smooth=False)
-    for spread, high, own in ((0.3, 1.0, "#ff7a33"), (0.2, 0.7, "#ffb83f"), (0.1, 0.42, "#fff1b8")):
+    for spread, high, fill in (
+        (0.3, 1.0, "#ff7a33"),
+        (0.2, 0.7, "#ffb83f"),
+        (0.1, 0.42, "#fff1b8"),
+    ):
         pen.light(
             [
                 (-spread, 0.12),
@@ -185,13 +189,13 @@ def campfire(pen: Pen) -> None:
                 (spread, high * 0.36),
                 (spread * 0.9, 0.12),
             ],
-            own,
+            fill,
         )
     pen.lamp(0.0, 0.4, 2.6, "#ffa850", 0.7)
 
 
 def lantern_post(pen: Pen, light: Light) -> None:
-    """A street lamp."""
+    """Draw a street lamp."""
     pen.stroke([(0.0, 0.0), (0.0, 0.8)], 0.03, "#2f333d", smooth=False, end=0.02)
     pen.poly(
         shape("-0.06,0.8 0.06,0.8 0.085,0.93 -0.085,0.93"),
@@ -204,15 +208,15 @@ def lantern_post(pen: Pen, light: Light) -> None:
 
 
 def snowman(pen: Pen, look: Look) -> None:
-    """A snowman with a scarf."""
+    """Draw a snowman with a scarf."""
     with pen.group():
-        pen.disc(0.0, 0.25, 0.28, own="#f5f8fd", tone=0.1)
-        pen.disc(0.0, 0.6, 0.2, own="#f5f8fd", tone=0.15)
-        pen.disc(0.0, 0.86, 0.14, own="#f5f8fd", tone=0.2)
+        pen.disc(0.0, 0.25, 0.28, fill="#f5f8fd", tone=0.1)
+        pen.disc(0.0, 0.6, 0.2, fill="#f5f8fd", tone=0.15)
+        pen.disc(0.0, 0.86, 0.14, fill="#f5f8fd", tone=0.2)
     for y in (0.5, 0.6, 0.7):
-        pen.disc(0.04, y, 0.02, own="#2f2b33")
+        pen.disc(0.04, y, 0.02, fill="#2f2b33")
     for x in (0.02, 0.1):
-        pen.disc(x, 0.9, 0.017, own="#2f2b33")
+        pen.disc(x, 0.9, 0.017, fill="#2f2b33")
     pen.poly(shape("0.06,0.87 0.24,0.84 0.06,0.83"), "#e88a3a", 0.2)
     for side in (-1, 1):
         pen.stroke([(side * 0.18, 0.62), (side * 0.42, 0.74)], 0.022, "#5f4636", smooth=False)

@@ -1,4 +1,4 @@
-"""Putting the main character, its company and the reference picture into the place."""
+"""Placement of the characters and the reference image in the scene."""
 
 import random
 
@@ -16,12 +16,12 @@ _SIZE = {"wide": 0.27, "medium": 0.36, "close": 0.54, "high": 0.23, "low": 0.43}
 
 
 def place_cast(sc: Scenery, ground: Ground, world: World, *, smaller: bool) -> None:
-    """Draw everybody who is in the scene; `smaller` leaves room for a picture."""
+    """Draw the characters of the scene; `smaller` leaves space for a reference image."""
     stage, shot = sc.stage, sc.shot
     base = _SIZE[shot.framing] * sc.grow * (0.72 if smaller else 1.0)
     side = -1 if shot.faces_left else 1
     narrow = 0.75 if stage.width < 1.2 else 1.0
-    for number, name in reversed(list(enumerate(world.cast))):  # the main character comes last
+    for number, name in reversed(list(enumerate(world.cast))):  # the main character last, in front
         subject = SUBJECTS[name]
         rng = random.Random(f"{stage.seed} {name}")
         size = min(base * subject.tall, 0.8 if subject.tall > 1.2 else 0.62)
@@ -70,8 +70,8 @@ def _place_one(
         right=x + reach,
         factor=3 if size < 0.5 else 2,
     )
-    # Characters stand in a little more light than the place, to be found at once.
-    layer.pen.sheet.ink = lambda own, tone: stage.light.ink(own, 0.94, tone + 0.2)
+    # Characters are a little brighter than their surroundings, so that they stand out.
+    layer.pen.sheet.ink = lambda fill, tone: stage.light.ink(fill, 0.94, tone + 0.2)
     if name == sc.main:
         sc.focus = (x / stage.width, (y - size * 0.55) / stage.height)
     pen = layer.pen.at(x, y, size, flip=sc.shot.faces_left, turn=_tilt(subject.home, rng))
@@ -87,7 +87,7 @@ def _place_one(
 def _height(
     sc: Scenery, ground: Ground, subject: Subject, x: float, size: float, rng: random.Random
 ) -> tuple[float, float]:
-    """Return where the subject's lower end is and how tall it is drawn, by where it lives."""
+    """Return the subject's lower edge and height, which depend on its habitat."""
     stage, shot, home = sc.stage, sc.shot, subject.home
     close, below = shot.framing == "close", shot.place == "underwater"
     afloat = ground.water is not None and not below
@@ -126,7 +126,7 @@ def _contact(sc: Scenery, x: float, y: float, wide: float) -> None:
         bottom=y + 0.1,
     )
     with shade.pen.plain():
-        shade.pen.disc(x, y + 0.004, wide, wide * 0.13, own="#15121d", tone=-1.0)
+        shade.pen.disc(x, y + 0.004, wide, wide * 0.13, fill="#15121d", tone=-1.0)
     stage.add(shade, alpha=0.42, blur=0.006, rough=0.0, relief=0.0, label_from=300)
 
 
@@ -153,7 +153,7 @@ def _embankment(sc: Scenery, y: float) -> None:
 
 
 def _sink(sc: Scenery, layer: Layer, line: float) -> None:
-    """Take away what is below the water line of an animal that looks out of the water."""
+    """Erase the part of a swimming animal that is below the water line."""
     cut = (round(line * sc.stage.unit) - layer.box[1]) * layer.factor
     width, height = layer.canvas.size
     if 0 <= cut < height:
@@ -161,7 +161,7 @@ def _sink(sc: Scenery, layer: Layer, line: float) -> None:
 
 
 def _mirror(sc: Scenery, layer: Layer, y: float) -> None:
-    """Paint the mirror image of what stands on a water line at height y."""
+    """Paint the reflection of a layer in a water line at height y."""
     line = round(y * sc.stage.unit)
     left, top, *_ = layer.box
     flat = layer.canvas.reduce(layer.factor)
@@ -172,17 +172,17 @@ def _mirror(sc: Scenery, layer: Layer, y: float) -> None:
     sc.stage.image.paste(flipped.convert("RGB"), (left, line), alpha)
 
 
-# -- the user's own picture ------------------------------------------------------------------------
-def place_reference(sc: Scenery, ground: Ground, picture: Image.Image) -> None:
-    """Stand the whole picture, framed, in the scene, on the side away from the main character."""
+# -- the reference image ---------------------------------------------------------------------------
+def place_reference(sc: Scenery, ground: Ground, reference: Image.Image) -> None:
+    """Draw the whole reference image, framed, on the side opposite the main character."""
     stage, shot = sc.stage, sc.shot
     left = shot.subject_x > 0.5
     grow = (1.0, 0.86, 1.12)[shot.variant % 3]
-    most = (
+    max_size = (
         round(min(stage.width * 0.46, 0.74) * stage.unit * grow),
         round(min(stage.height * 0.44, 0.5 * sc.grow) * stage.unit * grow),
     )
-    fitted = ImageOps.contain(picture.convert("RGB"), most, Image.Resampling.LANCZOS)
+    fitted = ImageOps.contain(reference.convert("RGB"), max_size, Image.Resampling.LANCZOS)
     wide, high = fitted.width / stage.unit, fitted.height / stage.unit
     x = stage.width * (0.29 if left else 0.71)
     x = min(stage.width - wide / 2 - 0.07, max(wide / 2 + 0.07, x))
@@ -208,9 +208,9 @@ def place_reference(sc: Scenery, ground: Ground, picture: Image.Image) -> None:
     if floats:
         pen.lamp(x, bottom - high / 2, max(wide, high) * 0.95, stage.light.glow, 0.35)
     stage.add(layer, rough=0.3)
-    place = (round(x * stage.unit - fitted.width / 2), round((bottom - high) * stage.unit))
-    stage.image.paste(fitted, place)
-    stage.keep = (fitted, place)
+    position = (round(x * stage.unit - fitted.width / 2), round((bottom - high) * stage.unit))
+    stage.image.paste(fitted, position)
+    stage.keep = (fitted, position)
 
 
 def _frame(pen: Pen, x: float, bottom: float, wide: float, high: float, sc: Scenery) -> None:

@@ -1,4 +1,4 @@
-"""Clouds: soft ones out of noise, bold ones out of heaps of discs."""
+"""Clouds: soft ones from noise, bold ones from overlapping discs."""
 
 import math
 import random
@@ -15,7 +15,7 @@ from offline.painter.stage import Band, Stage
 
 # -- clouds ----------------------------------------------------------------------------------------
 def paint_clouds(stage: Stage, horizon: float, cover: float) -> None:
-    """Paint clouds over the sky; `cover` is 0 none to 1 closed."""
+    """Paint clouds over the sky; `cover` is from 0 (none) to 1 (overcast)."""
     if cover <= 0.02:
         return
     if stage.drawing.clouds == "bold":
@@ -66,7 +66,7 @@ def _gain(factor: float) -> list[int]:
 
 
 def _towards_horizon(noise: Image.Image) -> Image.Image:
-    """Return the noise squeezed downwards, as clouds are that lie farther and lower."""
+    """Return the noise compressed towards the horizon, where clouds are farther away."""
     width, height = noise.size
     result = Image.new("L", noise.size)
     slices, start = 24, 0
@@ -111,7 +111,7 @@ def _bold_clouds(stage: Stage, horizon: float, cover: float) -> None:
             left=x - wide * 2.2,
             right=x + wide * 2.2,
         )
-        layer.pen.sheet.ink = lambda own, _tone: to_rgb(own)
+        layer.pen.sheet.ink = lambda fill, _tone: to_rgb(fill)
         faded = [mix(tone, light.horizon, 0.55 * (1 - near)) for tone in tones]
         _heap(layer.pen, random.Random(key), x, y, wide, faded)
         if stage.drawing.line_width < 1.5:
@@ -125,31 +125,31 @@ _BASE = shape("-1.5,0 -0.7,0.14 0.7,0.14 1.5,0 0.5,-0.035 -0.5,-0.035")
 def _heap(
     pen: Pen, rng: random.Random, x: float, y: float, wide: float, tones: list[Colour]
 ) -> None:
-    """A heap of discs in three tones: the shadow below, the body, the lit top."""
+    """Draw overlapping discs in three tones: shadow below, body, lit top."""
     cloud = pen.at(x, y, wide)
     lobes = _lobes(rng)
     puffs = [puff for lobe in lobes for puff in _puffs(rng, lobe)]
     shadow, body, top = tones
     with cloud.group():
         for at, half, tall in lobes:
-            cloud.disc(at, tall * 0.35, half * 0.86, tall * 0.62, own=shadow)
+            cloud.disc(at, tall * 0.35, half * 0.86, tall * 0.62, fill=shadow)
         for px, py, radius in puffs:
-            cloud.disc(px, py, radius, own=shadow)
+            cloud.disc(px, py, radius, fill=shadow)
         cloud.blob(_BASE, shadow)
     with cloud.plain():
         for at, half, tall in lobes:
-            cloud.disc(at - half * 0.05, tall * 0.47, half * 0.74, tall * 0.53, own=body)
+            cloud.disc(at - half * 0.05, tall * 0.47, half * 0.74, tall * 0.53, fill=body)
         for px, py, radius in puffs:
-            cloud.disc(px - radius * 0.15, py + radius * 0.26, radius * 0.9, own=body)
+            cloud.disc(px - radius * 0.15, py + radius * 0.26, radius * 0.9, fill=body)
         for at, half, tall in lobes:
-            cloud.disc(at - half * 0.1, tall * 0.52, half * 0.6, tall * 0.36, own=top)
+            cloud.disc(at - half * 0.1, tall * 0.52, half * 0.6, tall * 0.36, fill=top)
         for px, py, radius in puffs:
             if py > 0.12:
-                cloud.disc(px - radius * 0.3, py + radius * 0.11, radius * 0.82, own=top)
+                cloud.disc(px - radius * 0.3, py + radius * 0.11, radius * 0.82, fill=top)
 
 
 def _lobes(rng: random.Random) -> list[tuple[float, float, float]]:
-    """Return the bodies of a cloud: middle, half width and height."""
+    """Return the bodies of a cloud: centre, half width and height."""
     lobes = [(0.0, rng.uniform(0.7, 1.0), rng.uniform(0.5, 0.85))]
     for side in (-1, 1):
         middle = side * rng.uniform(0.6, 0.9)

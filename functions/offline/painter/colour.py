@@ -1,6 +1,6 @@
-"""Colours: reading, mixing and adjusting, in OKLab so that mixtures look even to the eye.
+"""Parsing, mixing and adjusting of colours, in OKLab for perceptually uniform results.
 
-A colour here is a tuple of red, green and blue from 0 to 1 (sRGB).
+A colour is a tuple of red, green and blue from 0 to 1 (sRGB).
 """
 
 import math
@@ -12,7 +12,7 @@ Rgb = tuple[int, int, int]
 
 @lru_cache(maxsize=4096)
 def parse(text: str) -> Colour:
-    """Read `#rrggbb`; raises ValueError for anything else."""
+    """Parse `#rrggbb`; raises ValueError for other formats."""
     if len(text) != 7 or not text.startswith("#"):
         raise ValueError(f"'{text}' is not a colour like #a1b2c3.")
     return (int(text[1:3], 16) / 255, int(text[3:5], 16) / 255, int(text[5:7], 16) / 255)
@@ -30,7 +30,7 @@ def from_rgb(rgb: Rgb) -> Colour:
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:
-    """Return a mixture with `share` (0 to 1) of the second colour."""
+    """Return a mixture that contains `share` (0 to 1) of the second colour."""
     if share <= 0:
         return first
     if share >= 1:
@@ -44,7 +44,7 @@ def mix(first: Colour, second: Colour, share: float) -> Colour:
 
 
 def times(first: Colour, second: Colour, share: float = 1.0) -> Colour:
-    """Return the first colour seen in light of the second, by so much."""
+    """Multiply the first colour by the second, to the given degree."""
     return (
         first[0] * (1 + (second[0] - 1) * share),
         first[1] * (1 + (second[1] - 1) * share),
@@ -53,7 +53,7 @@ def times(first: Colour, second: Colour, share: float = 1.0) -> Colour:
 
 
 def scale(colour: Colour, factor: float) -> Colour:
-    """Return the colour lighter or darker, hue kept."""
+    """Return the colour lighter or darker, with the same hue."""
     lightness, a, b = _to_oklab(colour)
     return _from_oklab(min(1.0, lightness * factor), a * min(factor, 1.15), b * min(factor, 1.15))
 
@@ -66,7 +66,7 @@ def tuned(
     brightness: float = 0.0,
     warmth: float = 0.0,
 ) -> Colour:
-    """Return the colour with palette rules applied; 1, 1, 0, 0 change nothing."""
+    """Apply palette rules to the colour; 1, 1, 0, 0 is the identity."""
     lightness, a, b = _to_oklab(colour)
     lightness = 0.55 + (lightness - 0.55) * contrast + brightness
     a = a * saturation + 0.02 * warmth
@@ -75,7 +75,7 @@ def tuned(
 
 
 def turned(colour: Colour, degrees: float) -> Colour:
-    """Return the colour with its hue turned."""
+    """Rotate the hue of the colour."""
     lightness, a, b = _to_oklab(colour)
     turn = math.radians(degrees)
     cos, sin = math.cos(turn), math.sin(turn)
@@ -83,18 +83,18 @@ def turned(colour: Colour, degrees: float) -> Colour:
 
 
 def of_hue(degrees: float, lightness: float, chroma: float) -> Colour:
-    """Return the colour of that hue in OKLCH."""
+    """Return the colour with the given hue, lightness and chroma in OKLCH."""
     turn = math.radians(degrees)
     return _from_oklab(lightness, chroma * math.cos(turn), chroma * math.sin(turn))
 
 
 def lightness_of(colour: Colour) -> float:
-    """Return the perceived lightness, 0 to 1."""
+    """Return the perceptual lightness, 0 to 1."""
     return _to_oklab(colour)[0]
 
 
 def chroma_of(colour: Colour) -> float:
-    """Return how colourful the colour is: 0 is grey, 0.3 very strong."""
+    """Return the chroma: 0 is grey, 0.3 very saturated."""
     _, a, b = _to_oklab(colour)
     return math.hypot(a, b)
 

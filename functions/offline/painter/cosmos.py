@@ -1,4 +1,4 @@
-"""The deep of space: a nebula and a near planet."""
+"""Outer space: stars, a nebula and a planet."""
 
 import math
 import random
@@ -14,7 +14,7 @@ from offline.painter.stage import Band, Stage
 
 # -- space -----------------------------------------------------------------------------------------
 def paint_space(stage: Stage, hue: float) -> None:
-    """Fill the picture with stars, a nebula and one near planet."""
+    """Fill the image with stars, a nebula and a planet."""
     light, size = stage.light, stage.size
     rng = random.Random(stage.seed + 31)
     stage.image.paste(
@@ -36,7 +36,7 @@ def paint_space(stage: Stage, hue: float) -> None:
 def paint_planet(
     stage: Stage, x: float, y: float, radius: float, hue: float, *, ring: bool
 ) -> None:
-    """Paint a planet with clouds and a night side; units."""
+    """Paint a planet with clouds and a night side; lengths in units."""
     rng = random.Random(stage.seed + 33)
     layer = stage.layer(
         Band.FAR,
@@ -49,11 +49,11 @@ def paint_planet(
     pen = layer.pen
     rules = stage.light.rules
     base = rules.apply(of_hue(hue, 0.62, 0.11))
-    pen.sheet.ink = lambda own, _tone: to_rgb(own)
+    pen.sheet.ink = lambda fill, _tone: to_rgb(fill)
     tilt = rng.uniform(-18, 18)
     if ring:
         _ring(pen, x, y, radius, tilt, base, back=True)
-    pen.disc(x, y, radius, own=base)
+    pen.disc(x, y, radius, fill=base)
     clip = []
     for _ in range(9):
         at = rng.uniform(-0.9, 0.9)
@@ -63,10 +63,10 @@ def paint_planet(
     angle = math.radians(tilt)
     for at, reach, tone, thick in clip:
         cx, cy = x - math.sin(angle) * at * radius, y + math.cos(angle) * at * radius
-        pen.disc(cx, cy, reach * 0.985, radius * thick, own=tone, turn=tilt)
+        pen.disc(cx, cy, reach * 0.985, radius * thick, fill=tone, turn=tilt)
     side = 0.42 if stage.sun is not None and stage.sun[0] < stage.width / 2 else -0.42
     stage.add(layer, rough=0.5, relief=0.6)
-    # The night side: a dark disc shifted away from the sun, softened, inside the planet only.
+    # The night side: a blurred dark disc, shifted away from the sun, clipped to the planet.
     box = max(4, int(radius * stage.unit * 2.2))
     night = Image.new("L", (box, box), 235)
     draw = ImageDraw.Draw(night)
@@ -90,7 +90,7 @@ def paint_planet(
             top=y - radius * 1.2,
             bottom=y + radius * 1.2,
         )
-        layer.pen.sheet.ink = lambda own, _tone: to_rgb(own)
+        layer.pen.sheet.ink = lambda fill, _tone: to_rgb(fill)
         _ring(layer.pen, x, y, radius, tilt, base, back=False)
         stage.add(layer, rough=0.3)
 

@@ -1,4 +1,4 @@
-"""Animals that fly and swim, and beings of fairy tales. Centred on (0, 0.5), about 1 tall."""
+"""Birds and butterflies, centred on (0, 0.5), about 1 unit tall."""
 
 import math
 
@@ -9,7 +9,7 @@ from offline.painter.pen import Pen
 
 
 def bird(pen: Pen, look: Look) -> None:
-    """A bird in flight; the wings beat with the phase."""
+    """Draw a bird in flight; `phase` sets the position of the wings."""
     beat = math.sin(look.phase * math.tau)
     tip = 0.5 + 0.42 * beat
     _wing(pen, look, (0.04, 0.56), (-0.12, tip + 0.06), 0.24, -0.4)
@@ -21,11 +21,11 @@ def bird(pen: Pen, look: Look) -> None:
             ),
             look.main,
         )
-        pen.disc(0.28, 0.6, 0.1, own=look.main)
+        pen.disc(0.28, 0.6, 0.1, fill=look.main)
     with pen.plain():
         pen.blob(shape("-0.2,0.43 0.1,0.42 0.3,0.5 0.2,0.55 -0.05,0.5"), look.light, -0.15)
     pen.poly(shape("0.36,0.63 0.5,0.59 0.36,0.56"), "#e9a63a", 0.2)
-    pen.disc(0.31, 0.63, 0.018, own="#231c22")
+    pen.disc(0.31, 0.63, 0.018, fill="#231c22")
     _wing(pen, look, (0.02, 0.58), (-0.26, tip), 0.28, 0.1)
 
 
@@ -60,7 +60,7 @@ def _wing(pen: Pen, look: Look, root: Point, tip: Point, width: float, tone: flo
 
 
 def owl(pen: Pen, look: Look) -> None:
-    """An owl on a branch, looking at you."""
+    """Draw an owl on a branch, facing the viewer."""
     pen.stroke(shape("-0.75,0.02 0,-0.02 0.8,0.05"), 0.07, "#5f4333", -0.2, end=0.04)
     with pen.group():
         pen.blob(
@@ -100,10 +100,10 @@ def owl(pen: Pen, look: Look) -> None:
                 look.main,
                 -0.4,
             )
-            pen.disc(side * 0.13, 0.75, 0.14, own=look.light, tone=0.1)
-            pen.disc(side * 0.12, 0.75, 0.095, own="#f5b93c", tone=0.4)
-            pen.disc(side * 0.12, 0.75, 0.055, own="#1d181c")
-            pen.disc(side * 0.12 - 0.02, 0.775, 0.018, own="#ffffff", tone=0.8)
+            pen.disc(side * 0.13, 0.75, 0.14, fill=look.light, tone=0.1)
+            pen.disc(side * 0.12, 0.75, 0.095, fill="#f5b93c", tone=0.4)
+            pen.disc(side * 0.12, 0.75, 0.055, fill="#1d181c")
+            pen.disc(side * 0.12 - 0.02, 0.775, 0.018, fill="#ffffff", tone=0.8)
             for dx in (-0.04, 0.04):
                 pen.stroke(
                     [(side * 0.12 + dx, 0.08), (side * 0.12 + dx, -0.03)],
@@ -115,9 +115,9 @@ def owl(pen: Pen, look: Look) -> None:
 
 
 def penguin(pen: Pen, look: Look) -> None:
-    """A penguin."""
+    """Draw a penguin."""
     for side in (-1, 1):
-        pen.disc(side * 0.1 + 0.05, 0.03, 0.1, 0.04, own="#e59a35")
+        pen.disc(side * 0.1 + 0.05, 0.03, 0.1, 0.04, fill="#e59a35")
     with pen.group():
         pen.blob(
             shape(
@@ -132,15 +132,15 @@ def penguin(pen: Pen, look: Look) -> None:
             look.light,
             0.1,
         )
-        pen.disc(0.13, 0.85, 0.09, 0.085, own=look.light, tone=0.1)
-        pen.disc(0.14, 0.86, 0.022, own="#1d181c")
+        pen.disc(0.13, 0.85, 0.09, 0.085, fill=look.light, tone=0.1)
+        pen.disc(0.14, 0.86, 0.022, fill="#1d181c")
     pen.poly(shape("0.2,0.85 0.36,0.81 0.2,0.78"), "#e59a35", 0.1)
     pen.blob(shape("-0.15,0.68 -0.34,0.45 -0.36,0.25 -0.24,0.36 -0.12,0.5"), look.dark, -0.05)
     pen.stroke(shape("-0.18,0.7 0.04,0.66 0.22,0.7"), 0.08, look.accent, 0.1)
 
 
 def butterfly(pen: Pen, look: Look) -> None:
-    """A butterfly with open wings."""
+    """Draw a butterfly with open wings."""
     fold = 0.6 + 0.4 * abs(math.sin(look.phase * math.tau))
     for side, tone in ((-1, -0.2), (1, 0.15)):
         s = side * fold
@@ -168,15 +168,15 @@ def butterfly(pen: Pen, look: Look) -> None:
                 tone,
             )
         with pen.plain():
-            pen.disc(0.36 * s, 0.82, 0.07 * fold, 0.08, own=look.light, tone=0.3)
-            pen.disc(0.25 * s, 0.3, 0.05 * fold, 0.06, own=look.light, tone=0.3)
+            pen.disc(0.36 * s, 0.82, 0.07 * fold, 0.08, fill=look.light, tone=0.3)
+            pen.disc(0.25 * s, 0.3, 0.05 * fold, 0.06, fill=look.light, tone=0.3)
     pen.stroke([(0.0, 0.22), (0.0, 0.68)], 0.05, look.dark, end=0.06)
     for side in (-1, 1):
         pen.stroke([(0.0, 0.68), (side * 0.06, 0.82), (side * 0.14, 0.9)], 0.014, look.dark)
 
 
 def flock(pen: Pen, look: Look) -> None:
-    """Birds far away."""
+    """Draw distant birds."""
     for i in range(7):
         x, y = -0.8 + i * 0.27, 0.5 + 0.22 * math.sin(i * 1.9 + look.phase * 5)
         s = 0.1 + 0.035 * (i % 3)

@@ -1,4 +1,4 @@
-"""Points, polygons and smooth curves."""
+"""Points, polygons and splines."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -9,13 +9,13 @@ Point = tuple[float, float]
 
 @lru_cache(maxsize=1024)
 def shape(text: str) -> tuple[Point, ...]:
-    """Read points written as `x,y x,y …`; raises ValueError for anything else."""
+    """Parse points in the format `x,y x,y …`; raises ValueError for other formats."""
     pairs = [pair.split(",") for pair in text.split()]
     return tuple((float(x), float(y)) for x, y in pairs)
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, turn: float, steps: int) -> list[Point]:
-    """Return points of an ellipse."""
+    """Return points on an ellipse."""
     angle = math.radians(turn)
     cos, sin = math.cos(angle), math.sin(angle)
     points = []
@@ -65,7 +65,7 @@ def open_curve(points: Sequence[Point], steps: int = 8) -> list[Point]:
 
 
 def ribbon(path: Sequence[Point], start: float, end: float) -> list[Point]:
-    """Return the outline of a line along the path whose width goes from `start` to `end`."""
+    """Return the outline of a line along the path, tapered from width `start` to `end`."""
     left: list[Point] = []
     right: list[Point] = []
     last = len(path) - 1

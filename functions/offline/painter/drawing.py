@@ -1,4 +1,4 @@
-"""What a style or mood file says to the painter: its `[drawing]` table, checked and typed."""
+"""The validated `[drawing]` tables of style and mood files."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -10,7 +10,7 @@ from offline.painter.light import Rules
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """How a style draws. All shares are 0 (not at all) to 1; lengths are 1/1000 of the short side.
+    """The drawing parameters of a style. Shares are 0 to 1; lengths are 1/1000 of the short side.
 
     Palette: `saturation`, `contrast`, `brightness`, `warmth`. Air: `haze`, `mist`. Forms: `relief`
     (rounded shading), `shadow` (cast on what is behind), `rim` (light along the edges), `texture`
@@ -54,10 +54,10 @@ class Drawing:
 
 @dataclass(frozen=True, slots=True)
 class Feeling:
-    """How a mood tunes the drawing: palette rules on top, the hours and weathers that it likes.
+    """The drawing parameters of a mood: palette rules, and preferred times of day and weathers.
 
-    `times` and `weathers` are walked through scene by scene where the prompt says nothing. `speed`
-    and `moves` are for the camera of the clips.
+    Scenes step through `times` and `weathers` unless the prompt names one. `speed` and `moves` are
+    for the camera path of the clips.
     """
 
     saturation: float = 1.0
@@ -84,7 +84,7 @@ def feeling(table: Mapping[str, Any]) -> Feeling:
 
 
 def rules(style: Drawing, mood: Feeling) -> Rules:
-    """Return the palette rules of both together."""
+    """Return the combined palette rules of a style and a mood."""
     return Rules(
         saturation=style.saturation * mood.saturation,
         contrast=min(1.3, style.contrast * mood.contrast),

@@ -1,4 +1,4 @@
-"""Beings of fairy tales. Centred on (0, 0.5), about 1 tall; they look to the right."""
+"""Fairy-tale creatures, centred on (0, 0.5), about 1 unit tall, facing right."""
 
 import math
 
@@ -25,7 +25,7 @@ def _along(path: tuple[Point, ...], share: float) -> Point:
 
 
 def dragon(pen: Pen, look: Look) -> None:
-    """A dragon in flight."""
+    """Draw a dragon in flight."""
     beat = math.sin(look.phase * math.tau) * 0.12
     _membrane(pen, look, (0.05, 0.55), (-0.2, 1.12 + beat), -0.5)
     body = look.main
@@ -68,7 +68,7 @@ def dragon(pen: Pen, look: Look) -> None:
             -0.1,
             end=0.01,
         )
-    pen.disc(0.83, 0.81, 0.022, 0.026, own="#ffd257", tone=0.6)
+    pen.disc(0.83, 0.81, 0.022, 0.026, fill="#ffd257", tone=0.6)
     for x in (-0.05, 0.22):
         pen.at(x, 0.0).stroke(shape("0,0.42 -0.05,0.28 0.05,0.2"), 0.09, body, -0.25, end=0.05)
     _membrane(pen, look, (0.12, 0.58), (-0.35, 1.2 + beat), 0.0)
@@ -99,7 +99,7 @@ def _membrane(pen: Pen, look: Look, root: Point, tip: Point, tone: float) -> Non
 
 
 def ghost(pen: Pen, look: Look) -> None:
-    """A small friendly ghost."""
+    """Draw a small friendly ghost."""
     with pen.group():
         pen.blob(
             shape(
@@ -111,7 +111,7 @@ def ghost(pen: Pen, look: Look) -> None:
         )
     with pen.plain():
         for side in (-1, 1):
-            pen.disc(side * 0.1 + 0.04, 0.68, 0.045, 0.065, own="#262238")
-            pen.disc(side * 0.19 + 0.03, 0.57, 0.045, 0.025, own="#f2a6b4")
-        pen.disc(0.04, 0.55, 0.04, 0.05, own="#262238")
+            pen.disc(side * 0.1 + 0.04, 0.68, 0.045, 0.065, fill="#262238")
+            pen.disc(side * 0.19 + 0.03, 0.57, 0.045, 0.025, fill="#f2a6b4")
+        pen.disc(0.04, 0.55, 0.04, 0.05, fill="#262238")
     pen.lamp(0.0, 0.5, 0.8, "#cfe0ff", 0.4)

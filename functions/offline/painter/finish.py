@@ -1,4 +1,4 @@
-"""The last steps of a picture: light in the air, the medium it is made in, and the lens."""
+"""Post-processing of an image: atmospheric light, medium and lens effects."""
 
 import math
 import random
@@ -11,7 +11,7 @@ from offline.painter.stage import Stage
 
 
 def finish(stage: Stage) -> None:
-    """Apply everything that the style says about air, medium and lens to the stage's picture."""
+    """Apply the style's atmosphere, medium and lens effects to the stage's image."""
     drawing = stage.drawing
     for amount, apply in (
         (drawing.beams, _beams),

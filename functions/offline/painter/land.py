@@ -1,4 +1,4 @@
-"""The ground: ridges, mountains, dunes, meadows, snow, water and the floor of other worlds."""
+"""Terrain: ridges, mountains, dunes, ground and fog."""
 
 import itertools
 import math
@@ -10,7 +10,7 @@ from PIL import Image, ImageChops, ImageFilter
 from offline.painter import texture
 from offline.painter.colour import Colour, mix, parse
 from offline.painter.curves import Point, open_curve
-from offline.painter.pen import Own, Pen
+from offline.painter.pen import Fill, Pen
 from offline.painter.sky import gradient
 from offline.painter.stage import Band, Stage
 
@@ -18,7 +18,7 @@ Shape = Callable[[float], float]
 
 
 def profile(seed: int, wave: float, octaves: int = 4, gain: float = 0.45) -> Shape:
-    """Return an endless smooth skyline: x in units to a height of about -1 to 1."""
+    """Return a smooth skyline: a function from x in units to a height of about -1 to 1."""
     rng = random.Random(seed)
     knots = [rng.uniform(-1, 1) for _ in range(256)]
 
@@ -38,7 +38,7 @@ def profile(seed: int, wave: float, octaves: int = 4, gain: float = 0.45) -> Sha
 
 
 def outline(stage: Stage, shape: Shape, y: float, tall: float, step: float = 0.006) -> list[Point]:
-    """Return the skyline's points across the picture."""
+    """Return the skyline's points across the image."""
     count = int(stage.width / step) + 3
     return [((i - 1) * step, y - shape((i - 1) * step) * tall) for i in range(count)]
 
@@ -49,7 +49,7 @@ def ridge(
     depth: float,
     y: float,
     tall: float,
-    own: Own,
+    fill: Fill,
     shape: Shape,
     *,
     mist: float = 1.0,
@@ -57,13 +57,13 @@ def ridge(
     rough: float = 1.0,
     step: float = 0.008,
 ) -> Shape:
-    """Paint a ridge that fills everything below its skyline; returns y of the ground by x."""
+    """Paint a ridge that fills the area below its skyline; return y as a function of x."""
     points = outline(stage, shape, y, tall, step)
     top = min(p[1] for p in points)
     layer = stage.layer(band, depth, top=top - 0.01)
     layer.pen.poly(
         [*points, (stage.width + 0.02, stage.height + 0.02), (-0.02, stage.height + 0.02)],
-        own,
+        fill,
         tone,
     )
     stage.add(layer, mist=mist, rough=rough)
@@ -76,14 +76,14 @@ def mountains(
     depth: float,
     y: float,
     tall: float,
-    own: Own,
+    fill: Fill,
     seed: int,
     shift: float,
     *,
     snow: float = 0.45,
     count: int = 5,
 ) -> None:
-    """Paint a chain of peaks with a lit and a shaded side. `snow` is the share that is white."""
+    """Paint a chain of peaks with a lit and a shaded side; `snow` is the white share."""
     rng = random.Random(seed)
     span = stage.width * 1.5
     peaks = []
@@ -97,7 +97,7 @@ def mountains(
     sun_left = stage.sun is None or stage.sun[0] < stage.width / 2
     base = stage.height + 0.02
     for x, high, key in peaks:
-        _peak(pen.at(x, y), random.Random(key), high, y - base, own, snow, sun_left)
+        _peak(pen.at(x, y), random.Random(key), high, y - base, fill, snow, sun_left)
     pen.poly(
         [
             (-0.02, y - 0.012),
@@ -105,14 +105,14 @@ def mountains(
             (stage.width + 0.02, base),
             (-0.02, base),
         ],
-        own,
+        fill,
         -0.1,
     )
     stage.add(layer, mist=1.0)
 
 
 def _peak(
-    pen: Pen, rng: random.Random, high: float, low: float, own: Own, snow: float, sun_left: bool
+    pen: Pen, rng: random.Random, high: float, low: float, fill: Fill, snow: float, sun_left: bool
 ) -> None:
     left, right = -high * rng.uniform(0.9, 1.5), high * rng.uniform(0.9, 1.5)
     rough = high * 0.13
@@ -122,10 +122,10 @@ def _peak(
     spine = craggy(rng, (0.0, high), (foot, 0.0), 3, rough * 1.5)
     light, dark = (0.55, -0.6) if sun_left else (-0.6, 0.55)
     with pen.group():
-        pen.poly([*flank_l, *spine, (foot, low), (left, low)], own, light)
-        pen.poly([*spine, (foot, low), (right, low), *reversed(flank_r)], own, dark)
+        pen.poly([*flank_l, *spine, (foot, low), (left, low)], fill, light)
+        pen.poly([*spine, (foot, low), (right, low), *reversed(flank_r)], fill, dark)
     saved, pen.sheet.line = pen.sheet.line, 0.0
-    for i in range(7):  # ribs: small ridges that throw their own shadow on the flank
+    for i in range(7):  # ribs: small ridges that cast shadows on the flank
         start = spine[1 + i % (len(spine) - 2)]
         side, edge = (1, right) if i % 2 else (-1, left)
         drop = rng.uniform(0.2, 0.45) * high
@@ -134,7 +134,7 @@ def _peak(
         tone = (dark if side < 0 else light) * rng.uniform(0.25, 0.55)
         pen.poly(
             [*craggy(rng, start, tip, 2, rough * 0.5), *craggy(rng, tip, base, 2, rough * 0.4)],
-            own,
+            fill,
             tone,
         )
     if snow > 0.02:
@@ -164,7 +164,7 @@ def _snow_cap(
 
 
 def craggy(rng: random.Random, start: Point, end: Point, levels: int, size: float) -> list[Point]:
-    """Return a broken line between two points, finer with each level."""
+    """Return a fractal line between two points, with more detail at each level."""
     points = [start, end]
     for _ in range(levels):
         finer = [points[0]]
@@ -180,25 +180,25 @@ def plain(
     band: Band,
     depth: tuple[float, float],
     y: float,
-    own: Own,
+    fill: Fill,
     shape: Shape,
     tall: float,
     *,
-    near: Own | None = None,
+    near: Fill | None = None,
     rough: float = 1.0,
     tone: float = 0.12,
 ) -> Shape:
-    """Paint ground that runs from afar at `y` to near at the bottom; returns y by x."""
+    """Paint ground from the far edge at `y` to the bottom; return y as a function of x."""
     points = outline(stage, shape, y, tall)
     top = min(p[1] for p in points)
     layer = stage.layer(band, depth[0], top=top - 0.01)
     pen = layer.pen
     pen.poly(
-        [*points, (stage.width + 0.02, stage.height + 0.02), (-0.02, stage.height + 0.02)], own
+        [*points, (stage.width + 0.02, stage.height + 0.02), (-0.02, stage.height + 0.02)], fill
     )
     canvas = layer.canvas
-    far = stage.light.seen(parse(own) if isinstance(own, str) else own, depth[0], tone)
-    end = near if near is not None else own
+    far = stage.light.seen(parse(fill) if isinstance(fill, str) else fill, depth[0], tone)
+    end = near if near is not None else fill
     close = stage.light.seen(parse(end) if isinstance(end, str) else end, depth[1], tone - 0.28)
     shades = gradient(canvas.size, [(0.0, far), (0.3, mix(far, close, 0.45)), (1.0, close)])
     shades.putalpha(canvas.getchannel("A"))
@@ -214,12 +214,12 @@ def plain(
 
 
 def dunes(
-    stage: Stage, band: Band, depth: float, y: float, tall: float, own: Own, seed: int
+    stage: Stage, band: Band, depth: float, y: float, tall: float, fill: Fill, seed: int
 ) -> Shape:
-    """Paint a row of dunes: a soft windward side and a sharp dark slip side."""
+    """Paint a row of dunes with a soft windward side and a sharp, dark slip face."""
     rng = random.Random(seed)
     shape = profile(seed, 0.9, 2, 0.3)
-    ground = ridge(stage, band, depth, y, tall, own, shape, mist=0.7, tone=0.25)
+    ground = ridge(stage, band, depth, y, tall, fill, shape, mist=0.7, tone=0.25)
     layer = stage.layer(band, depth, top=y - tall * 1.5)
     pen = layer.pen
     saved, pen.sheet.line = pen.sheet.line, 0.0
@@ -236,7 +236,7 @@ def dunes(
             (x - side * wide * 0.02, y + deep * 0.55),
             (x + side * wide * 0.3, y + deep),
         ]
-        pen.poly([*open_curve(spine), *reversed(crest)], own, -0.75)
+        pen.poly([*open_curve(spine), *reversed(crest)], fill, -0.75)
     pen.sheet.line = saved
     stage.add(layer, mist=0.9, relief=0.0)
     return ground
@@ -245,7 +245,7 @@ def dunes(
 def fog(
     stage: Stage, y: float, thick: float, strength: float, seed: int, colour: Colour | None = None
 ) -> None:
-    """Lay a bank of fog around height `y` (units), `thick` units thick."""
+    """Paint a bank of fog around height `y`, `thick` units thick."""
     unit = stage.unit
     top, height = int((y - thick) * unit), max(4, int(thick * 2 * unit))
     width = stage.size[0]

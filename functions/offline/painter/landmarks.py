@@ -1,4 +1,4 @@
-"""Buildings that are seen from afar. Each stands on y = 0 and is about 1 tall."""
+"""Landmark buildings, about 1 unit tall, standing on y = 0."""
 
 import math
 import random
@@ -7,11 +7,11 @@ from offline.painter.buildings import DARK_GLASS, pane
 from offline.painter.curves import shape
 from offline.painter.light import Light
 from offline.painter.look import Look
-from offline.painter.pen import Own, Pen
+from offline.painter.pen import Fill, Pen
 
 
 def lighthouse(pen: Pen, look: Look, light: Light) -> None:
-    """A striped lighthouse on a rock."""
+    """Draw a striped lighthouse on a rock."""
     with pen.group():
         pen.blob(
             shape("-0.4,-0.1 -0.32,0.06 -0.1,0.12 0.12,0.1 0.34,0.05 0.45,-0.1"),
@@ -45,7 +45,7 @@ def lighthouse(pen: Pen, look: Look, light: Light) -> None:
 
 
 def windmill(pen: Pen, look: Look, phase: float) -> None:
-    """A windmill."""
+    """Draw a windmill."""
     with pen.group():
         pen.poly(shape("-0.18,0 -0.11,0.6 0.11,0.6 0.18,0"), "#efe6d3", 0.05)
     with pen.plain():
@@ -70,11 +70,11 @@ def windmill(pen: Pen, look: Look, phase: float) -> None:
             look.light,
             0.15,
         )
-    pen.disc(0.0, 0.65, 0.03, own="#5f4533")
+    pen.disc(0.0, 0.65, 0.03, fill="#5f4533")
 
 
 def castle(pen: Pen, rng: random.Random, look: Look, light: Light) -> None:
-    """A castle with many towers and flags."""
+    """Draw a castle with many towers and flags."""
     stone = "#cfc3b6"
     for x, wide, high in ((-0.2, 0.1, 0.82), (0.26, 0.085, 0.7)):
         _turret(pen, look, x, wide, high, stone, -0.25)
@@ -109,7 +109,7 @@ def castle(pen: Pen, rng: random.Random, look: Look, light: Light) -> None:
 
 
 def _turret(
-    pen: Pen, look: Look, x: float, wide: float, high: float, stone: Own, tone: float
+    pen: Pen, look: Look, x: float, wide: float, high: float, stone: Fill, tone: float
 ) -> None:
     half = wide / 2
     with pen.group():

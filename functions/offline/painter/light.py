@@ -1,4 +1,4 @@
-"""The light of a picture: turns the own colour of a thing into the colour that is seen."""
+"""Lighting: conversion of local colours into colours lit by sky, sun and air."""
 
 import tomllib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from offline.painter.colour import Colour, Rgb, mix, parse, scale, times, to_rgb
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Palette rules of style and mood together; see `colour.tuned`."""
+    """Combined palette rules of style and mood; see `colour.tuned`."""
 
     saturation: float = 1.0
     contrast: float = 1.0
@@ -20,7 +20,7 @@ class Rules:
     warmth: float = 0.0
 
     def apply(self, colour: Colour) -> Colour:
-        """Return the colour after the rules."""
+        """Apply the rules to the colour."""
         return tuned(
             colour,
             saturation=self.saturation,
@@ -32,7 +32,7 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """Sky colours, sun and shadow. `sun` is its height over the horizon, 0 to 1."""
+    """Colours of sky, sun and shadow. `sun` is the sun's height above the horizon, 0 to 1."""
 
     zenith: Colour
     middle: Colour
@@ -51,16 +51,16 @@ class Light:
 
     @property
     def backlight(self) -> float:
-        """How much the light comes from behind the things in the picture, 0 to 1."""
+        """Degree of backlighting, 0 to 1."""
         return max(0.0, 1.0 - 2.2 * self.sun) if self.disc == "sun" else 0.0
 
-    def seen(self, own: Colour, depth: float, tone: float = 0.0) -> Colour:
-        """Return how a thing of that own colour looks.
+    def seen(self, fill: Colour, depth: float, tone: float = 0.0) -> Colour:
+        """Return the lit colour of an object.
 
-        `depth` is 0 far to 1 near; `tone` is -1 in full shadow to 1 in full light.
+        `depth` is from 0 (far) to 1 (near); `tone` is from -1 (full shadow) to 1 (full light).
         """
-        lit = scale(times(own, self.key), self.ambient)
-        shaded = scale(times(own, self.shade, 0.85), 0.42 + 0.45 * self.ambient)
+        lit = scale(times(fill, self.key), self.ambient)
+        shaded = scale(times(fill, self.shade, 0.85), 0.42 + 0.45 * self.ambient)
         level = 0.66 + 0.5 * tone - 0.34 * self.backlight * depth
         body = mix(shaded, lit, min(1.0, max(0.0, level)))
         if tone > 0.7:
@@ -72,12 +72,12 @@ class Light:
         )
         return mix(body, self.haze, self.distance(depth))
 
-    def ink(self, own: Colour, depth: float, tone: float = 0.0) -> Rgb:
+    def ink(self, fill: Colour, depth: float, tone: float = 0.0) -> Rgb:
         """Return `seen` as bytes."""
-        return to_rgb(self.seen(own, depth, tone))
+        return to_rgb(self.seen(fill, depth, tone))
 
     def distance(self, depth: float) -> float:
-        """Return how much of a thing is lost in the haze, 0 to 1."""
+        """Return the share of haze over an object, 0 to 1."""
         share: float = (1.0 - min(1.0, max(0.0, depth))) ** 1.35
         return self.thickness * share
 
@@ -87,12 +87,12 @@ def light(
 ) -> Light:
     """Return the light of a time of day.
 
-    `haze` is the thickness of the air, 0 to 1. `turn` turns all hues a little. `follow` are
-    colours (dark to light) that the sky is drawn towards, as a picture to follow has them.
+    `haze` is the density of haze, 0 to 1. `turn` rotates all hues. `follow` are colours of a
+    reference image (dark to light), towards which the sky is shifted.
     """
     table = hours()[time]
 
-    def own(name: str) -> Colour:
+    def colour_of(name: str) -> Colour:
         colour = turned(parse(table[name]), turn)
         if follow:
             target = min(follow, key=lambda other: _apart(other, colour))
@@ -100,13 +100,13 @@ def light(
         return rules.apply(colour)
 
     return Light(
-        zenith=own("zenith"),
-        middle=own("middle"),
-        horizon=own("horizon"),
-        glow=own("glow"),
+        zenith=colour_of("zenith"),
+        middle=colour_of("middle"),
+        horizon=colour_of("horizon"),
+        glow=colour_of("glow"),
         key=parse(table["key"]),
         shade=turned(parse(table["shade"]), turn),
-        haze=own("haze"),
+        haze=colour_of("haze"),
         ambient=table["ambient"],
         sun=table["sun"],
         disc=table["disc"],

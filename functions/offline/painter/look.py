@@ -1,4 +1,4 @@
-"""How the main character of a video looks; the same in all of its scenes."""
+"""The appearance of a video's main character, the same in all scenes."""
 
 from dataclasses import dataclass
 

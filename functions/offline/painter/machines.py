@@ -1,4 +1,4 @@
-"""Robots and astronauts. Each stands on y = 0, is about 1 tall and looks to the right."""
+"""Robots and astronauts, about 1 unit tall, standing on y = 0, facing right."""
 
 import math
 
@@ -9,7 +9,7 @@ from offline.painter.pen import Pen
 
 
 def robot(pen: Pen, look: Look) -> None:
-    """A friendly round robot with lit eyes."""
+    """Draw a friendly round robot with lit eyes."""
     metal, joint = look.main, mix(look.dark, (0.5, 0.52, 0.56), 0.4)
     going = look.pose == "go"
     stride = math.sin(look.phase * math.tau) * 0.1 if going else 0.03
@@ -23,8 +23,8 @@ def robot(pen: Pen, look: Look) -> None:
         pen.panel(-0.21, 0.25, 0.21, 0.6, 0.1, metal, 0.0)
     pen.panel(-0.21, 0.25, -0.07, 0.6, 0.07, metal, -0.35)
     pen.panel(-0.02, 0.33, 0.16, 0.5, 0.03, scale(metal, 0.62))
-    for i, own in enumerate(("#ff6b5a", "#ffd257", "#63d88b")):
-        pen.disc(0.02 + i * 0.05, 0.455, 0.016, own=own, tone=0.4)
+    for i, fill in enumerate(("#ff6b5a", "#ffd257", "#63d88b")):
+        pen.disc(0.02 + i * 0.05, 0.455, 0.016, fill=fill, tone=0.4)
     pen.box(0.01, 0.36, 0.13, 0.375, joint, 0.2)
     pen.box(0.01, 0.39, 0.13, 0.405, joint, 0.2)
     pen.stroke([(0.0, 0.6), (0.02, 0.66)], 0.09, joint, -0.2, smooth=False)
@@ -42,17 +42,17 @@ def robot(pen: Pen, look: Look) -> None:
         )
         pen.lamp(x, 0.79, 0.12, "#7ff4ff", 0.55)
     pen.stroke([(0.0, 0.94), (-0.01, 1.0)], 0.022, joint, smooth=False)
-    pen.disc(-0.01, 1.02, 0.034, own=look.accent, tone=0.5)
+    pen.disc(-0.01, 1.02, 0.034, fill=look.accent, tone=0.5)
     pen.lamp(-0.01, 1.02, 0.12, look.accent, 0.5)
-    pen.disc(-0.2, 0.79, 0.035, 0.065, own=joint)
+    pen.disc(-0.2, 0.79, 0.035, 0.065, fill=joint)
     with pen.group():
         pen.stroke([(-0.16, 0.52), (-0.24, 0.4), (-0.16 + stride, 0.3)], 0.062, joint, 0.1)
-        pen.disc(-0.15 + stride, 0.275, 0.05, own=metal, tone=0.2)
-    pen.disc(-0.165, 0.52, 0.06, own=metal, tone=0.25)
+        pen.disc(-0.15 + stride, 0.275, 0.05, fill=metal, tone=0.2)
+    pen.disc(-0.165, 0.52, 0.06, fill=metal, tone=0.25)
 
 
 def astronaut(pen: Pen, look: Look) -> None:
-    """An astronaut with a golden visor."""
+    """Draw an astronaut with a golden visor."""
     suit = mix(look.light, (1.0, 1.0, 1.0), 0.6)
     going = look.pose == "go"
     stride = math.sin(look.phase * math.tau) * 0.1 if going else 0.04
@@ -93,8 +93,8 @@ def astronaut(pen: Pen, look: Look) -> None:
         -0.35,
     )
     pen.panel(-0.02, 0.46, 0.12, 0.58, 0.02, mix(suit, look.dark, 0.4))
-    pen.disc(0.02, 0.54, 0.014, own=look.accent, tone=0.5)
-    pen.disc(0.07, 0.54, 0.014, own="#6fd3ff", tone=0.5)
+    pen.disc(0.02, 0.54, 0.014, fill=look.accent, tone=0.5)
+    pen.disc(0.07, 0.54, 0.014, fill="#6fd3ff", tone=0.5)
     with pen.group():
         pen.stroke(
             [
@@ -108,11 +108,11 @@ def astronaut(pen: Pen, look: Look) -> None:
             end=0.1,
         )
         pen.disc(
-            -0.25 if floating else -0.09 + stride, 0.71 if floating else 0.4, 0.06, own=look.accent
+            -0.25 if floating else -0.09 + stride, 0.71 if floating else 0.4, 0.06, fill=look.accent
         )
     pen.stroke([(-0.2, 0.56), (-0.25, 0.585)], 0.035, look.accent, smooth=False)
     with pen.group():
-        pen.disc(0.01, 0.85, 0.17, own=suit, tone=0.2)
+        pen.disc(0.01, 0.85, 0.17, fill=suit, tone=0.2)
     pen.blob(
         shape("-0.07,0.9 0.04,0.975 0.15,0.93 0.175,0.82 0.08,0.74 -0.05,0.77"),
         "#c98a2e",

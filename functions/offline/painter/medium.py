@@ -1,4 +1,4 @@
-"""What a picture is made with: watercolour, pencil, big pixels, paper, an unsteady hand."""
+"""Artistic media: watercolour, pencil, pixel art, paper and hand-drawn wobble."""
 
 import math
 import random
@@ -10,14 +10,14 @@ from offline.painter.colour import parse, to_rgb
 from offline.painter.stage import Band, Stage
 
 
-def _keep_colours(stage: Stage, picture: Image.Image, place: tuple[int, int]) -> None:
-    """Give the user's own picture its colours back where the medium has none."""
-    box = (*place, place[0] + picture.width, place[1] + picture.height)
-    stage.image.paste(Image.blend(stage.image.crop(box), picture, 0.6), place)
+def _keep_colours(stage: Stage, image: Image.Image, position: tuple[int, int]) -> None:
+    """Restore colours of the reference image in a medium without colours."""
+    box = (*position, position[0] + image.width, position[1] + image.height)
+    stage.image.paste(Image.blend(stage.image.crop(box), image, 0.6), position)
 
 
 def wobble(stage: Stage, amount: float) -> None:
-    """Shift everything a little, as an unsteady hand does; `amount` in 1/1000 of the short side."""
+    """Distort the image like an unsteady hand; `amount` is in 1/1000 of the short side."""
     width, height = stage.size
     reach = amount * stage.unit / 1000
     rng = random.Random(stage.seed + 62)
@@ -48,11 +48,11 @@ def wobble(stage: Stage, amount: float) -> None:
 
 
 def wash(stage: Stage, amount: float) -> None:
-    """Turn the picture into watercolour."""
+    """Apply the watercolour effect."""
     size, unit = stage.size, stage.unit
     image = stage.image
     half = (size[0] // 2, size[1] // 2)
-    # Colours run: the picture is softer where the paper was wet.
+    # Bleeding: the image is softer where the paper was wet.
     blurred = (
         image.reduce(2)
         .filter(ImageFilter.BoxBlur(unit * 0.0035))
@@ -68,18 +68,18 @@ def wash(stage: Stage, amount: float) -> None:
     calm = stage.labels.point([90 if v == Band.MAIN else 255 for v in range(256)])
     wet = ImageChops.multiply(wet, calm)
     image = Image.composite(blurred, image, wet)
-    # Pigment gathers at the edges of a wash.
+    # Pigment accumulates at the edges of a wash.
     grey = image.convert("L")
     edges = ImageChops.subtract(grey.filter(ImageFilter.BoxBlur(unit * 0.006)), grey, 1.0, 0)
     edges = edges.point([255 - min(130, round(v * 4.5 * amount)) for v in range(256)])
     image = ImageChops.multiply(image, texture.rgb(edges))
-    # Uneven washes, lighter and darker in soft clouds.
+    # Uneven washes: soft variations of brightness.
     pools = texture.clouded(half, stage.seed + 64, (unit * 0.2, unit * 0.16), 5).resize(
         size, Image.Resampling.BICUBIC
     )
     pools = pools.point([round(128 + (v - 128) * 1.15 * amount) for v in range(256)])
     image = ImageChops.soft_light(image, texture.rgb(pools))
-    # Thin paint: paper shows through, most in the lights.
+    # Thin paint: the paper shows through, especially in highlights.
     lift = [
         round(255 * min(1.0, 0.05 + 1.04 * (v / 255) ** (1 - 0.26 * amount))) for v in range(256)
     ]
@@ -90,7 +90,7 @@ def wash(stage: Stage, amount: float) -> None:
 
 
 def _paper_bright(grey: Image.Image) -> Image.Image:
-    """Return the grey picture as light as a drawing is, also of a night: paper does most of it."""
+    """Brighten the grey image to the level of a pencil drawing, which is mostly paper."""
     grey = ImageOps.autocontrast(grey, cutoff=1)
     mean = max(8.0, ImageStat.Stat(grey).mean[0]) / 255
     gamma = min(1.0, math.log(0.7) / math.log(min(0.98, mean)))
@@ -98,7 +98,7 @@ def _paper_bright(grey: Image.Image) -> Image.Image:
 
 
 def hatch(stage: Stage, amount: float) -> None:
-    """Turn the picture into a pencil drawing; the user's own picture keeps its colours."""
+    """Apply the pencil effect; the reference image keeps its colours."""
     size, unit = stage.size, stage.unit
     grey = _paper_bright(stage.image.convert("L"))
     soft = grey.filter(ImageFilter.BoxBlur(unit * 0.0022))
@@ -113,7 +113,7 @@ def hatch(stage: Stage, amount: float) -> None:
         (73, -46, 112, 1.4),
     ):
         pencil = texture.strokes(size, stage.seed + seed, angle, spacing, weight)
-        if seed == 71:  # the sky has strokes of its own: flat, wide apart and faint
+        if seed == 71:  # strokes of the sky: flat, sparse and faint
             flat = texture.strokes(size, stage.seed + 74, 12, spacing * 1.7, weight)
             pencil.paste(flat.point([round(v * 0.6) for v in range(256)]), (0, 0), sky)
         else:
@@ -145,7 +145,7 @@ _BAYER = (0, 8, 2, 10, 12, 4, 14, 6, 3, 11, 1, 9, 15, 7, 13, 5)
 
 
 def rows(stage: Stage, amount: float) -> None:
-    """Turn the picture into `amount` rows of big pixels, with a palette where the style says so."""
+    """Apply the pixel art effect with `amount` rows, and a palette if the style has one."""
     colours = stage.drawing.colours
     block = max(2, round(stage.unit / amount))
     small = (math.ceil(stage.size[0] / block), math.ceil(stage.size[1] / block))
@@ -168,7 +168,7 @@ def rows(stage: Stage, amount: float) -> None:
 
 
 def _fixed_palette(image: Image.Image, colours: int) -> Image.Image:
-    """Return a palette for the picture: most by area, a share for small bright accents."""
+    """Return a palette for the image: mostly by area, with some small bright accents."""
     accents = max(2, colours // 3)
     parts = (
         (
@@ -179,15 +179,15 @@ def _fixed_palette(image: Image.Image, colours: int) -> Image.Image:
     )
     entries: list[int] = []
     for part, count in parts:
-        own = part.getpalette() or []
-        entries += own[: 3 * count]
+        fill = part.getpalette() or []
+        entries += fill[: 3 * count]
     palette = Image.new("P", (1, 1))
     palette.putpalette(entries)
     return palette
 
 
 def paper(stage: Stage, amount: float) -> None:
-    """Let the tooth of rough paper show."""
+    """Add the texture of rough paper."""
     tooth = texture.paper(stage.size, stage.seed + 65)
     tooth = tooth.point([round(128 + (v - 128) * amount) for v in range(256)])
     stage.image = ImageChops.soft_light(stage.image, texture.rgb(tooth))

@@ -1,4 +1,4 @@
-"""Painting one picture of a story, from the request to the finished pixels."""
+"""Entry point of the painter: from an image request to pixels and depth map."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -53,25 +53,25 @@ PLACES: Mapping[str, Callable[[Scenery], Ground]] = {
 }
 
 PARALLAX = (0.0, 0.04, 0.12, 0.28, 0.46, 0.7, 1.0)
-"""How far the camera moves each band against the sky, as a share of the nearest one."""
+"""Parallax of each band relative to the nearest one; 0 is the sky."""
 
 
 def paint(request: ImageRequest) -> tuple[Image.Image, depth_map.Depth]:
-    """Return the picture (RGB, the wished size) and what the camera needs to know about it."""
+    """Return the image (RGB, in the requested size) and its depth map."""
     style = drawing.drawing(request.style.drawing)
     mood = drawing.feeling(request.mood.drawing)
     known, follow = _followed(request)
     reference = images.decode(request.reference.data) if request.reference is not None else None
-    own = _palette(reference) if reference is not None else ()
+    fill = _palette(reference) if reference is not None else ()
     prompt = words.read(request.prompt)
-    world = plan.world(prompt, request.seed, known, own or follow)
+    world = plan.world(prompt, request.seed, known, fill or follow)
     shot = plan.shot(prompt, world, mood, request.scene, request.scenes, request.seed)
     air = light(
         shot.time,
         drawing.rules(style, mood),
         haze=style.haze + mood.haze + (0.16 if shot.weather in ("mist", "rain", "snow") else 0.0),
         turn=world.turn + mood.turn,
-        follow=plan.soft(own or follow),
+        follow=plan.soft(fill or follow),
     )
     style = replace(style, mist=min(1.0, style.mist + mood.mist * 0.5))
     stage = Stage(request.size, air, style, _number(request.seed, request.scene, shot.place))
@@ -95,7 +95,7 @@ def paint(request: ImageRequest) -> tuple[Image.Image, depth_map.Depth]:
 
 
 def facts(stage: Stage, scenery: Scenery, world: plan.World) -> dict[str, Any]:
-    """Return what the camera may use: distances, weather, lights; and the world to follow."""
+    """Return the facts of the depth map: parallax, weather, lights, and the video's world."""
     unit = stage.unit
     lamps = sorted(stage.lamps, key=lambda lamp: -lamp.radius)[:24]
     return {
@@ -114,7 +114,7 @@ def facts(stage: Stage, scenery: Scenery, world: plan.World) -> dict[str, Any]:
 
 
 def _motes(stage: Stage, shot: Shot) -> str | None:
-    """Return what floats in the air, if anything does in this style and place."""
+    """Return the kind of motes for the style and place, or None."""
     if stage.drawing.hatch > 0 or shot.place in ("space", "city", "sea", "clouds"):
         return None
     if shot.place == "underwater":
@@ -125,7 +125,7 @@ def _motes(stage: Stage, shot: Shot) -> str | None:
 
 
 def _followed(request: ImageRequest) -> tuple[plan.World | None, tuple[Colour, ...]]:
-    """Return the world of the first scene, or else its colours, where there is one to follow."""
+    """Return the world in the first image, or else the palette of the reference image."""
     if request.anchor is None:
         return None, ()
     depth = depth_map.read(request.anchor.data)
@@ -133,12 +133,12 @@ def _followed(request: ImageRequest) -> tuple[plan.World | None, tuple[Colour, .
         try:
             return plan.World.from_json(depth.facts["world"]), ()
         except (KeyError, TypeError, ValueError):
-            pass  # Not a world of this version: follow the colours instead.
+            pass  # Not a world of this version: use the palette instead.
     return None, _palette(images.decode(request.anchor.data))
 
 
-def _palette(picture: Image.Image) -> tuple[Colour, ...]:
-    small = picture.resize((64, 64), Image.Resampling.BOX)
+def _palette(image: Image.Image) -> tuple[Colour, ...]:
+    small = image.resize((64, 64), Image.Resampling.BOX)
     table = small.quantize(8, method=Image.Quantize.MEDIANCUT, kmeans=2).convert("RGB")
     counted = table.getcolors(4096) or []
     colours: list[Colour] = []

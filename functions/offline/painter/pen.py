@@ -1,7 +1,7 @@
-"""A pen with coordinates of its own: draws filled shapes, splines and strokes in the right light.
+"""A pen with a local coordinate system that draws lit shapes, splines and strokes.
 
-Shapes are given in units of the pen; `at` makes a pen for one thing, whose x runs to the right (or
-to the left when flipped), whose y runs up from the ground, and whose 1 is the size of the thing.
+Shapes are in units of the pen. `at` returns a pen for an object: x runs to the right (or to the
+left if flipped), y runs up from the ground, and 1 is the size of the object.
 """
 
 import math
@@ -14,13 +14,13 @@ from PIL import ImageDraw
 from offline.painter.colour import Colour, Rgb, parse, to_rgb
 from offline.painter.curves import Point, closed_curve, ellipse, open_curve, ribbon
 
-Own = str | Colour
-"""The own colour of a thing: `#rrggbb` or a colour."""
+Fill = str | Colour
+"""The local colour of an object: `#rrggbb` or a colour."""
 
 
 @dataclass(slots=True)
 class Lamp:
-    """A light in the picture: centre and radius in pixels of the whole picture."""
+    """A light in the image: centre and radius in pixels."""
 
     x: float
     y: float
@@ -31,7 +31,7 @@ class Lamp:
 
 @dataclass(slots=True)
 class Sheet:
-    """What the pens of one layer share."""
+    """The shared state of a layer's pens."""
 
     draw: ImageDraw.ImageDraw
     ink: Callable[[Colour, float], Rgb]
@@ -40,12 +40,12 @@ class Sheet:
     line: float
     line_rgb: Rgb
     lamps: list[Lamp]
-    inks: dict[tuple[Own, float], Rgb] = field(default_factory=dict)
+    inks: dict[tuple[Fill, float], Rgb] = field(default_factory=dict)
     held: list[tuple[list[Point], Rgb, bool]] | None = None
 
 
 class Pen:
-    """See the module. `matrix` maps own units to pixels of the sheet."""
+    """A pen; `matrix` maps its units to pixels of the sheet."""
 
     def __init__(
         self, sheet: Sheet, matrix: tuple[float, float, float, float, float, float]
@@ -55,13 +55,13 @@ class Pen:
 
     @property
     def pixels(self) -> float:
-        """How many pixels of the finished picture one unit is."""
+        """Pixels of the final image per unit."""
         return math.hypot(self.matrix[0], self.matrix[3]) / self.sheet.factor
 
     def at(
         self, x: float, y: float, size: float = 1.0, *, flip: bool = False, turn: float = 0.0
     ) -> "Pen":
-        """Return a pen for a thing that stands at (x, y). `turn` is in degrees."""
+        """Return a pen for an object at (x, y); `turn` is in degrees."""
         a, b, c, d, e, f = self.matrix
         upward = -1.0 if e > 0 else 1.0
         angle = math.radians(turn)
@@ -83,14 +83,14 @@ class Pen:
 
     # -- shapes ------------------------------------------------------------------------------------
     def poly(
-        self, points: Iterable[Point], own: Own, tone: float = 0.0, *, lined: bool = True
+        self, points: Iterable[Point], fill: Fill, tone: float = 0.0, *, lined: bool = True
     ) -> None:
-        """Draw a polygon; never with an outline when not `lined`."""
-        self._fill(self._map(points), self._ink(own, tone), lined=lined)
+        """Draw a polygon, without outline if not `lined`."""
+        self._fill(self._map(points), self._ink(fill, tone), lined=lined)
 
-    def blob(self, points: Sequence[Point], own: Own, tone: float = 0.0) -> None:
+    def blob(self, points: Sequence[Point], fill: Fill, tone: float = 0.0) -> None:
         """Draw a closed smooth shape through the points."""
-        self._fill(self._map(closed_curve(points)), self._ink(own, tone))
+        self._fill(self._map(closed_curve(points)), self._ink(fill, tone))
 
     def disc(
         self,
@@ -98,17 +98,19 @@ class Pen:
         y: float,
         rx: float,
         ry: float | None = None,
-        own: Own = "#ffffff",
+        fill: Fill = "#ffffff",
         tone: float = 0.0,
         turn: float = 0.0,
     ) -> None:
-        """Draw an ellipse, turned by degrees."""
+        """Draw an ellipse, rotated by degrees."""
         points = ellipse(x, y, rx, rx if ry is None else ry, turn, self._fineness(rx))
-        self._fill(self._map(points), self._ink(own, tone))
+        self._fill(self._map(points), self._ink(fill, tone))
 
-    def box(self, x0: float, y0: float, x1: float, y1: float, own: Own, tone: float = 0.0) -> None:
+    def box(
+        self, x0: float, y0: float, x1: float, y1: float, fill: Fill, tone: float = 0.0
+    ) -> None:
         """Draw a rectangle."""
-        self.poly(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), own, tone)
+        self.poly(((x0, y0), (x1, y0), (x1, y1), (x0, y1)), fill, tone)
 
     def panel(
         self,
@@ -117,10 +119,10 @@ class Pen:
         x1: float,
         y1: float,
         radius: float,
-        own: Own,
+        fill: Fill,
         tone: float = 0.0,
     ) -> None:
-        """Draw a rectangle with round corners."""
+        """Draw a rectangle with rounded corners."""
         points: list[Point] = []
         for cx, cy, start in (
             (x1 - radius, y1 - radius, 0),
@@ -131,29 +133,29 @@ class Pen:
             for step in range(6):
                 angle = math.radians(start + 18 * step)
                 points.append((cx + math.cos(angle) * radius, cy + math.sin(angle) * radius))
-        self._fill(self._map(points), self._ink(own, tone))
+        self._fill(self._map(points), self._ink(fill, tone))
 
     def stroke(
         self,
         points: Sequence[Point],
         width: float,
-        own: Own,
+        fill: Fill,
         tone: float = 0.0,
         *,
         end: float | None = None,
         smooth: bool = True,
     ) -> None:
-        """Draw a line through the points, `width` wide at its start and `end` at its end."""
+        """Draw a line through the points, tapered from `width` to `end`."""
         path = open_curve(points) if smooth and len(points) > 2 else list(points)
         outline = ribbon(path, width, width if end is None else end)
-        rgb = self._ink(own, tone)
+        rgb = self._ink(fill, tone)
         self._fill(self._map(outline), rgb)
         for (x, y), radius in ((path[0], width / 2), (path[-1], (end or width) / 2)):
             if radius * self.pixels > 0.7 and (end is None or radius == width / 2):
                 self._fill(self._map(ellipse(x, y, radius, radius, 0, 12)), rgb, lined=False)
 
-    def lamp(self, x: float, y: float, radius: float, own: Own, strength: float = 0.6) -> None:
-        """Let a place shine; radius in units."""
+    def lamp(self, x: float, y: float, radius: float, fill: Fill, strength: float = 0.6) -> None:
+        """Add a light; `radius` is in units."""
         (px, py), *_ = self._map([(x, y)])
         factor, (left, top) = self.sheet.factor, self.sheet.origin
         self.sheet.lamps.append(
@@ -161,20 +163,20 @@ class Pen:
                 px / factor + left,
                 py / factor + top,
                 radius * self.pixels,
-                to_rgb(parse(own) if isinstance(own, str) else own),
+                to_rgb(parse(fill) if isinstance(fill, str) else fill),
                 strength,
             )
         )
 
-    def light(self, points: Iterable[Point], own: Own) -> None:
-        """Draw a polygon in exactly that colour, as a thing that shines by itself."""
+    def light(self, points: Iterable[Point], fill: Fill) -> None:
+        """Draw an emissive polygon, in exactly the given colour."""
         self._fill(
-            self._map(points), to_rgb(parse(own) if isinstance(own, str) else own), lined=False
+            self._map(points), to_rgb(parse(fill) if isinstance(fill, str) else fill), lined=False
         )
 
     @contextmanager
     def group(self) -> Iterator[None]:
-        """Draw the shapes inside as one: the outline runs around all of them."""
+        """Draw the shapes in the block as one shape with a common outline."""
         sheet = self.sheet
         if sheet.held is not None or sheet.line <= 0:
             yield
@@ -190,7 +192,7 @@ class Pen:
 
     @contextmanager
     def plain(self) -> Iterator[None]:
-        """Draw the shapes inside without outlines, as details on top of a body."""
+        """Draw the shapes in the block without outlines, as details of a body."""
         sheet = self.sheet
         line, sheet.line = sheet.line, 0.0
         yield
@@ -220,11 +222,11 @@ class Pen:
             joint="curve" if thick > 2 else None,
         )
 
-    def _ink(self, own: Own, tone: float) -> Rgb:
-        key = (own, tone)
+    def _ink(self, fill: Fill, tone: float) -> Rgb:
+        key = (fill, tone)
         rgb = self.sheet.inks.get(key)
         if rgb is None:
-            rgb = self.sheet.ink(parse(own) if isinstance(own, str) else own, tone)
+            rgb = self.sheet.ink(parse(fill) if isinstance(fill, str) else fill, tone)
             self.sheet.inks[key] = rgb
         return rgb
 

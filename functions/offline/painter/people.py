@@ -1,4 +1,4 @@
-"""People, robots and astronauts. Each stands on y = 0, is about 1 tall and looks to the right."""
+"""People, about 1 unit tall, standing on y = 0, facing right."""
 
 import math
 
@@ -11,22 +11,22 @@ BOOT = "#4a3830"
 
 
 def child(pen: Pen, look: Look) -> None:
-    """A child in a raincoat with a scarf."""
+    """Draw a child in a raincoat with a scarf."""
     _walker(pen, look, head=0.155, hip=0.24, shoulder=0.6, girth=0.2, hood=True)
 
 
 def adult(pen: Pen, look: Look) -> None:
-    """A grown-up in a long coat, with a hat and a bag."""
+    """Draw an adult in a long coat, with a hat and a bag."""
     _walker(pen, look, head=0.083, hip=0.42, shoulder=0.78, girth=0.135, hat=True)
 
 
 def elder(pen: Pen, look: Look) -> None:
-    """An old person with white hair and a stick."""
+    """Draw an old person with white hair and a stick."""
     _walker(pen, look, head=0.09, hip=0.36, shoulder=0.74, girth=0.15, elder=True)
 
 
 def woman(pen: Pen, look: Look) -> None:
-    """A woman with long hair in a wide skirt."""
+    """Draw a woman with long hair in a wide skirt."""
     _walker(pen, look, head=0.083, hip=0.4, shoulder=0.77, girth=0.12, skirt=True)
 
 
@@ -127,7 +127,7 @@ def _walker(
             0.25,
             end=girth * 0.42,
         )
-        pen.disc(hand[0], hand[1] - girth * 0.12, girth * 0.23, own=look.skin)
+        pen.disc(hand[0], hand[1] - girth * 0.12, girth * 0.23, fill=look.skin)
     if elder:
         pen.stroke(
             [(hand[0] + 0.02, hand[1] + 0.02), (hand[0] + 0.1, 0.0)], 0.02, "#6a4a30", smooth=False
@@ -186,8 +186,8 @@ def _head(
             -0.2,
         )
     with pen.group():
-        pen.disc(x, y, r, r * 1.02, own=look.skin)
-        pen.disc(x + r * 0.97, y - r * 0.08, r * 0.13, own=look.skin)
+        pen.disc(x, y, r, r * 1.02, fill=look.skin)
+        pen.disc(x + r * 0.97, y - r * 0.08, r * 0.13, fill=look.skin)
     if hood:
         with pen.group():
             pen.at(x, y, r).blob(
@@ -233,9 +233,13 @@ def _head(
             look.accent,
         )
     if r * pen.pixels > 7:
-        pen.disc(x + r * 0.5, y + r * 0.02, r * 0.085, r * 0.14, own="#2a2026")
+        pen.disc(x + r * 0.5, y + r * 0.02, r * 0.085, r * 0.14, fill="#2a2026")
         pen.disc(
-            x + r * 0.3, y - r * 0.34, r * 0.17, r * 0.1, own=mix(look.skin, (0.9, 0.35, 0.35), 0.4)
+            x + r * 0.3,
+            y - r * 0.34,
+            r * 0.17,
+            r * 0.1,
+            fill=mix(look.skin, (0.9, 0.35, 0.35), 0.4),
         )
         if not elder:
             pen.at(x, y, r).stroke(

@@ -1,4 +1,4 @@
-"""Bare places: deserts, snow, caves."""
+"""Deserts, snow landscapes and caves."""
 
 import math
 import random
@@ -11,7 +11,7 @@ from offline.painter.scenery import Band, Ground, Scenery
 
 
 def desert(sc: Scenery) -> Ground:
-    """Dunes under a large sky; rocks, cacti, perhaps an oasis."""
+    """Draw dunes with rocks, cacti and sometimes an oasis."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     horizon = sc.sky(cover=0.12)
     sand = parse("#e0b074")
@@ -111,7 +111,7 @@ def _dry_front(sc: Scenery) -> None:
 
 
 def snow(sc: Scenery) -> Ground:
-    """A white country with firs; a lit cabin in some scenes."""
+    """Draw a snow landscape with firs and, in some scenes, a lit cabin."""
     stage, seed = sc.stage, sc.shot.world_seed
     horizon = sc.sky()
     white = parse("#f3f7fd")
@@ -209,7 +209,7 @@ def _snow_front(sc: Scenery) -> None:
 
 
 def cave(sc: Scenery) -> Ground:
-    """A grotto with glowing crystals and a light at its end."""
+    """Draw a cave with glowing crystals and a light at its end."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     horizon = sc.sky(cover=0.1)
     stone = parse("#54506a")
@@ -260,7 +260,7 @@ def cave(sc: Scenery) -> Ground:
 def _crystals(sc: Scenery, band: Band, depth: float, count: int, y: float) -> None:
     layer = sc.stage.layer(band, depth)
     pen = layer.pen
-    own = mix(sc.look.accent, of_hue(200, 0.7, 0.15), 0.45)
+    fill = mix(sc.look.accent, of_hue(200, 0.7, 0.15), 0.45)
     for x in sc.spots(count, free=0.34):
         size = sc.rng.uniform(0.07, 0.16) * depth
         for lean in (-0.5, 0.0, 0.45):
@@ -271,15 +271,15 @@ def _crystals(sc: Scenery, band: Band, depth: float, count: int, y: float) -> No
                     tip,
                     (x + lean * 0.3 * size + size * 0.16, y),
                 ],
-                own,
+                fill,
                 0.5,
             )
             pen.poly(
                 [(x + lean * 0.3 * size, y), tip, (x + lean * 0.3 * size + size * 0.16, y)],
-                own,
+                fill,
                 -0.1,
             )
-        pen.lamp(x, y - size * 0.6, size * 2.2, own, 0.36)
+        pen.lamp(x, y - size * 0.6, size * 2.2, fill, 0.36)
     sc.stage.add(layer, rough=0.2)
 
 

@@ -1,4 +1,4 @@
-"""Places where nobody walks every day: under water, above the clouds, among the stars."""
+"""Underwater, cloud and space scenes."""
 
 import random
 
@@ -12,7 +12,7 @@ from offline.painter.sky import gradient
 
 
 def underwater(sc: Scenery) -> Ground:
-    """Below the surface: shafts of light, corals, weeds, fish and bubbles."""
+    """Draw an underwater scene with light shafts, corals, weeds, fish and bubbles."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     light = stage.light
     stage.image.paste(
@@ -69,7 +69,7 @@ def underwater(sc: Scenery) -> Ground:
 
 
 def turned_hue(sc: Scenery, rng: random.Random) -> tuple[float, float, float]:
-    """Return a coral colour near the accent of the video."""
+    """Return a coral colour close to the video's accent colour."""
     return mix(of_hue(rng.choice((10, 35, 340, 60, 310)), 0.66, 0.17), sc.look.accent, 0.3)
 
 
@@ -117,13 +117,13 @@ def _reef_front(sc: Scenery) -> None:
         )
     for _ in range(34):
         x, y, r = stage.width * rng.random(), stage.height * rng.random(), rng.uniform(0.003, 0.011)
-        layer.pen.disc(x, y, r, own="#d9fbf6", tone=0.6)
-        layer.pen.disc(x + r * 0.15, y + r * 0.15, r * 0.78, own="#4fb3c4", tone=0.2)
+        layer.pen.disc(x, y, r, fill="#d9fbf6", tone=0.6)
+        layer.pen.disc(x + r * 0.15, y + r * 0.15, r * 0.78, fill="#4fb3c4", tone=0.2)
     stage.add(layer, rough=0.1, blur=0.0035 * stage.drawing.blur)
 
 
 def above_clouds(sc: Scenery) -> Ground:
-    """Over a sea of clouds, with floating islands."""
+    """Draw a sea of clouds with floating islands."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     horizon = sc.sky(stage.height * 0.66, cover=0.35)
     white = mix((1.0, 1.0, 1.0), stage.light.glow, 0.2)
@@ -177,12 +177,12 @@ def _cloud_bank(
     with pen.group():
         pen.box(-0.02, y, stage.width + 0.02, stage.height + 0.02, white, -0.25)
         for x, py, r in puffs:
-            pen.disc(x, py, r * 1.25, r, own=white, tone=-0.25)
+            pen.disc(x, py, r * 1.25, r, fill=white, tone=-0.25)
     with pen.plain():
         for x, py, r in puffs:
-            pen.disc(x - r * 0.1, py - r * 0.16, r * 1.05, r * 0.8, own=white, tone=0.1)
+            pen.disc(x - r * 0.1, py - r * 0.16, r * 1.05, r * 0.8, fill=white, tone=0.1)
         for x, py, r in puffs:
-            pen.disc(x - r * 0.2, py - r * 0.34, r * 0.72, r * 0.5, own=white, tone=0.5)
+            pen.disc(x - r * 0.2, py - r * 0.34, r * 0.72, r * 0.5, fill=white, tone=0.5)
     stage.add(layer, mist=0.8, rough=0.1, relief=0.5, blur=0.003 if band == Band.NEAR else 0.0)
 
 
@@ -224,7 +224,7 @@ def _island(sc: Scenery, band: Band, x: float, y: float, wide: float) -> None:
 
 
 def space(sc: Scenery) -> Ground:
-    """Among the stars: a nebula, a planet, and the ground of a moon to stand on."""
+    """Draw space with a nebula, a planet and, to stand on, the ground of a moon."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     hue = float(seed % 360)
     cosmos.paint_space(stage, hue)
@@ -260,8 +260,8 @@ def space(sc: Scenery) -> Ground:
     for x in sc.spots(7, free=0.22):
         r, cy = rng.uniform(0.03, 0.1), y(x) + rng.uniform(0.05, 0.16)
         with layer.pen.plain():
-            layer.pen.disc(x, cy, r, r * 0.3, own=soil, tone=0.25)
-            layer.pen.disc(x, cy + r * 0.04, r * 0.88, r * 0.24, own=soil, tone=-0.7)
+            layer.pen.disc(x, cy, r, r * 0.3, fill=soil, tone=0.25)
+            layer.pen.disc(x, cy + r * 0.04, r * 0.88, r * 0.24, fill=soil, tone=-0.7)
     stage.add(layer)
     return Ground(y, [lambda: _moon_front(sc, soil)])
 

@@ -1,4 +1,4 @@
-"""Places close to home: gardens, fields and rooms."""
+"""Gardens and farmland."""
 
 from offline.painter import buildings, land, landmarks, plants, trees
 from offline.painter.colour import mix, parse
@@ -8,7 +8,7 @@ from offline.painter.scenery import Band, Ground, Scenery
 
 
 def garden(sc: Scenery) -> Ground:
-    """A garden in blossom."""
+    """Draw a garden in blossom."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     horizon = sc.sky()
     far, middle, near = sc.greens()
@@ -80,7 +80,7 @@ def garden(sc: Scenery) -> Ground:
 
 
 def field(sc: Scenery) -> Ground:
-    """Farm land: rows of crops that run to the horizon, a barn and a mill."""
+    """Draw farmland with rows of crops to the horizon, a barn and a mill."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     horizon = sc.sky()
     far, middle, near = sc.greens()

@@ -1,4 +1,4 @@
-"""Rooms."""
+"""Interiors."""
 
 from PIL import Image, ImageChops
 
@@ -10,7 +10,7 @@ from offline.painter.scenery import Band, Ground, Scenery
 
 
 def room(sc: Scenery) -> Ground:
-    """A room with a window, shelves and a lamp."""
+    """Draw a room with a window, shelves and a lamp."""
     stage, seed = sc.stage, sc.shot.world_seed
     left = sc.shot.subject_x > 0.5
     horizon = stage.height * 0.5
@@ -91,10 +91,15 @@ def room(sc: Scenery) -> Ground:
                 smooth=False,
             )
         layer.pen.disc(
-            stage.width * sc.shot.subject_x, floor + 0.13, 0.42, 0.075, own=sc.look.main, tone=-0.2
+            stage.width * sc.shot.subject_x, floor + 0.13, 0.42, 0.075, fill=sc.look.main, tone=-0.2
         )
         layer.pen.disc(
-            stage.width * sc.shot.subject_x, floor + 0.13, 0.34, 0.055, own=sc.look.light, tone=-0.3
+            stage.width * sc.shot.subject_x,
+            floor + 0.13,
+            0.34,
+            0.055,
+            fill=sc.look.light,
+            tone=-0.3,
         )
     stage.add(layer, relief=0.2)
     _sunbeam(sc, window, floor)
@@ -134,7 +139,7 @@ def _shelf(sc: Scenery, left: bool, floor: float) -> None:
             at += wide + 0.004 if rng.random() < 0.85 else 0.1
     lamp = layer.pen.at(stage.width * (0.68 if left else 0.32), floor, 0.6 * sc.grow)
     lamp.stroke([(0.0, 0.0), (0.0, 0.8)], 0.02, "#4a4048", smooth=False)
-    lamp.disc(0.0, 0.01, 0.1, 0.02, own="#4a4048")
+    lamp.disc(0.0, 0.01, 0.1, 0.02, fill="#4a4048")
     lamp.poly(shape("-0.09,1 0.09,1 0.16,0.76 -0.16,0.76"), "#ffe2a8", 0.6)
     lamp.lamp(0.0, 0.85, 0.8, "#ffd28a", 0.25 + 0.4 * stage.light.lamps)
     stage.add(layer, rough=0.4)

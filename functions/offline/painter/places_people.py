@@ -1,4 +1,4 @@
-"""Places that people made: cities, villages, castles, gardens, fields and rooms."""
+"""Cities, villages and castles."""
 
 from offline.painter import buildings, land, landmarks, plants, trees, water
 from offline.painter.colour import mix, of_hue, parse
@@ -7,7 +7,7 @@ from offline.painter.scenery import Band, Ground, Scenery
 
 
 def city(sc: Scenery) -> Ground:
-    """High-rises in the haze, with a quay by the water or a park in front."""
+    """Draw a city with high-rises in the haze, and a waterfront or a park in front."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     horizon = sc.sky() + 0.02
     base = of_hue(240 + seed % 60, 0.6, 0.03)
@@ -27,7 +27,7 @@ def city(sc: Scenery) -> Ground:
             right=stage.width + 0.1,
             tall=tall * high * (1 - 0.22 * row),
             wide=wide,
-            own=mix(base, parse("#8a7f86"), 0.2 * row),
+            fill=mix(base, parse("#8a7f86"), 0.2 * row),
             windows=row > 0,
         )
         stage.add(layer, mist=1.1, rough=0.3)
@@ -107,7 +107,7 @@ def _leafy_front(sc: Scenery) -> None:
 
 
 def village(sc: Scenery) -> Ground:
-    """Small houses between hills."""
+    """Draw a village of small houses between hills."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     horizon = sc.sky()
     far, middle, near = sc.greens()
@@ -222,7 +222,7 @@ def path(sc: Scenery, y: land.Shape) -> None:
 
 
 def castle(sc: Scenery) -> Ground:
-    """A castle on a hill over woods and water."""
+    """Draw a castle on a hill above woods and water."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     horizon = sc.sky()
     far, middle, near = sc.greens()

@@ -1,4 +1,4 @@
-"""Coasts, open water, the deep sea, the sky and space."""
+"""Coasts, open water and rivers."""
 
 import math
 import random
@@ -12,7 +12,7 @@ from offline.painter.scenery import Band, Ground, Scenery
 
 
 def sea(sc: Scenery) -> Ground:
-    """The coast, or open water when the subject swims: islands, cliffs, a lighthouse."""
+    """Draw a coast with islands, cliffs and a lighthouse, or open water if the subject swims."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     horizon = sc.sky() - 0.02
     shift = sc.shot.variant * 0.6
@@ -79,7 +79,7 @@ def _sea_rows(sc: Scenery, horizon: float, choppy: float) -> None:
         depth = 0.5 + 0.2 * row
         band = (Band.BACK, Band.MIDDLE)[row]
         layer = stage.layer(band, depth, top=y - 0.08)
-        layer.pen.sheet.ink = lambda own, _tone: to_rgb(own)
+        layer.pen.sheet.ink = lambda fill, _tone: to_rgb(fill)
         shape = land.profile(sc.shot.world_seed + 20 + row + sc.shot.variant, 0.14 + 0.1 * row, 2)
         _crests(sc, layer.pen, y, 0.008 + 0.014 * choppy * (row + 0.4), shape, deep, row)
         stage.add(layer, rough=0.2, relief=0.3, alpha=0.55)
@@ -110,7 +110,7 @@ def _foam(
     points: list[Point],
     above: float,
     thick: float,
-    own: Colour,
+    fill: Colour,
     rng: random.Random,
 ) -> None:
     """Draw broken white lines along the crests of a wave row."""
@@ -120,8 +120,8 @@ def _foam(
         run = [p for p in points[i : i + length] if p[1] < above]
         if len(run) > 2:
             middle = len(run) // 2
-            pen.stroke(run[: middle + 1], thick * 0.15, own, end=thick, smooth=False)
-            pen.stroke(run[middle:], thick, own, end=thick * 0.15, smooth=False)
+            pen.stroke(run[: middle + 1], thick * 0.15, fill, end=thick, smooth=False)
+            pen.stroke(run[middle:], thick, fill, end=thick * 0.15, smooth=False)
         i += length + rng.randrange(2, 9)
 
 
@@ -131,13 +131,13 @@ def _near_waves(sc: Scenery, line: float, choppy: float) -> None:
     for row, band in ((0, Band.MAIN), (1, Band.NEAR)):
         y = line + 0.035 + row * (stage.height - line) * 0.5
         layer = stage.layer(band, 0.9, top=y - 0.1)
-        layer.pen.sheet.ink = lambda own, _tone: to_rgb(own)
+        layer.pen.sheet.ink = lambda fill, _tone: to_rgb(fill)
         shape = land.profile(stage.seed + 30 + row, 0.3 + 0.15 * row, 2)
         tall = (0.014 + 0.02 * row) * (0.5 + choppy)
         points = land.outline(stage, shape, y, tall, 0.012)
-        own = mix(deep, parse("#0c2233"), 0.18 + 0.2 * row)
+        fill = mix(deep, parse("#0c2233"), 0.18 + 0.2 * row)
         layer.pen.poly(
-            [*points, (stage.width + 0.02, stage.height + 0.1), (-0.02, stage.height + 0.1)], own
+            [*points, (stage.width + 0.02, stage.height + 0.1), (-0.02, stage.height + 0.1)], fill
         )
         bright = mix(stage.light.horizon, (1.0, 1.0, 1.0), 0.35)
         with layer.pen.plain():
@@ -153,7 +153,7 @@ def _cliff(sc: Scenery, horizon: float, left: bool) -> None:
     layer = stage.layer(Band.MIDDLE, 0.62)
     high = 0.2 * sc.grow
     edge = 0.0 if left else stage.width
-    # Upward units from the horizon at the edge of the picture; the cliff reaches inwards.
+    # Units above the horizon at the edge of the image; the cliff extends inwards.
     pen = layer.pen.at(edge, horizon, 1.0, flip=not left)
     top = [(-0.06, high), (0.15, high * 0.97), (0.25, high * 0.84)]
     side = land.craggy(rng, (0.25, high * 0.84), (0.43, -0.12), 4, 0.03)
@@ -202,7 +202,7 @@ def _beach_front(sc: Scenery) -> None:
 
 
 def river(sc: Scenery) -> Ground:
-    """Quiet water between green banks."""
+    """Draw calm water between green banks."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     horizon = sc.sky()
     far, middle, near = sc.greens()

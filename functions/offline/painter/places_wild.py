@@ -1,4 +1,4 @@
-"""Places without people: hills, mountains, forests, deserts, snow, caves."""
+"""Hills and mountains."""
 
 from offline.painter import buildings, land, landmarks, plants, trees, water
 from offline.painter.colour import Colour, mix, of_hue, parse
@@ -6,8 +6,8 @@ from offline.painter.land import Shape
 from offline.painter.scenery import Band, Ground, Scenery
 
 
-def meadow_front(sc: Scenery, own: Colour, *, flowers: bool = True, tall: float = 0.15) -> None:
-    """Paint grass and flowers at the lower edge, out of focus where the style says so."""
+def meadow_front(sc: Scenery, fill: Colour, *, flowers: bool = True, tall: float = 0.15) -> None:
+    """Paint grass and flowers at the lower edge, out of focus if the style has blur."""
     stage, rng = sc.stage, sc.rng
     layer = stage.layer(Band.NEAR, 1.0, top=stage.height - tall * 1.7)
     left_heavy = sc.shot.subject_x > 0.5
@@ -18,7 +18,7 @@ def meadow_front(sc: Scenery, own: Colour, *, flowers: bool = True, tall: float 
     )
     for at, wide, size in clumps:
         pen = layer.pen.at(stage.width * at, stage.height + 0.01, 1.0)
-        plants.grass(pen, rng, own, wide=wide, blades=int(150 * wide), tall=tall * size)
+        plants.grass(pen, rng, fill, wide=wide, blades=int(150 * wide), tall=tall * size)
     if flowers and sc.shot.season in ("spring", "summer"):
         tones = (
             sc.look.accent,
@@ -33,7 +33,7 @@ def meadow_front(sc: Scenery, own: Colour, *, flowers: bool = True, tall: float 
                 layer.pen.at(x, stage.height + 0.03, rng.uniform(0.1, 0.2)),
                 rng,
                 rng.choice(tones),
-                own,
+                fill,
             )
     stage.add(layer, rough=0.4, blur=0.0042 * stage.drawing.blur)
 
@@ -49,7 +49,7 @@ def woods(
     conifers: bool,
     free: float = 0.3,
 ) -> None:
-    """Plant trees on a ridge, smaller and lighter with distance."""
+    """Draw trees on a ridge, smaller and lighter with distance."""
     stage, rng = sc.stage, sc.rng
     layer = stage.layer(band, depth)
     spots = sorted((ground(x), x) for x in sc.spots(count, free=free))
@@ -66,7 +66,7 @@ def woods(
 
 
 def hills(sc: Scenery) -> Ground:
-    """Rolling hills with trees, perhaps a house or a mill far off."""
+    """Draw rolling hills with trees and sometimes a distant house or mill."""
     stage, rng, seed = sc.stage, sc.rng, sc.shot.world_seed
     horizon = sc.sky()
     far, middle, near = sc.greens()
@@ -147,12 +147,12 @@ def hills(sc: Scenery) -> Ground:
 
 
 def moved(shape: Shape, shift: float) -> Shape:
-    """Return a skyline seen from farther along."""
+    """Return a horizontally shifted skyline."""
     return lambda x: shape(x + shift)
 
 
 def mountains(sc: Scenery) -> Ground:
-    """Snow-capped mountains, often with a lake before them."""
+    """Draw snow-capped mountains, often with a lake in front."""
     stage, seed = sc.stage, sc.shot.world_seed
     horizon = sc.sky()
     far, middle, near = sc.greens()
@@ -213,7 +213,7 @@ def mountains(sc: Scenery) -> Ground:
 
 
 def stones(sc: Scenery, y: Shape, count: int) -> None:
-    """Lay some stones on the ground."""
+    """Draw stones on the ground."""
     layer = sc.stage.layer(Band.MAIN, 0.9)
     for x in sc.spots(count, free=0.2):
         plants.rock(

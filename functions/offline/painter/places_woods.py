@@ -1,4 +1,4 @@
-"""Inside the woods: forests and jungles."""
+"""Forests and jungles."""
 
 from offline.painter import land, plants, trees
 from offline.painter.colour import Colour, mix, parse
@@ -6,12 +6,12 @@ from offline.painter.scenery import Band, Ground, Scenery
 
 
 def forest(sc: Scenery) -> Ground:
-    """Deep woods: rows of trunks with light and mist between them."""
+    """Draw a forest of trunks with light and mist between them."""
     return _woods_inside(sc, tropical=False)
 
 
 def jungle(sc: Scenery) -> Ground:
-    """Rain forest with palms, vines and large leaves."""
+    """Draw a rainforest with palms, vines and large leaves."""
     return _woods_inside(sc, tropical=True)
 
 
@@ -38,14 +38,14 @@ def _woods_inside(sc: Scenery, *, tropical: bool) -> Ground:
             if row == 2 and abs(x - open_middle) < 0.22:
                 continue
             trees.trunk(pen.at(x, y, 1.0), rng, y + 0.05, wide * rng.uniform(0.7, 1.3), bark, -0.1)
-        for i in range(26):  # the crowns close the sky
+        for i in range(26):  # tree crowns cover the sky
             x, size = stage.width * (i + rng.random()) / 26, rng.uniform(0.09, 0.2)
             pen.disc(
                 x,
                 rng.uniform(-0.08, 0.12 - row * 0.04),
                 size,
                 size * 0.6,
-                own=leaf,
+                fill=leaf,
                 tone=-0.35 + 0.3 * rng.random(),
             )
         stage.add(layer, rough=0.7)

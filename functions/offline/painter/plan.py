@@ -1,4 +1,4 @@
-"""Deciding what is in a picture: the world of the video, and the shot of this scene."""
+"""Planning of an image: the world of the video and the shot of the scene."""
 
 import random
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ _FRAMINGS = ("wide", "medium", "close", "high", "medium", "low", "medium", "wide
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What all scenes of a video share; kept in the picture of the first scene."""
+    """The properties that all scenes of a video share, stored in the first image."""
 
     seed: int
     place: str
@@ -57,15 +57,15 @@ class World:
     turn: float
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
+        """Return the world as JSON values."""
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "World":
-        """Read what `as_json` wrote; raises ValueError, KeyError or TypeError."""
+        """Parse the output of `as_json`; raises ValueError, KeyError or TypeError."""
         cast = tuple(name for name in data["cast"] if name in SUBJECTS)
         if not cast:
-            raise ValueError("nobody is in this world")
+            raise ValueError("the world has no known subject")
         for name in ("main", "accent", "hair", "skin"):
             parse(data[name])
         return cls(
@@ -81,7 +81,7 @@ class World:
         )
 
     def look(self, phase: float, pose: str) -> Look:
-        """Return how the main character looks in one scene."""
+        """Return the main character's look in a scene."""
         return Look(
             main=parse(self.main),
             accent=parse(self.accent),
@@ -95,8 +95,8 @@ class World:
 def world(prompt: Prompt, seed: int, known: World | None, colours: tuple[Colour, ...]) -> World:
     """Return the world of a video.
 
-    What the prompt names comes first, then what is known from the first scene, then a choice by
-    seed. `colours` are those of a picture to follow; the most colourful one becomes the accent.
+    Values come from the prompt, or else from the first scene, or else from the seed. `colours` are
+    those of a reference image; the most saturated one becomes the accent colour.
     """
     rng = random.Random(f"world {seed}")
     cast = _cast(prompt)
@@ -132,9 +132,9 @@ def world(prompt: Prompt, seed: int, known: World | None, colours: tuple[Colour,
 
 
 def _cast(prompt: Prompt) -> tuple[str, ...]:
-    told = [hit.name for hit in prompt.story if hit.kind == "subjects"]
-    names = list(dict.fromkeys([*told, *prompt.all("subjects")]))
-    names.sort(key=lambda name: name in _LANDMARKS)  # stable: people and animals first
+    in_story = [hit.name for hit in prompt.story if hit.kind == "subjects"]
+    names = list(dict.fromkeys([*in_story, *prompt.all("subjects")]))
+    names.sort(key=lambda name: name in _LANDMARKS)  # stable sort: people and animals first
     return tuple(names[:3])
 
 
@@ -161,7 +161,7 @@ def _hex(colour: Colour) -> str:
 
 
 def shot(prompt: Prompt, home: World, mood: Feeling, scene: int, scenes: int, seed: int) -> Shot:
-    """Return the shot of one scene: place, hour, weather, framing and where things stand."""
+    """Return the shot of a scene: place, time of day, weather, framing and positions."""
     rng = random.Random(f"shot {seed} {scene}")
     progress = (scene - 1) / max(1, scenes - 1) if scenes > 1 else 0.0
     place = _now(prompt, "places", progress) or home.place
@@ -205,22 +205,22 @@ def shot(prompt: Prompt, home: World, mood: Feeling, scene: int, scenes: int, se
 
 
 def _now(prompt: Prompt, kind: str, progress: float) -> str | None:
-    """Return the word that holds at this point: the scene's own, else the story's in its order."""
-    own = [hit.name for hit in prompt.scene if hit.kind == kind]
-    if own:
-        return own[0]
-    told: list[str] = []
+    """Return the word for a scene: its own, or else the story's word at the same progress."""
+    fill = [hit.name for hit in prompt.scene if hit.kind == kind]
+    if fill:
+        return fill[0]
+    mentioned: list[str] = []
     last = -9
     for hit in prompt.story:
         if hit.kind == kind:
-            if hit.name not in told and hit.position - last > 1:  # "snowy forest" is one place
-                told.append(hit.name)
+            if hit.name not in mentioned and hit.position - last > 1:  # "snowy forest" is one place
+                mentioned.append(hit.name)
             last = hit.position
-    return told[min(len(told) - 1, int(progress * len(told)))] if told else None
+    return mentioned[min(len(mentioned) - 1, int(progress * len(mentioned)))] if mentioned else None
 
 
 def soft(colours: tuple[Colour, ...]) -> tuple[Colour, ...]:
-    """Return colours fit to tint a sky with: neither black, nor white, nor shrill."""
+    """Return colours that can tint a sky: not black, white or highly saturated."""
     return tuple(
         mix(colour, (0.5, 0.5, 0.5), 0.15)
         for colour in colours

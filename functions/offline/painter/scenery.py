@@ -1,4 +1,4 @@
-"""What a place gets to work with, and what it hands back."""
+"""The inputs and results of place painters."""
 
 import random
 from collections.abc import Callable
@@ -24,7 +24,7 @@ COVER = {
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One scene seen by the painter. Positions are shares (0 to 1) of the picture's width.
+    """The context in which a place is painted. Positions are shares (0 to 1) of the width.
 
     `variant` differs from scene to scene, `world_seed` is the same in all scenes of a video.
     """
@@ -45,7 +45,7 @@ class Shot:
 
 @dataclass(slots=True)
 class Ground:
-    """Where the main character may stand: y (units from the top) by x, and what comes before it."""
+    """The ground for the main character: y (units from the top) by x, and the foreground."""
 
     y: Shape
     front: list[Callable[[], None]] = field(default_factory=list)
@@ -63,52 +63,52 @@ class Scenery:
         self.world = random.Random(shot.world_seed)
         self.drawn: set[str] = set()
         self.main = ""
-        self.focus = (shot.subject_x, 0.6)  # of the camera; shares of width and height
+        self.focus = (shot.subject_x, 0.6)  # target of the camera, as shares of width and height
 
     @property
     def horizon(self) -> float:
-        """Height of the horizon in units, by framing."""
+        """Height of the horizon in units, which depends on the framing."""
         share = {"wide": 0.6, "medium": 0.6, "close": 0.56, "low": 0.72, "high": 0.4}
         return self.stage.height * share[self.shot.framing]
 
     @property
     def grow(self) -> float:
-        """How much larger things are drawn in high pictures."""
+        """Scale factor of objects in portrait images."""
         return 1.0 if self.stage.height <= 1.05 else 1.22
 
     def sky(self, horizon: float | None = None, cover: float | None = None) -> float:
-        """Paint the sky with clouds; returns the horizon."""
+        """Paint the sky with clouds and return the horizon."""
         line = self.horizon if horizon is None else horizon
         paint_sky(self.stage, line, self.shot.sun_x * self.stage.width, self.shot.weather)
         paint_clouds(self.stage, line, COVER[self.shot.weather] if cover is None else cover)
         return line
 
     def builder(self, number: int) -> random.Random:
-        """Return the chance that a building is made by; the same in all scenes of a video."""
+        """Return the random generator of a building, the same in all scenes of a video."""
         return random.Random(f"house {self.shot.world_seed} {number}")
 
     def once(self, name: str) -> bool:
-        """Return whether the landmark is not in the picture yet, and note that it is now."""
+        """Return True on the first call for a landmark, so that it is drawn once."""
         if name in self.drawn:
             return False
         self.drawn.add(name)
         return True
 
     def spots(self, count: int, *, free: float = 0.3, margin: float = 0.05) -> list[float]:
-        """Return places (x in units) across the picture that leave room for the subject."""
+        """Return positions (x in units) across the image that keep clear of the subject."""
         width = self.stage.width
         middle = self.shot.subject_x * width
-        found: list[float] = []
+        positions: list[float] = []
         for _ in range(count * 4):
             x = self.rng.uniform(-margin, 1 + margin) * width
             if abs(x - middle) >= free:
-                found.append(x)
-            if len(found) == count:
+                positions.append(x)
+            if len(positions) == count:
                 break
-        return found
+        return positions
 
     def greens(self) -> tuple[Colour, Colour, Colour]:
-        """Return far, middle and near colour of meadows in the season."""
+        """Return the far, middle and near colours of meadows for the season."""
         table = {
             "summer": ("#7fa860", "#6da04a", "#41702f"),
             "spring": ("#98bd6a", "#83b552", "#4f8238"),
@@ -120,7 +120,7 @@ class Scenery:
 
     @property
     def snowy(self) -> bool:
-        """Whether snow lies."""
+        """True if there is snow on the ground."""
         return self.shot.season == "winter"
 
 

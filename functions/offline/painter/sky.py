@@ -1,4 +1,4 @@
-"""The sky: gradient, sun or moon, stars, clouds; and the deep of space."""
+"""The sky: gradient, sun or moon, and stars."""
 
 import math
 import random
@@ -30,7 +30,7 @@ def gradient(size: tuple[int, int], stops: list[tuple[float, Colour]]) -> Image.
 
 
 def paint_sky(stage: Stage, horizon: float, sun_x: float, weather: str) -> None:
-    """Paint everything above the ground. `horizon` in units from the top, `sun_x` in units."""
+    """Paint the sky; `horizon` is in units from the top, `sun_x` in units."""
     light, size = stage.light, stage.size
     depth = min(1.0, horizon / stage.height + 0.04)
     stops = [
@@ -64,9 +64,9 @@ def _disc(stage: Stage, x: float, y: float) -> None:
     )
     pen = layer.pen
     face = mix(light.glow, (1.0, 1.0, 1.0), 0.55)
-    pen.sheet.ink = lambda own, _tone: to_rgb(own)
+    pen.sheet.ink = lambda fill, _tone: to_rgb(fill)
     pen.sheet.line = 0.0
-    pen.disc(x, y, radius, own=face)
+    pen.disc(x, y, radius, fill=face)
     if moon:
         grey = mix(face, light.middle, 0.22)
         for dx, dy, r in (
@@ -75,12 +75,12 @@ def _disc(stage: Stage, x: float, y: float) -> None:
             (0.3, -0.42, 0.14),
             (-0.3, 0.42, 0.12),
         ):
-            pen.disc(x + dx * radius, y + dy * radius, r * radius, own=grey)
+            pen.disc(x + dx * radius, y + dy * radius, r * radius, fill=grey)
     stage.add(layer, rough=0.0, relief=0.3)
 
 
 def paint_stars(stage: Stage, horizon: float, amount: float) -> None:
-    """Paint stars above the horizon (units), and the Milky Way where there are many."""
+    """Paint stars above the horizon (units), and the Milky Way if there are many."""
     width, height = stage.size
     sprinkle = random.Random(stage.seed + 5)
     canvas = Image.new("L", (width, height))

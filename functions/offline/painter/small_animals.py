@@ -1,4 +1,4 @@
-"""Animals that sit: a cat and a rabbit. Each stands on y = 0, is about 1 tall."""
+"""Sitting animals, about 1 unit tall, standing on y = 0."""
 
 from offline.painter.animal_heads import draw_head
 from offline.painter.build import Build
@@ -8,7 +8,7 @@ from offline.painter.pen import Pen
 
 
 def sitting_cat(pen: Pen, look: Look) -> None:
-    """A cat that sits and looks into the distance."""
+    """Draw a sitting cat that looks into the distance."""
     coat = look.main
     pen.stroke(shape("-0.2,0.06 -0.42,0.05 -0.52,0.18 -0.42,0.32"), 0.085, coat, -0.25, end=0.06)
     with pen.group():
@@ -19,24 +19,24 @@ def sitting_cat(pen: Pen, look: Look) -> None:
             0.0,
         )
         pen.stroke(shape("0.1,0.42 0.1,0.2 0.13,0.04"), 0.1, coat, 0.05)
-        pen.disc(0.15, 0.03, 0.065, 0.035, own=coat, tone=0.1)
+        pen.disc(0.15, 0.03, 0.065, 0.035, fill=coat, tone=0.1)
         pen.blob(
             shape("-0.28,0.1 -0.16,0.28 0,0.2 0.02,0.04 -0.1,0 -0.24,0"),
             coat,
             -0.22,
         )
-        pen.disc(0.0, 0.03, 0.08, 0.035, own=coat, tone=-0.1)
+        pen.disc(0.0, 0.03, 0.08, 0.035, fill=coat, tone=-0.1)
     pen.blob(shape("0.1,0.62 0.2,0.5 0.18,0.36 0.1,0.4 0.06,0.52"), look.light, -0.1)
     pen.stroke(shape("0,0.6 0.1,0.565 0.2,0.6"), 0.05, look.accent, 0.1)
-    pen.disc(0.13, 0.555, 0.026, own="#f3c64a", tone=0.5)
+    pen.disc(0.13, 0.555, 0.026, fill="#f3c64a", tone=0.5)
     build = Build(head=0.17, snout=0.045, snout_girth=0.08, ears="point")
     draw_head(pen, look, build, (0.1, 0.77))
 
 
 def rabbit(pen: Pen, look: Look) -> None:
-    """A rabbit, sitting up."""
+    """Draw a rabbit that sits upright."""
     coat = look.main
-    pen.disc(-0.27, 0.12, 0.085, own=look.light, tone=0.2)
+    pen.disc(-0.27, 0.12, 0.085, fill=look.light, tone=0.2)
     with pen.group():
         pen.blob(
             shape("-0.26,0 -0.32,0.2 -0.16,0.42 0.04,0.5 0.16,0.38 0.16,0.12 0.12,0"),
@@ -62,8 +62,8 @@ def rabbit(pen: Pen, look: Look) -> None:
             tone - 0.1,
         )
     with pen.group():
-        pen.disc(0.14, 0.58, 0.15, 0.13, own=coat)
-        pen.disc(0.23, 0.55, 0.08, 0.075, own=look.light, tone=-0.05)
-    pen.disc(0.3, 0.57, 0.022, 0.018, own="#c97a78")
-    pen.disc(0.19, 0.62, 0.022, 0.027, own="#231c22")
-    pen.disc(0.197, 0.63, 0.008, own="#ffffff", tone=0.6)
+        pen.disc(0.14, 0.58, 0.15, 0.13, fill=coat)
+        pen.disc(0.23, 0.55, 0.08, 0.075, fill=look.light, tone=-0.05)
+    pen.disc(0.3, 0.57, 0.022, 0.018, fill="#c97a78")
+    pen.disc(0.19, 0.62, 0.022, 0.027, fill="#231c22")
+    pen.disc(0.197, 0.63, 0.008, fill="#ffffff", tone=0.6)

@@ -1,6 +1,6 @@
-"""The stage: layers are drawn one by one, from far to near, and laid over each other in style.
+"""The stage: composites layers from far to near, with the style's effects.
 
-Units: 1 is the short side of the picture, x runs right and y runs down from the upper left corner.
+Units: 1 is the short side of the image; x runs right and y runs down from the upper left corner.
 """
 
 import math
@@ -18,7 +18,7 @@ from offline.painter.pen import Lamp, Pen, Sheet
 
 
 class Band(IntEnum):
-    """Distance classes; the camera of the clips moves them against each other."""
+    """Depth bands, which the video provider moves against each other."""
 
     SKY = 0
     CLOUDS = 1
@@ -31,7 +31,7 @@ class Band(IntEnum):
 
 @dataclass(slots=True)
 class Layer:
-    """A sheet in work: draw on `pen`, then hand it to `Stage.add`."""
+    """A layer in progress: draw with `pen`, then pass it to `Stage.add`."""
 
     band: Band
     depth: float
@@ -43,7 +43,7 @@ class Layer:
 
 
 class Stage:
-    """See the module."""
+    """The image in progress, its depth labels and its lights."""
 
     def __init__(self, size: tuple[int, int], light: Light, drawing: Drawing, seed: int) -> None:
         self.size = size
@@ -72,7 +72,7 @@ class Stage:
         right: float | None = None,
         factor: int = 2,
     ) -> Layer:
-        """Return an empty sheet that covers the given part of the picture."""
+        """Return an empty sheet that covers the given part of the image."""
         width, height = self.size
         box = (
             max(0, int(left * self.unit)),
@@ -87,7 +87,7 @@ class Stage:
         line_rgb = to_rgb(mix(parse(drawing.line_colour), light.haze, light.distance(depth)))
         sheet = Sheet(
             draw=ImageDraw.Draw(canvas),
-            ink=lambda own, tone: light.ink(own, depth, tone),
+            ink=lambda fill, tone: light.ink(fill, depth, tone),
             factor=factor,
             origin=box[:2],
             line=drawing.line_width * self.unit / 1000 * (0.45 + 0.55 * depth),
@@ -109,10 +109,10 @@ class Stage:
         label_from: int = 128,
         alpha: float = 1.0,
     ) -> None:
-        """Lay a finished sheet over the picture.
+        """Composite a finished sheet onto the image.
 
-        `mist`, `rough` and `relief` weigh what the style says; `blur` is in units; `label_from` is
-        the opacity (0 to 255) from which a pixel belongs to the layer's band.
+        `mist`, `rough` and `relief` scale the style's effects; `blur` is in units; `label_from` is
+        the minimum opacity (0 to 255) of pixels that get the layer's band.
         """
         flat = layer.canvas.reduce(layer.factor) if layer.factor > 1 else layer.canvas
         if blur > 0:
@@ -139,7 +139,7 @@ class Stage:
             self.shine(lamp)
 
     def shine(self, lamp: Lamp) -> None:
-        """Add a round light to the picture as it is so far."""
+        """Add a round light to the current image."""
         size = max(2, round(lamp.radius * 2))
         left, top = round(lamp.x - size / 2), round(lamp.y - size / 2)
         box = (
@@ -156,9 +156,11 @@ class Stage:
         if 1.5 < lamp.radius < self.unit * 0.2:
             self.lamps.append(lamp)
 
-    def screen(self, rgb: Rgb, mask: Image.Image, place: tuple[int, int], strength: float) -> None:
-        """Add light of a colour, shaped by a mask (L), to the picture."""
-        box = (*place, place[0] + mask.width, place[1] + mask.height)
+    def screen(
+        self, rgb: Rgb, mask: Image.Image, position: tuple[int, int], strength: float
+    ) -> None:
+        """Add coloured light to the image, shaped by a mask (L)."""
+        box = (*position, position[0] + mask.width, position[1] + mask.height)
         rays = Image.merge(
             "RGB",
             [
@@ -166,25 +168,25 @@ class Stage:
                 for channel in rgb
             ],
         )
-        self.image.paste(ImageChops.screen(self.image.crop(box), rays), place)
+        self.image.paste(ImageChops.screen(self.image.crop(box), rays), position)
 
-    def veil(self, colour: Colour, mask: Image.Image, place: tuple[int, int] = (0, 0)) -> None:
-        """Lay a thin colour over the picture where the mask (L) says so."""
-        self.image.paste(to_rgb(colour), place, mask)
+    def veil(self, colour: Colour, mask: Image.Image, position: tuple[int, int] = (0, 0)) -> None:
+        """Blend a colour into the image by a mask (L)."""
+        self.image.paste(to_rgb(colour), position, mask)
 
     # -- inside ------------------------------------------------------------------------------------
     def _worked(
         self,
         body: Image.Image,
         mask: Image.Image,
-        place: tuple[int, int],
+        position: tuple[int, int],
         layer: Layer,
         rough: float,
         relief: float,
         mist: float,
     ) -> Image.Image:
         drawing = self.drawing
-        box = (*place, place[0] + body.width, place[1] + body.height)
+        box = (*position, position[0] + body.width, position[1] + body.height)
         amount = drawing.texture * rough * (0.3 + 0.7 * layer.depth)
         if amount > 0.02:
             grain = self.material().crop(box)
@@ -192,9 +194,9 @@ class Stage:
             body = ImageChops.overlay(body, Image.merge("RGB", (grain, grain, grain)))
         amount = drawing.relief * relief
         if amount > 0.02 and min(body.size) > 8:
-            body = self._rounded(body, mask, place, amount)
+            body = self._rounded(body, mask, position, amount)
         if drawing.rim > 0 and self.sun is not None and layer.depth > 0.05:
-            self._rim(body, mask, place, layer.depth)
+            self._rim(body, mask, position, layer.depth)
         amount = min(0.95, mist * drawing.mist * 2.2)
         if amount > 0.02:
             fog = texture.ramp(body.size, 0, 255 * amount)
@@ -202,7 +204,7 @@ class Stage:
         return body
 
     def material(self) -> Image.Image:
-        """Return the rough material of the whole picture: grey around 128."""
+        """Return the material texture of the whole image, grey around 128."""
         if self._material is None:
             unit = self.unit
             rough = texture.clouded(self.size, self.seed + 11, (unit * 0.05, unit * 0.03), 5)
@@ -213,10 +215,10 @@ class Stage:
         return self._material
 
     def _rounded(
-        self, body: Image.Image, mask: Image.Image, place: tuple[int, int], amount: float
+        self, body: Image.Image, mask: Image.Image, position: tuple[int, int], amount: float
     ) -> Image.Image:
         margin = max(4, round(0.05 * self.unit))
-        padded = self._padded(mask, place, margin)
+        padded = self._padded(mask, position, margin)
         inner = (margin, margin, margin + mask.width, margin + mask.height)
         for radius, share in ((0.034, 0.9), (0.007, 0.45)):
             pixels = max(1.0, radius * self.unit)
@@ -228,37 +230,37 @@ class Stage:
             body = ImageChops.hard_light(body, Image.merge("RGB", (lit, lit, lit)))
         return body
 
-    def _padded(self, mask: Image.Image, place: tuple[int, int], margin: int) -> Image.Image:
-        """Return the mask with a margin: empty, but going on where it leaves the picture."""
+    def _padded(self, mask: Image.Image, position: tuple[int, int], margin: int) -> Image.Image:
+        """Return the mask with a margin that is empty, except beyond the image's edges."""
         width, height = mask.size
         result = Image.new("L", (width + 2 * margin, height + 2 * margin))
         result.paste(mask, (margin, margin))
-        if place[0] == 0:
+        if position[0] == 0:
             result.paste(mask.crop((0, 0, 1, height)).resize((margin, height)), (0, margin))
-        if place[0] + width >= self.size[0]:
+        if position[0] + width >= self.size[0]:
             edge = mask.crop((width - 1, 0, width, height)).resize((margin, height))
             result.paste(edge, (margin + width, margin))
-        if place[1] + height >= self.size[1]:
+        if position[1] + height >= self.size[1]:
             row = result.crop((0, margin + height - 1, result.width, margin + height))
             result.paste(row.resize((result.width, margin)), (0, margin + height))
-        if place[1] == 0:
+        if position[1] == 0:
             row = result.crop((0, margin, result.width, margin + 1))
             result.paste(row.resize((result.width, margin)), (0, 0))
         return result
 
     def towards_light(self, length: float) -> tuple[int, int]:
-        """Return a step of so many pixels from a thing towards the light."""
+        """Return an offset of the given length in pixels towards the light."""
         side = -0.6
         if self.sun is not None:
             side = 0.75 if self.sun[0] > self.width / 2 else -0.75
         return round(side * length), -max(1, round(0.8 * length))
 
     def _rim(
-        self, body: Image.Image, mask: Image.Image, place: tuple[int, int], depth: float
+        self, body: Image.Image, mask: Image.Image, position: tuple[int, int], depth: float
     ) -> None:
         reach = max(1.0, self.unit * 0.0022 * (0.4 + depth))
         margin = math.ceil(reach) + 1
-        padded = self._padded(mask, place, margin)
+        padded = self._padded(mask, position, margin)
         dx, dy = self.towards_light(reach)
         edge = ImageChops.subtract(padded, ImageChops.offset(padded, -dx, -dy))
         edge = edge.crop((margin, margin, margin + mask.width, margin + mask.height))
@@ -266,7 +268,7 @@ class Stage:
         edge = edge.point([round(v * min(1.0, strength)) for v in range(256)])
         body.paste(to_rgb(self.light.seen((1.0, 1.0, 1.0), depth, 1.0)), (0, 0), edge)
 
-    def _cast(self, mask: Image.Image, place: tuple[int, int], depth: float) -> None:
+    def _cast(self, mask: Image.Image, position: tuple[int, int], depth: float) -> None:
         pixels = self.unit * 0.015 * max(0.15, depth * 1.3 - 0.2)
         grown = Image.new("L", (mask.width + 40, mask.height + 40))
         grown.paste(mask, (20, 20))
@@ -277,5 +279,5 @@ class Stage:
         self.veil(
             mix(self.light.shade, (0.0, 0.0, 0.0), 0.55),
             soft,
-            (place[0] - 20 - dx, place[1] - 20 - dy),
+            (position[0] - 20 - dx, position[1] - 20 - dy),
         )

@@ -1,4 +1,4 @@
-"""What may play the main part, by name: how to draw it, how tall it is and where it lives."""
+"""The subjects that can be the main character: drawing function, height and habitat."""
 
 import random
 from collections.abc import Callable
@@ -26,7 +26,7 @@ Draw = Callable[[Pen, Look, Light, random.Random], None]
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`tall` is relative to a grown-up (1); `home` is ground, air, water or rails."""
+    """A drawable subject. `tall` is relative to an adult; `home` is ground, air, water or rails."""
 
     draw: Draw
     tall: float = 1.0
@@ -121,6 +121,6 @@ BY_PLACE: dict[str, tuple[str, ...]] = {
     "mountains": ("adult", "balloon", "train", "deer"),
     "cave": ("adult", "robot", "dragon"),
 }
-"""Who appears where the prompt names nobody; other places have a wanderer, a child or a balloon."""
+"""Default subjects by place, for prompts that name none; other places use `ANYWHERE`."""
 
 ANYWHERE = ("child", "adult", "balloon", "fox", "bicycle")

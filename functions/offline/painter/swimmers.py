@@ -1,4 +1,4 @@
-"""Animals that swim. Centred on (0, 0.5), about 1 tall; they look to the right."""
+"""Swimming animals, centred on (0, 0.5), about 1 unit tall, facing right."""
 
 import math
 
@@ -9,7 +9,7 @@ from offline.painter.pen import Pen
 
 
 def fish(pen: Pen, look: Look) -> None:
-    """A fish."""
+    """Draw a fish."""
     wag = 0.08 * math.sin(look.phase * math.tau)
     with pen.group():
         pen.blob(
@@ -32,13 +32,13 @@ def fish(pen: Pen, look: Look) -> None:
                 look.light,
                 0.1,
             )
-        pen.disc(0.38, 0.55, 0.06, own="#ffffff", tone=0.4)
-        pen.disc(0.4, 0.55, 0.034, own="#1d181c")
+        pen.disc(0.38, 0.55, 0.06, fill="#ffffff", tone=0.4)
+        pen.disc(0.4, 0.55, 0.034, fill="#1d181c")
     pen.blob(shape("0.1,0.46 -0.06,0.36 -0.02,0.54"), look.accent, -0.15)
 
 
 def whale(pen: Pen, look: Look) -> None:
-    """A whale."""
+    """Draw a whale."""
     with pen.group():
         pen.blob(
             shape("-0.72,0.7 -1.02,1.02 -0.84,1.06 -0.7,0.9 -0.5,1 -0.44,0.86 -0.58,0.68"),
@@ -66,13 +66,13 @@ def whale(pen: Pen, look: Look) -> None:
                 look.main,
                 -0.2,
             )
-        pen.disc(0.62, 0.48, 0.03, own="#1d181c")
-        pen.disc(0.63, 0.49, 0.01, own="#ffffff", tone=0.8)
+        pen.disc(0.62, 0.48, 0.03, fill="#1d181c")
+        pen.disc(0.63, 0.49, 0.01, fill="#ffffff", tone=0.8)
     pen.blob(shape("0.28,0.3 0.16,0.02 0,-0.1 0.04,0.14 0.12,0.32"), look.main, -0.25)
 
 
 def dolphin(pen: Pen, look: Look) -> None:
-    """A dolphin in a leap."""
+    """Draw a leaping dolphin."""
     with pen.group():
         pen.blob(
             shape("-0.82,0.1 -1,0.16 -0.9,0.02 -0.86,-0.14 -0.7,0.06"),
@@ -93,12 +93,12 @@ def dolphin(pen: Pen, look: Look) -> None:
             look.light,
             0.1,
         )
-        pen.disc(0.58, 0.53, 0.025, own="#1d181c")
+        pen.disc(0.58, 0.53, 0.025, fill="#1d181c")
     pen.blob(shape("0.2,0.48 0,0.22 0.12,0.24 0.34,0.44"), look.main, -0.3)
 
 
 def turtle(pen: Pen, look: Look) -> None:
-    """A sea turtle."""
+    """Draw a sea turtle."""
     pen.blob(shape("0.3,0.45 0.25,0.1 0,-0.02 0.1,0.3"), look.main, -0.3)
     pen.blob(shape("-0.5,0.42 -0.75,0.22 -0.6,0.5"), look.main, -0.3)
     with pen.group():
@@ -117,12 +117,12 @@ def turtle(pen: Pen, look: Look) -> None:
             (-0.12, 0.48, 0.09),
             (0.36, 0.5, 0.07),
         ):
-            pen.disc(x, y, r, r * 0.8, own=scale(look.accent, 1.25), tone=0.2)
-        pen.disc(0.74, 0.58, 0.025, own="#1d181c")
+            pen.disc(x, y, r, r * 0.8, fill=scale(look.accent, 1.25), tone=0.2)
+        pen.disc(0.74, 0.58, 0.025, fill="#1d181c")
 
 
 def octopus(pen: Pen, look: Look) -> None:
-    """An octopus."""
+    """Draw an octopus."""
     with pen.group():
         for i in range(6):
             x = -0.4 + i * 0.16
@@ -148,7 +148,7 @@ def octopus(pen: Pen, look: Look) -> None:
         )
     with pen.plain():
         for side in (-1, 1):
-            pen.disc(side * 0.12, 0.56, 0.08, own="#ffffff", tone=0.4)
-            pen.disc(side * 0.11, 0.56, 0.04, own="#1d181c")
+            pen.disc(side * 0.12, 0.56, 0.08, fill="#ffffff", tone=0.4)
+            pen.disc(side * 0.11, 0.56, 0.04, fill="#1d181c")
         for x, y in ((-0.16, 0.82), (0.1, 0.86), (0.2, 0.74)):
-            pen.disc(x, y, 0.04, own=look.accent, tone=0.1)
+            pen.disc(x, y, 0.04, fill=look.accent, tone=0.1)

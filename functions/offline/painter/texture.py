@@ -1,6 +1,6 @@
-"""Grey textures: gradients, glows, noise, paper and pencil strokes. All from a seed.
+"""Greyscale textures: gradients, glows, noise, paper and pencil strokes, generated from seeds.
 
-Every function but `rgb` returns an image of mode L.
+All functions except `rgb` return images of mode L.
 """
 
 import math
@@ -13,7 +13,7 @@ Size = tuple[int, int]
 
 
 def rgb(image: Image.Image) -> Image.Image:
-    """Return a grey image as RGB, to be multiplied or blended with colours."""
+    """Return a grey image as RGB, for blending with colours."""
     return Image.merge("RGB", (image, image, image))
 
 
@@ -24,7 +24,7 @@ def white_noise(size: Size, seed: int) -> Image.Image:
 
 
 def clouded(size: Size, seed: int, cell: tuple[float, float], octaves: int = 4) -> Image.Image:
-    """Return soft noise with features of `cell` (width, height) pixels and finer ones in them."""
+    """Return fractal noise with base features of `cell` (width, height) pixels."""
     noise = random.Random(seed)
     width, height = size
     layers = []
@@ -41,20 +41,20 @@ def clouded(size: Size, seed: int, cell: tuple[float, float], octaves: int = 4) 
 
 
 def stretched(image: Image.Image, low: float, high: float) -> Image.Image:
-    """Return the image with grey values `low` to `high` spread over 0 to 255."""
+    """Return the image with grey values from `low` to `high` stretched to 0 to 255."""
     span = max(1e-6, high - low)
     return image.point([round(min(255.0, max(0.0, (v - low) / span * 255))) for v in range(256)])
 
 
 @lru_cache(maxsize=8)
 def _radial(power: float) -> Image.Image:
-    # Pillow's gradient reaches 255 in the corners; the light ends at the sides, at 180.
+    # Pillow's gradient is 255 in the corners and 180 at the sides, where the light ends.
     falloff = [round(255 * max(0.0, 1 - v / 178) ** power) for v in range(256)]
     return Image.radial_gradient("L").point(falloff)
 
 
 def glow(size: Size, power: float = 2.0) -> Image.Image:
-    """Return a round light: 255 in the middle, 0 at the sides."""
+    """Return a round light: 255 in the centre, 0 at the sides."""
     return _radial(power).resize(size, Image.Resampling.BICUBIC)
 
 
@@ -66,7 +66,7 @@ def ramp(size: Size, top: float, bottom: float) -> Image.Image:
 
 
 def paper(size: Size, seed: int) -> Image.Image:
-    """Return the tooth of rough paper around 128."""
+    """Return the texture of rough paper, grey around 128."""
     fibres = clouded(size, seed, (7, 7), 2)
     grain = white_noise(size, seed + 1)
     raised = ImageChops.subtract(fibres, ImageChops.offset(fibres, 2, 2), 1.4, 128)
@@ -74,7 +74,7 @@ def paper(size: Size, seed: int) -> Image.Image:
 
 
 def strokes(size: Size, seed: int, angle: float, spacing: float, weight: float) -> Image.Image:
-    """Return pencil strokes: 255 on a stroke, 0 between. `angle` in degrees, sizes in pixels."""
+    """Return pencil strokes: 255 on a stroke, 0 between; `angle` in degrees, sizes in pixels."""
     width, height = size
     pencil = random.Random(seed)
     canvas = Image.new("L", (width * 2, height * 2))

@@ -1,11 +1,11 @@
-"""Trees. Each stands on y = 0 and is about 1 tall."""
+"""Trees, about 1 unit tall, standing on y = 0."""
 
 import math
 import random
 
 from offline.painter.colour import Colour, mix, parse
 from offline.painter.curves import Point
-from offline.painter.pen import Own, Pen
+from offline.painter.pen import Fill, Pen
 
 LEAF = "#5b9344"
 FIR = "#2f5b46"
@@ -15,9 +15,9 @@ TRUNK = "#6b4a36"
 
 
 def fir(
-    pen: Pen, rng: random.Random, own: Own = FIR, snow: bool = False, fine: bool = True
+    pen: Pen, rng: random.Random, fill: Fill = FIR, snow: bool = False, fine: bool = True
 ) -> None:
-    """A conifer. `fine` draws its tiers one by one, otherwise it is one silhouette."""
+    """Draw a conifer with separate tiers if `fine`, otherwise as a silhouette."""
     wide = rng.uniform(0.2, 0.27)
     if not fine:
         points: list[Point] = [(0.0, 1.0)]
@@ -28,7 +28,7 @@ def fir(
                 y = 1.0 - 0.94 * (i + 1) / tiers
                 pair = [(side * reach, y), (side * reach * 0.5, y + 0.03)]
                 points.extend(pair if side > 0 else reversed(pair))
-        pen.poly(points, own, -0.1)
+        pen.poly(points, fill, -0.1)
         return
     tiers = rng.randrange(6, 9)
     with pen.group():
@@ -42,10 +42,10 @@ def fir(
                 (reach * t, low + 0.035 * (abs(t) - 0.4) * -1 + (0.022 if n % 2 else -0.012))
                 for n, t in enumerate((-1, -0.72, -0.45, -0.2, 0.08, 0.36, 0.62, 0.82, 1))
             ]
-            pen.poly([(0.0, min(1.0, high)), *reversed(jag)], own, -0.35 + 0.35 * (1 - share))
+            pen.poly([(0.0, min(1.0, high)), *reversed(jag)], fill, -0.35 + 0.35 * (1 - share))
             pen.poly(
                 [(0.0, min(1.0, high)), *jag[1:5], (-reach * 0.05, low + 0.07)],
-                own,
+                fill,
                 0.12 + 0.3 * (1 - share),
             )
             if snow:
@@ -63,8 +63,8 @@ def _snow_on_tier(pen: Pen, rng: random.Random, reach: float, low: float, high: 
         pen.poly([(0.0, high), *edge[4:], (reach * 0.1, low + 0.12)], "#dfe7f3", -0.25)
 
 
-def broadleaf(pen: Pen, rng: random.Random, own: Own = LEAF, trunk: Own = TRUNK) -> None:
-    """A round tree with a crown of leaf clouds."""
+def broadleaf(pen: Pen, rng: random.Random, fill: Fill = LEAF, trunk: Fill = TRUNK) -> None:
+    """Draw a deciduous tree with a round crown."""
     lean = rng.uniform(-0.05, 0.05)
     with pen.group():
         pen.stroke([(0.0, 0.0), (lean * 0.5, 0.25), (lean, 0.6)], 0.085, trunk, -0.3, end=0.03)
@@ -82,11 +82,11 @@ def broadleaf(pen: Pen, rng: random.Random, own: Own = LEAF, trunk: Own = TRUNK)
         )
     with pen.group():
         for x, y, r in puffs:
-            pen.disc(x, y, r, own=own, tone=-0.45)
+            pen.disc(x, y, r, fill=fill, tone=-0.45)
         for x, y, r in puffs:
-            pen.disc(x - 0.03, y + 0.035, r * 0.82, own=own, tone=-0.05)
+            pen.disc(x - 0.03, y + 0.035, r * 0.82, fill=fill, tone=-0.05)
         for x, y, r in puffs:
-            pen.disc(x - 0.06, y + 0.07, r * 0.5, own=own, tone=0.35)
+            pen.disc(x - 0.06, y + 0.07, r * 0.5, fill=fill, tone=0.35)
         for _ in range(14):
             x, y, r = rng.choice(puffs)
             around = rng.uniform(0, math.tau)
@@ -95,13 +95,13 @@ def broadleaf(pen: Pen, rng: random.Random, own: Own = LEAF, trunk: Own = TRUNK)
                 x + math.cos(around) * r * 0.7 - 0.02,
                 y + math.sin(around) * r * 0.7,
                 size,
-                own=own,
+                fill=fill,
                 tone=rng.choice((-0.25, 0.15, 0.5)),
             )
 
 
-def palm(pen: Pen, rng: random.Random, own: Own = "#4f8f4a") -> None:
-    """A palm that leans."""
+def palm(pen: Pen, rng: random.Random, fill: Fill = "#4f8f4a") -> None:
+    """Draw a leaning palm."""
     lean = rng.uniform(0.1, 0.28) * rng.choice((-1, 1))
     top = (lean, 0.82)
     with pen.group():
@@ -123,13 +123,13 @@ def palm(pen: Pen, rng: random.Random, own: Own = "#4f8f4a") -> None:
             top[0] + math.cos(around) * reach * 0.55,
             top[1] + math.sin(around) * reach * 0.6 + 0.06,
         )
-        frond(pen, top, bend, end, own, -0.25 if i % 2 else 0.2)
+        frond(pen, top, bend, end, fill, -0.25 if i % 2 else 0.2)
     for x in (-0.02, 0.02):
-        pen.disc(top[0] + x, top[1] - 0.02, 0.018, own="#6d4a2c")
+        pen.disc(top[0] + x, top[1] - 0.02, 0.018, fill="#6d4a2c")
 
 
-def frond(pen: Pen, start: Point, bend: Point, end: Point, own: Own, tone: float) -> None:
-    """A feathered leaf along a bent rib."""
+def frond(pen: Pen, start: Point, bend: Point, end: Point, fill: Fill, tone: float) -> None:
+    """Draw a pinnate leaf along a curved rib."""
     upper: list[Point] = []
     lower: list[Point] = []
     steps = 12
@@ -140,17 +140,17 @@ def frond(pen: Pen, start: Point, bend: Point, end: Point, own: Own, tone: float
         half = 0.05 * math.sin(math.pi * min(1.0, t * 0.9 + 0.12)) * (0.55 if i % 2 else 1.0)
         upper.append((x, y + half * 0.4))
         lower.append((x + 0.012, y - half))
-    pen.poly([*upper, *reversed(lower)], own, tone)
+    pen.poly([*upper, *reversed(lower)], fill, tone)
 
 
-def bare(pen: Pen, rng: random.Random, own: Own = "#4b3d3a") -> None:
-    """A leafless tree."""
+def bare(pen: Pen, rng: random.Random, fill: Fill = "#4b3d3a") -> None:
+    """Draw a leafless tree."""
 
     def branch(x: float, y: float, angle: float, length: float, width: float, level: int) -> None:
         x1, y1 = x + math.cos(angle) * length, y + math.sin(angle) * length
         bend = angle + rng.uniform(-0.25, 0.25)
         mid = (x + math.cos(bend) * length * 0.5, y + math.sin(bend) * length * 0.5)
-        pen.stroke([(x, y), mid, (x1, y1)], width, own, -0.2, end=width * 0.55)
+        pen.stroke([(x, y), mid, (x1, y1)], width, fill, -0.2, end=width * 0.55)
         if level == 0:
             return
         for side in (-1, 1) if level < 4 else (-1, 0.1, 1):
@@ -162,9 +162,9 @@ def bare(pen: Pen, rng: random.Random, own: Own = "#4b3d3a") -> None:
 
 
 def trunk(
-    pen: Pen, rng: random.Random, tall: float, width: float, own: Own, tone: float = 0.0
+    pen: Pen, rng: random.Random, tall: float, width: float, fill: Fill, tone: float = 0.0
 ) -> None:
-    """A trunk with roots and some branches that leaves the picture at the top."""
+    """Draw a trunk with roots and branches that extends beyond the upper edge."""
     lean = rng.uniform(-0.06, 0.06)
     half = width / 2
     with pen.group():
@@ -179,7 +179,7 @@ def trunk(
                 (half * 1.15, 0.06),
                 (half * 2.3, -0.02),
             ],
-            own,
+            fill,
             tone,
         )
         for _ in range(3):
@@ -189,7 +189,7 @@ def trunk(
             pen.stroke(
                 [(lean * y / tall, y), (side * reach * 0.6, y + 0.06), (side * reach, y + 0.14)],
                 width * 0.28,
-                own,
+                fill,
                 tone,
                 end=width * 0.06,
             )
@@ -202,13 +202,13 @@ def trunk(
             (half + lean * 0.3, tall * 0.4),
             (half * 1.1, 0.04),
         ],
-        own,
+        fill,
         tone - 0.35,
     )
 
 
-def branch_of_leaves(pen: Pen, rng: random.Random, own: Own = LEAF) -> None:
-    """A branch that hangs into the picture from the side; grows to the right."""
+def branch_of_leaves(pen: Pen, rng: random.Random, fill: Fill = LEAF) -> None:
+    """Draw a branch that enters the image from the side, growing to the right."""
     path = [(0.0, 0.0), (0.35, -0.02), (0.7, -0.12), (1.0, -0.26)]
     pen.stroke(path, 0.035, TRUNK, -0.5, end=0.008)
     for i in range(26):
@@ -224,13 +224,13 @@ def branch_of_leaves(pen: Pen, rng: random.Random, own: Own = LEAF) -> None:
                 (x + cx * long, y + cy * long),
                 (x + cx * long * 0.5 + cy * 0.028, y + cy * long * 0.5 - cx * 0.028),
             ],
-            own,
+            fill,
             rng.choice((-0.6, -0.3, 0.05)),
         )
 
 
 def leaf_colour(rng: random.Random, season: str, accent: Colour) -> Colour:
-    """Return a colour of leaves for the season."""
+    """Return a leaf colour for the season."""
     choices = {
         "autumn": ("#d07a2d", "#c4532f", "#dba53c", "#a8642f"),
         "spring": ("#7fb04c", "#e3a0b8", "#8fc25a", "#f0bfcf"),

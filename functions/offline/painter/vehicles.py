@@ -1,4 +1,4 @@
-"""Things that travel. Each stands on y = 0, is about 1 tall and goes to the right."""
+"""Boats and land vehicles, about 1 unit tall, standing on y = 0, facing right."""
 
 import math
 
@@ -12,7 +12,7 @@ METAL = "#5b616b"
 
 
 def sailboat(pen: Pen, look: Look) -> None:
-    """A sailing boat; the water line is y = 0."""
+    """Draw a sailing boat; the water line is y = 0."""
     pen.stroke([(0.02, 0.14), (0.02, 1.0)], 0.022, "#6d4b34", smooth=False)
     with pen.group():
         pen.blob(shape("0.05,0.95 0.05,0.26 0.46,0.26 0.36,0.55 0.2,0.8"), look.light, 0.15)
@@ -36,7 +36,7 @@ def sailboat(pen: Pen, look: Look) -> None:
 
 
 def ship(pen: Pen, look: Look) -> None:
-    """A steamer with lit portholes; the water line is y = 0."""
+    """Draw a steamer with lit portholes; the water line is y = 0."""
     for x, high in ((-0.22, 0.92), (0.06, 0.96)):
         with pen.group():
             pen.poly([(x, 0.4), (x + 0.02, high), (x + 0.15, high), (x + 0.17, 0.4)], look.accent)
@@ -49,7 +49,7 @@ def ship(pen: Pen, look: Look) -> None:
                 x - 0.02 - i * 0.13,
                 high + 0.1 + i * 0.07,
                 0.07 + i * 0.025,
-                own="#e7e9ec",
+                fill="#e7e9ec",
                 tone=0.1 - 0.1 * i,
             )
     with pen.group():
@@ -67,15 +67,15 @@ def ship(pen: Pen, look: Look) -> None:
     with pen.plain():
         pen.poly(shape("-0.74,0.04 -0.66,-0.03 0.62,-0.03 0.7,0.04"), look.accent, -0.3)
         for i in range(8):
-            pen.disc(-0.55 + i * 0.15, 0.18, 0.025, own="#ffe7a8", tone=0.5)
+            pen.disc(-0.55 + i * 0.15, 0.18, 0.025, fill="#ffe7a8", tone=0.5)
 
 
-def _window(pen: Pen, x: float, y: float, wide: float, high: float, own: str = "#ffdf94") -> None:
-    pen.panel(x, y, x + wide, y + high, wide * 0.2, own, 0.6)
+def _window(pen: Pen, x: float, y: float, wide: float, high: float, fill: str = "#ffdf94") -> None:
+    pen.panel(x, y, x + wide, y + high, wide * 0.2, fill, 0.6)
 
 
 def train(pen: Pen, look: Look) -> None:
-    """A steam train with two coaches, on rails."""
+    """Draw a steam train with two coaches, on rails."""
     pen.box(-2.6, -0.02, 1.2, 0.03, METAL, -0.3)
     for i in range(18):
         pen.box(-2.6 + i * 0.215, -0.06, -2.5 + i * 0.215, -0.015, "#5f4a3c", -0.3)
@@ -84,7 +84,7 @@ def train(pen: Pen, look: Look) -> None:
             0.42 - i * 0.3,
             1.08 + i * 0.11 + 0.03 * (i % 2),
             0.1 + i * 0.045,
-            own="#eef0f3",
+            fill="#eef0f3",
             tone=0.25 - i * 0.1,
         )
     for k in range(2):
@@ -116,12 +116,12 @@ def train(pen: Pen, look: Look) -> None:
             look.dark,
             0.1,
         )
-        pen.disc(0.3, 0.68, 0.08, own="#d9b25a", tone=0.1)
+        pen.disc(0.3, 0.68, 0.08, fill="#d9b25a", tone=0.1)
     with pen.plain():
         pen.panel(0.02, 0.28, 0.84, 0.38, 0.05, look.main, -0.45)
         for x in (0.2, 0.44, 0.68):
             pen.box(x, 0.28, x + 0.025, 0.66, "#d9b25a", 0.1)
-    pen.disc(0.87, 0.52, 0.075, own="#fff3c4", tone=1.0)
+    pen.disc(0.87, 0.52, 0.075, fill="#fff3c4", tone=1.0)
     pen.lamp(0.9, 0.52, 0.6, "#ffe9a8", 0.6)
     pen.poly(shape("0.74,0.26 0.92,0.26 1.1,0.03 0.74,0.03"), look.accent, -0.1)
     for x, r in ((-0.16, 0.19), (0.26, 0.19), (0.6, 0.12)):
@@ -130,14 +130,14 @@ def train(pen: Pen, look: Look) -> None:
 
 
 def _wheel(pen: Pen, x: float, y: float, r: float) -> None:
-    pen.disc(x, y, r, own="#3a3337", tone=-0.2)
+    pen.disc(x, y, r, fill="#3a3337", tone=-0.2)
     with pen.plain():
-        pen.disc(x, y, r * 0.68, own="#8b5a4a", tone=-0.1)
-        pen.disc(x, y, r * 0.25, own="#d9b25a", tone=0.1)
+        pen.disc(x, y, r * 0.68, fill="#8b5a4a", tone=-0.1)
+        pen.disc(x, y, r * 0.25, fill="#d9b25a", tone=0.1)
 
 
 def car(pen: Pen, look: Look) -> None:
-    """A small round car."""
+    """Draw a small round car."""
     with pen.group():
         pen.blob(
             shape("-0.62,0.5 -0.42,0.9 -0.1,1 0.26,0.96 0.5,0.56 0,0.46"),
@@ -154,15 +154,15 @@ def car(pen: Pen, look: Look) -> None:
         pen.poly(shape("-0.97,0.3 0.98,0.3 0.98,0.24 -0.97,0.24"), look.light, 0.0)
         pen.box(-0.16, 0.46, -0.06, 0.49, look.light, 0.2)
     for x in (-0.52, 0.54):
-        pen.disc(x, 0.17, 0.2, own="#2c282e")
-        pen.disc(x, 0.17, 0.1, own="#cfd3d8", tone=0.1)
-    pen.disc(0.93, 0.42, 0.06, own="#fff3c4", tone=1.0)
+        pen.disc(x, 0.17, 0.2, fill="#2c282e")
+        pen.disc(x, 0.17, 0.1, fill="#cfd3d8", tone=0.1)
+    pen.disc(0.93, 0.42, 0.06, fill="#fff3c4", tone=1.0)
     pen.lamp(0.96, 0.42, 0.45, "#ffe9a8", 0.45)
     pen.panel(-0.4, 1.0, 0.14, 1.14, 0.04, "#9a6a42", 0.0)
 
 
 def bicycle(pen: Pen, look: Look) -> None:
-    """A rider on a bicycle."""
+    """Draw a rider on a bicycle."""
     for x in (-0.32, 0.34):
         points = [
             (x + math.cos(a * math.tau / 24) * 0.2, 0.2 + math.sin(a * math.tau / 24) * 0.2)
@@ -194,13 +194,13 @@ def bicycle(pen: Pen, look: Look) -> None:
         )
         pen.stroke(shape("0.06,0.74 0.16,0.62 0.28,0.58"), 0.06, look.main, 0.2, end=0.045)
     with pen.group():
-        pen.disc(0.12, 0.88, 0.085, own=look.skin)
+        pen.disc(0.12, 0.88, 0.085, fill=look.skin)
         pen.blob(shape("0.2,0.93 0.1,0.99 0.02,0.93 0.02,0.84 0.08,0.9"), look.hair)
     pen.stroke(shape("0.02,0.79 -0.1,0.84 -0.22,0.78 -0.32,0.84"), 0.05, look.accent, 0.1)
 
 
 def submarine(pen: Pen, look: Look) -> None:
-    """A round submarine with lit windows."""
+    """Draw a round submarine with lit windows."""
     with pen.group():
         pen.panel(-0.15, 0.66, 0.2, 0.95, 0.06, look.main, 0.05)
         pen.stroke(shape("0.05,0.9 0.05,1.12 0.18,1.12"), 0.045, look.dark, smooth=False)
@@ -216,6 +216,6 @@ def submarine(pen: Pen, look: Look) -> None:
             -0.5,
         )
     for x, r in ((-0.3, 0.09), (0.05, 0.09), (0.45, 0.14)):
-        pen.disc(x, 0.47, r * 1.3, own="#d9b25a")
-        pen.disc(x, 0.47, r, own="#fff0b8", tone=0.8)
+        pen.disc(x, 0.47, r * 1.3, fill="#d9b25a")
+        pen.disc(x, 0.47, r, fill="#fff0b8", tone=0.8)
         pen.lamp(x, 0.47, r * 3.2, "#ffe6a0", 0.5)

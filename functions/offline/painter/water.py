@@ -1,4 +1,4 @@
-"""Water: mirrored sky, the path of the light, lines of waves."""
+"""Water: reflected sky, light path and waves."""
 
 import math
 import random
@@ -20,15 +20,15 @@ def water(
     *,
     mirror: float = 0.45,
     waves: float = 0.5,
-    own: str = "#2d6f8f",
+    fill: str = "#2d6f8f",
 ) -> None:
-    """Paint water from the horizon at `y` (units) down: mirrored sky, light path, wave lines."""
+    """Paint water from the horizon at `y` (units) down: reflected sky, light path, waves."""
     light, unit = stage.light, stage.unit
     top, end = int(y * unit), stage.size[1] if bottom is None else int(bottom * unit)
     width, height = stage.size[0], end - top
     if height < 4:
         return
-    deep = light.rules.apply(mix(light.seen(parse(own), 0.9, -0.1), light.zenith, 0.35))
+    deep = light.rules.apply(mix(light.seen(parse(fill), 0.9, -0.1), light.zenith, 0.35))
     far = mix(light.horizon, deep, 0.35)
     body = gradient((width, height), [(0.0, far), (0.35, mix(far, deep, 0.6)), (1.0, deep)])
     source = stage.image.crop((0, max(0, top - height), width, top)).transpose(

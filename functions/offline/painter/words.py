@@ -1,4 +1,4 @@
-"""Reading a prompt: which of its words the painter can draw, and where they stand."""
+"""Recognition of the words in a prompt that the painter can draw, with their positions."""
 
 import re
 import tomllib
@@ -18,7 +18,7 @@ _NO_SPACES = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A word that was found: its kind (`places`, `subjects`, …), what it means, and where."""
+    """A recognized word: its kind (`places`, `subjects`, …), meaning and position."""
 
     kind: str
     name: str
@@ -27,18 +27,18 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A prompt in parts: what this scene is about, and what holds for all scenes."""
+    """The recognized words of a prompt: those of this scene, and those of the whole story."""
 
     scene: tuple[Hit, ...]
     story: tuple[Hit, ...]
 
     def first(self, kind: str) -> str | None:
-        """Return the first word of a kind; the scene's own words go before the story's."""
-        found = self.all(kind)
-        return found[0] if found else None
+        """Return the first word of a kind, in the scene or else in the story."""
+        hits = self.all(kind)
+        return hits[0] if hits else None
 
     def all(self, kind: str) -> list[str]:
-        """Return all words of a kind in order, each once."""
+        """Return the distinct words of a kind in order."""
         names: list[str] = []
         for hit in (*self.scene, *self.story):
             if hit.kind == kind and hit.name not in names:
@@ -46,7 +46,7 @@ class Prompt:
         return names
 
     def colour_of(self, subject: str) -> str | None:
-        """Return the colour that the prompt gives to a subject (`a red fox`), if it does."""
+        """Return the colour of a subject in the prompt (`a red fox`), or None."""
         for hits in (self.story, self.scene):
             for i, hit in enumerate(hits):
                 if hit.kind == "subjects" and hit.name == subject:
@@ -57,9 +57,9 @@ class Prompt:
 
 
 def read(text: str) -> Prompt:
-    """Read a prompt; parts that tell of style, light or mood are not looked into.
+    """Parse a prompt, ignoring its style, light and mood sections.
 
-    What stands under SCENE, or before the first part, is about this scene; the rest is about all.
+    The text under SCENE or before the first section is about this scene, the rest about the story.
     """
     lead, *parts = _SECTION.split(text)
     scene: list[Hit] = find(lead)
@@ -73,7 +73,7 @@ def read(text: str) -> Prompt:
 
 
 def find(text: str) -> list[Hit]:
-    """Return the known words of a text in their order."""
+    """Return the recognized words of a text in order."""
     table = _table()
     words = [word.casefold() for word in _WORD.findall(text)]
     hits = []

@@ -1,5 +1,5 @@
-"""The offline storyteller: composes stories by rule from the words of the prompt.
+"""Rule-based stories, composed from the words of the prompt.
 
-`phrases` picks the hero, the company, the place and the goal out of the prompt; `arc` tells them
-over the wished number of scenes with the sentences of `arc.toml`.
+`phrases` extracts the hero, the companion, the places and the goal from the prompt. `arc` composes
+the requested number of scenes with the sentence templates of `arc.toml`.
 """

@@ -1,4 +1,4 @@
-"""Telling the parts of a prompt over a number of scenes."""
+"""Composition of a story in four acts from the phrases of a prompt."""
 
 import random
 import re
@@ -15,7 +15,7 @@ from common.providers import StoryRequest
 from offline.storyteller.phrases import Parts, Phrase, pick
 
 MOTION_UNITS = 1000
-"""Longest motion prompt in UTF-16 code units, as the strictest video provider counts."""
+"""Maximum length of a motion prompt in UTF-16 code units, as in the strictest video API."""
 
 _ACTS = ("opening", "development", "turn", "resolution")
 _TIME_WORDS = re.compile(
@@ -26,16 +26,16 @@ _TIME_WORDS = re.compile(
 
 
 def tell(request: StoryRequest) -> Story:
-    """Return a story with exactly the wished number of scenes; the same for the same request."""
+    """Return a story with exactly the requested number of scenes. Deterministic."""
     rng = random.Random(f"{request.seed}\x1f{request.prompt}")
     parts = pick(request.prompt)
     pools = {act: _Pool(_sentences(act, parts), rng) for act in (*_ACTS, "details")}
-    told: set[str] = set()
+    used: set[str] = set()
     scenes = []
     for number in range(1, request.scenes + 1):
         names = _names(parts, _progress(request, number))
-        view, said = _moment(request, parts, number, pools, names, told)
-        description = f"{view}. {said}"
+        view, text = _moment(request, parts, number, pools, names, used)
+        description = f"{view}. {text}"
         scenes.append(
             Scene(
                 number=number,
@@ -43,7 +43,7 @@ def tell(request: StoryRequest) -> Story:
                 description=description,
                 image_prompt=_image_prompt(request, parts, description),
                 motion_prompt=_motion_prompt(request, number, names, rng),
-                narration=_narration(said, names, request.seconds) if request.narrated else None,
+                narration=_narration(text, names, request.seconds) if request.narrated else None,
                 warnings=_language_warning(request, parts) if number == 1 else (),
             )
         )
@@ -51,23 +51,25 @@ def tell(request: StoryRequest) -> Story:
 
 
 def _narration(text: str, names: Mapping[str, str], seconds: int) -> str:
-    """Return the narration of a scene: whole clauses of its text, or else only who it is about."""
+    """Return the narration of a scene: whole clauses of its text, or else only the hero's name."""
     narration = fit(text, seconds)
     ends_a_clause = text[len(narration) - 1] in ".,;:"
     return narration if ends_a_clause else fit(f"{names['Hero']}.", seconds)
 
 
 def _language_warning(request: StoryRequest, parts: Parts) -> tuple[str, ...]:
-    """Say that the narration is in another language than requested, or than the prompt."""
-    named = request.language and language(request.language)
-    if not request.narrated or named == "en" or (named is None and parts.english):
+    """Return a warning if the narration is not in the language of the request or the prompt."""
+    requested = request.language and language(request.language)
+    if not request.narrated or requested == "en" or (requested is None and parts.english):
         return ()
-    wanted = f"in the language {request.language}" if named else "in the language of the prompt"
-    return (f"The offline storyteller writes English only, so the narration is not {wanted}.",)
+    expected = (
+        f"in the language {request.language}" if requested else "in the language of the prompt"
+    )
+    return (f"The offline storyteller writes English only, so the narration is not {expected}.",)
 
 
 class _Pool:
-    """Sentences in a shuffled order that come back only when all have been used."""
+    """Sentences in shuffled order, which repeat only after all have been used."""
 
     def __init__(self, sentences: Sequence[str], rng: random.Random) -> None:
         self._sentences = list(sentences)
@@ -81,7 +83,7 @@ class _Pool:
 
 
 def act_of(number: int, scenes: int) -> str:
-    """Return the act that a scene belongs to: opening, development, turn, resolution."""
+    """Return the act of a scene: opening, development, turn or resolution."""
     if scenes == 1:
         return "opening"
     position = (number - 1) / (scenes - 1)
@@ -103,7 +105,7 @@ def _sentences(act: str, parts: Parts) -> list[str]:
 
 
 def _names(parts: Parts, progress: float = 0.0) -> dict[str, str]:
-    """Return what the sentences call everybody; the places are walked through in their order."""
+    """Return the values of the placeholders; the place advances through the prompt's places."""
     names = {"hero": parts.hero.definite if parts.hero else "the main character"}
     names["place"] = "the world around"
     if parts.places:
@@ -122,25 +124,25 @@ def _moment(
     number: int,
     pools: Mapping[str, _Pool],
     names: Mapping[str, str],
-    told: set[str],
+    used: set[str],
 ) -> tuple[str, str]:
-    """Return how a scene is seen, and what is told in it."""
+    """Return the view and time of a scene, and its sentence with a detail."""
     views: list[str] = _table()["views"]
     view = views[(number - 1) % len(views)]
     if number == request.scenes and request.scenes > 1:
         view = "Wide view"
     time = _time(request, parts, number)
     act = act_of(number, request.scenes)
-    said = ""
-    for _ in range(24):  # A pool that starts again meets another detail, so nothing repeats.
+    text = ""
+    for _ in range(24):  # A repeated sentence gets another detail, so that no scene repeats.
         sentence = pools[act].take().format(**names)
         sentence = sentence[:1].upper() + sentence[1:]
         detail = pools["details"].take()
-        said = f"{sentence}. {detail}"
-        if f"{view}{time}. {said}" not in told:
+        text = f"{sentence}. {detail}"
+        if f"{view}{time}. {text}" not in used:
             break
-    told.add(f"{view}{time}. {said}")
-    return f"{view}{time}", said
+    used.add(f"{view}{time}. {text}")
+    return f"{view}{time}", text
 
 
 def _progress(request: StoryRequest, number: int) -> float:
@@ -148,7 +150,7 @@ def _progress(request: StoryRequest, number: int) -> float:
 
 
 def _time(request: StoryRequest, parts: Parts, number: int) -> str:
-    """Return the hour as a phrase, unless the prompt may say it itself."""
+    """Return the time of day as a phrase, unless the prompt may contain one."""
     times: Sequence[str] = request.mood.drawing.get("times", ())
     if not times or not parts.english or _TIME_WORDS.search(request.prompt):
         return ""
@@ -181,11 +183,11 @@ def _motion_prompt(
 
 
 def clipped(text: str, units: int) -> str:
-    """Return the text, cut at a word so that it has at most that many UTF-16 code units."""
+    """Return the text, truncated at a word to at most `units` UTF-16 code units."""
     if len(text.encode("utf-16-le")) // 2 <= units:
         return text
-    kept = text.encode("utf-16-le")[: (units - 1) * 2].decode("utf-16-le", errors="ignore")
-    return kept.rsplit(" ", 1)[0].rstrip(" ,;") + "…"
+    prefix = text.encode("utf-16-le")[: (units - 1) * 2].decode("utf-16-le", errors="ignore")
+    return prefix.rsplit(" ", 1)[0].rstrip(" ,;") + "…"
 
 
 def _title(parts: Parts, rng: random.Random) -> str:
@@ -230,11 +232,13 @@ def _stop(text: str) -> str:
     return text if text.endswith((".", "!", "?", "。", "！", "？", "…")) else f"{text}."
 
 
-def _short(text: str, most: int) -> str:
-    if len(text) <= most:
+def _short(text: str, limit: int) -> str:
+    if len(text) <= limit:
         return text.strip(" .")
-    cut = text[:most]
-    return (cut.rsplit(" ", 1)[0] if " " in cut[most // 2 :] else cut).rstrip(" ,;.") + "…"
+    prefix = text[:limit]
+    return (prefix.rsplit(" ", 1)[0] if " " in prefix[limit // 2 :] else prefix).rstrip(
+        " ,;."
+    ) + "…"
 
 
 @cache

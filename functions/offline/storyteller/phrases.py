@@ -1,12 +1,12 @@
-"""Picking who, where and what for out of a prompt, by simple rules for English.
+"""Extraction of hero, companion, places and goal from an English prompt by rules.
 
-Prompts in other languages are kept whole: their text is quoted instead of taken apart.
+Prompts in other languages are not parsed; stories quote their text.
 """
 
 import re
 from dataclasses import dataclass
 
-_LONGEST_WORD = 40  # what is longer is no word to build sentences of
+_LONGEST_WORD = 40  # longer tokens are not words
 _TOKEN = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*|[^\w\s]")
 _REQUEST = re.compile(
     r"^\s*(?:please\s+)?(?:(?:can|could) you\s+)?"
@@ -23,9 +23,9 @@ def _set(words: str) -> frozenset[str]:
 
 
 _ARTICLES = _set("a an the this these those some")
-_OWN = _set("his her its their my our your")
+_POSSESSIVES = _set("his her its their my our your")
 _NUMBERS = _set("one two three four five six seven eight nine ten many several few")
-_DETERMINERS = _ARTICLES | _OWN | _NUMBERS
+_DETERMINERS = _ARTICLES | _POSSESSIVES | _NUMBERS
 _NAMING = ("named", "called")
 _WHERE = _set(
     "in on at by through across near under over along inside into toward towards between above"
@@ -70,7 +70,7 @@ _SCENIC = _set(
     "sunset sunrise dawn dusk night day morning evening view landscape panorama timelapse scenery"
     " storm rain snow mist fog spring summer autumn winter weather light"
 )
-_OF_OTHERS = _set(
+_FOREIGN_WORDS = _set(
     "der die das und ein eine einen einem einer im mit von zu den dem des le la les un une et des"
     " dans sur avec el los las y una con en por del il lo gli uno di che nel nella della o os um"
     " uma em no na com do da dos e de het een en van"
@@ -79,7 +79,7 @@ _OF_OTHERS = _set(
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """A noun phrase: its determiner in lower case (or none), its words, and what led to it."""
+    """A noun phrase: lower-case determiner (or empty), words, and the preceding word in `lead`."""
 
     determiner: str
     words: tuple[str, ...]
@@ -87,13 +87,13 @@ class Phrase:
 
     @property
     def bare(self) -> str:
-        """The words alone."""
+        """The words without the determiner."""
         return " ".join(self.words)
 
     @property
     def definite(self) -> str:
-        """The phrase as something known: `the red fox`, `his dog`, `mountains`."""
-        if self.determiner in _OWN:
+        """The definite form: `the red fox`, `his dog`, `mountains`."""
+        if self.determiner in _POSSESSIVES:
             return f"{self.determiner} {self.bare}"
         if self.determiner in _NUMBERS:
             return f"the {self.determiner} {self.bare}"
@@ -102,7 +102,7 @@ class Phrase:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a prompt is about. `english` tells whether it could be taken apart."""
+    """The phrases of a prompt. `english` is True if the prompt could be parsed."""
 
     text: str
     english: bool
@@ -113,15 +113,15 @@ class Parts:
 
 
 def pick(prompt: str) -> Parts:
-    """Return the parts of a prompt; never fails."""
+    """Return the parts of a prompt. Raises no errors."""
     text = " ".join(prompt.split())
-    wish = _REQUEST.sub("", text, count=1) or text
-    if not _is_english(wish):
-        return Parts(wish, english=False)
-    found = noun_phrases(wish)
-    if not found:
-        return Parts(wish, english=True)
-    hero, others = found[0], found[1:]
+    subject = _REQUEST.sub("", text, count=1) or text
+    if not _is_english(subject):
+        return Parts(subject, english=False)
+    phrases = noun_phrases(subject)
+    if not phrases:
+        return Parts(subject, english=True)
+    hero, others = phrases[0], phrases[1:]
     friend = others[0] if others and others[0].lead in ("and", "with") else None
     if friend is not None:
         others = others[1:]
@@ -130,7 +130,7 @@ def pick(prompt: str) -> Parts:
     places = [p for p in others if _is_place(p)]
     goal = next((p for p in others if p not in places and p.lead != "by"), None)
     scenic = hero.words[-1].lower() in _SCENIC
-    return Parts(wish, True, None if scenic else hero, friend, tuple(places[:4]), goal)
+    return Parts(subject, True, None if scenic else hero, friend, tuple(places[:4]), goal)
 
 
 def _is_place(phrase: Phrase) -> bool:
@@ -138,7 +138,7 @@ def _is_place(phrase: Phrase) -> bool:
         return False
     if phrase.lead in _WHERE or phrase.lead in _MOVES:
         return True
-    return phrase.lead in ("from", "to") and phrase.determiner not in _OWN
+    return phrase.lead in ("from", "to") and phrase.determiner not in _POSSESSIVES
 
 
 def _is_english(text: str) -> bool:
@@ -148,9 +148,9 @@ def _is_english(text: str) -> bool:
     words = [t.lower() for t in _TOKEN.findall(text)]
     if max(map(len, words)) > _LONGEST_WORD:
         return False
-    known = _ARTICLES | _OWN | _WHERE | _OTHER | _BREAKS | {"and", "of"}
+    known = _ARTICLES | _POSSESSIVES | _WHERE | _OTHER | _BREAKS | {"and", "of"}
     english = sum(w in known for w in words)
-    return english >= sum(w in _OF_OTHERS for w in words)
+    return english >= sum(w in _FOREIGN_WORDS for w in words)
 
 
 def noun_phrases(text: str) -> list[Phrase]:
@@ -163,7 +163,7 @@ def noun_phrases(text: str) -> list[Phrase]:
 
 
 class _Reader:
-    """Gathers words into phrases; a word that cannot belong to one closes it."""
+    """A parser that collects words into phrases and closes a phrase at other words."""
 
     def __init__(self) -> None:
         self.phrases: list[Phrase] = []
@@ -189,7 +189,7 @@ class _Reader:
             self._words.append(token)
 
     def close(self, lead: str) -> None:
-        """End the phrase; `lead` is what leads to the next one."""
+        """Close the phrase; `lead` is the word that precedes the next one."""
         while self._words and self._words[-1].lower() in ("of", *_NAMING):
             self._words.pop()
         if any(len(word) > 1 for word in self._words):
@@ -210,7 +210,7 @@ def _is_verb(word: str, before: list[str], determiner: str, inside: bool) -> boo
         return True
     if word.endswith("ed") and len(word) > 4:
         return True
-    singular = determiner in ("a", "an", "the", "this", "one") or determiner in _OWN
+    singular = determiner in ("a", "an", "the", "this", "one") or determiner in _POSSESSIVES
     return (
         (singular or nouns[-1].istitle())
         and len(word) > 3

@@ -1,1 +1,1 @@
-"""eSpeak NG: a small formant synthesizer under the GPL, started as a program of its own."""
+"""eSpeak NG, a formant synthesizer under the GPL, run as a separate process."""

@@ -1,4 +1,4 @@
-"""Which of eSpeak NG's voices reads a text: by the language that is named, else by its letters."""
+"""Selection of an eSpeak NG voice by the requested language, or else by the text."""
 
 import unicodedata
 from collections import Counter
@@ -6,7 +6,7 @@ from collections import Counter
 from common.domain import languages
 from common.domain.errors import InvalidInput
 
-# eSpeak NG's voices by language, named as their files are; those of regions are in `_REGIONS`.
+# eSpeak NG's voices that are named after their language; regional voices are in `_REGIONS`.
 _NAMES = (
     "af am ar as az ba be bg bn bs ca cs cy da de el eo es et eu fa fi fr ga gd gn gu hak "
     "haw he hi hr ht hu hy ia id io is it ja ka kk kl kn ko kok ku ky la lb lt lv mi mk ml mr ms "
@@ -55,9 +55,9 @@ _LANGUAGES = {
     "ETHIOPIC": "am",
     "MYANMAR": "my",
 }
-# Letters that the language of a script has, and its neighbours have not.
+# Letters that distinguish a language from others with the same script.
 _LETTERS = {"uk": "іїєґ", "be": "ў", "sr": "ђћџ", "fa": "پچژگ", "ur": "ٹڈڑے"}
-# Small words that the language is full of, and its neighbours are not.
+# Frequent words that distinguish a language from others with the Latin script.
 _WORDS = {
     "de": {"der", "die", "das", "und", "ein", "eine", "ist", "über", "mit", "nicht"},
     "es": {"el", "los", "las", "una", "y", "con", "por", "del", "está"},
@@ -71,29 +71,28 @@ _WORDS = {
 _VARIANTS = {"female": "+f2", "male": "+m3"}
 
 
-def voice(text: str, language: str | None, wished: str | None) -> str:
-    """Return the name of the voice, such as `en-us+f2`; raises InvalidInput."""
-    variant = _VARIANTS.get(wished or "female")
+def voice(text: str, language: str | None, requested: str | None) -> str:
+    """Return the voice's name, such as `en-us+f2`; raises InvalidInput for an unknown variant."""
+    variant = _VARIANTS.get(requested or "female")
     if variant is None:
         raise InvalidInput(
-            f"The offline provider has no voice '{wished}'.", field="voice", allowed=[*_VARIANTS]
+            f"The offline provider has no voice '{requested}'.", field="voice", allowed=[*_VARIANTS]
         )
-    return f"{_named(language) or _VOICES.get(_language(text), 'en-us')}{variant}"
+    return f"{_requested_voice(language) or _VOICES.get(_language(text), 'en-us')}{variant}"
 
 
 def warnings(text: str, language: str | None) -> tuple[str, ...]:
-    """Return what the owner of the video is told, if no voice has the language."""
-    if language is not None and _named(language) is None:
-        told = f"The offline voice does not speak {language}. Its rules were chosen by the text."
-        return (told,)
+    """Return a warning for the video's owner if no voice speaks the language."""
+    if language is not None and _requested_voice(language) is None:
+        return (f"The offline voice does not speak {language}. A voice was chosen by the text.",)
     if language is None and _script(text) not in _LANGUAGES:
         script = _script(text).title()
         return (f"The offline voice does not speak the language of the text ({script} script).",)
     return ()
 
 
-def _named(language: str | None) -> str | None:
-    """Return the voice of a language tag, that of its region if there is one."""
+def _requested_voice(language: str | None) -> str | None:
+    """Return the voice for a language tag, preferably for its region."""
     if language is None:
         return None
     tag = language.replace("_", "-").casefold()
@@ -103,32 +102,33 @@ def _named(language: str | None) -> str | None:
 def _language(text: str) -> str:
     script = _script(text)
     if script in ("CYRILLIC", "ARABIC"):
-        shown = set(text.casefold())
+        characters = set(text.casefold())
         return next(
             (
                 code
                 for code, letters in _LETTERS.items()
-                if shown & set(letters) and _script(letters) == script
+                if characters & set(letters) and _script(letters) == script
             ),
             _LANGUAGES[script],
         )
     if script != "LATIN":
         return _LANGUAGES.get(script, "en")
     words = text.casefold().split()
-    counted = {
-        code: sum(word.strip(".,!?") in few for word in words) for code, few in _WORDS.items()
+    counts = {
+        code: sum(word.strip(".,!?") in frequent for word in words)
+        for code, frequent in _WORDS.items()
     }
-    best = max(counted, key=lambda code: counted[code])
-    return best if counted[best] > counted["en"] else "en"
+    best = max(counts, key=lambda code: counts[code])
+    return best if counts[best] > counts["en"] else "en"
 
 
 def _script(text: str) -> str:
-    """Return the script of most letters, by the first word of their names in Unicode."""
+    """Return the most frequent script, from the first word of the letters' Unicode names."""
     scripts = Counter(
         unicodedata.name(character, "").split()[0].split("-")[0]
         for character in text
         if character.isalpha()
     )
     if scripts["HIRAGANA"] or scripts["KATAKANA"]:
-        return "HIRAGANA"  # Chinese has none of these, Japanese is full of Chinese signs
+        return "HIRAGANA"  # Japanese mixes kana with Chinese characters; Chinese has no kana
     return scripts.most_common(1)[0][0] if scripts else "LATIN"

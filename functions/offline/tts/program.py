@@ -1,4 +1,4 @@
-"""Starting eSpeak NG, and what it spoke."""
+"""Speech synthesis with eSpeak NG in a child process."""
 
 import subprocess
 import sys
@@ -12,16 +12,16 @@ from common.media.wav import PcmAudio
 
 CHILD = Path(__file__).with_name("child.py")
 _SECONDS = 30
-_REASONS = {2: "the program has no voice for its language"}  # by exit code, see `child`
-_CRASHED = "the program crashed on it. Another wording most likely works"
-_REFUSED = "the program did not take it. Another wording most likely works"
+_REASONS = {2: "the synthesizer has no voice for its language"}  # by exit code of child.py
+_CRASHED = "the synthesizer crashed. Try another wording"
+_REJECTED = "the synthesizer rejected it. Try another wording"
 
 
-def speak(text: str, voice: str, words_a_minute: int) -> PcmAudio:
-    """Return the text as spoken; raises MediaError when the program fails or says nothing."""
+def speak(text: str, voice: str, words_per_minute: int) -> PcmAudio:
+    """Synthesize the text; raises MediaError if the synthesizer fails or produces no audio."""
     library, data = _installed()
     try:
-        done = subprocess.run(  # noqa: S603 - this interpreter, our own program, no shell
+        process = subprocess.run(  # noqa: S603 - this interpreter, our own program, no shell
             [
                 sys.executable,
                 "-I",
@@ -30,7 +30,7 @@ def speak(text: str, voice: str, words_a_minute: int) -> PcmAudio:
                 str(library),
                 str(data),
                 voice,
-                str(words_a_minute),
+                str(words_per_minute),
             ],
             input=text.encode("utf-8", "ignore"),
             capture_output=True,
@@ -43,26 +43,26 @@ def speak(text: str, voice: str, words_a_minute: int) -> PcmAudio:
             f"The offline voice took longer than {_SECONDS} s and was stopped.",
             code="media.timeout",
         ) from None
-    if done.returncode != 0:
-        # For the operator; the text itself is not logged.
-        logger.info("The offline voice failed", extra={"exit_code": done.returncode})
-        reason = _REASONS.get(done.returncode, _CRASHED if done.returncode < 0 else _REFUSED)
+    if process.returncode != 0:
+        # The text is not logged.
+        logger.info("The offline voice failed", extra={"exit_code": process.returncode})
+        reason = _REASONS.get(process.returncode, _CRASHED if process.returncode < 0 else _REJECTED)
         raise MediaError(
             f"The offline voice cannot speak the text: {reason}.", code="speech.failed"
         )
-    rate, samples = int.from_bytes(done.stdout[:4], "little"), done.stdout[4:]
+    rate, samples = int.from_bytes(process.stdout[:4], "little"), process.stdout[4:]
     if not samples:
         raise MediaError(
-            "There is nothing in the text that the offline voice can say.", code="speech.failed"
+            "The text contains nothing that the offline voice can speak.", code="speech.failed"
         )
     return PcmAudio(rate, samples)
 
 
 def _installed() -> tuple[Path, Path]:
-    """Return the library and its data."""
+    """Return the paths of the library and its data; raises PermanentError without the package."""
     if find_spec("espeakng_loader") is None:
         raise PermanentError(
-            "The offline voice is not there; the function needs the speech layer.",
+            "The offline voice is not installed. The function needs the speech layer.",
             code="speech.missing",
         )
     package = Path(str(resources.files("espeakng_loader")))

@@ -1,9 +1,9 @@
-"""Where MiniStack differs from AWS in a way that this stack meets: one file per gap.
+"""Patches of MiniStack for differences from AWS that affect this stack, one module per gap.
 
-Each file names the gap in its docstring and closes it in `apply`. They use private names of
-MiniStack, which appear nowhere else; that is why its version is pinned exactly. For each there is
-a test in tests/local that shows the gap on an unpatched emulator, and so fails, naming the file to
-delete, as soon as a newer MiniStack has closed it.
+Each module describes the gap in its docstring and closes it in `apply`. Only these modules use
+private names of MiniStack, which is why its version is pinned exactly. For each gap, a test in
+tests/local reproduces it on an unpatched emulator. When a newer MiniStack closes the gap, that test
+fails and names the module to delete.
 """
 
 import importlib
@@ -56,12 +56,12 @@ ALL = (
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Close every gap; to be called once, after MiniStack's import and before it serves."""
+    """Apply all patches; call once, after MiniStack is imported and before it serves requests."""
     for patch in ALL:
         patch.apply(settings)
 
 
 def stop_workers() -> None:
-    """End all function processes."""
+    """Kill all function processes."""
     runtime: Any = importlib.import_module("ministack.core.lambda_runtime")
     runtime.reset()

@@ -1,4 +1,4 @@
-"""Unpacked layers on disk, kept between runs: one directory for each combination in use."""
+"""A cache of unpacked layers on disk: one directory for each combination in use."""
 
 import hashlib
 import io
@@ -16,10 +16,10 @@ KEEP_SECONDS = 7 * 24 * 3600.0
 
 
 class LayerStore:
-    """May be used by several threads."""
+    """A thread-safe cache of unpacked layers that persists between runs."""
 
     def __init__(self, directory: Path, service: Any) -> None:
-        """`service` is MiniStack's Lambda module."""
+        """Create the cache; `service` is MiniStack's Lambda module."""
         self._directory = directory
         self._service = service
         self._lock = threading.Lock()
@@ -28,7 +28,7 @@ class LayerStore:
         _drop_unused(directory)
 
     def merged(self, arns: Sequence[str]) -> Path | None:
-        """What the function finds under /opt: later layers over earlier ones; None without any."""
+        """Return the directory to mount at /opt, or None without layers; later layers override."""
         if not arns:
             return None
         with self._lock:
@@ -39,7 +39,7 @@ class LayerStore:
             directory = self._directory / hashlib.sha256(names.encode()).hexdigest()[:32]
             if not directory.exists():
                 self._merge(parts, directory)
-            return _used(directory)
+            return _touch(directory)
 
     def _layer(self, arn: str) -> Path:
         if arn not in self._unpacked:
@@ -50,7 +50,7 @@ class LayerStore:
             if not directory.exists():
                 self._unpack(archive, directory)
             self._unpacked[arn] = directory
-        return _used(self._unpacked[arn])
+        return _touch(self._unpacked[arn])
 
     def _unpack(self, archive: bytes, directory: Path) -> None:
         with tempfile.TemporaryDirectory(dir=self._directory) as parent:
@@ -69,18 +69,18 @@ class LayerStore:
 
 
 def _link(source: str, target: str) -> None:
-    """A hard link in place of a copy, over what an earlier layer put there."""
+    """Hard-link instead of copying, replacing a file of an earlier layer."""
     Path(target).unlink(missing_ok=True)
     os.link(source, target)
 
 
-def _used(directory: Path) -> Path:
+def _touch(directory: Path) -> Path:
     os.utime(directory)
     return directory
 
 
 def _drop_unused(directory: Path) -> None:
-    """Remove what no run has used for a week, and what a crash left half made."""
+    """Delete directories unused for a week, and incomplete ones that a crash left."""
     for entry in directory.iterdir():
         old = entry.stat().st_mtime < time.time() - KEEP_SECONDS
         if old or entry.name.startswith("tmp"):

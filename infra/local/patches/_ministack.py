@@ -1,4 +1,4 @@
-"""MiniStack's modules as untyped values; it ships no type information."""
+"""Access to MiniStack's modules as untyped values, because it has no type information."""
 
 import importlib
 from collections.abc import Callable, MutableMapping
@@ -6,16 +6,16 @@ from typing import Any
 
 
 def module(name: str) -> Any:
-    """The module `ministack.<name>`."""
+    """Return the module `ministack.<name>`."""
     return importlib.import_module(f"ministack.{name}")
 
 
 def provisioners() -> Any:
-    """The module that creates CloudFormation resources."""
+    """Return the module that creates CloudFormation resources."""
     return module("services.cloudformation.provisioners")
 
 
 def handlers() -> MutableMapping[str, dict[str, Callable[..., Any]]]:
-    """CloudFormation type name to its create, update and delete functions."""
+    """Return the create, update and delete functions of each CloudFormation type."""
     table: MutableMapping[str, dict[str, Callable[..., Any]]] = provisioners()._RESOURCE_HANDLERS
     return table

@@ -1,4 +1,4 @@
-"""What one function process sees: its environment variables, layers and scratch directory."""
+"""Environment variables, layers and scratch directory of function processes."""
 
 import os
 import shutil
@@ -14,10 +14,10 @@ from infra.local.patches._layer_store import LayerStore
 
 
 class Sandbox:
-    """Makes the surroundings of function processes; may be used by several threads."""
+    """A thread-safe factory of environments for function processes."""
 
     def __init__(self, settings: LauncherSettings, service: Any) -> None:
-        """`service` is MiniStack's Lambda module."""
+        """Prepare the directories; `service` is MiniStack's Lambda module."""
         self._settings = settings
         self._service = service
         root = Path(settings.root)
@@ -29,15 +29,15 @@ class Sandbox:
         self._local = threading.local()
 
     def latest_scratch(self) -> Path | None:
-        """The directory that this thread's last call of `environment` made, once."""
+        """Return, and forget, the directory that this thread's last `environment` call created."""
         scratch: Path | None = getattr(self._local, "scratch", None)
         self._local.scratch = None
         return scratch
 
     def environment(self, config: dict[str, Any], code: str, port: int) -> dict[str, str]:
-        """Exactly what the next process gets; nothing of the host's environment.
+        """Return the complete environment of the next process, without the host's variables.
 
-        `code` is the directory of the function's code, `port` the Runtime API's.
+        `code` is the directory of the function's code, `port` the port of the Runtime API.
         """
         scratch = self._local.scratch = Path(tempfile.mkdtemp(dir=self._scratch))
         scratch.chmod(0o777)
@@ -68,10 +68,10 @@ class Sandbox:
             "LANG": "en_US.UTF-8",
             "TZ": ":UTC",
             "PYTHONPATH": os.pathsep.join([code, f"{opt}/python", self._settings.runtime]),
-            # Layers hold sources only; without a cache each process would compile them again.
+            # Local layers have no bytecode; without a cache each process would compile them again.
             "PYTHONPYCACHEPREFIX": str(self._bytecode),
-            "TMPDIR": "/tmp" if isolate else str(scratch),  # noqa: S108  # of the process alone
-            # For infra/local/runtime/bootstrap, which removes them again.
+            "TMPDIR": "/tmp" if isolate else str(scratch),  # noqa: S108  # private to the process
+            # For infra/local/runtime/bootstrap, which unsets them.
             "_LOCAL_INTERPRETER": self._settings.interpreter,
             "_LOCAL_ISOLATE": "1" if isolate else "",
             "_LOCAL_OPT": str(layers or ""),

@@ -1,7 +1,7 @@
-"""Gap: a function behind the REST API is not told under which address it was called.
+"""Gap: events of the REST API lack the URL of the request.
 
-AWS says it in `requestContext.domainName` and `requestContext.path` (the path as the client wrote
-it, with the stage) and in the header X-Forwarded-Proto; links that the API makes begin with it.
+AWS sets `requestContext.domainName`, `requestContext.path` (the path as sent by the client, with
+the stage) and the header X-Forwarded-Proto. The API builds its links from them.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from infra.local.patches import _ministack
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Fill in the address of this machine."""
+    """Add domain name, path and protocol to the event."""
     gateway = _ministack.module("services.apigateway_v1")
     build = gateway._build_lambda_event_v1
 

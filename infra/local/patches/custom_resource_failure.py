@@ -1,8 +1,8 @@
-"""Gap: a custom resource whose function fails keeps the deployment waiting for an hour.
+"""Gap: a custom resource whose function fails blocks the deployment for an hour.
 
-MiniStack waits for the answer at the ResponseURL and does not look at how the invocation ended.
-AWS does no better for an asynchronous crash, but there the functions' logs are at hand; here a
-failed migration must fail the deployment at once, with its message.
+MiniStack waits for a response at the ResponseURL and ignores the result of the invocation. AWS also
+waits if the function crashes, but locally a failed migration has to fail the deployment at once,
+with its message.
 """
 
 import json
@@ -13,7 +13,7 @@ from infra.local.patches import _ministack
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Answer FAILED for a function that ended in error without having answered itself."""
+    """Send FAILED for a function that ended in error without sending a response."""
     lambda_service = _ministack.module("services.lambda_svc")
     custom_resource = _ministack.module("services.cloudformation.custom_resource")
     execute = lambda_service._execute_function_with_config_scope
@@ -25,12 +25,12 @@ def apply(settings: LauncherSettings) -> None:
             token = event["ResponseURL"].rsplit("/", 1)[-1]
             pending = custom_resource._pending.get(token)
             if pending is not None and pending["result"] is None:
-                answer = {
+                response = {
                     "Status": "FAILED",
                     "Reason": f"the function failed: {json.dumps(result.get('body'))[:1500]}",
                     "PhysicalResourceId": event.get("PhysicalResourceId") or event["RequestId"],
                 }
-                custom_resource.deliver_response(token, answer)
+                custom_resource.deliver_response(token, response)
         return result
 
     lambda_service._execute_function_with_config_scope = execute_and_report

@@ -1,8 +1,7 @@
-"""Gap: a DB instance of a template is only a record; nothing listens at its endpoint.
+"""Gap: a DB instance of a template is only a record, without a server at its endpoint.
 
-Here it makes the master role and the database in the local PostgreSQL and answers with that
-server's address. The role is as powerful as a master user of RDS is: it may create databases and
-roles, and is no superuser.
+The patch creates the master role and the database in the local PostgreSQL and returns that server's
+address. Like a master user of RDS, the role may create databases and roles, but is not a superuser.
 """
 
 from pathlib import Path
@@ -18,7 +17,7 @@ ADMIN = "postgres"
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Let creating and updating an AWS::RDS::DBInstance act on the local PostgreSQL."""
+    """Apply creation and update of an AWS::RDS::DBInstance to the local PostgreSQL."""
     handler = _ministack.handlers()["AWS::RDS::DBInstance"]
     create, update = handler["create"], handler["update"]
 
@@ -42,7 +41,9 @@ def _attach(
 ) -> tuple[str, dict[str, Any]]:
     engine = str(properties.get("Engine", ""))
     if not engine.startswith("postgres"):
-        raise ValueError(f"the local cloud has PostgreSQL only, the template asks for {engine}")
+        raise ValueError(
+            f"the local cloud supports only PostgreSQL, but the template has the engine {engine}"
+        )
     record = _ministack.module("services.rds")._instances[identity]
     ensure_database(
         settings,
@@ -62,7 +63,7 @@ def _port(settings: LauncherSettings) -> int:
 
 
 def ensure_database(settings: LauncherSettings, *, user: str, password: str, database: str) -> None:
-    """Make the role with this password and the database that it owns, where they are missing."""
+    """Create the role and its database if they are missing, and set the role's password."""
     connection = pg8000.native.Connection(
         ADMIN, "127.0.0.1", ADMIN, _port(settings), settings.postgres_password
     )

@@ -1,7 +1,7 @@
-"""Gap: nothing says which rights the functions' requests asked for; on AWS, CloudTrail does.
+"""Gap: there is no record of the permissions that functions use, as CloudTrail has on AWS.
 
-Each decision about a role's request is a line of JSON in `log/iam.jsonl`: the role's name, the
-action, the resource, and whether it was allowed. `make iam` learns from it which rights are used.
+The patch logs each decision about a role's request as a line of JSON in `log/iam.jsonl`, with role
+name, action, resource and result. `make iam` reads it to find the permissions in use.
 """
 
 import json
@@ -13,7 +13,7 @@ from infra.local.patches import _ministack
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Write down what the evaluator decides about requests of assumed roles."""
+    """Log the evaluator's decisions about requests of assumed roles."""
     evaluator, sts = _ministack.module("core.iam_evaluator"), _ministack.module("services.sts")
     decide = evaluator.enforce
     log = Path(settings.root, "log", "iam.jsonl")
@@ -29,8 +29,8 @@ def apply(settings: LauncherSettings) -> None:
     ) -> Any:
         denied = decide(access_key_id, iam_action, service, region, resource_arn, service_context)
         session = sts._sessions.get(access_key_id) or {}
-        _, found, name = session.get("Arn", "").partition(":assumed-role/")
-        if found:
+        _, separator, name = session.get("Arn", "").partition(":assumed-role/")
+        if separator:
             decision = {
                 "role": name.partition("/")[0],
                 "action": iam_action,

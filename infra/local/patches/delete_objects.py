@@ -1,7 +1,7 @@
-"""Gap: DeleteObjects takes the right to delete an object for the first key alone.
+"""Gap: DeleteObjects checks the permission to delete only for the first key.
 
-S3's documentation of DeleteObjects asks for `s3:DeleteObject` on every key, "always", and for
-`s3:DeleteObjectVersion` beside it on every key whose version is named.
+According to the S3 documentation of DeleteObjects, every key requires `s3:DeleteObject` ("always"),
+and every key with a version also requires `s3:DeleteObjectVersion`.
 """
 
 from typing import Any
@@ -11,17 +11,17 @@ from infra.local.patches import _ministack
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Check each key of a DeleteObjects request as documented."""
+    """Check the permissions of each key of a DeleteObjects request."""
     actions = _ministack.module("core.iam_actions")
-    more = actions.s3_additional_checks
+    original = actions.s3_additional_checks
 
     def checks(
         method: str, path: str, headers: Any, body: bytes, query: dict[str, Any]
     ) -> list[tuple[str, str]]:
         parts = [part for part in path.split("/") if part]
         if method != "POST" or len(parts) != 1 or "delete" not in query:
-            found: list[tuple[str, str]] = more(method, path, headers, body, query)
-            return found
+            pairs: list[tuple[str, str]] = original(method, path, headers, body, query)
+            return pairs
         return [
             (action, arn)
             for arn, version in actions._s3_batch_delete_targets(parts[0], body)

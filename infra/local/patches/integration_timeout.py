@@ -1,8 +1,9 @@
-"""Gap: MiniStack's REST API waits for a function without end, and begins to count at its event.
+"""Gap: MiniStack's REST API has no integration timeout, and `requestTimeEpoch` starts too late.
 
-API Gateway gives up after the integration's timeout (29 s if the template says nothing) and answers
-INTEGRATION_TIMEOUT; the function runs on. That time begins before the function's own, which leaves
-out the INIT phase of a cold start. Here it begins with the request, as `requestTimeEpoch` does.
+API Gateway gives up after the integration's timeout (29 s by default) and returns
+INTEGRATION_TIMEOUT, while the function continues. The timeout includes the INIT phase of a cold
+start, which the function's timeout does not. Here both timeout and `requestTimeEpoch` start with
+the request.
 """
 
 import asyncio
@@ -17,11 +18,11 @@ _received_at: ContextVar[float] = ContextVar("received_at")  # seconds since the
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Measure from the request, and give up after the timeout."""
+    """Measure from the start of the request, and enforce the timeout."""
     gateway = _ministack.module("services.apigateway_v1")
     execute, build = gateway._handle_execute_in_scope, gateway._build_lambda_event_v1
     invoke = gateway._invoke_lambda_proxy_v1
-    given_up: set[asyncio.Task[Any]] = set()  # asyncio itself keeps no task alive
+    given_up: set[asyncio.Task[Any]] = set()  # asyncio keeps only weak references to tasks
 
     async def execute_measured(*arguments: Any) -> Any:
         _received_at.set(time.time())
@@ -35,8 +36,8 @@ def apply(settings: LauncherSettings) -> None:
     async def invoke_limited(integration: dict[str, Any], *arguments: Any, **options: Any) -> Any:
         call = asyncio.ensure_future(invoke(integration, *arguments, **options))
         limit = (integration.get("timeoutInMillis") or 29_000) / 1000
-        left = _received_at.get() + limit - time.time()
-        await asyncio.wait({call}, timeout=max(0, left))
+        remaining = _received_at.get() + limit - time.time()
+        await asyncio.wait({call}, timeout=max(0, remaining))
         if call.done():
             return call.result()
         given_up.add(call)

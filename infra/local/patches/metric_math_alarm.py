@@ -1,7 +1,7 @@
-"""Gap: CloudFormation refuses alarms on metric math.
+"""Gap: CloudFormation rejects alarms on metric math.
 
-Nobody is called by an alarm on a developer's machine. The alarm is recorded on the first metric of
-its expression, so that the template deploys unchanged.
+Local alarms notify no one, so the patch records the alarm with the first metric of its expression,
+and the template deploys unchanged.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from infra.local.patches import _ministack
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Put an alarm's first metric in place of its expression."""
+    """Replace an alarm's expression with its first metric."""
     provisioners = _ministack.provisioners()
     record = provisioners._cw_metric_alarm_record
 
@@ -25,9 +25,9 @@ def _on_first_metric(properties: dict[str, Any]) -> dict[str, Any]:
     for query in properties.get("Metrics") or ():
         if "MetricStat" in query:
             stat = query["MetricStat"]
-            kept = {key: value for key, value in properties.items() if key != "Metrics"}
+            other_properties = {key: value for key, value in properties.items() if key != "Metrics"}
             return {
-                **kept,
+                **other_properties,
                 "MetricName": stat["Metric"]["MetricName"],
                 "Namespace": stat["Metric"]["Namespace"],
                 "Dimensions": stat["Metric"].get("Dimensions", []),

@@ -1,8 +1,8 @@
-"""Gap: CloudFormation refuses a whole template for types that MiniStack does not know.
+"""Gap: CloudFormation rejects a template with resource types that MiniStack does not support.
 
-Parts of a VPC, and RDS Proxy. Locally there is no network to route or to open, and the proxy's
-endpoint is PostgreSQL itself; so these only need an identity and the attributes that templates
-read.
+These are parts of a VPC, and RDS Proxy. The local cloud has no network to configure, and the
+proxy's endpoint is PostgreSQL, so the types need only a physical id and the attributes that
+templates read.
 """
 
 from collections.abc import Callable
@@ -16,14 +16,14 @@ Attributes = Callable[[str, Properties], dict[str, Any]]
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Register the types that are missing."""
+    """Register the missing types."""
     arn = f"arn:aws:rds:{REGION}:{ACCOUNT}"
     missing: dict[str, Attributes] = {
         "AWS::EC2::SecurityGroupIngress": lambda identity, _: {"Id": identity},
         "AWS::EC2::SecurityGroupEgress": lambda identity, _: {"Id": identity},
         "AWS::EC2::EIP": lambda identity, _: {
             "AllocationId": identity,
-            "PublicIp": "192.0.2.1",  # of the range for documentation
+            "PublicIp": "192.0.2.1",  # TEST-NET-1, for documentation
         },
         "AWS::EC2::FlowLog": lambda identity, _: {"Id": identity},
         "AWS::EC2::NatGateway": lambda identity, _: {"NatGatewayId": identity},

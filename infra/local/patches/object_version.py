@@ -1,7 +1,6 @@
-"""Gap: the event of a new object in a versioned bucket does not say which version it is.
+"""Gap: the event of a new object in a versioned bucket lacks the object's version.
 
-EventBridge gets a bucket's events without `version-id`, which on AWS tells an object from one that
-has replaced it since.
+On AWS the `version-id` of an event distinguishes an object from a later one with the same key.
 """
 
 import json
@@ -13,7 +12,7 @@ from infra.local.patches import _ministack
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Pass the version on; the event is made and sent in one thread."""
+    """Add the version to the event, which one thread creates and dispatches."""
     s3, bridge = _ministack.module("services.s3"), _ministack.module("services.eventbridge")
     fire, dispatch = s3._fire_s3_event, bridge._dispatch_event
     sending = threading.local()

@@ -1,8 +1,8 @@
-"""Gap: MiniStack hands functions events, and hands on their answers, of any size.
+"""Gap: MiniStack does not limit the size of events and responses of functions.
 
-Lambda takes and gives at most 6 MB in a synchronous invocation ("Lambda quotas" in its guide). An
-event that API Gateway makes larger is answered 413 by it; a larger answer of a function is the
-error `Function.ResponseSizeTooLarge`, of which API Gateway makes a 502.
+Lambda limits both to 6 MB in a synchronous invocation ("Lambda quotas" in its guide). API Gateway
+returns 413 for a larger event. A larger response is the error `Function.ResponseSizeTooLarge`, for
+which API Gateway returns 502.
 """
 
 import json
@@ -15,7 +15,7 @@ MAX_BYTES = 6 * 1024 * 1024
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Hold events of the REST API and answers of functions to the limit."""
+    """Limit the size of REST API events and of function responses."""
     gateway, service = (
         _ministack.module(f"services.{name}") for name in ("apigateway_v1", "lambda_svc")
     )
@@ -72,7 +72,7 @@ def _size(payload: Any) -> int:
 
 
 def _event_size(body: bytes, gateway: Any, media_type: Any, binary_types: Any) -> int:
-    """Return the size of the body in the event: in base64, or as a JSON text."""
+    """Return the size of the body in the event, as base64 or as a JSON string."""
     if gateway._media_type_matches(media_type, binary_types):
         return len(body) * 4 // 3
     return len(json.dumps(body.decode(errors="replace"), ensure_ascii=False).encode())

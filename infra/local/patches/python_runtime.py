@@ -1,10 +1,10 @@
-"""Gap: MiniStack's own Python runner is not Lambda's.
+"""Gap: MiniStack's Python runner differs from Lambda's runtime.
 
-It loses the names of errors (so Retry and Catch by name cannot work), hands the whole environment
-of the host to the functions, and drops the executable bits of layers. Here `python*` functions run
-through MiniStack's machinery for custom runtimes, which speaks the Lambda Runtime API, and AWS's
-own client for it (`awslambdaric`). Each process gets a fresh environment, its layers merged under
-/opt, and a /tmp of its own; see infra/local/runtime/, which runs inside it.
+It loses error names, so that Retry and Catch by name fail, passes the host's environment to
+functions, and drops the executable bits of layers. The patch runs `python*` functions with
+MiniStack's custom runtime support, which implements the Lambda Runtime API, and AWS's runtime
+interface client (`awslambdaric`). Each process gets a clean environment, its layers merged at /opt,
+and a private /tmp; see infra/local/runtime/.
 """
 
 import os
@@ -19,16 +19,16 @@ from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 from infra.local.patches._sandbox import Sandbox
 
-# Lambda gives 10 s for the start of a process; several starting at once on a small machine take
-# longer, and being started twice would not help them.
+# Lambda allows 10 s for the INIT phase. Concurrent cold starts on a small machine take longer, and
+# restarting them would not help.
 INIT_SECONDS = 60.0
-# How long an invocation that has printed nothing is held back in case it still does; what comes
-# later is logged with the next one. MiniStack waits ten times as long.
+# Wait for log output of an invocation that has printed nothing. Later output is logged with the
+# next invocation. MiniStack waits ten times as long.
 LOG_SECONDS = 0.005
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Route `python*` runtimes to workers that speak the Runtime API."""
+    """Route `python*` runtimes to workers that implement the Runtime API."""
     runtime = _ministack.module("core.lambda_runtime")
     service = _ministack.module("services.lambda_svc")
     sandbox = Sandbox(settings, service)
@@ -49,16 +49,16 @@ def apply(settings: LauncherSettings) -> None:
     def environment(config: dict[str, Any], code: str, port: int) -> dict[str, str]:
         if _is_python(config):
             return sandbox.environment(config, code, port)
-        made: dict[str, str] = make_environment(config, code, port)
-        return made
+        variables: dict[str, str] = make_environment(config, code, port)
+        return variables
 
     def code_directory(archive: bytes) -> str:
         directory: str = make_code_directory(archive)
         bootstrap = Path(directory, "bootstrap")
         with linking:
             if not bootstrap.is_symlink() and not bootstrap.exists():
-                # Linked, never copied: a fork while a copy is open for writing makes execve fail
-                # with ETXTBSY.
+                # A symlink, because a fork while a copy is open for writing makes execve fail with
+                # ETXTBSY.
                 bootstrap.symlink_to(Path(settings.runtime, "bootstrap"))
         return directory
 
@@ -77,7 +77,7 @@ def _worker_class(runtime: Any, sandbox: Sandbox, log: Path) -> Any:
     file = log.open("w", buffering=1)
 
     class PythonWorker(runtime.ProvidedWorker):  # type: ignore[misc]  # base class is untyped
-        """A function process in a process group of its own, with a scratch directory."""
+        """A function process with its own process group and scratch directory."""
 
         scratch: Path | None = None
 
@@ -89,8 +89,8 @@ def _worker_class(runtime: Any, sandbox: Sandbox, log: Path) -> Any:
 
         def _build_handler_class(self, generation: int, pending: "queue.Queue[Any]") -> Any:
             handler = super()._build_handler_class(generation, pending)
-            # Head and body of an answer are sent apart; with Nagle's algorithm the second waits
-            # 40 ms for the acknowledgement of the first, in each invocation.
+            # Headers and body of a response are separate writes. With Nagle's algorithm the second
+            # waits 40 ms for the acknowledgement of the first, in each invocation.
             handler.disable_nagle_algorithm = True
             return handler
 
@@ -127,7 +127,7 @@ def _worker_class(runtime: Any, sandbox: Sandbox, log: Path) -> Any:
 
 
 class _CopyingQueue:
-    """A queue of log lines that also writes each to a file, for a person to read."""
+    """A queue of log lines that also writes each line to a log file."""
 
     def __init__(self, lines: "queue.Queue[str]", file: TextIO, name: str) -> None:
         self._lines = lines
@@ -135,7 +135,7 @@ class _CopyingQueue:
         self._name = name
 
     def put_nowait(self, line: str) -> None:
-        # The runtime client parts the lines of a traceback by a carriage return.
+        # The runtime client separates the lines of a traceback with carriage returns.
         self._file.write(f"{self._name}: {line}\n".replace("\r", "\n  "))
         self._lines.put_nowait(line)
 
@@ -144,7 +144,7 @@ class _CopyingQueue:
 
 
 def _kill_group(process: Any) -> None:
-    """Kill a worker with its children (ffmpeg), as Lambda does; no-op for any other process."""
+    """Kill a worker and its child processes (ffmpeg), as Lambda does; ignore other processes."""
     if process is None or process.poll() is not None:
         return
     try:

@@ -1,6 +1,6 @@
-"""Gap: a function that MiniStack refuses to run, for want of concurrency, fails without a name.
+"""Gap: an invocation that MiniStack throttles fails without an error name.
 
-Step Functions calls it Lambda.TooManyRequestsException, and a REST API answers
+In Step Functions the error is Lambda.TooManyRequestsException. A REST API returns
 INTEGRATION_FAILURE, not Lambda's 429.
 """
 
@@ -10,33 +10,33 @@ from infra.local.launcher_settings import LauncherSettings
 from infra.local.patches import _ministack
 
 
-class _Refused(Exception):
-    """Lambda did not run the function."""
+class _Throttled(Exception):
+    """Lambda throttled the invocation."""
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Give the refusal its name, and the REST API its answer."""
+    """Add the error name, and return the REST API's error."""
     service = _ministack.module("services.lambda_svc")
     gateway = _ministack.module("services.apigateway_v1")
-    refuse, shape = service._throttle_response, gateway._lambda_proxy_response
+    throttle, shape = service._throttle_response, gateway._lambda_proxy_response
     invoke = gateway._invoke_lambda_proxy_v1
 
-    def refuse_by_name(*arguments: Any, **options: Any) -> dict[str, Any]:
-        refusal: dict[str, Any] = refuse(*arguments, **options)
-        refusal["body"]["errorType"] = "Lambda.TooManyRequestsException"
-        return refusal
+    def throttle_with_name(*arguments: Any, **options: Any) -> dict[str, Any]:
+        response: dict[str, Any] = throttle(*arguments, **options)
+        response["body"]["errorType"] = "Lambda.TooManyRequestsException"
+        return response
 
     def shape_run(result: dict[str, Any]) -> Any:
         if result.get("throttle"):
-            raise _Refused
+            raise _Throttled
         return shape(result)
 
     async def invoke_or_fail(*arguments: Any, **options: Any) -> Any:
         try:
             return await invoke(*arguments, **options)
-        except _Refused:
+        except _Throttled:
             return gateway._gw_error("INTEGRATION_FAILURE", "Internal server error")
 
-    service._throttle_response = refuse_by_name
+    service._throttle_response = throttle_with_name
     gateway._lambda_proxy_response = shape_run
     gateway._invoke_lambda_proxy_v1 = invoke_or_fail

@@ -1,7 +1,7 @@
-"""Gap: MiniStack's REST API sends a function's headers as they are.
+"""Gap: MiniStack's REST API passes a function's response headers through unchanged.
 
-API Gateway renames some of them to `x-amzn-Remapped-…` and puts its own ("Amazon API Gateway
-important notes"). Of the list there, Content-Type and Content-Encoding are known to pass.
+API Gateway renames some headers to `x-amzn-Remapped-…` and sets its own ("Amazon API Gateway
+important notes"). Content-Type and Content-Encoding are on that list, but are known to pass.
 """
 
 from typing import Any
@@ -20,15 +20,15 @@ REMAPPED = frozenset(
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Rename those headers of a function's answer."""
+    """Rename these headers of function responses."""
     gateway = _ministack.module("services.apigateway_v1")
     invoke = gateway._invoke_lambda_proxy_v1
 
     async def invoke_remapping(*arguments: Any, **options: Any) -> Any:
-        answer = await invoke(*arguments, **options)
-        if not isinstance(answer, tuple):  # an error of the gateway itself
-            return answer
-        status, headers, body = answer
+        response = await invoke(*arguments, **options)
+        if not isinstance(response, tuple):  # an error of the gateway
+            return response
+        status, headers, body = response
         renamed = {
             f"x-amzn-Remapped-{name}" if name.lower() in REMAPPED else name: value
             for name, value in headers.items()

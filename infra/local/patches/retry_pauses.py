@@ -1,4 +1,4 @@
-"""Gap: MiniStack's pauses before a retry know neither MaxDelaySeconds nor JitterStrategy."""
+"""Gap: MiniStack's retry backoff ignores MaxDelaySeconds and JitterStrategy."""
 
 import random
 from typing import Any
@@ -8,19 +8,19 @@ from infra.local.patches import _ministack
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Hand the interpreter the pause itself, as the interval of a retrier that does not grow."""
+    """Compute the delay here, and pass it on as the interval of a retrier without backoff."""
     engine = _ministack.module("services.stepfunctions")
     find = engine._find_matching_retrier
 
-    def find_with_pause(retriers: Any, error: str, counts: dict[int, int]) -> Any:
+    def find_with_delay(retriers: Any, error: str, counts: dict[int, int]) -> Any:
         retrier, index = find(retriers, error, counts)
         if retrier is None:
             return retrier, index
-        pause = retrier.get("IntervalSeconds", 1)
-        pause *= retrier.get("BackoffRate", 2) ** counts.get(index, 0)
-        pause = min(pause, retrier.get("MaxDelaySeconds", pause))
+        delay = retrier.get("IntervalSeconds", 1)
+        delay *= retrier.get("BackoffRate", 2) ** counts.get(index, 0)
+        delay = min(delay, retrier.get("MaxDelaySeconds", delay))
         if retrier.get("JitterStrategy") == "FULL":
-            pause = random.uniform(0, pause)  # noqa: S311  # nothing secret
-        return {**retrier, "IntervalSeconds": pause, "BackoffRate": 1}, index
+            delay = random.uniform(0, delay)  # noqa: S311  # not a secret
+        return {**retrier, "IntervalSeconds": delay, "BackoffRate": 1}, index
 
-    engine._find_matching_retrier = find_with_pause
+    engine._find_matching_retrier = find_with_delay

@@ -1,8 +1,8 @@
-"""Gap: the access key `test`, and any twelve digits, are root, and root's signature is not read.
+"""Gap: the access key `test`, and any twelve digits, are root, without a signature check.
 
-Here only this clone's own random access key is root. Its signature is still not checked by
-MiniStack, so the access key id itself is the secret; it is kept in `.local` with mode 0600 and
-appears in no URL, because only functions sign URLs, with credentials of their roles.
+With the patch only the clone's random access key is root. MiniStack still does not check its
+signature, so the access key id is the secret. It is stored in `.local` with mode 0600 and is in no
+URL, because only functions sign URLs, with the credentials of their roles.
 """
 
 import hmac
@@ -12,7 +12,7 @@ from infra.local.patches import _ministack
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Accept one key as root, besides MiniStack's own internal calls, which carry none."""
+    """Accept one key as root, and MiniStack's internal calls, which have no key."""
 
     def is_root(access_key_id: str) -> bool:
         return not access_key_id or hmac.compare_digest(

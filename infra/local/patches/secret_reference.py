@@ -1,6 +1,6 @@
-"""Gap: `Ref` of a secret is its name; on AWS it is its ARN.
+"""Gap: `Ref` of a secret returns its name; on AWS it returns its ARN.
 
-Policies that CDK writes for a secret name `Ref`, so they never match what a function reads.
+The CDK's policies for a secret use `Ref`, so they would not match the ARN that a function reads.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from infra.local.patches import _ministack
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Make the ARN the physical id of AWS::SecretsManager::Secret."""
+    """Use the ARN as the physical id of AWS::SecretsManager::Secret."""
     handler = _ministack.handlers()["AWS::SecretsManager::Secret"]
     create, update, delete = handler["create"], handler["update"], handler["delete"]
 
@@ -35,6 +35,6 @@ def apply(settings: LauncherSettings) -> None:
 
 
 def _name(identity: str) -> str:
-    """`name` of `arn:...:secret:name-AbCdEf`."""
-    _, found, tail = identity.partition(":secret:")
-    return tail.rsplit("-", 1)[0] if found else identity
+    """Return `name` of `arn:...:secret:name-AbCdEf`."""
+    _, separator, tail = identity.partition(":secret:")
+    return tail.rsplit("-", 1)[0] if separator else identity

@@ -1,7 +1,7 @@
-"""Gap: under `AUTH=true` a bucket policy that asks for TLS denies everything on plain HTTP.
+"""Gap: with `AUTH=true` a bucket policy that requires TLS denies all requests over HTTP.
 
-The emulator listens on loopback only, where TLS would protect from nobody; so a local request
-counts as secure transport, and the stack keeps its TLS-only bucket policies unchanged.
+The emulator listens only on loopback, where TLS adds no protection. Local requests therefore count
+as secure transport, and the stack's TLS-only bucket policies stay unchanged.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
-"""Gap: generated names and secrets are new at each start, and an existing bucket is refused.
+"""Gap: generated names and secrets change at each start, and existing buckets are rejected.
 
-The stack is deployed anew at each start (see infra/local/__init__.py), so what AWS would generate
-once is derived here from the clone's seed: bucket names, the id of the REST API, and the values of
-`GenerateSecretString`. A bucket whose objects are on disk from before is adopted.
+Each start deploys the stack again (see infra/local/__init__.py). The patch derives values that AWS
+would generate once from the clone's seed: bucket names, the id of the REST API, and the values of
+`GenerateSecretString`. It adopts buckets whose objects are on disk.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ Created = tuple[str, dict[str, Any]]
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Derive what would be drawn at random."""
+    """Derive generated values from the seed."""
     _stable_buckets(settings.seed)
     _stable_secrets(settings.seed)
     _stable_rest_apis(settings.seed)
@@ -58,9 +58,9 @@ def _stable_secrets(seed: str) -> None:
     create = handler["create"]
 
     def create_derived(logical_id: str, properties: dict[str, Any], stack: str) -> Created:
-        wanted = properties.get("GenerateSecretString")
-        if wanted is not None and not properties.get("SecretString"):
-            value = generated_secret(wanted, _derive(seed, "secret", stack, logical_id))
+        options = properties.get("GenerateSecretString")
+        if options is not None and not properties.get("SecretString"):
+            value = generated_secret(options, _derive(seed, "secret", stack, logical_id))
             properties = {**properties, "SecretString": value}
         created: Created = create(logical_id, properties, stack)
         return created
@@ -68,23 +68,23 @@ def _stable_secrets(seed: str) -> None:
     handler["create"] = create_derived
 
 
-def generated_secret(wanted: dict[str, Any], seed: str) -> str:
-    """The value that `GenerateSecretString` asks for, drawn from `seed` instead of at random."""
+def generated_secret(options: dict[str, Any], seed: str) -> str:
+    """Return the value for `GenerateSecretString`, derived from `seed` instead of random."""
     classes = {
         "ExcludeUppercase": string.ascii_uppercase,
         "ExcludeLowercase": string.ascii_lowercase,
         "ExcludeNumbers": string.digits,
         "ExcludePunctuation": string.punctuation,
     }
-    excluded = set(wanted.get("ExcludeCharacters", ""))
-    kept = [chars for flag, chars in classes.items() if str(wanted.get(flag)).lower() != "true"]
-    alphabet = [char for chars in kept for char in chars if char not in excluded]
-    draw = random.Random(seed)  # noqa: S311  # the seed is secret, and 256 bits long
-    drawn = "".join(draw.choices(alphabet, k=int(wanted.get("PasswordLength", 32))))
-    template = wanted.get("SecretStringTemplate")
+    excluded = set(options.get("ExcludeCharacters", ""))
+    enabled = [chars for flag, chars in classes.items() if str(options.get(flag)).lower() != "true"]
+    alphabet = [char for chars in enabled for char in chars if char not in excluded]
+    generator = random.Random(seed)  # noqa: S311  # the seed is secret, and 256 bits long
+    value = "".join(generator.choices(alphabet, k=int(options.get("PasswordLength", 32))))
+    template = options.get("SecretStringTemplate")
     if template is None:
-        return drawn
-    return json.dumps({**json.loads(template), wanted["GenerateStringKey"]: drawn})
+        return value
+    return json.dumps({**json.loads(template), options["GenerateStringKey"]: value})
 
 
 def _stable_rest_apis(seed: str) -> None:
@@ -92,7 +92,7 @@ def _stable_rest_apis(seed: str) -> None:
     create = handler["create"]
 
     def create_with_id(logical_id: str, properties: dict[str, Any], stack: str) -> Created:
-        # MiniStack's own way to choose an id: a tag.
+        # MiniStack takes the id from this tag.
         tag = {"Key": "ms-custom-id", "Value": _derive(seed, "api", stack, logical_id)[:8]}
         tagged = {**properties, "Tags": [*properties.get("Tags", []), tag]}
         created: Created = create(logical_id, tagged, stack)

@@ -1,4 +1,4 @@
-"""Gap: `Fn::GetAtt` of a VPC has no `CidrBlock`, which security group rules read."""
+"""Gap: a VPC has no attribute `CidrBlock`, which security group rules read."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from infra.local.patches import _ministack
 
 
 def apply(settings: LauncherSettings) -> None:
-    """Answer the attributes that AWS documents for AWS::EC2::VPC."""
+    """Add the attributes that AWS documents for AWS::EC2::VPC."""
     handler = _ministack.handlers()["AWS::EC2::VPC"]
     create = handler["create"]
 
@@ -15,11 +15,11 @@ def apply(settings: LauncherSettings) -> None:
         logical_id: str, properties: dict[str, Any], stack: str
     ) -> tuple[str, dict[str, Any]]:
         identity, attributes = create(logical_id, properties, stack)
-        added = {
+        defaults = {
             "CidrBlock": properties.get("CidrBlock", "10.0.0.0/16"),
             "CidrBlockAssociations": [],
             "Ipv6CidrBlocks": [],
         }
-        return identity, {**added, **attributes}
+        return identity, {**defaults, **attributes}
 
     handler["create"] = create_with_attributes

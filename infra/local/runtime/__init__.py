@@ -1,8 +1,7 @@
-"""What runs inside a function's process, and how that is put together.
+"""The Lambda runtime of function processes.
 
-`bootstrap` and `worker.py` are copied beside AWS's runtime client into `.local/runtime`, which is
-all that functions see of this project's own environment. The client comes out of the installed,
-locked packages; nothing is downloaded.
+`prepare` copies `bootstrap`, `worker.py` and AWS's runtime client, from the installed locked
+packages, into `.local/runtime`. Functions see nothing else of the project's virtual environment.
 """
 
 import hashlib
@@ -15,19 +14,19 @@ from pathlib import Path
 
 from infra.local.errors import LocalCloudError
 
-# awslambdaric and what it requires.
+# awslambdaric and its dependencies.
 CLIENT = ("awslambdaric", "simplejson", "snapshot-restore-py")
 OWN_FILES = ("bootstrap", "worker.py")
 
 
 def prepare(directory: Path) -> Path:
-    """Fill `directory` with the runtime client and this package's files, unless it is current."""
+    """Copy the runtime client and this package's files to `directory`, unless it is current."""
     try:
         distributions = [distribution(name) for name in CLIENT]
     except PackageNotFoundError as error:
         raise LocalCloudError(
-            f"The package {error} is not installed. Remove .venv and run this again, which "
-            "installs the locked packages."
+            f"The package {error} is not installed. Remove .venv and run this again to install the "
+            "locked packages."
         ) from error
     digest = _digest(distributions)
     marker = directory / ".digest"
@@ -48,20 +47,20 @@ def prepare(directory: Path) -> Path:
 
 
 def interpreter() -> str:
-    """The Python outside the virtual environment, so that functions do not see its packages."""
+    """Return the Python outside the virtual environment, which does not have its packages."""
     base: str = getattr(sys, "_base_executable", sys.executable)
     return str(Path(base).resolve())
 
 
 def can_isolate(state: Path) -> bool:
-    """Whether function processes can have a /opt and a /tmp of their own (Linux, root)."""
+    """Return True if function processes can have private /opt and /tmp mounts (Linux, root)."""
     opt = Path("/opt")
     hidden = any(Path(path).resolve().is_relative_to(opt) for path in (sys.base_prefix, state))
     if sys.platform != "linux" or hidden or not opt.is_dir():
         return False
-    # Tried, not guessed: a container may be root and still lack the right to mount.
-    attempt = "mount --bind /opt /opt && mount --rbind /tmp /tmp"
-    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", attempt]
+    # Tested by mounting: root in a container may lack the permission.
+    script = "mount --bind /opt /opt && mount --rbind /tmp /tmp"
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
     try:
         return subprocess.run(command, check=False, capture_output=True).returncode == 0
     except FileNotFoundError:

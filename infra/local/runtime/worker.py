@@ -1,7 +1,7 @@
-"""Runs inside every function process: ties it to the emulator, then AWS's runtime client.
+"""Entry point of function processes: watches the emulator and runs AWS's runtime client.
 
-The process leads a group of its own, so that it is killed together with the programs that it
-started. If the emulator dies without a word (kill -9), the group ends itself within a second.
+The process leads a process group, so that it is killed together with its child processes. If the
+emulator dies (kill -9), the group is killed within a second.
 """
 
 import os
@@ -11,17 +11,17 @@ import threading
 import time
 
 
-def end_with(parent: int) -> None:
-    """Kill this process group once `parent` is no longer the parent process."""
+def kill_with(parent: int) -> None:
+    """Kill this process group when `parent` is no longer the parent process."""
     while os.getppid() == parent:
         time.sleep(1)
     os.killpg(0, signal.SIGKILL)
 
 
 def main() -> None:
-    """Become a group leader, start the watch, serve invocations until the end."""
+    """Create a process group, watch the parent, and serve invocations."""
     os.setpgid(0, 0)
-    threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=kill_with, args=(os.getppid(),), daemon=True).start()
     from awslambdaric.__main__ import main as serve
 
     serve(sys.argv)

@@ -1,4 +1,4 @@
-"""Checks of `make doctor`. Each check is a function that takes a site and returns a finding."""
+"""The checks of `make doctor`. Each check is a function from a `Site` to a `Finding`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from infra.operator.stack import StackState
 
 
 class Level(StrEnum):
-    """Severity of a finding. Only a failure makes `make doctor` exit with 1."""
+    """Severity of a finding. Only FAIL makes `make doctor` exit with status 1."""
 
     OK = "ok"
     WARN = "warn"
@@ -22,7 +22,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """Result of a check: one sentence, and how to fix it."""
+    """Result of a check: a sentence, and the fix if there is a problem."""
 
     level: Level
     text: str
@@ -30,36 +30,36 @@ class Finding:
 
 
 def ok(text: str) -> Finding:
-    """Return a finding without a problem."""
+    """Return a finding that reports no problem."""
     return Finding(Level.OK, text)
 
 
 def warn(text: str, remedy: str = "") -> Finding:
-    """Return a problem that does not stop the stage from working."""
+    """Return a finding for a problem that does not stop the stage from working."""
     return Finding(Level.WARN, text, remedy)
 
 
 def fail(text: str, remedy: str = "") -> Finding:
-    """Return a problem that stops the stage, or part of it, from working."""
+    """Return a finding for a problem that stops the stage, or part of it, from working."""
     return Finding(Level.FAIL, text, remedy)
 
 
 class Clients(Protocol):
-    """Makes clients of AWS's services, or of the local cloud's."""
+    """A factory of clients for the services of AWS or of the local cloud."""
 
     def client(self, service: str) -> Any: ...
 
 
 @dataclass(frozen=True)
 class Site:
-    """A stage with its settings, and the account and region, or local cloud, that it belongs to."""
+    """A stage with its settings, and the account and region, or local cloud, that it runs in."""
 
     stage: Stage
     clients: Clients
     region: str = ""
 
     def client(self, service: str) -> Any:
-        """Return a client of a service."""
+        """Return a client for the service."""
         return self.clients.client(service)
 
     @cached_property
@@ -69,7 +69,7 @@ class Site:
 
     @cached_property
     def now(self) -> datetime:
-        """The current time, the same for all checks."""
+        """The current time in UTC, the same for all checks."""
         return datetime.now(UTC)
 
 

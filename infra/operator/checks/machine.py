@@ -1,4 +1,4 @@
-"""Checks of the machine that deploys."""
+"""Checks of the machine that runs the deployment."""
 
 import os
 
@@ -9,42 +9,43 @@ from layers.platforms import PLATFORMS, interpreter
 
 
 def cdk(site: Site) -> Finding:
-    """Node comes from the lock, and the CDK's command line with it."""
+    """Check that Node.js and the CDK CLI are installed in their locked versions."""
     try:
         node.binary()
     except node.NodeError as error:
         return fail(str(error))
     if not node.is_installed("aws-cdk"):
-        return ok("The CDK's command line will be installed from package-lock.json.")
-    return ok("Node and the CDK's command line are those of the locks.")
+        return ok("The deployment will install the CDK CLI from package-lock.json.")
+    return ok("Node.js and the CDK CLI have their locked versions.")
 
 
 def python(site: Site) -> Finding:
-    """The layers' bytecode is made by a Python of the functions' version."""
+    """Check that a Python of the functions' version can compile the layers."""
     target = PLATFORMS[site.stage.layers]()
     if interpreter(target) is None:
         return warn(
-            f"There is no Python {target.python} to compile the layers with: cold starts take "
-            "almost three times as long.",
-            "`make layers` downloads one; run it where the internet can be reached.",
+            f"Python {target.python} is not installed, so the layers cannot be compiled: cold "
+            "starts take almost three times as long.",
+            "Run `make layers`, which downloads it, with Internet access.",
         )
-    return ok(f"Python {target.python} compiles the layers.")
+    return ok(f"Python {target.python} is available to compile the layers.")
 
 
 def layers(site: Site) -> Finding:
-    """Every layer is built from the present lock."""
+    """Check that every layer is built from the current lock file."""
     stale = [layer for layer in build.LAYERS if not build.is_current(site.stage.layers, layer)]
     if stale:
-        return ok(f"To be built by the deployment: the layers {', '.join(stale)}.")
-    return ok("All layers are built from the present lock.")
+        return ok(f"The deployment will build the layers {', '.join(stale)}.")
+    return ok("All layers are built from the current lock file.")
 
 
 def umask(site: Site) -> Finding:
-    """Files made here can be read by the user who made them; the rest is done when packing."""
+    """Check that new files are readable by their owner; packing adjusts all other permissions."""
     mask = os.umask(0o077)
     os.umask(mask)
     if mask & 0o700:
         return fail(
-            f"The umask {mask:03o} takes your own files from you.", "`umask 022`, then try again."
+            f"The umask {mask:03o} makes new files inaccessible to their owner.",
+            "Run `umask 022`, then try again.",
         )
-    return ok(f"The umask {mask:03o} is fine: assets are made readable when they are packed.")
+    return ok(f"The umask is {mask:03o}. Assets are made readable when they are packed.")

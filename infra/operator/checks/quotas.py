@@ -8,15 +8,15 @@ from botocore.exceptions import ClientError
 from infra.config import Stage
 from infra.operator.checks import Finding, Site, fail, ok, warn
 
-# New accounts may have 10. Below this a few clients who wait, or two videos at once, use it up.
+# New accounts may have 10. Below 100, a few waiting clients or two concurrent videos exhaust it.
 _COMFORTABLE = 100
 # The authorizer and the API for one request, the inbox, the sweeper, and one scene.
-_LEAST = 5
+_MINIMUM = 5
 
 
 @dataclass(frozen=True)
 class _Quota:
-    """A quota, how much of it a first deployment needs, and how much is in use."""
+    """A service quota, the amount that a first deployment needs, and the amount in use."""
 
     service: str
     code: str
@@ -40,7 +40,7 @@ def _databases(site: Site) -> int:
 
 
 def _processors(site: Site) -> int:
-    """Count the virtual processors of running instances."""
+    """Return the number of vCPUs of running instances."""
     pages = (
         site.client("ec2")
         .get_paginator("describe_instances")
@@ -53,7 +53,8 @@ def _processors(site: Site) -> int:
         for instance in reservation["Instances"]
     ]
     return sum(
-        one["CpuOptions"]["CoreCount"] * one["CpuOptions"]["ThreadsPerCore"] for one in instances
+        instance["CpuOptions"]["CoreCount"] * instance["CpuOptions"]["ThreadsPerCore"]
+        for instance in instances
     )
 
 
@@ -70,52 +71,52 @@ _QUOTAS = (
 
 
 def concurrency(site: Site) -> Finding:
-    """The account has enough concurrent Lambda executions."""
+    """Check the account's quota of concurrent Lambda executions."""
     code = "L-B99A9384"
     value = _value(site, "lambda", code)
-    remedy = f"Ask for more: {_request('lambda', code, 1000)}"
-    if value < _LEAST:
+    remedy = f"Request an increase: {_request('lambda', code, 1000)}"
+    if value < _MINIMUM:
         return fail(
             f"The account has {value} concurrent Lambda executions, too few for a video.", remedy
         )
     if value < _COMFORTABLE:
         return warn(
-            f"The account has only {value} concurrent Lambda executions: videos are made scene by "
-            "scene, and requests get 503 while many clients wait.",
+            f"The account has only {value} concurrent Lambda executions: scenes are made one after "
+            "another, and requests fail with 503 under load.",
             remedy,
         )
     return ok(f"The account has {value} concurrent Lambda executions.")
 
 
 def room(site: Site) -> Finding:
-    """The account has room for what a first deployment makes."""
+    """Check that the account's quotas allow a first deployment."""
     if site.stack is not None:
-        return ok("What the stack needs is there already.")
-    short, asks = [], []
+        return ok("The stack exists, so no further quota is needed.")
+    exceeded, requests = [], []
     for quota in _QUOTAS:
         needed = quota.needed(site.stage)
         if not needed:
             continue
         allowed, used = _value(site, quota.service, quota.code), quota.used(site)
         if used + needed > allowed:
-            short.append(f"{quota.name} ({used} of {allowed} used, {needed} needed)")
-            asks.append(_request(quota.service, quota.code, used + needed))
-    if short:
-        remedy = "Remove what is not needed, or ask for more: " + "; ".join(asks)
-        return fail(f"The account has no room for the stack: {', '.join(short)}.", remedy)
-    return ok("The account has room for the stack.")
+            exceeded.append(f"{quota.name} ({used} of {allowed} used, {needed} needed)")
+            requests.append(_request(quota.service, quota.code, used + needed))
+    if exceeded:
+        remedy = "Delete unused resources, or request an increase: " + "; ".join(requests)
+        return fail(f"The stack exceeds quotas of the account: {', '.join(exceeded)}.", remedy)
+    return ok("The account's quotas allow the stack.")
 
 
 def _value(site: Site, service: str, code: str) -> int:
-    """Return the account's quota; AWS's own where the account has none of its own."""
+    """Return the account's quota, or AWS's default if the account has none applied."""
     quotas = site.client("service-quotas")
     try:
-        answer = quotas.get_service_quota(ServiceCode=service, QuotaCode=code)
+        response = quotas.get_service_quota(ServiceCode=service, QuotaCode=code)
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchResourceException":
             raise
-        answer = quotas.get_aws_default_service_quota(ServiceCode=service, QuotaCode=code)
-    return int(answer["Quota"]["Value"])
+        response = quotas.get_aws_default_service_quota(ServiceCode=service, QuotaCode=code)
+    return int(response["Quota"]["Value"])
 
 
 def _request(service: str, code: str, value: int) -> str:

@@ -1,5 +1,5 @@
-// Reads {definition, cases} from standard input, each case with an input and each state's answers;
-// prints what asl-validator finds in the definition, and how each case ends.
+// Reads {definition, cases} from standard input; each case has an input and each state's responses.
+// Prints the findings of asl-validator and the result of each case.
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { StateMachine } from "aws-local-stepfunctions";
@@ -7,7 +7,7 @@ import { StateMachine } from "aws-local-stepfunctions";
 const validate = createRequire(import.meta.url)("asl-validator");
 const { definition, cases } = JSON.parse(readFileSync(0, "utf8"));
 
-// A virtual clock: when nothing else is to be done it jumps to the next timer.
+// A virtual clock that jumps to the next timer when nothing else is pending.
 let now = 0;
 let timers = [];
 globalThis.setTimeout = (callback, milliseconds = 0, ...rest) => {
@@ -33,18 +33,18 @@ async function passTime(until) {
   timers = [];
 }
 
-async function interpret({ input, answers }) {
+async function interpret({ input, responses }) {
   const machine = new StateMachine(definition, { validationOptions: { noValidate: true } });
   const calls = [];
   const taskResourceLocalHandlers = {};
-  for (const [state, inOrder] of Object.entries(answers)) {
+  for (const [state, inOrder] of Object.entries(responses)) {
     let next = 0;
     taskResourceLocalHandlers[state] = (event) => {
       calls.push([state, event]);
-      const answer = inOrder[Math.min(next++, inOrder.length - 1)];
-      if (answer.fails === "States.Timeout") return new Promise(() => {});
-      if (answer.fails) throw Object.assign(new Error("refused"), { name: answer.fails });
-      return structuredClone(answer);
+      const response = inOrder[Math.min(next++, inOrder.length - 1)];
+      if (response.failure === "States.Timeout") return new Promise(() => {});
+      if (response.failure) throw Object.assign(new Error("refused"), { name: response.failure });
+      return structuredClone(response);
     };
   }
   const execution = machine.run(input, { overrides: { taskResourceLocalHandlers } });
@@ -66,5 +66,5 @@ async function interpret({ input, answers }) {
 }
 
 const results = [];
-for (const one of cases) results.push(await interpret(one));
+for (const testCase of cases) results.push(await interpret(testCase));
 console.log(JSON.stringify({ validation: validate(definition), results }));

@@ -1,4 +1,4 @@
-"""Canceling: nothing new starts, what is paid for is kept, and the answer says what is billed."""
+"""Cancellation: no new calls start, paid results are kept, and the response reports the charges."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -22,15 +22,16 @@ from common.settings import DatabaseSettings
 from common.storage import MediaFolder
 from tests.support.clips import start_clips
 from tests.support.gateway import Gateway
+from tests.support.media_store import InMemoryMediaStore
 from tests.support.rows import admit, tell
-from tests.support.vendors import Shelf, Visit
+from tests.support.vendors import Visit
 
 PRICE = Decimal("0.25")
-WISH = {"prompt": "A paper boat", "scenes": 3, "seconds": 2}
+VIDEO_BODY = {"prompt": "A paper boat", "scenes": 3, "seconds": 2}
 
 
-def state(database: Database, video_id: str) -> tuple[str, str]:
-    """Status of the video and of its run."""
+def statuses_of(database: Database, video_id: str) -> tuple[str, str]:
+    """Return the status of the video and of its newest run."""
     with database.transaction() as cursor:
         cursor.execute(
             "SELECT s.status AS video, r.status AS run FROM video_sessions s "
@@ -41,18 +42,18 @@ def state(database: Database, video_id: str) -> tuple[str, str]:
     return rows[0]["video"], rows[0]["run"]
 
 
-def test_a_canceled_video_is_ended_at_once(gateway: Gateway, database: Database) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
-    tell(database, made["id"])
-    answer = gateway.call("POST", made["links"]["cancel"])
-    assert answer.status == 200, answer.text
-    canceled = answer.json()
+def test_cancel_ends_the_video_immediately(gateway: Gateway, database: Database) -> None:
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
+    tell(database, created["id"])
+    response = gateway.call("POST", created["links"]["cancel"])
+    assert response.status == 200, response.text
+    canceled = response.json()
     video = canceled["video"]
     assert (video["status"], video["error"]) == ("canceled", None)
     assert video["completed_at"]
     assert {scene["status"] for scene in video["scenes"]} == {"canceled"}
-    assert state(database, made["id"]) == ("canceled", "canceled")
-    assert gateway.machine.executions[made["run_id"]]["status"] == "ABORTED"
+    assert statuses_of(database, created["id"]) == ("canceled", "canceled")
+    assert gateway.machine.executions[created["run_id"]]["status"] == "ABORTED"
     assert canceled["billing"] == {
         "amount": "0.0000",
         "at_most": "0.0000",
@@ -60,35 +61,43 @@ def test_a_canceled_video_is_ended_at_once(gateway: Gateway, database: Database)
         "story": "not",
         "scenes": [{"scene": n, "steps": {"image": "not", "clip": "not"}} for n in (1, 2, 3)],
     }
-    # Again: nothing changes.
-    again = gateway.call("POST", made["links"]["cancel"])
-    assert (again.status, again.json()["video"]["completed_at"]) == (200, video["completed_at"])
+    # Canceling is idempotent.
+    repeated = gateway.call("POST", created["links"]["cancel"])
+    assert (repeated.status, repeated.json()["video"]["completed_at"]) == (
+        200,
+        video["completed_at"],
+    )
     with database.transaction() as cursor:
-        types = [event.type for event in runs.events(cursor, made["run_id"])]
+        types = [event.type for event in runs.events(cursor, created["run_id"])]
     assert types == ["run.queued", "run.canceled"]
 
 
-def test_it_ends_although_step_functions_does_not_answer(
+def test_cancel_succeeds_while_step_functions_is_unavailable(
     gateway: Gateway, database: Database
 ) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
     gateway.machine.down = True
-    assert gateway.call("POST", made["links"]["cancel"]).json()["video"]["status"] == "canceled"
+    assert gateway.call("POST", created["links"]["cancel"]).json()["video"]["status"] == "canceled"
     with database.transaction() as cursor:
-        assert not runs.enter_stage(cursor, made["run_id"], "story")
+        assert not runs.enter_stage(cursor, created["run_id"], "story")
 
 
-@pytest.mark.parametrize("end", ["succeed", "fail"])
-def test_what_has_ended_cannot_be_canceled(end: str, gateway: Gateway, database: Database) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
+@pytest.mark.parametrize("outcome", ["succeed", "fail"])
+def test_cancel_of_an_ended_video_is_a_conflict(
+    outcome: str, gateway: Gateway, database: Database
+) -> None:
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
     with database.transaction() as cursor:
-        if end == "succeed":
-            runs.succeed(cursor, made["run_id"])
+        if outcome == "succeed":
+            runs.succeed(cursor, created["run_id"])
         else:
-            runs.fail(cursor, made["run_id"], FAILURE)
-    refused = gateway.call("POST", made["links"]["cancel"])
-    assert (refused.status, refused.json()["code"]) == (409, "video.not_running")
-    assert state(database, made["id"])[0] == {"succeed": "succeeded", "fail": "failed"}[end]
+            runs.fail(cursor, created["run_id"], FAILURE)
+    rejected = gateway.call("POST", created["links"]["cancel"])
+    assert (rejected.status, rejected.json()["code"]) == (409, "video.not_running")
+    assert (
+        statuses_of(database, created["id"])[0]
+        == {"succeed": "succeeded", "fail": "failed"}[outcome]
+    )
 
 
 FAILURE = {
@@ -102,7 +111,7 @@ FAILURE = {
 
 
 @pytest.mark.parametrize(
-    ("query", "body", "said"),
+    ("query", "body", "expected"),
     [
         ("", None, False),
         ("", {}, False),
@@ -115,12 +124,12 @@ FAILURE = {
         ("?provider=false", None, False),
     ],
 )
-def test_body_or_query_says_how_far_it_goes(
-    query: str, body: Any, said: bool, gateway: Gateway
+def test_cancel_provider_option_in_body_or_query(
+    query: str, body: Any, expected: bool, gateway: Gateway
 ) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
-    answer = gateway.call("POST", made["links"]["cancel"] + query, body)
-    assert (answer.status, answer.json()["provider"]) == (200, said)
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
+    response = gateway.call("POST", created["links"]["cancel"] + query, body)
+    assert (response.status, response.json()["provider"]) == (200, expected)
 
 
 @pytest.mark.parametrize(
@@ -132,22 +141,22 @@ def test_body_or_query_says_how_far_it_goes(
         ("", {"provder": True}, "/provder"),
     ],
 )
-def test_a_body_that_is_not_understood_cancels_nothing(
+def test_cancel_with_an_invalid_body_changes_nothing(
     query: str, body: Any, pointer: str, gateway: Gateway, database: Database
 ) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
-    refused = gateway.call("POST", made["links"]["cancel"] + query, body)
-    assert (refused.status, refused.json()["errors"][0]["pointer"]) == (422, pointer)
-    assert state(database, made["id"]) == ("queued", "queued")
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
+    rejected = gateway.call("POST", created["links"]["cancel"] + query, body)
+    assert (rejected.status, rejected.json()["errors"][0]["pointer"]) == (422, pointer)
+    assert statuses_of(database, created["id"]) == ("queued", "queued")
 
 
-def test_anothers_video_is_not_there(gateway: Gateway, database: Database) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
-    assert gateway.call("POST", made["links"]["cancel"], user_id="bob").status == 404
-    assert state(database, made["id"]) == ("queued", "queued")
+def test_cancel_of_another_users_video_is_not_found(gateway: Gateway, database: Database) -> None:
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
+    assert gateway.call("POST", created["links"]["cancel"], user_id="bob").status == 404
+    assert statuses_of(database, created["id"]) == ("queued", "queued")
 
 
-def test_nothing_that_comes_late_overwrites_it(database: Database) -> None:
+def test_canceled_state_is_final(database: Database) -> None:
     video_id, run_id = admit(database)
     tell(database, video_id)
     with database.transaction() as cursor:
@@ -163,63 +172,67 @@ def test_nothing_that_comes_late_overwrites_it(database: Database) -> None:
         assert scenes.frame(cursor, video_id, 2).error is None
         with pytest.raises(RunEnded):
             runs.require_open(cursor, run_id)
-        # A picture whose painter was at it is paid for, and kept.
+        # An image that was being generated is paid for, and kept.
         scenes.finish_image(cursor, video_id, 1, 1, key="k", usd=PRICE)
         assert scenes.frame(cursor, video_id, 1).status == "succeeded"
-    assert state(database, video_id) == ("canceled", "canceled")
+    assert statuses_of(database, video_id) == ("canceled", "canceled")
 
 
-def test_of_cancel_and_success_exactly_one_wins(
+def test_race_condition_of_cancel_success_and_failure_has_one_winner(
     database: Database, migrated: DatabaseSettings
 ) -> None:
-    made = [admit(database) for _ in range(40)]
-    for video_id, _ in made:
+    runs_to_race = [admit(database) for _ in range(40)]
+    for video_id, _ in runs_to_race:
         tell(database, video_id)
-    together = Barrier(3)
+    barrier = Barrier(3)
 
     def race(ending: str) -> list[bool]:
-        own, won = Database(migrated), []
-        for video_id, run_id in made:
-            together.wait()
-            with own.transaction() as cursor:
+        own_database, won = Database(migrated), []
+        for video_id, run_id in runs_to_race:
+            barrier.wait()
+            with own_database.transaction() as cursor:
                 if ending == "cancel":
                     won.append(bool(runs.cancel(cursor, video_id, jobs=False)))
                 elif ending == "succeed":
                     won.append(runs.succeed(cursor, run_id))
                 else:
                     won.append(runs.fail(cursor, run_id, FAILURE))
-        own.close()
+        own_database.close()
         return won
 
     with ThreadPoolExecutor(3) as pool:
         canceled, succeeded, failed = pool.map(race, ["cancel", "succeed", "fail"])
-    words = {0: "canceled", 1: "succeeded", 2: "failed"}
-    for (video_id, _), won in zip(made, zip(canceled, succeeded, failed, strict=True), strict=True):
+    statuses = {0: "canceled", 1: "succeeded", 2: "failed"}
+    for (video_id, _), won in zip(
+        runs_to_race, zip(canceled, succeeded, failed, strict=True), strict=True
+    ):
         assert sum(won) == 1
-        assert state(database, video_id) == (words[won.index(True)],) * 2
+        assert statuses_of(database, video_id) == (statuses[won.index(True)],) * 2
 
 
-def test_every_open_run_of_the_video_is_canceled(gateway: Gateway, database: Database) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
+def test_cancel_ends_every_open_run_of_the_video(gateway: Gateway, database: Database) -> None:
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
     with database.transaction() as cursor:
-        runs.insert(cursor, "run_part", made["id"], "step", Decimal(0), RunTarget(RunScope.STORY))
+        runs.insert(
+            cursor, "run_part", created["id"], "step", Decimal(0), RunTarget(RunScope.STORY)
+        )
     gateway.machine.executions["run_part"] = {"status": "RUNNING", "input": ""}
-    answer = gateway.call("POST", made["links"]["cancel"]).json()
-    assert answer["video"]["status"] == "canceled"
-    ended = {name: found["status"] for name, found in gateway.machine.executions.items()}
-    assert ended == {made["run_id"]: "ABORTED", "run_part": "ABORTED"}
+    response = gateway.call("POST", created["links"]["cancel"]).json()
+    assert response["video"]["status"] == "canceled"
+    statuses = {name: execution["status"] for name, execution in gateway.machine.executions.items()}
+    assert statuses == {created["run_id"]: "ABORTED", "run_part": "ABORTED"}
     with database.transaction() as cursor:
         assert runs.still_open(cursor, limit=9) == []
 
 
-def spend(database: Database) -> set[tuple[Decimal, Decimal]]:
+def spend_rows(database: Database) -> set[tuple[Decimal, Decimal]]:
     with database.transaction() as cursor:
         cursor.execute("SELECT reserved_usd, spent_usd FROM spend")
         return {(row["reserved_usd"], row["spent_usd"]) for row in cursor}
 
 
 def admit_paid(database: Database, **changes: Any) -> tuple[str, str]:
-    """A video of which one clip may be paid for, with its reservation."""
+    """Admit a paid video with a reservation of 1 USD."""
     video_id, run_id = admit(database, estimated_usd=Decimal(1), frame_count=3, **changes)
     with database.transaction() as cursor:
         budget.reserve(cursor, Caps("key_1", Decimal(100), None, Decimal(100)), Decimal(1))
@@ -243,16 +256,18 @@ def record(cursor: Any, attempt: Attempt, facts: CallResult) -> None:
     attempts.mark_succeeded(cursor, attempt, Cost.from_json(facts["cost"]))
 
 
-def test_no_call_is_made_that_the_cancellation_did_not_see(
+def test_cancel_reports_every_paid_call_despite_a_race_condition(
     database: Database, migrated: DatabaseSettings
 ) -> None:
-    """Whoever cancels is told of every call; a call that they are not told of is not made."""
+    """The cancellation reports every call; a call that it does not report is not made."""
     rounds = [admit(database) for _ in range(62)]
-    together = Barrier(2, timeout=30)  # a failure of the other thread shows
-    leads = [0.001 * (number % 31 - 15) for number in range(len(rounds))]  # of the call, seconds
+    barrier = Barrier(2, timeout=30)  # fails if the other thread has failed
+    leads = [
+        0.001 * (number % 31 - 15) for number in range(len(rounds))
+    ]  # seconds between cancellation and call
 
     def pay() -> list[bool]:
-        own, called = Database(migrated), []
+        own_database, called = Database(migrated), []
         for (video_id, run_id), lead in zip(rounds, leads, strict=True):
             calls: list[str] = []
 
@@ -260,171 +275,188 @@ def test_no_call_is_made_that_the_cancellation_did_not_see(
                 calls.append(token)
                 return {"cost": Cost(usd=PRICE).as_json()}
 
-            together.wait()
+            barrier.wait()
             time.sleep(max(0, -lead))
             try:
-                PaidCalls(own, Shelf()).execute(charge(video_id, run_id, 1), make, record)
+                PaidCalls(own_database, InMemoryMediaStore()).execute(
+                    charge(video_id, run_id, 1), make, record
+                )
             except RunEnded:
                 assert calls == []
             called.append(bool(calls))
-        own.close()
+        own_database.close()
         return called
 
     def cancel() -> list[bool]:
-        own, seen = Database(migrated), []
+        own_database, reported = Database(migrated), []
         for (video_id, _), lead in zip(rounds, leads, strict=True):
-            together.wait()
+            barrier.wait()
             time.sleep(max(0, lead))
-            with own.transaction() as cursor:
+            with own_database.transaction() as cursor:
                 runs.cancel(cursor, video_id, jobs=False)
-                seen.append(any(bill.kind == "clip" for bill in attempts.by_step(cursor, video_id)))
-        own.close()
-        return seen
+                reported.append(
+                    any(bill.kind == "clip" for bill in attempts.by_step(cursor, video_id))
+                )
+        own_database.close()
+        return reported
 
     with ThreadPoolExecutor(2) as pool:
         paying, canceling = pool.submit(pay), pool.submit(cancel)
-        seen, called = canceling.result(), paying.result()
-    assert called == seen
-    assert 0 < sum(called) < len(rounds), "both ways were to be seen; they were not"
+        reported, called = canceling.result(), paying.result()
+    assert called == reported
+    assert 0 < sum(called) < len(rounds), "the race had only one outcome"
 
 
-def test_what_a_late_call_cost_is_counted(database: Database, migrated: DatabaseSettings) -> None:
+def test_charge_of_a_call_during_cancellation_is_counted(
+    database: Database, migrated: DatabaseSettings
+) -> None:
     video_id, run_id = admit_paid(database)
-    other = Database(migrated)
+    canceling_database = Database(migrated)
 
     def make(_token: str) -> CallResult:
-        with other.transaction() as cursor:
+        with canceling_database.transaction() as cursor:
             runs.cancel(cursor, video_id, jobs=False)
-        # The reservation is back; the call that is under way counts with its estimate.
-        assert spend(database) == {(Decimal(0), PRICE)}
+        # The reservation is released; the open call counts with its estimate.
+        assert spend_rows(database) == {(Decimal(0), PRICE)}
         return {"cost": Cost(usd=Decimal("0.2")).as_json()}
 
-    own = Database(migrated)
-    PaidCalls(own, Shelf()).execute(charge(video_id, run_id, 1), make, record)
-    assert spend(database) == {(Decimal(0), Decimal("0.2"))}
-    assert state(database, video_id) == ("canceled", "canceled")
-    own.close()
-    other.close()
+    paying_database = Database(migrated)
+    PaidCalls(paying_database, InMemoryMediaStore()).execute(
+        charge(video_id, run_id, 1), make, record
+    )
+    assert spend_rows(database) == {(Decimal(0), Decimal("0.2"))}
+    assert statuses_of(database, video_id) == ("canceled", "canceled")
+    paying_database.close()
+    canceling_database.close()
 
 
-def test_a_refused_late_call_costs_nothing(database: Database, migrated: DatabaseSettings) -> None:
+def test_rejected_call_during_cancellation_costs_nothing(
+    database: Database, migrated: DatabaseSettings
+) -> None:
     video_id, run_id = admit_paid(database)
-    other, own = Database(migrated), Database(migrated)
+    canceling_database, paying_database = Database(migrated), Database(migrated)
 
     def make(_token: str) -> CallResult:
-        with other.transaction() as cursor:
+        with canceling_database.transaction() as cursor:
             runs.cancel(cursor, video_id, jobs=False)
         raise PermanentError("no")
 
     with pytest.raises(PermanentError):
-        PaidCalls(own, Shelf()).execute(charge(video_id, run_id, 1), make, record)
-    assert spend(database) == {(Decimal(0), Decimal(0))}
-    own.close()
-    other.close()
+        PaidCalls(paying_database, InMemoryMediaStore()).execute(
+            charge(video_id, run_id, 1), make, record
+        )
+    assert spend_rows(database) == {(Decimal(0), Decimal(0))}
+    paying_database.close()
+    canceling_database.close()
 
 
-def test_a_resumed_video_reserves_what_is_missing_only(
+def test_resume_after_cancel_reserves_only_missing_work(
     gateway: Gateway, database: Database, migrated: DatabaseSettings
 ) -> None:
     clips = models.paid().video
-    form = {"video_provider": clips.provider, "video_model": clips.model}
-    video_id, run_id = admit_paid(database, **form)
-    own = Database(migrated)
+    columns = {"video_provider": clips.provider, "video_model": clips.model}
+    video_id, run_id = admit_paid(database, **columns)
+    own_database = Database(migrated)
     paid = {"cost": Cost(usd=PRICE).as_json()}
-    PaidCalls(own, Shelf()).execute(charge(video_id, run_id, 1), lambda _: paid, record)
-    own.close()
+    PaidCalls(own_database, InMemoryMediaStore()).execute(
+        charge(video_id, run_id, 1), lambda _: paid, record
+    )
+    own_database.close()
     assert gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()["billing"]["amount"] == (
         "0.2500"
     )
-    assert spend(database) == {(Decimal(0), PRICE)}
+    assert spend_rows(database) == {(Decimal(0), PRICE)}
     resumed = gateway.call("POST", f"/v1/videos/{video_id}/resume")
     assert (resumed.status, resumed.json()["status"]) == (202, "queued")
-    assert spend(database) == {(2 * PRICE, PRICE)}, "two more clips, and pictures that cost nothing"
+    assert spend_rows(database) == {(2 * PRICE, PRICE)}, "two more clips; images are free"
     with database.transaction() as cursor:
         assert runs.succeed(cursor, resumed.json()["run_id"])
         assert videos.get(cursor, video_id).status == "succeeded"
-    assert spend(database) == {(Decimal(0), PRICE)}
+    assert spend_rows(database) == {(Decimal(0), PRICE)}
 
 
 # -- jobs at the provider --------------------------------------------------------------------------
-def test_without_the_provider_its_jobs_go_on(
-    film: tuple[Visit, Shelf], gateway: Gateway, database: Database
+def test_cancel_without_provider_option_leaves_jobs_running(
+    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
-    visit, shelf = film
-    video_id, _ = start_clips(database, shelf)
-    answer = gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()
-    assert visit.calls("tasks.delete") == 0
-    assert answer["provider"] is False
-    assert answer["billing"]["amount"] == "0.0000"
-    assert answer["billing"]["at_most"] == "0.5000"
-    assert [scene["steps"]["clip"] for scene in answer["billing"]["scenes"]] == [
+    session, store = film
+    video_id, _ = start_clips(database, store)
+    response = gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()
+    assert session.calls("tasks.delete") == 0
+    assert response["provider"] is False
+    assert response["billing"]["amount"] == "0.0000"
+    assert response["billing"]["at_most"] == "0.5000"
+    assert [scene["steps"]["clip"] for scene in response["billing"]["scenes"]] == [
         "maybe",
         "maybe",
         "not",
     ]
 
 
-def test_with_the_provider_a_finished_clip_is_kept_and_the_others_end(
-    film: tuple[Visit, Shelf], gateway: Gateway, database: Database, tmp_path: Path
+def test_cancel_with_provider_option_keeps_a_finished_clip(
+    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database, tmp_path: Path
 ) -> None:
-    visit, shelf = film
-    visit.vendor.fault("image_to_video", "stuck_running", times=1)
-    video_id, _ = start_clips(database, shelf)
-    time.sleep(0.6)  # the second clip is finished by then
-    answer = gateway.call("POST", f"/v1/videos/{video_id}/cancel?provider=true").json()
-    clips = [scene["clip"]["status"] for scene in answer["video"]["scenes"]]
+    session, store = film
+    session.vendor.fault("image_to_video", "stuck_running", times=1)
+    video_id, _ = start_clips(database, store)
+    time.sleep(0.6)  # until the second clip is finished
+    response = gateway.call("POST", f"/v1/videos/{video_id}/cancel?provider=true").json()
+    clips = [scene["clip"]["status"] for scene in response["video"]["scenes"]]
     assert clips == ["canceled", "succeeded", "canceled"]
-    assert MediaFolder("alice", video_id).clip(2, 1) in shelf.objects
-    steps = [scene["steps"]["clip"] for scene in answer["billing"]["scenes"]]
+    assert MediaFolder("alice", video_id).clip(2, 1) in store.objects
+    steps = [scene["steps"]["clip"] for scene in response["billing"]["scenes"]]
     assert steps == ["maybe", "billed", "not"]
-    # In credits, a cent each: what the vendor's book says. The first clip is at work, and billed
-    # anyway, so it is left to finish.
-    assert Decimal(answer["billing"]["at_most"]) * 100 == visit.spent()
-    assert answer["billing"]["amount"] == "0.2500"
-    assert visit.calls("tasks.delete") == 0
-    assert answer["video"]["status"] == "canceled"
+    # The vendor's charge book is in credits of a cent. The first clip is running and billed in any
+    # case, so it is left to finish.
+    assert Decimal(response["billing"]["at_most"]) * 100 == session.spent()
+    assert response["billing"]["amount"] == "0.2500"
+    assert session.calls("tasks.delete") == 0
+    assert response["video"]["status"] == "canceled"
 
 
-def test_the_provider_may_be_added_later(
-    film: tuple[Visit, Shelf], gateway: Gateway, database: Database
+def test_cancel_can_be_repeated_with_the_provider_option(
+    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
-    visit, shelf = film
-    visit.vendor.fault("image_to_video", "stuck_pending", times=None)
-    video_id, _ = start_clips(database, shelf, count=1)
+    session, store = film
+    session.vendor.fault("image_to_video", "stuck_pending", times=None)
+    video_id, _ = start_clips(database, store, count=1)
     first = gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()
     assert first["billing"]["scenes"][0]["steps"]["clip"] == "maybe"
     second = gateway.call("POST", f"/v1/videos/{video_id}/cancel", {"provider": True}).json()
     assert second["billing"]["scenes"][0]["steps"]["clip"] == "not"
-    assert visit.spent() == 0
+    assert session.spent() == 0
 
 
-def test_a_job_that_was_accepted_during_the_cancellation_is_canceled_too(
-    film: tuple[Visit, Shelf], gateway: Gateway, database: Database, monkeypatch: pytest.MonkeyPatch
+def test_job_accepted_during_cancellation_is_canceled(
+    film: tuple[Visit, InMemoryMediaStore],
+    gateway: Gateway,
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    visit, shelf = film
-    visit.vendor.fault("image_to_video", "stuck_pending", times=None)
-    answers = cancel_during_submit(monkeypatch, gateway)
-    video_id, _ = start_clips(database, shelf, count=1)
-    assert answers == [200]
+    session, store = film
+    session.vendor.fault("image_to_video", "stuck_pending", times=None)
+    statuses = cancel_during_submit(monkeypatch, gateway)
+    video_id, _ = start_clips(database, store, count=1)
+    assert statuses == [200]
     with database.transaction() as cursor:
         assert [bill.charged_usd for bill in attempts.by_step(cursor, video_id)] == [0]
         assert attempts.open_clips(cursor, video_id) == []
-    assert visit.calls("tasks.delete") == 1
-    assert state(database, video_id) == ("canceled", "canceled")
+    assert session.calls("tasks.delete") == 1
+    assert statuses_of(database, video_id) == ("canceled", "canceled")
 
 
 def cancel_during_submit(monkeypatch: pytest.MonkeyPatch, gateway: Gateway) -> list[int]:
-    """Let the video be canceled while its job is being accepted; return the answers' statuses."""
+    """Cancel the video while its job is being accepted; return the statuses of the responses."""
     from common.providers.video.runway import Runway
 
-    submit, seen = Runway.submit, list[int]()
+    submit, statuses = Runway.submit, list[int]()
 
     def slow(self: Runway, request: Any) -> Any:
         job = submit(self, request)
         video_id = request.image_key.split("/")[1]
-        answer = gateway.call("POST", f"/v1/videos/{video_id}/cancel?provider=true")
-        seen.append(answer.status)
+        response = gateway.call("POST", f"/v1/videos/{video_id}/cancel?provider=true")
+        statuses.append(response.status)
         return job
 
     monkeypatch.setattr(Runway, "submit", slow)
-    return seen
+    return statuses

@@ -1,4 +1,4 @@
-"""Requests as common HTTP clients write them: nulls, marks, lists, plus signs, charsets."""
+"""Requests in the formats of common HTTP clients: nulls, byte order marks, lists, charsets."""
 
 import gzip
 import json
@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.gateway import Gateway
 
-WISH = {"prompt": "A paper boat", "scenes": 1, "seconds": 2}
+VIDEO_BODY = {"prompt": "A paper boat", "scenes": 1, "seconds": 2}
 NULLS: dict[str, Any] = dict.fromkeys(
     (
         "style",
@@ -44,16 +44,16 @@ DEEP_NULLS = {
 
 
 @pytest.mark.parametrize("nulls", [NULLS, DEEP_NULLS], ids=["all", "deep"])
-def test_a_null_counts_as_left_out(nulls: dict[str, Any], gateway: Gateway) -> None:
-    made = gateway.call("POST", "/v1/videos", {**WISH, **nulls})
-    assert made.status == 202, made.text
-    plain = gateway.call("POST", "/v1/videos", WISH).json()
+def test_null_fields_count_as_omitted(nulls: dict[str, Any], gateway: Gateway) -> None:
+    created = gateway.call("POST", "/v1/videos", {**VIDEO_BODY, **nulls})
+    assert created.status == 202, created.text
+    without_nulls = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
     for field in ("style", "mood", "ratio", "seconds_per_scene", "scene_count"):
-        assert made.json()[field] == plain[field]
-    assert None not in made.json()["metadata"].values()
+        assert created.json()[field] == without_nulls[field]
+    assert None not in created.json()["metadata"].values()
 
 
-def test_nulls_count_as_left_out_everywhere(gateway: Gateway) -> None:
+def test_null_fields_count_as_omitted_in_every_operation(gateway: Gateway) -> None:
     body = {
         "prompt": "A kite",
         "frameCount": None,
@@ -63,24 +63,24 @@ def test_nulls_count_as_left_out_everywhere(gateway: Gateway) -> None:
         "frameAspectRatio": None,
     }
     assert gateway.call("POST", "/api/generate_story", body, {"Prefer": "wait=0"}).status == 202
-    assert gateway.call("POST", "/v1/estimates", {**WISH, "scenes": None}).status == 200
-    here = gateway.call("POST", "/v1/videos", WISH).json()["links"]["self"]
-    assert gateway.call("POST", f"{here}/cancel", {"provider": None}).status == 200
-    assert gateway.call("POST", f"{here}/resume", text="null").status == 202
+    assert gateway.call("POST", "/v1/estimates", {**VIDEO_BODY, "scenes": None}).status == 200
+    video_path = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()["links"]["self"]
+    assert gateway.call("POST", f"{video_path}/cancel", {"provider": None}).status == 200
+    assert gateway.call("POST", f"{video_path}/resume", text="null").status == 202
 
 
-def test_what_must_be_there_may_not_be_null(gateway: Gateway) -> None:
-    refused = gateway.call("POST", "/v1/videos", {**WISH, "prompt": None})
-    assert refused.status == 422
-    assert [fault["pointer"] for fault in refused.json()["errors"]] == ["/prompt"]
-    misspelt = gateway.call("POST", "/v1/videos", {**WISH, "imageurl": None})
+def test_required_field_cannot_be_null(gateway: Gateway) -> None:
+    rejected = gateway.call("POST", "/v1/videos", {**VIDEO_BODY, "prompt": None})
+    assert rejected.status == 422
+    assert [fault["pointer"] for fault in rejected.json()["errors"]] == ["/prompt"]
+    misspelt = gateway.call("POST", "/v1/videos", {**VIDEO_BODY, "imageurl": None})
     assert (misspelt.status, misspelt.json()["errors"][0]["pointer"]) == (422, "/imageurl")
 
 
-def test_a_byte_order_mark_is_no_part_of_the_json(gateway: Gateway) -> None:
-    text = "\ufeff" + json.dumps(WISH)
-    sent = {"Content-Type": "application/json; charset=utf-8"}
-    assert gateway.call("POST", "/v1/videos", text=text, headers=sent).status == 202
+def test_byte_order_mark_before_json_is_ignored(gateway: Gateway) -> None:
+    text = "\ufeff" + json.dumps(VIDEO_BODY)
+    headers = {"Content-Type": "application/json; charset=utf-8"}
+    assert gateway.call("POST", "/v1/videos", text=text, headers=headers).status == 202
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,12 @@ def test_a_byte_order_mark_is_no_part_of_the_json(gateway: Gateway) -> None:
         "",
     ],
 )
-def test_json_has_several_media_types(media_type: str, gateway: Gateway) -> None:
-    sent = {"Content-Type": media_type} if media_type else {}
-    assert gateway.call("POST", "/v1/videos", text=json.dumps(WISH), headers=sent).status == 202
+def test_json_media_types_are_accepted(media_type: str, gateway: Gateway) -> None:
+    headers = {"Content-Type": media_type} if media_type else {}
+    assert (
+        gateway.call("POST", "/v1/videos", text=json.dumps(VIDEO_BODY), headers=headers).status
+        == 202
+    )
 
 
 @pytest.mark.parametrize(
@@ -111,28 +114,31 @@ def test_json_has_several_media_types(media_type: str, gateway: Gateway) -> None
         ({"Content-Type": "text/plain"}, "application/json"),
     ],
 )
-def test_other_charsets_and_encodings_are_named(
+def test_unsupported_charset_or_encoding_is_named(
     headers: dict[str, str], word: str, gateway: Gateway
 ) -> None:
-    text = json.dumps(WISH)
+    text = json.dumps(VIDEO_BODY)
     if "gzip" in headers.values():
         text = gzip.compress(text.encode()).decode(errors="replace")  # as a gateway passes it on
-    sent = {"Content-Type": "application/json", **headers}
-    refused = gateway.call("POST", "/v1/videos", text=text, headers=sent)
-    assert (refused.status, refused.json()["code"]) == (415, "request.media_type")
-    assert word in refused.json()["detail"]
+    request_headers = {"Content-Type": "application/json", **headers}
+    rejected = gateway.call("POST", "/v1/videos", text=text, headers=request_headers)
+    assert (rejected.status, rejected.json()["code"]) == (415, "request.media_type")
+    assert word in rejected.json()["detail"]
 
 
-def test_an_uncompressed_body_may_say_so(gateway: Gateway) -> None:
-    assert gateway.call("POST", "/v1/videos", WISH, {"Content-Encoding": "identity"}).status == 202
+def test_content_encoding_identity_is_accepted(gateway: Gateway) -> None:
+    assert (
+        gateway.call("POST", "/v1/videos", VIDEO_BODY, {"Content-Encoding": "identity"}).status
+        == 202
+    )
 
 
-def test_text_of_another_charset_is_not_made_a_prompt(gateway: Gateway) -> None:
+def test_body_that_is_not_utf_8_is_rejected(gateway: Gateway) -> None:
     text = b'{"prompt": "caf\xe9", "scenes": 1}'.decode(errors="replace")
-    refused = gateway.call("POST", "/v1/videos", text=text)
-    assert (refused.status, refused.json()["code"]) == (400, "request.malformed")
-    assert "UTF-8" in refused.json()["detail"]
-    escaped = json.dumps({**WISH, "prompt": "a \ufffd b"})
+    rejected = gateway.call("POST", "/v1/videos", text=text)
+    assert (rejected.status, rejected.json()["code"]) == (400, "request.malformed")
+    assert "UTF-8" in rejected.json()["detail"]
+    escaped = json.dumps({**VIDEO_BODY, "prompt": "a \ufffd b"})
     assert gateway.call("POST", "/v1/videos", text=escaped).status == 202
 
 
@@ -145,41 +151,41 @@ def test_text_of_another_charset_is_not_made_a_prompt(gateway: Gateway) -> None:
         "status=failed&status[]=queued",
     ],
 )
-def test_lists_are_read_as_axios_and_php_write_them(query: str, gateway: Gateway) -> None:
-    gateway.call("POST", "/v1/videos", WISH)
+def test_list_parameters_are_parsed_in_axios_and_php_style(query: str, gateway: Gateway) -> None:
+    gateway.call("POST", "/v1/videos", VIDEO_BODY)
     assert len(gateway.call("GET", f"/v1/videos?{query}").json()["data"]) == 1
     only = query.replace("queued", "canceled")
     assert gateway.call("GET", f"/v1/videos?{only}").json()["data"] == []
 
 
-def test_what_keeps_a_get_out_of_caches_means_nothing(gateway: Gateway) -> None:
+def test_cache_busting_parameter_is_ignored(gateway: Gateway) -> None:
     assert gateway.call("GET", "/v1/videos?_=1735689600000").status == 200
     for unknown in ("statsu[]=failed", "x_=1", "[]=a", "__=1"):
-        refused = gateway.call("GET", f"/v1/videos?{unknown}")
-        assert (refused.status, len(refused.json()["errors"])) == (422, 1), unknown
+        rejected = gateway.call("GET", f"/v1/videos?{unknown}")
+        assert (rejected.status, len(rejected.json()["errors"])) == (422, 1), unknown
 
 
-def test_a_parameter_that_is_empty_counts_as_left_out(gateway: Gateway) -> None:
-    gateway.call("POST", "/v1/videos", WISH)
+def test_empty_query_parameter_counts_as_omitted(gateway: Gateway) -> None:
+    gateway.call("POST", "/v1/videos", VIDEO_BODY)
     for empty in ("q=", "limit=&cursor=&created_after=", "status=", "status[]=&q="):
-        found = gateway.call("GET", f"/v1/videos?{empty}")
-        assert (found.status, len(found.json().get("data", []))) == (200, 1), found.text
+        response = gateway.call("GET", f"/v1/videos?{empty}")
+        assert (response.status, len(response.json().get("data", []))) == (200, 1), response.text
     assert gateway.call("GET", "/v1/videos?statsu=").status == 422
 
 
 @pytest.mark.parametrize("number", ["1.0", "1", "10e-1", "1E0"])
-def test_a_whole_number_may_be_written_as_any_json_number(number: str, gateway: Gateway) -> None:
-    text = json.dumps({**WISH, "scenes": 0}).replace('"scenes": 0', f'"scenes": {number}')
-    sent = {"Content-Type": "application/json"}
-    made = gateway.call("POST", "/v1/videos", text=text, headers=sent)
-    assert (made.status, made.json()["scene_count"]) == (202, 1)
+def test_integer_may_be_written_as_any_json_number(number: str, gateway: Gateway) -> None:
+    text = json.dumps({**VIDEO_BODY, "scenes": 0}).replace('"scenes": 0', f'"scenes": {number}')
+    headers = {"Content-Type": "application/json"}
+    created = gateway.call("POST", "/v1/videos", text=text, headers=headers)
+    assert (created.status, created.json()["scene_count"]) == (202, 1)
     text = text.replace(f'"scenes": {number}', '"scenes": 1.5')
-    assert gateway.call("POST", "/v1/videos", text=text, headers=sent).status == 422
+    assert gateway.call("POST", "/v1/videos", text=text, headers=headers).status == 422
 
 
 @pytest.mark.parametrize("path", ["/v1/videos", "/v1/media"])
-def test_a_plus_that_came_as_a_space_is_one(path: str, gateway: Gateway) -> None:
-    gateway.call("POST", "/v1/videos", WISH)
+def test_plus_decoded_as_space_in_a_time_offset_is_accepted(path: str, gateway: Gateway) -> None:
+    gateway.call("POST", "/v1/videos", VIDEO_BODY)
     for moment in (
         "2020-01-01T05:00:00+01:00",
         "2020-01-01T05:00:00.123+01:00",
@@ -187,18 +193,18 @@ def test_a_plus_that_came_as_a_space_is_one(path: str, gateway: Gateway) -> None
         "2020-01-01T05:00:00%2B01:00",
         "2020-01-01T05:00:00Z",
     ):
-        found = gateway.call("GET", f"{path}?created_after={moment}")
-        assert found.status == 200, found.text
+        response = gateway.call("GET", f"{path}?created_after={moment}")
+        assert response.status == 200, response.text
     hour = "2020-01-01T05:00:00+01:00"
     assert gateway.call("GET", f"{path}?created_before={hour}").json()["data"] == []
-    for wrong in ("2020-01-01 05:00:00 01:00 ", "yesterday+01:00"):
-        assert gateway.call("GET", f"{path}?created_after={wrong}").status == 422
+    for invalid in ("2020-01-01 05:00:00 01:00 ", "yesterday+01:00"):
+        assert gateway.call("GET", f"{path}?created_after={invalid}").status == 422
 
 
 @pytest.mark.parametrize("tag", ["pt_BR", "pt-BR", "zh_Hans_CN", "de_DE.UTF-8", "en-US-u-hc-h12"])
-def test_a_locale_is_a_language_tag(tag: str, gateway: Gateway) -> None:
-    body = {**WISH, "output": {"narration": {"language": tag}}}
-    made = gateway.call("POST", "/v1/videos", body)
-    assert made.status == 202, made.text
-    kept = made.json()["requested_output"]["narration"]["language"]
-    assert kept == tag.replace("_", "-").removesuffix(".UTF-8")
+def test_locale_is_converted_to_a_language_tag(tag: str, gateway: Gateway) -> None:
+    body = {**VIDEO_BODY, "output": {"narration": {"language": tag}}}
+    created = gateway.call("POST", "/v1/videos", body)
+    assert created.status == 202, created.text
+    language = created.json()["requested_output"]["narration"]["language"]
+    assert language == tag.replace("_", "-").removesuffix(".UTF-8")

@@ -1,4 +1,4 @@
-"""Deleting: nothing of the video is left, what was paid stays counted, nothing comes back."""
+"""Deletion: all data of the video is removed, costs stay counted, and late workers add nothing."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -18,104 +18,106 @@ from common.settings import DatabaseSettings
 from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
 from tests.support.gateway import Gateway
+from tests.support.media_store import InMemoryMediaStore
 from tests.support.rows import STORY, admit, tell
-from tests.support.vendors import Shelf
 
-WISH = {"prompt": "A CANARY boat", "scenes": 1, "seconds": 2}
+VIDEO_BODY = {"prompt": "A CANARY boat", "scenes": 1, "seconds": 2}
 KEY = {"Idempotency-Key": "k"}
 
 
 @dataclass
-class Erased:
-    """The folders that were erased; `down`: what the store answers instead."""
+class Erasures:
+    """The erased folders; `down` is the error that the store raises instead."""
 
     folders: list[str] = field(default_factory=list)
     down: VideoError | None = None
 
 
 @pytest.fixture
-def erased(monkeypatch: pytest.MonkeyPatch) -> Erased:
-    seen = Erased()
+def erasures(monkeypatch: pytest.MonkeyPatch) -> Erasures:
+    erasures = Erasures()
 
     def erase(_: S3MediaStore, folder: MediaFolder) -> int:
-        if seen.down:
-            raise seen.down
-        seen.folders.append(folder.prefix)
+        if erasures.down:
+            raise erasures.down
+        erasures.folders.append(folder.prefix)
         return 1
 
     monkeypatch.setattr(S3MediaStore, "erase", erase)
-    return seen
+    return erasures
 
 
-def everything(database: Database) -> dict[str, list[dict[str, Any]]]:
+def all_rows(database: Database) -> dict[str, list[dict[str, Any]]]:
     with database.transaction() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         tables = [row["tablename"] for row in cursor.fetchall()]
-        found = {}
+        rows_by_table = {}
         for table in tables:
             cursor.execute(f"SELECT * FROM {table}")
-            found[table] = [dict(row) for row in cursor.fetchall()]
-    return found
+            rows_by_table[table] = [dict(row) for row in cursor.fetchall()]
+    return rows_by_table
 
 
-def test_nothing_is_left_of_it(gateway: Gateway, database: Database, erased: Erased) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH, KEY).json()
-    tell(database, made["id"])
-    running = gateway.call("DELETE", made["links"]["self"])
+def test_delete_removes_all_data_of_the_video(
+    gateway: Gateway, database: Database, erasures: Erasures
+) -> None:
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY, KEY).json()
+    tell(database, created["id"])
+    running = gateway.call("DELETE", created["links"]["self"])
     assert (running.status, running.json()["code"]) == (409, "video.running")
-    assert gateway.call("DELETE", made["links"]["self"], user_id="bob").status == 404
-    assert gateway.call("POST", made["links"]["cancel"]).status == 200
-    gone = gateway.call("DELETE", made["links"]["self"])
-    assert (gone.status, gone.text or "") == (204, "")
-    assert erased.folders == [f"alice/{made['id']}/"]
+    assert gateway.call("DELETE", created["links"]["self"], user_id="bob").status == 404
+    assert gateway.call("POST", created["links"]["cancel"]).status == 200
+    deleted = gateway.call("DELETE", created["links"]["self"])
+    assert (deleted.status, deleted.text or "") == (204, "")
+    assert erasures.folders == [f"alice/{created['id']}/"]
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/resume"), ("GET", "/events")):
-        assert gateway.call(method, made["links"]["self"] + path).status == 404
+        assert gateway.call(method, created["links"]["self"] + path).status == 404
     assert gateway.call("GET", "/v1/videos").json()["data"] == []
-    rows = everything(database)
+    rows = all_rows(database)
     assert "CANARY" not in str(rows)
-    left = {table for table, found in rows.items() if made["id"] in str(found)}
-    assert left == {"deleted_videos", "idempotency_keys"}
-    # Its key makes no other video by a repetition that comes late.
-    again = gateway.call("POST", "/v1/videos", WISH, KEY)
-    assert (again.status, again.json()["code"]) == (409, "idempotency.deleted")
+    remaining = {table for table, table_rows in rows.items() if created["id"] in str(table_rows)}
+    assert remaining == {"deleted_videos", "idempotency_keys"}
+    # A late repetition with its idempotency key creates no other video.
+    repeated = gateway.call("POST", "/v1/videos", VIDEO_BODY, KEY)
+    assert (repeated.status, repeated.json()["code"]) == (409, "idempotency.deleted")
 
 
-def test_a_name_is_free_again(gateway: Gateway, erased: Erased) -> None:
-    named = {**WISH, "requestId": "mine"}
-    first = gateway.call("POST", "/v1/videos", named).json()
+def test_delete_releases_the_request_id(gateway: Gateway, erasures: Erasures) -> None:
+    body = {**VIDEO_BODY, "requestId": "mine"}
+    first = gateway.call("POST", "/v1/videos", body).json()
     gateway.call("POST", "/v1/videos/mine/cancel")
     assert gateway.call("DELETE", "/v1/videos/mine").status == 204
-    second = gateway.call("POST", "/v1/videos", named)
+    second = gateway.call("POST", "/v1/videos", body)
     assert second.status == 202
     assert second.json()["id"] != first["id"]
-    assert erased.folders == [f"alice/{first['id']}/"]
+    assert erasures.folders == [f"alice/{first['id']}/"]
 
 
 @pytest.mark.parametrize("error", [TransientError("busy"), PermanentError("refused")])
-def test_a_store_that_is_down_is_made_up_for(
-    error: VideoError, gateway: Gateway, database: Database, erased: Erased
+def test_delete_is_completed_after_a_store_outage(
+    error: VideoError, gateway: Gateway, database: Database, erasures: Erasures
 ) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
-    gateway.call("POST", made["links"]["cancel"])
-    erased.down = error
-    assert gateway.call("DELETE", made["links"]["self"]).status == 204
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
+    gateway.call("POST", created["links"]["cancel"])
+    erasures.down = error
+    assert gateway.call("DELETE", created["links"]["self"]).status == 204
     with database.transaction() as cursor:
-        assert deletions.due(cursor, 10) == []  # a worker may still be at it
+        assert deletions.due(cursor, 10) == []  # a worker may still be running
         cursor.execute("UPDATE deleted_videos SET deleted_at = now() - interval '21 minutes'")
         (due,) = deletions.due(cursor, 10)
-        assert (due.session_id, due.user_id) == (made["id"], "alice")
-        deletions.erased(cursor, made["id"])
+        assert (due.session_id, due.user_id) == (created["id"], "alice")
+        deletions.erased(cursor, created["id"])
         assert deletions.due(cursor, 10) == []
 
 
-def spend(database: Database) -> set[tuple[Decimal, Decimal]]:
+def spend_rows(database: Database) -> set[tuple[Decimal, Decimal]]:
     with database.transaction() as cursor:
         cursor.execute("SELECT reserved_usd, spent_usd FROM spend")
         return {(row["reserved_usd"], row["spent_usd"]) for row in cursor}
 
 
-def pay(database: Database, video_id: str, run_id: str, during: Any) -> None:
-    """Pay 0.20 USD for a clip that was estimated at 0.25; something happens during the call."""
+def pay_for_clip(database: Database, video_id: str, run_id: str, during: Any) -> None:
+    """Pay 0.20 USD for a clip estimated at 0.25, and call `during` while the call is open."""
 
     def make(_token: str) -> CallResult:
         during()
@@ -135,7 +137,7 @@ def pay(database: Database, video_id: str, run_id: str, during: Any) -> None:
         lease_seconds=60,
         may_resubmit=False,
     )
-    PaidCalls(database, Shelf()).execute(charge, make, record)
+    PaidCalls(database, InMemoryMediaStore()).execute(charge, make, record)
 
 
 def admit_paid(database: Database) -> tuple[str, str]:
@@ -147,35 +149,35 @@ def admit_paid(database: Database) -> tuple[str, str]:
     return video_id, run_id
 
 
-def remove(database: Database, video_id: str) -> None:
+def cancel_and_delete(database: Database, video_id: str) -> None:
     with database.transaction() as cursor:
         runs.cancel(cursor, video_id, jobs=False)
         assert deletions.delete(cursor, video_id)
 
 
-def test_what_was_paid_stays_counted(database: Database) -> None:
+def test_delete_keeps_charges_counted(database: Database) -> None:
     video_id, run_id = admit_paid(database)
-    pay(database, video_id, run_id, lambda: None)
-    remove(database, video_id)
-    assert spend(database) == {(Decimal(0), Decimal("0.2"))}
+    pay_for_clip(database, video_id, run_id, lambda: None)
+    cancel_and_delete(database, video_id)
+    assert spend_rows(database) == {(Decimal(0), Decimal("0.2"))}
     with database.transaction() as cursor:
         assert attempts.charges(cursor, video_id).charged_usd == Decimal("0.2")
         deletions.erased(cursor, video_id)
-    assert spend(database) == {(Decimal(0), Decimal("0.2"))}
+    assert spend_rows(database) == {(Decimal(0), Decimal("0.2"))}
 
 
-def test_a_worker_that_comes_late_brings_nothing_back(
+def test_late_worker_restores_nothing_after_delete(
     database: Database, migrated: DatabaseSettings
 ) -> None:
     video_id, run_id = admit_paid(database)
     worker = Database(migrated)
     with pytest.raises(PermanentError):
-        pay(worker, video_id, run_id, lambda: remove(database, video_id))
-    rows = everything(database)
+        pay_for_clip(worker, video_id, run_id, lambda: cancel_and_delete(database, video_id))
+    rows = all_rows(database)
     for table in ("video_sessions", "runs", "run_events", "video_frames", "video_clips"):
         assert rows[table] == [], table
-    # Its call may be charged: until somebody knows better it counts with its estimate.
-    assert spend(database) == {(Decimal(0), Decimal("0.25"))}
+    # Its call may have been charged, so it counts with its estimate.
+    assert spend_rows(database) == {(Decimal(0), Decimal("0.25"))}
     with database.transaction() as cursor:
         assert not runs.enter_stage(cursor, run_id, "clip")
         with pytest.raises(PermanentError):
@@ -184,13 +186,13 @@ def test_a_worker_that_comes_late_brings_nothing_back(
         scenes.insert_story(cursor, video_id, STORY, "Cinematic", "Calm")
     with database.transaction() as cursor:
         deletions.erased(cursor, video_id)
-    assert spend(database) == {(Decimal(0), Decimal("0.25"))}
+    assert spend_rows(database) == {(Decimal(0), Decimal("0.25"))}
     worker.close()
 
 
-def test_what_a_late_call_cost_is_counted_when_it_is_looked_after(database: Database) -> None:
+def test_late_charge_after_delete_is_counted_by_the_cleanup(database: Database) -> None:
     video_id, _ = admit_paid(database)
-    remove(database, video_id)
+    cancel_and_delete(database, video_id)
     with database.transaction() as cursor:
         attempt = attempts.insert(
             cursor,
@@ -208,4 +210,4 @@ def test_what_a_late_call_cost_is_counted_when_it_is_looked_after(database: Data
     for _ in range(2):
         with database.transaction() as cursor:
             deletions.erased(cursor, video_id)
-        assert spend(database) == {(Decimal(0), Decimal("0.07"))}
+        assert spend_rows(database) == {(Decimal(0), Decimal("0.07"))}

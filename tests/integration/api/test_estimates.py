@@ -1,7 +1,7 @@
-"""Estimates against the vendors' own books: never below the bill, and within 5 % above it.
+"""Estimates compared with the vendors' charge books: at least the charge, and at most 5 % above it.
 
-A whole video is ordered from the stand-ins step by step, with the prompts that the product sends.
-Run with -s for the table.
+Each video is generated with the stand-ins step by step, with the product's real prompts. Run with
+-s for the table.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ from tests.support.vendors import Visit
 
 @dataclass(frozen=True)
 class Video:
-    """What is ordered."""
+    """The parameters of a video."""
 
     scenes: int
     seconds: int
@@ -47,8 +47,8 @@ class Video:
         extra = ("+reference" if self.reference else "") + f" prompt:{len(self.prompt)}"
         return f"{self.scenes}x{self.seconds}s {self.ratio} {'+'.join(models)}{extra}"
 
-    def choice(self) -> ModelSelection:
-        """Return the models."""
+    def selection(self) -> ModelSelection:
+        """Return the selected models."""
         return ModelSelection(
             find("text", "openai", self.text),
             find("image", "openai", self.image),
@@ -57,23 +57,26 @@ class Video:
         )
 
     def estimate(self) -> Decimal:
-        """Return what the product expects."""
-        return self.choice().estimate_usd(
+        """Return the product's estimate."""
+        return self.selection().estimate_usd(
             scenes=self.scenes, seconds=self.seconds, ratio=self.ratio, reference=self.reference
         )
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandIn, StandIn]]:
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandIn, StandIn]]:
     root = tmp_path_factory.mktemp("vendors")
-    with openai.serve(root / "openai") as text, runway.serve(root / "runway") as film:
-        yield text, film
+    with (
+        openai.serve(root / "openai") as text_vendor,
+        runway.serve(root / "runway") as video_vendor,
+    ):
+        yield text_vendor, video_vendor
 
 
-def bill(video: Video, running: tuple[StandIn, StandIn]) -> Decimal:
-    """Order everything that the video is made of; return what the vendors charged."""
-    visits = [Visit(vendor) for vendor in running]
-    context = vendors.context(openai=running[0], runway=running[1])
+def charge(video: Video, stand_ins: tuple[StandIn, StandIn]) -> Decimal:
+    """Make every paid call of the video; return what the vendors charged."""
+    sessions = [Visit(stand_in) for stand_in in stand_ins]
+    context = vendors.context(openai=stand_ins[0], runway=stand_ins[1])
     request = replace(
         vendors.story_request(video.scenes, model=video.text, prompt=video.prompt),
         seconds=video.seconds,
@@ -84,7 +87,7 @@ def bill(video: Video, running: tuple[StandIn, StandIn]) -> Decimal:
     painter, animator = image_provider("openai", context), video_provider("runway", context)
     anchor = None
     for scene in story.scenes:
-        wished = ImageRequest(
+        image_request = ImageRequest(
             prompt=scene.image_prompt,
             size=RATIOS[video.ratio],
             scene=scene.number,
@@ -96,21 +99,23 @@ def bill(video: Video, running: tuple[StandIn, StandIn]) -> Decimal:
             reference=vendors.picture("832:1104") if video.reference else None,
             anchor=anchor,
         )
-        picture = painter.generate_image(wished).picture
-        anchor = anchor or picture
-        order = vendors.clip_request(
+        image = painter.generate_image(image_request).picture
+        anchor = anchor or image
+        clip_request = vendors.clip_request(
             ratio=video.ratio,
             seconds=video.seconds,
             model=video.video,
-            image=picture,
+            image=image,
             prompt=scene.motion_prompt,
             token=vendors.fresh_token(),
         )
-        animator.submit(order)
+        animator.submit(clip_request)
         if video.speech:
-            spoken = SpeechRequest(scene.narration or "", video.seconds, mood("Calm"), video.speech)
-            speech_provider("openai", context).synthesize(spoken)
-    return visits[0].spent() + visits[1].spent() / 100
+            speech_request = SpeechRequest(
+                scene.narration or "", video.seconds, mood("Calm"), video.speech
+            )
+            speech_provider("openai", context).synthesize(speech_request)
+    return sessions[0].spent() + sessions[1].spent() / 100
 
 
 LONG = "A long tale of the sea. " * 80
@@ -136,16 +141,16 @@ VIDEOS = [
 ]
 
 
-# The model decides how much it writes and thinks. With the dearest text model the story is a
-# tenth of such a video, and its estimate has to hold for the longest usual one.
-DEAR_TEXT = "gpt-6-astra"
+# The model decides how many tokens it uses. With the most expensive text model the story is a tenth
+# of such a video's cost, and its estimate has to cover the longest usual story.
+EXPENSIVE_TEXT = "gpt-6-astra"
 
 
 @pytest.mark.parametrize("video", VIDEOS, ids=str)
-def test_an_estimate_is_above_the_bill_and_near_it(
-    video: Video, running: tuple[StandIn, StandIn]
+def test_estimate_covers_the_charge_and_is_close_to_it(
+    video: Video, stand_ins: tuple[StandIn, StandIn]
 ) -> None:
-    charged, expected = bill(video, running), video.estimate()
+    charged, expected = charge(video, stand_ins), video.estimate()
     surplus = expected / charged - 1
     print(f"{expected:8.4f} {charged:8.4f} {surplus * 100:+6.1f} %  {video}")
-    assert 0 <= surplus <= (Decimal("0.10") if video.text == DEAR_TEXT else Decimal("0.05"))
+    assert 0 <= surplus <= (Decimal("0.10") if video.text == EXPENSIVE_TEXT else Decimal("0.05"))

@@ -1,4 +1,4 @@
-"""Keys on a real PostgreSQL, and the authorizer that looks them up."""
+"""API keys on a real PostgreSQL, and the authorizer that checks them."""
 
 import threading
 from collections.abc import Iterator
@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from authorizer import handler as authorizer
+from common import runtime
 from common.aws import secrets
 from common.database import Database
 from common.database import keys as rows
@@ -27,7 +28,7 @@ ARN = "arn:aws:execute-api:us-east-1:000000000000:api/live/GET/v1/videos"
 
 
 class Context:
-    """What Lambda tells a function about itself."""
+    """The Lambda context of the authorizer."""
 
     function_name = "authorizer"
     memory_limit_in_mb = 128
@@ -35,62 +36,61 @@ class Context:
     aws_request_id = "0"
 
 
-def ask(key: str | None, header: str = "X-API-Key") -> dict[str, Any]:
+def authorize(key: str | None, header: str = "X-API-Key") -> dict[str, Any]:
     """Return the authorizer's policy."""
     event = {"methodArn": ARN, "headers": {header: key} if key else None}
     context: Any = Context()
-    answer: dict[str, Any] = authorizer.handler(event, context)
-    return answer
+    policy: dict[str, Any] = authorizer.handler(event, context)
+    return policy
 
 
-def refused(key: str | None) -> bool:
-    """Say whether it is a 401."""
+def is_rejected(key: str | None) -> bool:
+    """Return whether the authorizer rejects the key with 401."""
     try:
-        ask(key)
+        authorize(key)
     except authorizer.UnauthorizedError:
         return True
     return False
 
 
 @pytest.fixture
-def wire(
+def database_tap(
     migrated: DatabaseSettings, secret_store: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Tap]:
-    """The authorizer's settings, and the wire to its database."""
+    """The environment of the authorizer, and a tap on its database connection."""
     secret_store.secrets[KEYS_SECRET] = {"SECRET_KEY": "s" * 64}
-    with tap(migrated.database_port) as wire:
+    with tap(migrated.database_port) as database_tap:
         for name, value in migrated.model_dump(by_alias=True).items():
             monkeypatch.setenv(name, str(value))
-        monkeypatch.setenv("DATABASE_PORT", str(wire.port))
+        monkeypatch.setenv("DATABASE_PORT", str(database_tap.port))
         monkeypatch.setenv("KEYS_SECRET_ARN", KEYS_SECRET)
         monkeypatch.setenv("OPERATOR_USER_ID", "root")
-        authorizer.settings.cache_clear()
-        authorizer.database.cache_clear()
-        yield wire
-        authorizer.database().close()
+        runtime.reset()
+        yield database_tap
+        runtime.reset()
 
 
-def store(database: Database, **changes: Any) -> tuple[str, str]:
-    """Store a key; return its secret and its id."""
+def insert_key(database: Database, **changes: Any) -> tuple[str, str]:
+    """Insert a key; return its secret and its id."""
     secret = api_keys.mint(live=True)
-    lives = changes.pop("expires_at", None)
-    row = ApiKey("key_1", "alice", "n", True, ["act_as"], ["*"], 60, 1000, 10)
-    key = ApiKey(**{**{name: getattr(row, name) for name in row.__slots__}, **changes})
+    expires_at = changes.pop("expires_at", None)
+    default = ApiKey("key_1", "alice", "n", True, ["act_as"], ["*"], 60, 1000, 10)
+    record = ApiKey(**{**{name: getattr(default, name) for name in default.__slots__}, **changes})
     with database.transaction() as cursor:
         rows.insert(
             cursor,
-            key,
+            record,
             digest=api_keys.digest(secret),
             prefix=api_keys.prefix(secret),
-            expires_at=lives,
+            expires_at=expires_at,
         )
-    return secret, key.key_id
+    return secret, record.key_id
 
 
-def test_a_key_is_found_while_it_lives(database: Database, wire: Tap) -> None:
-    secret, _ = store(database)
-    answer = ask(secret)
-    assert answer["context"] == {
+def test_authorizer_accepts_a_valid_key(database: Database, database_tap: Tap) -> None:
+    secret, _ = insert_key(database)
+    policy = authorize(secret)
+    assert policy["context"] == {
         "key_id": "key_1",
         "user_id": "alice",
         "live": "true",
@@ -101,48 +101,48 @@ def test_a_key_is_found_while_it_lives(database: Database, wire: Tap) -> None:
         "daily_cap_usd": "",
         "monthly_cap_usd": "",
     }
-    assert answer["policyDocument"]["Statement"][0]["Resource"] == [f"{ARN.rsplit('/', 3)[0]}/*"]
-    assert ask(f"Bearer {secret}", "authorization") == answer
-    assert refused(api_keys.mint(live=True))
-    assert refused(None)
+    assert policy["policyDocument"]["Statement"][0]["Resource"] == [f"{ARN.rsplit('/', 3)[0]}/*"]
+    assert authorize(f"Bearer {secret}", "authorization") == policy
+    assert is_rejected(api_keys.mint(live=True))
+    assert is_rejected(None)
 
 
-def test_a_cap_of_nothing_is_a_cap(database: Database, wire: Tap) -> None:
-    secret, _ = store(database, daily_cap_usd=0, monthly_cap_usd=Decimal("2.5"))
-    caller = Caller.from_authorizer(ask(secret)["context"])
+def test_authorizer_passes_a_cap_of_zero(database: Database, database_tap: Tap) -> None:
+    secret, _ = insert_key(database, daily_cap_usd=0, monthly_cap_usd=Decimal("2.5"))
+    caller = Caller.from_authorizer(authorize(secret)["context"])
     assert (caller.daily_cap_usd, caller.monthly_cap_usd) == (Decimal(0), Decimal("2.5"))
 
 
-def test_a_look_up_is_one_statement(database: Database, wire: Tap) -> None:
-    secret, _ = store(database)
-    ask(secret)
-    wire.take()
+def test_authorizer_takes_one_statement(database: Database, database_tap: Tap) -> None:
+    secret, _ = insert_key(database)
+    authorize(secret)
+    database_tap.take()
     for _ in range(3):
-        ask(secret)
-    assert [text.split()[0] for text in wire.take()] == ["SELECT"] * 3
+        authorize(secret)
+    assert [text.split()[0] for text in database_tap.take()] == ["SELECT"] * 3
 
 
-def test_neither_the_operator_nor_a_wrong_checksum_reaches_the_database(
-    database: Database, wire: Tap
+def test_operator_key_and_wrong_checksum_take_no_statement(
+    database: Database, database_tap: Tap
 ) -> None:
     operator = api_keys.operator_key("s" * 64, "root")
-    assert ask(operator)["context"]["scopes"] == "admin act_as"
-    wrong = operator[:-1] + ("0" if operator[-1] != "0" else "1")
-    assert all(refused(key) for key in (wrong, "rubbish", "vg_live_" + "a" * 42))
-    assert wire.take() == []
+    assert authorize(operator)["context"]["scopes"] == "admin act_as"
+    invalid_key = operator[:-1] + ("0" if operator[-1] != "0" else "1")
+    assert all(is_rejected(key) for key in (invalid_key, "rubbish", "vg_live_" + "a" * 42))
+    assert database_tap.take() == []
 
 
 @pytest.mark.parametrize("change", [{"active": False}, {"expires_at": "2020-01-01"}])
-def test_a_key_that_is_inactive_or_expired_is_refused(
-    change: dict[str, Any], database: Database, wire: Tap
+def test_inactive_or_expired_key_is_rejected(
+    change: dict[str, Any], database: Database, database_tap: Tap
 ) -> None:
-    secret, key_id = store(database)
+    secret, key_id = insert_key(database)
     with database.transaction() as cursor:
         rows.change(cursor, key_id, change)
-    assert refused(secret)
+    assert is_rejected(secret)
     with database.transaction() as cursor:
         rows.change(cursor, key_id, {"active": True, "expires_at": None})
-    assert not refused(secret)
+    assert not is_rejected(secret)
 
 
 def rotate(database: Database, key_id: str, grace: int) -> str:
@@ -158,40 +158,44 @@ def rotate(database: Database, key_id: str, grace: int) -> str:
     return secret
 
 
-def test_after_a_rotation_two_secrets_live_for_a_while(database: Database, wire: Tap) -> None:
-    old, key_id = store(database)
+def test_key_rotation_keeps_the_old_secret_for_the_grace_period(
+    database: Database, database_tap: Tap
+) -> None:
+    old, key_id = insert_key(database)
     new = rotate(database, key_id, 60)
-    assert ask(old)["context"] == ask(new)["context"]
+    assert authorize(old)["context"] == authorize(new)["context"]
     with database.transaction() as cursor:
         record = rows.get(cursor, key_id)
         assert record.prefix == api_keys.prefix(new)
         assert record.old_expires_at
         assert timedelta(0) < record.old_expires_at - datetime.now(UTC) <= timedelta(minutes=2)
         cursor.execute("UPDATE api_keys SET old_expires_at = now() - interval '1 second'")
-    assert refused(old)
-    assert not refused(new)
+    assert is_rejected(old)
+    assert not is_rejected(new)
 
 
-def test_a_rotation_without_grace_ends_the_old_secret_at_once(
-    database: Database, wire: Tap
+def test_key_rotation_without_grace_ends_the_old_secret(
+    database: Database, database_tap: Tap
 ) -> None:
-    old, key_id = store(database)
+    old, key_id = insert_key(database)
     new = rotate(database, key_id, 0)
-    assert refused(old)
-    assert not refused(new)
+    assert is_rejected(old)
+    assert not is_rejected(new)
 
 
-def test_a_rotation_whose_answer_was_lost_can_be_made_again(database: Database, wire: Tap) -> None:
-    in_use, key_id = store(database)
-    lost = rotate(database, key_id, 60)
-    new = rotate(database, key_id, 60)
-    assert not refused(in_use)
-    assert refused(lost)
-    assert not refused(new)
+def test_key_rotation_can_be_repeated_after_a_lost_response(
+    database: Database, database_tap: Tap
+) -> None:
+    current_secret, key_id = insert_key(database)
+    lost_secret = rotate(database, key_id, 60)
+    new_secret = rotate(database, key_id, 60)
+    assert not is_rejected(current_secret)
+    assert is_rejected(lost_secret)
+    assert not is_rejected(new_secret)
 
 
-def test_a_revoked_key_is_dead_for_good(database: Database, wire: Tap) -> None:
-    old, key_id = store(database)
+def test_revoked_key_cannot_be_reactivated(database: Database, database_tap: Tap) -> None:
+    old, key_id = insert_key(database)
     new = rotate(database, key_id, 60)
     with database.transaction() as cursor:
         rows.revoke(cursor, key_id)
@@ -199,73 +203,78 @@ def test_a_revoked_key_is_dead_for_good(database: Database, wire: Tap) -> None:
         rows.revoke(cursor, key_id)
         assert rows.get(cursor, key_id) == revoked
     assert revoked.revoked_at
-    assert refused(old)
-    assert refused(new)
-    with pytest.raises(Conflict, match="for good"), database.transaction() as cursor:
+    assert is_rejected(old)
+    assert is_rejected(new)
+    with pytest.raises(Conflict, match="cannot be undone"), database.transaction() as cursor:
         rows.change(cursor, key_id, {"active": True})
-    with pytest.raises(Conflict, match="for good"):
+    with pytest.raises(Conflict, match="cannot be undone"):
         rotate(database, key_id, 0)
     with pytest.raises(NotFound), database.transaction() as cursor:
         rows.revoke(cursor, "key_2")
 
 
-def test_a_revoked_key_is_dead_for_fifty_clients_at_once(
-    migrated: DatabaseSettings, database: Database, wire: Tap, monkeypatch: pytest.MonkeyPatch
+def test_revoked_key_is_rejected_for_50_concurrent_clients(
+    migrated: DatabaseSettings,
+    database: Database,
+    database_tap: Tap,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each client has an environment of its own, as Lambda gives to calls at the same time."""
+    """Each client has its own database connection, as concurrent Lambda environments do."""
     environments = threading.local()
 
     def own_database() -> Database:
         if not hasattr(environments, "database"):
             environments.database = Database(migrated)
-        kept: Database = environments.database
-        return kept
+        database: Database = environments.database
+        return database
 
-    secret, key_id = store(database)
-    started, revoked = threading.Barrier(51), threading.Event()
+    secret, key_id = insert_key(database)
+    barrier, revoked = threading.Barrier(51), threading.Event()
 
     def call(_: int) -> tuple[bool, list[bool]]:
-        let_in = not refused(secret)
-        started.wait()
+        accepted = not is_rejected(secret)
+        barrier.wait()
         while not revoked.is_set():
-            refused(secret)
-        late = [refused(secret) for _ in range(20)]
+            is_rejected(secret)
+        rejections = [is_rejected(secret) for _ in range(20)]
         own_database().close()
-        return let_in, late
+        return accepted, rejections
 
     with monkeypatch.context() as patch, ThreadPoolExecutor(50) as pool:
         patch.setattr(authorizer, "database", own_database)
-        calling = [pool.submit(call, n) for n in range(50)]
-        started.wait()
+        futures = [pool.submit(call, n) for n in range(50)]
+        barrier.wait()
         with database.transaction() as cursor:
             rows.revoke(cursor, key_id)
         revoked.set()
-        results = [future.result() for future in calling]
-    assert all(let_in for let_in, _ in results)
-    assert all(all(late) for _, late in results)
+        results = [future.result() for future in futures]
+    assert all(accepted for accepted, _ in results)
+    assert all(all(rejections) for _, rejections in results)
 
 
-def test_without_the_database_nobody_gets_in(
-    database: Database, wire: Tap, postgres: Postgres
+def test_authorizer_fails_closed_without_the_database(
+    database: Database, database_tap: Tap, postgres: Postgres
 ) -> None:
-    secret, _ = store(database)
-    ask(secret)
+    secret, _ = insert_key(database)
+    authorize(secret)
     connection = postgres.connect()
     connection.run("ALTER DATABASE video ALLOW_CONNECTIONS false")
     connection.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'video'")
     try:
-        # Neither a policy nor a 401: the key may be good.
+        # Neither a policy nor a 401, because the key may be valid.
         with pytest.raises(RuntimeError, match=r"^The key could not be checked\.$"):
-            ask(secret)
+            authorize(secret)
     finally:
         connection.run("ALTER DATABASE video ALLOW_CONNECTIONS true")
         connection.close()
-    # The connection that died meanwhile is made anew, unnoticed.
-    assert not refused(secret)
+    # The terminated connection is replaced without an error.
+    assert not is_rejected(secret)
 
 
-def test_without_the_secrets_nobody_gets_in(wire: Tap, secret_store: SecretsManager) -> None:
+def test_authorizer_fails_closed_without_the_secret(
+    database_tap: Tap, secret_store: SecretsManager
+) -> None:
     del secret_store.secrets[KEYS_SECRET]
     secrets._kept.clear()
     with pytest.raises(RuntimeError, match=r"^The key could not be checked\.$"):
-        ask(api_keys.mint(live=True))
+        authorize(api_keys.mint(live=True))

@@ -1,4 +1,4 @@
-"""The library of media: ids, searching, paging, deleting, and links that die at once."""
+"""The media library: ids, search, pagination, deletion, and revocation of links."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -14,11 +14,11 @@ from common.domain import ids
 from common.domain.errors import Conflict, NotFound
 from tests.support.rows import admit, tell
 
-EVERYTHING = Search()
+NO_FILTER = Search()
 
 
-def finished(database: Database, **changes: str) -> str:
-    """A video of three scenes with pictures, clips and a cut."""
+def finished_video(database: Database, **changes: str) -> str:
+    """Insert a finished video of three scenes with all its media; return its id."""
     video_id, _ = admit(database, **changes)
     tell(database, video_id)
     with database.transaction() as cursor:
@@ -27,7 +27,7 @@ def finished(database: Database, **changes: str) -> str:
             scenes.finish_image(
                 cursor, video_id, n, 1, key=f"{key}/{n}.png", usd=Decimal(0), size=(1280, 720)
             )
-            # As its provider made it, which is not quite as it was asked for.
+            # The provider's size and duration differ slightly from the requested ones.
             scenes.finish_clip(
                 cursor,
                 video_id,
@@ -39,7 +39,7 @@ def finished(database: Database, **changes: str) -> str:
                 size=(1168, 864),
                 seconds=5.0417,
             )
-        cut = FinalVideo(
+        final = FinalVideo(
             1,
             f"{key}/f.mp4",
             f"{key}/f.jpg",
@@ -54,79 +54,81 @@ def finished(database: Database, **changes: str) -> str:
                 {"key": f"{key}/f.srt", "width": None, "height": None},
             ],
         )
-        videos.insert_final(cursor, video_id, cut)
+        videos.insert_final(cursor, video_id, final)
     return video_id
 
 
-def found(database: Database, search: Search = EVERYTHING, **page: object) -> list[Media]:
-    wish = {"user_id": "alice", "limit": 100, "before": None, **page}
+def list_media(database: Database, search: Search = NO_FILTER, **page: object) -> list[Media]:
+    options = {"user_id": "alice", "limit": 100, "before": None, **page}
     with database.transaction() as cursor:
-        return media.page(cursor, wish.pop("user_id"), search, **wish)  # type: ignore[arg-type]  # one of each
+        return media.page(cursor, options.pop("user_id"), search, **options)  # type: ignore[arg-type]  # one value of each type
 
 
-def test_everything_of_a_video_is_a_media_object_with_an_id_of_its_own(database: Database) -> None:
-    video_id = finished(database)
-    shown = found(database)
-    assert [item.kind for item in shown].count("image") == 3
-    assert [item.kind for item in shown].count("clip") == 3
-    assert [item.kind for item in shown].count("video") == 1
-    assert len({item.media_id for item in shown}) == 7
-    assert all(re.fullmatch(r"med_[0-9A-Z]{26}", item.media_id) for item in shown)
-    assert {item.video_id for item in shown} == {video_id}
-    (cut,) = (item for item in shown if item.kind == "video")
-    assert (cut.size_bytes, cut.seconds, cut.name) == (4711, Decimal(15), "A boat")
-    assert (cut.width, cut.height) == (1920, 1080)
-    clip = next(item for item in shown if item.kind == "clip")
+def test_media_list_contains_every_object_of_a_video(database: Database) -> None:
+    video_id = finished_video(database)
+    items = list_media(database)
+    assert [item.kind for item in items].count("image") == 3
+    assert [item.kind for item in items].count("clip") == 3
+    assert [item.kind for item in items].count("video") == 1
+    assert len({item.media_id for item in items}) == 7
+    assert all(re.fullmatch(r"med_[0-9A-Z]{26}", item.media_id) for item in items)
+    assert {item.video_id for item in items} == {video_id}
+    (final,) = (item for item in items if item.kind == "video")
+    assert (final.size_bytes, final.seconds, final.name) == (4711, Decimal(15), "A boat")
+    assert (final.width, final.height) == (1920, 1080)
+    clip = next(item for item in items if item.kind == "clip")
     assert (clip.width, clip.height, clip.seconds) == (1168, 864, Decimal("5.042"))
-    picture = next(item for item in shown if item.kind == "image")
-    assert (picture.width, picture.height, picture.seconds) == (1280, 720, None)
+    image = next(item for item in items if item.kind == "image")
+    assert (image.width, image.height, image.seconds) == (1280, 720, None)
 
 
-def test_ids_of_the_database_and_of_the_code_have_one_form(database: Database) -> None:
+def test_media_ids_of_database_and_code_have_the_same_format(database: Database) -> None:
     with database.transaction() as cursor:
         cursor.execute("SELECT new_id('med') AS id FROM generate_series(1, 500)")
-        made = [row["id"] for row in cursor.fetchall()]
+        generated = [row["id"] for row in cursor.fetchall()]
     before, after = ids.new("med"), ids.new("med")
-    assert len(set(made)) == 500
-    assert made == sorted(made)
-    for identifier in made:
+    assert len(set(generated)) == 500
+    assert generated == sorted(generated)
+    for identifier in generated:
         assert ids.from_bytes("med", ids.to_bytes(identifier)) == identifier
-    # The same clock in the same place: those of the database lie beside those of the code.
-    assert before[:10] == made[0][:10] == after[:10]
+    # Both use the same clock, so the ids share their prefix.
+    assert before[:10] == generated[0][:10] == after[:10]
 
 
-def test_an_unfinished_picture_is_not_shown(database: Database) -> None:
+def test_media_list_omits_an_unfinished_image(database: Database) -> None:
     video_id, _ = admit(database)
     tell(database, video_id)
-    assert found(database) == []
+    assert list_media(database) == []
     with database.transaction() as cursor:
         scenes.finish_image(cursor, video_id, 1, 1, key="alice/v/1.png", usd=Decimal(0))
-    assert [item.key for item in found(database)] == ["alice/v/1.png"]
+    assert [item.key for item in list_media(database)] == ["alice/v/1.png"]
 
 
-def test_media_are_found_by_kind_video_time_and_text(database: Database) -> None:
-    one, two = finished(database), finished(database)
-    assert len(found(database)) == 14
-    assert {item.kind for item in found(database, Search(kind="clip"))} == {"clip"}
-    assert {item.video_id for item in found(database, Search(video_id=one))} == {one}
-    assert len(found(database, Search(text="SCENE 2"))) == 4
-    assert found(database, Search(text="100%")) == []
-    assert found(database, Search(text="_cene")) == []
+def test_media_search_by_kind_video_time_and_text(database: Database) -> None:
+    first_video, second_video = finished_video(database), finished_video(database)
+    assert len(list_media(database)) == 14
+    assert {item.kind for item in list_media(database, Search(kind="clip"))} == {"clip"}
+    assert {item.video_id for item in list_media(database, Search(video_id=first_video))} == {
+        first_video
+    }
+    assert len(list_media(database, Search(text="SCENE 2"))) == 4
+    assert list_media(database, Search(text="100%")) == []
+    assert list_media(database, Search(text="_cene")) == []
     with database.transaction() as cursor:
         cursor.execute(
             "UPDATE video_frames SET created_at = now() - interval '2 days' WHERE session_id = %s",
-            (two,),
+            (second_video,),
         )
     yesterday = datetime.now(UTC) - timedelta(days=1)
-    assert len(found(database, Search(until=yesterday))) == 3
-    assert len(found(database, Search(since=yesterday))) == 11
+    assert len(list_media(database, Search(until=yesterday))) == 3
+    assert len(list_media(database, Search(since=yesterday))) == 11
 
 
-def test_pages_show_everything_once_newest_first(database: Database) -> None:
+def test_media_pagination_is_complete_and_newest_first(database: Database) -> None:
     for _ in range(3):
-        finished(database)
-    everything, paged, before = found(database), [], None
-    while page := found(database, limit=4, before=before):
+        finished_video(database)
+    everything, paged, before = list_media(database), [], None
+    while page := list_media(database, limit=4, before=before):
         paged += page
         before = page[-1].media_id
     assert paged == everything
@@ -135,60 +137,60 @@ def test_pages_show_everything_once_newest_first(database: Database) -> None:
     )
 
 
-def test_nobody_sees_what_is_not_theirs(database: Database) -> None:
-    finished(database)
-    (item, *_) = found(database)
-    assert found(database, user_id="bob") == []
-    for look in (media.get, media.by_key):
-        name = item.media_id if look is media.get else item.key
+def test_media_are_visible_only_to_their_owner(database: Database) -> None:
+    finished_video(database)
+    (item, *_) = list_media(database)
+    assert list_media(database, user_id="bob") == []
+    for get in (media.get, media.by_key):
+        reference = item.media_id if get is media.get else item.key
         with database.transaction() as cursor:
-            assert look(cursor, str(name), "alice") == item
+            assert get(cursor, str(reference), "alice") == item
             with pytest.raises(NotFound):
-                look(cursor, str(name), "bob")
+                get(cursor, str(reference), "bob")
 
 
-def test_raising_the_epoch_kills_what_was_given_out_before(database: Database) -> None:
-    finished(database)
-    finished(database, user_id="bob")
-    mine, theirs = found(database)[0], found(database, user_id="bob")[0]
+def test_raising_the_epoch_revokes_older_links(database: Database) -> None:
+    finished_video(database)
+    finished_video(database, user_id="bob")
+    own_item, foreign_item = list_media(database)[0], list_media(database, user_id="bob")[0]
     with database.transaction() as cursor:
         assert media.epoch(cursor, "alice") == 0
-        assert media.by_epoch(cursor, mine.media_id, 0) == mine
+        assert media.by_epoch(cursor, own_item.media_id, 0) == own_item
         media.raise_epoch(cursor, "alice")
         media.raise_epoch(cursor, "alice")
         assert media.epoch(cursor, "alice") == 2
-        for old in (0, 1, 3):
+        for other_epoch in (0, 1, 3):
             with pytest.raises(NotFound):
-                media.by_epoch(cursor, mine.media_id, old)
-        assert media.by_epoch(cursor, mine.media_id, 2) == mine
-        assert media.by_epoch(cursor, theirs.media_id, 0) == theirs
+                media.by_epoch(cursor, own_item.media_id, other_epoch)
+        assert media.by_epoch(cursor, own_item.media_id, 2) == own_item
+        assert media.by_epoch(cursor, foreign_item.media_id, 0) == foreign_item
 
 
-@pytest.mark.parametrize(("kind", "of"), [("image", "frame"), ("clip", "clip")])
+@pytest.mark.parametrize(("kind", "table"), [("image", "frame"), ("clip", "clip")])
 @pytest.mark.parametrize("status", ["queued", "running", "failed"])
-def test_a_version_that_is_not_finished_replaces_nothing(
-    database: Database, kind: StepKind, of: str, status: str
+def test_media_delete_requires_a_finished_newer_version(
+    database: Database, kind: StepKind, table: str, status: str
 ) -> None:
-    video_id = finished(database)
-    (good,) = (m for m in found(database, Search(kind=kind)) if m.scene == 1)
+    video_id = finished_video(database)
+    (finished_item,) = (m for m in list_media(database, Search(kind=kind)) if m.scene == 1)
     with database.transaction() as cursor:
-        look = {"timestamp": "0:00", "style": "Anime", "mood": "Calm"}
+        columns = {"timestamp": "0:00", "style": "Anime", "mood": "Calm"}
         if kind == "image":
-            versions.add_frame(cursor, video_id, 1, prompt="A door", **look)
+            versions.add_frame(cursor, video_id, 1, prompt="A door", **columns)
         else:
             versions.add_clip(cursor, video_id, 1, prompt="It opens")
-        mark = f"UPDATE video_{of}s SET status = %s WHERE session_id = %s AND version = 2"
-        cursor.execute(mark, (status, video_id))
+        update = f"UPDATE video_{table}s SET status = %s WHERE session_id = %s AND version = 2"
+        cursor.execute(update, (status, video_id))
     with pytest.raises(Conflict, match=video_id), database.transaction() as cursor:
-        media.delete(cursor, good)
+        media.delete(cursor, finished_item)
     with database.transaction() as cursor:
-        cursor.execute(mark, ("succeeded", video_id))
-        assert media.delete(cursor, good) == [good.key]
+        cursor.execute(update, ("succeeded", video_id))
+        assert media.delete(cursor, finished_item) == [finished_item.key]
 
 
 @pytest.mark.parametrize("kind", ["image", "clip", "video"])
-def test_what_a_video_is_made_of_goes_only_with_it(database: Database, kind: str) -> None:
-    video_id = finished(database)
+def test_media_in_use_by_a_video_cannot_be_deleted(database: Database, kind: str) -> None:
+    video_id = finished_video(database)
     with database.transaction() as cursor:
         for table in ("video_frames", "video_clips", "final_videos"):
             cursor.execute(
@@ -201,7 +203,7 @@ def test_what_a_video_is_made_of_goes_only_with_it(database: Database, kind: str
                 f"INSERT INTO {table} (version, {columns}) SELECT 2, {columns} FROM {table}"
             )
     old, new = (
-        next(m for m in found(database) if m.kind == kind and m.version == version)
+        next(m for m in list_media(database) if m.kind == kind and m.version == version)
         for version in (1, 2)
     )
     with pytest.raises(Conflict, match=video_id), database.transaction() as cursor:
@@ -210,8 +212,8 @@ def test_what_a_video_is_made_of_goes_only_with_it(database: Database, kind: str
         keys = media.delete(cursor, old)
     assert old.key is not None
     stem = old.key.removesuffix("mp4")
-    own = [f"{stem}jpg", f"{stem}mp4", f"{stem}srt"] if kind == "video" else [old.key]
-    assert keys == own, "what was its own goes with it"
-    left = {item.media_id for item in found(database)}
-    assert old.media_id not in left
-    assert new.media_id in left
+    expected_keys = [f"{stem}jpg", f"{stem}mp4", f"{stem}srt"] if kind == "video" else [old.key]
+    assert keys == expected_keys, "its own files are deleted with it"
+    remaining = {item.media_id for item in list_media(database)}
+    assert old.media_id not in remaining
+    assert new.media_id in remaining

@@ -1,4 +1,4 @@
-"""Whose video it is, and what it is called."""
+"""User ids and request ids of videos."""
 
 from dataclasses import replace
 
@@ -7,77 +7,81 @@ import pytest
 from tests.support.answers import DOCUMENT, OPERATIONS
 from tests.support.gateway import Gateway
 
-WISH = {"prompt": "A paper boat", "scenes": 1, "seconds": 2}
+VIDEO_BODY = {"prompt": "A paper boat", "scenes": 1, "seconds": 2}
 BOB = {"X-User-ID": "bob"}
 UUID = "7b3f9a52-0f0e-4f2c-9d0a-1c2b3a4d5e6f"
 
 
-def test_a_key_with_the_scope_acts_for_others(gateway: Gateway) -> None:
-    agent = replace(gateway, scopes="act_as")
-    by_header = agent.call("POST", "/v1/videos", WISH, BOB)
-    by_body = agent.call("POST", "/v1/videos", {**WISH, "userId": "bob"}, {"Prefer": "wait=0"})
-    for made in (by_header, by_body):
-        assert (made.status, made.json()["user_id"]) == (202, "bob")
-        path = made.json()["links"]["self"]
+def test_key_with_act_as_scope_acts_for_other_users(gateway: Gateway) -> None:
+    delegate = replace(gateway, scopes="act_as")
+    by_header = delegate.call("POST", "/v1/videos", VIDEO_BODY, BOB)
+    by_body = delegate.call(
+        "POST", "/v1/videos", {**VIDEO_BODY, "userId": "bob"}, {"Prefer": "wait=0"}
+    )
+    for created in (by_header, by_body):
+        assert (created.status, created.json()["user_id"]) == (202, "bob")
+        path = created.json()["links"]["self"]
         assert gateway.call("GET", path, user_id="bob").status == 200
-        assert agent.call("GET", path, headers=BOB).status == 200
-        assert agent.call("GET", path).status == 404  # as itself it has no such video
-    assert len(agent.call("GET", "/v1/videos", headers=BOB).json()["data"]) == 2
-    assert agent.call("GET", "/v1/videos").json()["data"] == []
+        assert delegate.call("GET", path, headers=BOB).status == 200
+        assert delegate.call("GET", path).status == 404  # the key's own user has no such video
+    assert len(delegate.call("GET", "/v1/videos", headers=BOB).json()["data"]) == 2
+    assert delegate.call("GET", "/v1/videos").json()["data"] == []
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_without_the_scope_it_acts_for_its_owner_only(method: str, gateway: Gateway) -> None:
-    wish = WISH if method == "POST" else None
-    refused = gateway.call(method, "/v1/videos", wish, BOB)
-    assert (refused.status, refused.json()["code"]) == (403, "auth.forbidden")
-    assert "act_as" in refused.json()["detail"]
-    assert gateway.call(method, "/v1/videos", wish, {"X-User-ID": "alice"}).status in (200, 202)
+def test_key_without_act_as_scope_acts_only_for_its_user(method: str, gateway: Gateway) -> None:
+    body = VIDEO_BODY if method == "POST" else None
+    rejected = gateway.call(method, "/v1/videos", body, BOB)
+    assert (rejected.status, rejected.json()["code"]) == (403, "auth.forbidden")
+    assert "act_as" in rejected.json()["detail"]
+    assert gateway.call(method, "/v1/videos", body, {"X-User-ID": "alice"}).status in (200, 202)
 
 
-def test_nor_does_the_body(gateway: Gateway) -> None:
-    assert gateway.call("POST", "/v1/videos", {**WISH, "userId": "bob"}).status == 403
-    assert gateway.call("POST", "/v1/videos", {**WISH, "userId": "alice"}).status == 202
+def test_user_id_in_the_body_requires_act_as_scope(gateway: Gateway) -> None:
+    assert gateway.call("POST", "/v1/videos", {**VIDEO_BODY, "userId": "bob"}).status == 403
+    assert gateway.call("POST", "/v1/videos", {**VIDEO_BODY, "userId": "alice"}).status == 202
 
 
-@pytest.mark.parametrize("name", ["", "../bob", "bob/x", "b" * 65, "-bob", "böb"])
-def test_a_user_is_a_slug(name: str, gateway: Gateway) -> None:
-    agent = replace(gateway, scopes="act_as")
-    assert agent.call("POST", "/v1/videos", {**WISH, "userId": name}).status == 422
-    if name.isascii():
-        assert agent.call("GET", "/v1/videos", headers={"X-User-ID": name}).status == 422
+@pytest.mark.parametrize("user_id", ["", "../bob", "bob/x", "b" * 65, "-bob", "böb"])
+def test_user_id_must_be_a_slug(user_id: str, gateway: Gateway) -> None:
+    delegate = replace(gateway, scopes="act_as")
+    assert delegate.call("POST", "/v1/videos", {**VIDEO_BODY, "userId": user_id}).status == 422
+    if user_id.isascii():
+        assert delegate.call("GET", "/v1/videos", headers={"X-User-ID": user_id}).status == 422
 
 
-@pytest.mark.parametrize("way", ["header", "body", "both"])
-def test_a_name_leads_to_its_video(way: str, gateway: Gateway) -> None:
-    header = {} if way == "body" else {"X-Request-ID": "req-abc123"}
-    body = WISH if way == "header" else {**WISH, "requestId": "req-abc123"}
-    made = gateway.call("POST", "/v1/videos", body, header).json()
-    assert made["request_id"] == "req-abc123"
-    for path in ("req-abc123", made["id"]):
-        assert gateway.call("GET", f"/v1/videos/{path}").json()["id"] == made["id"]
+@pytest.mark.parametrize("source", ["header", "body", "both"])
+def test_request_id_identifies_the_video(source: str, gateway: Gateway) -> None:
+    header = {} if source == "body" else {"X-Request-ID": "req-abc123"}
+    body = VIDEO_BODY if source == "header" else {**VIDEO_BODY, "requestId": "req-abc123"}
+    created = gateway.call("POST", "/v1/videos", body, header).json()
+    assert created["request_id"] == "req-abc123"
+    for identifier in ("req-abc123", created["id"]):
+        assert gateway.call("GET", f"/v1/videos/{identifier}").json()["id"] == created["id"]
     assert gateway.call("GET", "/v1/videos/req-abc123/download").status == 409
     assert gateway.call("POST", "/v1/videos/req-abc123/cancel").status == 200
     resumed = gateway.call("POST", "/v1/videos/req-abc123/resume")
-    assert (resumed.status, resumed.json()["id"]) == (202, made["id"])
+    assert (resumed.status, resumed.json()["id"]) == (202, created["id"])
 
 
-def test_a_name_is_its_owners(gateway: Gateway) -> None:
-    named = {**WISH, "requestId": "mine"}
-    mine = gateway.call("POST", "/v1/videos", named)
-    theirs = gateway.call("POST", "/v1/videos", named, user_id="bob")
-    assert (mine.status, theirs.status) == (202, 202)
-    assert mine.json()["id"] != theirs.json()["id"]
-    seen = gateway.call("GET", "/v1/videos/mine", user_id="bob").json()
-    assert seen["id"] == theirs.json()["id"]
-    again = gateway.call("POST", "/v1/videos", named)
-    assert (again.status, again.json()["code"]) == (409, "video.exists")
+def test_request_id_is_unique_per_user(gateway: Gateway) -> None:
+    body = {**VIDEO_BODY, "requestId": "mine"}
+    alices = gateway.call("POST", "/v1/videos", body)
+    bobs = gateway.call("POST", "/v1/videos", body, user_id="bob")
+    assert (alices.status, bobs.status) == (202, 202)
+    assert alices.json()["id"] != bobs.json()["id"]
+    response = gateway.call("GET", "/v1/videos/mine", user_id="bob").json()
+    assert response["id"] == bobs.json()["id"]
+    repeated = gateway.call("POST", "/v1/videos", body)
+    assert (repeated.status, repeated.json()["code"]) == (409, "video.exists")
     assert gateway.call("GET", "/v1/videos/mine", user_id="carol").status == 404
 
 
-@pytest.mark.parametrize("name", ["", "a b", "x" * 65, "_x", "vid_1", "../x"])
-def test_a_name_is_a_slug_and_not_one_of_our_ids(name: str, gateway: Gateway) -> None:
-    assert gateway.call("POST", "/v1/videos", {**WISH, "requestId": name}).status == 422
+@pytest.mark.parametrize("request_id", ["", "a b", "x" * 65, "_x", "vid_1", "../x"])
+def test_request_id_must_be_a_slug_without_a_reserved_prefix(
+    request_id: str, gateway: Gateway
+) -> None:
+    assert gateway.call("POST", "/v1/videos", {**VIDEO_BODY, "requestId": request_id}).status == 422
 
 
 @pytest.mark.parametrize(
@@ -88,7 +92,7 @@ def test_a_name_is_a_slug_and_not_one_of_our_ids(name: str, gateway: Gateway) ->
         if not operation.public and not operation.path.startswith("/api/admin")
     ],
 )
-def test_a_name_that_is_none_is_answered_as_documented(
+def test_invalid_user_id_header_is_rejected_as_documented(
     gateway: Gateway, method: str, path: str, status: int
 ) -> None:
     reply = gateway.call(method, path, headers={"X-User-ID": "bad id!"})
@@ -98,20 +102,20 @@ def test_a_name_that_is_none_is_answered_as_documented(
 
 
 @pytest.mark.parametrize("header", ["", "a b", "x" * 65, "_x", "../x", f"{UUID}#1", "1=2.3"])
-def test_a_header_that_is_no_name_is_ignored(header: str, gateway: Gateway) -> None:
-    for body, name in ((WISH, None), ({**WISH, "requestId": "mine"}, "mine")):
-        made = gateway.call("POST", "/v1/videos", body, {"X-Request-ID": header})
-        assert (made.status, made.json()["request_id"]) == (202, name)
+def test_invalid_request_id_header_is_ignored(header: str, gateway: Gateway) -> None:
+    for body, name in ((VIDEO_BODY, None), ({**VIDEO_BODY, "requestId": "mine"}, "mine")):
+        created = gateway.call("POST", "/v1/videos", body, {"X-Request-ID": header})
+        assert (created.status, created.json()["request_id"]) == (202, name)
 
 
-def test_the_header_goes_before_the_body(gateway: Gateway) -> None:
-    """Header and body of the first version's documentation, as they stand there."""
+def test_request_id_header_overrides_the_body(gateway: Gateway) -> None:
+    """Header and body of the example in the documentation of the legacy API."""
     header = {"X-Request-ID": "optional-request-override"}
-    made = gateway.call("POST", "/v1/videos", {**WISH, "requestId": "req-abc123"}, header)
-    assert (made.status, made.json()["request_id"]) == (202, "optional-request-override")
+    created = gateway.call("POST", "/v1/videos", {**VIDEO_BODY, "requestId": "req-abc123"}, header)
+    assert (created.status, created.json()["request_id"]) == (202, "optional-request-override")
 
 
-OF_PROXIES = (
+PROXY_REQUEST_IDS = (
     UUID,
     UUID.replace("-", ""),
     UUID.upper(),
@@ -121,44 +125,46 @@ OF_PROXIES = (
 )
 
 
-@pytest.mark.parametrize("header", OF_PROXIES)
-def test_the_id_that_a_proxy_adds_renames_nothing(header: str, gateway: Gateway) -> None:
+@pytest.mark.parametrize("header", PROXY_REQUEST_IDS)
+def test_request_id_of_a_proxy_does_not_override_the_body(header: str, gateway: Gateway) -> None:
     proxied = {"X-Request-ID": header}
-    made = gateway.call("POST", "/v1/videos", {**WISH, "requestId": "mine"}, proxied)
-    assert (made.status, made.json()["request_id"]) == (202, "mine")
+    created = gateway.call("POST", "/v1/videos", {**VIDEO_BODY, "requestId": "mine"}, proxied)
+    assert (created.status, created.json()["request_id"]) == (202, "mine")
     story = {"prompt": "A kite", "frameCount": 1, "requestId": "step"}
-    made = gateway.call("POST", "/api/generate_story", story, {**proxied, "Prefer": "wait=0"})
-    assert (made.status, made.json()["requestId"]) == (202, "step")
+    created = gateway.call("POST", "/api/generate_story", story, {**proxied, "Prefer": "wait=0"})
+    assert (created.status, created.json()["requestId"]) == (202, "step")
 
 
-@pytest.mark.parametrize("named", [{}, {"requestId": "mine"}])
-@pytest.mark.parametrize("header", OF_PROXIES)
-def test_what_a_proxy_sends_twice_is_one_request(
-    header: str, named: dict[str, str], gateway: Gateway
+@pytest.mark.parametrize("request_field", [{}, {"requestId": "mine"}])
+@pytest.mark.parametrize("header", PROXY_REQUEST_IDS)
+def test_idempotency_by_the_request_id_of_a_proxy(
+    header: str, request_field: dict[str, str], gateway: Gateway
 ) -> None:
     proxied = {"X-Request-ID": header}
-    first, again = (gateway.call("POST", "/v1/videos", {**WISH, **named}, proxied) for _ in "12")
-    assert (first.status, again.status) == (202, 202)
-    assert first.json()["id"] == again.json()["id"]
-    assert again.headers["Idempotent-Replayed"] == "true"
-    # Another request under the same id, as of a service that passes on the id of its caller.
-    other = gateway.call("POST", "/v1/videos", {**WISH, "prompt": "Another"}, proxied)
-    assert other.status == 202
-    assert other.json()["id"] != first.json()["id"]
+    first, repeated = (
+        gateway.call("POST", "/v1/videos", {**VIDEO_BODY, **request_field}, proxied) for _ in "12"
+    )
+    assert (first.status, repeated.status) == (202, 202)
+    assert first.json()["id"] == repeated.json()["id"]
+    assert repeated.headers["Idempotent-Replayed"] == "true"
+    # Another request with the same id, as from a service that forwards its caller's id.
+    other_request = gateway.call("POST", "/v1/videos", {**VIDEO_BODY, "prompt": "Another"}, proxied)
+    assert other_request.status == 202
+    assert other_request.json()["id"] != first.json()["id"]
 
 
-def test_a_story_that_a_proxy_asks_for_twice_is_one(gateway: Gateway) -> None:
+def test_idempotency_of_a_step_by_the_request_id_of_a_proxy(gateway: Gateway) -> None:
     body = {"prompt": "A kite", "frameCount": 1, "requestId": "step"}
     headers = {"Prefer": "wait=0", "X-Request-ID": UUID}
-    first, again = (gateway.call("POST", "/api/generate_story", body, headers) for _ in "12")
-    assert (first.status, again.status) == (202, 202), again.text
-    assert first.json()["runId"] == again.json()["runId"]
+    first, repeated = (gateway.call("POST", "/api/generate_story", body, headers) for _ in "12")
+    assert (first.status, repeated.status) == (202, 202), repeated.text
+    assert first.json()["runId"] == repeated.json()["runId"]
 
 
-def test_a_name_that_was_chosen_is_not_used_for_two_videos(gateway: Gateway) -> None:
+def test_request_id_of_another_video_is_a_conflict(gateway: Gateway) -> None:
     header = {"X-Request-ID": "my-heron"}
-    first, again = (gateway.call("POST", "/v1/videos", WISH, header) for _ in "12")
-    assert (first.status, again.status) == (202, 202)
-    assert first.json()["id"] == again.json()["id"]
-    other = gateway.call("POST", "/v1/videos", {**WISH, "prompt": "Another"}, header)
-    assert (other.status, other.json()["code"]) == (409, "video.exists")
+    first, repeated = (gateway.call("POST", "/v1/videos", VIDEO_BODY, header) for _ in "12")
+    assert (first.status, repeated.status) == (202, 202)
+    assert first.json()["id"] == repeated.json()["id"]
+    other_request = gateway.call("POST", "/v1/videos", {**VIDEO_BODY, "prompt": "Another"}, header)
+    assert (other_request.status, other_request.json()["code"]) == (409, "video.exists")

@@ -1,4 +1,4 @@
-"""What an owner may have announced and not sent: a number of uploads, and bytes."""
+"""Limits of a user's pending uploads: their number and their total size."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,49 +12,47 @@ from common.settings import DatabaseSettings
 from tests.support.gateway import Gateway, Reply
 
 GIB = 1024**3
-PICTURE = {"media_type": "image/png", "size_bytes": 10}
+IMAGE = {"media_type": "image/png", "size_bytes": 10}
 
 
-def announce(gateway: Gateway, user: str = "alice", **upload: object) -> Reply:
-    return gateway.call("POST", "/v1/uploads", {**PICTURE, **upload}, user_id=user)
+def create_upload(gateway: Gateway, user: str = "alice", **upload: object) -> Reply:
+    return gateway.call("POST", "/v1/uploads", {**IMAGE, **upload}, user_id=user)
 
 
-def fill(database: Database, count: int, size_bytes: int, user: str = "alice") -> None:
+def insert_pending(database: Database, count: int, size_bytes: int, user: str = "alice") -> None:
     with database.transaction() as cursor:
         for number in range(count):
             upload = Upload(f"med_{user}{number}", user, "video", "video/mp4", size_bytes)
             uploads.insert(cursor, upload)
 
 
-def test_one_upload_too_many_is_refused_until_one_is_aborted(
-    gateway: Gateway, database: Database
-) -> None:
-    fill(database, MOST_PENDING - 1, 10)
-    last = announce(gateway)
+def test_pending_upload_limit_is_freed_by_an_abort(gateway: Gateway, database: Database) -> None:
+    insert_pending(database, MOST_PENDING - 1, 10)
+    last = create_upload(gateway)
     assert last.status == 201
-    refused = announce(gateway)
-    assert refused.status == 429
-    assert refused.headers["Retry-After"] == "60"
-    assert refused.json()["code"] == "upload.too_many_pending"
-    assert "abort" in refused.json()["detail"]
-    assert announce(gateway, user="bob").status == 201, "another owner has their own limit"
+    rejected = create_upload(gateway)
+    assert rejected.status == 429
+    assert rejected.headers["Retry-After"] == "60"
+    assert rejected.json()["code"] == "upload.too_many_pending"
+    assert "abort" in rejected.json()["detail"]
+    assert create_upload(gateway, user="bob").status == 201, "another user has a separate limit"
     assert gateway.call("POST", last.json()["links"]["abort"]).status == 204
-    assert announce(gateway).status == 201
+    assert create_upload(gateway).status == 201
 
 
-def test_bytes_beyond_the_limit_are_refused(gateway: Gateway, database: Database) -> None:
-    fill(database, MOST_PENDING_BYTES // GIB, GIB - 1)
-    assert announce(gateway, size_bytes=MOST_PENDING_BYTES // GIB).status == 201
-    refused = announce(gateway)
-    assert refused.status == 413
-    assert refused.json()["code"] == "upload.too_many_bytes_pending"
+def test_pending_upload_bytes_are_limited(gateway: Gateway, database: Database) -> None:
+    insert_pending(database, MOST_PENDING_BYTES // GIB, GIB - 1)
+    assert create_upload(gateway, size_bytes=MOST_PENDING_BYTES // GIB).status == 201
+    rejected = create_upload(gateway)
+    assert rejected.status == 413
+    assert rejected.json()["code"] == "upload.too_many_bytes_pending"
 
 
-def test_two_at_once_do_not_both_get_the_last_place(migrated: DatabaseSettings) -> None:
+def test_pending_upload_limit_has_no_race_condition(migrated: DatabaseSettings) -> None:
     first, second = Database(migrated), Database(migrated)
-    fill(first, MOST_PENDING - 1, 10)
+    insert_pending(first, MOST_PENDING - 1, 10)
 
-    def take(database: Database, name: str) -> bool:
+    def create_upload(database: Database, name: str) -> bool:
         try:
             with database.transaction() as cursor:
                 uploads.check_pending(cursor, "alice", 10)
@@ -66,16 +64,16 @@ def test_two_at_once_do_not_both_get_the_last_place(migrated: DatabaseSettings) 
         return True
 
     with ThreadPoolExecutor(2) as pool:
-        taken = list(pool.map(take, (first, second), ("med_first", "med_second")))
-    assert sorted(taken) == [False, True]
+        results = list(pool.map(create_upload, (first, second), ("med_first", "med_second")))
+    assert sorted(results) == [False, True]
 
 
 @pytest.mark.parametrize("size_bytes", [10, 70 * 1024 * 1024])
-def test_nothing_is_stored_of_a_refused_one(
+def test_rejected_upload_is_not_stored(
     gateway: Gateway, database: Database, size_bytes: int
 ) -> None:
-    fill(database, MOST_PENDING, 10)
-    assert announce(gateway, media_type="video/mp4", size_bytes=size_bytes).status == 429
+    insert_pending(database, MOST_PENDING, 10)
+    assert create_upload(gateway, media_type="video/mp4", size_bytes=size_bytes).status == 429
     with database.transaction() as cursor:
         cursor.execute("SELECT count(*) AS n FROM uploads")
         assert cursor.fetchone() == {"n": MOST_PENDING}

@@ -1,4 +1,4 @@
-"""Searching and naming in scripts other than Latin, and in both Unicode forms."""
+"""Text search and file names in non-Latin scripts and both Unicode normal forms."""
 
 import unicodedata
 from urllib.parse import quote
@@ -24,7 +24,7 @@ PROMPTS = {
 
 
 @pytest.mark.parametrize(
-    ("query", "found"),
+    ("query", "expected"),
     [
         ("狐狸", "zh"),
         ("一只", "zh"),
@@ -51,14 +51,16 @@ PROMPTS = {
     ],
 )
 @pytest.mark.parametrize("path", ["/v1/videos"])
-def test_a_word_is_found_in_every_script(
-    path: str, query: str, found: str, gateway: Gateway
+def test_text_search_finds_words_in_every_script(
+    path: str, query: str, expected: str, gateway: Gateway
 ) -> None:
     for name, prompt in PROMPTS.items():
         body = {"prompt": prompt, "scenes": 1, "seconds": 2, "requestId": name}
         assert gateway.call("POST", "/v1/videos", body).status == 202
-    answer = gateway.call("GET", f"{path}?q={quote(query)}&limit=50")
-    assert sorted(one["request_id"] for one in answer.json()["data"]) == sorted(found.split())
+    response = gateway.call("GET", f"{path}?q={quote(query)}&limit=50")
+    assert sorted(video["request_id"] for video in response.json()["data"]) == sorted(
+        expected.split()
+    )
 
 
 @pytest.mark.parametrize(
@@ -77,11 +79,11 @@ def test_a_word_is_found_in_every_script(
         ("x" * 300, "x" * 80),
     ],
 )
-def test_a_download_keeps_the_letters_and_marks_of_its_title(title: str, name: str) -> None:
+def test_download_name_keeps_letters_and_marks_of_the_title(title: str, name: str) -> None:
     assert _plain(title) == name
 
 
-def test_the_name_of_a_download_fits_into_a_file_system() -> None:
+def test_download_name_fits_the_file_system_limit() -> None:
     for letter in ("é", "क्", "狐", "\U00020000", "ঠ\u09bc"):
         assert len(f"{_plain(letter * 200)}.mp4".encode()) <= 255
 
@@ -89,7 +91,7 @@ def test_the_name_of_a_download_fits_into_a_file_system() -> None:
 @pytest.mark.parametrize(
     ("name", "plain"), [("Café-Noël.mp4", "Cafe-Noel.mp4"), ("狐狸.webm", "video.webm")]
 )
-def test_the_header_of_a_download_has_a_name_for_old_programs_too(name: str, plain: str) -> None:
+def test_content_disposition_has_an_ascii_fallback(name: str, plain: str) -> None:
     header = disposition(name)
     assert header.isascii()
     assert header == f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"

@@ -1,4 +1,4 @@
-"""Usage by day and key: what is counted, what stays, and who sees it."""
+"""Usage by day and key: counts, costs, retention and visibility."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,11 +13,11 @@ from tests.support.gateway import Gateway
 
 KEYS = {"key_" + letter * 26: user for letter, user in (("A", "ann"), ("B", "bob"), ("C", "ann"))}
 A, B, C = KEYS
-WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
+VIDEO_BODY = {"prompt": "A kite", "scenes": 1, "seconds": 2}
 
 
 @pytest.fixture
-def owned(gateway: Gateway, database: Database) -> Gateway:
+def gateway_with_keys(gateway: Gateway, database: Database) -> Gateway:
     """The API with two keys of ann and one of bob."""
     with database.transaction() as cursor:
         for n, (key_id, user) in enumerate(KEYS.items()):
@@ -31,28 +31,26 @@ def usage(gateway: Gateway, key_id: str, query: str = "", **caller: str) -> dict
     gateway.scopes = caller.get("scopes", "")
     reply = gateway.call("GET", f"/v1/usage{query}")
     assert reply.status == 200, reply.text
-    shown: dict[str, Any] = reply.json()
-    return shown
+    body: dict[str, Any] = reply.json()
+    return body
 
 
-def use(gateway: Gateway, key_id: str, times: int) -> None:
+def send_requests(gateway: Gateway, key_id: str, times: int) -> None:
     gateway.key_id, gateway.user_id = key_id, KEYS[key_id]
     for _ in range(times):
         assert gateway.call("GET", "/v1/models").status == 200
 
 
-def test_requests_runs_and_cost_stay_when_the_video_goes(
-    owned: Gateway, database: Database
-) -> None:
+def test_usage_outlives_a_deleted_video(gateway_with_keys: Gateway, database: Database) -> None:
     today = str(datetime.now(UTC).date())
-    use(owned, A, 2)
-    video = owned.call("POST", "/v1/videos", WISH).json()
+    send_requests(gateway_with_keys, A, 2)
+    video = gateway_with_keys.call("POST", "/v1/videos", VIDEO_BODY).json()
     with database.transaction() as cursor:
         budget.reserve(cursor, Caps(A, None, None, None), Decimal("0.75"))
         cursor.execute("UPDATE runs SET reserved_usd = 0.75 WHERE run_id = %s", (video["run_id"],))
-    before = usage(owned, A)
-    nothing = {"amount": "0.0000", "open": "0.0000", "possible": "0.0000", "at_most": "0.0000"}
-    assert before["total"]["cost"] == {**nothing, "reserved": "0.7500", "currency": "USD"}
+    before = usage(gateway_with_keys, A)
+    zero = {"amount": "0.0000", "open": "0.0000", "possible": "0.0000", "at_most": "0.0000"}
+    assert before["total"]["cost"] == {**zero, "reserved": "0.7500", "currency": "USD"}
     with database.transaction() as cursor:
         cursor.execute(
             """
@@ -64,7 +62,7 @@ def test_requests_runs_and_cost_stay_when_the_video_goes(
         )
         assert runs.succeed(cursor, video["run_id"])
         cursor.execute("DELETE FROM video_sessions")
-    (day,) = usage(owned, A)["data"]
+    (day,) = usage(gateway_with_keys, A)["data"]
     assert day == {
         "day": today,
         "key_id": A,
@@ -74,7 +72,7 @@ def test_requests_runs_and_cost_stay_when_the_video_goes(
         "refused": 0,
         "runs": 1,
         "cost": {
-            **nothing,
+            **zero,
             "amount": "0.5000",
             "at_most": "0.5000",
             "reserved": "0.0000",
@@ -83,26 +81,30 @@ def test_requests_runs_and_cost_stay_when_the_video_goes(
     }
 
 
-def test_an_owner_sees_their_keys_and_the_operator_all(owned: Gateway) -> None:
+def test_usage_shows_own_keys_and_all_keys_to_the_operator(gateway_with_keys: Gateway) -> None:
     for key_id, times in ((A, 1), (B, 2), (C, 3)):
-        use(owned, key_id, times)
-    mine = usage(owned, A)
+        send_requests(gateway_with_keys, key_id, times)
+    mine = usage(gateway_with_keys, A)
     assert {day["key_id"]: day["requests"] for day in mine["data"]} == {A: 2, C: 3}
     assert mine["total"]["requests"] == 5
-    assert usage(owned, A, f"?key_id={B}")["data"] == []
-    assert usage(owned, A, f"?key_id={B}")["total"]["requests"] == 0
-    refused = owned.call("GET", "/v1/usage?user_id=bob")
-    assert (refused.status, refused.json()["code"]) == (403, "auth.forbidden")
-    everything = usage(owned, "operator", scopes="admin act_as")
-    assert {day["key_id"] for day in everything["data"]} == {A, B, C, "operator"}
-    (own,) = (day for day in everything["data"] if day["key_id"] == "operator")
-    assert (own["key_name"], own["user_id"], own["requests"]) == (None, None, 1)
-    bobs = usage(owned, "operator", "?user_id=bob", scopes="admin")
+    assert usage(gateway_with_keys, A, f"?key_id={B}")["data"] == []
+    assert usage(gateway_with_keys, A, f"?key_id={B}")["total"]["requests"] == 0
+    rejected = gateway_with_keys.call("GET", "/v1/usage?user_id=bob")
+    assert (rejected.status, rejected.json()["code"]) == (403, "auth.forbidden")
+    all_usage = usage(gateway_with_keys, "operator", scopes="admin act_as")
+    assert {day["key_id"] for day in all_usage["data"]} == {A, B, C, "operator"}
+    (operator_day,) = (day for day in all_usage["data"] if day["key_id"] == "operator")
+    assert (operator_day["key_name"], operator_day["user_id"], operator_day["requests"]) == (
+        None,
+        None,
+        1,
+    )
+    bobs = usage(gateway_with_keys, "operator", "?user_id=bob", scopes="admin")
     assert [day["key_id"] for day in bobs["data"]] == [B]
 
 
-def test_days_are_chosen_and_paged_without_gap_or_double(
-    owned: Gateway, database: Database
+def test_usage_pagination_by_day_is_complete(
+    gateway_with_keys: Gateway, database: Database
 ) -> None:
     with database.transaction() as cursor:
         for day in range(1, 8):
@@ -114,19 +116,19 @@ def test_days_are_chosen_and_paged_without_gap_or_double(
         cursor.execute(
             "INSERT INTO key_runs (key_id, day, runs) VALUES (%s, '2024-03-09', 4)", (A,)
         )
-    query, seen = "?from=2024-03-02&to=2024-03-09&limit=3", []
-    page = usage(owned, A, query)
+    query, listed = "?from=2024-03-02&to=2024-03-09&limit=3", []
+    page = usage(gateway_with_keys, A, query)
     assert (page["from"], page["to"]) == ("2024-03-02", "2024-03-09")
     assert (page["total"]["requests"], page["total"]["runs"]) == (2 * sum(range(2, 8)), 4)
     while True:
         assert page["total"]["runs"] == 4
-        seen += [(day["day"], day["key_id"]) for day in page["data"]]
+        listed += [(day["day"], day["key_id"]) for day in page["data"]]
         if page["next_cursor"] is None:
             break
-        page = usage(owned, A, f"{query}&cursor={page['next_cursor']}")
+        page = usage(gateway_with_keys, A, f"{query}&cursor={page['next_cursor']}")
     expected = [("2024-03-09", A)]
     expected += [(f"2024-03-0{day}", key_id) for day in range(7, 1, -1) for key_id in (C, A)]
-    assert seen == expected
+    assert listed == expected
 
 
 @pytest.mark.parametrize(
@@ -143,10 +145,10 @@ def test_days_are_chosen_and_paged_without_gap_or_double(
         "?cursor=2024-99-99.operator",
     ],
 )
-def test_wrong_questions_are_422(query: str, owned: Gateway) -> None:
-    owned.key_id, owned.user_id = A, "ann"
-    assert owned.call("GET", f"/v1/usage{query}").json()["code"] == "request.invalid"
+def test_invalid_usage_query_is_422(query: str, gateway_with_keys: Gateway) -> None:
+    gateway_with_keys.key_id, gateway_with_keys.user_id = A, "ann"
+    assert gateway_with_keys.call("GET", f"/v1/usage{query}").json()["code"] == "request.invalid"
 
 
-def test_the_first_day_of_all_can_be_asked_for(owned: Gateway) -> None:
-    assert usage(owned, A, "?to=0001-01-01")["data"] == []
+def test_usage_accepts_the_first_representable_day(gateway_with_keys: Gateway) -> None:
+    assert usage(gateway_with_keys, A, "?to=0001-01-01")["data"] == []

@@ -1,4 +1,4 @@
-"""What is shown of a run that failed: what to do next, and whose fault it is."""
+"""Errors of failed runs: next action, retryability and HTTP status."""
 
 from typing import Any
 
@@ -14,10 +14,10 @@ from common.providers import vendor_errors
 from tests.support.gateway import Gateway
 
 STORY = {"prompt": "A kite", "frameCount": 2}
-WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
+VIDEO_BODY = {"prompt": "A kite", "scenes": 1, "seconds": 2}
 
 
-def end(database: Database, run_id: str, code: str) -> None:
+def fail_run(database: Database, run_id: str, code: str) -> None:
     facts = {"code": code, "stage": "story", "scene": None, "detail": "It failed.", "billed": None}
     with database.transaction() as cursor:
         runs.fail(cursor, run_id, advice.final(facts))
@@ -64,36 +64,34 @@ def end(database: Database, run_id: str, code: str) -> None:
         (500, ["internal", "finish.nothing", "run.stopped", "merge.index"]),
     ],
 )
-def test_a_step_endpoint_says_whose_fault_it_is(
+def test_step_endpoint_status_reflects_the_cause(
     status: int, codes: list[str], gateway: Gateway, database: Database
 ) -> None:
     for number, code in enumerate(codes):
-        asked = gateway.call(
-            "POST", PATH, {**STORY, "requestId": f"told{number}"}, {"Prefer": "wait=0"}
+        accepted = gateway.call(
+            "POST", PATH, {**STORY, "requestId": f"story{number}"}, {"Prefer": "wait=0"}
         )
-        assert asked.status == 202, asked.text
-        end(database, asked.json()["runId"], code)
-        answer = gateway.call("GET", f"/api/runs/{asked.json()['runId']}")
-        body = answer.json()
-        assert (answer.status, body["status"], body["code"]) == (status, status, code)
+        assert accepted.status == 202, accepted.text
+        fail_run(database, accepted.json()["runId"], code)
+        response = gateway.call("GET", f"/api/runs/{accepted.json()['runId']}")
+        body = response.json()
+        assert (response.status, body["status"], body["code"]) == (status, status, code)
         assert body["details"]["next_action"] == advice.CODES[code].action
         assert body["retryable"] is advice.CODES[code].retryable
-        assert ("Retry-After" in answer.headers) == (status == 503)
+        assert ("Retry-After" in response.headers) == (status == 503)
 
 
 PATH = "/api/generate_story"
 
 
 @pytest.mark.parametrize("code", sorted(advice.CODES))
-def test_every_error_of_a_video_says_what_to_do(
-    code: str, gateway: Gateway, database: Database
-) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
-    end(database, made["run_id"], code)
-    error = gateway.call("GET", made["links"]["self"]).json()["error"]
-    known = advice.CODES[code]
-    assert (error["next_action"], error["retryable"]) == (known.action, known.retryable)
-    assert error["detail"] == f"It failed. {known.sentence}"
+def test_video_error_has_a_next_action(code: str, gateway: Gateway, database: Database) -> None:
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
+    fail_run(database, created["run_id"], code)
+    error = gateway.call("GET", created["links"]["self"]).json()["error"]
+    expected = advice.CODES[code]
+    assert (error["next_action"], error["retryable"]) == (expected.action, expected.retryable)
+    assert error["detail"] == f"It failed. {expected.sentence}"
 
 
 @pytest.mark.parametrize(
@@ -104,28 +102,32 @@ def test_every_error_of_a_video_says_what_to_do(
         TransientError("S3 is busy."),
     ],
 )
-def test_what_was_retried_in_vain_does_not_announce_another_retry(
+def test_error_after_the_last_retry_promises_no_retry(
     error: Any, gateway: Gateway, database: Database
 ) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
     with database.transaction() as cursor:
         runs.add_event(
-            cursor, made["run_id"], "story.retried", None, failure_record(error, Stage.STORY, None)
+            cursor,
+            created["run_id"],
+            "story.retried",
+            None,
+            failure_record(error, Stage.STORY, None),
         )
-        failure_records.fail_run(cursor, made["run_id"], type(error).__name__)
-    shown = gateway.call("GET", made["links"]["self"]).json()["error"]
-    assert shown["detail"].startswith(error.detail)
-    assert shown["detail"].endswith(advice.of(error.error_code).sentence)
-    assert "tried again" not in shown["detail"]
+        failure_records.fail_run(cursor, created["run_id"], type(error).__name__)
+    shown_error = gateway.call("GET", created["links"]["self"]).json()["error"]
+    assert shown_error["detail"].startswith(error.detail)
+    assert shown_error["detail"].endswith(advice.of(error.error_code).sentence)
+    assert "tried again" not in shown_error["detail"]
 
 
-def test_a_failure_of_the_previous_release_is_shown_with_an_action(
+def test_failure_record_of_an_older_release_gets_a_next_action(
     gateway: Gateway, database: Database
 ) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
-    old = failure_record(PermanentError("No.", code="safety.input"), Stage.STORY, None)
-    assert "next_action" not in old
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
+    old_record = failure_record(PermanentError("No.", code="safety.input"), Stage.STORY, None)
+    assert "next_action" not in old_record
     with database.transaction() as cursor:
-        runs.fail(cursor, made["run_id"], old)
-    shown = gateway.call("GET", made["links"]["self"]).json()["error"]
-    assert (shown["next_action"], shown["detail"]) == ("change_prompt", "No.")
+        runs.fail(cursor, created["run_id"], old_record)
+    shown_error = gateway.call("GET", created["links"]["self"]).json()["error"]
+    assert (shown_error["next_action"], shown_error["detail"]) == ("change_prompt", "No.")

@@ -1,5 +1,7 @@
-"""The smaller share of the advice walk: the functions, the definition of the state machine and the
-vendors' wire, without a deployed stack. `make faults` walks all of it on one.
+"""Follow the advice of a sample of errors until the video is finished.
+
+Runs the functions, the state machine's definition and the vendors' stand-ins in process; `make
+faults` covers every error on a deployed stack.
 """
 
 import json
@@ -10,15 +12,18 @@ from typing import Any
 
 import pytest
 
+from common import runtime
 from common.database import Database
+from common.settings import ApiSettings, FinishSettings, GenerationSettings, MergeSettings
 from tests.e2e.advice import PROVOKED, WRITTEN, Case, Walk, Walked
 from tests.faults.machine import Machine, TaskFailed
 from tests.stand_ins import openai, runway
 from tests.stand_ins.process import StandIn
 from tests.stand_ins.secrets_manager import SecretsManager
+from tests.support.cold_start import start_cold
 from tests.support.fixtures import PROVIDERS, SECRET
 from tests.support.gateway import Gateway, Reply, quietly
-from tests.support.vendors import Shelf
+from tests.support.media_store import InMemoryMediaStore
 
 ALL = os.environ.get("ADVICE") == "all"
 SHARE = (
@@ -33,15 +38,18 @@ SHARE = (
 
 
 @pytest.fixture(scope="module")
-def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandIn, StandIn]]:
+def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandIn, StandIn]]:
     root = tmp_path_factory.mktemp("vendors")
-    with openai.serve(root / "openai") as text, runway.serve(root / "runway") as film:
-        yield text, film
+    with (
+        openai.serve(root / "openai") as text_vendor,
+        runway.serve(root / "runway") as video_vendor,
+    ):
+        yield text_vendor, video_vendor
 
 
 @dataclass(frozen=True)
 class Response:
-    """A reply, as the walk reads it."""
+    """A reply with the attributes of `requests.Response` that the walk reads."""
 
     reply: Reply
 
@@ -59,26 +67,26 @@ class Response:
 
 @dataclass(frozen=True)
 class Client:
-    """Calls the API in process, and runs the executions that it started."""
+    """Calls the API in process, and runs the executions that it starts."""
 
     gateway: Gateway
     user_id: str
-    film: StandIn
+    video_vendor: StandIn
 
     def call(self, method: str, path: str, body: Any = None) -> Response:
         headers = {"Prefer": "wait=0"} if method == "POST" else None
         return Response(self.gateway.call(method, path, body, headers, user_id=self.user_id))
 
-    def create(self, **wish: Any) -> dict[str, Any]:
-        answer = self.call("POST", "/v1/videos", wish)
-        assert answer.status_code == 202, answer.text
-        return dict(answer.json())
+    def create(self, **fields: Any) -> dict[str, Any]:
+        response = self.call("POST", "/v1/videos", fields)
+        assert response.status_code == 202, response.text
+        return dict(response.json())
 
     def wait(self, video_id: str, _seconds: float) -> dict[str, Any]:
         for name in self.gateway.machine.started:
             execution = self.gateway.machine.executions[name]
             if execution["status"] == "RUNNING":
-                machine = Machine(self._invoke, self.film.advance)
+                machine = Machine(self._invoke, self.video_vendor.advance)
                 execution["status"] = machine.run(json.loads(execution["input"]))
         return dict(self.call("GET", f"/v1/videos/{video_id}").json())
 
@@ -93,48 +101,35 @@ class Client:
 
 @pytest.fixture
 def walk(
-    both: tuple[StandIn, StandIn],
+    stand_ins: tuple[StandIn, StandIn],
     gateway: Gateway,
     database: Database,
     secret_store: SecretsManager,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Walk]:
-    """The walk over the functions in this process, with a media store in memory."""
-    from api import dependencies
-    from common import runtime
-    from finish import handler as finish
-    from merge import handler as merge
-
-    text, film = both
-    shelf = Shelf()
-    # One process is every function here, so it has the owner's role.
+    """The advice walk over the functions in this process, with a media store in memory."""
+    text_vendor, video_vendor = stand_ins
+    store = InMemoryMediaStore()
+    # One process runs every function here, so it needs the owner's role.
     monkeypatch.setenv("DATABASE_SECRET_ARN", SECRET)
-    monkeypatch.setenv("OPENAI_BASE_URL", text.base_url)
-    monkeypatch.setenv("RUNWAY_BASE_URL", film.base_url)
+    monkeypatch.setenv("OPENAI_BASE_URL", text_vendor.base_url)
+    monkeypatch.setenv("RUNWAY_BASE_URL", video_vendor.base_url)
     monkeypatch.setenv("PROVIDER_LIMITS", "openai.images_per_minute=0,runway.jobs_at_once=0")
     secret_store.secrets[PROVIDERS] = {
-        "OPENAI_API_KEY": text.api_key,
-        "RUNWAY_API_KEY": film.api_key,
+        "OPENAI_API_KEY": text_vendor.api_key,
+        "RUNWAY_API_KEY": video_vendor.api_key,
     }
-    for module in (dependencies, runtime, finish, merge):
-        monkeypatch.setattr(module, "S3MediaStore", lambda _bucket: shelf)
-    kept = [
-        one
-        for module in (dependencies, runtime, finish, merge)
-        for one in vars(module).values()
-        if hasattr(one, "cache_clear")
-    ]
-    for one in kept:
-        one.cache_clear()
+    start_cold()
+    for settings in (ApiSettings, GenerationSettings, MergeSettings, FinishSettings):
+        runtime.provide(settings, store=store)
     yield Walk(
-        lambda user: Client(gateway, user, film),
-        text,
-        film,
+        lambda user: Client(gateway, user, video_vendor),
+        text_vendor,
+        video_vendor,
         database.transaction,
-        lambda key, data: shelf.put(key, data, "video/mp4"),
+        lambda key, data: store.put(key, data, "video/mp4"),
     )
-    for one in kept:
-        one.cache_clear()
+    start_cold()
 
 
 def _cases() -> list[Case]:
@@ -147,7 +142,7 @@ def _cases() -> list[Case]:
 
 
 @pytest.mark.parametrize("case", _cases(), ids=lambda case: f"{case.code} {case.name}")
-def test_following_the_advice_leads_to_a_finished_video(case: Case, walk: Walk) -> None:
+def test_following_the_advice_finishes_the_video(case: Case, walk: Walk) -> None:
     walked: Walked = walk.one(case)
     print(case.code, walked.met, walked.told[:1])
     assert not walked.wrong

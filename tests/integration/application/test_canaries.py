@@ -1,4 +1,4 @@
-"""The search for canaries finds each that is planted, in columns of every kind."""
+"""The canary search finds canaries in columns of every type."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from tests.support import canaries
 
 MARKS = {"planted": "CANARYwrenPLANTED", "absent": "CANARYwrenABSENT"}
 
-# Each takes the mark, as somebody's mistake would write it.
+# Each statement stores the canary as a bug might.
 PLANTED = {
     "stray.words": "INSERT INTO stray (words) VALUES ('Dear ' || %s || '!')",
     "stray.facts": "INSERT INTO stray (facts) VALUES (jsonb_build_object('a', ARRAY['b', %s]))",
@@ -17,17 +17,17 @@ PLANTED = {
 
 
 @pytest.mark.parametrize("column", list(PLANTED))
-def test_a_planted_canary_is_found_where_it_is(column: str, database: Database) -> None:
+def test_canary_is_found_in_its_column(column: str, database: Database) -> None:
     with database.transaction() as cursor:
         cursor.execute("CREATE TABLE stray (words text, facts jsonb, list text[], bytes bytea)")
         assert canaries.columns(cursor, MARKS) == {"planted": set(), "absent": set()}
         cursor.execute(PLANTED[column], (MARKS["planted"],))
-        held = canaries.columns(cursor, MARKS)
+        found_by_mark = canaries.columns(cursor, MARKS)
         cursor.execute("DROP TABLE stray")
-    assert held == {"planted": {column}, "absent": set()}
-    assert canaries.misplaced(held, {"absent": {column}}) == {"planted": {column}}
-    assert canaries.misplaced(held, {"planted": {column}}) == {}
+    assert found_by_mark == {"planted": {column}, "absent": set()}
+    assert canaries.misplaced(found_by_mark, {"absent": {column}}) == {"planted": {column}}
+    assert canaries.misplaced(found_by_mark, {"planted": {column}}) == {}
 
 
-def test_a_planted_canary_is_found_in_a_text() -> None:
+def test_canary_is_found_in_text() -> None:
     assert canaries.found(MARKS, f'{{"prompt":"{MARKS["planted"]}"}}') == {"planted"}

@@ -1,4 +1,4 @@
-"""Reference pictures: inline, by id, by URL; no URL makes the service visit its own neighbours."""
+"""Reference images: inline, by id and by URL, with SSRF protection."""
 
 import base64
 import io
@@ -19,9 +19,9 @@ from common.domain.errors import InvalidInput, NotFound, PayloadTooLarge
 from common.domain.uploads import InspectedUpload
 from common.media import images
 from common.schemas.requests import CreateVideoRequest
-from tests.offline.providers import Shelf
 from tests.stand_ins.foreign_host import PUBLIC, ForeignHost, Page, serve
 from tests.support.gateway import Gateway
+from tests.support.media_store import InMemoryMediaStore
 from tests.support.rows import admit, tell
 from tests.support.ssrf import ADDRESSES, WRITTEN
 
@@ -36,52 +36,52 @@ def png(size: tuple[int, int] = (64, 48)) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[ForeignHost]:
+def running_host() -> Iterator[ForeignHost]:
     with serve(["pictures.example", "inner.example"]) as host:
         yield host
 
 
 @pytest.fixture
-def host(running: ForeignHost) -> ForeignHost:
-    running.forget()
-    running.names.update({"pictures.example": [PUBLIC], "inner.example": [PUBLIC]})
-    running.pages["/a.png"] = Page(png())
-    return running
+def host(running_host: ForeignHost) -> ForeignHost:
+    running_host.forget()
+    running_host.names.update({"pictures.example": [PUBLIC], "inner.example": [PUBLIC]})
+    running_host.pages["/a.png"] = Page(png())
+    return running_host
 
 
 @pytest.fixture
-def references(database: Database, host: ForeignHost) -> ImageInputs:
-    """Of alice, who has one painted picture."""
+def image_inputs(database: Database, host: ForeignHost) -> ImageInputs:
+    """Image inputs of alice, who has one generated image."""
     video_id, _ = admit(database)
     tell(database, video_id)
     with database.transaction() as cursor:
         scenes.finish_image(cursor, video_id, 1, 1, key=KEY, usd=Decimal(0))
-    return ImageInputs(database, Shelf({KEY: png()}), BUCKET, host.way)
+    return ImageInputs(database, InMemoryMediaStore({KEY: png()}), BUCKET, host.way)
 
 
-def wished(references: ImageInputs, user_id: str = "alice", **form: str) -> bytes:
-    """The picture of a wish that is not held against its own limits first."""
-    wish = CreateVideoRequest.model_construct(None, prompt="x", **form)
-    picture = references.resolve(user_id, wish)
-    assert picture is not None
-    return picture.data
+def resolve(image_inputs: ImageInputs, user_id: str = "alice", **fields: str) -> bytes:
+    """Return the image of a request that skips schema validation."""
+    request = CreateVideoRequest.model_construct(None, prompt="x", **fields)
+    image = image_inputs.resolve(user_id, request)
+    assert image is not None
+    return image.data
 
 
-def painted(database: Database) -> str:
+def generated_image_id(database: Database) -> str:
     with database.transaction() as cursor:
-        (found,) = media.page(cursor, "alice", Search(kind="image"), limit=9, before=None)
-    return found.media_id
+        (item,) = media.page(cursor, "alice", Search(kind="image"), limit=9, before=None)
+    return item.media_id
 
 
-def test_a_picture_is_taken_by_its_id(references: ImageInputs, database: Database) -> None:
-    assert wished(references, image_id=painted(database)) == images.clean(png()).data
+def test_image_is_resolved_by_its_id(image_inputs: ImageInputs, database: Database) -> None:
+    assert resolve(image_inputs, image_id=generated_image_id(database)) == images.clean(png()).data
 
 
-def test_a_picture_is_taken_from_a_url_and_cleaned(
-    references: ImageInputs, host: ForeignHost
+def test_image_is_fetched_from_a_url_and_cleaned(
+    image_inputs: ImageInputs, host: ForeignHost
 ) -> None:
     host.pages["/a.png"] = Page(png() + b"MARKER")
-    assert b"MARKER" not in wished(references, image_url="https://pictures.example/a.png")
+    assert b"MARKER" not in resolve(image_inputs, image_url="https://pictures.example/a.png")
     assert len(host.requests) == 1
 
 
@@ -95,98 +95,102 @@ def test_a_picture_is_taken_from_a_url_and_cleaned(
         f"http://127.0.0.1:4566/{BUCKET}/{KEY.replace('/', '%2F')}?X-Amz-Expires=1",
     ],
 )
-def test_a_link_of_our_own_is_looked_up_and_never_visited(
-    references: ImageInputs, host: ForeignHost, url: str
+def test_ssrf_own_link_is_resolved_without_a_request(
+    image_inputs: ImageInputs, host: ForeignHost, url: str
 ) -> None:
-    assert wished(references, image_url=url) == images.clean(png()).data
+    assert resolve(image_inputs, image_url=url) == images.clean(png()).data
     with pytest.raises(InvalidInput) as caught:
-        wished(references, "bob", image_url=url)
+        resolve(image_inputs, "bob", image_url=url)
     assert (caught.value.field, caught.value.error_code) == ("image_url", "request.invalid")
     with pytest.raises(InvalidInput):
-        wished(references, image_url=url.replace("_1_1", "_9_1"))
+        resolve(image_inputs, image_url=url.replace("_1_1", "_9_1"))
     assert (host.lookups, host.connections) == ([], [])
 
 
-def test_what_is_not_a_picture_that_is_ready_is_refused(
-    references: ImageInputs, database: Database
+def test_media_that_is_not_a_ready_image_is_rejected(
+    image_inputs: ImageInputs, database: Database
 ) -> None:
     pending = Upload(ids.new("med"), "alice", "image", "image/png", 100)
-    sound = replace(pending, media_id=ids.new("med"), kind="audio", media_type="audio/mpeg")
+    audio = replace(pending, media_id=ids.new("med"), kind="audio", media_type="audio/mpeg")
     with database.transaction() as cursor:
         uploads.insert(cursor, pending)
-        uploads.insert(cursor, sound)
+        uploads.insert(cursor, audio)
         uploads.finish(
-            cursor, sound.media_id, InspectedUpload("audio/mpeg", "alice/s.mp3", 100, "0" * 64)
+            cursor, audio.media_id, InspectedUpload("audio/mpeg", "alice/s.mp3", 100, "0" * 64)
         )
-    for media_id in (pending.media_id, sound.media_id, ids.new("med")):
+    for media_id in (pending.media_id, audio.media_id, ids.new("med")):
         with pytest.raises(InvalidInput) as caught:
-            wished(references, image_id=media_id)
+            resolve(image_inputs, image_id=media_id)
         assert caught.value.field == "image_id"
     with pytest.raises(InvalidInput):
-        wished(references, "bob", image_id=painted(database))
+        resolve(image_inputs, "bob", image_id=generated_image_id(database))
 
 
-def test_a_large_inline_picture_is_sent_to_the_uploads(references: ImageInputs) -> None:
+def test_large_inline_image_is_rejected_with_advice_to_upload(image_inputs: ImageInputs) -> None:
     with pytest.raises(PayloadTooLarge, match="/v1/uploads"):
-        wished(references, image="A" * 5_900_000)
+        resolve(image_inputs, image="A" * 5_900_000)
 
 
-def test_no_url_visits_a_neighbour(references: ImageInputs, host: ForeignHost) -> None:
+def test_ssrf_image_url_never_reaches_an_internal_address(
+    image_inputs: ImageInputs, host: ForeignHost
+) -> None:
     for url in WRITTEN:
         with pytest.raises(InvalidInput):
-            wished(references, image_url=url)
-        with pytest.raises((InvalidInput, NotFound)):  # where any way to name a picture is taken
-            references.read("alice", url, "startImage")
+            resolve(image_inputs, image_url=url)
+        with pytest.raises((InvalidInput, NotFound)):  # a field that accepts any form of image
+            image_inputs.read("alice", url, "startImage")
     assert (host.lookups, host.connections) == ([], [])
     for address in ADDRESSES:
         host.names["inner.example"] = [address]
         with pytest.raises(InvalidInput):
-            wished(references, image_url="https://inner.example/a.png")
+            resolve(image_inputs, image_url="https://inner.example/a.png")
     assert (host.connections, host.requests) == ([], [])
 
 
-def test_one_form_is_given(gateway: Gateway) -> None:
+def test_exactly_one_image_input_is_allowed(gateway: Gateway) -> None:
     inline = base64.b64encode(png()).decode()
-    forms = {"image": inline, "image_id": ids.new("med"), "image_url": "https://a.example/"}
-    for one in forms:
-        for other in forms.keys() - {one}:
-            body = {"prompt": "x", one: forms[one], other: forms[other]}
+    inputs = {"image": inline, "image_id": ids.new("med"), "image_url": "https://a.example/"}
+    for first in inputs:
+        for second in inputs.keys() - {first}:
+            body = {"prompt": "x", first: inputs[first], second: inputs[second]}
             assert gateway.call("POST", "/v1/videos", body).status == 422
-    for wrong in ("med_1", "alice/v/x.png", "../x"):
-        assert gateway.call("POST", "/v1/videos", {"prompt": "x", "image_id": wrong}).status == 422
+    for invalid in ("med_1", "alice/v/x.png", "../x"):
+        assert (
+            gateway.call("POST", "/v1/videos", {"prompt": "x", "image_id": invalid}).status == 422
+        )
 
 
-def test_an_estimate_counts_a_picture_in_any_form(gateway: Gateway) -> None:
+def test_estimate_accepts_any_image_input(gateway: Gateway) -> None:
     for form in ({"image_id": ids.new("med")}, {"image_url": "https://a.example/a.png"}):
         assert gateway.call("POST", "/v1/estimates", {"prompt": "x", **form}).status == 200
 
 
 @pytest.mark.parametrize("text", ["a%00b", "a\0b", "%ED%A0%80%00", "%2500%00"])
 @pytest.mark.parametrize(
-    "place", ["https://e.example/api/proxy_s3_image/", f"https://{BUCKET}.s3/"]
+    "prefix", ["https://e.example/api/proxy_s3_image/", f"https://{BUCKET}.s3/"]
 )
-def test_a_key_is_checked_after_it_is_decoded(
-    references: ImageInputs, text: str, place: str
+def test_media_key_is_validated_after_percent_decoding(
+    image_inputs: ImageInputs, text: str, prefix: str
 ) -> None:
-    with pytest.raises(InvalidInput) as refused:
-        wished(references, image_url=place + text)
-    assert refused.value.error_code == "url.invalid"
+    with pytest.raises(InvalidInput) as caught:
+        resolve(image_inputs, image_url=prefix + text)
+    assert caught.value.error_code == "url.invalid"
 
 
-def test_pictures_are_fetched_side_by_side(references: ImageInputs, host: ForeignHost) -> None:
-    """Ten slow servers take as long as one."""
-    texts = {}
+def test_images_are_fetched_concurrently(image_inputs: ImageInputs, host: ForeignHost) -> None:
+    """Ten slow hosts take as long as one."""
+    urls = {}
     for number in range(10):
         host.pages[f"/{number}.png"] = Page(png((64 + number, 48)), pieces=2, pause=1.0)
-        texts[f"images.{number}"] = f"https://pictures.example/{number}.png"
-    begun = time.monotonic()
-    found = references.read_all("alice", texts, (320, 240))
-    assert time.monotonic() - begun < 6
-    assert [images.size(source.picture) for source in found] == [(320, 240)] * 10
+        urls[f"images.{number}"] = f"https://pictures.example/{number}.png"
+    started = time.monotonic()
+    sources = image_inputs.read_all("alice", urls, (320, 240))
+    assert time.monotonic() - started < 6
+    assert [images.size(source.picture) for source in sources] == [(320, 240)] * 10
     host.pages["/3.png"] = Page(b"no picture")
-    with pytest.raises(InvalidInput) as refused:
-        references.read_all("alice", texts)
-    assert refused.value.field == "images.3"
+    with pytest.raises(InvalidInput) as caught:
+        image_inputs.read_all("alice", urls)
+    assert caught.value.field == "images.3"
 
 
 @pytest.mark.parametrize(
@@ -199,16 +203,16 @@ def test_pictures_are_fetched_side_by_side(references: ImageInputs, host: Foreig
         "video-clips/thumbnail_2_1.jpg",
     ],
 )
-def test_every_link_to_a_picture_that_the_api_gave_out_is_taken(
-    name: str, references: ImageInputs, database: Database
+def test_links_returned_by_the_api_are_accepted_as_images(
+    name: str, image_inputs: ImageInputs, database: Database
 ) -> None:
     video_id, _ = admit(database)
     key = f"alice/{video_id}/{name}"
-    references.store.put(key, png((32, 16)), "image/png")
+    image_inputs.store.put(key, png((32, 16)), "image/png")
     url = f"https://h.example/live/api/proxy_s3_image/{key}?t=capability"
-    assert wished(references, image_url=url) == images.clean(png((32, 16))).data
+    assert resolve(image_inputs, image_url=url) == images.clean(png((32, 16))).data
     with pytest.raises(InvalidInput):
-        wished(references, "bob", image_url=url)
+        resolve(image_inputs, "bob", image_url=url)
 
 
 @pytest.mark.parametrize(
@@ -221,11 +225,11 @@ def test_every_link_to_a_picture_that_the_api_gave_out_is_taken(
         "user-uploads/../receipts/a.png",
     ],
 )
-def test_other_files_of_a_video_are_not_read_as_pictures(
-    name: str, references: ImageInputs, database: Database
+def test_other_files_of_a_video_are_rejected_as_images(
+    name: str, image_inputs: ImageInputs, database: Database
 ) -> None:
     video_id, _ = admit(database)
     key = f"alice/{video_id}/{name}"
-    references.store.put(key, png(), "image/png")
+    image_inputs.store.put(key, png(), "image/png")
     with pytest.raises((InvalidInput, NotFound)):
-        wished(references, image_url=f"https://h.example/live/api/proxy_s3_image/{key}")
+        resolve(image_inputs, image_url=f"https://h.example/live/api/proxy_s3_image/{key}")

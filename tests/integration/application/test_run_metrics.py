@@ -1,62 +1,58 @@
-"""Business metrics of real use cases on a real database, as CloudWatch reads them in the log."""
+"""Business metrics of runs, as CloudWatch parses them from the log (EMF)."""
 
 from collections.abc import Iterator
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from common import runtime
 from common.database import Database, attempts, runs
 from common.database.attempts import Step
 from common.domain.errors import OutcomeUnknown, PermanentError
 from common.domain.video import Stage
-from common.settings import DatabaseSettings
-from tests.integration.billing.test_paid_calls import Bench
+from common.settings import DatabaseSettings, FinishSettings
+from tests.integration.billing.test_paid_calls import PaidCallHarness
 from tests.support.emf import metrics
 from tests.support.fixtures import as_role
 from tests.support.gateway import Context, Gateway, quietly
 from tests.support.rows import admit, tell
 
-WISH = {"prompt": "A paper boat", "scenes": 3, "seconds": 5}
+VIDEO_BODY = {"prompt": "A paper boat", "scenes": 3, "seconds": 5}
 LAMBDA: Any = Context()
 
 
-def told(printed: str, name: str) -> list[tuple[dict[str, str], tuple[float, ...]]]:
-    """Dimensions and values of each metric of the name; the service is always the same."""
-    found = [(dict(metric.dimensions), metric.values) for metric in metrics(printed, name)]
-    assert all(dimensions.pop("service") == "runs" for dimensions, _ in found)
-    return found
+def emitted_metrics(output: str, name: str) -> list[tuple[dict[str, str], tuple[float, ...]]]:
+    """Return dimensions and values of each metric of that name, without the service."""
+    emitted = [(dict(metric.dimensions), metric.values) for metric in metrics(output, name)]
+    assert all(dimensions.pop("service") == "runs" for dimensions, _ in emitted)
+    return emitted
 
 
 @pytest.fixture
 def finish(migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The function `finish` under its own role."""
+    """The function `finish` under its own database role."""
     from finish import handler as function  # late: Powertools reads its settings at import
 
     for name, value in as_role(migrated, "finish").model_dump(by_alias=True, mode="json").items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setenv("MEDIA_BUCKET", "media")
-    kept = (function.settings, function.database, function.store)
-    for one in kept:
-        one.cache_clear()
+    runtime.provide(FinishSettings)
     yield lambda event: quietly(function.handler, event, LAMBDA)
-    function.database().close()
-    for one in kept:
-        one.cache_clear()
+    runtime.reset()
 
 
-def test_a_canceled_run_is_counted_once(
-    gateway: Gateway, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made = gateway.call("POST", "/v1/videos", WISH).json()
+def test_canceled_run_is_counted_once(gateway: Gateway, capsys: pytest.CaptureFixture[str]) -> None:
+    created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
     for _ in range(2):
-        assert gateway.call("POST", made["links"]["cancel"]).status == 200
-    printed = capsys.readouterr().out
-    assert told(printed, "RunsEnded") == [({"outcome": "canceled"}, (1.0,))]
-    assert told(printed, "RunsFailed") == []
+        assert gateway.call("POST", created["links"]["cancel"]).status == 200
+    output = capsys.readouterr().out
+    assert emitted_metrics(output, "RunsEnded") == [({"outcome": "canceled"}, (1.0,))]
+    assert emitted_metrics(output, "RunsFailed") == []
 
 
-def test_a_failed_run_is_counted_by_its_code(
+def test_failed_run_is_counted_by_its_code(
     database: Database, finish: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video_id, run_id = admit(database)
@@ -66,12 +62,12 @@ def test_a_failed_run_is_counted_by_its_code(
         )
     event = {"action": "fail", "run_id": run_id, "video_id": video_id, "error": "PermanentError"}
     assert [finish(event), finish(event)] == [{"recorded": True}, {"recorded": False}]
-    printed = capsys.readouterr().out
-    assert told(printed, "RunsEnded") == [({"outcome": "failed"}, (1.0,))]
-    assert told(printed, "RunsFailed") == [({"code": "safety.input"}, (1.0,))]
+    output = capsys.readouterr().out
+    assert emitted_metrics(output, "RunsEnded") == [({"outcome": "failed"}, (1.0,))]
+    assert emitted_metrics(output, "RunsFailed") == [({"code": "safety.input"}, (1.0,))]
 
 
-def test_a_finished_run_says_how_long_its_stages_took(
+def test_finished_run_reports_its_stage_durations(
     database: Database, finish: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video_id, run_id = admit(database)
@@ -98,23 +94,26 @@ def test_a_finished_run_says_how_long_its_stages_took(
             )
     event = {"action": "finish", "run_id": run_id, "video_id": video_id}
     assert finish(event)["status"] == "succeeded"
-    printed = capsys.readouterr().out
-    assert told(printed, "RunsEnded") == [({"outcome": "succeeded"}, (1.0,))]
-    took = {found["stage"]: values for found, values in told(printed, "StageSeconds")}
-    last = took.pop("finish")
-    assert took == {
+    output = capsys.readouterr().out
+    assert emitted_metrics(output, "RunsEnded") == [({"outcome": "succeeded"}, (1.0,))]
+    stage_seconds = {
+        dimensions["stage"]: values
+        for dimensions, values in emitted_metrics(output, "StageSeconds")
+    }
+    finish_seconds = stage_seconds.pop("finish")
+    assert stage_seconds == {
         "story": (10.0,),
         "image": (5.0, 12.0),
         "clip": (60.0, 60.0),
         "merge": (2.0,),
     }
-    assert 1 <= last[0] < 30
-    with pytest.raises(PermanentError, match="ended already"):
+    assert 1 <= finish_seconds[0] < 30
+    with pytest.raises(PermanentError, match="already ended"):
         finish(event)
-    assert told(capsys.readouterr().out, "RunsEnded") == []
+    assert emitted_metrics(capsys.readouterr().out, "RunsEnded") == []
 
 
-def test_a_run_that_no_other_can_get_past_is_counted_by_the_step_that_met_it(
+def test_fatal_error_of_a_step_is_counted_once(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from common.application.pipeline_step import SceneEvent, step
@@ -122,33 +121,35 @@ def test_a_run_that_no_other_can_get_past_is_counted_by_the_step_that_met_it(
     video_id, run_id = admit(database)
     tell(database, video_id)
 
-    @step(Stage.IMAGE, SceneEvent, lambda: database)
-    def broke(_event: SceneEvent) -> dict[str, Any]:
+    services: Any = SimpleNamespace(database=database)
+
+    @step(Stage.IMAGE, SceneEvent, lambda: services)
+    def failing_step(_event: SceneEvent) -> dict[str, Any]:
         raise PermanentError("No credit is left.", code="provider.credits")
 
     for scene in (1, 2):
         with pytest.raises(PermanentError):
-            broke({"run_id": run_id, "video_id": video_id, "scene": scene}, LAMBDA)
-    printed = capsys.readouterr().out
-    assert told(printed, "RunsEnded") == [({"outcome": "failed"}, (1.0,))]
-    assert told(printed, "RunsFailed") == [({"code": "provider.credits"}, (1.0,))]
+            failing_step({"run_id": run_id, "video_id": video_id, "scene": scene}, LAMBDA)
+    output = capsys.readouterr().out
+    assert emitted_metrics(output, "RunsEnded") == [({"outcome": "failed"}, (1.0,))]
+    assert emitted_metrics(output, "RunsFailed") == [({"code": "provider.credits"}, (1.0,))]
 
 
-def test_a_call_that_is_made_again_in_doubt_is_counted(
+def test_possible_duplicate_is_counted(
     database: Database, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bench = Bench(database, *admit(database), may_resubmit=True)
-    bench.book.after = OutcomeUnknown("The connection broke.")
+    harness = PaidCallHarness(database, *admit(database), may_resubmit=True)
+    harness.provider.after = OutcomeUnknown("The connection broke.")
     with pytest.raises(OutcomeUnknown):
-        bench.work()
-    assert told(capsys.readouterr().out, "PossibleDuplicates") == []
-    bench.book.after = None
-    bench.work()
-    assert bench.book.accepted == 2
-    assert told(capsys.readouterr().out, "PossibleDuplicates") == [({}, (1.0,))]
+        harness.run_step()
+    assert emitted_metrics(capsys.readouterr().out, "PossibleDuplicates") == []
+    harness.provider.after = None
+    harness.run_step()
+    assert harness.provider.accepted == 2
+    assert emitted_metrics(capsys.readouterr().out, "PossibleDuplicates") == [({}, (1.0,))]
 
 
-def pay(database: Database, provider: str, usd: str, hours_ago: float = 0) -> None:
+def insert_attempt(database: Database, provider: str, usd: str, hours_ago: float = 0) -> None:
     video_id, _ = admit(database)
     with database.transaction() as cursor:
         attempts.insert(
@@ -168,31 +169,31 @@ def pay(database: Database, provider: str, usd: str, hours_ago: float = 0) -> No
         )
 
 
-def test_a_sweep_says_what_was_spent_by_provider_and_in_the_last_hour(
+def test_sweep_reports_spend_by_provider_and_last_hour(
     database: Database, sweep: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pay(database, "runway", "0.25")
-    pay(database, "runway", "0.50")
-    pay(database, "openai", "0.05")
-    pay(database, "offline", "0")
-    pay(database, "luma", "3", hours_ago=25)
+    insert_attempt(database, "runway", "0.25")
+    insert_attempt(database, "runway", "0.50")
+    insert_attempt(database, "openai", "0.05")
+    insert_attempt(database, "offline", "0")
+    insert_attempt(database, "luma", "3", hours_ago=25)
     sweep({"older_than_seconds": 3600})
-    printed = capsys.readouterr().out
-    assert told(printed, "UsdToday") == [
+    output = capsys.readouterr().out
+    assert emitted_metrics(output, "UsdToday") == [
         ({"provider": "openai"}, (0.05,)),
         ({"provider": "runway"}, (0.75,)),
     ]
-    assert told(printed, "UsdLastHour") == [({}, (0.8,))]
+    assert emitted_metrics(output, "UsdLastHour") == [({}, (0.8,))]
 
 
-def test_an_idle_sweep_writes_no_metric(
+def test_idle_sweep_emits_no_metrics(
     database: Database, sweep: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sweep({})
     assert metrics(capsys.readouterr().out) == []
 
 
-def test_a_run_that_the_sweeper_ends_is_counted(
+def test_run_ended_by_the_sweeper_is_counted(
     database: Database,
     sweep: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -205,9 +206,9 @@ def test_a_run_that_the_sweeper_ends_is_counted(
     for _ in range(2):
         _, run_id = admit(database)
         assert sweep({"detail": {"name": run_id}})["ended"] == 1
-    printed = capsys.readouterr().out
-    assert told(printed, "RunsEnded") == [
+    output = capsys.readouterr().out
+    assert emitted_metrics(output, "RunsEnded") == [
         ({"outcome": "failed"}, (1.0,)),
         ({"outcome": "succeeded"}, (1.0,)),
     ]
-    assert told(printed, "RunsFailed") == [({"code": "step.timeout"}, (1.0,))]
+    assert emitted_metrics(output, "RunsFailed") == [({"code": "step.timeout"}, (1.0,))]

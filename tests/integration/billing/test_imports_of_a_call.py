@@ -1,7 +1,7 @@
-"""Nothing is imported between the ledger's row and the paid call, or before its result is kept.
+"""Nothing is imported between the ledger's row and the paid call, or before its result is stored.
 
-A crash in between leaves a call in doubt that was never made, or loses what was paid for. Each step
-is carried out in a fresh process, as in a cold start.
+A crash in between would leave an unknown outcome without a call, or lose a paid result. Each step
+runs in a new process, as in a cold start.
 """
 
 import json
@@ -47,11 +47,11 @@ OLD_VOICE = {"speech_model": "gpt-4o-mini-tts"}
 def vendors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, StandIn]]:
     root = tmp_path_factory.mktemp("vendors")
     with (
-        openai.serve(root / "openai") as text,
-        runway.serve(root / "runway") as film,
+        openai.serve(root / "openai") as text_vendor,
+        runway.serve(root / "runway") as video_vendor,
         bedrock.serve(root / "bedrock") as luma,
     ):
-        yield {"openai": text, "runway": film, "luma": luma}
+        yield {"openai": text_vendor, "runway": video_vendor, "luma": luma}
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def vendors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stan
         ("clip", 1, "luma", LUMA),
     ],
 )
-def test_nothing_is_imported_around_a_paid_call(
+def test_paid_call_imports_nothing_before_or_after_the_request(
     function: str,
     scene: int | None,
     vendor: str,
@@ -78,7 +78,7 @@ def test_nothing_is_imported_around_a_paid_call(
 ) -> None:
     video_id, run_id = admit(database, estimated_usd=Decimal(5), **{**PAID, **changes})
     if function != "story":
-        _tell(database, video_id, pictures=function == "clip" or scene == 2)
+        _insert_story(database, video_id, with_image=function == "clip" or scene == 2)
     event: dict[str, Any] = {"run_id": run_id, "video_id": video_id}
     event |= {"scene": scene} if scene else {}
     event |= {"action": "start"} if function == "clip" else {}
@@ -99,7 +99,7 @@ def test_nothing_is_imported_around_a_paid_call(
         "AWS_ENDPOINT_URL_BEDROCK_RUNTIME": vendors["luma"].base_url,
     }
     port = str(urlsplit(vendors[vendor].base_url).port)
-    done = subprocess.run(
+    process = subprocess.run(
         [
             sys.executable,
             "-m",
@@ -114,17 +114,17 @@ def test_nothing_is_imported_around_a_paid_call(
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout.splitlines()[-1])
-    print(f"{function} {vendor}: {seen['seconds'] * 1000:.0f} ms from the row to the call")
-    assert seen["seconds"] > 0, "the call was made"
-    assert (seen["before"], seen["after"]) == ([], [])
+    assert process.returncode == 0, process.stderr
+    report = json.loads(process.stdout.splitlines()[-1])
+    print(f"{function} {vendor}: {report['seconds'] * 1000:.0f} ms from the row to the call")
+    assert report["seconds"] > 0, "no call was made"
+    assert (report["before"], report["after"]) == ([], [])
 
 
-def _tell(database: Database, video_id: str, *, pictures: bool) -> None:
-    told = tuple(replace(scene, narration=f"Part {scene.number}.") for scene in STORY.scenes)
+def _insert_story(database: Database, video_id: str, *, with_image: bool) -> None:
+    narrated = tuple(replace(scene, narration=f"Part {scene.number}.") for scene in STORY.scenes)
     with database.transaction() as cursor:
-        scenes.insert_story(cursor, video_id, replace(STORY, scenes=told), "Cinematic", "Calm")
-        if pictures:
+        scenes.insert_story(cursor, video_id, replace(STORY, scenes=narrated), "Cinematic", "Calm")
+        if with_image:
             key = MediaFolder("alice", video_id).image(1, 1)
             scenes.finish_image(cursor, video_id, 1, 1, key=key, usd=Decimal(0))

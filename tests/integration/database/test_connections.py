@@ -1,4 +1,4 @@
-"""Connections are few: whoever needs one gets it in the end, and nobody keeps the last ones."""
+"""Database connections are scarce: waiting for one, and returning it when few are left."""
 
 import time
 from collections.abc import Iterator
@@ -14,28 +14,29 @@ from common.domain.errors import DatabaseUnavailable
 from common.settings import DatabaseSettings
 from infra.local.postgres import Postgres
 
-MOST, OWN_NAME = 200, "video-generator"
+MAX_CONNECTIONS, APPLICATION_NAME = 200, "video-generator"
 
 
 @contextmanager
-def taken(postgres: Postgres, number: int) -> Iterator[list[Any]]:
-    """Take so many connections, or all that there are."""
-    held: list[Any] = []
-    with suppress(pg8000.exceptions.DatabaseError):  # no more
-        while len(held) < number:
-            held.append(postgres.connect())
+def occupied_connections(postgres: Postgres, number: int) -> Iterator[list[Any]]:
+    """Open `number` connections, or as many as the server allows."""
+    connections: list[Any] = []
+    with suppress(pg8000.exceptions.DatabaseError):  # the server has no more
+        while len(connections) < number:
+            connections.append(postgres.connect())
     try:
-        yield held
+        yield connections
     finally:
-        while held:
-            held.pop().close()
+        while connections:
+            connections.pop().close()
 
 
-def kept(connection: Any) -> int:
-    """Return how many connections the application holds."""
-    for _ in range(50):  # the server needs a moment to see that one is closed
+def application_connections(connection: Any) -> int:
+    """Return the number of connections that the application keeps open."""
+    for _ in range(50):  # the server notices a closed connection after a moment
         (number,) = connection.run(
-            "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name", name=OWN_NAME
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = :name",
+            name=APPLICATION_NAME,
         )[0]
         if not number:
             break
@@ -48,36 +49,41 @@ def use(database: Database) -> None:
         cursor.execute("SELECT 1")
 
 
-def test_one_of_many_is_kept_and_one_of_the_last_given_back(
+def test_connection_is_kept_open_unless_few_are_left(
     migrated: DatabaseSettings, postgres: Postgres
 ) -> None:
-    for number, expected in ((1, 1), (int(MOST * 0.85), 0)):
+    for number, expected in ((1, 1), (int(MAX_CONNECTIONS * 0.85), 0)):
         database = Database(migrated)
-        with taken(postgres, number) as held:
+        with occupied_connections(postgres, number) as connections:
             use(database)
-            assert kept(held[0]) == expected
+            assert application_connections(connections[0]) == expected
             database.alone(lambda cursor: cursor.execute("SELECT 1"))
-            assert kept(held[0]) == expected
+            assert application_connections(connections[0]) == expected
             with pytest.raises(ZeroDivisionError), database.transaction():
                 _ = 1 / 0
-            assert kept(held[0]) == expected
+            assert application_connections(connections[0]) == expected
         database.close()
 
 
-def test_one_is_waited_for(migrated: DatabaseSettings, postgres: Postgres) -> None:
+def test_connection_is_retried_until_one_is_free(
+    migrated: DatabaseSettings, postgres: Postgres
+) -> None:
     database = Database(migrated)
-    with taken(postgres, MOST) as held:
-        freed = Timer(0.5, lambda: [held.pop().close() for _ in range(10)])
+    with occupied_connections(postgres, MAX_CONNECTIONS) as connections:
+        freed = Timer(0.5, lambda: [connections.pop().close() for _ in range(10)])
         freed.start()
         use(database)
         freed.join()
     database.close()
 
 
-def test_but_not_for_ever(
+def test_connection_retry_ends_with_database_unavailable(
     migrated: DatabaseSettings, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("common.database._WAIT_SECONDS", 0.3)
-    with taken(postgres, MOST), pytest.raises(DatabaseUnavailable) as caught:
+    with (
+        occupied_connections(postgres, MAX_CONNECTIONS),
+        pytest.raises(DatabaseUnavailable) as caught,
+    ):
         use(Database(migrated))
     assert caught.value.retry_after

@@ -1,4 +1,4 @@
-"""The database as the functions use it, on a real PostgreSQL."""
+"""Queries and transactions of the functions on a real PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -18,7 +18,7 @@ from tests.stand_ins.secrets_manager import SecretsManager
 from tests.support.rows import STORY, admit, tell
 
 
-def test_an_error_inside_rolls_everything_back(database: Database) -> None:
+def test_transaction_is_rolled_back_on_error(database: Database) -> None:
     with pytest.raises(ZeroDivisionError), database.transaction() as cursor:
         assert limits.count_request(cursor, "k", {"minute": 1, "hour": 1})[0].count / 0
     with database.transaction() as cursor:
@@ -32,7 +32,9 @@ def terminate(postgres: Postgres, pid: int) -> None:
     connection.close()
 
 
-def test_a_connection_that_died_is_made_anew(database: Database, postgres: Postgres) -> None:
+def test_connection_is_reopened_after_it_was_terminated(
+    database: Database, postgres: Postgres
+) -> None:
     with database.transaction() as cursor:
         cursor.execute("SELECT pg_backend_pid() AS pid")
         row = cursor.fetchone()
@@ -44,7 +46,7 @@ def test_a_connection_that_died_is_made_anew(database: Database, postgres: Postg
         cursor.execute("SELECT 1")
 
 
-def test_an_idle_connection_that_died_is_not_even_noticed(
+def test_terminated_idle_connection_is_replaced_without_an_error(
     database: Database, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with database.transaction() as cursor:
@@ -57,30 +59,30 @@ def test_an_idle_connection_that_died_is_not_even_noticed(
         cursor.execute("SELECT 1")
 
 
-def test_no_database_is_an_error_of_our_own(migrated: DatabaseSettings) -> None:
-    elsewhere = Database(migrated.model_copy(update={"database_port": 1}))
-    with pytest.raises(DatabaseUnavailable, match="try again"), elsewhere.transaction():
+def test_unreachable_database_raises_database_unavailable(migrated: DatabaseSettings) -> None:
+    unreachable = Database(migrated.model_copy(update={"database_port": 1}))
+    with pytest.raises(DatabaseUnavailable, match="Try again"), unreachable.transaction():
         pass
 
 
-def test_a_rotated_password_is_read_again(
+def test_rotated_password_is_read_again(
     migrated: DatabaseSettings, secret_store: SecretsManager
 ) -> None:
     secret = next(iter(secret_store.secrets.values()))
-    right, secret["password"] = secret["password"], "old"
+    password, secret["password"] = secret["password"], "old"
     database = Database(migrated)
     secret_store.asked.clear()
     from common.aws import secrets
 
     secrets.read(migrated.database_secret_arn, fresh=True)
-    secret["password"] = right
+    secret["password"] = password
     with database.transaction() as cursor:
         cursor.execute("SELECT 1")
     assert len(secret_store.asked) == 2
     database.close()
 
 
-def test_the_text_of_a_database_error_does_not_leave(database: Database) -> None:
+def test_database_error_hides_the_servers_message(database: Database) -> None:
     with pytest.raises(PermanentError) as caught, database.transaction() as cursor:
         cursor.execute(
             "INSERT INTO runs (run_id, session_id, kind) VALUES ('r', 'CANARY', 'create')"
@@ -90,7 +92,7 @@ def test_the_text_of_a_database_error_does_not_leave(database: Database) -> None
     assert caught.value.__cause__ is None
 
 
-def test_a_video_belongs_to_its_owner(database: Database) -> None:
+def test_video_is_visible_only_to_its_owner(database: Database) -> None:
     video_id, run_id = admit(database)
     with database.transaction() as cursor:
         video = videos.get(cursor, video_id, "alice")
@@ -100,18 +102,18 @@ def test_a_video_belongs_to_its_owner(database: Database) -> None:
         assert videos.page(cursor, "bob", limit=10, before=None) == []
 
 
-def test_pages_are_newest_first_without_gap_or_double(database: Database) -> None:
-    made = [admit(database)[0] for _ in range(5)]
-    seen: list[str] = []
+def test_video_pagination_is_newest_first_and_complete(database: Database) -> None:
+    created = [admit(database)[0] for _ in range(5)]
+    listed: list[str] = []
     before = None
     with database.transaction() as cursor:
         while page := videos.page(cursor, "alice", limit=2, before=before):
-            seen += [video.session_id for video in page]
+            listed += [video.session_id for video in page]
             before = page[-1].id
-    assert seen == made[::-1]
+    assert listed == created[::-1]
 
 
-def test_a_run_moves_forward_only_and_ends_once(database: Database) -> None:
+def test_run_stage_never_moves_back_and_run_ends_once(database: Database) -> None:
     video_id, run_id = admit(database)
     with database.transaction() as cursor:
         assert runs.enter_stage(cursor, run_id, "clip")
@@ -125,37 +127,37 @@ def test_a_run_moves_forward_only_and_ends_once(database: Database) -> None:
         assert [e.type for e in runs.events(cursor, run_id)] == ["run.queued", "run.succeeded"]
 
 
-def test_an_open_run_is_found_among_many_by_its_name(database: Database) -> None:
-    made = [admit(database)[1] for _ in range(5)]
+def test_still_open_finds_runs_by_id_age_and_limit(database: Database) -> None:
+    run_ids = [admit(database)[1] for _ in range(5)]
     with database.transaction() as cursor:
-        assert [run.run_id for run in runs.still_open(cursor, run_id=made[3])] == [made[3]]
-        assert [run.run_id for run in runs.still_open(cursor, limit=2)] == made[:2]
+        assert [run.run_id for run in runs.still_open(cursor, run_id=run_ids[3])] == [run_ids[3]]
+        assert [run.run_id for run in runs.still_open(cursor, limit=2)] == run_ids[:2]
         assert runs.still_open(cursor, older_than_seconds=60, limit=9) == []
-        runs.succeed(cursor, made[3])
-        assert runs.still_open(cursor, run_id=made[3]) == []
+        runs.succeed(cursor, run_ids[3])
+        assert runs.still_open(cursor, run_id=run_ids[3]) == []
 
 
-def test_scenes_enter_a_stage_side_by_side(migrated: DatabaseSettings) -> None:
+def test_concurrent_scenes_enter_a_stage_without_deadlock(migrated: DatabaseSettings) -> None:
     database = Database(migrated)
-    made = [admit(database)[1] for _ in range(40)]
-    together = Barrier(8)
+    run_ids = [admit(database)[1] for _ in range(40)]
+    barrier = Barrier(8)
 
     def enter(_: int) -> list[bool]:
-        own = Database(migrated)
-        answers = []
-        for run_id in made:
-            together.wait()
-            with own.transaction() as cursor:
-                answers.append(runs.enter_stage(cursor, run_id, "clip"))
-        own.close()
-        return answers
+        own_database = Database(migrated)
+        results = []
+        for run_id in run_ids:
+            barrier.wait()
+            with own_database.transaction() as cursor:
+                results.append(runs.enter_stage(cursor, run_id, "clip"))
+        own_database.close()
+        return results
 
     with ThreadPoolExecutor(8) as pool:
-        assert all(all(answers) for answers in pool.map(enter, range(8)))
+        assert all(all(results) for results in pool.map(enter, range(8)))
     database.close()
 
 
-def test_a_story_is_stored_once(database: Database) -> None:
+def test_story_insert_is_idempotent(database: Database) -> None:
     video_id, _ = admit(database)
     tell(database, video_id)
     tell(database, video_id)
@@ -165,7 +167,7 @@ def test_a_story_is_stored_once(database: Database) -> None:
         assert videos.get(cursor, video_id).story_title == "A boat"
 
 
-def test_a_finished_step_stays_finished(database: Database) -> None:
+def test_finished_image_ignores_later_failure_and_start(database: Database) -> None:
     video_id, _ = admit(database)
     tell(database, video_id)
     with database.transaction() as cursor:
@@ -178,7 +180,7 @@ def test_a_finished_step_stays_finished(database: Database) -> None:
             scenes.frame(cursor, video_id, 4)
 
 
-def test_a_killed_step_is_named_by_what_was_open(database: Database) -> None:
+def test_killed_step_is_recorded_by_its_open_stage(database: Database) -> None:
     video_id, run_id = admit(database)
     tell(database, video_id)
     with database.transaction() as cursor:
@@ -191,7 +193,7 @@ def test_a_killed_step_is_named_by_what_was_open(database: Database) -> None:
     assert (error["code"], error["stage"], error["scene"]) == ("step.timeout", "clip", 2)
 
 
-def test_a_step_that_lambda_refused_to_run_was_not_charged(database: Database) -> None:
+def test_step_refused_by_lambda_is_recorded_as_not_billed(database: Database) -> None:
     video_id, run_id = admit(database)
     tell(database, video_id)
     with database.transaction() as cursor:
@@ -208,11 +210,11 @@ def test_a_step_that_lambda_refused_to_run_was_not_charged(database: Database) -
     assert error["next_action"] == "resume_later"
 
 
-def test_a_narration_that_was_killed_is_named(database: Database) -> None:
+def test_killed_narration_is_recorded_as_speech_timeout(database: Database) -> None:
     video_id, run_id = admit(database)
-    told = tuple(replace(scene, narration="It sails.") for scene in STORY.scenes)
+    narrated = tuple(replace(scene, narration="It sails.") for scene in STORY.scenes)
     with database.transaction() as cursor:
-        scenes.insert_story(cursor, video_id, replace(STORY, scenes=told), "Cinematic", "Calm")
+        scenes.insert_story(cursor, video_id, replace(STORY, scenes=narrated), "Cinematic", "Calm")
         scenes.finish_image(cursor, video_id, 2, 1, key="k", usd=Decimal(0))
         narrations.start(cursor, video_id, 2)
         failure_records.fail_scene(cursor, run_id, video_id, 2, "States.Timeout")
@@ -223,7 +225,7 @@ def test_a_narration_that_was_killed_is_named(database: Database) -> None:
     assert (error["code"], error["stage"], error["scene"]) == ("step.timeout", "speech", 2)
 
 
-def test_what_the_step_wrote_down_wins(database: Database) -> None:
+def test_run_failure_uses_the_error_that_the_step_recorded(database: Database) -> None:
     video_id, run_id = admit(database)
     with database.transaction() as cursor:
         runs.add_event(
@@ -235,7 +237,7 @@ def test_what_the_step_wrote_down_wins(database: Database) -> None:
     assert error["code"] == "safety.input"
 
 
-def test_deleting_a_video_takes_everything_with_it(database: Database) -> None:
+def test_deleting_a_video_cascades_to_all_its_rows(database: Database) -> None:
     video_id, _ = admit(database)
     tell(database, video_id)
     with database.transaction() as cursor:
@@ -245,7 +247,7 @@ def test_deleting_a_video_takes_everything_with_it(database: Database) -> None:
             assert cursor.fetchone() == {"n": 0}, table
 
 
-def test_one_of_two_workers_gets_the_attempt(database: Database) -> None:
+def test_attempt_lease_is_granted_to_one_worker(database: Database) -> None:
     video_id, _ = admit(database)
     step = attempts.Step(video_id, "image", 1, 1)
     with database.transaction() as cursor:
@@ -269,7 +271,7 @@ def test_one_of_two_workers_gets_the_attempt(database: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "value"),
+    ("sql_type", "value"),
     [
         ("text", "a\0b"),
         ("text", "\ud800"),
@@ -279,11 +281,11 @@ def test_one_of_two_workers_gets_the_attempt(database: Database) -> None:
         ("timestamptz", "294277-01-01"),
     ],
 )
-def test_a_value_that_no_column_holds_is_a_wrong_value(
-    database: Database, kind: str, value: object
+def test_value_out_of_range_raises_invalid_input(
+    database: Database, sql_type: str, value: object
 ) -> None:
-    with pytest.raises(InvalidInput) as refused, database.transaction() as cursor:
-        cursor.execute(f"SELECT %s::{kind}", (value,))
-    assert refused.value.error_code == "database.value"
-    with database.transaction() as cursor:  # the connection is as good as before
+    with pytest.raises(InvalidInput) as caught, database.transaction() as cursor:
+        cursor.execute(f"SELECT %s::{sql_type}", (value,))
+    assert caught.value.error_code == "database.value"
+    with database.transaction() as cursor:  # the connection stays usable
         cursor.execute("SELECT 1")

@@ -1,4 +1,4 @@
-"""The database roles of the functions: each can do what its function needs, and nothing else."""
+"""Database roles of the functions: least privilege, applied by `migrate`."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -15,7 +15,7 @@ from migrate.privileges import PRIVILEGES
 from tests.support.fixtures import NAME, as_role, owner
 
 KINDS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN")
-OF_THE_OWNER = (
+OWNER_STATEMENTS = (
     "DROP TABLE api_keys",
     "ALTER TABLE runs ADD COLUMN extra text",
     "CREATE TABLE public.mine (id int)",
@@ -34,31 +34,31 @@ OF_THE_OWNER = (
 
 
 @pytest.fixture
-def roles_again(migrated: DatabaseSettings) -> Iterator[DatabaseSettings]:
-    """A database whose roles the test may change; they are put right afterwards."""
+def restored_roles(migrated: DatabaseSettings) -> Iterator[DatabaseSettings]:
+    """A database whose roles the test may change; they are restored afterwards."""
     yield migrated
     roles.apply(owner(migrated))
 
 
 @pytest.fixture(scope="module")
 def tables(schema: DatabaseSettings, postgres: Postgres) -> list[str]:
-    """All tables and views, those of the migrations' book among them."""
+    """Return all tables and views, including yoyo's migration log."""
     with closing(postgres.connect(NAME)) as connection:
-        found = connection.run(
+        rows = connection.run(
             "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace "
             "AND relkind IN ('r', 'v')"
         )
-    return sorted(str(row[0]) for row in found)
+    return sorted(str(row[0]) for row in rows)
 
 
-def test_every_table_belongs_to_a_function(tables: list[str]) -> None:
+def test_every_table_is_granted_to_a_function(tables: list[str]) -> None:
     granted = {table for entry in PRIVILEGES.values() for table in entry}
     assert granted <= set(tables)
     assert {table for table in set(tables) - granted if "yoyo" not in table} == set()
 
 
 @pytest.mark.parametrize("function", list(PRIVILEGES))
-def test_a_role_has_its_privileges_and_no_other(
+def test_role_has_exactly_its_privileges(
     migrated: DatabaseSettings, tables: list[str], function: str
 ) -> None:
     database = Database(as_role(migrated, function))
@@ -70,12 +70,12 @@ def test_a_role_has_its_privileges_and_no_other(
             """,
             (tables, list(KINDS)),
         )
-        found = {(row["t"], row["kind"]) for row in cursor.fetchall()}
-    assert found == roles.privileges(function)
+        granted = {(row["t"], row["kind"]) for row in cursor.fetchall()}
+    assert granted == roles.privileges(function)
 
 
-def refused(database: Database, statement: str) -> bool:
-    """Whether the role may not run the statement; what it changes is rolled back."""
+def is_denied(database: Database, statement: str) -> bool:
+    """Return whether the role lacks the privilege for a statement; changes are rolled back."""
     try:
         with database.transaction() as cursor:
             cursor.execute(statement)
@@ -86,9 +86,11 @@ def refused(database: Database, statement: str) -> bool:
 
 
 @pytest.mark.parametrize("function", list(PRIVILEGES))
-def test_no_role_may_do_what_the_owner_does(migrated: DatabaseSettings, function: str) -> None:
+def test_role_is_denied_statements_of_the_owner(migrated: DatabaseSettings, function: str) -> None:
     with closing(Database(as_role(migrated, function))) as database:
-        allowed = [one for one in OF_THE_OWNER if not refused(database, one)]
+        allowed = [
+            statement for statement in OWNER_STATEMENTS if not is_denied(database, statement)
+        ]
     assert not allowed
 
 
@@ -112,32 +114,32 @@ def test_no_role_may_do_what_the_owner_does(migrated: DatabaseSettings, function
         ("api", "INSERT INTO provider_jobs DEFAULT VALUES"),
     ],
 )
-def test_what_is_another_functions_is_refused(
+def test_role_is_denied_tables_of_other_functions(
     migrated: DatabaseSettings, function: str, statement: str
 ) -> None:
     with closing(Database(as_role(migrated, function))) as database:
-        assert refused(database, statement)
+        assert is_denied(database, statement)
 
 
-def test_a_database_of_before_gets_exactly_the_privileges(
-    roles_again: DatabaseSettings, postgres: Postgres
+def test_existing_roles_are_updated_to_the_privileges(
+    restored_roles: DatabaseSettings, postgres: Postgres
 ) -> None:
-    """Missing ones are granted, those that are not in the table any more are taken away."""
+    """Missing privileges are granted, and those no longer listed are revoked."""
     with closing(postgres.connect(NAME)) as connection:
         connection.run("GRANT DELETE ON spend TO video_authorizer")
         connection.run("REVOKE SELECT ON api_keys FROM video_authorizer")
         connection.run("DROP OWNED BY video_register")
         connection.run("DROP ROLE video_register")
-        roles.apply(owner(roles_again))
-        database = Database(owner(roles_again))
+        roles.apply(owner(restored_roles))
+        database = Database(owner(restored_roles))
         with closing(database), database.transaction() as cursor:
             for function in ("authorizer", "register"):
-                found = database_roles.privileges(cursor, f"video_{function}")
-                assert found == roles.privileges(function)
+                granted = database_roles.privileges(cursor, f"video_{function}")
+                assert granted == roles.privileges(function)
 
 
-def test_no_password_reaches_the_servers_log(
-    roles_again: DatabaseSettings, postgres: Postgres
+def test_role_passwords_are_not_logged_by_the_server(
+    restored_roles: DatabaseSettings, postgres: Postgres
 ) -> None:
     log = postgres._log
     with closing(postgres.connect()) as connection:
@@ -145,7 +147,7 @@ def test_no_password_reaches_the_servers_log(
         connection.run("SELECT pg_reload_conf()")
         connection.run("SELECT pg_sleep(0.3)")
         try:
-            roles.apply(owner(roles_again))
+            roles.apply(owner(restored_roles))
         finally:
             connection.run("ALTER SYSTEM RESET log_statement")
             connection.run("SELECT pg_reload_conf()")

@@ -1,4 +1,4 @@
-"""Passwords of database roles can be changed while functions work: directly, and with RDS Proxy."""
+"""Rotation of database passwords while functions are warm, with and without RDS Proxy."""
 
 import time
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from tests.stand_ins.rds_proxy import RdsProxy
 from tests.stand_ins.secrets_manager import SecretsManager
 from tests.support.fixtures import ROLES, as_role, owner
 
-ASKED = "SELECT current_user AS role"
+CURRENT_USER = "SELECT current_user AS role"
 
 
 @pytest.fixture
@@ -29,16 +29,17 @@ def proxy(migrated: DatabaseSettings) -> Iterator[RdsProxy]:
 
 
 @pytest.fixture
-def behind(migrated: DatabaseSettings, proxy: RdsProxy) -> DatabaseSettings:
-    """Settings of functions that reach the database through the proxy."""
+def proxied_settings(migrated: DatabaseSettings, proxy: RdsProxy) -> DatabaseSettings:
+    """Settings of functions that connect through the proxy."""
     return migrated.model_copy(update={"database_port": proxy.port})
 
 
 @pytest.fixture
-def rotated(migrated: DatabaseSettings, secret_store: SecretsManager) -> Iterator[None]:
-    """What the operator does: new values in the secrets, then `migrate`. Undone afterwards.
+def restored_passwords(migrated: DatabaseSettings, secret_store: SecretsManager) -> Iterator[None]:
+    """Restore secrets and roles after a test that rotates passwords.
 
-    Functions still remember the passwords of before, as warm ones do for five minutes.
+    `rotate` changes the secrets and runs `migrate`, while warm functions still cache the old
+    passwords, which they do for five minutes.
     """
     before = {arn: dict(secret_store.secrets[arn]) for arn in ROLES.values()}
     yield
@@ -55,64 +56,71 @@ def rotate(migrated: DatabaseSettings, store: SecretsManager) -> None:
         secrets._kept[arn] = (time.monotonic(), login)
 
 
-def role(database: Database) -> str:
+def current_role(database: Database) -> str:
     with database.transaction() as cursor:
-        cursor.execute(ASKED)
+        cursor.execute(CURRENT_USER)
         return str(cursor.fetchall()[0]["role"])
 
 
 @pytest.mark.parametrize("through_proxy", [False, True], ids=["direct", "proxy"])
-def test_every_function_works_on_through_a_rotation(
+def test_functions_stay_connected_during_password_rotation(
     migrated: DatabaseSettings,
-    behind: DatabaseSettings,
+    proxied_settings: DatabaseSettings,
     proxy: RdsProxy,
     secret_store: SecretsManager,
-    rotated: None,
+    restored_passwords: None,
     through_proxy: bool,
 ) -> None:
-    settings = behind if through_proxy else migrated
+    settings = proxied_settings if through_proxy else migrated
     for function in PRIVILEGES:
         with (
-            closing(Database(as_role(settings, function))) as working,
-            closing(Database(as_role(settings, function))) as late,
-            working.transaction() as cursor,
+            closing(Database(as_role(settings, function))) as open_database,
+            closing(Database(as_role(settings, function))) as new_database,
+            open_database.transaction() as cursor,
         ):
-            cursor.execute(ASKED)
+            cursor.execute(CURRENT_USER)
             rotate(migrated, secret_store)
-            cursor.execute(ASKED)
-            assert cursor.fetchall() == [{"role": f"video_{function}"}], "what is open goes on"
-            assert role(late) == f"video_{function}", "a new connection reads the secret again"
+            cursor.execute(CURRENT_USER)
+            assert cursor.fetchall() == [{"role": f"video_{function}"}], (
+                "the open connection stays usable"
+            )
+            assert current_role(new_database) == f"video_{function}", (
+                "a new connection reads the secret again"
+            )
     if through_proxy:
-        words = "The password that was provided for the role video_{} is wrong."
-        assert set(proxy.said) == {words.format(function) for function in PRIVILEGES}
+        message = "The password that was provided for the role video_{} is wrong."
+        assert set(proxy.said) == {message.format(function) for function in PRIVILEGES}
 
 
-def test_password_that_is_wrong_in_the_secret_too_can_be_tried_again_later(
-    behind: DatabaseSettings, proxy: RdsProxy, secret_store: SecretsManager, rotated: None
+def test_wrong_password_in_the_secret_is_unavailable_and_allows_retry(
+    proxied_settings: DatabaseSettings,
+    proxy: RdsProxy,
+    secret_store: SecretsManager,
+    restored_passwords: None,
 ) -> None:
-    """Between the change of the secret and `migrate`, or while the proxy remembers the old one."""
+    """Between the secret's change and `migrate`, or while the proxy caches the old password."""
     secret_store.secrets[ROLES["api"]] = {"username": "video_api", "password": "not yet"}
-    database = Database(as_role(behind, "api"))
+    database = Database(as_role(proxied_settings, "api"))
     with pytest.raises(DatabaseUnavailable) as caught:
-        role(database)
+        current_role(database)
     assert caught.value.retry_after
     assert len(proxy.said) == 2
 
 
-def test_proxy_without_a_connection_for_a_statement_is_unavailable_and_no_refusal(
-    behind: DatabaseSettings, proxy: RdsProxy
+def test_proxy_without_a_free_connection_is_unavailable_and_allows_retry(
+    proxied_settings: DatabaseSettings, proxy: RdsProxy
 ) -> None:
-    with closing(Database(as_role(behind, "api"))) as database:
-        assert role(database) == "video_api"
+    with closing(Database(as_role(proxied_settings, "api"))) as database:
+        assert current_role(database) == "video_api"
         proxy.busy = 1
         with pytest.raises(DatabaseUnavailable) as caught:
-            role(database)
+            current_role(database)
         assert caught.value.retry_after
-        assert role(database) == "video_api"
+        assert current_role(database) == "video_api"
 
 
-def test_no_statement_pins_a_connection_of_the_proxy(migrated: DatabaseSettings) -> None:
-    """A consistent view is asked for with BEGIN; SET would keep the connection for one client."""
+def test_snapshot_does_not_pin_a_proxy_connection(migrated: DatabaseSettings) -> None:
+    """Snapshots set their isolation in BEGIN, because SET pins the connection to one client."""
     with tap(migrated.database_port) as wire:
         settings = migrated.model_copy(update={"database_port": wire.port})
         with closing(Database(settings)) as database:
@@ -121,7 +129,7 @@ def test_no_statement_pins_a_connection_of_the_proxy(migrated: DatabaseSettings)
                 assert cursor.fetchall() == [{"transaction_isolation": "repeatable read"}]
                 cursor.execute("SHOW transaction_read_only")
                 assert cursor.fetchall() == [{"transaction_read_only": "on"}]
-            assert role(database) == "postgres", "the transaction has ended"
+            assert current_role(database) == "postgres", "the transaction has ended"
         sent = wire.take()
     assert not [statement for statement in sent if statement.startswith("SET")]
     assert [statement for statement in sent if statement.startswith("BEGIN ISOLATION")]

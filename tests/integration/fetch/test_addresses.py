@@ -1,4 +1,4 @@
-"""Every address in a header can be followed as RFC 9110 says: it has the stage in it."""
+"""URLs in headers and bodies include the stage, so that RFC 9110 resolution works."""
 
 from urllib.parse import urljoin
 
@@ -14,26 +14,26 @@ STORY = {"prompt": "A kite", "frameCount": 1}
     ("path", "body"),
     [("/v1/videos", VIDEO), ("/api/generate_story", STORY)],
 )
-def test_a_location_leads_to_what_was_accepted(
+def test_location_header_resolves_to_the_accepted_resource(
     path: str, body: dict[str, object], gateway: Gateway
 ) -> None:
     accepted = gateway.call("POST", path, body, {"Prefer": "wait=0"})
     assert accepted.status == 202
     target = urljoin(ADDRESS + path, accepted.headers["Location"])
     assert target.startswith(f"{ADDRESS}/")
-    there = gateway.call("GET", target.removeprefix(ADDRESS), headers={"Prefer": "wait=0"})
-    assert there.status in (200, 202)
+    response = gateway.call("GET", target.removeprefix(ADDRESS), headers={"Prefer": "wait=0"})
+    assert response.status in (200, 202)
     if path.startswith("/api/"):
         assert accepted.json()["statusUrl"] == target
-        assert there.headers["Location"] == target
+        assert response.headers["Location"] == target
 
 
-def test_a_resumed_video_says_where_it_is(gateway: Gateway) -> None:
-    here = gateway.call("POST", "/v1/videos", VIDEO).json()["links"]["self"]
-    assert gateway.call("POST", f"{here}/cancel").status == 200
-    assert gateway.call("POST", f"{here}/resume").headers["Location"] == ADDRESS + here
+def test_resume_response_has_the_location_of_the_video(gateway: Gateway) -> None:
+    video_path = gateway.call("POST", "/v1/videos", VIDEO).json()["links"]["self"]
+    assert gateway.call("POST", f"{video_path}/cancel").status == 200
+    assert gateway.call("POST", f"{video_path}/resume").headers["Location"] == ADDRESS + video_path
 
 
-def test_the_document_says_where_the_api_is(gateway: Gateway) -> None:
+def test_openapi_document_names_the_server_url(gateway: Gateway) -> None:
     document = gateway.call("GET", "/openapi.json").json()
     assert document["servers"] == [{"url": ADDRESS}]

@@ -1,1 +1,1 @@
-"""Every route of the API, in process: with its authorizer, PostgreSQL and S3, without HTTP."""
+"""Tests of every route of the API in process, with its authorizer, PostgreSQL and S3."""

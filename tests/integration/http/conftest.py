@@ -1,4 +1,4 @@
-"""The API in process, with two owners who have one of everything."""
+"""Fixtures: the API in process with PostgreSQL and an emulated S3."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,6 +15,7 @@ from infra.local.postgres import Postgres
 from infra.local.state import State
 from tests.integration.http.service import Service
 from tests.stand_ins.secrets_manager import SecretsManager
+from tests.support.cold_start import start_cold
 from tests.support.fixtures import KEYS, PROVIDERS, as_role
 from tests.support.gateway import Gateway
 
@@ -26,7 +27,7 @@ BUCKET = "media"
 
 @pytest.fixture(scope="session")
 def storage(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """S3 with the media bucket."""
+    """Emulated S3 with the media bucket."""
     root = tmp_path_factory.mktemp("storage")
     for parent in (root, *root.parents[:2]):
         parent.chmod(0o755)
@@ -37,7 +38,7 @@ def storage(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
     )
     store = session.client("s3", endpoint_url=emulator.url)
     store.create_bucket(Bucket=BUCKET)
-    # As the template has it.
+    # As in the template.
     store.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
     try:
         yield emulator
@@ -46,18 +47,9 @@ def storage(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 
 @pytest.fixture
-def again() -> Callable[[], None]:
-    """Let the functions read their settings anew, as new environments of theirs do."""
-    from api import dependencies
-    from authorizer import handler as authorizer
-
-    def forget() -> None:
-        kept = [*vars(dependencies).values(), authorizer.settings, authorizer.database]
-        for one in kept:
-            if hasattr(one, "cache_clear"):
-                one.cache_clear()
-
-    return forget
+def cold_start() -> Callable[[], None]:
+    """Return a function that makes the next calls cold starts, which read their settings again."""
+    return start_cold
 
 
 @pytest.fixture
@@ -66,12 +58,10 @@ def service(
     migrated: DatabaseSettings,
     storage: Emulator,
     secret_store: SecretsManager,
-    again: Callable[[], None],
+    cold_start: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Service]:
     """The API with its authorizer, an empty database, and S3."""
-    from authorizer import handler as authorizer
-
     for name, value in {
         "AWS_ENDPOINT_URL_S3": storage.url,
         "AWS_ACCESS_KEY_ID": storage.access_key_id,
@@ -80,13 +70,13 @@ def service(
         "OPERATOR_USER_ID": "root",
     }.items():
         monkeypatch.setenv(name, value)
-    # Keys that open nothing: paid models can be chosen, and nothing is ever made with them.
+    # Invalid keys: paid models can be selected, but no vendor is ever called.
     secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "none", "RUNWAY_API_KEY": "none"}
-    # Nothing registers uploads here, so requests would wait for it in vain.
+    # Nothing registers uploads here, so do not wait for it.
     monkeypatch.setattr("api.services.files._WAIT_SECONDS", 0.2)
-    again()
+    cold_start()
     yield Service()
-    authorizer.database().close()
+    start_cold()
 
 
 @pytest.fixture
@@ -103,5 +93,5 @@ def receiver(service: Service, migrated: DatabaseSettings) -> "Iterator[Intake]"
 
 @pytest.fixture
 def rows(database: Database) -> Database:
-    """A look at what is stored."""
+    """The database, for assertions about stored rows."""
     return database

@@ -1,7 +1,7 @@
-"""Requests that schemathesis generates from the OpenAPI document: valid ones, and faulty ones.
+"""Fuzzing with valid and invalid requests that schemathesis generates from the OpenAPI document.
 
 Every response is checked against the document (`tests.support.answers`), and none may be a server
-error. The sender decides what is tested: the handlers in process, or a deployed API.
+error. The caller passes the sender: the handlers in process, or a deployed API.
 """
 
 from collections import Counter
@@ -21,9 +21,9 @@ from tests.support import answers
 from tests.support.answers import DOCUMENT
 
 SCHEMA = schemathesis.openapi.from_dict(DOCUMENT)
-# The header that says which case it is, for the tool's own use.
+# Schemathesis's own header with the id of the case.
 _OWN_HEADER = "X-Schemathesis-TestCaseId"
-_KEYLESS = 16  # one request in so many is sent with what was made up in place of a key
+_KEYLESS = 16  # one request in 16 keeps the generated credentials instead of a valid key
 _DIVIDED = "/events"  # %2Fevents in the request; the end of the path of another operation
 _MODES = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
 _SETTINGS = settings(
@@ -37,7 +37,7 @@ _SETTINGS = settings(
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back."""
+    """A response of the API."""
 
     status: int
     headers: Mapping[str, str]
@@ -46,66 +46,71 @@ class Answer:
 
 @dataclass
 class Fuzz:
-    """Asks one API; `own` are values of path parameters that lead to something."""
+    """Fuzzes one API; `path_values` are path parameters of existing resources."""
 
     base_url: str
     send: Callable[[requests.PreparedRequest], Answer]
     key_of: Callable[[str], str]  # the API key to use for a path
-    own: dict[str, str]
+    path_values: dict[str, str]
     statuses: Counter[int] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
     @property
     def cases(self) -> int:
-        """How many requests were answered."""
+        """Return the number of requests sent."""
         return self.statuses.total()
 
     def run(self, cases: int, seeded: int | None = None) -> None:
-        """Send about so many requests, the same for every operation; the same ones for a seed.
+        """Send about `cases` requests, divided evenly among the operations.
 
-        Without a seed the requests are always the same. Every operation's first fault is kept.
+        The same seed gives the same requests, as does no seed. `faults` gets the first failure of
+        each operation.
         """
-        # Of an operation without parameters there is one request; the others make up for it.
-        found = [
-            (made.ok(), mode)
-            for made in SCHEMA.get_all_operations()
-            if isinstance(made, Ok)
-            for mode in (_MODES if _has_inputs(made.ok()) else _MODES[:1])
+        # An operation without parameters has one request; the other operations get its share.
+        targets = [
+            (operation_result.ok(), mode)
+            for operation_result in SCHEMA.get_all_operations()
+            if isinstance(operation_result, Ok)
+            for mode in (_MODES if _has_inputs(operation_result.ok()) else _MODES[:1])
         ]
-        for place, (operation, mode) in enumerate(found):
-            left = cases - self.cases
-            most = -(-left // (len(found) - place))
+        for index, (operation, mode) in enumerate(targets):
+            remaining = cases - self.cases
+            share = -(-remaining // (len(targets) - index))
             try:
-                self._ask(_strategy(operation, mode, self.own), most, seeded)
-            except Exception as error:  # whatever is wrong with one, the others are asked too
+                self._fuzz_operation(_strategy(operation, mode, self.path_values), share, seeded)
+            except Exception as error:  # a failure of one operation must not end the others
                 self.faults.append(f"{operation.method.upper()} {operation.path}: {error}")
 
-    def _ask(self, strategy: SearchStrategy[Case[Any]], most: int, seeded: int | None) -> None:
-        @settings(_SETTINGS, max_examples=most, derandomize=seeded is None)
+    def _fuzz_operation(
+        self, strategy: SearchStrategy[Case[Any]], max_examples: int, seeded: int | None
+    ) -> None:
+        @settings(_SETTINGS, max_examples=max_examples, derandomize=seeded is None)
         @given(strategy)
-        def ask(case: Case[Any]) -> None:
-            self._one(case)
+        def run_case(case: Case[Any]) -> None:
+            self._check_case(case)
 
-        (ask if seeded is None else seed(seeded)(ask))()
+        (run_case if seeded is None else seed(seeded)(run_case))()
 
-    def _one(self, case: Case[Any]) -> None:
+    def _check_case(self, case: Case[Any]) -> None:
         request = requests.Request(**case.as_transport_kwargs(base_url=self.base_url)).prepare()
         request.headers.pop(_OWN_HEADER, None)
         path = request.path_url.removeprefix(urlsplit(self.base_url).path)
         if self.cases % _KEYLESS:
             request.headers.pop("Authorization", None)
             request.headers["X-API-Key"] = self.key_of(path)
-        # What was made up comes first; nobody waits for a run because there was no preference.
+        # The generated preference comes first; without one, do not wait for the run.
         preferences = (request.headers.get("Prefer"), "wait=0")
         request.headers["Prefer"] = ", ".join(filter(None, preferences))
-        answer = self.send(request)
-        self.statuses[answer.status] += 1
-        where = f"{request.method} {request.path_url}\n{request.headers}\n{request.body!r}"
-        assert answer.status < 500, f"{where}\n{answer.status} {answer.text}"
+        response = self.send(request)
+        self.statuses[response.status] += 1
+        request_text = f"{request.method} {request.path_url}\n{request.headers}\n{request.body!r}"
+        assert response.status < 500, f"{request_text}\n{response.status} {response.text}"
         try:
-            answers.check(str(request.method), path, answer.status, answer.headers, answer.text)
-        except (AssertionError, ValueError) as wrong:
-            raise AssertionError(f"{where}\n{str(wrong)[:2000]}") from None
+            answers.check(
+                str(request.method), path, response.status, response.headers, response.text
+            )
+        except (AssertionError, ValueError) as mismatch:
+            raise AssertionError(f"{request_text}\n{str(mismatch)[:2000]}") from None
 
 
 def _has_inputs(operation: Any) -> bool:
@@ -114,18 +119,19 @@ def _has_inputs(operation: Any) -> bool:
 
 
 def _strategy(
-    operation: Any, mode: GenerationMode, own: dict[str, str]
+    operation: Any, mode: GenerationMode, path_values: dict[str, str]
 ) -> SearchStrategy[Case[Any]]:
-    """Requests of an operation; good ones as often about something that is there as not.
+    """Return requests of an operation; half of the valid ones name existing resources.
 
-    And some whose path divides where its parts end: the tool itself makes no slash in a part.
+    Some contain an encoded slash in a path parameter, which schemathesis never generates.
     """
-    made: SearchStrategy[Case[Any]] = operation.as_strategy(generation_mode=mode)
-    names = [one["name"] for one in operation.definition.raw.get("parameters", [])]
-    there = {name: own[name] for name in names if name in own}
-    if mode is GenerationMode.NEGATIVE or not there:
-        return made
-    paths = [there, there, {name: value + _DIVIDED for name, value in there.items()}]
+    generated: SearchStrategy[Case[Any]] = operation.as_strategy(generation_mode=mode)
+    names = [parameter["name"] for parameter in operation.definition.raw.get("parameters", [])]
+    existing = {name: path_values[name] for name in names if name in path_values}
+    if mode is GenerationMode.NEGATIVE or not existing:
+        return generated
+    paths = [existing, existing, {name: value + _DIVIDED for name, value in existing.items()}]
     return one_of(
-        made, *(operation.as_strategy(generation_mode=mode, path_parameters=path) for path in paths)
+        generated,
+        *(operation.as_strategy(generation_mode=mode, path_parameters=path) for path in paths),
     )

@@ -1,6 +1,6 @@
-"""Requests that are meant to cost much or to break something: forms, JSON, URLs, headers, images.
+"""Hostile requests that try to exhaust or break the service: forms, JSON, URLs, headers, images.
 
-`fixed` are those that once did, and their like; `made_up` makes others by chance from a seed.
+`known_attacks` yields known attacks, `random_requests` random mutations of valid requests.
 """
 
 import base64
@@ -23,7 +23,7 @@ MOST_BYTES = 1_000_000
 JSON = {"Content-Type": "application/json"}
 CONVERT = "/api/convert_s3_image_to_base64"
 UPLOADS = ("/api/upload_image", "/api/public/upload-image", "/api/upload_video")
-BODIED = (
+BODY_PATHS = (
     "/v1/videos",
     "/v1/estimates",
     "/v1/uploads",
@@ -34,14 +34,14 @@ BODIED = (
     "/api/public/generate-video",
     *UPLOADS,
 )
-# One at a time, and ten in one request.
-IMAGES_GO_TO = ("/api/upload_image", "/api/public/generate-video")
+# One endpoint for a single image, and one for ten images in one request.
+IMAGE_PATHS = ("/api/upload_image", "/api/public/generate-video")
 NUL = "https://e.example/api/proxy_s3_image/a%00b"
 
 
 @dataclass(frozen=True)
 class Hostile:
-    """A request, and what it tries. `keyless`: it is sent without an API key."""
+    """A request and the name of its attack. If `keyless`, it is sent without an API key."""
 
     name: str
     method: str
@@ -51,33 +51,33 @@ class Hostile:
     keyless: bool = False
 
 
-def with_picture(text: str, *, times: int = 1) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every place that takes a picture as text, as path and body."""
-    wish = {"prompt": "A kite", "scenes": 1, "seconds": 2}
-    yield "/v1/videos", {**wish, "image": text}
+def bodies_with_image(text: str, *, count: int = 1) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield path and body for every field that takes an image as text."""
+    request = {"prompt": "A kite", "scenes": 1, "seconds": 2}
+    yield "/v1/videos", {**request, "image": text}
     yield "/api/upload_image", {"image": text}
     yield "/api/generate_single_image", {"prompt": "A kite", "image": text}
     yield "/api/generate_single_video_clip", {"prompt": "A kite", "startImage": text}
     yield "/api/public/generate-images", {"prompt": "A kite", "image": text, "numImages": 1}
-    yield "/api/public/generate-video", {"prompt": "A kite", "images": [text] * times}
+    yield "/api/public/generate-video", {"prompt": "A kite", "images": [text] * count}
 
 
-def with_url(url: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every place that takes a URL."""
+def bodies_with_url(url: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield path and body for every field that takes a URL."""
     yield "/v1/videos", {"prompt": "A kite", "scenes": 1, "seconds": 2, "image_url": url}
     yield CONVERT, {"imageUrl": url}
-    for path, body in with_picture(url):
+    for path, body in bodies_with_image(url):
         if path not in ("/v1/videos", "/api/upload_image"):
             yield path, body
 
 
-def encoded(data: bytes) -> str:
+def as_base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def _file(form: str, size: tuple[int, int], mode: str = "RGB", **options: Any) -> bytes:
+def _file(image_format: str, size: tuple[int, int], mode: str = "RGB", **options: Any) -> bytes:
     out = io.BytesIO()
-    Image.new(mode, size).save(out, form, **options)
+    Image.new(mode, size).save(out, image_format, **options)
     return out.getvalue()
 
 
@@ -86,7 +86,7 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def _smooth(size: tuple[int, int]) -> bytes:
-    """A JPEG of few bytes whose pixels are all different, which PNG compresses slowly."""
+    """Return a small JPEG whose pixels are all different, which PNG compresses slowly."""
     out = io.BytesIO()
     small = Image.effect_noise((64, 48), 60).convert("RGB")
     small.resize(size, Image.Resampling.BICUBIC).save(out, "JPEG", quality=40)
@@ -94,13 +94,13 @@ def _smooth(size: tuple[int, int]) -> bytes:
 
 
 def images() -> dict[str, bytes]:
-    """Files of at most some hundred kB that are dear to decode, or broken."""
+    """Return files of at most a few hundred kB that are expensive to decode, or broken."""
     small = _file("PNG", (64, 64))
     progressive = _file("JPEG", (8000, 8000), progressive=True)
     scan = progressive[progressive.rindex(b"\xff\xda") : -2]
     text = zlib.compress(b"a" * 1_000_000, 9)
     jpeg = _file("JPEG", (64, 64))
-    huge = struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 2, 0, 0, 0)
+    huge_header = struct.pack(">IIBBBBB", 2**31 - 1, 2**31 - 1, 8, 2, 0, 0, 0)
     return {
         "a PNG of 25 million pixels": _file("PNG", (5000, 5000)),
         "a transparent PNG of 25 million pixels": _file("PNG", (5000, 5000), "RGBA"),
@@ -117,7 +117,7 @@ def images() -> dict[str, bytes]:
             small[:33] + _chunk(b"iCCP", b"a\0\0" + text) + small[33:]
         ),
         "a PNG with 50,000 empty texts": small[:33] + _chunk(b"tEXt", b"a\0") * 50_000 + small[33:],
-        "a PNG that says that it is huge": small[:8] + _chunk(b"IHDR", huge) + small[33:],
+        "a PNG that claims to be huge": small[:8] + _chunk(b"IHDR", huge_header) + small[33:],
         "a JPEG with 100,000 segments": jpeg[:2] + b"\xff\xe1\0\x04aa" * 100_000 + jpeg[2:],
         "half a PNG": small[: len(small) // 2],
         "nothing": b"",
@@ -165,16 +165,16 @@ HEADERS: dict[str, tuple[str, ...]] = {
 }
 
 
-def fixed(*, everywhere: bool) -> Iterator[Hostile]:
-    """Yield the requests that are not made up; at a few places of each kind, or `everywhere`."""
+def known_attacks(*, everywhere: bool) -> Iterator[Hostile]:
+    """Yield the known attacks, for a few endpoints of each kind or `everywhere`."""
     yield from _forms()
-    yield from _jsons(BODIED if everywhere else BODIED[:2])
+    yield from _jsons(BODY_PATHS if everywhere else BODY_PATHS[:2])
     for number, url in enumerate(URLS):
-        for path, body in with_url(url):
+        for path, body in bodies_with_url(url):
             yield Hostile(f"URL {number}", "POST", path, JSON, json.dumps(body))
     for name, data in images().items():
-        for path, body in with_picture(encoded(data), times=10):
-            if not everywhere and path not in IMAGES_GO_TO:
+        for path, body in bodies_with_image(as_base64(data), count=10):
+            if not everywhere and path not in IMAGE_PATHS:
                 continue
             yield Hostile(f"image: {name}", "POST", path, JSON, json.dumps(body))
     for name, values in HEADERS.items():
@@ -221,42 +221,44 @@ def _jsons(paths: Sequence[str]) -> Iterator[Hostile]:
         yield Hostile(f"JSON: {name}", "POST", CONVERT, JSON, text, keyless=True)
 
 
-def made_up(rng: random.Random, count: int) -> Iterator[Hostile]:
-    """Yield requests that are good ones with changes by chance."""
+def random_requests(rng: random.Random, count: int) -> Iterator[Hostile]:
+    """Yield valid requests with random mutations."""
     makers: tuple[Callable[[random.Random], Hostile], ...] = (_form, _json, _url, _header, _image)
     for number in range(count):
         yield makers[number % len(makers)](rng)
 
 
-def _broken(rng: random.Random, data: bytes) -> bytes:
-    """Return bytes with some of them changed, repeated, or left out."""
-    broken = bytearray(data)
+def _mutate(rng: random.Random, data: bytes) -> bytes:
+    """Return bytes with random changes, repetitions and deletions."""
+    mutated = bytearray(data)
     for _ in range(rng.randint(1, 8)):
-        at = rng.randrange(len(broken) + 1)
+        offset = rng.randrange(len(mutated) + 1)
         match rng.randrange(4):
             case 0:
-                broken[at : at + 1] = rng.randbytes(rng.randint(0, 4))
+                mutated[offset : offset + 1] = rng.randbytes(rng.randint(0, 4))
             case 1:
-                broken[at : at + rng.randint(1, 40)] = b""
+                mutated[offset : offset + rng.randint(1, 40)] = b""
             case 2:
-                piece = bytes(broken[at : at + rng.randint(1, 200)])
-                broken[at:at] = piece * min(rng.choice((2, 50, 3000)), MOST_BYTES // 200)
+                chunk = bytes(mutated[offset : offset + rng.randint(1, 200)])
+                mutated[offset:offset] = chunk * min(rng.choice((2, 50, 3000)), MOST_BYTES // 200)
             case _:
-                broken[at:at] = rng.choice((b"\0", b"\r\n", b"--b", b'"', b"\xff", b"%00", b";"))
-    return bytes(broken[:MOST_BYTES])
+                mutated[offset:offset] = rng.choice(
+                    (b"\0", b"\r\n", b"--b", b'"', b"\xff", b"%00", b";")
+                )
+    return bytes(mutated[:MOST_BYTES])
 
 
 def _form(rng: random.Random) -> Hostile:
-    field = part(b'Content-Disposition: form-data; name="requestId"', b"one")
-    good = field + named(b"\r\nContent-Type: image/png", _file("PNG", (8, 8))) + END
-    kind = _broken(rng, KIND.encode()).decode("latin-1")[:8000] if rng.random() < 0.2 else KIND
+    fields = part(b'Content-Disposition: form-data; name="requestId"', b"one")
+    valid = fields + named(b"\r\nContent-Type: image/png", _file("PNG", (8, 8))) + END
+    kind = _mutate(rng, KIND.encode()).decode("latin-1")[:8000] if rng.random() < 0.2 else KIND
     return Hostile(
-        "form by chance", "POST", rng.choice(UPLOADS), {"Content-Type": kind}, _broken(rng, good)
+        "random form", "POST", rng.choice(UPLOADS), {"Content-Type": kind}, _mutate(rng, valid)
     )
 
 
 def _json(rng: random.Random) -> Hostile:
-    wish = {
+    body = {
         "prompt": "A kite",
         "scenes": 2,
         "seconds": 5,
@@ -281,33 +283,33 @@ def _json(rng: random.Random) -> Hostile:
         "1e999",
         "NaN",
     )
-    inside: Any = wish
+    parent: Any = body
     for _ in range(rng.randint(1, 4)):
-        name = rng.choice([*inside, f"x{rng.random()}"])
-        if isinstance(inside.get(name), dict) and rng.random() < 0.6:
-            inside = inside[name]
+        name = rng.choice([*parent, f"x{rng.random()}"])
+        if isinstance(parent.get(name), dict) and rng.random() < 0.6:
+            parent = parent[name]
         else:
-            inside[name] = rng.choice(values)
-    text = json.dumps(wish).replace("\\\\u", "\\u")
-    data = _broken(rng, text.encode()) if rng.random() < 0.5 else text.encode()
-    return Hostile("JSON by chance", "POST", rng.choice(BODIED), JSON, data)
+            parent[name] = rng.choice(values)
+    text = json.dumps(body).replace("\\\\u", "\\u")
+    data = _mutate(rng, text.encode()) if rng.random() < 0.5 else text.encode()
+    return Hostile("random JSON", "POST", rng.choice(BODY_PATHS), JSON, data)
 
 
 def _url(rng: random.Random) -> Hostile:
-    url = _broken(rng, rng.choice(URLS).encode(errors="replace")).decode("latin-1")[:3000]
-    path, body = rng.choice(list(with_url(url)))
-    return Hostile("URL by chance", "POST", path, JSON, json.dumps(body))
+    url = _mutate(rng, rng.choice(URLS).encode(errors="replace")).decode("latin-1")[:3000]
+    path, body = rng.choice(list(bodies_with_url(url)))
+    return Hostile("random URL", "POST", path, JSON, json.dumps(body))
 
 
 def _header(rng: random.Random) -> Hostile:
     name = rng.choice([*HEADERS])
-    value = _broken(rng, rng.choice(HEADERS[name]).encode()).decode("latin-1")[:8000]
+    value = _mutate(rng, rng.choice(HEADERS[name]).encode()).decode("latin-1")[:8000]
     body = '{"prompt": "A kite"}'
-    return Hostile("header by chance", "POST", "/v1/estimates", {**JSON, name: value}, body)
+    return Hostile("random header", "POST", "/v1/estimates", {**JSON, name: value}, body)
 
 
 def _image(rng: random.Random) -> Hostile:
-    form = rng.choice(("PNG", "JPEG", "WEBP", "AVIF"))
-    data = _broken(rng, _file(form, (rng.randint(1, 300), rng.randint(1, 300))))
-    path, body = rng.choice(list(with_picture(encoded(data[: MOST_BYTES * 3 // 4]))))
-    return Hostile(f"{form} by chance", "POST", path, JSON, json.dumps(body))
+    image_format = rng.choice(("PNG", "JPEG", "WEBP", "AVIF"))
+    data = _mutate(rng, _file(image_format, (rng.randint(1, 300), rng.randint(1, 300))))
+    path, body = rng.choice(list(bodies_with_image(as_base64(data[: MOST_BYTES * 3 // 4]))))
+    return Hostile(f"random {image_format}", "POST", path, JSON, json.dumps(body))

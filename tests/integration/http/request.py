@@ -1,4 +1,4 @@
-"""Requests of every operation of the OpenAPI document, with good values everywhere by default."""
+"""Requests of every operation of the OpenAPI document, with valid values by default."""
 
 import base64
 import io
@@ -15,29 +15,29 @@ from tests.support.answers import DOCUMENT, Operation
 from tests.support.gateway import Reply
 
 
-def _picture() -> bytes:
+def _png() -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (64, 64)).save(out, "PNG")
     return out.getvalue()
 
 
-PICTURE_BYTES = _picture()
-PICTURE = base64.b64encode(PICTURE_BYTES).decode()
-WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
-# The smallest good body of each operation that takes one.
+IMAGE_BYTES = _png()
+IMAGE = base64.b64encode(IMAGE_BYTES).decode()
+VIDEO_BODY = {"prompt": "A kite", "scenes": 1, "seconds": 2}
+# The smallest valid body of each operation that takes one.
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
-    ("POST", "/v1/videos"): WISH,
+    ("POST", "/v1/videos"): VIDEO_BODY,
     ("POST", "/v1/videos/{video_id}/resume"): {},
     ("POST", "/v1/videos/{video_id}/cancel"): {},
-    ("POST", "/v1/estimates"): WISH,
+    ("POST", "/v1/estimates"): VIDEO_BODY,
     ("POST", "/api/generate_story"): {"prompt": "A kite"},
     ("POST", "/api/generate_single_image"): {"prompt": "A kite"},
-    ("POST", "/api/generate_single_video_clip"): {"prompt": "It flies", "startImage": PICTURE},
+    ("POST", "/api/generate_single_video_clip"): {"prompt": "It flies", "startImage": IMAGE},
     ("POST", "/api/merge_video_clips"): {"requestId": "none"},
     ("POST", "/api/public/generate-images"): {"prompt": "A kite", "numImages": 1},
-    ("POST", "/api/public/generate-video"): {"prompt": "It flies", "images": [PICTURE]},
-    ("POST", "/api/upload_image"): {"image": PICTURE},
-    ("POST", "/api/public/upload-image"): {"image": PICTURE},
+    ("POST", "/api/public/generate-video"): {"prompt": "It flies", "images": [IMAGE]},
+    ("POST", "/api/upload_image"): {"image": IMAGE},
+    ("POST", "/api/public/upload-image"): {"image": IMAGE},
     ("POST", "/api/upload_video"): {"fileSize": 10},
     ("POST", "/api/convert_s3_image_to_base64"): {"id": f"med_{'0' * 26}"},
     ("POST", "/v1/uploads"): {"media_type": "image/png", "size_bytes": 10},
@@ -47,16 +47,16 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/api/admin/api-keys/{key_id}/rotate"): {},
 }
 
-# Where in a body a field that names something stands, if not at the top.
-INSIDE = {"media": ("output", "music")}
+# Parents of fields that are not at the top level of a body.
+PARENTS = {"media": ("output", "music")}
 
 
 @dataclass
-class Attempt:
-    """A request of an operation; `name` and `value` are what is tried at a `place`."""
+class RequestCase:
+    """A request of an operation, with the `value` under test in the `name` at a `location`."""
 
     operation: Operation
-    place: str
+    location: str
     name: str
     value: str
     path: dict[str, str] = field(default_factory=dict)
@@ -65,47 +65,49 @@ class Attempt:
     body: dict[str, Any] | None = None
 
     def send(self, service: Service, key: str | None) -> Reply:
-        """Make the request."""
+        """Send the request and return the response."""
         values = {name: quote(value, safe="") for name, value in self.path.items()}
         path = self.operation.path.format(**values)
         query = f"?{urlencode(self.query)}" if self.query else ""
-        # Nothing is ever finished by itself here: nobody waits for it.
+        # No run ever finishes here, so do not wait for one.
         headers = {"Prefer": "wait=0", **self.headers}
         return service.call(
             self.operation.method, path + query, self.body, key=key, headers=headers
         )
 
     def __str__(self) -> str:
-        return f"{self.operation.method} {self.operation.path}: {self.place} {self.name} = {self.value}"  # noqa: E501
+        return f"{self.operation.method} {self.operation.path}: {self.location} {self.name} = {self.value}"  # noqa: E501
 
 
-def own_path(operation: Operation, owner: Owner) -> dict[str, str]:
-    """Parameters of a path that lead to something of the owner's."""
-    own = {"video_id": owner.finished, "media_id": owner.upload, "key_id": owner.key_id}
-    own["run_id"] = owner.run
+def path_parameters(operation: Operation, owner: Owner) -> dict[str, str]:
+    """Return path parameters that name the owner's resources."""
+    values = {"video_id": owner.finished, "media_id": owner.upload, "key_id": owner.key_id}
+    values["run_id"] = owner.run
     user, request, folder, name = owner.objects[0].split("/")
-    own |= {"user_id": user, "request_id": request, "folder": folder, "name": name}
-    return {one["name"]: own[one["name"]] for one in operation.parameters("path")}
+    values |= {"user_id": user, "request_id": request, "folder": folder, "name": name}
+    return {
+        parameter["name"]: values[parameter["name"]] for parameter in operation.parameters("path")
+    }
 
 
-def fields(schema: dict[str, Any], met: tuple[str, ...] = ()) -> Iterator[str]:
-    """Yield the names of all fields of a schema, of the objects in it too."""
+def fields(schema: dict[str, Any], visited: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the names of all fields of a schema and of its nested objects."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        if name not in met:
-            yield from fields(DOCUMENT["components"]["schemas"][name], (*met, name))
+        if name not in visited:
+            yield from fields(DOCUMENT["components"]["schemas"][name], (*visited, name))
     for name, inner in schema.get("properties", {}).items():
         yield name
-        yield from fields(inner, met)
+        yield from fields(inner, visited)
     for inner in [*schema.get("anyOf", []), *schema.get("allOf", []), *schema.get("oneOf", [])]:
-        yield from fields(inner, met)
+        yield from fields(inner, visited)
     if "items" in schema:
-        yield from fields(schema["items"], met)
+        yield from fields(schema["items"], visited)
 
 
-def named_in(body: dict[str, Any], name: str, value: str) -> dict[str, Any]:
-    """Return the body with the field, at the place where it stands."""
-    inner: Any = {name: [value] if name == "images" else value}
-    for outer in reversed(INSIDE.get(name, ())):
-        inner = {outer: inner}
-    return {**body, **inner}
+def with_field(body: dict[str, Any], name: str, value: str) -> dict[str, Any]:
+    """Return the body with the field added at its path."""
+    nested: Any = {name: [value] if name == "images" else value}
+    for parent in reversed(PARENTS.get(name, ())):
+        nested = {parent: nested}
+    return {**body, **nested}

@@ -1,4 +1,4 @@
-"""No request costs more than 2 s of processor time per MB, returns 64 KB, or breaks the service."""
+"""Hostile requests cost at most 2 s of CPU time per MB, return at most 64 KiB, and never fail."""
 
 import random
 import time
@@ -14,16 +14,16 @@ from tests.integration.http.hostile import Hostile
 from tests.integration.http.owners import mint
 from tests.integration.http.service import Service
 
-MOST_SECONDS = 2.0  # of process time, for each MB sent, and for a request of less
-REPEATS = 3  # of a request over the limit; the least time counts, since a busy machine adds to it
+MOST_SECONDS = 2.0  # process time per MB sent, and for a smaller request
+REPEATS = 3  # measurements of a request over the limit; the least counts, as machines are busy
 MOST_BYTES = 64 * 1024
-MADE_UP = 100
-SHOWN = 12
+RANDOM_REQUESTS = 100
+TABLE_ROWS = 12
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a request cost."""
+    """The cost of a request."""
 
     request: Hostile
     status: int
@@ -45,17 +45,17 @@ class Cost:
 
 @pytest.fixture
 def key(service: Service, rows: Database, monkeypatch: pytest.MonkeyPatch) -> str:
-    def nowhere(_host: str) -> list[str]:
+    def unresolvable(_host: str) -> list[str]:
         raise OSError("there is no such host")
 
-    visit, way = SafeHttpsClient.fetch, SafeHttpsClient(resolve=nowhere)
-    monkeypatch.setattr(SafeHttpsClient, "fetch", lambda _, url, **how: visit(way, url, **how))
+    fetch, client = SafeHttpsClient.fetch, SafeHttpsClient(resolve=unresolvable)
+    monkeypatch.setattr(SafeHttpsClient, "fetch", lambda _, url, **how: fetch(client, url, **how))
     _, secret = mint(rows, "mallory", max_concurrent_runs=1_000_000)
     return secret
 
 
 def measure(service: Service, request: Hostile, key: str) -> Cost:
-    """Send the request, again where it took too long, and return the least cost."""
+    """Send the request, again if it took too long, and return the lowest cost."""
     cost = send(service, request, key)
     for _ in range(REPEATS - 1):
         if not cost.is_too_high:
@@ -69,27 +69,30 @@ def send(service: Service, request: Hostile, key: str) -> Cost:
     if not request.keyless:
         headers["X-API-Key"] = key
     body = request.body
-    begun = time.process_time()
+    started = time.process_time()
     reply = service.send(request.method, request.path, headers, body)
-    seconds = time.process_time() - begun
+    seconds = time.process_time() - started
     sent = len(body.encode(errors="replace") if isinstance(body, str) else body or b"")
     return Cost(request, reply.status, seconds, sent, len((reply.text or "").encode()))
 
 
-def test_no_request_costs_or_returns_much_or_fails(
+def test_hostile_requests_are_cheap_and_never_fail(
     service: Service, key: str, fuzz_cases: int | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seed = 7 if fuzz_cases is None else random.randrange(2**32)
-    count = MADE_UP if fuzz_cases is None else fuzz_cases // 4
+    count = RANDOM_REQUESTS if fuzz_cases is None else fuzz_cases // 4
     everywhere = fuzz_cases is not None
-    requests = [*hostile.fixed(everywhere=everywhere), *hostile.made_up(random.Random(seed), count)]
+    requests = [
+        *hostile.known_attacks(everywhere=everywhere),
+        *hostile.random_requests(random.Random(seed), count),
+    ]
     costs = [measure(service, request, key) for request in requests]
-    worst = sorted(costs, key=lambda cost: -cost.seconds)[:SHOWN]
+    worst = sorted(costs, key=lambda cost: -cost.seconds)[:TABLE_ROWS]
     largest = sorted(costs, key=lambda cost: -cost.returned)[:3]
     table = "\n".join(map(str, [*worst, *largest]))
-    told = f"\n{len(costs)} hostile requests, seed {seed}; the worst:\n{table}"
+    report = f"\n{len(costs)} hostile requests, seed {seed}; the worst:\n{table}"
     with capsys.disabled() if everywhere else nullcontext():
-        print(told)
+        print(report)
     failed = [cost for cost in costs if cost.status >= 500]
     assert not failed, "\n".join(map(str, failed))
     assert not any(cost.is_too_high for cost in costs), table

@@ -1,4 +1,4 @@
-"""What a request costs at the database before its route does anything."""
+"""Database round trips of a request."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,49 +12,49 @@ from tests.stand_ins.postgres_tap import Tap, tap
 
 
 @pytest.fixture
-def wire(
+def database_tap(
     service: Service,
     migrated: DatabaseSettings,
-    again: Callable[[], None],
+    cold_start: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Tap]:
-    """The line to the database, of authorizer and API."""
-    with tap(migrated.database_port) as wire:
-        monkeypatch.setenv("DATABASE_PORT", str(wire.port))
-        again()
-        yield wire
+    """A tap on the database connections of the authorizer and the API."""
+    with tap(migrated.database_port) as database_tap:
+        monkeypatch.setenv("DATABASE_PORT", str(database_tap.port))
+        cold_start()
+        yield database_tap
 
 
-def test_who_calls_and_how_often_is_one_statement_each(
-    service: Service, rows: Database, wire: Tap
+def test_authentication_and_rate_limit_take_one_statement_each(
+    service: Service, rows: Database, database_tap: Tap
 ) -> None:
-    _, managed = mint(rows, "ann")
-    for key, statements in ((managed, ["SELECT", "WITH"]), (operator(), ["WITH"])):
+    _, managed_key = mint(rows, "ann")
+    for key, statements in ((managed_key, ["SELECT", "WITH"]), (operator(), ["WITH"])):
         assert service.call("GET", "/v1/models", key=key).status == 200  # connects
-        wire.take()
+        database_tap.take()
         for _ in range(3):
             assert service.call("GET", "/v1/models", key=key).status == 200
-        assert [text.split()[0] for text in wire.take()] == statements * 3
+        assert [text.split()[0] for text in database_tap.take()] == statements * 3
 
 
-def test_who_has_no_key_costs_no_statement(service: Service, wire: Tap) -> None:
+def test_invalid_key_takes_no_statement(service: Service, database_tap: Tap) -> None:
     for key in (None, "rubbish", operator()[:-1] + "~"):
         assert service.call("GET", "/v1/models", key=key).status == 401
-    assert wire.take() == []
+    assert database_tap.take() == []
 
 
-def test_so_often_a_request_for_a_video_goes_to_the_database(
-    service: Service, rows: Database, wire: Tap
+def test_video_requests_have_a_fixed_number_of_statements(
+    service: Service, rows: Database, database_tap: Tap
 ) -> None:
-    """Each statement is one way there and back, and so are BEGIN and COMMIT."""
+    """Each statement is one round trip, and so are BEGIN and COMMIT."""
     _, key = mint(rows, "ann")
-    wish = {"prompt": "A paper boat"}
-    video = service.call("POST", "/v1/videos", wish, key=key).json()["id"]  # connects
-    wire.take()
-    assert service.call("POST", "/v1/videos", wish, key=key).status == 202
-    create = wire.take()
+    request = {"prompt": "A paper boat"}
+    video = service.call("POST", "/v1/videos", request, key=key).json()["id"]  # connects
+    database_tap.take()
+    assert service.call("POST", "/v1/videos", request, key=key).status == 202
+    create_statements = database_tap.take()
     assert service.call("GET", f"/v1/videos/{video}", key=key).status == 200
-    get = wire.take()
-    of_the_authorizer = 1
-    assert len(create) == of_the_authorizer + 14
-    assert len(get) == of_the_authorizer + 11
+    get_statements = database_tap.take()
+    authorizer_statements = 1
+    assert len(create_statements) == authorizer_statements + 14
+    assert len(get_statements) == authorizer_statements + 11

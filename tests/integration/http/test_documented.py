@@ -1,7 +1,7 @@
-"""Every documented answer of every operation, given at least once: its status and its body.
+"""Every documented response of every operation occurs at least once, with its status and body.
 
-`Service` holds each answer against the document; what is documented and never given fails here.
-Answers that API Gateway gives by itself are its own (`infra/gateway_responses.py`).
+`Service` checks each response against the OpenAPI document; documented responses that never occur
+fail here. Responses of API Gateway itself are in `infra/gateway_responses.py`.
 """
 
 import base64
@@ -21,8 +21,8 @@ from common.domain import models
 from common.domain.uploads import InspectedUpload
 from tests.integration.http import owners
 from tests.integration.http.conftest import BUCKET
-from tests.integration.http.owners import Owner, mint, operator, settle, video
-from tests.integration.http.request import BODIES, WISH, Attempt, own_path
+from tests.integration.http.owners import Owner, create_owner, insert_video, mint, operator
+from tests.integration.http.request import BODIES, VIDEO_BODY, RequestCase, path_parameters
 from tests.integration.http.service import Service
 from tests.stand_ins import pictures
 from tests.support import answers
@@ -40,72 +40,78 @@ CANARY = "SELECT secret FROM canary; vg_live_" + "x" * 42
 PAID = {"image": {"provider": "openai"}, "video": {"provider": "runway"}}
 
 
-def good(operation: Operation, owner: Owner, **changes: Any) -> Attempt:
-    """A request with nothing wrong in it."""
+def valid_request(operation: Operation, owner: Owner, **changes: Any) -> RequestCase:
+    """Return a valid request."""
     body = BODIES.get((operation.method, operation.path))
-    values: dict[str, Any] = {"path": own_path(operation, owner), "body": body, **changes}
-    return Attempt(operation, "", "", "", **values)
+    values: dict[str, Any] = {"path": path_parameters(operation, owner), "body": body, **changes}
+    return RequestCase(operation, "", "", "", **values)
 
 
-def wrong(operation: Operation, owner: Owner) -> Iterator[Attempt]:
-    """Yield requests with one value that cannot be, or a parameter that there is not."""
-    yield good(operation, owner, query={"unknown": "1"})
-    for one in operation.parameters("path"):
-        yield good(operation, owner, path={**own_path(operation, owner), one["name"]: "~"})
-    for one in operation.parameters("query"):
-        yield good(operation, owner, query={one["name"]: "~\0" * 300})
+def invalid_requests(operation: Operation, owner: Owner) -> Iterator[RequestCase]:
+    """Yield requests with one invalid value or an unknown parameter."""
+    yield valid_request(operation, owner, query={"unknown": "1"})
+    for parameter in operation.parameters("path"):
+        yield valid_request(
+            operation, owner, path={**path_parameters(operation, owner), parameter["name"]: "~"}
+        )
+    for parameter in operation.parameters("query"):
+        yield valid_request(operation, owner, query={parameter["name"]: "~\0" * 300})
     if operation.body:
-        yield good(operation, owner, body={"unknown": 1})
+        yield valid_request(operation, owner, body={"unknown": 1})
 
 
 @pytest.fixture
 def alice(service: Service, rows: Database) -> Owner:
-    return settle(service, rows, "alice")
+    return create_owner(service, rows, "alice")
 
 
-def refusals(service: Service, rows: Database, alice: Owner) -> None:
-    """What every operation refuses in the same way."""
-    _, elsewhere = mint(rows, alice.user_id, endpoints=["GET /v1/nothing"])
-    _, slow = mint(rows, alice.user_id, per_minute=1)
+def common_errors(service: Service, rows: Database, alice: Owner) -> None:
+    """Send the errors that all operations have in common: 401, 403, 404, 413, 415, 422, 429."""
+    _, other_endpoint_key = mint(rows, alice.user_id, endpoints=["GET /v1/nothing"])
+    _, slow_key = mint(rows, alice.user_id, per_minute=1)
     for operation in OPERATIONS:
         service.call(
-            "GET", "/v1/models", key=slow
-        )  # anew, since all of them take more than a minute
-        request = good(operation, alice)
+            "GET", "/v1/models", key=slow_key
+        )  # again, because the loop takes more than a minute
+        request = valid_request(operation, alice)
         key = operator() if operation.path.startswith("/api/admin") else alice.key
         if not operation.public:
-            for its, status in ((None, operation.keyless), (elsewhere, 403), (slow, 429)):
-                assert request.send(service, its).status == status, request
+            for rejected_key, status in (
+                (None, operation.keyless),
+                (other_endpoint_key, 403),
+                (slow_key, 429),
+            ):
+                assert request.send(service, rejected_key).status == status, request
             assert request.send(service, alice.key[:-1] + "~").status == 401
-        for bad in wrong(operation, alice):
-            bad.send(service, key)
+        for invalid in invalid_requests(operation, alice):
+            invalid.send(service, key)
         if operation.body:
             path = operation.path.format(**request.path)
-            huge = '{"a": "' + "x" * (10 * 1024 * 1024) + '"}'
+            oversized = '{"a": "' + "x" * (10 * 1024 * 1024) + '"}'
             for text, headers in (
                 ("{", JSON),
-                (huge, JSON),
+                (oversized, JSON),
                 ("{}", {"Content-Type": "text/plain"}),
             ):
                 service.call(operation.method, path, key=key, text=text, headers=headers)
         for name in MISSING.keys() & request.path.keys():
-            missing = good(operation, alice, path={**request.path, name: MISSING[name]})
+            missing = valid_request(operation, alice, path={**request.path, name: MISSING[name]})
             assert missing.send(service, key).status == 404, missing
 
 
 def outages(
-    service: Service, alice: Owner, monkeypatch: pytest.MonkeyPatch, again: Callable[[], None]
+    service: Service, alice: Owner, monkeypatch: pytest.MonkeyPatch, cold_start: Callable[[], None]
 ) -> None:
-    """Without the database everything says so, and a mistake of the program tells nothing."""
+    """Check that operations return 503 without the database, and 500 without details on a bug."""
     port = os.environ["DATABASE_PORT"]
     monkeypatch.setenv("DATABASE_PORT", "1")
-    again()
+    cold_start()
     for operation in OPERATIONS:
-        request = good(operation, alice, query={"t": alice.capabilities[0]})
+        request = valid_request(operation, alice, query={"t": alice.link_tokens[0]})
         for key in (operator(), alice.key):
             assert request.send(service, key).status == 503, request
     monkeypatch.setenv("DATABASE_PORT", port)
-    again()
+    cold_start()
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError(CANARY)
@@ -113,105 +119,114 @@ def outages(
     with monkeypatch.context() as patch:
         patch.setattr("api.http.validation.JsonRequests.handler", fail)
         for operation in OPERATIONS:
-            reply = good(operation, alice).send(service, operator())
+            reply = valid_request(operation, alice).send(service, operator())
             assert reply.status == 500, operation
             assert "canary" not in reply.text
             assert "ZeroDivision" not in reply.text
 
 
-def of_keys(service: Service, alice: Owner) -> None:
-    """Everything of a key's life."""
+def key_lifecycle(service: Service, alice: Owner) -> None:
+    """Exercise the life cycle of an API key."""
     path = "/api/admin/api-keys"
-    made = service.call("POST", path, {"name": "n", "userId": "u"}, key=operator()).json()
-    one = f"{path}/{made['apiKey']['id']}"
-    for method, at, body in (
+    created = service.call("POST", path, {"name": "n", "userId": "u"}, key=operator()).json()
+    key_path = f"{path}/{created['apiKey']['id']}"
+    for method, url_path, body in (
         ("GET", path, None),
-        ("GET", one, None),
-        ("PATCH", one, {"name": "m"}),
-        ("POST", f"{one}/rotate", {}),
-        ("DELETE", one, None),
-        ("PATCH", one, {"name": "o"}),
-        ("POST", f"{one}/rotate", {}),
+        ("GET", key_path, None),
+        ("PATCH", key_path, {"name": "m"}),
+        ("POST", f"{key_path}/rotate", {}),
+        ("DELETE", key_path, None),
+        ("PATCH", key_path, {"name": "o"}),
+        ("POST", f"{key_path}/rotate", {}),
     ):
-        service.call(method, at, body, key=operator())
+        service.call(method, url_path, body, key=operator())
     service.call("GET", "/v1/usage", key=alice.key)
 
 
-def of_videos(service: Service, rows: Database, alice: Owner) -> None:
-    """A video's life, with its refusals."""
+def video_lifecycle(service: Service, rows: Database, alice: Owner) -> None:
+    """Exercise the life cycle of a video, with its errors."""
     key = alice.key
 
-    def on(video_id: str, action: str = "", method: str = "POST", **more: Any) -> int:
-        return service.call(method, f"/v1/videos/{video_id}{action}", key=key, **more).status
+    def call_video(video_id: str, action: str = "", method: str = "POST", **options: Any) -> int:
+        return service.call(method, f"/v1/videos/{video_id}{action}", key=key, **options).status
 
-    assert service.call("POST", "/v1/estimates", WISH, key=key).status == 200
-    large = {**WISH, "image": base64.b64encode(bytes(5_000_000)).decode()}
-    assert service.call("POST", "/v1/videos", large, key=key).status == 413
-    capped = {**WISH, "models": PAID, "seconds": 5, "max_cost": "0.01"}
-    assert service.call("POST", "/v1/videos", capped, key=key).status == 402
+    assert service.call("POST", "/v1/estimates", VIDEO_BODY, key=key).status == 200
+    large_body = {**VIDEO_BODY, "image": base64.b64encode(bytes(5_000_000)).decode()}
+    assert service.call("POST", "/v1/videos", large_body, key=key).status == 413
+    capped_body = {**VIDEO_BODY, "models": PAID, "seconds": 5, "max_cost": "0.01"}
+    assert service.call("POST", "/v1/videos", capped_body, key=key).status == 402
     assert service.call("GET", "/v1/videos", key=key).status == 200
-    twice = {"Idempotency-Key": "once"}
-    assert service.call("POST", "/v1/videos", WISH, key=key, headers=twice).status == 202
-    named = {"X-Request-ID": alice.named}
-    assert service.call("POST", "/v1/videos", WISH, key=key, headers=named).status == 409
+    idempotent = {"Idempotency-Key": "once"}
+    assert service.call("POST", "/v1/videos", VIDEO_BODY, key=key, headers=idempotent).status == 202
+    same_request_id = {"X-Request-ID": alice.request_id}
+    assert (
+        service.call("POST", "/v1/videos", VIDEO_BODY, key=key, headers=same_request_id).status
+        == 409
+    )
     for action in ("", "/events", "/download"):
-        assert on(alice.finished, action, "GET") == 200
-    assert on(alice.open, "/download", "GET") == 409
-    assert on(alice.finished, "/cancel") == on(alice.finished, "/resume") == 409
-    # The end comes before the client has waited at all.
-    ended = {"Prefer": "wait=1"}
-    service.call("POST", "/v1/videos", WISH, key=key, headers={**ended, **twice})
-    made = service.call(
-        "POST", "/v1/videos", WISH, key=key, headers={"Idempotency-Key": "e"}
+        assert call_video(alice.finished, action, "GET") == 200
+    assert call_video(alice.open, "/download", "GET") == 409
+    assert call_video(alice.finished, "/cancel") == call_video(alice.finished, "/resume") == 409
+    # The run has ended before the client starts to wait.
+    waiting = {"Prefer": "wait=1"}
+    service.call("POST", "/v1/videos", VIDEO_BODY, key=key, headers={**waiting, **idempotent})
+    created = service.call(
+        "POST", "/v1/videos", VIDEO_BODY, key=key, headers={"Idempotency-Key": "e"}
     ).json()
     with rows.transaction() as cursor:
-        runs.succeed(cursor, made["run_id"])
-    replayed = {**ended, "Idempotency-Key": "e"}
-    assert service.call("POST", "/v1/videos", WISH, key=key, headers=replayed).status == 200
-    resumed = {"Idempotency-Key": "r"}
-    assert on(alice.failed, "/resume", headers=resumed) == 202
+        runs.succeed(cursor, created["run_id"])
+    replay = {**waiting, "Idempotency-Key": "e"}
+    assert service.call("POST", "/v1/videos", VIDEO_BODY, key=key, headers=replay).status == 200
+    resume_headers = {"Idempotency-Key": "r"}
+    assert call_video(alice.failed, "/resume", headers=resume_headers) == 202
     with rows.transaction() as cursor:
         cursor.execute(
             "SELECT run_id FROM runs WHERE session_id = %s AND kind = 'resume'", (alice.failed,)
         )
         (row,) = cursor.fetchall()
         runs.succeed(cursor, row["run_id"])
-    assert on(alice.failed, "/resume", headers={**resumed, **ended}) == 200
-    poor_id, poor = mint(rows, alice.user_id, daily_cap_usd=0)
-    choice = models.paid()
+    assert call_video(alice.failed, "/resume", headers={**resume_headers, **waiting}) == 200
+    key_without_budget_id, key_without_budget = mint(rows, alice.user_id, daily_cap_usd=0)
+    selection = models.paid()
     paid = {
         "estimated_usd": 9,
-        "image_provider": choice.image.provider,
-        "image_model": choice.image.model,
-        "video_provider": choice.video.provider,
-        "video_model": choice.video.model,
+        "image_provider": selection.image.provider,
+        "image_model": selection.image.model,
+        "video_provider": selection.video.provider,
+        "video_model": selection.video.model,
     }
-    dear = video(rows, alice.user_id, poor_id, "failed", **paid)
-    assert service.call("POST", f"/v1/videos/{dear}/resume", key=poor).status == 402
-    assert on(alice.open, method="DELETE") == 409
-    assert on(alice.open, "/cancel") == 200
-    assert on(dear, method="DELETE") == 204
+    expensive = insert_video(rows, alice.user_id, key_without_budget_id, "failed", **paid)
+    assert (
+        service.call("POST", f"/v1/videos/{expensive}/resume", key=key_without_budget).status == 402
+    )
+    assert call_video(alice.open, method="DELETE") == 409
+    assert call_video(alice.open, "/cancel") == 200
+    assert call_video(expensive, method="DELETE") == 204
 
 
-PARTS = [
-    one
-    for one in OPERATIONS
-    if one.path.startswith(("/api/generate", "/api/merge", "/api/public/generate"))
+STEP_OPERATIONS = [
+    operation
+    for operation in OPERATIONS
+    if operation.path.startswith(("/api/generate", "/api/merge", "/api/public/generate"))
 ]
 
 
-def of_parts(service: Service, rows: Database, alice: Owner) -> None:
-    """Every part of a video: begun, made, failed in both ways that cost the client something."""
-    for operation in PARTS:
+def step_endpoints(service: Service, rows: Database, alice: Owner) -> None:
+    """Exercise every step endpoint: started, succeeded, and failed with each kind of status."""
+    for operation in STEP_OPERATIONS:
         body = {**BODIES[operation.method, operation.path]}
         if operation.path == "/api/merge_video_clips":
             body["requestId"] = alice.finished
 
-        def ask(name: str, sent: Any = body, at: Operation = operation) -> Reply:
+        def send_step(name: str, request_body: Any = body, target: Operation = operation) -> Reply:
             headers = {"Idempotency-Key": name}
-            return good(at, alice, body=sent, headers=headers).send(service, alice.key)
+            return valid_request(target, alice, body=request_body, headers=headers).send(
+                service, alice.key
+            )
 
-        assert ask("nothing", {**body, "requestId": MISSING["video_id"]}).status == 404, operation
+        assert send_step("nothing", {**body, "requestId": MISSING["video_id"]}).status == 404, (
+            operation
+        )
         for number, (code, status) in enumerate(
             (
                 ("", 200),
@@ -222,44 +237,50 @@ def of_parts(service: Service, rows: Database, alice: Owner) -> None:
                 ("provider.unreachable", 503),
             )
         ):
-            begun = ask(f"part {number}".replace(" ", "-"))
-            assert begun.status == 202, f"{operation}: {begun.text}"
-            run_id = begun.json()["runId"]
-            ended = service.call("GET", f"/api/runs/{run_id}", key=alice.key)
-            assert ended.status == 202
+            started = send_step(f"part {number}".replace(" ", "-"))
+            assert started.status == 202, f"{operation}: {started.text}"
+            run_id = started.json()["runId"]
+            result = service.call("GET", f"/api/runs/{run_id}", key=alice.key)
+            assert result.status == 202
             if code:
                 with rows.transaction() as cursor:
-                    runs.fail(cursor, run_id, {**owners.failure(alice.user_id), "code": code})
+                    runs.fail(
+                        cursor, run_id, {**owners.failure_record(alice.user_id), "code": code}
+                    )
             else:
-                owners.make(rows, run_id, alice)
-            assert ask(f"part-{number}").status == status, operation
+                owners.finish_run(rows, run_id, alice)
+            assert send_step(f"part-{number}").status == status, operation
             assert service.call("GET", f"/api/runs/{run_id}", key=alice.key).status == status
-    begun = service.call(
+    started = service.call(
         "POST", "/api/generate_story", {"prompt": "x"}, key=alice.key, headers={"Prefer": "wait=0"}
     ).json()
     with rows.transaction() as cursor:
-        video_id = runs.get(cursor, begun["runId"], alice.user_id).session_id
+        video_id = runs.get(cursor, started["runId"], alice.user_id).session_id
     assert service.call("POST", f"/v1/videos/{video_id}/cancel", key=alice.key).status == 200
-    assert service.call("GET", f"/api/runs/{begun['runId']}", key=alice.key).status == 409
+    assert service.call("GET", f"/api/runs/{started['runId']}", key=alice.key).status == 409
 
 
-def in_use(service: Service, rows: Database, alice: Owner) -> None:
-    """A key of idempotency under which another request is just being carried out."""
+def idempotency_conflicts(service: Service, rows: Database, alice: Owner) -> None:
+    """Send requests whose idempotency key is in use by a concurrent request."""
     for operation in OPERATIONS:
-        if any(one["name"] == "idempotency-key" for one in operation.parameters("header")):
-            request = good(operation, alice, headers={"Idempotency-Key": "busy"})
-            place = operation.path.format(**request.path)
-            once = IdempotentRequest((alice.user_id, operation.method, place, "busy"), b"f")
+        if any(
+            parameter["name"] == "idempotency-key" for parameter in operation.parameters("header")
+        ):
+            request = valid_request(operation, alice, headers={"Idempotency-Key": "busy"})
+            url_path = operation.path.format(**request.path)
+            other_request = IdempotentRequest(
+                (alice.user_id, operation.method, url_path, "busy"), b"f"
+            )
             with rows.transaction() as cursor:
-                assert once.claim(cursor) is None
+                assert other_request.claim(cursor) is None
                 assert request.send(service, alice.key).status == 409, operation
 
 
-def of_media(service: Service, rows: Database, alice: Owner) -> None:
-    """The library, uploads and links."""
+def media_lifecycle(service: Service, rows: Database, alice: Owner) -> None:
+    """Exercise the media library, uploads and links."""
     key = alice.key
     storage = boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL_S3"])
-    for item, capability in zip(alice.objects, alice.capabilities, strict=True):
+    for item, token in zip(alice.objects, alice.link_tokens, strict=True):
         kind = "image" if item.endswith("png") else "video"
         storage.put_object(
             Bucket=BUCKET,
@@ -268,15 +289,15 @@ def of_media(service: Service, rows: Database, alice: Owner) -> None:
             ContentType=f"{kind}/{item.rpartition('.')[2]}",
         )
         for method in ("GET", "HEAD"):
-            path = f"/api/proxy_s3_{kind}/{item}?t={capability}"
+            path = f"/api/proxy_s3_{kind}/{item}?t={token}"
             assert service.call(method, path).status == 302
     for path in ("/v1/media", f"/v1/media/{alice.media[0]}"):
         assert service.call("GET", path, key=key).status == 200
-    made = next(one for one in alice.media if one != alice.upload)
-    assert service.call("DELETE", f"/v1/media/{made}", key=key).status == 409
-    wish = {"media_type": "video/mp4", "size_bytes": 8, "in_parts": True}
+    media_id = next(item_id for item_id in alice.media if item_id != alice.upload)
+    assert service.call("DELETE", f"/v1/media/{media_id}", key=key).status == 409
+    upload_request = {"media_type": "video/mp4", "size_bytes": 8, "in_parts": True}
     first, second, third = (
-        service.call("POST", "/v1/uploads", wish, key=key).json() for _ in range(3)
+        service.call("POST", "/v1/uploads", upload_request, key=key).json() for _ in range(3)
     )
     etag = requests.put(first["parts"]["urls"][0], data=b"12345678", timeout=30).headers["ETag"]
     complete = f"/v1/uploads/{first['id']}/complete"
@@ -294,31 +315,31 @@ def of_media(service: Service, rows: Database, alice: Owner) -> None:
             (second["id"],),
         )
     assert service.call("POST", f"/v1/uploads/{second['id']}/abort", key=key).status == 409
-    of_files(service, rows, alice)
+    legacy_files(service, rows, alice)
     assert service.call("DELETE", f"/v1/media/{alice.upload}", key=key).status == 204
     assert service.call("DELETE", "/v1/media/links", key=key).status == 204
 
 
-def of_files(service: Service, rows: Database, alice: Owner) -> None:
-    """The first version's endpoints for files."""
-    picture = next(key for key in alice.objects if key.endswith("png"))
-    links = f"/api/get_presigned_url?key={picture}"
-    assert service.call("GET", links, key=alice.key).status == 200
-    as_text = "/api/convert_s3_image_to_base64"
-    assert service.call("POST", as_text, {"s3Key": picture}, key=alice.key).status == 200
+def legacy_files(service: Service, rows: Database, alice: Owner) -> None:
+    """Exercise the file endpoints of the legacy API."""
+    image_key = next(key for key in alice.objects if key.endswith("png"))
+    links_path = f"/api/get_presigned_url?key={image_key}"
+    assert service.call("GET", links_path, key=alice.key).status == 200
+    convert_path = "/api/convert_s3_image_to_base64"
+    assert service.call("POST", convert_path, {"s3Key": image_key}, key=alice.key).status == 200
     for operation in OPERATIONS:
         if operation.path in ("/api/upload_image", "/api/public/upload-image"):
-            assert good(operation, alice).send(service, alice.key).status == 200
+            assert valid_request(operation, alice).send(service, alice.key).status == 200
     path, small = "/api/upload_video", {"video": "AAAA", "requestId": "small"}
     assert service.call("POST", path, {"fileSize": 9}, key=alice.key).status == 202
-    looks = Thread(target=look_at, args=(rows, "small", f"{alice.user_id}/small.mp4"))
-    looks.start()
+    registration = Thread(target=accept_upload, args=(rows, "small", f"{alice.user_id}/small.mp4"))
+    registration.start()
     assert service.call("POST", path, small, key=alice.key).status == 200
-    looks.join()
+    registration.join()
 
 
-def look_at(rows: Database, request_id: str, key: str) -> None:
-    """Find good what is sent under that name, as the function `register` does."""
+def accept_upload(rows: Database, request_id: str, key: str) -> None:
+    """Accept the upload of that request id, as the function `register` does."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         with rows.transaction() as cursor:
@@ -331,29 +352,29 @@ def look_at(rows: Database, request_id: str, key: str) -> None:
         time.sleep(0.05)
 
 
-def test_every_documented_answer_is_given(
+def test_every_documented_response_occurs(
     service: Service,
     rows: Database,
     alice: Owner,
-    again: Callable[[], None],
+    cold_start: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     service.call("GET", "/v1/health")
     service.call("GET", "/v1/models", key=alice.key)
-    refusals(service, rows, alice)
-    outages(service, alice, monkeypatch, again)
-    of_keys(service, alice)
-    alice = owners.settle(service, rows, "alma")
-    in_use(service, rows, alice)
-    of_videos(service, rows, alice)
-    of_media(service, rows, alice)
-    of_parts(service, rows, alice)
-    never = sorted(DOCUMENTED - service.seen)
-    assert not never, f"documented, and never given: {never}"
+    common_errors(service, rows, alice)
+    outages(service, alice, monkeypatch, cold_start)
+    key_lifecycle(service, alice)
+    alice = owners.create_owner(service, rows, "alma")
+    idempotency_conflicts(service, rows, alice)
+    video_lifecycle(service, rows, alice)
+    media_lifecycle(service, rows, alice)
+    step_endpoints(service, rows, alice)
+    missing = sorted(DOCUMENTED - service.observed)
+    assert not missing, f"documented, but never returned: {missing}"
 
 
-def test_the_check_notices_what_is_wrong_with_an_answer() -> None:
-    """The control: an answer is refused that lacks, adds or tells something."""
+def test_response_check_detects_wrong_responses() -> None:
+    """Negative control: the check rejects responses with missing, extra or wrong parts."""
     headers = dict.fromkeys(answers.HEADERS, "") | {
         name: value for name, value in answers.HEADERS.items() if value
     }

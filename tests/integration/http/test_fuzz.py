@@ -1,4 +1,4 @@
-"""Requests made of the OpenAPI document, to the handlers in process; `make fuzz` sends more."""
+"""Fuzzing of the API in process with requests generated from the OpenAPI document."""
 
 import random
 
@@ -7,23 +7,23 @@ import requests
 
 from common.database import Database
 from tests.integration.http.fuzz import Answer, Fuzz
-from tests.integration.http.owners import mint, settle
-from tests.integration.http.request import own_path
+from tests.integration.http.owners import create_owner, mint
+from tests.integration.http.request import path_parameters
 from tests.integration.http.service import Service
 from tests.support.answers import OPERATIONS
 
 CASES = 1_500
 
 
-def test_no_request_makes_the_service_fail_or_say_what_is_not_documented(
+def test_generated_requests_get_documented_responses(
     service: Service, rows: Database, fuzz_cases: int | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    owner = settle(service, rows, "fay")
+    owner = create_owner(service, rows, "fay")
     _, key = mint(rows, owner.user_id, max_concurrent_runs=1_000_000)
     _, admin = mint(rows, "root", scopes=["admin"])
-    own: dict[str, str] = {}
+    path_values: dict[str, str] = {}
     for operation in OPERATIONS:
-        own |= own_path(operation, owner)
+        path_values |= path_parameters(operation, owner)
 
     def send(request: requests.PreparedRequest) -> Answer:
         path, headers = str(request.path_url), dict(request.headers)
@@ -34,7 +34,7 @@ def test_no_request_makes_the_service_fail_or_say_what_is_not_documented(
         "http://127.0.0.1",
         send,
         lambda path: admin if path.startswith("/api/admin") else key,
-        own,
+        path_values,
     )
     if fuzz_cases is None:
         fuzz.run(CASES)

@@ -1,4 +1,4 @@
-"""Every file in the inbox is answered, whatever it holds and whatever goes wrong."""
+"""Every file in the inbox gets a result, whatever its content and whatever fails."""
 
 import io
 import json
@@ -30,17 +30,17 @@ def storage() -> Any:
     return boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL_S3"])
 
 
-def drop(name: str, data: bytes, **metadata: str) -> InboxObject:
-    """Put an object into the inbox of evan."""
+def upload(name: str, data: bytes, **metadata: str) -> InboxObject:
+    """Upload a file to evan's inbox."""
     key = f"inbox/evan/{name}"
     put = storage().put_object(Bucket=BUCKET, Key=key, Body=data, Metadata=metadata)
     return InboxObject(BUCKET, key, put["VersionId"])
 
 
 def error_of(name: str) -> dict[str, Any]:
-    """Return the answer in the outbox."""
-    answer = storage().get_object(Bucket=BUCKET, Key=f"outbox/evan/{name}.error.json")
-    body: dict[str, Any] = json.loads(answer["Body"].read())
+    """Return the error result in the outbox."""
+    response = storage().get_object(Bucket=BUCKET, Key=f"outbox/evan/{name}.error.json")
+    body: dict[str, Any] = json.loads(response["Body"].read())
     return body
 
 
@@ -50,30 +50,30 @@ def png() -> bytes:
     return out.getvalue()
 
 
-WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
+VIDEO_BODY = {"prompt": "A kite", "scenes": 1, "seconds": 2}
 
 
 @pytest.mark.parametrize(
-    "wish",
+    "job",
     [
-        {**WISH, "image_url": NUL},
-        {**WISH, "image_url": NUL.replace("%00", "%ED%A0%80")},
-        {**WISH, "image_url": "https://x\u0000.example/a.png"},
-        {**WISH, "image_url": "https://[::1/a.png"},
-        {**WISH, "image_url": "https://" + "a" * 64 + ".example/a.png"},
-        {**WISH, "metadata": {"a\u0000": "b"}},
-        {**WISH, "style": "\ud800"},
-        {**WISH, "seed": 10**30},
-        {**WISH, "max_cost": "sNaN"},
+        {**VIDEO_BODY, "image_url": NUL},
+        {**VIDEO_BODY, "image_url": NUL.replace("%00", "%ED%A0%80")},
+        {**VIDEO_BODY, "image_url": "https://x\u0000.example/a.png"},
+        {**VIDEO_BODY, "image_url": "https://[::1/a.png"},
+        {**VIDEO_BODY, "image_url": "https://" + "a" * 64 + ".example/a.png"},
+        {**VIDEO_BODY, "metadata": {"a\u0000": "b"}},
+        {**VIDEO_BODY, "style": "\ud800"},
+        {**VIDEO_BODY, "seed": 10**30},
+        {**VIDEO_BODY, "max_cost": "sNaN"},
     ],
 )
-def test_a_job_that_no_column_holds_is_refused_the_first_time(
-    intake: Intake, wish: dict[str, Any]
+def test_inbox_job_with_invalid_values_is_rejected_without_retry(
+    intake: Intake, job: dict[str, Any]
 ) -> None:
-    assert intake.receive(drop("x.json", json.dumps(wish).encode()), last=False) == "refused"
+    assert intake.receive(upload("x.json", json.dumps(job).encode()), last=False) == "refused"
     assert error_of("x.json")["status"] == "refused"
-    lines = json.dumps(WISH) + "\n" + json.dumps(wish)
-    assert intake.receive(drop("x.jsonl", lines.encode()), last=False) == "refused"
+    lines = json.dumps(VIDEO_BODY) + "\n" + json.dumps(job)
+    assert intake.receive(upload("x.jsonl", lines.encode()), last=False) == "refused"
     assert all(fault["pointer"].startswith("/2") for fault in error_of("x.jsonl")["errors"])
 
 
@@ -91,47 +91,49 @@ def test_a_job_that_no_column_holds_is_refused_the_first_time(
         "=?punycode?q?a-\u00ff?=",
     ],
 )
-def test_metadata_in_any_encoding_is_read_or_refused(
+def test_inbox_metadata_in_any_encoding_is_parsed_or_rejected(
     intake: Intake, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dropped = drop("p.png", png())
-    take = intake.store.read_version
+    inbox_file = upload("p.png", png())
+    read_version = intake.store.read_version
 
     def with_prompt(*args: Any, **options: Any) -> Any:
-        found = take(*args, **options)
-        return type(found)(found.data, found.version_id, {"prompt": text}, found.changed_at)
+        version = read_version(*args, **options)
+        return type(version)(version.data, version.version_id, {"prompt": text}, version.changed_at)
 
-    monkeypatch.setattr(type(intake.store), "take", lambda _self, *a, **o: with_prompt(*a, **o))
-    assert intake.receive(dropped, last=False) in ("refused", "started")
+    monkeypatch.setattr(
+        type(intake.store), "read_version", lambda _self, *a, **o: with_prompt(*a, **o)
+    )
+    assert intake.receive(inbox_file, last=False) in ("refused", "started")
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError, RecursionError, UnicodeError, KeyError])
-def test_a_mistake_of_the_program_is_answered_the_last_time(
+def test_inbox_result_of_a_bug_is_written_after_the_last_retry(
     intake: Intake, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: object) -> None:
         raise error("secret-canary")
 
     monkeypatch.setattr("intake.parsing.job", broken)
-    dropped = drop("broken.json", json.dumps(WISH).encode())
+    inbox_file = upload("broken.json", json.dumps(VIDEO_BODY).encode())
     with pytest.raises(error):
-        intake.receive(dropped, last=False)
-    assert intake.receive(dropped, last=True) == "refused"
-    answer = error_of("broken.json")
-    assert (answer["code"], answer["source"]) == ("internal", dropped.key)
-    assert "canary" not in json.dumps(answer)
-    assert intake.receive(dropped, last=False) == "known"
+        intake.receive(inbox_file, last=False)
+    assert intake.receive(inbox_file, last=True) == "refused"
+    error_result = error_of("broken.json")
+    assert (error_result["code"], error_result["source"]) == ("internal", inbox_file.key)
+    assert "canary" not in json.dumps(error_result)
+    assert intake.receive(inbox_file, last=False) == "known"
 
 
-def test_without_a_database_it_is_answered_and_laid_aside(
+def test_inbox_result_is_written_without_a_database(
     intake: Intake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dropped = drop("late.json", json.dumps(WISH).encode())
-    gone = _raising(DatabaseUnavailable("The database cannot be reached."))
-    monkeypatch.setattr("common.database.keys.owner", gone)
-    monkeypatch.setattr("common.database.inbox.insert", gone)
+    inbox_file = upload("late.json", json.dumps(VIDEO_BODY).encode())
+    unavailable = _raising(DatabaseUnavailable("The database cannot be reached."))
+    monkeypatch.setattr("common.database.keys.owner", unavailable)
+    monkeypatch.setattr("common.database.inbox.insert", unavailable)
     with pytest.raises(DatabaseUnavailable):
-        intake.receive(dropped, last=True)
+        intake.receive(inbox_file, last=True)
     assert error_of("late.json")["code"] == "database.unavailable"
 
 

@@ -1,4 +1,4 @@
-"""Files in the inbox that belong together by their names, as cameras and Windows write them."""
+"""Pairs of image and JSON job in the inbox, with file names as cameras and Windows write them."""
 
 import io
 import json
@@ -17,8 +17,8 @@ from intake.reception import Intake
 from tests.integration.http.conftest import BUCKET
 from tests.integration.http.owners import mint
 
-WISH = {"prompt": "A kite", "scenes": 1, "seconds": 2}
-Drop = Callable[..., InboxObject]
+VIDEO_BODY = {"prompt": "A kite", "scenes": 1, "seconds": 2}
+Upload = Callable[..., InboxObject]
 
 
 @pytest.fixture
@@ -28,15 +28,15 @@ def intake(receiver: Intake, rows: Database) -> Intake:
 
 
 @pytest.fixture
-def drop(request: pytest.FixtureRequest) -> Drop:
-    """Put objects into a folder of this test in pia's inbox."""
+def upload(request: pytest.FixtureRequest) -> Upload:
+    """Return a function that uploads files to a folder of this test in pia's inbox."""
     folder = f"{abs(hash(request.node.name))}"
 
     def put(name: str, data: bytes | dict[str, Any]) -> InboxObject:
         key = f"inbox/pia/{folder}/{name}"
         body = data if isinstance(data, bytes) else json.dumps(data).encode()
-        answer = storage().put_object(Bucket=BUCKET, Key=key, Body=body)
-        return InboxObject(BUCKET, key, answer["VersionId"])
+        response = storage().put_object(Bucket=BUCKET, Key=key, Body=body)
+        return InboxObject(BUCKET, key, response["VersionId"])
 
     return put
 
@@ -45,8 +45,8 @@ def storage() -> Any:
     return boto3.client("s3", endpoint_url=os.environ["AWS_ENDPOINT_URL_S3"])
 
 
-def answer(dropped: InboxObject, kind: str) -> dict[str, Any] | None:
-    key = f"outbox/{dropped.key.removeprefix('inbox/')}.{kind}.json"
+def result_of(inbox_file: InboxObject, kind: str) -> dict[str, Any] | None:
+    key = f"outbox/{inbox_file.key.removeprefix('inbox/')}.{kind}.json"
     try:
         body: dict[str, Any] = json.loads(
             storage().get_object(Bucket=BUCKET, Key=key)["Body"].read()
@@ -56,12 +56,12 @@ def answer(dropped: InboxObject, kind: str) -> dict[str, Any] | None:
     return body
 
 
-def reference(rows: Database, dropped: InboxObject) -> str | None:
+def reference_key_of(rows: Database, inbox_file: InboxObject) -> str | None:
     with rows.transaction() as cursor:
         cursor.execute(
             "SELECT s.reference_key FROM inbox_jobs j JOIN video_sessions s USING (session_id) "
             "WHERE j.object_id = %s",
-            (dropped.object_id,),
+            (inbox_file.object_id,),
         )
         (row,) = cursor.fetchall()
     key: str | None = row["reference_key"]
@@ -85,87 +85,91 @@ PAIRS = [
 ]
 
 
-@pytest.mark.parametrize("first", ["picture", "json"])
-@pytest.mark.parametrize(("picture", "job"), PAIRS)
-def test_a_picture_and_the_json_beside_it_are_one_job_however_their_names_end(
-    picture: str, job: str, first: str, intake: Intake, rows: Database, drop: Drop
+@pytest.mark.parametrize("first", ["image", "json"])
+@pytest.mark.parametrize(("image_name", "job_name"), PAIRS)
+def test_inbox_image_and_json_pair_with_any_extension(
+    image_name: str, job_name: str, first: str, intake: Intake, rows: Database, upload: Upload
 ) -> None:
-    image, wish = drop(picture, png()), drop(job, WISH)
-    order = (image, wish) if first == "picture" else (wish, image)
-    done = {one.key: intake.receive(one, last=False) for one in order}
-    assert done == {image.key: "belongs to the JSON beside it", wish.key: "started"}
-    assert answer(image, "error") is None
-    assert reference(rows, wish) is not None
+    image_file, job_file = upload(image_name, png()), upload(job_name, VIDEO_BODY)
+    order = (image_file, job_file) if first == "image" else (job_file, image_file)
+    outcomes = {inbox_file.key: intake.receive(inbox_file, last=False) for inbox_file in order}
+    assert outcomes == {image_file.key: "belongs to the JSON beside it", job_file.key: "started"}
+    assert result_of(image_file, "error") is None
+    assert reference_key_of(rows, job_file) is not None
 
 
-def test_only_the_same_name_belongs_together(intake: Intake, rows: Database, drop: Drop) -> None:
+def test_inbox_files_with_different_names_do_not_pair(
+    intake: Intake, rows: Database, upload: Upload
+) -> None:
     for name in ("kite.final.png", "kite2.png", "Kite.png", "kite/b.png", "kitepng"):
-        drop(name, png())
-    wish = drop("kite.json", WISH)
-    assert intake.receive(wish, last=False) == "started"
-    assert reference(rows, wish) is None
+        upload(name, png())
+    job_file = upload("kite.json", VIDEO_BODY)
+    assert intake.receive(job_file, last=False) == "started"
+    assert reference_key_of(rows, job_file) is None
 
 
 @pytest.mark.parametrize("name", ["a.heic", "a.HEIC", "a.heif", "a.tif", "a.gif", "a.dng", "a.PDF"])
-def test_a_job_is_not_made_without_the_picture_that_cannot_be_read(
-    name: str, intake: Intake, drop: Drop
+def test_inbox_job_is_rejected_with_an_unsupported_image(
+    name: str, intake: Intake, upload: Upload
 ) -> None:
-    other, wish = drop(name, b"\0\0\0\x18ftypheic"), drop("a.json", WISH)
-    for dropped in (wish, other):
-        assert intake.receive(dropped, last=False) == "refused"
-    refused = answer(wish, "error")
-    assert refused is not None
-    assert (refused["code"], name in refused["detail"]) == ("inbox.picture_beside", True)
+    image_file, job_file = upload(name, b"\0\0\0\x18ftypheic"), upload("a.json", VIDEO_BODY)
+    for inbox_file in (job_file, image_file):
+        assert intake.receive(inbox_file, last=False) == "refused"
+    error = result_of(job_file, "error")
+    assert error is not None
+    assert (error["code"], name in error["detail"]) == ("inbox.picture_beside", True)
 
 
-def test_two_pictures_beside_a_job_are_not_chosen_from(intake: Intake, drop: Drop) -> None:
-    drop("a.png", png()), drop("a.JPG", png())
-    wish = drop("a.json", WISH)
-    assert intake.receive(wish, last=False) == "refused"
-    refused = answer(wish, "error")
-    assert refused is not None
-    assert "a.JPG, a.png" in refused["detail"]
+def test_inbox_job_with_two_images_is_rejected(intake: Intake, upload: Upload) -> None:
+    upload("a.png", png()), upload("a.JPG", png())
+    job_file = upload("a.json", VIDEO_BODY)
+    assert intake.receive(job_file, last=False) == "refused"
+    error = result_of(job_file, "error")
+    assert error is not None
+    assert "a.JPG, a.png" in error["detail"]
 
 
-def test_a_picture_that_its_job_does_not_use_is_told_so(intake: Intake, drop: Drop) -> None:
+def test_inbox_image_that_its_job_does_not_use_gets_an_error(
+    intake: Intake, upload: Upload
+) -> None:
     import base64
 
-    image = drop("a.png", png())
-    wish = drop("a.json", {**WISH, "image": base64.b64encode(png()).decode()})
-    assert intake.receive(wish, last=False) == "started"
-    assert intake.receive(image, last=False) == "refused"
-    refused = answer(image, "error")
-    assert refused is not None
-    assert "names another picture" in refused["detail"]
+    image_file = upload("a.png", png())
+    job_file = upload("a.json", {**VIDEO_BODY, "image": base64.b64encode(png()).decode()})
+    assert intake.receive(job_file, last=False) == "started"
+    assert intake.receive(image_file, last=False) == "refused"
+    error = result_of(image_file, "error")
+    assert error is not None
+    assert "names another image" in error["detail"]
 
 
-def test_a_corrected_file_loses_its_old_error(intake: Intake, drop: Drop) -> None:
-    bad = drop("fix.json", b"{")
-    assert intake.receive(bad, last=False) == "refused"
-    assert answer(bad, "error") is not None
-    good = drop("fix.json", WISH)
-    assert intake.receive(good, last=False) == "started"
-    assert answer(good, "error") is None  # at once, while the video is being made
+def test_inbox_correction_removes_the_old_error(intake: Intake, upload: Upload) -> None:
+    invalid = upload("fix.json", b"{")
+    assert intake.receive(invalid, last=False) == "refused"
+    assert result_of(invalid, "error") is not None
+    corrected = upload("fix.json", VIDEO_BODY)
+    assert intake.receive(corrected, last=False) == "started"
+    assert result_of(corrected, "error") is None  # removed at once, while the run is in progress
 
 
-def test_an_older_version_takes_no_newer_answer_away(
-    intake: Intake, rows: Database, drop: Drop
+def test_inbox_result_of_an_older_version_keeps_the_newer_error(
+    intake: Intake, rows: Database, upload: Upload
 ) -> None:
     from common.application import inbox_results
 
-    good = drop("fix.json", WISH)
-    assert intake.receive(good, last=False) == "started"
-    bad = drop("fix.json", b"{")
-    assert intake.receive(bad, last=False) == "refused"
+    valid = upload("fix.json", VIDEO_BODY)
+    assert intake.receive(valid, last=False) == "started"
+    invalid = upload("fix.json", b"{")
+    assert intake.receive(invalid, last=False) == "refused"
     with rows.transaction() as cursor:
         cursor.execute(
             "UPDATE runs SET status = 'succeeded', ended_at = now() WHERE run_id = "
             "(SELECT run_id FROM inbox_jobs WHERE object_id = %s)",
-            (good.object_id,),
+            (valid.object_id,),
         )
-    inbox_results.write_result(rows, intake.store, good.object_id)
-    ended, refused = answer(good, "result"), answer(bad, "error")
-    assert ended is not None
-    assert ended["version_id"] == good.version_id
-    assert refused is not None
-    assert refused["version_id"] == bad.version_id
+    inbox_results.write_result(rows, intake.store, valid.object_id)
+    success, error = result_of(valid, "result"), result_of(invalid, "error")
+    assert success is not None
+    assert success["version_id"] == valid.version_id
+    assert error is not None
+    assert error["version_id"] == invalid.version_id

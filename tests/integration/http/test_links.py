@@ -1,4 +1,4 @@
-"""Links to media: every one that the API gives out leads through it, and can be ended."""
+"""Signed links: every link in a response goes through the API, and can be revoked."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from common.database import Database
 from common.domain import ids
 from common.domain.video import File
 from tests.integration.http.conftest import BUCKET
-from tests.integration.http.owners import make, mint, video
-from tests.integration.http.request import PICTURE, WISH
+from tests.integration.http.owners import finish_run, insert_video, mint
+from tests.integration.http.request import IMAGE, VIDEO_BODY
 from tests.integration.http.service import Service
 from tests.support.gateway import Reply
 
@@ -32,7 +32,7 @@ FILES = (
 
 
 class Owner:
-    """A user with a key, and a finished video that has one of every file."""
+    """A user with a key and a finished video with one file of every kind."""
 
     def __init__(self, service: Service, rows: Database, user_id: str) -> None:
         self.service, self.rows, self.user_id = service, rows, user_id
@@ -40,7 +40,7 @@ class Owner:
         self.video_id = ids.new("vid")
         self.folder = f"{user_id}/{self.video_id}"
         reference = f"{self.folder}/user-uploads/reference_image_1.png"
-        video(
+        insert_video(
             rows,
             user_id,
             self.key_id,
@@ -83,10 +83,10 @@ class Owner:
             storage.put_object(Bucket=BUCKET, Key=key, Body=b"0123456789")
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> Reply:
-        sent = {name.replace("_", "-"): value for name, value in headers.items()}
-        return self.service.call(method, path, body, key=self.key, headers=sent)
+        request_headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.service.call(method, path, body, key=self.key, headers=request_headers)
 
-    def shown(self) -> Any:
+    def show(self) -> Any:
         return self.call("GET", f"/v1/videos/{self.video_id}").json()
 
 
@@ -101,7 +101,7 @@ def bob(service: Service, rows: Database) -> Owner:
 
 
 def links_in(value: Any) -> Iterator[str]:
-    """Yield every URL in an answer, wherever it stands."""
+    """Yield every URL in a response body, at any depth."""
     if isinstance(value, dict | list):
         for inner in value.values() if isinstance(value, dict) else value:
             yield from links_in(inner)
@@ -109,9 +109,11 @@ def links_in(value: Any) -> Iterator[str]:
         yield value
 
 
-def follow(service: Service, url: str, method: str = "GET", more: str = "") -> Reply:
+def follow(service: Service, url: str, method: str = "GET", extra_query: str = "") -> Reply:
     link = urlsplit(url)
-    return service.send(method, f"{link.path.removeprefix('/live')}?{link.query}{more}", {}, None)
+    return service.send(
+        method, f"{link.path.removeprefix('/live')}?{link.query}{extra_query}", {}, None
+    )
 
 
 def key_of(url: str) -> str:
@@ -119,105 +121,116 @@ def key_of(url: str) -> str:
 
 
 def every_link(owner: Owner, rows: Database) -> list[str]:
-    """Ask everything that gives out links; return them all."""
+    """Call every operation that returns links; return all links."""
     path = f"/v1/videos/{owner.video_id}"
-    asked = [
+    responses = [
         owner.call("GET", path),
         owner.call("GET", f"{path}/download"),
         owner.call("GET", "/v1/media"),
-        owner.call("POST", "/api/upload_image", {"image": PICTURE, "expiresIn": 86_400}),
+        owner.call("POST", "/api/upload_image", {"image": IMAGE, "expiresIn": 86_400}),
     ]
-    for item in asked[2].json()["data"]:
+    for item in responses[2].json()["data"]:
         query = f"id={item['id']}&expiresIn=86400"
-        asked.append(owner.call("GET", f"/api/get_presigned_url?{query}"))
-        asked.append(owner.call("GET", f"/v1/media/{item['id']}"))
-    started = owner.call(
+        responses.append(owner.call("GET", f"/api/get_presigned_url?{query}"))
+        responses.append(owner.call("GET", f"/v1/media/{item['id']}"))
+    step = owner.call(
         "POST",
         "/api/generate_single_image",
         {"prompt": "A kite", "expiresIn": 86_400},
         Prefer="wait=0",
     )
-    _, run_id = started.json()["statusUrl"].rsplit("/", 1)
-    make(rows, run_id, owner)  # type: ignore[arg-type]  # what it needs of an owner
-    asked.append(owner.call("GET", f"/api/runs/{run_id}"))
-    for reply in asked:
+    _, run_id = step.json()["statusUrl"].rsplit("/", 1)
+    finish_run(rows, run_id, owner)  # type: ignore[arg-type]  # has the attributes it needs
+    responses.append(owner.call("GET", f"/api/runs/{run_id}"))
+    for reply in responses:
         assert reply.status == 200, reply.text
-    return [url for reply in asked for url in links_in(reply.json())]
+    return [url for reply in responses for url in links_in(reply.json())]
 
 
-def test_every_link_leads_through_the_api_and_ends(
+def test_signed_links_go_through_the_api_and_can_be_revoked(
     service: Service, rows: Database, alice: Owner, bob: Owner
 ) -> None:
-    links, theirs = every_link(alice, rows), every_link(bob, rows)
+    links, other_links = every_link(alice, rows), every_link(bob, rows)
     assert {key_of(url) for url in links} >= alice.keys
     assert not [url for url in links if "X-Amz" in url or "/api/proxy_s3_" not in url]
-    for url in [*links, *theirs]:
+    for url in [*links, *other_links]:
         assert follow(service, url).status == 302, url
     assert alice.call("DELETE", "/v1/media/links").status == 204
     for url in links:
         for method in ("GET", "HEAD"):
             assert follow(service, url, method).status == 404, url
-    for url in theirs:
+    for url in other_links:
         assert follow(service, url).status == 302, url
-    for url in links_in(alice.shown()):  # fresh ones
+    for url in links_in(alice.show()):  # new links
         assert follow(service, url).status == 302, url
 
 
-def test_a_link_is_read_whole_in_part_and_by_head(service: Service, alice: Owner) -> None:
-    shown = alice.shown()
-    links = list(links_in(shown))
+def test_signed_link_supports_get_range_and_head(service: Service, alice: Owner) -> None:
+    video = alice.show()
+    links = list(links_in(video))
     assert {key_of(url) for url in links} == alice.keys
     for url in links:
         target = follow(service, url).headers["Location"]
         assert int(parse_qs(urlsplit(target).query)["X-Amz-Expires"][0]) <= 300
         assert requests.get(target, timeout=30).content == b"0123456789"
-        part = requests.get(target, headers={"Range": "bytes=2-4"}, timeout=30)
-        assert (part.status_code, part.content) == (206, b"234")
+        partial = requests.get(target, headers={"Range": "bytes=2-4"}, timeout=30)
+        assert (partial.status_code, partial.content) == (206, b"234")
         head = follow(service, url, "HEAD")
         assert (head.status, "Content-Length" in head.headers) == (302, False), url
-        facts = requests.head(head.headers["Location"], timeout=30)
-        assert (facts.status_code, facts.headers["Content-Length"]) == (200, "10"), url
-        assert facts.headers["Accept-Ranges"] == "bytes"
+        head_response = requests.head(head.headers["Location"], timeout=30)
+        assert (head_response.status_code, head_response.headers["Content-Length"]) == (
+            200,
+            "10",
+        ), url
+        assert head_response.headers["Accept-Ranges"] == "bytes"
 
 
-def test_a_download_has_the_name_of_the_video(service: Service, alice: Owner) -> None:
+def test_download_has_the_title_of_the_video_as_file_name(service: Service, alice: Owner) -> None:
     download = alice.call("GET", f"/v1/videos/{alice.video_id}/download").json()
     assert follow(service, download["url"], "HEAD").status == 302
     target = follow(service, download["url"]).headers["Location"]
-    named = requests.get(target, timeout=30).headers["Content-Disposition"]
-    assert named.startswith("attachment;")
-    assert unquote(named.partition("''")[2]) == download["filename"]
-    poster = alice.shown()["output"]["poster_url"]
-    for more, wanted in (("&download=true", True), ("&download=x", False), ("&a=b", False)):
-        target = follow(service, poster, more=more).headers["Location"]
-        assert ("response-content-disposition" in target) is wanted
+    disposition = requests.get(target, timeout=30).headers["Content-Disposition"]
+    assert disposition.startswith("attachment;")
+    assert unquote(disposition.partition("''")[2]) == download["filename"]
+    poster = alice.show()["output"]["poster_url"]
+    for extra_query, is_download in (
+        ("&download=true", True),
+        ("&download=x", False),
+        ("&a=b", False),
+    ):
+        target = follow(service, poster, extra_query=extra_query).headers["Location"]
+        assert ("response-content-disposition" in target) is is_download
 
 
-def test_a_link_opens_its_own_file_only(service: Service, alice: Owner, bob: Owner) -> None:
-    by_key = {key_of(url): url for url in links_in(alice.shown())}
-    others = {*by_key, *(key_of(url) for url in links_in(bob.shown()))}
-    for key, url in by_key.items():
+def test_signed_link_is_valid_for_its_own_object_only(
+    service: Service, alice: Owner, bob: Owner
+) -> None:
+    links_by_key = {key_of(url): url for url in links_in(alice.show())}
+    all_keys = {*links_by_key, *(key_of(url) for url in links_in(bob.show()))}
+    for key, url in links_by_key.items():
         query = url.partition("?")[2]
-        for other in others - {key}:
+        for other_key in all_keys - {key}:
             for kind in ("image", "video"):
-                reply = service.send("GET", f"/api/proxy_s3_{kind}/{other}?{query}", {}, None)
-                assert reply.status == 404, (key, other)
-        wrong = "video" if "proxy_s3_image" in url else "image"
-        assert service.send("GET", f"/api/proxy_s3_{wrong}/{key}?{query}", {}, None).status == 404
+                reply = service.send("GET", f"/api/proxy_s3_{kind}/{other_key}?{query}", {}, None)
+                assert reply.status == 404, (key, other_key)
+        other_kind = "video" if "proxy_s3_image" in url else "image"
+        assert (
+            service.send("GET", f"/api/proxy_s3_{other_kind}/{key}?{query}", {}, None).status == 404
+        )
 
 
-def test_a_link_to_a_file_ends_with_its_video(service: Service, alice: Owner) -> None:
-    links = list(links_in(alice.shown()))
+def test_signed_link_ends_when_its_video_is_deleted(service: Service, alice: Owner) -> None:
+    links = list(links_in(alice.show()))
     assert alice.call("DELETE", f"/v1/videos/{alice.video_id}").status == 204
     for url in links:
         assert follow(service, url).status == 404
 
 
-def test_what_is_kept_for_a_repetition_opens_nothing(
+def test_idempotency_record_contains_no_signed_links(
     service: Service, rows: Database, alice: Owner
 ) -> None:
     key = {"Idempotency_Key": "one"}
-    body = {**WISH, "image": PICTURE, "metadata": {"url": "bob/v/user-uploads/a.png"}}
+    body = {**VIDEO_BODY, "image": IMAGE, "metadata": {"url": "bob/v/user-uploads/a.png"}}
     first = alice.call("POST", "/v1/videos", body, **key)
     assert first.status == 202, first.text
     with rows.transaction() as cursor:
@@ -228,38 +241,38 @@ def test_what_is_kept_for_a_repetition_opens_nothing(
     url = first.json()["reference_url"]
     assert follow(service, url).status == 302
     assert alice.call("DELETE", "/v1/media/links").status == 204
-    again = alice.call("POST", "/v1/videos", body, **key)
-    assert again.headers["Idempotent-Replayed"] == "true"
-    fresh = again.json()["reference_url"]
-    assert {**first.json(), "reference_url": ""} == {**again.json(), "reference_url": ""}
-    assert (follow(service, url).status, follow(service, fresh).status) == (404, 302)
-    assert again.json()["metadata"] == body["metadata"]
+    replayed = alice.call("POST", "/v1/videos", body, **key)
+    assert replayed.headers["Idempotent-Replayed"] == "true"
+    new_url = replayed.json()["reference_url"]
+    assert {**first.json(), "reference_url": ""} == {**replayed.json(), "reference_url": ""}
+    assert (follow(service, url).status, follow(service, new_url).status) == (404, 302)
+    assert replayed.json()["metadata"] == body["metadata"]
 
 
-def test_an_answer_of_an_earlier_release_loses_its_presigned_links(
+def test_idempotency_replay_of_an_old_record_drops_presigned_urls(
     rows: Database, alice: Owner
 ) -> None:
     key = {"Idempotency_Key": "one"}
-    alice.call("POST", "/v1/videos", {**WISH, "image": PICTURE}, **key)
+    alice.call("POST", "/v1/videos", {**VIDEO_BODY, "image": IMAGE}, **key)
     with rows.transaction() as cursor:
         cursor.execute(
             "UPDATE idempotency_keys SET body = regexp_replace(body, "
             '\'"reference_url":"[^"]*"\', \'"reference_url":"https://s3/x?X-Amz-a=b"\')'
         )
-    again = alice.call("POST", "/v1/videos", {**WISH, "image": PICTURE}, **key)
-    assert (again.status, again.json()["reference_url"]) == (202, None)
+    replayed = alice.call("POST", "/v1/videos", {**VIDEO_BODY, "image": IMAGE}, **key)
+    assert (replayed.status, replayed.json()["reference_url"]) == (202, None)
 
 
 @pytest.mark.parametrize(("stage", "scheme"), [("local", "http"), ("prod", "https")])
-def test_the_scheme_of_links_is_not_the_client_s(
+def test_signed_link_scheme_ignores_forwarded_headers(
     alice: Owner,
-    again: Callable[[], None],
+    cold_start: Callable[[], None],
     monkeypatch: pytest.MonkeyPatch,
     stage: str,
     scheme: str,
 ) -> None:
     monkeypatch.setenv("STAGE", stage)
-    again()
-    for sent in ("http", "https", "javascript", "ftp, https"):
-        reply = alice.call("GET", "/v1/media", X_Forwarded_Proto=sent)
+    cold_start()
+    for forwarded_proto in ("http", "https", "javascript", "ftp, https"):
+        reply = alice.call("GET", "/v1/media", X_Forwarded_Proto=forwarded_proto)
         assert {urlsplit(url).scheme for url in links_in(reply.json())} == {scheme}

@@ -1,7 +1,7 @@
-"""One owner's identifiers at every place of every request of another: nothing is read or changed.
+"""Isolation between users: every identifier of one owner, in every request of another.
 
-Operations and places are those of the OpenAPI document. A new one is covered by itself if its
-names are known here, and fails the first test if they are not.
+Operations, parameters and fields are those of the OpenAPI document. New ones are covered
+automatically if their names are listed here; otherwise the first test fails.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,21 @@ import pytest
 from common.database import Database
 from tests.integration.http import owners
 from tests.integration.http.owners import Owner
-from tests.integration.http.request import BODIES, WISH, Attempt, fields, named_in, own_path
+from tests.integration.http.request import (
+    BODIES,
+    VIDEO_BODY,
+    RequestCase,
+    fields,
+    path_parameters,
+    with_field,
+)
 from tests.integration.http.service import Service
 from tests.support import answers
 from tests.support.answers import OPERATIONS, Operation
 from tests.support.gateway import Reply
 
-# Parameters and fields that name a thing or its owner.
-NAMING = {
+# Parameters and fields that identify a resource or its owner.
+IDENTIFYING = {
     "path": {"key_id", "media_id", "video_id", "run_id", "user_id", "request_id", "folder", "name"},
     "query": {"cursor", "id", "key", "key_id", "user_id", "userId", "video", "t"},
     "header": {"idempotency-key", "x-request-id", "x-user-id"},
@@ -36,8 +43,8 @@ NAMING = {
         "startImage",
     },
 }
-# Those that do not. Every other name is unknown, until it is put into one of the two.
-PLAIN = {
+# Parameters and fields that do not. A name in neither of the two fails the first test.
+NOT_IDENTIFYING = {
     "query": {
         "limit",
         "kind",
@@ -126,7 +133,7 @@ PLAIN = {
         "volume",
     },
 }
-# Where nothing of another's can be a good value.
+# Names for which another owner's value is never valid.
 MUST_FAIL = {
     "object",
     "x-user-id",
@@ -142,33 +149,35 @@ MUST_FAIL = {
 }
 
 
-def names(operation: Operation, place: str) -> set[str]:
-    """The names that an operation takes at a place."""
-    if place == "body":
+def parameter_names(operation: Operation, location: str) -> set[str]:
+    """Return the names that an operation takes at a location."""
+    if location == "body":
         return set(fields(operation.body)) if operation.body else set()
-    return {one["name"] for one in operation.parameters(place)}
+    return {parameter["name"] for parameter in operation.parameters(location)}
 
 
-def test_every_name_is_known_to_name_something_or_not() -> None:
+def test_parameter_and_field_names_are_classified() -> None:
     unknown = {
-        (operation.method, operation.path, place, name)
+        (operation.method, operation.path, location, name)
         for operation in OPERATIONS
-        for place in NAMING
-        for name in names(operation, place) - NAMING[place] - PLAIN[place]
+        for location in IDENTIFYING
+        for name in parameter_names(operation, location)
+        - IDENTIFYING[location]
+        - NOT_IDENTIFYING[location]
     }
-    assert not unknown, "put these names into NAMING or PLAIN"
-    bodied = {(one.method, one.path) for one in OPERATIONS if one.body}
-    assert bodied == BODIES.keys(), "give each operation with a body the smallest good one"
+    assert not unknown, "put these names into IDENTIFYING or NOT_IDENTIFYING"
+    bodied = {(operation.method, operation.path) for operation in OPERATIONS if operation.body}
+    assert bodied == BODIES.keys(), "give each operation with a body the smallest valid one"
 
 
-def targets(place: str, name: str, owner: Owner) -> list[str]:
-    """What of the other owner may be named there."""
+def targets(location: str, name: str, owner: Owner) -> list[str]:
+    """Return the other owner's values to try for a name."""
     if name in ("user_id", "userId", "x-user-id"):
         return [owner.user_id]
-    if name in ("request_id", "folder", "name") and place == "path":
+    if name in ("request_id", "folder", "name") and location == "path":
         return [owner.finished]
     if name == "t":
-        return [*owner.capabilities]
+        return [*owner.link_tokens]
     if name == "cursor":
         return [*owner.identifiers, "MQ", f"2026-11-24.{owner.key_id}"]
     if name == "idempotency-key":
@@ -177,147 +186,169 @@ def targets(place: str, name: str, owner: Owner) -> list[str]:
         return [f"https://api.example/live/api/proxy_s3_image/{key}" for key in owner.objects]
     if name in ("key", "s3Key"):
         return [*owner.objects]
-    if place == "path":
+    if location == "path":
         return [*owner.identifiers, owner.objects[0]]
-    # One of each kind: videos, media and so on are told apart by what they are, not by which.
-    kinds = (owner.key_id, owner.finished, owner.named, owner.run, owner.upload, owner.media[0])
+    # One of each kind is enough.
+    kinds = (
+        owner.key_id,
+        owner.finished,
+        owner.request_id,
+        owner.run,
+        owner.upload,
+        owner.media[0],
+    )
     return [*kinds, owner.objects[0]]
 
 
-def attempts(mine: Owner, theirs: Owner) -> Iterator[Attempt]:
-    """Yield every request that names something of theirs, with all else mine."""
+def cross_owner_cases(mine: Owner, theirs: Owner) -> Iterator[RequestCase]:
+    """Yield every request of `mine` with one value of `theirs`."""
     for operation in OPERATIONS:
-        base = own_path(operation, mine)
+        path = path_parameters(operation, mine)
         body = BODIES.get((operation.method, operation.path))
-        for place, naming in NAMING.items():
-            # Any route may be sent the header, documented or not.
-            known = names(operation, place) | ({"x-user-id"} if place == "header" else set())
-            for name in sorted(known & naming):
-                for value in targets(place, name, theirs):
-                    attempt = Attempt(operation, place, name, value, dict(base), body=body)
-                    if place == "path":
-                        attempt.path[name] = value
-                    elif place == "query":
-                        attempt.query[name] = value
-                    elif place == "header":
-                        attempt.headers[name] = value
+        for location, naming in IDENTIFYING.items():
+            # Clients can send the header to any route, documented or not.
+            candidates = parameter_names(operation, location) | (
+                {"x-user-id"} if location == "header" else set()
+            )
+            for name in sorted(candidates & naming):
+                for value in targets(location, name, theirs):
+                    case = RequestCase(operation, location, name, value, dict(path), body=body)
+                    if location == "path":
+                        case.path[name] = value
+                    elif location == "query":
+                        case.query[name] = value
+                    elif location == "header":
+                        case.headers[name] = value
                     else:
-                        attempt.body = named_in(body or {}, name, value)
-                    yield attempt
-        if {"user_id", "request_id", "folder", "name"} <= names(operation, "path"):
-            yield from foreign_objects(operation, mine, theirs)
+                        case.body = with_field(body or {}, name, value)
+                    yield case
+        if {"user_id", "request_id", "folder", "name"} <= parameter_names(operation, "path"):
+            yield from foreign_object_cases(operation, mine, theirs)
 
 
-def foreign_objects(operation: Operation, mine: Owner, theirs: Owner) -> Iterator[Attempt]:
-    """Yield every object of theirs, with nothing and with every capability of mine."""
+def foreign_object_cases(operation: Operation, mine: Owner, theirs: Owner) -> Iterator[RequestCase]:
+    """Yield requests for each object of `theirs`, without and with each link token of `mine`."""
     for key in theirs.objects:
         parts = dict(zip(("user_id", "request_id", "folder", "name"), key.split("/"), strict=True))
-        for capability in (None, "", "x", *mine.capabilities):
-            query = {} if capability is None else {"t": capability}
-            yield Attempt(operation, "path", "object", key, parts, query)
+        for token in (None, "", "x", *mine.link_tokens):
+            query = {} if token is None else {"t": token}
+            yield RequestCase(operation, "path", "object", key, parts, query)
 
 
 @pytest.fixture
 def alice(service: Service, rows: Database) -> Owner:
-    return owners.settle(service, rows, "alice")
+    return owners.create_owner(service, rows, "alice")
 
 
 @pytest.fixture
 def bob(service: Service, rows: Database) -> Owner:
-    return owners.settle(service, rows, "bob")
+    return owners.create_owner(service, rows, "bob")
 
 
-def tells(reply: Reply, owner: Owner, said: str) -> str | None:
-    """Return what of the owner is in the answer, but for what the request said itself."""
-    shown = reply.text + str(reply.headers)
-    for mark in (owner.canary, owner.key, *owner.identifiers):
-        if mark in shown.replace(said, ""):
-            return mark
+def leaked_identifier(reply: Reply, owner: Owner, echo: str) -> str | None:
+    """Return an identifier of the owner in the response, other than an echo of the request."""
+    response_text = reply.text + str(reply.headers)
+    for identifier in (owner.canary, owner.key, *owner.identifiers):
+        if identifier in response_text.replace(echo, ""):
+            return identifier
     return None
 
 
-def test_nobody_reads_or_changes_what_is_anothers(
+def test_owner_cannot_read_or_change_resources_of_another(
     service: Service, rows: Database, alice: Owner, bob: Owner
 ) -> None:
-    # The same key of idempotency, used by its owner first.
-    service.call("POST", "/v1/videos", WISH, key=alice.key, headers={"Idempotency-Key": "shared"})
-    before = owners.everything_of(rows, alice)
-    made = 0
-    # Names that bob gives to videos of his own come last: afterwards they are his.
+    # The same idempotency key, used by its owner first.
+    service.call(
+        "POST", "/v1/videos", VIDEO_BODY, key=alice.key, headers={"Idempotency-Key": "shared"}
+    )
+    before = owners.rows_of(rows, alice)
+    request_count = 0
+    # Request ids that bob gives to his own videos come last, because they are his afterwards.
     naming = ("requestId", "x-request-id")
-    for attempt in sorted(attempts(bob, alice), key=lambda attempt: attempt.name in naming):
-        reply = attempt.send(service, None if attempt.operation.public else bob.key)
-        made += 1
-        # Whoever holds a capability may read the one object that it is for.
-        opened = attempt.name == "t" and reply.status in (200, 302)
-        assert opened or tells(reply, alice, attempt.value) is None, (
-            f"{attempt}: {reply.text[:300]}"
+    for case in sorted(cross_owner_cases(bob, alice), key=lambda case: case.name in naming):
+        reply = case.send(service, None if case.operation.public else bob.key)
+        request_count += 1
+        # A link token grants access to its object to anyone.
+        is_link_read = case.name == "t" and reply.status in (200, 302)
+        assert is_link_read or leaked_identifier(reply, alice, case.value) is None, (
+            f"{case}: {reply.text[:300]}"
         )
-        changed = attempt.operation.method not in ("GET", "HEAD")
-        named = attempt.place == "path" and attempt.value in (alice.canary, *alice.identifiers)
-        # An estimate counts a picture and looks at none.
-        unseen = attempt.operation.path == "/v1/estimates" and attempt.name.startswith("image_")
-        if not unseen and (named or attempt.name in MUST_FAIL):
-            assert reply.status >= 400 or attempt.operation.public, f"{attempt}: {reply.status}"
-        assert not opened or not changed
-    assert made > 500
-    after = owners.everything_of(rows, alice)
-    for table, kept in before.items():
-        assert set(kept) <= set(after[table]), f"{table} was changed"
-    # Whatever is new and names something of alice's is bob's own.
-    for table, kept in after.items():
-        for row in set(kept) - set(before[table]):
+        is_write = case.operation.method not in ("GET", "HEAD")
+        is_path_identifier = case.location == "path" and case.value in (
+            alice.canary,
+            *alice.identifiers,
+        )
+        # An estimate counts images without reading them.
+        is_unread = case.operation.path == "/v1/estimates" and case.name.startswith("image_")
+        if not is_unread and (is_path_identifier or case.name in MUST_FAIL):
+            assert reply.status >= 400 or case.operation.public, f"{case}: {reply.status}"
+        assert not is_link_read or not is_write
+    assert request_count > 500
+    after = owners.rows_of(rows, alice)
+    for table, table_rows in before.items():
+        assert set(table_rows) <= set(after[table]), f"{table} was changed"
+    # New rows that contain an identifier of alice's belong to bob.
+    for table, table_rows in after.items():
+        for row in set(table_rows) - set(before[table]):
             assert bob.user_id in row or bob.key_id in row, f"{table}: {row}"
 
 
-def test_without_a_key_nothing_is_answered(service: Service, alice: Owner) -> None:
+def test_request_without_a_key_is_rejected(service: Service, alice: Owner) -> None:
     for operation in OPERATIONS:
         if not operation.public:
             body = BODIES.get((operation.method, operation.path))
-            attempt = Attempt(operation, "", "", "", own_path(operation, alice), body=body)
-            reply = attempt.send(service, None)
-            assert reply.status == operation.keyless, str(attempt)
-            assert tells(reply, alice, "") is None
+            case = RequestCase(operation, "", "", "", path_parameters(operation, alice), body=body)
+            reply = case.send(service, None)
+            assert reply.status == operation.keyless, str(case)
+            assert leaked_identifier(reply, alice, "") is None
 
 
-def test_the_owner_reads_all_of_it(service: Service, alice: Owner) -> None:
-    """The control: every identifier that was tried is one that works for its owner."""
-    for video in (alice.finished, alice.failed, alice.open, alice.named):
-        shown = service.call("GET", f"/v1/videos/{video}", key=alice.key)
-        assert (shown.status, alice.canary in shown.text) == (200, True)
+def test_owner_can_read_all_of_its_resources(service: Service, alice: Owner) -> None:
+    """Positive control: every identifier that was tried works for its owner."""
+    for video in (alice.finished, alice.failed, alice.open, alice.request_id):
+        response = service.call("GET", f"/v1/videos/{video}", key=alice.key)
+        assert (response.status, alice.canary in response.text) == (200, True)
     for media in alice.media:
-        shown = service.call("GET", f"/v1/media/{media}", key=alice.key)
-        assert (shown.status, alice.canary in shown.text) == (200, True)
+        response = service.call("GET", f"/v1/media/{media}", key=alice.key)
+        assert (response.status, alice.canary in response.text) == (200, True)
     key = service.call("GET", f"/api/admin/api-keys/{alice.key_id}", key=owners.operator())
     assert alice.canary in key.text
-    assert len(alice.objects) == len(alice.capabilities) >= 4
+    assert len(alice.objects) == len(alice.link_tokens) >= 4
     kinds = {"png": "image", "mp4": "video"}
-    for item, capability in zip(alice.objects, alice.capabilities, strict=True):
+    for item, token in zip(alice.objects, alice.link_tokens, strict=True):
         kind = kinds[item.rpartition(".")[2]]
-        assert service.call("GET", f"/api/proxy_s3_{kind}/{item}?t={capability}").status == 302
+        assert service.call("GET", f"/api/proxy_s3_{kind}/{item}?t={token}").status == 302
 
 
-def test_the_one_that_is_missing_and_the_one_that_is_anothers_look_the_same(
+def test_foreign_and_missing_resources_are_indistinguishable(
     service: Service, alice: Owner, bob: Owner
 ) -> None:
     for operation in OPERATIONS:
-        for parameter, there, missing in (
+        for parameter, foreign, missing in (
             ("video_id", alice.finished, f"vid_{'0' * 26}"),
             ("media_id", alice.upload, f"med_{'0' * 26}"),
             ("run_id", alice.run, f"run_{'0' * 26}"),
         ):
-            if parameter in names(operation, "path"):
+            if parameter in parameter_names(operation, "path"):
                 body = BODIES.get((operation.method, operation.path))
-                one, other = (
-                    Attempt(operation, "path", parameter, value, {parameter: value}, body=body)
-                    for value in (there, missing)
+                foreign_case, missing_case = (
+                    RequestCase(operation, "path", parameter, value, {parameter: value}, body=body)
+                    for value in (foreign, missing)
                 )
-                first, second = one.send(service, bob.key), other.send(service, bob.key)
-                assert first.status == second.status == 404, str(one)
-                told = [answers.without_request_id(reply.text) for reply in (first, second)]
-                assert told[0].replace(there, "") == told[1].replace(missing, ""), str(one)
+                foreign_response, missing_response = (
+                    foreign_case.send(service, bob.key),
+                    missing_case.send(service, bob.key),
+                )
+                assert foreign_response.status == missing_response.status == 404, str(foreign_case)
+                bodies = [
+                    answers.without_request_id(reply.text)
+                    for reply in (foreign_response, missing_response)
+                ]
+                assert bodies[0].replace(foreign, "") == bodies[1].replace(missing, ""), str(
+                    foreign_case
+                )
 
 
-def test_a_path_with_more_at_its_end_is_another_path(service: Service, alice: Owner) -> None:
+def test_path_with_a_trailing_newline_is_not_found(service: Service, alice: Owner) -> None:
     for path in ("/v1/videos/%0A", "/v1/media/%0A", f"/v1/videos/{alice.finished}%0A"):
         assert service.call("GET", path, key=alice.key).status == 404

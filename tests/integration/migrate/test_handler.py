@@ -1,4 +1,4 @@
-"""What CloudFormation is told of the migrations: their outcome, and what to look at."""
+"""The migrations' responses to CloudFormation: status, reason and advice."""
 
 import json
 import socket
@@ -18,22 +18,22 @@ CREATE = {"RequestType": "Create", "StackId": "stack", "RequestId": "1", "Logica
 
 
 class CloudFormation:
-    """The URL that a custom resource answers to."""
+    """A server for the response URL of a custom resource."""
 
     def __init__(self) -> None:
-        self.answers: list[dict[str, Any]] = []
+        self.responses: list[dict[str, Any]] = []
 
     def __call__(self, *arguments: Any) -> BaseHTTPRequestHandler:
-        answers = self.answers
+        responses = self.responses
 
         class Handler(BaseHTTPRequestHandler):
             def do_PUT(self) -> None:
-                answers.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                responses.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
                 self.send_response(200)
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler(*arguments)
 
@@ -42,7 +42,7 @@ class CloudFormation:
 def cloudformation(
     migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[dict[str, Any], CloudFormation]]:
-    """An event whose answer is kept, in the environment of `migrate`."""
+    """An event and the server that records its response, in the environment of `migrate`."""
     for name, value in owner(migrated).model_dump(by_alias=True, mode="json").items():
         monkeypatch.setenv(name, str(value))
     cloudformation = CloudFormation()
@@ -53,36 +53,36 @@ def cloudformation(
     server.server_close()
 
 
-def test_schema_that_is_up_to_date_is_a_success(
+def test_migrate_of_a_current_schema_succeeds(
     cloudformation: tuple[dict[str, Any], CloudFormation],
 ) -> None:
-    event, answered = cloudformation
-    handler(event, Context())  # type: ignore[arg-type] # what it uses of Lambda's
-    (answer,) = answered.answers
-    assert answer["Status"] == "SUCCESS"
-    assert answer["Data"] == {"Applied": "0"}
+    event, server = cloudformation
+    handler(event, Context())  # type: ignore[arg-type] # a minimal context
+    (response,) = server.responses
+    assert response["Status"] == "SUCCESS"
+    assert response["Data"] == {"Applied": "0"}
 
 
-def test_way_out_that_does_not_work_is_named(
+def test_migrate_without_network_names_the_nat_instance(
     cloudformation: tuple[dict[str, Any], CloudFormation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event, answered = cloudformation
+    event, server = cloudformation
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{closed.getsockname()[1]}")
-        handler(event, Context())  # type: ignore[arg-type] # what it uses of Lambda's
-    (answer,) = answered.answers
-    assert answer["Status"] == "FAILED"
-    assert "Secrets Manager cannot be reached" in answer["Reason"]
-    assert "Check the stack's NAT instance" in answer["Reason"]
+        handler(event, Context())  # type: ignore[arg-type] # a minimal context
+    (response,) = server.responses
+    assert response["Status"] == "FAILED"
+    assert "Secrets Manager cannot be reached" in response["Reason"]
+    assert "Check the stack's NAT instance" in response["Reason"]
 
 
-def test_secret_that_is_refused_is_not_blamed_on_the_way_out(
+def test_migrate_with_a_denied_secret_does_not_blame_the_nat_instance(
     cloudformation: tuple[dict[str, Any], CloudFormation], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    event, answered = cloudformation
+    event, server = cloudformation
     monkeypatch.setenv("DATABASE_SECRET_ARN", "arn:another")
-    handler(event, Context())  # type: ignore[arg-type] # what it uses of Lambda's
-    (answer,) = answered.answers
-    assert answer["Status"] == "FAILED"
-    assert "NAT" not in answer["Reason"]
+    handler(event, Context())  # type: ignore[arg-type] # a minimal context
+    (response,) = server.responses
+    assert response["Status"] == "FAILED"
+    assert "NAT" not in response["Reason"]

@@ -1,4 +1,4 @@
-"""Migrations: applied once, whole or not at all, one deployment at a time."""
+"""Migrations are applied once, atomically, by one deployment at a time."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -18,25 +18,25 @@ def tables(settings: DatabaseSettings) -> set[str]:
     database = Database(settings)
     with database.transaction() as cursor:
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        found = {row["tablename"] for row in cursor.fetchall()}
+        names = {row["tablename"] for row in cursor.fetchall()}
     database.close()
-    return found
+    return names
 
 
-def test_applying_again_does_nothing(empty: DatabaseSettings) -> None:
+def test_migrations_are_idempotent(empty: DatabaseSettings) -> None:
     assert migrations.apply(empty) == COUNT
     assert migrations.apply(empty) == 0
     seed = {"video_sessions", "video_frames", "video_clips", "final_videos"}
     assert seed < tables(empty)
 
 
-def test_four_deployments_at_once_apply_it_once(empty: DatabaseSettings) -> None:
+def test_concurrent_deployments_apply_migrations_once(empty: DatabaseSettings) -> None:
     with ThreadPoolExecutor(4) as pool:
         applied = list(pool.map(lambda _: migrations.apply(empty), range(4)))
     assert sorted(applied) == [0, 0, 0, COUNT]
 
 
-def test_a_lock_that_a_killed_deployment_left_does_not_block(empty: DatabaseSettings) -> None:
+def test_stale_migration_lock_does_not_block(empty: DatabaseSettings) -> None:
     migrations.apply(empty)
     database = Database(empty)
     with database.transaction() as cursor:
@@ -45,9 +45,7 @@ def test_a_lock_that_a_killed_deployment_left_does_not_block(empty: DatabaseSett
     assert migrations.apply(empty) == 0
 
 
-def test_a_failed_migration_leaves_nothing_of_itself(
-    empty: DatabaseSettings, tmp_path: Path
-) -> None:
+def test_failed_migration_is_rolled_back(empty: DatabaseSettings, tmp_path: Path) -> None:
     (tmp_path / "0001_good.sql").write_text("CREATE TABLE good (id int)")
     (tmp_path / "0002_bad.sql").write_text("CREATE TABLE half (id int); SELECT nonsense")
     with pytest.raises(psycopg2.Error, match="nonsense"):
@@ -58,7 +56,7 @@ def test_a_failed_migration_leaves_nothing_of_itself(
     assert migrations.apply(empty, tmp_path) == 1
 
 
-def test_they_are_applied_by_a_user_id_without_a_name(
+def test_migrations_run_under_a_user_id_without_a_name(
     empty: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
@@ -67,6 +65,6 @@ def test_they_are_applied_by_a_user_id_without_a_name(
     assert migrations.apply(empty) == COUNT
 
 
-def test_no_two_files_have_the_same_number() -> None:
+def test_migration_numbers_are_unique() -> None:
     numbers = sorted(int(path.name[:4]) for path in migrations.FOLDER.glob("*.sql"))
     assert numbers == sorted(set(numbers))

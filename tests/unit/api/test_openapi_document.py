@@ -1,4 +1,4 @@
-"""The OpenAPI document avoids what common generators of clients stumble over."""
+"""The OpenAPI document avoids constructs that common client generators do not support."""
 
 import json
 import re
@@ -16,42 +16,42 @@ def operations() -> Iterator[dict[str, Any]]:
         yield from path.values()
 
 
-def test_success_is_any_boolean() -> None:
-    """openapi-generator 7.26 reads a constant `true` as the text "true", and refuses it."""
+def test_success_field_has_no_constant() -> None:
+    """openapi-generator 7.26 reads a constant `true` as the string "true" and rejects it."""
     assert SCHEMAS["GeneratedStory"]["properties"]["success"]["type"] == "boolean"
     assert not re.search(r'"const": (true|false)', TEXT)
 
 
-def test_a_body_that_can_be_left_out_is_one_schema() -> None:
-    """openapi-python-client 0.29 sends the absence of a body that may also be null."""
-    bodies = [one["requestBody"] for one in operations() if "requestBody" in one]
+def test_optional_body_is_a_single_schema() -> None:
+    """openapi-python-client 0.29 sends its marker for an omitted body if the body may be null."""
+    bodies = [operation["requestBody"] for operation in operations() if "requestBody" in operation]
     assert any(not body.get("required") for body in bodies)
     for body in bodies:
         for content in body["content"].values():
             assert "$ref" in content["schema"]
 
 
-def test_every_schema_belongs_to_something() -> None:
+def test_every_schema_is_referenced() -> None:
     assert set(re.findall(r'"#/components/schemas/([^"]+)"', TEXT)) == SCHEMAS.keys()
 
 
-def test_a_schema_is_the_same_in_requests_and_answers() -> None:
-    """Otherwise each has two names, of which generators make classes that do not fit together."""
+def test_schema_is_the_same_in_requests_and_responses() -> None:
+    """Otherwise each has two names, and generators make two incompatible classes."""
     assert not [name for name in SCHEMAS if "-" in name]
 
 
-def test_a_form_is_offered_before_json() -> None:
+def test_multipart_form_is_listed_before_json() -> None:
     """hey-api offers only the first media type."""
     forms = [
-        list(one["requestBody"]["content"])
-        for one in operations()
-        if "multipart/form-data" in one.get("requestBody", {}).get("content", {})
+        list(operation["requestBody"]["content"])
+        for operation in operations()
+        if "multipart/form-data" in operation.get("requestBody", {}).get("content", {})
     ]
     assert len(forms) == 3
-    assert all(names == ["multipart/form-data", "application/json"] for names in forms)
+    assert all(media_types == ["multipart/form-data", "application/json"] for media_types in forms)
 
 
-def test_what_an_answer_always_holds_is_required() -> None:
+def test_response_fields_that_are_always_present_are_required() -> None:
     assert {"success", "story"} <= set(SCHEMAS["GeneratedStory"]["required"])
     assert "object" in SCHEMAS["VideoObject"]["required"]
     assert set(SCHEMAS["CreateVideoRequest"]["required"]) == {"prompt"}

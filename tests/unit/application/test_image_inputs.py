@@ -1,4 +1,4 @@
-"""Which of the many ways to name a picture lead to an object of one's own."""
+"""Media keys in the strings by which clients name an image."""
 
 import pytest
 
@@ -17,7 +17,7 @@ KEY = "alice/vid_01/reference-frames/generated_frame_1_1.png"
         f"https://media.s3.amazonaws.com/{KEY.replace('/', '%2F')}?X-Amz-Signature=abc",
     ],
 )
-def test_a_key_and_every_link_to_it_name_the_same(text: str) -> None:
+def test_media_key_is_found_in_keys_and_links(text: str) -> None:
     assert media_key_in(text, "media") == KEY
 
 
@@ -36,5 +36,5 @@ def test_a_key_and_every_link_to_it_name_the_same(text: str) -> None:
         "inbox/alice/cat.png",
     ],
 )
-def test_everything_else_names_none(text: str) -> None:
+def test_media_key_is_not_found_in_foreign_urls_and_keys(text: str) -> None:
     assert media_key_in(text, "media") is None

@@ -1,4 +1,4 @@
-"""Which models a wish gets: what cannot be had is refused by name, with what can."""
+"""Model selection: defaults, keys, retired models and errors that list the alternatives."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -29,17 +29,17 @@ SETTINGS = ProviderSettings.model_validate(
     }
 )
 KEYS = {"OPENAI_API_KEY": "sk-1", "RUNWAY_API_KEY": "key_1"}
-ENDING = "gpt-5.4-nano"
+RETIRING_MODEL = "gpt-5.4-nano"
 
 
 @pytest.fixture(autouse=True)
-def _in_virginia(monkeypatch: pytest.MonkeyPatch) -> None:
+def _in_us_east_1(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "us-east-1")
 
 
-# What `infra` deploys unless somebody says otherwise.
-AS_DEPLOYED = SETTINGS.model_copy(
+# The defaults that `infra` deploys.
+DEPLOYED_SETTINGS = SETTINGS.model_copy(
     update={
         name: getattr(config.STAGES["prod"], name)
         for name in (f"{kind}_provider" for kind in KINDS)
@@ -47,33 +47,33 @@ AS_DEPLOYED = SETTINGS.model_copy(
 )
 
 
-def choose(
+def select_models(
     keys: Mapping[str, str] = KEYS,
     settings: ProviderSettings = SETTINGS,
     *,
     live: bool = True,
-    **wish: Any,
+    **fields: Any,
 ) -> ModelSelection:
     caller = Caller("key_1", "alice", live, frozenset(), {}, 5, None, None)
-    return model_selection.select_models(settings, keys, caller, wished(**wish))
+    return model_selection.select_models(settings, keys, caller, request(**fields))
 
 
-def wished(**wish: Any) -> CreateVideoRequest:
-    return CreateVideoRequest.model_validate({"prompt": "x", **wish})
+def request(**fields: Any) -> CreateVideoRequest:
+    return CreateVideoRequest.model_validate({"prompt": "x", **fields})
 
 
-def shut_down(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
-    """Let the model that has a date end in so many days."""
+def set_shutdown(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
+    """Set the shutdown date of RETIRING_MODEL to `days` from now."""
     day = str((datetime.now(UTC) + timedelta(days=days)).date())
     known = tuple(
-        replace(model, shutdown=day) if model.model == ENDING else model
+        replace(model, shutdown=day) if model.model == RETIRING_MODEL else model
         for model in models.models()
     )
     monkeypatch.setattr(models, "models", lambda: known)
 
 
 @pytest.mark.parametrize(
-    ("wish", "field", "code", "allowed"),
+    ("request_fields", "field", "code", "alternative"),
     [
         ({"models": {"video": {"provider": "sora"}}}, "models.video", "request.invalid", "runway"),
         (
@@ -83,7 +83,7 @@ def shut_down(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
             "gpt-image-2",
         ),
         (
-            {"models": {"video": {"provider": "luma"}}},  # not in this region
+            {"models": {"video": {"provider": "luma"}}},  # not available in this region
             "models.video",
             "provider.not_here",
             "runway/gen4.5",
@@ -106,66 +106,75 @@ def shut_down(monkeypatch: pytest.MonkeyPatch, days: int) -> None:
         ),
     ],
 )
-def test_what_cannot_be_had_is_named_with_what_can(
-    wish: dict[str, Any], field: str, code: str, allowed: object
+def test_unavailable_choice_is_rejected_with_alternatives(
+    request_fields: dict[str, Any], field: str, code: str, alternative: object
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
-        choose(**wish)
+        select_models(**request_fields)
     error = caught.value
     assert (error.field, error.error_code) == (field, code)
     assert isinstance(error.allowed, list)
-    assert allowed in error.allowed
+    assert alternative in error.allowed
 
 
 @pytest.mark.parametrize("key", [None, "", "  ", "\t\n", "clé", "a\0b"])
-def test_without_its_key_a_provider_is_refused(key: str | None) -> None:
-    """What could never be sent in a header is no key; the provider itself would not take it."""
+def test_provider_without_its_key_is_rejected(key: str | None) -> None:
+    """A value that cannot be sent in an HTTP header is not a key."""
     keys = {} if key is None else {"RUNWAY_API_KEY": key}
     with pytest.raises(InvalidInput, match="needs the key RUNWAY_API_KEY") as caught:
-        choose(keys, models={"video": {"provider": "runway"}})
+        select_models(keys, models={"video": {"provider": "runway"}})
     assert caught.value.error_code == "provider.key_missing"
     assert caught.value.allowed == ["offline/camera-1"]
 
 
 @pytest.mark.parametrize("live", [True, False])
 @pytest.mark.parametrize("days", [0, -30])
-def test_a_model_is_refused_from_the_day_on_which_it_ends(
+def test_model_is_rejected_from_its_shutdown_date(
     days: int, live: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shut_down(monkeypatch, days)
-    with pytest.raises(InvalidInput, match=f"{ENDING} was shut down") as caught:
-        choose(live=live, models={"text": {"provider": "openai", "model": ENDING}})
+    set_shutdown(monkeypatch, days)
+    with pytest.raises(InvalidInput, match=f"{RETIRING_MODEL} was shut down") as caught:
+        select_models(live=live, models={"text": {"provider": "openai", "model": RETIRING_MODEL}})
     assert caught.value.error_code == "provider.model_retired"
     assert isinstance(caught.value.allowed, list)
     assert "openai/gpt-6-luna" in caught.value.allowed
-    assert f"openai/{ENDING}" not in caught.value.allowed
+    assert f"openai/{RETIRING_MODEL}" not in caught.value.allowed
 
 
-@pytest.mark.parametrize(("days", "warned"), [(1, True), (90, True), (91, False)])
-def test_who_takes_a_model_that_ends_soon_is_warned(
-    days: int, warned: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(("days", "expect_warning"), [(1, True), (90, True), (91, False)])
+def test_model_near_its_shutdown_date_is_warned_about(
+    days: int,
+    expect_warning: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    shut_down(monkeypatch, days)
-    wish: dict[str, Any] = {"models": {"text": {"provider": "openai", "model": ENDING}}}
-    estimate = models_service.estimate(choose(**wish), wished(**wish))
-    assert [ENDING in words for words in estimate.warnings] == ([True] if warned else [])
-    assert ("model ends soon" in caplog.text) is warned
+    set_shutdown(monkeypatch, days)
+    request_fields: dict[str, Any] = {
+        "models": {"text": {"provider": "openai", "model": RETIRING_MODEL}}
+    }
+    estimate = models_service.estimate(select_models(**request_fields), request(**request_fields))
+    assert [RETIRING_MODEL in warning for warning in estimate.warnings] == (
+        [True] if expect_warning else []
+    )
+    assert ("model ends soon" in caplog.text) is expect_warning
 
 
-def test_a_test_key_gets_what_costs_nothing() -> None:
-    choice = choose({}, live=False, models={"video": {"provider": "runway"}})
-    assert not any(model.is_paid for model in choice.all())
+def test_test_key_selects_only_free_models() -> None:
+    selection = select_models({}, live=False, models={"video": {"provider": "runway"}})
+    assert not any(model.is_paid for model in selection.all())
 
 
 @pytest.mark.parametrize("kind", ["text", "image", "video", "speech"])
 @pytest.mark.parametrize("live", [True, False])
-@pytest.mark.parametrize("wished", [{"provider": "sora"}, {"provider": "openai", "model": "x-1"}])
-def test_what_nobody_offers_is_refused_to_every_key(
-    kind: str, live: bool, wished: dict[str, str]
+@pytest.mark.parametrize(
+    "selection", [{"provider": "sora"}, {"provider": "openai", "model": "x-1"}]
+)
+def test_unknown_model_is_rejected_for_every_key(
+    kind: str, live: bool, selection: dict[str, str]
 ) -> None:
-    """Also where it would not be taken: for a test key, and for a voice that nobody asked for."""
+    """Unused models are validated too: with a test key, and for speech without narration."""
     with pytest.raises(InvalidInput) as caught:
-        choose(live=live, models={kind: wished})
+        select_models(live=live, models={kind: selection})
     assert caught.value.field == f"models.{kind}"
     assert isinstance(caught.value.allowed, list)
     assert caught.value.allowed
@@ -184,31 +193,33 @@ NARRATED: dict[str, Any] = {"output": {"narration": {}}}
         (KEYS, ["openai", "openai", "openai", "runway"]),
     ],
 )
-def test_in_the_cloud_a_key_in_the_secret_makes_its_provider_the_one_that_is_taken(
+def test_deployed_stage_defaults_to_providers_with_keys(
     keys: dict[str, str], expected: list[str]
 ) -> None:
-    choice = choose(keys, AS_DEPLOYED, **NARRATED)
-    assert [model.provider for model in choice.all()] == expected
+    selection = select_models(keys, DEPLOYED_SETTINGS, **NARRATED)
+    assert [model.provider for model in selection.all()] == expected
     caller = Caller("key_1", "alice", True, frozenset(), {}, 5, None, None)
-    assert model_selection.clip_durations(AS_DEPLOYED, keys, caller) == choice.video.seconds
+    assert (
+        model_selection.clip_durations(DEPLOYED_SETTINGS, keys, caller) == selection.video.seconds
+    )
 
 
-def test_on_one_machine_a_key_alone_takes_no_provider() -> None:
-    """It may be in the environment for other programs; `.env` says which are taken."""
+def test_local_stage_defaults_to_offline_despite_keys() -> None:
+    """Keys in the environment may be meant for other programs; `.env` selects the providers."""
     local = config.STAGES["local"]
     assert {getattr(local, f"{kind}_provider") for kind in KINDS} == {"offline"}
 
 
-def test_what_a_request_or_the_stage_names_goes_before_the_keys() -> None:
-    named = choose(KEYS, AS_DEPLOYED, models={"video": {"provider": "offline"}})
-    assert (named.video.provider, named.text.provider) == ("offline", "openai")
-    assert not choose(KEYS, SETTINGS, **NARRATED).is_paid
-    assert not choose(KEYS, AS_DEPLOYED, live=False, **NARRATED).is_paid
+def test_request_and_stage_choices_override_keys() -> None:
+    selection = select_models(KEYS, DEPLOYED_SETTINGS, models={"video": {"provider": "offline"}})
+    assert (selection.video.provider, selection.text.provider) == ("offline", "openai")
+    assert not select_models(KEYS, SETTINGS, **NARRATED).is_paid
+    assert not select_models(KEYS, DEPLOYED_SETTINGS, live=False, **NARRATED).is_paid
 
 
-def test_an_estimate_is_in_dollars_and_in_the_providers_units() -> None:
-    wish: dict[str, Any] = {"models": {"video": {"provider": "runway"}}}
-    estimate = models_service.estimate(choose(**wish), wished(**wish))
+def test_estimate_is_in_dollars_and_provider_units() -> None:
+    request_fields: dict[str, Any] = {"models": {"video": {"provider": "runway"}}}
+    estimate = models_service.estimate(select_models(**request_fields), request(**request_fields))
     scene = estimate.scenes[0]
     assert scene.clip == "0.2500"
     assert scene.clip_units

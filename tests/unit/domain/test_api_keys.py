@@ -1,4 +1,4 @@
-"""API keys: form, checksum, derivation."""
+"""API keys: format, checksum and derivation."""
 
 import random
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from common.domain import api_keys
 
 
-def test_a_minted_key_is_well_formed_and_says_what_it_is() -> None:
+def test_minted_key_is_well_formed_and_has_its_prefix() -> None:
     for live, start in ((True, "vg_live_"), (False, "vg_test_")):
         key = api_keys.mint(live=live)
         assert key.startswith(start)
@@ -16,26 +16,26 @@ def test_a_minted_key_is_well_formed_and_says_what_it_is() -> None:
         assert len(key) == len(start) + 42
 
 
-def test_two_keys_differ() -> None:
+def test_minted_keys_differ() -> None:
     assert api_keys.mint(live=True) != api_keys.mint(live=True)
 
 
-def test_the_operator_key_depends_on_secret_and_user() -> None:
-    one = api_keys.operator_key("secret", "operator")
-    assert api_keys.is_well_formed(one)
-    assert one == api_keys.operator_key("secret", "operator")
-    assert one != api_keys.operator_key("secret2", "operator")
-    assert one != api_keys.operator_key("secret", "operator2")
+def test_operator_key_is_derived_from_secret_and_user() -> None:
+    key = api_keys.operator_key("secret", "operator")
+    assert api_keys.is_well_formed(key)
+    assert key == api_keys.operator_key("secret", "operator")
+    assert key != api_keys.operator_key("secret2", "operator")
+    assert key != api_keys.operator_key("secret", "operator2")
 
 
 @given(st.integers(8, 49), st.sampled_from("0aZ9_-é"))
-def test_one_wrong_character_is_noticed(place: int, character: str) -> None:
+def test_key_checksum_detects_one_wrong_character(index: int, character: str) -> None:
     key = api_keys.operator_key("secret", "operator")
-    changed = key[:place] + character + key[place + 1 :]
+    changed = key[:index] + character + key[index + 1 :]
     assert api_keys.is_well_formed(changed) == (changed == key)
 
 
-def test_guesses_of_the_right_form_lack_the_checksum() -> None:
+def test_random_keys_of_the_right_format_lack_the_checksum() -> None:
     guess = random.Random(7)
     alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
     guesses = ("vg_live_" + "".join(guess.choices(alphabet, k=42)) for _ in range(20_000))
@@ -43,5 +43,5 @@ def test_guesses_of_the_right_form_lack_the_checksum() -> None:
 
 
 @given(st.text())
-def test_any_text_is_refused_without_an_error(text: str) -> None:
+def test_arbitrary_text_is_no_well_formed_key(text: str) -> None:
     assert not api_keys.is_well_formed(text)

@@ -1,4 +1,4 @@
-"""Languages of narrations: which tags name one, and what the offline voice makes of them."""
+"""Language tags of narrations, and the voices of the offline provider for them."""
 
 from importlib import resources
 from pathlib import Path
@@ -15,12 +15,12 @@ from offline.tts import language, program
     "tag",
     ["de", "EN", "pt_BR", "zh-Hans", "zh-Hant-HK", "cmn", "es-419", "tlh", "sr-Latn-RS", "iw"],
 )
-def test_tags_of_languages_are_taken_in_every_spelling(tag: str) -> None:
+def test_language_tag_is_accepted_in_every_spelling(tag: str) -> None:
     assert NarrationSpec.model_validate({"language": tag}).language == tag.replace("_", "-")
 
 
 @pytest.mark.parametrize("tag", ["xx", "qq-DE", "zz", "und", "zxx", "deutsch", "1a", ""])
-def test_what_names_no_language_is_refused(tag: str) -> None:
+def test_unknown_language_tag_is_rejected(tag: str) -> None:
     with pytest.raises(ValidationError):
         NarrationSpec.model_validate({"language": tag})
 
@@ -29,19 +29,19 @@ def test_what_names_no_language_is_refused(tag: str) -> None:
     ("tag", "code"),
     [("de-CH", "de"), ("cmn-Hans-CN", "zh"), ("ENG", "en"), ("iw", "he"), ("tlh", "tlh")],
 )
-def test_a_language_has_one_code(tag: str, code: str) -> None:
+def test_language_tag_maps_to_its_primary_code(tag: str, code: str) -> None:
     assert languages.language(tag) == code
 
 
-def test_every_voice_is_installed() -> None:
-    """eSpeak NG finds a voice by the name of its file."""
+def test_offline_voices_are_all_installed() -> None:
+    """eSpeak NG looks up a voice by its file name."""
     data = Path(str(resources.files("espeakng_loader"))) / "espeak-ng-data"
     files = {path.name.casefold() for path in (data / "lang").rglob("*")}
     assert {*language._VOICES.values(), *language._REGIONS.values()} <= files
 
 
 @pytest.mark.parametrize("voice", ["fr", "pt-br", "en", "cmn", "haw"])
-def test_voices_speak(voice: str) -> None:
+def test_offline_voice_produces_speech(voice: str) -> None:
     assert program.speak("1", f"{voice}+f2", 320).seconds > 0.1
 
 
@@ -63,7 +63,7 @@ def test_voices_speak(voice: str) -> None:
         ("ស្វាស្តី", "km", "en-us", True),
     ],
 )
-def test_the_offline_voice_speaks_the_language_or_says_that_it_does_not(
+def test_offline_voice_matches_the_language_or_warns(
     text: str, tag: str | None, voice: str, warned: bool
 ) -> None:
     assert language.voice(text, tag, None) == f"{voice}+f2"

@@ -1,4 +1,4 @@
-"""A video that cannot be joined in time is refused before anything is paid, and told what helps."""
+"""Videos that take too long to merge are rejected at admission, with changes that help."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -21,12 +21,12 @@ def merge(output: Output, scenes: int = MAX_SCENES, seconds: float = 10) -> Merg
 
 @pytest.mark.parametrize("ratio", RATIOS)
 @pytest.mark.parametrize("output", [PLAIN, FADES, Output(format=Format.WEBM)])
-def test_the_longest_video_in_its_own_size_is_taken(ratio: str, output: Output) -> None:
+def test_longest_video_in_the_size_of_its_clips_is_accepted(ratio: str, output: Output) -> None:
     merge_estimate.check(Merge(output, RATIOS[ratio], MAX_SCENES, 10))
 
 
 @pytest.mark.parametrize(
-    ("output", "help_with"),
+    ("output", "remedy"),
     [
         (replace(FADES, renditions=(TALL, Shape("1:1"), Shape("4:3"))), "no renditions"),
         (replace(FADES, shape=LARGE), "the size of the clips"),
@@ -34,35 +34,33 @@ def test_the_longest_video_in_its_own_size_is_taken(ratio: str, output: Output) 
         (Output(format=Format.WEBM, shape=Shape(size=(1920, 1080))), "format mp4"),
     ],
 )
-def test_what_is_too_much_is_refused_and_what_helps_is_named(
-    output: Output, help_with: str
-) -> None:
+def test_merge_that_is_too_heavy_is_rejected_with_remedies(output: Output, remedy: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         merge_estimate.check(merge(output))
     assert (caught.value.error_code, caught.value.field) == ("output.too_heavy", "output")
     assert isinstance(caught.value.allowed, list)
-    assert any(text.startswith(help_with) for text in caught.value.allowed)
-    assert help_with in caught.value.detail
+    assert any(text.startswith(remedy) for text in caught.value.allowed)
+    assert remedy in caught.value.detail
 
 
-def test_as_many_scenes_as_are_named_are_taken_and_more_are_not() -> None:
+def test_suggested_number_of_scenes_is_the_most_accepted() -> None:
     output = replace(FADES, shape=LARGE)
     with pytest.raises(InvalidInput) as caught:
         merge_estimate.check(merge(output))
     assert isinstance(caught.value.allowed, list)
-    named = int(caught.value.allowed[-1].split("about ")[1].split()[0])
-    merge_estimate.check(merge(output, named))
+    most_scenes = int(caught.value.allowed[-1].split("about ")[1].split()[0])
+    merge_estimate.check(merge(output, most_scenes))
     with pytest.raises(InvalidInput):
-        merge_estimate.check(merge(output, named + 2))
+        merge_estimate.check(merge(output, most_scenes + 2))
 
 
-def test_every_further_rendition_scene_and_second_needs_more() -> None:
+def test_merge_estimate_grows_with_renditions_scenes_and_seconds() -> None:
     base = merge(FADES, 6, 5)
-    more = [
+    larger = [
         merge(replace(FADES, renditions=(TALL,)), 6, 5),
         merge(FADES, 7, 5),
         merge(FADES, 6, 6),
         merge(replace(FADES, captions_burned=True), 6, 5),
     ]
-    assert all(one.processor_seconds > base.processor_seconds for one in more)
+    assert all(larger_merge.processor_seconds > base.processor_seconds for larger_merge in larger)
     assert base.processor_seconds < MOST_PROCESSOR_SECONDS / 10

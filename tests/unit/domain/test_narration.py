@@ -1,4 +1,4 @@
-"""How long words take, and what is kept of a text that is too long for its scene."""
+"""Speaking time of a text, its shortening to the length of a scene, and WAV parsing."""
 
 import pytest
 from hypothesis import given
@@ -11,22 +11,22 @@ from common.media.wav import PcmAudio, read_wav
 TEXT = "The boat leaves the quay. It crosses the whole city in the rain. Lanterns are lit."
 
 
-def test_whole_sentences_are_kept_as_far_as_they_fit() -> None:
+def test_fit_keeps_the_whole_sentences_that_fit() -> None:
     assert narration.fit(TEXT, 3) == "The boat leaves the quay."
     assert narration.fit(TEXT, 20) == TEXT
 
 
-HURRIED = 1.4  # a first sentence may take so much longer; the voice is quickened then
+MOST_ACCELERATION = 1.4  # a first sentence may be this much too long, and is then spoken faster
 
 
-def test_a_first_sentence_that_is_a_little_too_long_is_kept_whole() -> None:
+def test_fit_keeps_a_slightly_long_first_sentence() -> None:
     text = "First look at the world around the quiet keeper. Then another."
     assert narration.seconds_to_say(text[:48]) > narration.room(3.6)
     assert narration.fit(text, 3.6) == text[:48]
 
 
 @pytest.mark.parametrize(
-    ("text", "kept"),
+    ("text", "expected"),
     [
         ("It crosses the whole city in the pouring rain", "It crosses the whole city."),
         ("Look at the old keeper and the deep blue sea", "Look at the old keeper."),
@@ -39,12 +39,12 @@ def test_a_first_sentence_that_is_a_little_too_long_is_kept_whole() -> None:
         ("สุนัขจิ้งจอกตัวน้อยเดินผ่านเมืองในสายฝนยามเช้า", "สุนัขจิ้งจอกตัวน้อยเดินผ่านเมืองในสายฝนยาม"),
     ],
 )
-def test_a_sentence_that_is_far_too_long_ends_where_it_can(text: str, kept: str) -> None:
-    """Never after an article or a conjunction, and with the stop of its script."""
-    assert narration.fit(text, 2) == kept
+def test_fit_ends_a_long_sentence_at_a_phrase_boundary(text: str, expected: str) -> None:
+    """Never after an article or a conjunction, and with the full stop of its script."""
+    assert narration.fit(text, 2) == expected
 
 
-def test_sentences_end_at_the_stops_of_their_script_only() -> None:
+def test_sentences_end_at_full_stops_of_their_script() -> None:
     text = "Mr. Bo saw 3.5 km. „Go!“ e.g. this. 船。夜！ एक। दो॥ هل؟ نعم. U.S. ship"
     assert narration.sentences(text) == [
         "Mr. Bo saw 3.5 km.",
@@ -61,31 +61,31 @@ def test_sentences_end_at_the_stops_of_their_script_only() -> None:
 
 
 @pytest.mark.parametrize("text", ["船" * 200, "дом " * 200, "Wort" * 200, "a. " * 200])
-def test_in_every_script_something_is_left_and_fits(text: str) -> None:
-    kept = narration.fit(text, 3)
-    assert kept
+def test_fit_returns_fitting_text_in_every_script(text: str) -> None:
+    shortened = narration.fit(text, 3)
+    assert shortened
     assert (
-        narration.seconds_to_say(kept) <= HURRIED * narration.room(3) + 0.4
-    )  # the stop that was put there
+        narration.seconds_to_say(shortened) <= MOST_ACCELERATION * narration.room(3) + 0.4
+    )  # the added full stop
 
 
 @given(st.text(max_size=400), st.integers(1, 20))
-def test_what_is_kept_is_the_beginning(text: str, seconds: int) -> None:
-    kept, whole = narration.fit(text, seconds), " ".join(text.split())
-    assert whole.startswith((kept, kept[:-1]))
+def test_fit_returns_a_prefix(text: str, seconds: int) -> None:
+    shortened, normalized = narration.fit(text, seconds), " ".join(text.split())
+    assert normalized.startswith((shortened, shortened[:-1]))
 
 
-def test_two_and_a_half_words_a_second() -> None:
+def test_speaking_rate_is_about_two_and_a_half_words_per_second() -> None:
     minute = "The small boat goes down to the river again. " * 16  # 144 words
     assert 50 < narration.seconds_to_say(minute) < 68
 
 
 @pytest.mark.parametrize("length", [0xFFFFFFFF, 0x7FFFFFFF, 0])
-def test_a_wav_that_was_streamed_says_no_length(length: int) -> None:
-    sound = PcmAudio(24_000, b"\1\0" * 100)
-    data = bytearray(sound.as_wav())
+def test_streamed_wav_without_length_is_parsed(length: int) -> None:
+    audio = PcmAudio(24_000, b"\1\0" * 100)
+    data = bytearray(audio.as_wav())
     data[40:44] = length.to_bytes(4, "little")
-    assert read_wav(bytes(data)) == sound
+    assert read_wav(bytes(data)) == audio
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_a_wav_that_was_streamed_says_no_length(length: int) -> None:
         lambda data: data[:24] + bytes(4) + data[28:],  # no rate
     ],
 )
-def test_what_is_no_whole_wav_is_refused(damage: object) -> None:
+def test_invalid_wav_is_rejected(damage: object) -> None:
     data = PcmAudio(24_000, b"\1\0" * 100).as_wav()
     with pytest.raises(MediaError):
-        read_wav(damage(data))  # type: ignore[operator]  # a lambda of the list above
+        read_wav(damage(data))  # type: ignore[operator]  # a lambda

@@ -1,4 +1,4 @@
-"""What may be asked of the finished video, and the sizes that follow from it."""
+"""Output options: validation and frame sizes."""
 
 from fractions import Fraction
 from typing import Any
@@ -9,7 +9,7 @@ from common.domain.errors import InvalidInput
 from common.domain.output import PLAIN, Output, Shape
 
 
-def test_nothing_asked_is_a_plain_cut_of_the_clips_as_they_came() -> None:
+def test_default_output_is_plain_and_keeps_the_size_of_the_clips() -> None:
     assert Output() == PLAIN
     assert PLAIN.shape.of((1280, 720)) == (1280, 720)
 
@@ -26,12 +26,14 @@ def test_nothing_asked_is_a_plain_cut_of_the_clips_as_they_came() -> None:
         (Shape(), (1281, 719), (1280, 720)),
     ],
 )
-def test_a_shape_has_a_size(shape: Shape, natural: tuple[int, int], size: tuple[int, int]) -> None:
+def test_shape_determines_the_frame_size(
+    shape: Shape, natural: tuple[int, int], size: tuple[int, int]
+) -> None:
     assert shape.of(natural) == size
 
 
 @pytest.mark.parametrize(
-    ("field", "wish"),
+    ("field", "make_output"),
     [
         ("output.ratio", lambda: Shape("wide")),
         ("output.ratio", lambda: Shape("9:1")),
@@ -46,8 +48,8 @@ def test_a_shape_has_a_size(shape: Shape, natural: tuple[int, int], size: tuple[
         ("output.renditions", lambda: Output(renditions=(Shape(),))),
     ],
 )
-def test_what_cannot_be_made_is_refused_by_field(field: str, wish: Any) -> None:
+def test_invalid_output_option_is_rejected_by_field(field: str, make_output: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
-        wish()
+        make_output()
     assert caught.value.field == field
     assert caught.value.allowed

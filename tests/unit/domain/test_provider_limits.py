@@ -1,4 +1,4 @@
-"""Limits of providers: where they come from, and when a place is expected to be free."""
+"""Limits of providers: their sources, and the expected wait for a provider slot."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from infra import config
 IMAGE, VIDEO = models.paid().image, models.paid().video
 
 
-def test_the_registrys_limits_are_those_of_the_smallest_account() -> None:
+def test_registry_limits_are_those_of_the_smallest_account() -> None:
     assert provider_limits.limits_of(IMAGE, "") == (Limit("images_per_minute", 5),)
     assert provider_limits.limits_of(VIDEO, "") == (Limit("jobs_at_once", 2),)
     for model in models.models():
@@ -26,11 +26,11 @@ def test_the_registrys_limits_are_those_of_the_smallest_account() -> None:
         ("runway.jobs_at_once=9", 5),
     ],
 )
-def test_a_stage_changes_them_for_a_provider_or_one_model(changes: str, most: int) -> None:
+def test_stage_overrides_limits_of_a_provider_or_model(changes: str, most: int) -> None:
     assert provider_limits.limits_of(IMAGE, changes) == (Limit("images_per_minute", most),)
 
 
-def test_zero_is_no_limit_and_a_limit_may_be_new() -> None:
+def test_limit_zero_removes_it_and_new_limits_are_added() -> None:
     assert provider_limits.limits_of(IMAGE, "openai.images_per_minute=0") == ()
     assert provider_limits.limits_of(
         IMAGE, "openai.images_per_minute=0,openai.calls_per_minute=3"
@@ -49,25 +49,27 @@ def test_zero_is_no_limit_and_a_limit_may_be_new() -> None:
         "openai.images_per_minute",
     ],
 )
-def test_what_changes_nothing_is_refused_before_it_is_deployed(changes: str) -> None:
-    with pytest.raises(ValueError, match="is no limit; write PROVIDER"):
+def test_invalid_limit_override_is_rejected_before_deployment(changes: str) -> None:
+    with pytest.raises(ValueError, match="is not a limit; write PROVIDER"):
         config.stage("dev", {"provider_limits": changes})
 
 
 @pytest.mark.parametrize(
-    ("held", "asked", "seconds"),
+    ("active", "needed", "seconds"),
     [
         ([], 1, 0),
         ([(1, 40.0)], 1, 0),
-        ([(1, 40.0), (1, 20.0)], 1, 20.0),  # the first that ends makes room
-        ([(1, 40.0), (1, 20.0)], 2, 40.0),  # one asked before us
-        ([(1, 40.0), (1, 20.0)], 3, 100.0),  # two did: one turn more
+        ([(1, 40.0), (1, 20.0)], 1, 20.0),  # the first slot that is released
+        ([(1, 40.0), (1, 20.0)], 2, 40.0),  # one step ahead in the queue
+        ([(1, 40.0), (1, 20.0)], 3, 100.0),  # two ahead: one more period
         ([(1, 40.0), (1, 20.0)], 5, 160.0),
         ([(2, 40.0)], 1, 40.0),
-        ([(1, 0.0), (1, 0.0)], 1, 1),  # overdue: any moment now, but not now
-        ([], 4, 60.0),  # all places are for those before us
+        ([(1, 0.0), (1, 0.0)], 1, 1),  # overdue, so free any moment, but not yet
+        ([], 4, 60.0),  # all slots go to the steps ahead
     ],
 )
-def test_when_a_place_is_free(held: list[tuple[int, float]], asked: int, seconds: float) -> None:
-    places = [SlotUsage(size, left) for size, left in held]
-    assert seconds_until_free(places, 2, asked, 60.0) == seconds
+def test_expected_wait_for_a_provider_slot(
+    active: list[tuple[int, float]], needed: int, seconds: float
+) -> None:
+    slots = [SlotUsage(size, left) for size, left in active]
+    assert seconds_until_free(slots, 2, needed, 60.0) == seconds

@@ -1,4 +1,4 @@
-"""Capabilities: what opens, what no longer does, and that nobody makes one up."""
+"""Signed links: verification, expiry, methods, secret rotation and forgery."""
 
 import random
 import string
@@ -17,7 +17,7 @@ SIGNER = LinkSigner("the stack's secret")
 MEDIA = ids.new("med")
 
 
-def opens(
+def is_accepted(
     text: str, *, method: Method = "GET", now: float = NOW, signer: LinkSigner = SIGNER
 ) -> bool:
     try:
@@ -27,37 +27,37 @@ def opens(
     return True
 
 
-def made(signer: LinkSigner = SIGNER, **changes: object) -> str:
-    wish = {"epoch": 7, "now": NOW, "seconds": 3600, **changes}
-    return signer.sign(MEDIA, **wish)  # type: ignore[arg-type]  # changes of one value each
+def signed(signer: LinkSigner = SIGNER, **changes: object) -> str:
+    arguments = {"epoch": 7, "now": NOW, "seconds": 3600, **changes}
+    return signer.sign(MEDIA, **arguments)  # type: ignore[arg-type]  # changes of one value each
 
 
-def test_it_says_what_it_opens() -> None:
-    found = SIGNER.verify(made(), method="GET", now=NOW)
-    assert found == SignedLink(MEDIA, epoch=7, expires_at=int(NOW) + 3600)
+def test_verified_link_contains_its_media_id_and_expiry() -> None:
+    link = SIGNER.verify(signed(), method="GET", now=NOW)
+    assert link == SignedLink(MEDIA, epoch=7, expires_at=int(NOW) + 3600)
 
 
-def test_it_is_short_enough_for_any_url() -> None:
-    assert len(made()) == 80
-    assert set(made()) <= set(ALPHABET)
+def test_signed_link_has_80_url_safe_characters() -> None:
+    assert len(signed()) == 80
+    assert set(signed()) <= set(ALPHABET)
 
 
-def test_200_000_altered_capabilities_and_none_is_accepted() -> None:
-    """Every other character at every place, of forty capabilities: 201,600 texts."""
-    tried = 0
+def test_signed_link_with_any_altered_character_is_rejected() -> None:
+    """Change every character of forty tokens to every other one: 201,600 tokens."""
+    attempts = 0
     for number in range(40):
         text = SIGNER.sign(ids.new("med"), epoch=number, now=NOW, seconds=60 + number)
-        assert opens(text)
-        for place, character in enumerate(text):
-            for other in ALPHABET:
-                if other != character:
-                    tried += 1
-                    assert not opens(text[:place] + other + text[place + 1 :])
-    assert tried > 200_000
+        assert is_accepted(text)
+        for index, character in enumerate(text):
+            for replacement in ALPHABET:
+                if replacement != character:
+                    attempts += 1
+                    assert not is_accepted(text[:index] + replacement + text[index + 1 :])
+    assert attempts > 200_000
 
 
-def test_other_spellings_of_a_good_one_are_refused() -> None:
-    text = made()
+def test_signed_link_in_another_spelling_is_rejected() -> None:
+    text = signed()
     for spelling in (
         text + "=",
         text + "==",
@@ -76,54 +76,62 @@ def test_other_spellings_of_a_good_one_are_refused() -> None:
         text + "\x00",
         text + "?t=x",
     ):
-        assert not opens(spelling), spelling
+        assert not is_accepted(spelling), spelling
 
 
 @given(st.text(alphabet=ALPHABET, min_size=80, max_size=80) | st.text())
-def test_nobody_makes_one_up(text: str) -> None:
-    assert not opens(text)
+def test_arbitrary_text_is_no_signed_link(text: str) -> None:
+    assert not is_accepted(text)
 
 
-def test_random_ones_of_the_right_form_are_refused() -> None:
+def test_signed_link_with_a_random_mac_is_rejected() -> None:
     guess = random.Random(5)
-    start = made()[:38]  # everything but the MAC
-    assert not any(opens(start + "".join(guess.choices(ALPHABET, k=42))) for _ in range(20_000))
+    start = signed()[:38]  # everything but the MAC
+    assert not any(
+        is_accepted(start + "".join(guess.choices(ALPHABET, k=42))) for _ in range(20_000)
+    )
 
 
-def test_it_ends_on_the_second() -> None:
-    text = made(seconds=60)
-    assert opens(text, now=NOW + 59.9)
-    assert not opens(text, now=NOW + 60)
+def test_signed_link_expires_on_the_second() -> None:
+    text = signed(seconds=60)
+    assert is_accepted(text, now=NOW + 59.9)
+    assert not is_accepted(text, now=NOW + 60)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, MAX_SECONDS + 1])
-def test_nobody_is_given_one_for_longer_than_a_day(seconds: int) -> None:
+def test_signed_link_lifetime_is_limited_to_a_day(seconds: int) -> None:
     with pytest.raises(ValueError, match="seconds"):
-        made(seconds=seconds)
+        signed(seconds=seconds)
 
 
-def test_a_right_is_narrowed_and_never_widened() -> None:
-    read, ask = made(method="GET"), made(method="HEAD")
-    assert (opens(read, method="GET"), opens(read, method="HEAD")) == (True, True)
-    assert (opens(ask, method="GET"), opens(ask, method="HEAD")) == (False, True)
+def test_signed_link_for_get_allows_head_but_not_vice_versa() -> None:
+    get_link, head_link = signed(method="GET"), signed(method="HEAD")
+    assert (is_accepted(get_link, method="GET"), is_accepted(get_link, method="HEAD")) == (
+        True,
+        True,
+    )
+    assert (is_accepted(head_link, method="GET"), is_accepted(head_link, method="HEAD")) == (
+        False,
+        True,
+    )
 
 
-def test_a_rotated_secret_keeps_old_ones_good_until_it_is_forgotten() -> None:
-    old = made()
+def test_signed_link_survives_secret_rotation_until_the_old_secret_is_removed() -> None:
+    old = signed()
     rotated, forgotten = (
         LinkSigner("a new secret", previous="the stack's secret"),
         LinkSigner("a new one"),
     )
-    assert opens(old, signer=rotated)
-    assert not opens(old, signer=forgotten)
-    assert opens(made(rotated), signer=rotated)
-    assert not opens(made(rotated))  # the old secret alone knows nothing of the new one
+    assert is_accepted(old, signer=rotated)
+    assert not is_accepted(old, signer=forgotten)
+    assert is_accepted(signed(rotated), signer=rotated)
+    assert not is_accepted(signed(rotated))  # the old secret alone cannot verify it
 
 
-def test_another_stack_does_not_take_it() -> None:
-    assert not opens(made(), signer=LinkSigner("another stack's secret"))
+def test_signed_link_of_another_stack_is_rejected() -> None:
+    assert not is_accepted(signed(), signer=LinkSigner("another stack's secret"))
 
 
 @given(st.binary(min_size=16, max_size=16))
-def test_an_id_survives_the_way_through_its_bytes(ulid: bytes) -> None:
+def test_id_round_trips_through_bytes(ulid: bytes) -> None:
     assert ids.to_bytes(ids.from_bytes("med", ulid)) == ulid

@@ -1,4 +1,4 @@
-"""`make key`: what it says when no key can be minted."""
+"""`make key`: its messages when no key can be minted."""
 
 import subprocess
 import sys
@@ -8,7 +8,7 @@ PROJECT = Path(__file__).parents[3]
 
 
 def mint(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as in a shell without AWS."""
+    """Run the command in an environment without AWS credentials."""
     return subprocess.run(
         [sys.executable, "-m", "infra.operator.keys", *options],
         cwd=PROJECT,
@@ -20,21 +20,21 @@ def mint(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_without_a_region_or_credentials_it_says_so() -> None:
+def test_make_key_without_region_or_credentials_is_explained() -> None:
     for environment in ({}, {"AWS_REGION": "us-east-1", "AWS_DEFAULT_REGION": "us-east-1"}):
-        done = mint("--stage", "dev", **environment)
-        assert (done.returncode, done.stdout) == (1, "")
-        assert "No key was made. Check credentials, region and --stage." in done.stderr
-        assert "Traceback" not in done.stderr
+        process = mint("--stage", "dev", **environment)
+        assert (process.returncode, process.stdout) == (1, "")
+        assert "No key was created. Check credentials, region and --stage." in process.stderr
+        assert "Traceback" not in process.stderr
 
 
-def test_region_of_the_cdk_is_enough() -> None:
-    done = mint("--stage", "dev", AWS_REGION="eu-north-1")
-    assert "There are no AWS credentials" in done.stderr
+def test_make_key_accepts_the_region_of_the_cdk() -> None:
+    process = mint("--stage", "dev", AWS_REGION="eu-north-1")
+    assert "No AWS credentials were found" in process.stderr
 
 
-def test_an_unknown_stage_or_option_names_those_that_are_known() -> None:
+def test_make_key_lists_valid_stages_and_options() -> None:
     for options, known in ((["--stage", "moon"], "prod"), (["--colour", "red"], "--daily-cap")):
-        done = mint(*options)
-        assert done.returncode == 2
-        assert known in done.stderr
+        process = mint(*options)
+        assert process.returncode == 2
+        assert known in process.stderr

@@ -1,4 +1,4 @@
-"""What a dropped file asks for, and every way in which it can be wrong."""
+"""Parsing of inbox files: jobs, batches and image metadata, and their errors."""
 
 import json
 
@@ -8,13 +8,13 @@ from intake import parsing
 from intake.parsing import Unreadable
 
 
-def faults(refused: pytest.ExceptionInfo[Unreadable]) -> dict[str, str]:
-    return {fault.pointer: fault.detail for fault in refused.value.refusal.errors}
+def faults(caught: pytest.ExceptionInfo[Unreadable]) -> dict[str, str]:
+    return {fault.pointer: fault.detail for fault in caught.value.refusal.errors}
 
 
-def test_a_job_is_the_body_of_a_request() -> None:
-    wish = parsing.job(b'\xef\xbb\xbf{"prompt": " A kite ", "scenes": 2, "max_cost": "1.5"}')
-    assert (wish.prompt, wish.scenes, str(wish.max_cost)) == ("A kite", 2, "1.5")
+def test_job_is_parsed_as_a_request_body() -> None:
+    request = parsing.job(b'\xef\xbb\xbf{"prompt": " A kite ", "scenes": 2, "max_cost": "1.5"}')
+    assert (request.prompt, request.scenes, str(request.max_cost)) == ("A kite", 2, "1.5")
 
 
 @pytest.mark.parametrize(
@@ -34,42 +34,46 @@ def test_a_job_is_the_body_of_a_request() -> None:
         (b'{"prompt": "a\\ud800b"}', "request.invalid"),
     ],
 )
-def test_what_is_no_job_says_what_is_wrong(data: bytes, code: str) -> None:
-    with pytest.raises(Unreadable) as refused:
+def test_invalid_job_is_rejected_with_its_code(data: bytes, code: str) -> None:
+    with pytest.raises(Unreadable) as caught:
         parsing.job(data)
-    assert refused.value.refusal.code == code
-    assert "pydantic" not in refused.value.refusal.model_dump_json()
+    assert caught.value.refusal.code == code
+    assert "pydantic" not in caught.value.refusal.model_dump_json()
 
 
-def test_faults_are_named_and_their_values_are_not() -> None:
-    with pytest.raises(Unreadable) as refused:
+def test_job_faults_name_fields_but_not_values() -> None:
+    with pytest.raises(Unreadable) as caught:
         parsing.job(b'{"prompt": "A kite", "scenes": 0, "secret": "canary-4711"}')
-    assert faults(refused).keys() == {"/scenes", "/secret"}
-    assert "canary-4711" not in refused.value.refusal.model_dump_json()
+    assert faults(caught).keys() == {"/scenes", "/secret"}
+    assert "canary-4711" not in caught.value.refusal.model_dump_json()
 
 
-def test_a_batch_has_a_job_a_line() -> None:
+def test_batch_has_one_job_per_line() -> None:
     lines = ['{"prompt": "One"}', "", '  {"prompt": "Two"}  ', '{"prompt": "a\u2028b"}\r', ""]
-    wishes = parsing.batch("\n".join(lines).encode())
-    assert {n: wish.prompt for n, wish in wishes.items()} == {1: "One", 3: "Two", 4: "a\u2028b"}
+    requests = parsing.batch("\n".join(lines).encode())
+    assert {n: request.prompt for n, request in requests.items()} == {
+        1: "One",
+        3: "Two",
+        4: "a\u2028b",
+    }
 
 
-def test_a_batch_names_everything_that_is_wrong_in_it() -> None:
+def test_batch_reports_the_faults_of_all_lines() -> None:
     lines = ['{"prompt": "One"}', '{"prompt": ""}', "nonsense", '{"prompt": "x", "scenes": 99}']
-    with pytest.raises(Unreadable) as refused:
+    with pytest.raises(Unreadable) as caught:
         parsing.batch("\n".join(lines).encode())
-    assert faults(refused).keys() == {"/2/prompt", "/3", "/4/scenes"}
+    assert faults(caught).keys() == {"/2/prompt", "/3", "/4/scenes"}
 
 
 @pytest.mark.parametrize("count", [0, parsing.MOST_LINES + 1])
-def test_a_batch_has_a_number_of_jobs_that_can_be_taken_at_once(count: int) -> None:
+def test_batch_size_is_limited(count: int) -> None:
     with pytest.raises(Unreadable, match=f"has {count} jobs"):
         parsing.batch(b'{"prompt": "One"}\n' * count)
     assert len(parsing.batch(b'{"prompt": "One"}\n' * parsing.MOST_LINES)) == parsing.MOST_LINES
 
 
-def test_a_picture_can_say_it_all_itself() -> None:
-    wish = parsing.of_metadata(
+def test_image_metadata_is_parsed_as_a_request() -> None:
+    request = parsing.of_metadata(
         {
             "Prompt": "A kite",
             "scenes": "3",
@@ -81,56 +85,61 @@ def test_a_picture_can_say_it_all_itself() -> None:
             "mtime": "1234",
         }
     )
-    assert wish is not None
-    assert (wish.prompt, wish.scenes, wish.ratio, wish.style) == ("A kite", 3, "960:960", "Anime")
-    assert (wish.seed, str(wish.max_cost)) == (7, "0.5")
+    assert request is not None
+    assert (request.prompt, request.scenes, request.ratio, request.style) == (
+        "A kite",
+        3,
+        "960:960",
+        "Anime",
+    )
+    assert (request.seed, str(request.max_cost)) == (7, "0.5")
 
 
-def test_metadata_beyond_ascii_comes_as_encoded_words() -> None:
+def test_image_metadata_decodes_rfc_2047_encoded_words() -> None:
     encoded = "=?UTF-8?Q?Ein_Drachen_=C3=BCber_den_D=C3=BCnen?="
-    wish = parsing.of_metadata({"prompt": encoded})
-    assert wish is not None
-    assert wish.prompt == "Ein Drachen über den Dünen"
-    # What looks like it and is not stays as it is.
-    wish = parsing.of_metadata({"prompt": "=?nonsense?Q?x?="})
-    assert wish is not None
-    assert wish.prompt == "=?nonsense?Q?x?="
+    request = parsing.of_metadata({"prompt": encoded})
+    assert request is not None
+    assert request.prompt == "Ein Drachen über den Dünen"
+    # An invalid encoded word is kept unchanged.
+    request = parsing.of_metadata({"prompt": "=?nonsense?Q?x?="})
+    assert request is not None
+    assert request.prompt == "=?nonsense?Q?x?="
 
 
-def test_a_picture_without_a_prompt_says_nothing() -> None:
+def test_image_metadata_without_a_prompt_is_no_request() -> None:
     assert parsing.of_metadata({"scenes": "3"}) is None
 
 
-def test_wrong_metadata_is_named() -> None:
-    with pytest.raises(Unreadable) as refused:
+def test_invalid_image_metadata_is_named() -> None:
+    with pytest.raises(Unreadable) as caught:
         parsing.of_metadata({"prompt": "A kite", "scenes": "many", "ratio": "4:3"})
-    assert faults(refused).keys() == {"/metadata/scenes", "/metadata/ratio"}
-    json.loads(refused.value.refusal.model_dump_json())
+    assert faults(caught).keys() == {"/metadata/scenes", "/metadata/ratio"}
+    json.loads(caught.value.refusal.model_dump_json())
 
 
 @pytest.mark.parametrize(
-    ("data", "words"),
+    ("data", "excerpt"),
     [
         (b"", "The file is empty"),
         (b"  \n", "The file is empty"),
-        (b"{", "The file is not JSON"),
+        (b"{", "The file is not valid JSON"),
         (b'\xff\xfe{\0"\0', "UTF-16"),
         (b"\x1f\x8b\x08\0", "compressed (gzip)"),
         (b'{"prompt": "caf\xe9"}', "The file is not UTF-8 text (at byte 15)"),
     ],
 )
-def test_a_file_is_called_a_file(data: bytes, words: str) -> None:
-    with pytest.raises(Unreadable) as refused:
+def test_unreadable_job_file_is_explained(data: bytes, excerpt: str) -> None:
+    with pytest.raises(Unreadable) as caught:
         parsing.job(data)
-    assert words in refused.value.refusal.detail
+    assert excerpt in caught.value.refusal.detail
 
 
-def test_a_refusal_ends_its_sentences_once() -> None:
-    with pytest.raises(Unreadable) as refused:
+def test_batch_error_detail_has_no_double_period() -> None:
+    with pytest.raises(Unreadable) as caught:
         parsing.batch(b"{")
-    assert ".." not in refused.value.refusal.detail
+    assert ".." not in caught.value.refusal.detail
 
 
-def test_nulls_of_a_job_count_as_left_out() -> None:
-    wish = parsing.job(b'{"prompt": "A kite", "scenes": null, "output": null, "metadata": null}')
-    assert (wish.scenes, wish.metadata) == (6, {})
+def test_job_null_fields_count_as_omitted() -> None:
+    request = parsing.job(b'{"prompt": "A kite", "scenes": null, "output": null, "metadata": null}')
+    assert (request.scenes, request.metadata) == (6, {})

@@ -1,4 +1,4 @@
-"""What ffmpeg is asked, and what is made of its answers."""
+"""Probing, decoding and running ffmpeg."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -10,25 +10,25 @@ from common.media import ffmpeg
 from tests.unit import clips
 
 
-def test_the_facts_of_a_clip(tmp_path: Path) -> None:
-    facts = ffmpeg.inspect(clips.make(tmp_path / "a.mp4", seconds=2, fps=25))
-    assert (facts.codec, facts.width, facts.height) == ("h264", 320, 180)
-    assert (facts.frames, facts.seconds, facts.time_base) == (50, 2.0, Fraction(1, 12288))
-    assert facts.rising
-    assert not facts.has_sound
+def test_inspect_returns_codec_size_and_timing(tmp_path: Path) -> None:
+    probe = ffmpeg.inspect(clips.make(tmp_path / "a.mp4", seconds=2, fps=25))
+    assert (probe.codec, probe.width, probe.height) == ("h264", 320, 180)
+    assert (probe.frames, probe.seconds, probe.time_base) == (50, 2.0, Fraction(1, 12288))
+    assert probe.rising
+    assert not probe.has_sound
 
 
-def test_sound_is_noticed(tmp_path: Path) -> None:
+def test_inspect_detects_audio(tmp_path: Path) -> None:
     assert ffmpeg.inspect(clips.make(tmp_path / "a.mp4", sound=True)).has_sound
 
 
-def test_different_encoders_have_a_different_setup(tmp_path: Path) -> None:
+def test_inspect_distinguishes_encoder_setups(tmp_path: Path) -> None:
     high = clips.make(tmp_path / "a.mp4")
     main = clips.make(tmp_path / "b.mp4", codec=("-c:v", "libx264", "-profile:v", "main"))
     assert ffmpeg.inspect(high).setup != ffmpeg.inspect(main).setup
 
 
-def test_a_hole_in_the_media_is_found_by_decoding(tmp_path: Path) -> None:
+def test_decode_detects_damaged_samples(tmp_path: Path) -> None:
     path = clips.make(tmp_path / "a.mp4", seconds=2, codec=("-c:v", "libx264", "-g", "10"))
     data = bytearray(path.read_bytes())
     start = data.rindex(b"mdat") + 1200
@@ -38,14 +38,14 @@ def test_a_hole_in_the_media_is_found_by_decoding(tmp_path: Path) -> None:
         ffmpeg.decode(path)
 
 
-def test_a_codec_that_is_not_taken_is_named(tmp_path: Path) -> None:
+def test_unsupported_codec_is_named(tmp_path: Path) -> None:
     path = clips.make(tmp_path / "a.mov", codec=("-c:v", "jpeg2000"))
-    for look in (ffmpeg.inspect, ffmpeg.decode):
-        with pytest.raises(MediaError, match="holds jpeg2000, a codec that is not taken"):
-            look(path)
+    for read in (ffmpeg.inspect, ffmpeg.decode):
+        with pytest.raises(MediaError, match="uses jpeg2000, a codec that is not supported"):
+            read(path)
 
 
-def test_a_playlist_in_disguise_reads_no_other_file(tmp_path: Path) -> None:
+def test_playlist_named_mp4_reads_no_other_file(tmp_path: Path) -> None:
     secret = clips.make(tmp_path / "secret.ts", grey=77)
     path = tmp_path / "clip.mp4"
     path.write_text(
@@ -55,22 +55,22 @@ def test_a_playlist_in_disguise_reads_no_other_file(tmp_path: Path) -> None:
         ffmpeg.inspect(path)
 
 
-def test_the_index_in_front_is_noticed(tmp_path: Path) -> None:
+def test_starts_at_once_detects_faststart(tmp_path: Path) -> None:
     path = clips.make(tmp_path / "a.mp4")
-    behind = tmp_path / "b.mp4"
-    ffmpeg.run(["-i", str(path), "-c", "copy", "-y", str(behind)], timeout=30)
+    index_at_end = tmp_path / "b.mp4"
+    ffmpeg.run(["-i", str(path), "-c", "copy", "-y", str(index_at_end)], timeout=30)
     assert ffmpeg.starts_at_once(path)
-    assert not ffmpeg.starts_at_once(behind)
+    assert not ffmpeg.starts_at_once(index_at_end)
 
 
-def test_without_the_program_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_ffmpeg_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(PermanentError) as caught:
         ffmpeg.run(["-version"], timeout=5)
     assert caught.value.error_code == "ffmpeg.missing"
 
 
-def test_a_run_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
+def test_ffmpeg_is_stopped_after_its_timeout(tmp_path: Path) -> None:
     endless = ["-f", "lavfi", "-i", "testsrc2=s=1920x1080", "-f", "null", "-"]
     with pytest.raises(MediaError) as caught:
         ffmpeg.run(endless, timeout=0.5)

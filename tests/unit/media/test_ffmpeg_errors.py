@@ -1,4 +1,4 @@
-"""Users read why ffmpeg failed in words: each line of its log leads to one reason."""
+"""Translation of ffmpeg's log and exit status into one reason for users."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from common.media import ffmpeg_errors
 from offline.animator import film
 from offline.tts import program
 
-# What ffmpeg 7 prints, as found in logs, and words of the reason that users read.
+# Lines that ffmpeg 7 prints, with the expected code and a word of the reason.
 LOGS = {
     "[error] Picture size 20000x20000 is invalid": ("media.too_large", "pixels"),
     "[h264 @ 0x1] [error] pixel count exceeds the limit max_pixels": ("media.too_large", "pixels"),
@@ -39,23 +39,23 @@ LOGS = {
 
 
 @pytest.mark.parametrize("log", LOGS)
-def test_the_log_leads_to_its_reason(log: str) -> None:
-    code, words = LOGS[log]
-    found, reason = ffmpeg_errors.reason(log, 1)
-    assert found == code
-    assert words in reason
+def test_ffmpeg_log_line_maps_to_its_reason(log: str) -> None:
+    code, excerpt = LOGS[log]
+    result, reason = ffmpeg_errors.reason(log, 1)
+    assert result == code
+    assert excerpt in reason
 
 
-def test_the_log_of_every_reason_is_tried() -> None:
-    """Nothing in the table is out of reach of the logs above, behind a reason before it."""
+def test_ffmpeg_reasons_are_all_reachable() -> None:
+    """No reason of the table is shadowed by an earlier one."""
     reached = {ffmpeg_errors.reason(log, 1) for log in LOGS}
     assert reached == {(code, text) for _, code, text in ffmpeg_errors._REASONS}
 
 
 @pytest.mark.parametrize(
-    ("log", "code", "words"),
+    ("log", "code", "excerpt"),
     [
-        # A decoder that has no memory reports damage too; the cause is what can be changed.
+        # A decoder out of memory also reports damage; memory is the cause.
         (
             "[h264] [error] Cannot allocate memory\n[error] Invalid data found",
             "media.memory",
@@ -65,10 +65,12 @@ def test_the_log_of_every_reason_is_tried() -> None:
         ("[error] File too large\n[error] Invalid argument", "media.too_large", "larger"),
     ],
 )
-def test_the_cause_is_named_and_not_what_follows_from_it(log: str, code: str, words: str) -> None:
-    found, reason = ffmpeg_errors.reason(log, 1)
-    assert found == code
-    assert words in reason
+def test_ffmpeg_reason_names_the_cause_not_its_consequence(
+    log: str, code: str, excerpt: str
+) -> None:
+    result, reason = ffmpeg_errors.reason(log, 1)
+    assert result == code
+    assert excerpt in reason
 
 
 @pytest.mark.parametrize(
@@ -80,27 +82,31 @@ def test_the_cause_is_named_and_not_what_follows_from_it(log: str, code: str, wo
         (signal.SIGSEGV, "media.invalid"),
     ],
 )
-def test_a_signal_has_a_reason_too(number: int, code: str) -> None:
+def test_ffmpeg_killed_by_signal_has_a_reason(number: int, code: str) -> None:
     assert ffmpeg_errors.reason("", -number)[0] == code
 
 
-def test_no_reason_quotes_the_log_or_a_number() -> None:
+def test_ffmpeg_reason_quotes_neither_log_nor_number() -> None:
     for log in (*LOGS, "something new in /tmp/clip_7.mp4"):
         _, reason = ffmpeg_errors.reason(log, 234)
-        assert not any(sign in reason for sign in ("234", "0x", "/tmp", "[error]", "exit code"))
+        assert not any(
+            fragment in reason for fragment in ("234", "0x", "/tmp", "[error]", "exit code")
+        )
 
 
-def _program(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def _install_ffmpeg_stub(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = folder / "ffmpeg"
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
 
 
-def test_the_offline_camera_says_why_in_words(
+def test_offline_animator_failure_gives_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _program(tmp_path, "echo 'x264 [error]: malloc of size 9 failed' >&2; exit 187", monkeypatch)
+    _install_ffmpeg_stub(
+        tmp_path, "echo 'x264 [error]: malloc of size 9 failed' >&2; exit 187", monkeypatch
+    )
     with pytest.raises(MediaError) as caught:
         film.encode(iter(()), (64, 36), tmp_path / "clip.mp4")
     assert caught.value.error_code == "media.memory"
@@ -109,7 +115,7 @@ def test_the_offline_camera_says_why_in_words(
     assert "exit code" not in caught.value.detail
 
 
-def test_the_offline_voice_says_why_in_words() -> None:
+def test_offline_voice_failure_gives_the_reason() -> None:
     with pytest.raises(MediaError) as caught:
         program.speak("Good evening.", "tlh-klingon", 160)
     assert "no voice for its language" in caught.value.detail

@@ -1,4 +1,4 @@
-"""The user's picture: what is refused, and what is left of one that is accepted."""
+"""Client images: validation, cleaning and fitting to a frame size."""
 
 import base64
 import io
@@ -17,49 +17,51 @@ from common.media import images
 from common.schemas import data_uri
 
 
-def encoded(data: bytes) -> str:
+def as_base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def picture(form: str = "PNG", size: tuple[int, int] = (64, 48), **options: object) -> bytes:
+def image_bytes(
+    image_format: str = "PNG", size: tuple[int, int] = (64, 48), **options: object
+) -> bytes:
     out = io.BytesIO()
-    Image.new("RGB", size, (200, 30, 60)).save(out, form, **options)
+    Image.new("RGB", size, (200, 30, 60)).save(out, image_format, **options)
     return out.getvalue()
 
 
-def opened(text: str) -> Image.Image:
+def read_image(text: str) -> Image.Image:
     return Image.open(io.BytesIO(images.read(text).data))
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-def test_the_three_formats_are_taken(form: str) -> None:
-    image = opened(encoded(picture(form)))
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
+def test_png_jpeg_and_webp_are_accepted(image_format: str) -> None:
+    image = read_image(as_base64(image_bytes(image_format)))
     assert (image.format, image.size, image.mode) == ("PNG", (64, 48), "RGB")
 
 
-def test_a_data_uri_is_taken() -> None:
-    assert opened("data:image/png;base64," + encoded(picture())).size == (64, 48)
+def test_data_uri_is_accepted() -> None:
+    assert read_image("data:image/png;base64," + as_base64(image_bytes())).size == (64, 48)
 
 
-def test_metadata_and_trailing_bytes_are_dropped() -> None:
+def test_metadata_and_trailing_bytes_are_removed() -> None:
     exif = Image.Exif()
     exif[0x010E] = "MARKER-IN-EXIF"
-    data = picture("JPEG", exif=exif) + b"MARKER-AT-THE-END"
-    assert b"MARKER" not in images.read(encoded(data)).data
+    data = image_bytes("JPEG", exif=exif) + b"MARKER-AT-THE-END"
+    assert b"MARKER" not in images.read(as_base64(data)).data
 
 
-def test_the_orientation_is_applied() -> None:
+def test_exif_orientation_is_applied() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    assert opened(encoded(picture("JPEG", exif=exif))).size == (48, 64)
+    assert read_image(as_base64(image_bytes("JPEG", exif=exif))).size == (48, 64)
 
 
-def test_a_large_picture_is_made_smaller_in_its_ratio() -> None:
-    assert opened(encoded(picture(size=(4096, 1024)))).size == (2048, 512)
+def test_large_image_is_scaled_down_in_its_aspect_ratio() -> None:
+    assert read_image(as_base64(image_bytes(size=(4096, 1024)))).size == (2048, 512)
 
 
 def bomb() -> bytes:
-    """A PNG of 13,000 x 13,000 pixels in about 20 kB."""
+    """Return a PNG of 13,000 x 13,000 pixels in about 20 kB."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return (
@@ -81,36 +83,36 @@ def animated() -> bytes:
 REFUSED: dict[str, tuple[Callable[[], str], str]] = {
     "not base64": (lambda: "this is not base64!", "image.encoding"),
     "empty": (lambda: "", "image.invalid"),
-    "text": (lambda: encoded(b"hello world, not a picture"), "image.invalid"),
-    "svg": (lambda: encoded(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "image.invalid"),
-    "gif": (lambda: encoded(picture("GIF")), "image.invalid"),
-    "cut short": (lambda: encoded(picture(size=(800, 600))[:-200]), "image.invalid"),
-    "cut jpeg": (lambda: encoded(picture("JPEG", size=(800, 600))[:1500]), "image.invalid"),
-    "bomb": (lambda: encoded(bomb()), "image.too_many_pixels"),
-    "too wide": (lambda: encoded(picture(size=(20_001, 1))), "image.too_many_pixels"),
-    "animated": (lambda: encoded(animated()), "image.animated"),
+    "text": (lambda: as_base64(b"hello world, not a picture"), "image.invalid"),
+    "svg": (lambda: as_base64(b"<svg xmlns='http://www.w3.org/2000/svg'/>"), "image.invalid"),
+    "gif": (lambda: as_base64(image_bytes("GIF")), "image.invalid"),
+    "cut short": (lambda: as_base64(image_bytes(size=(800, 600))[:-200]), "image.invalid"),
+    "cut jpeg": (lambda: as_base64(image_bytes("JPEG", size=(800, 600))[:1500]), "image.invalid"),
+    "bomb": (lambda: as_base64(bomb()), "image.too_many_pixels"),
+    "too wide": (lambda: as_base64(image_bytes(size=(20_001, 1))), "image.too_many_pixels"),
+    "animated": (lambda: as_base64(animated()), "image.animated"),
     "data uri of gif": (
-        lambda: "data:image/gif;base64," + encoded(picture("GIF")),
+        lambda: "data:image/gif;base64," + as_base64(image_bytes("GIF")),
         "image.invalid",
     ),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_refused_names_the_field_and_the_reason(name: str) -> None:
+def test_invalid_image_is_rejected_with_field_and_code(name: str) -> None:
     make, code = REFUSED[name]
     with pytest.raises(InvalidInput) as caught:
         images.read(make())
     assert (caught.value.field, caught.value.error_code) == ("image", code)
 
 
-def test_too_many_bytes_are_refused_before_they_are_decoded() -> None:
+def test_oversized_base64_is_rejected_before_decoding() -> None:
     with pytest.raises(PayloadTooLarge):
         images.read("A" * (data_uri.MOST_BYTES * 4 // 3 + 8))
 
 
-def test_a_bomb_costs_no_memory() -> None:
-    text = encoded(bomb())
+def test_decompression_bomb_is_rejected_without_memory() -> None:
+    text = as_base64(bomb())
     tracemalloc.start()
     with pytest.raises(InvalidInput):
         images.read(text)
@@ -120,29 +122,29 @@ def test_a_bomb_costs_no_memory() -> None:
 
 
 @pytest.mark.parametrize(
-    ("shape", "inside"),
+    ("shape", "expected_box"),
     [((640, 640), (280, 0, 1000, 720)), ((640, 180), (0, 180, 1280, 540)), ((72, 128), None)],
 )
-def test_a_picture_of_another_shape_is_fitted_whole(
-    shape: tuple[int, int], inside: tuple[int, int, int, int] | None
+def test_fit_letterboxes_an_image_of_another_aspect_ratio(
+    shape: tuple[int, int], expected_box: tuple[int, int, int, int] | None
 ) -> None:
-    fitted = images.fit(EncodedImage(picture(size=shape)), (1280, 720))
+    fitted = images.fit(EncodedImage(image_bytes(size=shape)), (1280, 720))
     with Image.open(io.BytesIO(fitted.data)) as image:
         assert image.size == (1280, 720)
-        box = image.getbbox()  # what is not black
+        box = image.getbbox()  # the area that is not black
         assert box is not None
-        if inside is not None:
-            assert all(abs(a - b) <= 1 for a, b in zip(box, inside, strict=True))
+        if expected_box is not None:
+            assert all(abs(a - b) <= 1 for a, b in zip(box, expected_box, strict=True))
         left, top, right, bottom = box
         assert (right - left) / (bottom - top) == pytest.approx(shape[0] / shape[1], rel=0.01)
 
 
-def test_a_picture_of_the_right_size_is_not_touched() -> None:
-    own = EncodedImage(picture(size=(1280, 720)))
-    assert images.fit(own, (1280, 720)) is own
+def test_fit_returns_an_image_of_the_right_size_unchanged() -> None:
+    image = EncodedImage(image_bytes(size=(1280, 720)))
+    assert images.fit(image, (1280, 720)) is image
 
 
-def test_what_is_no_picture_cannot_be_fitted() -> None:
+def test_fit_rejects_a_broken_image() -> None:
     with pytest.raises(MediaError) as caught:
         images.fit(EncodedImage(b"\x89PNG not a picture"), (1280, 720))
     assert caught.value.error_code == "image.broken"
@@ -164,52 +166,54 @@ def test_what_is_no_picture_cannot_be_fitted() -> None:
         RecursionError,
     ],
 )
-def test_whatever_a_decoder_raises_is_a_broken_picture(
+def test_decoder_exception_is_reported_as_an_invalid_image(
     error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_self: object) -> None:
         raise error("in the decoder")
 
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", broken)
-    with pytest.raises(InvalidInput) as refused:
-        images.clean(picture())
-    assert refused.value.error_code == "image.invalid"
+    with pytest.raises(InvalidInput) as caught:
+        images.clean(image_bytes())
+    assert caught.value.error_code == "image.invalid"
     with pytest.raises(MediaError):
-        images.fit(EncodedImage(picture()), (32, 32))
+        images.fit(EncodedImage(image_bytes()), (32, 32))
 
 
 def with_scans(data: bytes, count: int) -> bytes:
-    """A progressive JPEG whose last scan comes so many times more."""
+    """Return a progressive JPEG whose last scan is repeated `count` more times."""
     start = data.rindex(b"\xff\xda")
     return data[:-2] + data[start:-2] * count + b"\xff\xd9"
 
 
-def test_a_progressive_picture_of_many_scans_is_not_decoded() -> None:
-    data = picture("JPEG", (8000, 8000), progressive=True)
-    begun = time.process_time()
-    with pytest.raises(InvalidInput) as refused:
+def test_progressive_jpeg_with_many_scans_is_rejected_quickly() -> None:
+    data = image_bytes("JPEG", (8000, 8000), progressive=True)
+    started = time.process_time()
+    with pytest.raises(InvalidInput) as caught:
         images.clean(with_scans(data, 2000))
-    assert refused.value.error_code == "image.too_many_pixels"
-    assert time.process_time() - begun < 0.5
-    small = picture("JPEG", (1600, 1200), progressive=True)
+    assert caught.value.error_code == "image.too_many_pixels"
+    assert time.process_time() - started < 0.5
+    small = image_bytes("JPEG", (1600, 1200), progressive=True)
     assert images.clean(with_scans(small, 50)).data == images.clean(small).data
 
 
-def test_pictures_of_one_request_have_a_limit_together() -> None:
-    large = picture("PNG", (5000, 5000))
+def test_images_of_one_request_share_a_pixel_limit() -> None:
+    large = image_bytes("PNG", (5000, 5000))
     images.check_total({"images.0": large})
-    with pytest.raises(InvalidInput) as refused:
+    with pytest.raises(InvalidInput) as caught:
         images.check_total({"images.0": large, "images.1": large})
-    assert (refused.value.error_code, refused.value.field) == ("image.too_many_pixels", "images.1")
-    photos = {f"images.{n}": picture("JPEG", (4032, 3024)) for n in range(10)}
-    images.check_total(photos)  # as a phone takes them
-    images.check_total({f"images.{n}": picture("PNG", (2048, 2048)) for n in range(10)})
-    images.check_total(dict.fromkeys(("a", "b"), b"no picture"))  # refused for what it is
+    assert (caught.value.error_code, caught.value.field) == ("image.too_many_pixels", "images.1")
+    photos = {f"images.{n}": image_bytes("JPEG", (4032, 3024)) for n in range(10)}
+    images.check_total(photos)  # photos of a phone
+    images.check_total({f"images.{n}": image_bytes("PNG", (2048, 2048)) for n in range(10)})
+    images.check_total(
+        dict.fromkeys(("a", "b"), b"no picture")
+    )  # rejected later, as invalid images
 
 
 @pytest.mark.parametrize("size", [(1280, 720), (720, 1280), (3, 5)])
-def test_a_picture_is_cleaned_and_fitted_in_one(size: tuple[int, int]) -> None:
-    data = picture("JPEG", (4032, 3024), quality=95)
-    at_once = images.clean(data, size=size)
-    assert images.size(at_once) == size
-    assert at_once.data == images.fit(images.clean(data), size).data
+def test_clean_with_size_equals_clean_then_fit(size: tuple[int, int]) -> None:
+    data = image_bytes("JPEG", (4032, 3024), quality=95)
+    cleaned = images.clean(data, size=size)
+    assert images.size(cleaned) == size
+    assert cleaned.data == images.fit(images.clean(data), size).data

@@ -1,4 +1,4 @@
-"""Scratch folders are private, and nothing is left of them."""
+"""Scratch folders are private, and are removed even after a crash."""
 
 import subprocess
 import sys
@@ -11,26 +11,26 @@ from common.media.scratch import scratch
 
 
 @pytest.fixture(autouse=True)
-def own_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     return tmp_path
 
 
-def test_nothing_is_left_after_success_or_failure(own_tmp: Path) -> None:
-    def work(*, fails: bool) -> None:
+def test_scratch_folder_is_removed_after_success_and_failure(tmp: Path) -> None:
+    def use_scratch(*, fails: bool) -> None:
         with scratch("merge") as folder:
             (folder / "clip.mp4").write_bytes(b"x")
             assert folder.stat().st_mode & 0o077 == 0
             if fails:
                 raise RuntimeError
 
-    work(fails=False)
+    use_scratch(fails=False)
     with pytest.raises(RuntimeError):
-        work(fails=True)
-    assert list(own_tmp.glob("merge-*")) == []
+        use_scratch(fails=True)
+    assert list(tmp.glob("merge-*")) == []
 
 
-def test_what_a_killed_function_left_is_removed_by_the_next(own_tmp: Path) -> None:
+def test_scratch_folder_of_a_killed_process_is_removed_by_the_next(tmp: Path) -> None:
     program = (
         "import os, signal, sys, tempfile; tempfile.tempdir = sys.argv[1]\n"
         "from common.media.scratch import scratch\n"
@@ -39,17 +39,17 @@ def test_what_a_killed_function_left_is_removed_by_the_next(own_tmp: Path) -> No
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     functions = Path(__file__).parents[3] / "functions"
-    command = [sys.executable, "-c", program, str(own_tmp)]
+    command = [sys.executable, "-c", program, str(tmp)]
     subprocess.run(command, check=False, env={"PYTHONPATH": str(functions)})
-    assert len(list(own_tmp.glob("merge-*"))) == 1
+    assert len(list(tmp.glob("merge-*"))) == 1
     with scratch("merge") as folder:
-        assert list(own_tmp.glob("merge-*")) == [folder]
+        assert list(tmp.glob("merge-*")) == [folder]
 
 
-def test_a_folder_in_use_is_left_alone() -> None:
-    with scratch("merge") as one, scratch("merge") as other:
-        assert one != other
-        assert one.exists()
-        assert other.exists()
-    with scratch("clip") as one, scratch("merge"):
-        assert one.exists()
+def test_scratch_folder_in_use_is_kept() -> None:
+    with scratch("merge") as first, scratch("merge") as second:
+        assert first != second
+        assert first.exists()
+        assert second.exists()
+    with scratch("clip") as first, scratch("merge"):
+        assert first.exists()

@@ -19,26 +19,26 @@ WHITE, DARK = (255, 255, 255), (20, 30, 40)
 RED, GREEN, BLUE = (200, 30, 60), (30, 180, 70), (40, 60, 200)
 
 
-def saved(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
+def encode(image: Image.Image, image_format: str = "PNG", **options: object) -> bytes:
     out = io.BytesIO()
-    image.save(out, form, **options)
+    image.save(out, image_format, **options)
     return out.getvalue()
 
 
-def cleaned(data: bytes) -> Image.Image:
+def clean_image(data: bytes) -> Image.Image:
     image = Image.open(io.BytesIO(images.clean(data).data))
     assert (image.format, image.mode) == ("PNG", "RGB")
     assert not image.info.keys() & {"icc_profile", "transparency", "exif"}
     return image
 
 
-def near(found: object, wanted: tuple[int, ...], by: int = 2) -> bool:
-    assert isinstance(found, tuple)
-    return all(abs(a - b) <= by for a, b in zip(found, wanted, strict=True))
+def near(pixel: object, expected: tuple[int, ...], tolerance: int = 2) -> bool:
+    assert isinstance(pixel, tuple)
+    return all(abs(a - b) <= tolerance for a, b in zip(pixel, expected, strict=True))
 
 
 def ramp(mode: str) -> Image.Image:
-    """From black to white, in a mode of more than 8 bits."""
+    """Return a gradient from black to white in a mode of more than 8 bits."""
     image = Image.new(mode, (256, 4))
     for x in range(256):
         value = {"F": x / 255}.get(mode, x * 257)
@@ -47,13 +47,13 @@ def ramp(mode: str) -> Image.Image:
     return image
 
 
-# Profiles with known answers, built by hand so that no file of somebody else's is needed.
+# ICC profiles with known results, built here so that no third-party file is needed.
 def icc(space: bytes, tags: dict[bytes, bytes]) -> bytes:
     table, body = struct.pack(">I", len(tags)), b""
-    at = 128 + 4 + 12 * len(tags)
+    offset = 128 + 4 + 12 * len(tags)
     for name, data in tags.items():
         padded = data + b"\0" * (-len(data) % 4)
-        table += name + struct.pack(">II", at + len(body), len(data))
+        table += name + struct.pack(">II", offset + len(body), len(data))
         body += padded
     head = bytearray(128)
     struct.pack_into(
@@ -106,108 +106,108 @@ GRAY_LINEAR = icc(b"GRAY", {**WHITE_POINT, b"kTRC": gamma(1.0)})
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "AVIF"])
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
-def test_every_mode_that_a_format_can_hold_keeps_its_colours(form: str, mode: str) -> None:
+def test_color_modes_keep_their_colors_in_each_format(image_format: str, mode: str) -> None:
     colours = Image.new("RGB", (96, 32), RED)
     colours.paste(GREEN, (32, 0, 64, 32))
     colours.paste(BLUE, (64, 0, 96, 32))
-    wanted = colours.convert("1").convert("RGB") if mode == "1" else colours
+    expected = colours.convert("1").convert("RGB") if mode == "1" else colours
     if mode in ("L", "LA"):
-        wanted = colours.convert("L").convert("RGB")
+        expected = colours.convert("L").convert("RGB")
     image = colours.convert(mode, palette=Image.Palette.ADAPTIVE) if mode == "P" else None
     try:
-        data = saved(image or colours.convert(mode), form, quality=98)
+        data = encode(image or colours.convert(mode), image_format, quality=98)
     except OSError:
-        pytest.skip(f"{form} holds no {mode}")
-    found = cleaned(data)
+        pytest.skip(f"{image_format} holds no {mode}")
+    result = clean_image(data)
     if mode == "1":
-        difference = ImageChops.difference(found, wanted).convert("L").point(lambda v: v > 128)
-        assert difference.getbbox() is None or form != "PNG"
+        difference = ImageChops.difference(result, expected).convert("L").point(lambda v: v > 128)
+        assert difference.getbbox() is None or image_format != "PNG"
         return
     for x in (16, 48, 80):
-        pixel = wanted.getpixel((x, 16))
+        pixel = expected.getpixel((x, 16))
         assert isinstance(pixel, tuple)
-        assert near(found.getpixel((x, 16)), pixel, 6), (form, mode, x)
+        assert near(result.getpixel((x, 16)), pixel, 6), (image_format, mode, x)
 
 
-def test_sixteen_bits_of_gray_are_scaled() -> None:
-    found = cleaned(saved(ramp("I;16")))
-    assert all(near(found.getpixel((x, 1)), (x, x, x), 1) for x in range(256))
+def test_16_bit_gray_is_scaled_to_8_bits() -> None:
+    result = clean_image(encode(ramp("I;16")))
+    assert all(near(result.getpixel((x, 1)), (x, x, x), 1) for x in range(256))
 
 
 @pytest.mark.parametrize("mode", ["F", "I", "I;16", "I;16B", "LAB", "HSV", "La", "RGBa", "PA"])
-def test_modes_that_no_format_of_ours_holds_are_converted_too(mode: str) -> None:
+def test_other_pillow_modes_are_converted_to_rgb(mode: str) -> None:
     from common.media import srgb
 
     if mode in ("F", "I", "I;16", "I;16B"):
-        found = srgb.upright_rgb(ramp(mode))
-        assert all(near(found.getpixel((x, 1)), (x, x, x), 1) for x in range(256))
+        result = srgb.upright_rgb(ramp(mode))
+        assert all(near(result.getpixel((x, 1)), (x, x, x), 1) for x in range(256))
         return
     image = Image.new("RGB", (8, 8), RED)
     if mode == "LAB":
         lab = ImageCms.createProfile("LAB")
-        made = ImageCms.profileToProfile(
+        converted = ImageCms.profileToProfile(
             image, ImageCms.createProfile("sRGB"), lab, outputMode=mode
         )
-        assert made is not None
+        assert converted is not None
     elif mode in ("La", "RGBa"):
-        made = image.convert("LA" if mode == "La" else "RGBA").convert(mode)
+        converted = image.convert("LA" if mode == "La" else "RGBA").convert(mode)
     elif mode == "PA":
-        made = image.convert("P", palette=Image.Palette.ADAPTIVE).convert("PA")
+        converted = image.convert("P", palette=Image.Palette.ADAPTIVE).convert("PA")
     else:
-        made = image.convert(mode)
-    found = srgb.upright_rgb(made)
-    wanted = image.convert("L").convert("RGB").getpixel((4, 4)) if mode == "La" else RED
-    assert isinstance(wanted, tuple)
-    assert found.mode == "RGB"
-    assert near(found.getpixel((4, 4)), wanted, 4)
+        converted = image.convert(mode)
+    result = srgb.upright_rgb(converted)
+    expected = image.convert("L").convert("RGB").getpixel((4, 4)) if mode == "La" else RED
+    assert isinstance(expected, tuple)
+    assert result.mode == "RGB"
+    assert near(result.getpixel((4, 4)), expected, 4)
 
 
-def transparent() -> Image.Image:
-    """A dark square on nothing, below which a loud colour is hidden."""
+def transparent_square() -> Image.Image:
+    """Return a dark square on transparent pixels whose hidden colour is magenta."""
     image = Image.new("RGBA", (64, 64), (255, 0, 255, 0))
     image.paste((*DARK, 255), (16, 16, 48, 48))
     image.putpixel((0, 63), (*DARK, 128))
     return image
 
 
-@pytest.mark.parametrize("form", ["PNG", "WEBP", "AVIF"])
-def test_what_is_transparent_becomes_white(form: str) -> None:
-    options = {} if form == "AVIF" else {"lossless": True, "exact": True}
-    found = cleaned(saved(transparent(), form, quality=100, **options))
-    assert near(found.getpixel((4, 4)), WHITE)
-    assert near(found.getpixel((32, 32)), DARK, 4)
-    if form != "AVIF":
-        assert near(found.getpixel((0, 63)), (137, 142, 147))  # half of each
+@pytest.mark.parametrize("image_format", ["PNG", "WEBP", "AVIF"])
+def test_transparent_pixels_become_white(image_format: str) -> None:
+    options = {} if image_format == "AVIF" else {"lossless": True, "exact": True}
+    result = clean_image(encode(transparent_square(), image_format, quality=100, **options))
+    assert near(result.getpixel((4, 4)), WHITE)
+    assert near(result.getpixel((32, 32)), DARK, 4)
+    if image_format != "AVIF":
+        assert near(result.getpixel((0, 63)), (137, 142, 147))  # half of each
 
 
-def test_gray_and_palettes_with_transparency_become_white() -> None:
-    gray = cleaned(saved(transparent().convert("LA")))
+def test_transparent_gray_and_palette_images_become_white() -> None:
+    gray = clean_image(encode(transparent_square().convert("LA")))
     assert near(gray.getpixel((4, 4)), WHITE)
     assert near(gray.getpixel((32, 32)), (28, 28, 28), 3)
     palette = Image.new("P", (64, 64), 0)
     palette.putpalette([255, 0, 255, *DARK, *BLUE])
     palette.paste(1, (16, 16, 48, 48))
     for key in (0, bytes([0, 255, 128])):
-        found = cleaned(saved(palette, transparency=key))
-        assert found.getpixel((4, 4)) == WHITE
-        assert found.getpixel((32, 32)) == DARK
+        result = clean_image(encode(palette, transparency=key))
+        assert result.getpixel((4, 4)) == WHITE
+        assert result.getpixel((32, 32)) == DARK
 
 
-def test_a_large_picture_is_made_smaller_without_a_seam_of_hidden_colours() -> None:
+def test_downscaling_does_not_bleed_hidden_colors() -> None:
     image = Image.new("RGBA", (3000, 3000), (255, 0, 255, 0))
     image.paste((*DARK, 255), (1023, 1023, 2001, 2001))
-    found = cleaned(saved(image, compress_level=1))
-    colours = found.getcolors(100_000)
+    result = clean_image(encode(image, compress_level=1))
+    colours = result.getcolors(100_000)
     assert colours is not None
-    for _, colour in colours:  # everything lies between dark and white
+    for _, colour in colours:  # no magenta bleeds in
         assert isinstance(colour, tuple)
         assert max(colour) - min(colour) <= 40, colour
 
 
 def png(depth: int, kind: int, rows: list[bytes], **chunks: bytes) -> bytes:
-    """A PNG as no encoder of Pillow's writes it."""
+    """Return a PNG of a bit depth and colour type that Pillow does not write."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return (
@@ -227,9 +227,9 @@ def png(depth: int, kind: int, rows: list[bytes], **chunks: bytes) -> bytes:
     )
 
 
-def keyed() -> Iterator[tuple[str, bytes, list[tuple[int, int, int]]]]:
-    """PNGs in which one value is transparent, and their pixels on white."""
-    for depth, row, key, wanted in (
+def transparent_pngs() -> Iterator[tuple[str, bytes, list[tuple[int, int, int]]]]:
+    """Yield name, PNG with transparency and its expected pixels on white."""
+    for depth, row, key, expected in (
         (1, b"\x40", 1, [0, 255, 0, 0, 0, 0, 0, 0]),
         (1, b"\x40", 0, [255, 255, 255, 255, 255, 255, 255, 255]),
         (2, b"\x1b", 1, [0, 255, 170, 255]),
@@ -238,7 +238,7 @@ def keyed() -> Iterator[tuple[str, bytes, list[tuple[int, int, int]]]]:
         (16, b"\x00\x00\x80\x00\x80\x01", 0x8000, [0, 255, 128]),
     ):
         data = png(depth, 0, [row], tRNS=struct.pack(">H", key))
-        yield f"gray {depth}, {key}", data, [(v, v, v) for v in wanted]
+        yield f"gray {depth}, {key}", data, [(v, v, v) for v in expected]
     colours = bytes([10, 20, 30, 40, 50, 60])
     data = png(8, 2, [colours], tRNS=struct.pack(">HHH", 10, 20, 30))
     yield "colour 8", data, [WHITE, (40, 50, 60)]
@@ -253,61 +253,68 @@ def keyed() -> Iterator[tuple[str, bytes, list[tuple[int, int, int]]]]:
     yield "palette 2", data, [RED, WHITE, BLUE, DARK]
 
 
-@pytest.mark.parametrize(("data", "wanted"), [pytest.param(*c[1:], id=c[0]) for c in keyed()])
-def test_pngs_of_every_depth_and_transparency_look_as_in_a_browser(
-    data: bytes, wanted: list[tuple[int, int, int]]
-) -> None:
-    found = cleaned(data)
-    pixels = [found.getpixel((x, 0)) for x in range(found.width)]
-    assert all(near(pixel, want, 1) for pixel, want in zip(pixels, wanted, strict=True)), pixels
-
-
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "AVIF"])
 @pytest.mark.parametrize(
-    ("profile", "colour", "wanted"),
+    ("data", "expected"), [pytest.param(*c[1:], id=c[0]) for c in transparent_pngs()]
+)
+def test_png_transparency_is_applied_at_each_bit_depth(
+    data: bytes, expected: list[tuple[int, int, int]]
+) -> None:
+    result = clean_image(data)
+    pixels = [result.getpixel((x, 0)) for x in range(result.width)]
+    assert all(
+        near(pixel, expected_pixel, 1)
+        for pixel, expected_pixel in zip(pixels, expected, strict=True)
+    ), pixels
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "AVIF"])
+@pytest.mark.parametrize(
+    ("profile", "colour", "expected"),
     [
-        # The encodings of pure sRGB red and green in the wider spaces.
+        # Pure sRGB red and green, encoded in the wider colour spaces.
         (DISPLAY_P3, (234, 51, 36), (255, 0, 0)),
         (ADOBE_RGB, (219, 0, 0), (255, 0, 0)),
         (ADOBE_RGB, (144, 255, 60), (0, 255, 0)),
         (SRGB, RED, RED),
         (b"no profile at all", RED, RED),
-        (GRAY_LINEAR, RED, RED),  # of another colour space than the pixels
+        (GRAY_LINEAR, RED, RED),  # profile of another colour space than the pixels
         (DISPLAY_P3[:200], RED, RED),
     ],
     ids=["p3", "adobe red", "adobe green", "srgb", "broken", "gray", "cut off"],
 )
-def test_profiles_of_colour_are_applied_and_broken_ones_are_not(
-    form: str, profile: bytes, colour: tuple[int, int, int], wanted: tuple[int, int, int]
+def test_icc_profile_is_applied_and_a_broken_one_ignored(
+    image_format: str, profile: bytes, colour: tuple[int, int, int], expected: tuple[int, int, int]
 ) -> None:
-    data = saved(Image.new("RGB", (32, 32), colour), form, quality=98, icc_profile=profile)
-    found = cleaned(data).getpixel((16, 16))
-    assert near(found, wanted, 8), found
+    data = encode(Image.new("RGB", (32, 32), colour), image_format, quality=98, icc_profile=profile)
+    result = clean_image(data).getpixel((16, 16))
+    assert near(result, expected, 8), result
 
 
-def test_profiles_hold_for_gray_for_palettes_and_beside_alpha() -> None:
-    gray = saved(Image.new("L", (16, 16), 55), icc_profile=GRAY_LINEAR)
-    assert near(cleaned(gray).getpixel((8, 8)), (128, 128, 128), 3)  # 0.2158 as light
-    of_colour = saved(Image.new("L", (16, 16), 128), "JPEG", icc_profile=SRGB)
-    assert near(cleaned(of_colour).getpixel((8, 8)), (128, 128, 128), 2)
+def test_icc_profile_is_applied_to_gray_palette_and_alpha_images() -> None:
+    gray = encode(Image.new("L", (16, 16), 55), icc_profile=GRAY_LINEAR)
+    assert near(clean_image(gray).getpixel((8, 8)), (128, 128, 128), 3)  # 0.2158 linear
+    of_colour = encode(Image.new("L", (16, 16), 128), "JPEG", icc_profile=SRGB)
+    assert near(clean_image(of_colour).getpixel((8, 8)), (128, 128, 128), 2)
     palette = Image.new("P", (16, 16), 1)
     palette.putpalette([0, 0, 0, 234, 51, 36])
-    assert near(cleaned(saved(palette, icc_profile=DISPLAY_P3)).getpixel((8, 8)), (255, 0, 0), 4)
-    clear = Image.new("RGBA", (16, 16), (234, 51, 36, 0))
-    clear.paste((234, 51, 36, 255), (8, 0, 16, 16))
-    found = cleaned(saved(clear, icc_profile=DISPLAY_P3))
-    assert found.getpixel((2, 2)) == WHITE
-    assert near(found.getpixel((12, 2)), (255, 0, 0), 4)
+    assert near(
+        clean_image(encode(palette, icc_profile=DISPLAY_P3)).getpixel((8, 8)), (255, 0, 0), 4
+    )
+    transparent_image = Image.new("RGBA", (16, 16), (234, 51, 36, 0))
+    transparent_image.paste((234, 51, 36, 255), (8, 0, 16, 16))
+    result = clean_image(encode(transparent_image, icc_profile=DISPLAY_P3))
+    assert result.getpixel((2, 2)) == WHITE
+    assert near(result.getpixel((12, 2)), (255, 0, 0), 4)
 
 
-def test_the_sixteen_bits_of_a_profiled_gray_are_scaled_first() -> None:
-    found = cleaned(saved(ramp("I;16"), icc_profile=GRAY_LINEAR))
-    assert near(found.getpixel((55, 1)), (128, 128, 128), 3)
+def test_16_bit_gray_is_scaled_before_its_icc_profile_is_applied() -> None:
+    result = clean_image(encode(ramp("I;16"), icc_profile=GRAY_LINEAR))
+    assert near(result.getpixel((55, 1)), (128, 128, 128), 3)
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "AVIF"])
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "AVIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_every_orientation_is_turned_upright(form: str, orientation: int) -> None:
+def test_exif_orientation_is_turned_upright(image_format: str, orientation: int) -> None:
     upright = Image.new("RGB", (96, 64), RED)
     upright.paste(GREEN, (48, 0, 96, 32))
     upright.paste(BLUE, (0, 32, 48, 64))
@@ -321,61 +328,61 @@ def test_every_orientation_is_turned_upright(form: str, orientation: int) -> Non
         7: Image.Transpose.TRANSVERSE,
         8: Image.Transpose.ROTATE_270,
     }.get(orientation)
-    lying = upright.transpose(method) if method is not None else upright
+    rotated = upright.transpose(method) if method is not None else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = cleaned(saved(lying, form, quality=98, exif=exif))
-    assert found.size == (96, 64)
-    for at, colour in {(8, 8): RED, (88, 8): GREEN, (8, 56): BLUE, (88, 56): DARK}.items():
-        assert near(found.getpixel(at), colour, 8), (at, found.getpixel(at))
+    result = clean_image(encode(rotated, image_format, quality=98, exif=exif))
+    assert result.size == (96, 64)
+    for point, colour in {(8, 8): RED, (88, 8): GREEN, (8, 56): BLUE, (88, 56): DARK}.items():
+        assert near(result.getpixel(point), colour, 8), (point, result.getpixel(point))
 
 
-def test_broken_exif_is_no_reason_to_refuse() -> None:
+def test_broken_exif_is_ignored() -> None:
     image = Image.new("RGB", (32, 16), RED)
     for exif in (b"Exif\0\0", b"Exif\0\0garbage that is no TIFF", b"Exif\0\0MM\0*\0\0\xff\xff"):
-        assert cleaned(saved(image, "JPEG", exif=exif)).size == (32, 16)
+        assert clean_image(encode(image, "JPEG", exif=exif)).size == (32, 16)
 
 
-def test_of_several_still_pictures_the_first_is_meant() -> None:
+def test_mpo_file_yields_its_first_image() -> None:
     first, second = Image.new("RGB", (64, 32), RED), Image.new("RGB", (16, 16), BLUE)
-    data = saved(first, "MPO", save_all=True, append_images=[second], quality=95)
-    found = cleaned(data)
-    assert found.size == (64, 32)
-    assert near(found.getpixel((20, 20)), RED, 4)
+    data = encode(first, "MPO", save_all=True, append_images=[second], quality=95)
+    result = clean_image(data)
+    assert result.size == (64, 32)
+    assert near(result.getpixel((20, 20)), RED, 4)
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_only_the_end_marker_of_a_jpeg_may_be_missing(progressive: bool) -> None:
+def test_truncated_jpeg_is_accepted_only_without_its_end_marker(progressive: bool) -> None:
     noise = Image.effect_noise((320, 200), 60).convert("RGB")
-    data = saved(noise, "JPEG", progressive=progressive)
-    whole = cleaned(data).tobytes()
-    for cut in (1, 2):
-        assert cleaned(data[:-cut]).tobytes() == whole
-    for cut in (40, 400, len(data) // 2):
+    data = encode(noise, "JPEG", progressive=progressive)
+    complete = clean_image(data).tobytes()
+    for missing_bytes in (1, 2):
+        assert clean_image(data[:-missing_bytes]).tobytes() == complete
+    for missing_bytes in (40, 400, len(data) // 2):
         with pytest.raises(InvalidInput) as caught:
-            images.clean(data[:-cut])
+            images.clean(data[:-missing_bytes])
         assert "cut off" in caught.value.detail
 
 
 @pytest.mark.parametrize(("width", "height"), [(8064, 6048), (12032, 9024)])
-def test_photos_of_phones_are_taken_without_the_memory_that_they_unpack_to(
+def test_large_photo_is_cleaned_without_full_decode_memory(
     width: int, height: int, tmp_path: Path
 ) -> None:
-    """48 and 108 megapixels; decoded whole these are 195 and 434 MB."""
+    """48 and 108 megapixels would take 195 and 434 MB if decoded at full size."""
     photo = tmp_path / "photo.jpg"
-    photo.write_bytes(saved(Image.new("RGB", (width, height), RED), "JPEG"))
+    photo.write_bytes(encode(Image.new("RGB", (width, height), RED), "JPEG"))
     script = (
         "import resource, sys, pathlib\n"
         "from common.media import images\n"
         "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
-        "made = images.clean(pathlib.Path(sys.argv[1]).read_bytes())\n"
-        "print(*images.size(made), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+        "image = images.clean(pathlib.Path(sys.argv[1]).read_bytes())\n"
+        "print(*images.size(image), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script, photo], check=True, capture_output=True, text=True
     )
-    made_width, made_height, grown = map(int, done.stdout.split())
-    assert (max(made_width, made_height), made_width * 3) == (2048, made_height * 4)
+    clean_width, clean_height, grown = map(int, process.stdout.split())
+    assert (max(clean_width, clean_height), clean_width * 3) == (2048, clean_height * 4)
     assert grown < 150_000, f"{grown} KiB more"
 
 
@@ -384,35 +391,35 @@ def test_photos_of_phones_are_taken_without_the_memory_that_they_unpack_to(
     [
         (struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"heic", 0, b"mif1", b"heic"), "HEIC"),
         (struct.pack(">I4s4sI4s4s", 24, b"ftyp", b"mif1", 0, b"mif1", b"heic"), "HEIC"),
-        (saved(Image.new("RGB", (8, 8)), "GIF"), "GIF"),
-        (saved(Image.new("RGB", (8, 8)), "TIFF"), "TIFF"),
-        (saved(Image.new("RGB", (8, 8)), "BMP"), "BMP"),
+        (encode(Image.new("RGB", (8, 8)), "GIF"), "GIF"),
+        (encode(Image.new("RGB", (8, 8)), "TIFF"), "TIFF"),
+        (encode(Image.new("RGB", (8, 8)), "BMP"), "BMP"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "SVG"),
         (b"", "empty"),
         (b"hello", "not a PNG"),
     ],
 )
-def test_what_is_not_read_is_refused_by_its_name(data: bytes, word: str) -> None:
+def test_unsupported_format_is_named(data: bytes, word: str) -> None:
     with pytest.raises(InvalidInput) as caught:
         images.clean(data)
     assert caught.value.error_code == "image.invalid"
     assert word in caught.value.detail
 
 
-def test_a_scene_picture_of_the_right_size_is_converted_too() -> None:
-    """`fit` passes a plain picture on as it is, but no other of the same size."""
+def test_fit_converts_an_image_of_the_right_size_to_srgb() -> None:
+    """`fit` returns only a plain sRGB image unchanged."""
     size = (64, 64)
-    clear = EncodedImage(saved(transparent()))
-    fitted = Image.open(io.BytesIO(images.fit(clear, size).data))
+    transparent_image = EncodedImage(encode(transparent_square()))
+    fitted = Image.open(io.BytesIO(images.fit(transparent_image, size).data))
     assert fitted.getpixel((4, 4)) == WHITE
-    profiled = EncodedImage(saved(Image.new("RGB", size, (234, 51, 36)), icc_profile=DISPLAY_P3))
+    profiled = EncodedImage(encode(Image.new("RGB", size, (234, 51, 36)), icc_profile=DISPLAY_P3))
     fitted = Image.open(io.BytesIO(images.fit(profiled, size).data))
     assert near(fitted.getpixel((4, 4)), (255, 0, 0), 3)
-    plain = EncodedImage(saved(Image.new("RGB", size, RED)))
+    plain = EncodedImage(encode(Image.new("RGB", size, RED)))
     assert images.fit(plain, size) is plain
 
 
-def test_a_cmyk_jpeg_is_inverted_as_photoshop_writes_it() -> None:
-    data = saved(Image.new("RGB", (32, 32), RED).convert("CMYK"), "JPEG", quality=98)
+def test_adobe_cmyk_jpeg_is_inverted() -> None:
+    data = encode(Image.new("RGB", (32, 32), RED).convert("CMYK"), "JPEG", quality=98)
     assert b"Adobe" in data
-    assert near(cleaned(data).getpixel((16, 16)), RED, 4)
+    assert near(clean_image(data).getpixel((16, 16)), RED, 4)

@@ -1,4 +1,4 @@
-"""What a text model writes: the schema that it is given, and the rules that we hold it to."""
+"""Stories from a text model: the JSON schema of the request and the validation of the response."""
 
 import json
 from dataclasses import replace
@@ -20,107 +20,108 @@ def request(scenes: int = 2, seconds: int = 7) -> StoryRequest:
 
 
 def draft(count: int = 2, **changes: Any) -> dict[str, Any]:
-    one = {
+    scene_draft = {
         "description": "Tom climbs the stairs.",
         "characters": ["Tom"],
         "place": "Tower",
         "picture": "Tom half way up",
         "motion": "slow push in",
     }
-    whole = {
+    story_draft = {
         "title": "The Lighthouse Cat",
         "overview": "A cat keeps the light.",
         "characters": [{"name": "Tom", "look": "grey cat, blue scarf"}],
         "places": [{"name": "Tower", "look": "white stone"}],
-        "scenes": [dict(one) for _ in range(count)],
+        "scenes": [dict(scene_draft) for _ in range(count)],
     }
-    return whole | changes
+    return story_draft | changes
 
 
 def scene(**changes: Any) -> dict[str, Any]:
-    made: dict[str, Any] = draft(1)["scenes"][0] | changes
-    return made
+    scene_draft: dict[str, Any] = draft(1)["scenes"][0] | changes
+    return scene_draft
 
 
-def read(value: object, scenes: int = 2) -> Any:
+def parse(value: object, scenes: int = 2) -> Any:
     return _story.read(json.dumps(value), request(scenes))
 
 
-def broken(value: object, scenes: int = 2) -> str:
+def validation_errors(value: object, scenes: int = 2) -> str:
     with pytest.raises(_story.BrokenRules) as caught:
-        read(value, scenes)
+        parse(value, scenes)
     return "; ".join(caught.value.faults)
 
 
 @pytest.mark.parametrize("scenes", [1, 2, 60])
-def test_the_schema_is_one_that_strict_mode_takes(scenes: int) -> None:
+def test_schema_is_valid_in_strict_mode(scenes: int) -> None:
     schema = _story.schema(scenes)
     openai_schema.check("Story", schema)
     assert schema["properties"]["scenes"]["minItems"] == scenes
     assert schema["properties"]["scenes"]["maxItems"] == scenes
 
 
-def test_a_narrated_story_has_one_field_more() -> None:
+def test_schema_of_a_narrated_story_adds_only_narration() -> None:
     plain, narrated = (
-        _story.schema(2, narrated=said)["$defs"]["SceneDraft"] for said in (False, True)
+        _story.schema(2, narrated=is_narrated)["$defs"]["SceneDraft"]
+        for is_narrated in (False, True)
     )
     openai_schema.check("Story", _story.schema(2, narrated=True))
     assert set(narrated["properties"]) - set(plain["properties"]) == {"narration"}
     assert set(narrated["required"]) - set(plain["required"]) == {"narration"}
 
 
-def test_what_is_said_is_kept_and_what_is_too_long_ends_sooner() -> None:
+def test_narration_longer_than_the_scene_is_shortened_with_a_warning() -> None:
     short, long = "The cat is late.", "The cat climbs the stairs to the light. " * 9
-    made = draft(2, scenes=[scene(narration=short), scene(narration=long)])
-    story = _story.read(json.dumps(made), replace(request(), narrated=True))
-    said = [one.narration or "" for one in story.scenes]
-    assert said[0] == short
-    assert long.startswith(said[1])
-    assert said[1].endswith("light.")
+    story_draft = draft(2, scenes=[scene(narration=short), scene(narration=long)])
+    story = _story.read(json.dumps(story_draft), replace(request(), narrated=True))
+    narrations = [scene_result.narration or "" for scene_result in story.scenes]
+    assert narrations[0] == short
+    assert long.startswith(narrations[1])
+    assert narrations[1].endswith("light.")
     assert story.scenes[0].warnings == ()
     (warning,) = story.scenes[1].warnings
     assert "Scene 2" in warning
-    assert "The cat climbs" in warning, "what was left out"
-    assert seconds_to_say(said[1]) <= room(7) * 1.3
+    assert "The cat climbs" in warning, "the warning quotes the omitted text"
+    assert seconds_to_say(narrations[1]) <= room(7) * 1.3
 
 
-def test_a_narrated_story_without_a_word_is_sent_back() -> None:
+def test_narrated_story_without_narration_is_rejected() -> None:
     with pytest.raises(_story.BrokenRules, match="scene 1: narration is empty"):
         _story.read(json.dumps(draft(2)), replace(request(), narrated=True))
 
 
-def test_a_story_is_made_of_the_draft() -> None:
-    story = read(draft(3), 3)
+def test_story_is_built_from_the_draft() -> None:
+    story = parse(draft(3), 3)
     assert story.title == "The Lighthouse Cat"
     assert [s.number for s in story.scenes] == [1, 2, 3]
     assert [s.timestamp for s in story.scenes] == ["0:00", "0:07", "0:14"]
     assert [s.motion_prompt for s in story.scenes] == ["slow push in"] * 3
 
 
-def test_every_picture_repeats_looks_and_style() -> None:
-    for made in read(draft(3), 3).scenes:
+def test_image_prompts_repeat_characters_and_style() -> None:
+    for scene_result in parse(draft(3), 3).scenes:
         for part in ("Tom half way up", "grey cat, blue scarf", "white stone"):
-            assert part in made.image_prompt
+            assert part in scene_result.image_prompt
         for part in (style("Sketch").prompt, style("Sketch").lighting, mood("Calm").prompt):
-            assert part in made.image_prompt
+            assert part in scene_result.image_prompt
 
 
 @pytest.mark.parametrize("name", ["Tom", "tom ", "Old Tom"])
-def test_characters_are_known_by_more_than_their_exact_name(name: str) -> None:
-    made = read(draft(1, scenes=[scene(characters=[name])]), 1)
-    assert "grey cat, blue scarf" in made.scenes[0].image_prompt
+def test_character_matches_by_similar_name(name: str) -> None:
+    story = parse(draft(1, scenes=[scene(characters=[name])]), 1)
+    assert "grey cat, blue scarf" in story.scenes[0].image_prompt
 
 
-def test_a_stranger_is_no_reason_to_pay_twice() -> None:
-    made = read(draft(1, scenes=[scene(characters=["Zoe"], place="Beach")]), 1)
-    assert "Zoe" in made.scenes[0].image_prompt
-    assert "Beach" in made.scenes[0].image_prompt
+def test_unknown_character_and_place_are_accepted() -> None:
+    story = parse(draft(1, scenes=[scene(characters=["Zoe"], place="Beach")]), 1)
+    assert "Zoe" in story.scenes[0].image_prompt
+    assert "Beach" in story.scenes[0].image_prompt
 
 
-def test_white_space_is_evened_out() -> None:
-    made = read(draft(1, title="  The\n Cat\t", scenes=[scene(picture="a\n\nb")]), 1)
-    assert made.title == "The Cat"
-    assert made.scenes[0].image_prompt.startswith("a b\n")
+def test_whitespace_is_normalized() -> None:
+    story = parse(draft(1, title="  The\n Cat\t", scenes=[scene(picture="a\n\nb")]), 1)
+    assert story.title == "The Cat"
+    assert story.scenes[0].image_prompt.startswith("a b\n")
 
 
 @pytest.mark.parametrize(
@@ -146,12 +147,12 @@ def test_white_space_is_evened_out() -> None:
         ([], "the whole: not as the schema says"),
     ],
 )
-def test_what_breaks_the_rules_is_said(value: object, fault: str) -> None:
-    assert fault in broken(value)
+def test_invalid_draft_is_rejected_with_the_reason(value: object, fault: str) -> None:
+    assert fault in validation_errors(value)
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"title": "a', "null", "Sorry."])
-def test_what_is_no_json_is_said(text: str) -> None:
+def test_non_json_response_is_rejected(text: str) -> None:
     with pytest.raises(_story.BrokenRules):
         _story.read(text, request())
 
@@ -160,8 +161,8 @@ def test_what_is_no_json_is_said(text: str) -> None:
     "text",
     ["Zürich", "猫は灯台を守る", "قطة تحرس\u200cالمنارة", "👩‍🚀 flies", "Mr. Fox. Net gain, Dr.No"],
 )
-def test_every_language_is_welcome(text: str) -> None:
-    assert read(draft(overview=text)).overview == text
+def test_text_of_any_language_is_accepted(text: str) -> None:
+    assert parse(draft(overview=text)).overview == text
 
 
 @pytest.mark.parametrize(
@@ -191,8 +192,8 @@ def test_every_language_is_welcome(text: str) -> None:
         "пример.рф/кот",
     ],
 )
-def test_what_leads_somewhere_is_a_web_address(text: str) -> None:
-    assert broken(draft(title=text)) == "title holds a web address"
+def test_web_addresses_are_rejected(text: str) -> None:
+    assert validation_errors(draft(title=text)) == "title holds a web address"
 
 
 @pytest.mark.parametrize(
@@ -222,22 +223,22 @@ def test_what_leads_somewhere_is_a_web_address(text: str) -> None:
         "ratio 16:9",
     ],
 )
-def test_ordinary_prose_is_none(text: str) -> None:
-    assert read(draft(title=text)).title == text
+def test_ordinary_prose_is_not_a_web_address(text: str) -> None:
+    assert parse(draft(title=text)).title == text
 
 
-def test_faults_are_told_in_moderation() -> None:
+def test_reported_faults_are_limited_to_20() -> None:
     with pytest.raises(_story.BrokenRules) as caught:
-        read(draft(scenes=[scene(motion="", picture="", place="") for _ in range(40)]), 40)
+        parse(draft(scenes=[scene(motion="", picture="", place="") for _ in range(40)]), 40)
     assert len(caught.value.faults) == 20
 
 
 @given(st.text())
-def test_a_story_that_passes_can_be_stored_and_shown(text: str) -> None:
+def test_accepted_story_can_be_stored(text: str) -> None:
     try:
-        made = read(draft(overview=text))
+        story = parse(draft(overview=text))
     except _story.BrokenRules:
         return
-    assert made.overview
-    assert "\x00" not in made.overview
-    made.overview.encode()  # no half of a pair
+    assert story.overview
+    assert "\x00" not in story.overview
+    story.overview.encode()  # fails for a lone surrogate

@@ -1,4 +1,4 @@
-"""What a task of Runway says about itself: what is documented, and what is not."""
+"""Parsing of Runway's tasks, with documented and undocumented values."""
 
 from decimal import Decimal
 from typing import Any
@@ -20,7 +20,7 @@ def failed(code: object) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("code", "own", "retry"),
+    ("code", "expected", "retry"),
     [
         ("SAFETY.INPUT.AUDIO", "safety.input", Retry.NO),
         ("SAFETY", "safety.input", Retry.NO),
@@ -41,30 +41,28 @@ def failed(code: object) -> Any:
         (7, "provider.internal", Retry.LATER),
     ],
 )
-def test_failures_are_known_by_the_beginning_of_their_code(
-    code: object, own: str, retry: Retry
-) -> None:
+def test_failure_code_is_matched_by_prefix(code: object, expected: str, retry: Retry) -> None:
     failure = failed(code)
-    assert (failure.code, failure.retry) == (own, retry)
+    assert (failure.code, failure.retry) == (expected, retry)
 
 
 @pytest.mark.parametrize("status", ["PAUSED", "CANCELED", "succeeded", "", None, 7])
-def test_a_new_status_is_still_running(status: object) -> None:
+def test_unknown_status_counts_as_running(status: object) -> None:
     task = {"status": status}
     assert tasks.state(task, PRICE).status is JobStatus.RUNNING
     assert not tasks.is_known(task)
 
 
 @pytest.mark.parametrize(
-    ("told", "progress"),
+    ("reported", "progress"),
     [(0, 0), (0.45, 0.45), (1.7, 1), (-1, 0), ("0.5", None), (None, None), (True, None)],
 )
-def test_progress_is_between_0_and_1(told: object, progress: float | None) -> None:
-    assert tasks.state({"status": "RUNNING", "progress": told}, PRICE).progress == progress
+def test_progress_is_clamped_between_0_and_1(reported: object, progress: float | None) -> None:
+    assert tasks.state({"status": "RUNNING", "progress": reported}, PRICE).progress == progress
 
 
 @pytest.mark.parametrize(
-    ("told", "usd"),
+    ("reported", "usd"),
     [
         ({"credits": 25}, "0.25"),
         ({"credits": 12.5}, "0.125"),
@@ -75,18 +73,18 @@ def test_progress_is_between_0_and_1(told: object, progress: float | None) -> No
         (None, None),
     ],
 )
-def test_the_cost_is_what_is_told_or_not_known(told: object, usd: str | None) -> None:
-    cost = tasks.cost(told, PRICE)
+def test_cost_is_the_reported_credits_or_unknown(reported: object, usd: str | None) -> None:
+    cost = tasks.cost(reported, PRICE)
     assert (cost and cost.usd) == (None if usd is None else Decimal(usd))
 
 
 @pytest.mark.parametrize("output", [[], None, "https://a", [None], [""], {}])
-def test_success_without_a_link_stays_success(output: object) -> None:
+def test_succeeded_task_without_output_url_stays_succeeded(output: object) -> None:
     state = tasks.state({"status": "SUCCEEDED", "output": output}, PRICE)
     assert (state.status, state.outputs) == (JobStatus.SUCCEEDED, ())
 
 
-def test_a_throttled_task_is_asked_after_less_often() -> None:
+def test_throttled_task_is_polled_less_often() -> None:
     throttled = tasks.state({"status": "THROTTLED"}, PRICE)
     running = tasks.state({"status": "RUNNING"}, PRICE)
     assert throttled.status is JobStatus.THROTTLED

@@ -1,4 +1,4 @@
-"""What vendors' statuses and headers mean, and that only our own words leave."""
+"""Mapping of vendors' statuses and headers to errors whose texts are the project's own."""
 
 import time
 from email.utils import formatdate
@@ -25,19 +25,21 @@ from common.providers import Retry, vendor_errors, vendor_statuses
         ({"retry-after-ms": "9000"}, 9),
     ],
 )
-def test_the_wait_that_a_vendor_names(headers: dict[str, str], seconds: int | None) -> None:
+def test_retry_after_header_is_parsed_in_seconds(
+    headers: dict[str, str], seconds: int | None
+) -> None:
     assert vendor_errors.retry_after(CaseInsensitiveDict(headers)) == seconds
 
 
-def test_the_wait_may_be_a_date() -> None:
+def test_retry_after_header_may_be_an_http_date() -> None:
     headers = {"retry-after": formatdate(time.time() + 30, usegmt=True)}
-    waited = vendor_errors.retry_after(headers)
-    assert waited is not None
-    assert 28 <= waited <= 31
+    seconds = vendor_errors.retry_after(headers)
+    assert seconds is not None
+    assert 28 <= seconds <= 31
 
 
-# What the vendors document as certainly not charged, written down here once more: see
-# docs/decisions/0015-certainty-per-vendor.md. Everything else is unknown.
+# Statuses that the vendors document as not charged, repeated here on purpose; see
+# docs/decisions/0015-certainty-per-vendor.md. The outcome of all others is unknown.
 NOT_ACCEPTED = {"OPENAI": {429, 503}, "RUNWAY": {429, 502, 503, 504}, "BEDROCK": {429}}
 REFUSED = {
     400: "provider.request",
@@ -57,7 +59,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("vendor", NOT_ACCEPTED)
-def test_only_documented_statuses_are_certain(vendor: str) -> None:
+def test_paid_status_is_not_accepted_only_if_documented(vendor: str) -> None:
     for status in range(100, 600):
         error = vendor_errors.from_paid_status(
             "Vendor", status, {"retry-after": "5"}, getattr(vendor_statuses, vendor)
@@ -71,26 +73,28 @@ def test_only_documented_statuses_are_certain(vendor: str) -> None:
             assert (type(error), error.billed) == (OutcomeUnknown, None), status
 
 
-def test_the_word_of_a_gateway_is_marked() -> None:
-    marked = {
+def test_gateway_statuses_are_marked_as_load_shedding() -> None:
+    load_shedding = {
         status
         for status in (429, 502, 503, 504)
         if vars(vendor_errors.from_paid_status("Runway", status, {}, vendor_statuses.RUNWAY)).get(
             "sheds_load"
         )
     }
-    assert marked == {502, 503, 504}
+    assert load_shedding == {502, 503, 504}
 
 
 @pytest.mark.parametrize("status", [400, 404, 408, 429, 500, 502, 503, 504])
-def test_a_free_call_is_made_again(status: int) -> None:
+def test_free_call_failure_allows_retry(status: int) -> None:
     error = vendor_errors.from_status("Vendor", status, {"retry-after": "7"})
     assert (type(error), error.retry_after) == (TransientError, 7)
-    assert "tried again" not in error.detail, "it is also what a failed run says"
+    assert "tried again" not in error.detail, (
+        "a failed run keeps this text, after which nothing is retried"
+    )
 
 
 @pytest.mark.parametrize("code", vendor_errors.MEANINGS)
-def test_every_code_has_words_that_name_the_vendor(code: str) -> None:
+def test_every_vendor_error_message_names_the_vendor(code: str) -> None:
     error = vendor_errors.refused("Vendor", code, billed=True)
     assert "Vendor" in error.detail
     assert "{" not in error.detail
@@ -99,7 +103,7 @@ def test_every_code_has_words_that_name_the_vendor(code: str) -> None:
     assert "Nothing was charged." in vendor_errors.refused("Vendor", code, billed=False).detail
 
 
-def test_only_what_looks_like_an_id_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+def test_vendor_error_log_contains_only_identifiers(caplog: pytest.LogCaptureFixture) -> None:
     vendor_errors.log_vendor_error("Vendor", 400, "a secret sentence", "req_1")
     vendor_errors.log_vendor_error("Vendor", 400, "invalid_value", "x" * 200)
     vendor_errors.log_vendor_error("Vendor", 400, {"a": 1}, None)

@@ -1,4 +1,4 @@
-"""Names in the inbox, and where they are answered: whatever a client calls a file."""
+"""S3 keys of inbox files and of their results, for any file name."""
 
 import re
 
@@ -10,15 +10,15 @@ from common.domain.errors import InvalidInput
 from common.storage import MediaFolder
 from common.storage.inbox_keys import InboxObject, result_key
 
-OURS = re.compile(r"outbox/alice/[A-Za-z0-9._~%/-]{1,1000}\.(result|error)\.json")
+RESULT_KEY = re.compile(r"outbox/alice/[A-Za-z0-9._~%/-]{1,1000}\.(result|error)\.json")
 
 
-def dropped(key: str) -> InboxObject:
+def inbox_object(key: str) -> InboxObject:
     return InboxObject("media", key, "v1")
 
 
 @pytest.mark.parametrize(
-    ("key", "answer"),
+    ("key", "result"),
     [
         ("inbox/alice/kite.json", "outbox/alice/kite.json.result.json"),
         ("inbox/alice/may/kite.v2.png", "outbox/alice/may/kite.v2.png.result.json"),
@@ -27,9 +27,9 @@ def dropped(key: str) -> InboxObject:
         ("inbox/alice//x.json", "outbox/alice//x.json.result.json"),
     ],
 )
-def test_it_is_answered_under_the_same_name(key: str, answer: str) -> None:
-    assert dropped(key).is_ours
-    assert result_key("alice", key, "result") == answer
+def test_result_key_keeps_the_name_of_the_file(key: str, result: str) -> None:
+    assert inbox_object(key).is_ours
+    assert result_key("alice", key, "result") == result
 
 
 @pytest.mark.parametrize(
@@ -49,77 +49,86 @@ def test_it_is_answered_under_the_same_name(key: str, answer: str) -> None:
         "inboxes/alice/x.json",
     ],
 )
-def test_what_is_nobodys_file_is_left_alone(key: str) -> None:
-    assert not dropped(key).is_ours
+def test_key_outside_of_a_users_inbox_is_ignored(key: str) -> None:
+    assert not inbox_object(key).is_ours
 
 
 @given(st.text(min_size=1, max_size=400))
-def test_no_name_leads_out_of_the_owners_outbox(name: str) -> None:
+def test_result_key_stays_in_the_owners_outbox(name: str) -> None:
     key = f"inbox/alice/{name}"
-    answer = result_key("alice", key, "error")
-    assert len(answer.encode()) <= 1024
+    result = result_key("alice", key, "error")
+    assert len(result.encode()) <= 1024
     if "/" not in name:
-        assert OURS.fullmatch(answer)
-    assert not {".", ".."} & set(answer.split("/"))
-    assert answer.startswith("outbox/alice/")
+        assert RESULT_KEY.fullmatch(result)
+    assert not {".", ".."} & set(result.split("/"))
+    assert result.startswith("outbox/alice/")
 
 
-def test_a_name_that_is_too_long_becomes_its_digest() -> None:
-    answer = result_key("alice", "inbox/alice/" + "ü" * 500, "error")
-    assert OURS.fullmatch(answer)
-    assert len(answer) < 200
+def test_result_key_of_a_long_name_uses_a_digest() -> None:
+    result = result_key("alice", "inbox/alice/" + "ü" * 500, "error")
+    assert RESULT_KEY.fullmatch(result)
+    assert len(result) < 200
 
 
-def test_the_identity_is_of_bucket_key_and_version() -> None:
-    one = InboxObject("media", "inbox/alice/x.json", "v1")
-    assert one.object_id == InboxObject("media", "inbox/alice/x.json", "v1").object_id
-    others = [
+def test_object_id_depends_on_bucket_key_and_version() -> None:
+    original = InboxObject("media", "inbox/alice/x.json", "v1")
+    assert original.object_id == InboxObject("media", "inbox/alice/x.json", "v1").object_id
+    differing = [
         InboxObject("media", "inbox/alice/x.json", "v2"),
-        InboxObject("other", one.key, "v1"),
+        InboxObject("other", original.key, "v1"),
         InboxObject("media", "inbox/alice/x.jso", "nv1"),
     ]
-    assert len({one.object_id, *(other.object_id for other in others)}) == 4
+    assert len({original.object_id, *(different.object_id for different in differing)}) == 4
 
 
-def test_what_lies_beside_has_the_same_name_but_for_its_end() -> None:
-    job = dropped("inbox/alice/a.b/kite.json")
-    keys = [f"{job.stem}{end}" for end in (".json", ".Png", ".b.png", "s.png", "/x.png", ".", "")]
+def test_paired_file_has_the_same_stem_and_an_image_extension() -> None:
+    job = inbox_object("inbox/alice/a.b/kite.json")
+    keys = [
+        f"{job.stem}{suffix}" for suffix in (".json", ".Png", ".b.png", "s.png", "/x.png", ".", "")
+    ]
     assert job.ends_beside(keys) == {"inbox/alice/a.b/kite.Png": ".png"}
-    assert dropped("inbox/alice/kite.JPEG").extension == ".jpeg"
+    assert inbox_object("inbox/alice/kite.JPEG").extension == ".jpeg"
 
 
 @pytest.mark.parametrize(
-    ("picture", "job"),
+    ("image", "job"),
     [
         ("cat.PNG", "cat.Json"),
-        ("cafe\u0301.jpg", "café.json"),  # the first is written by macOS
+        ("cafe\u0301.jpg", "café.json"),  # macOS writes decomposed names (NFD)
         ("café.jpg", "cafe\u0301.json"),
         ("cat.jpg", "cat.jpg.json"),
         ("cafe\u0301.JPG", "café.JPG.json"),
         ("a.b.webp", "a.b.json"),
     ],
 )
-def test_files_that_belong_together_find_each_other(picture: str, job: str) -> None:
-    one, other = dropped(f"inbox/alice/{picture}"), dropped(f"inbox/alice/{job}")
-    for here, there in ((one, other), (other, one)):
-        listed = [there.key] * any(there.key.startswith(begin) for begin in here.prefixes_beside)
-        assert here.ends_beside(listed) == {there.key: there.extension}
+def test_image_and_job_pair_by_name(image: str, job: str) -> None:
+    image_file, job_file = inbox_object(f"inbox/alice/{image}"), inbox_object(f"inbox/alice/{job}")
+    for file, partner in ((image_file, job_file), (job_file, image_file)):
+        listed = [partner.key] * any(
+            partner.key.startswith(prefix) for prefix in file.prefixes_beside
+        )
+        assert file.ends_beside(listed) == {partner.key: partner.extension}
 
 
-def test_files_of_other_names_stay_apart() -> None:
-    for picture, job in (
+def test_files_with_different_names_do_not_pair() -> None:
+    for image, job in (
         ("cat.jpg", "cat.jpg.b.json"),
         ("cat.jpg", "cats.json"),
         ("cat", "c.json"),
         ("b/cat.jpg", "cat.json"),
         ("cat.b.jpg", "cat.json"),
     ):
-        one, other = dropped(f"inbox/alice/{picture}"), dropped(f"inbox/alice/{job}")
-        assert one.ends_beside([other.key]) == other.ends_beside([one.key]) == {}
+        image_file, job_file = (
+            inbox_object(f"inbox/alice/{image}"),
+            inbox_object(f"inbox/alice/{job}"),
+        )
+        assert (
+            image_file.ends_beside([job_file.key]) == job_file.ends_beside([image_file.key]) == {}
+        )
 
 
 @pytest.mark.parametrize("name", ["inbox", "outbox"])
-def test_nobody_can_be_called_like_the_boxes(name: str) -> None:
-    """Their media would lie in the inbox, where functions must not write and files start runs."""
+def test_user_id_inbox_or_outbox_is_rejected(name: str) -> None:
+    """The media of such a user would lie in the inbox, where files start runs."""
     with pytest.raises(InvalidInput, match="neither inbox nor outbox"):
         MediaFolder(name, "vid_1")

@@ -1,4 +1,4 @@
-"""Presigned links, forms and part URLs name the bucket's host in its own region."""
+"""Presigned links, forms and part URLs use the regional host of the bucket."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -25,7 +25,7 @@ _REGIONS = (
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3MediaStore]:
-    """A store whose client is made in the test, without an endpoint of its own."""
+    """A media store whose S3 client is created in the test, without a custom endpoint."""
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     monkeypatch.delenv("AWS_ENDPOINT_URL_S3", raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
@@ -49,14 +49,14 @@ def hosts(store: S3MediaStore) -> set[str | None]:
 
 
 @pytest.mark.parametrize("region", _REGIONS)
-def test_presigned_urls_name_the_regional_host(
+def test_presigned_urls_use_the_regional_host(
     store: S3MediaStore, region: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", region)
     assert hosts(store) == {f"{_BUCKET}.s3.{region}.amazonaws.com"}
 
 
-def test_an_endpoint_of_its_own_keeps_its_host(
+def test_presigned_urls_use_a_custom_endpoint(
     store: S3MediaStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")

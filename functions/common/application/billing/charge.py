@@ -1,4 +1,4 @@
-"""What a paid call may cost, and the limits it runs under."""
+"""The terms of a paid call: model, estimated cost and limits."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -11,12 +11,12 @@ from common.storage import MediaFolder
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What is to be paid for.
+    """A paid call for one step of a run.
 
-    `lease_seconds`: after these the worker that made an attempt is certainly dead.
-    `may_resubmit`: the policy `resubmit_once` of the video's owner, `max_cost_usd` their limit for
-    the whole video. `limits` are those that all runs share, `pictures` how many the call sends as
-    the provider counts them.
+    `lease_seconds` is the time after which the worker that made the attempt is certainly gone.
+    `may_resubmit` is true if the video's owner chose the policy `resubmit_once`, `max_cost_usd` is
+    the owner's limit for the whole video. `limits` are the provider's limits, which all runs share.
+    `pictures` is the number of images that the call sends, as the provider counts them.
     """
 
     run_id: str

@@ -1,20 +1,23 @@
-"""The protocol of paid calls: no call is repeated while the outcome of the first is unknown.
+"""The never-pay-twice protocol: a paid call is not repeated while its outcome is unknown.
 
-1. An attempt is written to the ledger and committed, before anything is sent.
+1. An attempt is written to the ledger and committed before anything is sent (write-ahead).
 2. The call is made once, when a provider slot is free (`provider_queue`). The provider returns a
    result, or raises `NotAccepted` (certainly not charged), a `PermanentError` (refused), or
    `OutcomeUnknown`.
-3. A receipt of what came back goes to the media store at once: a second durable place, which
-   does not need the database.
-4. The result is kept and recorded, in one transaction with the ledger.
+3. The result is written to the media store as a receipt at once. This is a second durable store
+   that does not depend on the database.
+4. The result is recorded and the attempt is settled in one transaction.
 
-A worker that meets an attempt without an end never makes the call again by itself. It looks for
-the receipt and goes on from there; without one the call may have been accepted and charged, and
-the video's policy decides. Only positive evidence moves a row: a job that the provider shows by the
-attempt's token is adopted, and a call that it must have counted is `provider.accepted_id_lost`.
-Silence proves nothing. A call that only the provider's gateway refused stays unknown until the step
-comes back: by then the provider's count of its jobs may show that it was accepted after all.
-Free (offline) models are exempt; repeating them costs nothing.
+Workers run at least once, so a worker may find an attempt that another one left open. It never
+repeats the call automatically. If there is a receipt, it continues from the receipt. Without one
+the call may have been accepted and charged, and the video's policy (`on_unknown`) decides.
+
+Reconciling accepts only positive evidence. A job that the provider lists under the attempt's token
+is adopted. A call that the provider must have counted gets the code `provider.accepted_id_lost`.
+The absence of a job proves nothing. A call that only the provider's gateway refused stays unknown
+until the step is retried, because by then the provider's job count may show that it was accepted.
+
+Free (offline) models are exempt, because repeating them costs nothing.
 """
 
 import json
@@ -46,7 +49,7 @@ from common.domain.video import Cost
 from common.providers import Reconciliation
 from common.storage import MediaStore
 
-_SETTLE_SECONDS = 25  # a database failover takes about that long
+_SETTLE_SECONDS = 25  # about the duration of a database failover
 
 _ID_LOST = "provider.accepted_id_lost"
 
@@ -56,7 +59,7 @@ Reconciler = Callable[[Attempt], Reconciliation]
 
 @dataclass(frozen=True, slots=True)
 class PaidCalls:
-    """The protocol, with the two durable places that it writes to."""
+    """The protocol and its two durable stores: the ledger and the receipts in the media store."""
 
     database: Database
     store: MediaStore
@@ -64,67 +67,71 @@ class PaidCalls:
     def execute(
         self,
         charge: Charge,
-        make: Callable[[str], CallResult],
+        perform: Callable[[str], CallResult],
         record: Callable[[Cursor, Attempt, CallResult], None],
-        trace: Reconciler | None = None,
+        reconcile: Reconciler | None = None,
     ) -> None:
-        """Make one paid call for the step and record its result; or record one that was made.
+        """Make one paid call for the step and record its result, or record an earlier result.
 
-        `make` gets the attempt's token, makes the call, keeps media under a key of the step, and
-        returns plain JSON facts. `record` writes those, and what it means for the attempt, into
-        the database; it may be repeated. `trace` asks the provider of a job what became of an
-        attempt that has no end. Raises Waiting when the whole is to be tried again.
+        `perform` gets the attempt's token, makes the call, stores media under a key of the step and
+        returns JSON. `record` writes this result and the attempt's new state into the database; it
+        must be idempotent. `reconcile` asks the provider of a job what became of an open attempt.
+        Raises Waiting if the step has to be retried later.
         """
         try:
-            if trace is not None:
-                self._reconcile(charge, trace)
-            attempt, facts = self._open_attempt(charge)
-            if facts is None:
+            if reconcile is not None:
+                self._reconcile(charge, reconcile)
+            attempt, result = self._open_attempt(charge)
+            if result is None:
                 if attempt.possible_duplicate:
                     run_metrics.record_possible_duplicate()
-                facts = self._call_or_reconcile(charge, attempt, make, trace)
+                result = self._call_or_reconcile(charge, attempt, perform, reconcile)
         except NotAccepted as error:
             raise provider_queue.enqueue(self.database, charge, error) from None
-        self._commit_result(charge, attempt, facts, record)
+        self._commit_result(charge, attempt, result, record)
 
-    def _reconcile(self, charge: Charge, trace: Reconciler) -> None:
-        """If an earlier attempt has no end and no receipt, let its provider supply one."""
+    def _reconcile(self, charge: Charge, reconcile: Reconciler) -> None:
+        """Reconcile the latest attempt with its provider if it is open and has no receipt."""
         if not charge.model.is_paid:
             return
         with self.database.transaction() as cursor:
             runs.require_open(cursor, charge.run_id)
-            before = attempts.latest(cursor, charge.step, paid=True)
-        dead = before is not None and before.state == "submitting" and not before.leased
-        if before is None or not (dead or before.state == "unknown"):
+            latest = attempts.latest(cursor, charge.step, paid=True)
+        abandoned = latest is not None and latest.state == "submitting" and not latest.leased
+        if latest is None or not (abandoned or latest.state == "unknown"):
             return
-        if self._receipt(charge, before) is None:
-            self._look_up(charge, before, trace)
+        if self._receipt(charge, latest) is None:
+            self._look_up(charge, latest, reconcile)
 
     def _look_up(
-        self, charge: Charge, attempt: Attempt, trace: Reconciler
+        self, charge: Charge, attempt: Attempt, reconcile: Reconciler
     ) -> tuple[CallResult | None, bool]:
-        """Return what an attempt without an end brought, and whether it was accepted."""
+        """Return the result of an open attempt, and whether the provider accepted the call.
+
+        A result is stored as the attempt's receipt. If the provider only counts the call, the
+        attempt ends as `provider.accepted_id_lost`.
+        """
         try:
-            found = trace(attempt)
+            evidence = reconcile(attempt)
         except NotAccepted:
             raise
         except VideoError as error:
-            logger.warning("no trace", extra={"code": error.error_code})
+            logger.warning("attempt not reconciled", extra={"code": error.error_code})
             return None, False
-        if found.job is not None:
-            facts = found.job.as_json()
-            self._put_receipt(charge, attempt, facts)
-            return facts, True
-        if found.accepted_count is None:
+        if evidence.job is not None:
+            result = evidence.job.as_json()
+            self._put_receipt(charge, attempt, result)
+            return result, True
+        if evidence.accepted_count is None:
             return None, False
         step = charge.step
         with self.database.transaction() as cursor:
             accepted = attempts.all_accepted(
-                cursor, attempt.provider, attempt.model, found.accepted_count
+                cursor, attempt.provider, attempt.model, evidence.accepted_count
             )
             if accepted:
                 attempts.mark_ended(cursor, attempt, "unknown", _ID_LOST)
-                facts = {"counted": found.accepted_count, "usd": str(charge.estimated_usd)}
+                facts = {"counted": evidence.accepted_count, "usd": str(charge.estimated_usd)}
                 event = f"{step.kind}.accepted_id_lost"
                 runs.add_event(cursor, charge.run_id, event, step.scene, facts)
         return None, accepted
@@ -133,25 +140,26 @@ class PaidCalls:
         self,
         charge: Charge,
         attempt: Attempt,
-        make: Callable[[str], CallResult],
-        trace: Reconciler | None,
+        perform: Callable[[str], CallResult],
+        reconcile: Reconciler | None,
     ) -> CallResult:
         try:
-            return self._call(charge, attempt, make)
+            return self._call(charge, attempt, perform)
         except OutcomeUnknown:
-            if trace is None or not charge.model.is_paid:
+            if reconcile is None or not charge.model.is_paid:
                 raise
-            facts, accepted = self._look_up(charge, attempt, trace)
-            if facts is not None:
-                return facts
+            result, accepted = self._look_up(charge, attempt, reconcile)
+            if result is not None:
+                return result
             if accepted:
                 raise _outcome_unknown(charge, attempt, _ID_LOST) from None
             raise
 
     def _open_attempt(self, charge: Charge) -> tuple[Attempt, CallResult | None]:
-        """Open an attempt; once more when the answer to its commit may have been lost.
+        """Open an attempt; retry once if the response to its commit may have been lost.
 
-        Nothing has been sent yet, so an attempt with this worker's token is its own to go on with.
+        Nothing has been sent yet, so an attempt with this worker's token can only be the one that
+        the first try committed. The worker uses it.
         """
         token = ids.new("att")
         try:
@@ -160,33 +168,38 @@ class PaidCalls:
             return self._insert_attempt(charge, token)
 
     def _insert_attempt(self, charge: Charge, token: str) -> tuple[Attempt, CallResult | None]:
-        """Return a new attempt, or an open one together with its receipt."""
+        """Insert and return a new attempt, or return an open one together with its receipt.
+
+        Raises NotAccepted (`step.busy`) if another worker has the step, BudgetExceeded, and
+        OutcomeUnknown if an open attempt without a receipt may not be repeated.
+        """
         with self.database.transaction() as cursor:
-            # Before the call: who cancels the run either sees this attempt, or prevents it.
+            # The run's row lock makes a cancellation either see this attempt or prevent it.
             runs.require_open(cursor, charge.run_id)
-            # Counted before the look: what another worker stores after that has this number too.
+            # Read before the latest attempt: an attempt that another worker inserts after that
+            # read has the same number, and the insert below fails.
             number = attempts.next_attempt(cursor, charge.step)
-            before, lost = _latest(cursor, charge), False
-            if before and before.token == token:
-                return before, None
-            if before and charge.model.is_paid and before.state in ("submitted", "succeeded"):
-                # Another worker got on since this one read the step: coming back, it sees that.
+            latest, id_lost = _latest(cursor, charge), False
+            if latest and latest.token == token:
+                return latest, None
+            if latest and charge.model.is_paid and latest.state in ("submitted", "succeeded"):
+                # Another worker advanced the step since this one read it. The retry sees that.
                 raise _other_worker()
-            is_open = before is not None and before.state in ("submitting", "unknown")
-            if before and is_open and charge.model.is_paid:
-                if before.state == "submitting" and before.leased:
+            is_open = latest is not None and latest.state in ("submitting", "unknown")
+            if latest and is_open and charge.model.is_paid:
+                if latest.state == "submitting" and latest.leased:
                     raise _other_worker()
-                # A job that is recorded has had its receipt's use.
-                receipt = None if before.job else self._receipt(charge, before)
+                # If the job is recorded, the receipt was used already.
+                receipt = None if latest.job else self._receipt(charge, latest)
                 if receipt is not None:
-                    return before, receipt
-                lost = before.code == _ID_LOST
+                    return latest, receipt
+                id_lost = latest.code == _ID_LOST
                 attempts.mark_ended(
-                    cursor, before, "unknown", _ID_LOST if lost else OutcomeUnknown.code
+                    cursor, latest, "unknown", _ID_LOST if id_lost else OutcomeUnknown.code
                 )
             _check_budget(cursor, charge)
             attempt = None
-            if not (is_open and charge.model.is_paid) or _may_resubmit(cursor, charge, before):
+            if not (is_open and charge.model.is_paid) or _may_resubmit(cursor, charge, latest):
                 if charge.model.is_paid:
                     provider_queue.acquire_slot(cursor, charge)
                 attempt = attempts.insert(
@@ -206,71 +219,72 @@ class PaidCalls:
                 if attempt is None:
                     raise _other_worker()
         if attempt is None:
-            assert before is not None
-            raise _outcome_unknown(charge, before, _ID_LOST if lost else OutcomeUnknown.code)
+            assert latest is not None
+            raise _outcome_unknown(charge, latest, _ID_LOST if id_lost else OutcomeUnknown.code)
         return attempt, None
 
     def _call(
-        self, charge: Charge, attempt: Attempt, make: Callable[[str], CallResult]
+        self, charge: Charge, attempt: Attempt, perform: Callable[[str], CallResult]
     ) -> CallResult:
+        """Make the call and store its receipt; if it fails, end the attempt and raise the error."""
         try:
-            facts = make(attempt.token)
+            result = perform(attempt.token)
         except VideoError as error:
-            failed = error
+            failure = error
 
-            def end() -> None:
+            def end_attempt() -> None:
                 with self.database.transaction() as cursor:
                     attempts.mark_ended(
-                        cursor, attempt, _end_state(failed), failed.error_code, failed.cost
+                        cursor, attempt, _end_state(failure), failure.error_code, failure.cost
                     )
                     _settle_late(cursor, charge)
-                    if isinstance(failed, NotAccepted) and failed.retry_after:
-                        provider_slots.pause_provider(cursor, charge.model, failed.retry_after)
+                    if isinstance(failure, NotAccepted) and failure.retry_after:
+                        provider_slots.pause_provider(cursor, charge.model, failure.retry_after)
 
-            _retry_until_deadline(end)
+            _retry_until_deadline(end_attempt)
             raise
         if charge.model.is_paid:
-            self._put_receipt(charge, attempt, facts)
-        return facts
+            self._put_receipt(charge, attempt, result)
+        return result
 
-    def _put_receipt(self, charge: Charge, attempt: Attempt, facts: CallResult) -> None:
+    def _put_receipt(self, charge: Charge, attempt: Attempt, result: CallResult) -> None:
         try:
-            data = json.dumps(facts).encode()
+            data = json.dumps(result).encode()
             self.store.put(charge.folder.receipt(attempt.token), data, "application/json")
-        except VideoError as error:  # the database is the first place, and still to come
+        except VideoError as error:  # not fatal: the result is about to be written to the database
             logger.warning("receipt not stored", extra={"code": error.error_code})
 
     def _receipt(self, charge: Charge, attempt: Attempt) -> CallResult | None:
         try:
-            facts: CallResult = json.loads(self.store.get(charge.folder.receipt(attempt.token)))
+            result: CallResult = json.loads(self.store.get(charge.folder.receipt(attempt.token)))
         except NotFound:
             return None
-        return facts
+        return result
 
     def _commit_result(
         self,
         charge: Charge,
         attempt: Attempt,
-        facts: CallResult,
+        result: CallResult,
         record: Callable[[Cursor, Attempt, CallResult], None],
     ) -> None:
-        """Record what was paid for. After the call, giving up costs money.
+        """Record the result and settle the attempt; retry, because a lost result costs money.
 
-        Raises OutcomeUnknown under the code `ledger.unsettled`, which the state machine does not
+        Raises OutcomeUnknown with the code `ledger.unsettled`, which the state machine does not
         retry.
         """
 
         def settle() -> None:
             with self.database.transaction() as cursor:
-                record(cursor, attempt, facts)
+                record(cursor, attempt, result)
                 _settle_late(cursor, charge)
 
         try:
             _retry_until_deadline(settle)
         except TransientError as error:
             raise OutcomeUnknown(
-                "The provider did the work, but its result could not be stored in time. "
-                "Where a receipt was kept, a resume goes on from it.",
+                "The provider finished the call, but the result could not be stored in time. "
+                "If its receipt was stored, resuming the video continues from it.",
                 code="ledger.unsettled",
                 billed=True,
                 retryable=True,
@@ -283,16 +297,17 @@ def _settle_late(cursor: Cursor, charge: Charge) -> None:
 
 
 def store_paid_media(store: Callable[[], None], cost: Cost) -> None:
-    """Store media that was paid for, again and again, before anything else is done with it.
+    """Store paid media, with retries, before anything else is done with it.
 
-    It is in this worker's memory alone. Raises PermanentError, with what it cost, when it is lost.
+    Until then it exists only in this worker's memory. If it is lost, raises PermanentError with
+    its cost.
     """
     try:
         _retry_until_deadline(store)
     except VideoError as error:
         raise PermanentError(
-            "The provider made it and charged for it, but it could not be stored, and is lost. "
-            "Making it again costs once more.",
+            "The provider finished the call and charged for it, but the result could not be stored "
+            "and is lost. Another call is charged again.",
             code=error.error_code,
             billed=True,
             cost=cost,
@@ -301,7 +316,7 @@ def store_paid_media(store: Callable[[], None], cost: Cost) -> None:
 
 
 def _retry_until_deadline(store: Callable[[], None]) -> None:
-    """Store something again and again, for as long as a failover takes; raises the last error."""
+    """Call `store` with backoff and jitter for the duration of a failover; raise its last error."""
     Retrying(
         retry=retry_if_exception_type(TransientError),
         wait=wait_random_exponential(multiplier=0.2, max=5),
@@ -315,63 +330,73 @@ def _end_state(error: VideoError) -> str:
     definite = isinstance(error, NotAccepted | PermanentError)
     if not definite or isinstance(error, OutcomeUnknown) or _may_be_contradicted(error):
         return "unknown"
-    # What a provider refused, and does not say to be free, may have been charged all the same.
+    # Unless the provider states that a refused call is free, it may have been charged.
     charged = error.billed or (error.billed is None and isinstance(error, ProviderRefused))
     return "failed" if charged else "refused"
 
 
 def _latest(cursor: Cursor, charge: Charge) -> Attempt | None:
-    """Return the newest attempt, after one that only the provider's gateway refused is settled.
+    """Return the newest attempt, after settling one that only the provider's gateway refused.
 
-    Nothing contradicted the gateway since, or `_look_back` would have seen it.
+    That attempt is marked as refused: if the provider's job count had contradicted the gateway,
+    `_reconcile` would have found it.
     """
-    before = attempts.latest(cursor, charge.step, paid=charge.model.is_paid)
-    if before and before.state == "unknown" and before.code == NotAccepted.code:
-        attempts.mark_ended(cursor, before, "refused", NotAccepted.code)
-        before = attempts.latest(cursor, charge.step, paid=charge.model.is_paid)
-    return before
+    latest = attempts.latest(cursor, charge.step, paid=charge.model.is_paid)
+    if latest and latest.state == "unknown" and latest.code == NotAccepted.code:
+        attempts.mark_ended(cursor, latest, "refused", NotAccepted.code)
+        latest = attempts.latest(cursor, charge.step, paid=charge.model.is_paid)
+    return latest
 
 
 def _may_be_contradicted(error: VideoError) -> bool:
-    """Say whether the provider's count of its jobs can show that a refused call was accepted."""
+    """Return whether the provider's job count can show that a refused call was accepted."""
     return isinstance(error, NotAccepted) and error.sheds_load
 
 
 def _check_budget(cursor: Cursor, charge: Charge) -> None:
-    """Refuse a call that would pass the owner's limit; the estimate was below it at admission."""
+    """Raise BudgetExceeded if the call would exceed the owner's limit for the video.
+
+    The estimate was below the limit at admission, but charges may have risen since then.
+    """
     if charge.max_cost_usd is None or not charge.estimated_usd:
         return
-    budget.lock(cursor, charge.step.session_id)  # or scenes side by side would not see each other
+    budget.lock(cursor, charge.step.session_id)  # scenes in parallel must see each other's attempts
     committed = budget.committed_usd(cursor, charge.step.session_id)
     if committed + charge.estimated_usd > charge.max_cost_usd:
         raise BudgetExceeded(
-            f"The video has cost {committed:.4f} USD; the next {charge.step.kind} would pass its "
+            f"The video has cost {committed:.4f} USD; the next {charge.step.kind} would exceed its "
             f"max_cost of {charge.max_cost_usd:.4f} USD."
         )
 
 
-def _may_resubmit(cursor: Cursor, charge: Charge, before: Attempt | None) -> bool:
-    """Once in each run, if the policy allows it: the owner asks for another by resuming."""
-    if before is None or not charge.may_resubmit:
+def _may_resubmit(cursor: Cursor, charge: Charge, attempt: Attempt | None) -> bool:
+    """Return whether the policy allows to repeat the call: at most once in each run.
+
+    The owner authorizes another repetition by resuming the video.
+    """
+    if attempt is None or not charge.may_resubmit:
         return False
-    return not attempts.is_made_again_in(cursor, before, charge.run_id)
+    return not attempts.is_made_again_in(cursor, attempt, charge.run_id)
 
 
-def _outcome_unknown(charge: Charge, before: Attempt, code: str) -> OutcomeUnknown:
-    """Say why the call `before` is not made again by itself; it may be another provider's."""
-    lost = code == _ID_LOST
-    became = (
-        "was accepted and charged, but the answer with the job's id was lost"
-        if lost
+def _outcome_unknown(charge: Charge, attempt: Attempt, code: str) -> OutcomeUnknown:
+    """Return the error for a call that is not repeated automatically.
+
+    The message names the attempt's provider, which may differ from the charge's after a resume.
+    """
+    id_lost = code == _ID_LOST
+    outcome = (
+        "was accepted and charged, but the response with the job's id was lost"
+        if id_lost
         else "was interrupted and may have been charged"
     )
     return OutcomeUnknown(
-        f"An earlier {charge.step.kind} call to {before.provider} {became}. It is not repeated "
+        f"An earlier {charge.step.kind} call to {attempt.provider} {outcome}. It is not repeated "
         "automatically.",
         code=code,
-        billed=True if lost else None,
+        billed=True if id_lost else None,
     )
 
 
 def _other_worker() -> NotAccepted:
-    return NotAccepted("Another worker is at the same step.", code="step.busy", retry_after=10)
+    return NotAccepted("Another worker is running the same step.", code="step.busy", retry_after=10)

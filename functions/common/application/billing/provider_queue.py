@@ -1,8 +1,8 @@
-"""Waiting for a provider: who may call it now, when the others come back, and who gives up.
+"""The queue for provider slots: acquire a slot, or retry the step later with backoff.
 
-Limits of providers are shared by all runs. A step that finds no place, or whose call was certainly
-not accepted, does not fail and does not sleep: its function ends, and the state machine brings the
-step back. So that everybody's turn comes, who waits longest is let through first.
+All runs share a provider's limits. A step without a free slot, or whose call was certainly not
+accepted, neither fails nor sleeps: its Lambda function returns, and the state machine retries the
+step after a wait. The queue is fair: the step that has waited longest goes first.
 """
 
 import math
@@ -17,59 +17,64 @@ from common.domain.errors import NotAccepted, ProviderRefused, VideoError, Waiti
 from common.domain.provider_limits import MINUTE_SECONDS, Limit, seconds_until_free
 
 MOST_ROUNDS = 10
-"""How often a scene waits in a run, for its picture, narration and clip. An execution's history
-holds no more, and no fair queue needs more; the story may wait as often."""
+"""Most waits of a scene in a run, for its image, narration and clip together; the story has as many
+of its own. The history of a Step Functions execution has no space for more, and a fair queue needs
+no more."""
 
-# Without a better guess waits grow from 5 s. For a place their sum is nine minutes beyond what was
-# guessed; a provider that is busy is given twenty-five. One that says when to come back is obeyed
-# to the second, so often as `_ROUNDS_OBEYED`; then it is given time as if it said nothing.
+# Exponential backoff from 5 s. For a slot, the waits sum up to nine minutes more than the
+# estimates, for a busy provider to 25 minutes. A `retry_after` of the provider is used exactly for
+# the first `_RETRY_AFTER_ROUNDS` waits; later ones use the backoff with it as the minimum.
 _FIRST_SECONDS, _LONGEST_SECONDS = 5, 300
-_GROWTH_FOR_A_PLACE, _GROWTH_OF_BUSY = 1.5, 2
-_ROUNDS_OBEYED = 6
-_LONGEST_GUESS_SECONDS = 3600
-# Who were refused together shall not come back together.
-_SPREAD = 0.25
+_SLOT_BACKOFF, _BUSY_BACKOFF = 1.5, 2
+_RETRY_AFTER_ROUNDS = 6
+_LONGEST_ESTIMATE_SECONDS = 3600
+# Steps that were refused at the same time must not retry at the same time.
+_JITTER = 0.25
 
 _LIMIT, BUSY, WORKER = (
     "waiting.provider_limit",
     "waiting.provider_busy",
     "waiting.other_worker",
 )
-_USED_UP = {
-    "calls_per_minute": "All {most} calls a minute that {provider} takes of {model} are used up",
-    "images_per_minute": "All {most} pictures a minute that {provider} takes for {model} are "
-    "used up",
-    "jobs_at_once": "All {most} jobs of {model} that {provider} works on at a time are under way",
+_LIMIT_REACHED = {
+    "calls_per_minute": "All {most} calls per minute of {model} at {provider} are in use",
+    "images_per_minute": "All {most} input images per minute of {model} at {provider} are in use",
+    "jobs_at_once": "All {most} parallel jobs of {model} at {provider} are in use",
 }
 
 
 def acquire_slot(cursor: Cursor, charge: Charge) -> None:
-    """Return if the call may be made now; until the commit nobody else may take the place.
+    """Acquire a provider slot; the model's row stays locked until commit.
 
-    Raises NotAccepted, with a guess when there will be a place.
+    Raises NotAccepted with an estimated `retry_after` if no slot is free, or if earlier steps in
+    the queue are due first.
     """
     model = charge.model
-    closed_seconds = provider_slots.lock(cursor, model)
-    before = provider_queue.queue_depth(cursor, charge.step, charge.run_id, model)
-    if closed_seconds:
+    pause_seconds = provider_slots.lock(cursor, model)
+    depth = provider_queue.queue_depth(cursor, charge.step, charge.run_id, model)
+    if pause_seconds:
         raise NotAccepted(
-            f"{model.provider} asked for a pause; calls go on when it is over.",
+            f"{model.provider} asked for a pause; calls continue when it is over.",
             code=BUSY,
-            retry_after=closed_seconds,
+            retry_after=pause_seconds,
         )
     for limit in charge.limits:
-        held = provider_slots.active_slots(cursor, model, limit)
+        active = provider_slots.active_slots(cursor, model, limit)
         turn = provider_slots.typical_seconds(cursor, model) if limit.of_jobs else MINUTE_SECONDS
-        due, all_before = _sizes(limit, before)
-        asked = min(_size(limit, charge.pictures), limit.most)
-        if seconds_until_free(held, limit.most, due + asked, turn):
-            seconds = seconds_until_free(held, limit.most, all_before + asked, turn)
+        due, total = _sizes(limit, depth)
+        requested = min(_size(limit, charge.pictures), limit.most)
+        if seconds_until_free(active, limit.most, due + requested, turn):
+            seconds = seconds_until_free(active, limit.most, total + requested, turn)
             raise _no_free_slot(charge, limit, seconds)
     provider_queue.pause(cursor, charge.step)
 
 
 def enqueue(database: Database, charge: Charge, error: NotAccepted) -> VideoError:
-    """Write down that the step waits, and return what to raise: Waiting, or why it gave up."""
+    """Put the step in the queue and return the error to raise.
+
+    This is Waiting with the seconds until the next try, or ProviderRefused after `MOST_ROUNDS`
+    waits.
+    """
     step, run_id = charge.step, charge.run_id
     code = {_LIMIT: _LIMIT, "step.busy": WORKER}.get(error.error_code, BUSY)
     with database.transaction() as cursor:
@@ -77,7 +82,11 @@ def enqueue(database: Database, charge: Charge, error: NotAccepted) -> VideoErro
         if rounds >= MOST_ROUNDS:
             provider_queue.pause(cursor, step)
             return _given_up(code, error)
-        if error.error_code == NotAccepted.code and error.retry_after and rounds < _ROUNDS_OBEYED:
+        if (
+            error.error_code == NotAccepted.code
+            and error.retry_after
+            and rounds < _RETRY_AFTER_ROUNDS
+        ):
             seconds = error.retry_after
         else:
             seconds = _seconds(code, error.retry_after, rounds)
@@ -99,39 +108,40 @@ def enqueue(database: Database, charge: Charge, error: NotAccepted) -> VideoErro
     return Waiting(error.detail, code=code, retry_after=seconds)
 
 
-def _seconds(code: str, guess: int | None, rounds: int) -> int:
-    growth = _GROWTH_FOR_A_PLACE if code == _LIMIT else _GROWTH_OF_BUSY
-    floor = min(_FIRST_SECONDS * growth**rounds, _LONGEST_SECONDS)
-    seconds = max(floor, min(guess or 0, _LONGEST_GUESS_SECONDS))
-    spread = 1 if code == _LIMIT else random.uniform(1, 1 + _SPREAD)  # noqa: S311 - no secret
-    return math.ceil(seconds * spread)
+def _seconds(code: str, estimate: int | None, rounds: int) -> int:
+    coefficient = _SLOT_BACKOFF if code == _LIMIT else _BUSY_BACKOFF
+    backoff = min(_FIRST_SECONDS * coefficient**rounds, _LONGEST_SECONDS)
+    seconds = max(backoff, min(estimate or 0, _LONGEST_ESTIMATE_SECONDS))
+    jitter = 1 if code == _LIMIT else random.uniform(1, 1 + _JITTER)  # noqa: S311 - no secret
+    return math.ceil(seconds * jitter)
 
 
 def _size(limit: Limit, pictures: int) -> int:
     return pictures if limit.counts == "images_per_minute" else 1
 
 
-def _sizes(limit: Limit, before: QueueDepth) -> tuple[int, int]:
+def _sizes(limit: Limit, depth: QueueDepth) -> tuple[int, int]:
+    """Return the slots that the queue ahead needs: of the due steps, and of all steps."""
     if limit.counts == "images_per_minute":
-        return before.due_pictures, before.pictures
-    return before.due_calls, before.calls
+        return depth.due_pictures, depth.pictures
+    return depth.due_calls, depth.calls
 
 
 def _no_free_slot(charge: Charge, limit: Limit, seconds: float) -> NotAccepted:
     model = charge.model
-    words = _USED_UP[limit.counts].format(
+    reason = _LIMIT_REACHED[limit.counts].format(
         most=limit.most, provider=model.provider, model=model.model
     )
     return NotAccepted(
-        f"{words}, by this and other videos.", code=_LIMIT, retry_after=math.ceil(seconds)
+        f"{reason}, by this and other videos.", code=_LIMIT, retry_after=math.ceil(seconds)
     )
 
 
 def _given_up(code: str, error: NotAccepted) -> ProviderRefused:
-    """Say which of the three did not end in time."""
+    """Return the error of a step that waited too often, with a code for the reason."""
     codes = {_LIMIT: "provider.limit", WORKER: "step.busy"}
     return ProviderRefused(
-        f"{error.detail} Gave up after {MOST_ROUNDS} waits; nothing was charged for them.",
+        f"{error.detail} Gave up after {MOST_ROUNDS} waits, which were not charged.",
         code=codes.get(code, NotAccepted.code),
         billed=False,
         retryable=True,

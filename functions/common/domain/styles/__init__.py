@@ -1,7 +1,7 @@
 """Styles and moods as data: one TOML file is one style or one mood.
 
-To add a style, add a file to `styles/` here; the API accepts it by itself. The file name is the
-slug; `name` is what users write. Looking up ignores case.
+To add a style, add a file to `styles/` here; the API accepts it without other changes. The file
+name is the slug; `name` is the value in requests. Lookups ignore case.
 """
 
 import tomllib
@@ -19,7 +19,7 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How pictures look. The three texts go into prompts; `drawing` steers the offline painter."""
+    """The look of images. The three texts are part of prompts; `drawing` is for offline images."""
 
     name: str
     prompt: str
@@ -30,7 +30,7 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Mood:
-    """What pictures and motion feel like. `drawing` steers the offline painter."""
+    """The mood of images and motion. `drawing` is for offline images."""
 
     name: str
     prompt: str
@@ -43,23 +43,23 @@ T = TypeVar("T", Style, Mood)
 
 @cache
 def styles() -> Mapping[str, Style]:
-    """All styles by lower-case name."""
+    """Return all styles by lower-case name."""
     return {s.name.lower(): s for s in (Style(**_read(p)) for p in _files("styles"))}
 
 
 @cache
 def moods() -> Mapping[str, Mood]:
-    """All moods by lower-case name."""
+    """Return all moods by lower-case name."""
     return {m.name.lower(): m for m in (Mood(**_read(p)) for p in _files("moods"))}
 
 
 def style(name: str) -> Style:
-    """Return the style of that name; raises InvalidInput with the names there are."""
+    """Return the style of that name; raises InvalidInput with the known names."""
     return _find("style", name, styles())
 
 
 def mood(name: str) -> Mood:
-    """Return the mood of that name; raises InvalidInput with the names there are."""
+    """Return the mood of that name; raises InvalidInput with the known names."""
     return _find("mood", name, moods())
 
 
@@ -72,11 +72,11 @@ def _read(path: Path) -> dict[str, Any]:
     return {**data, "drawing": MappingProxyType(data.get("drawing", {}))}
 
 
-def _find(field: str, name: str, known: Mapping[str, T]) -> T:
-    found = known.get(name.strip().lower())
-    if found is None:
-        names = sorted(item.name for item in known.values())
+def _find(field: str, name: str, items: Mapping[str, T]) -> T:
+    item = items.get(name.strip().lower())
+    if item is None:
+        names = sorted(item.name for item in items.values())
         raise InvalidInput(
-            f"{field} is not known; allowed: {', '.join(names)}.", field=field, allowed=names
+            f"The {field} does not exist; allowed: {', '.join(names)}.", field=field, allowed=names
         )
-    return found
+    return item

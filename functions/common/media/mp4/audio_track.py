@@ -1,11 +1,12 @@
-"""Laying sound: the AAC packets of several clips in one row, in step with their pictures.
+"""Concatenate the AAC packets of several clips in sync with their video.
 
-The row is a grid of packets of 1,024 sound samples. A clip's sound begins at the line of the grid
-nearest to its picture, at most half a packet (10.7 ms at 48 kHz) beside it; the error is the clip's
-own and never adds up. What an encoder put before a clip's first sample (priming) and after its last
-one (padding) is left out, so that there are as many decoded samples as the clock says.
+Packets have 1,024 audio samples each. A clip's audio begins at the packet boundary nearest to its
+first frame, at most half a packet (10.7 ms at 48 kHz) off; the error does not accumulate. Encoder
+priming before a clip's first sample and padding after its last one are dropped, so the number of
+decoded samples matches the duration.
 
-Where two clips meet, their packets do not fit each other; `merge.audio.joins` mends those few.
+Packets on both sides of a clip boundary do not decode cleanly together; `merge.audio.joins`
+re-encodes those few.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,12 +21,12 @@ from common.media.mp4 import sample_entry
 from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import AAC_SAMPLES, AudioTrack, Movie
 
-_MOST_PRIMING = 4 * AAC_SAMPLES
-_COARSEST = 24_000  # Hz; half a packet of less would be more than 25 ms
+_MAX_PRIMING = 4 * AAC_SAMPLES
+_MIN_SAMPLE_RATE = 24_000  # Hz; at lower rates half a packet is longer than 21 ms
 
 
 class Packet(NamedTuple):
-    """Where the bytes of a packet are."""
+    """A coded packet: its file, and its offset and size in bytes."""
 
     path: Path
     offset: int
@@ -33,127 +34,139 @@ class Packet(NamedTuple):
 
 
 Silence = Callable[[], Packet]
-"""Makes a packet of silence, of the kind that is laid, when it is needed."""
+"""Return a silent packet in the format of the track; called only when one is needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class AudioSpan:
-    """A clip's packets on the grid: the first one stands at place `begin`, and silence around.
+    """The packets of one clip in the merged track, with silence before and after them.
 
-    Between `start` and `end`, in sound samples of the grid, the clip has pictures and is heard.
+    `first_index` is the index of the clip's first packet in the merged track. Its audio is audible
+    between `start` and `end`, in audio samples of that track.
     """
 
-    sound: Movie | None
-    begin: int
+    movie: Movie | None
+    first_index: int
     start: int
     end: int
     silence: Silence
 
-    def at(self, places: range) -> list[Packet]:
-        """Return the packets for neighbouring places of the grid."""
-        movie = self.sound
-        if movie is None or movie.sound is None:
-            return [self.silence() for _ in places]
-        samples = movie.sound.samples
-        first, last = places.start - self.begin, places.stop - self.begin
-        own = range(max(0, first), max(0, min(last, len(samples))))
+    def packets(self, indexes: range) -> list[Packet]:
+        """Return the packets for a range of indexes in the merged track."""
+        movie = self.movie
+        if movie is None or movie.audio is None:
+            return [self.silence() for _ in indexes]
+        samples = movie.audio.samples
+        first, last = indexes.start - self.first_index, indexes.stop - self.first_index
+        stored = range(max(0, first), max(0, min(last, len(samples))))
         packets = [
-            Packet(movie.path, samples.offsets[number], samples.sizes[number]) for number in own
+            Packet(movie.path, samples.offsets[number], samples.sizes[number]) for number in stored
         ]
-        before, after = own.start - first, len(places) - (own.start - first) - len(own)
+        before = stored.start - first
+        after = len(indexes) - before - len(stored)
         if before or after:
             silent = self.silence()
-            return [silent] * min(before, len(places)) + packets + [silent] * max(0, after)
+            return [silent] * min(before, len(indexes)) + packets + [silent] * max(0, after)
         return packets
 
 
 @dataclass(frozen=True, slots=True)
-class Joint:
-    """Where one clip's sound ends and another one's begins: the first place of the second."""
+class Boundary:
+    """The boundary between two clips: `index` is that of the second clip's first packet."""
 
-    place: int
+    index: int
     before: AudioSpan
     after: AudioSpan
 
 
 @dataclass(frozen=True, slots=True)
-class AudioRow:
-    """A sound track to be: its packets, those of clip k from line k to line k + 1."""
+class AudioTrackPlan:
+    """An audio track to write.
+
+    Clip k has the packets from index `clip_starts[k]` to `clip_starts[k + 1]`.
+    """
 
     entry: sample_entry.AudioSampleEntry
     packets: Sequence[Packet]
-    lines: Sequence[int]
-    priming: int  # sound samples before the first one that is heard
-    joints: Sequence[Joint]
+    clip_starts: Sequence[int]
+    priming: int  # audio samples before the first one that is played
+    boundaries: Sequence[Boundary]
 
-    def seconds(self, place: int) -> float:
-        """Return when a packet begins."""
-        return (place * AAC_SAMPLES - self.priming) / self.entry.rate
-
-
-def kind(sound: AudioTrack) -> tuple[bytes, int, int]:
-    """Return what must be the same for packets to stand in one row."""
-    return sound.entry.config, sound.entry.rate, sound.entry.channels
+    def time_of(self, index: int) -> float:
+        """Return the start time of a packet in seconds."""
+        return (index * AAC_SAMPLES - self.priming) / self.entry.sample_rate
 
 
-def interleave(
+def audio_format(track: AudioTrack) -> tuple[bytes, int, int]:
+    """Return what must be equal for packets to share a track: config, sample rate, channels."""
+    return track.entry.config, track.entry.sample_rate, track.entry.channels
+
+
+def concatenate(
     movies: Sequence[Movie | None], times: Sequence[Fraction], silence: Silence
-) -> AudioRow:
-    """Lay the sound of each clip, or silence, from the moment of its first picture on.
+) -> AudioTrackPlan:
+    """Place each clip's audio, or silence, from the time of its first frame on.
 
-    `times` are the starts of the clips in the cut, in seconds, and its end. Raises Unreadable for
-    sound of different kinds.
+    `times` are the start times of the clips in the merged video and its end, in seconds. Raises
+    NotConcatenable if the audio formats differ.
     """
-    heard = [movie.sound for movie in movies if movie is not None and movie.sound is not None]
-    model = heard[0]
-    if any(kind(sound) != kind(model) for sound in heard) or model.rate < _COARSEST:
-        raise NotConcatenable("has sound of another kind than the other clips")
-    # The first clip's own priming makes the grid, so that its sound is exactly where it was.
-    early = max(0, -round(_shift(movies[0]) * model.rate))
-    priming = early if early <= _MOST_PRIMING else early % AAC_SAMPLES + AAC_SAMPLES
+    tracks = [movie.audio for movie in movies if movie is not None and movie.audio is not None]
+    reference = tracks[0]
+    rate = reference.sample_rate
+    differs = any(audio_format(track) != audio_format(reference) for track in tracks)
+    if differs or rate < _MIN_SAMPLE_RATE:
+        raise NotConcatenable("has audio in another format than the other clips")
+    # Packets are aligned to the first clip's priming, so its audio stays in sync exactly.
+    audio_lead = max(0, -round(_audio_delay(movies[0]) * rate))
+    priming = audio_lead if audio_lead <= _MAX_PRIMING else audio_lead % AAC_SAMPLES + AAC_SAMPLES
 
-    def line(seconds: Fraction) -> Fraction:
-        return (seconds * model.rate + priming) / AAC_SAMPLES
+    def packets_until(seconds: Fraction) -> Fraction:
+        return (seconds * rate + priming) / AAC_SAMPLES
 
-    lines = [0, *(round(line(time)) for time in times[1:-1]), ceil(line(times[-1]))]
-    strips = []
+    inner_starts = (round(packets_until(time)) for time in times[1:-1])
+    clip_starts = [0, *inner_starts, ceil(packets_until(times[-1]))]
+    spans = []
     for movie, (start, end) in zip(movies, pairwise(times), strict=True):
-        begin = round(line(start + _shift(movie)))
-        zero = begin * AAC_SAMPLES - round(_shift(movie) * model.rate)  # the first picture
-        heard_from, heard_to = Fraction(0), end - start
-        if movie is not None and movie.sound is not None:
-            heard_from = max(heard_from, movie.sound.start - movie.pictures.first)
-            heard_to = min(heard_to, movie.sound.end - movie.pictures.first)
-        from_here, to_here = (zero + round(at * model.rate) for at in (heard_from, heard_to))
-        strips.append(AudioSpan(movie, begin, from_here, to_here, silence))
-    return AudioRow(
-        entry=model.entry,
+        first_index = round(packets_until(start + _audio_delay(movie)))
+        # The audio sample at which the first frame is presented.
+        first_frame = first_index * AAC_SAMPLES - round(_audio_delay(movie) * rate)
+        audible_from, audible_to = Fraction(0), end - start
+        if movie is not None and movie.audio is not None:
+            audible_from = max(audible_from, movie.audio.start - movie.pictures.first_time)
+            audible_to = min(audible_to, movie.audio.end - movie.pictures.first_time)
+        start_sample = first_frame + round(audible_from * rate)
+        end_sample = first_frame + round(audible_to * rate)
+        spans.append(AudioSpan(movie, first_index, start_sample, end_sample, silence))
+    return AudioTrackPlan(
+        entry=reference.entry,
         packets=[
             packet
-            for strip, (start, end) in zip(strips, pairwise(lines), strict=True)
-            for packet in strip.at(range(start, end))
+            for span, (start, end) in zip(spans, pairwise(clip_starts), strict=True)
+            for packet in span.packets(range(start, end))
         ],
-        lines=lines,
+        clip_starts=clip_starts,
         priming=priming,
-        joints=[
-            Joint(place, before, after)
-            for place, (before, after) in zip(lines[1:-1], pairwise(strips), strict=True)
+        boundaries=[
+            Boundary(index, before, after)
+            for index, (before, after) in zip(clip_starts[1:-1], pairwise(spans), strict=True)
         ],
     )
 
 
-def whole(
-    packets: Sequence[Packet], sound: sample_entry.AudioSampleEntry, times: Sequence[Fraction]
-) -> AudioRow:
-    """Return the row of sound that was encoded for the whole cut, with one packet of priming."""
+def from_encoded(
+    packets: Sequence[Packet], entry: sample_entry.AudioSampleEntry, times: Sequence[Fraction]
+) -> AudioTrackPlan:
+    """Return the track of audio that was encoded as a whole, with one packet of priming."""
     count = len(packets)
-    places = [round((time * sound.rate + AAC_SAMPLES) / AAC_SAMPLES) for time in times[1:-1]]
-    lines = [0, *(min(place, count) for place in places), count]
-    return AudioRow(sound, packets, lines, AAC_SAMPLES, joints=())
+    indexes = [
+        round((time * entry.sample_rate + AAC_SAMPLES) / AAC_SAMPLES) for time in times[1:-1]
+    ]
+    clip_starts = [0, *(min(index, count) for index in indexes), count]
+    return AudioTrackPlan(entry, packets, clip_starts, AAC_SAMPLES, boundaries=())
 
 
-def _shift(movie: Movie | None) -> Fraction:
-    """Return how long after the first picture the first packet begins, in seconds."""
-    if movie is None or movie.sound is None:
+def _audio_delay(movie: Movie | None) -> Fraction:
+    """Return the start of the first packet relative to the first frame, in seconds."""
+    if movie is None or movie.audio is None:
         return Fraction(0)
-    return movie.sound.first - movie.pictures.first
+    return movie.audio.first_time - movie.pictures.first_time

@@ -1,6 +1,6 @@
-"""Splicing: several movies become one, whose samples are theirs, in a new order of bytes.
+"""Plan the concatenation of several MP4 files: one index over the samples of all of them.
 
-Pictures come at one rate, so a clip's place on the clock is a count of pictures and nothing drifts.
+All clips have the same frame rate, so a clip's start is a count of frames and nothing drifts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,17 +11,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.media.mp4 import sample_entry
-from common.media.mp4.audio_track import AudioRow
+from common.media.mp4.audio_track import AudioTrackPlan
 from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import Movie
 
-_INTERLEAVE_SECONDS = 0.5
+_CHUNK_SECONDS = 0.5
 
 
 class Sample(NamedTuple):
-    """A sample and where its bytes are. `track` is 0 for pictures, 1 for sound.
+    """A sample to copy: file, offset and size in bytes. `track` is 0 for video, 1 for audio.
 
-    A tuple, since there are tens of thousands, and a frozen dataclass takes three times as long.
+    A tuple, because there are tens of thousands and creating a frozen dataclass takes three times
+    as long.
     """
 
     path: Path
@@ -32,110 +33,118 @@ class Sample(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class PictureTrack:
-    """The picture track of the result, apart from its samples."""
+class VideoTrackPlan:
+    """The video track to write, without its samples."""
 
     entry: sample_entry.VideoSampleEntry
-    scale: int
-    step: int
-    shown: Sequence[int]  # the order of showing, by sample
-    keys: Sequence[int]
+    timescale: int
+    frame_duration: int
+    presentation_order: Sequence[int]
+    sync_samples: Sequence[int]
 
     @property
-    def delay(self) -> int:
-        """How many pictures must be decoded before the first one can be shown."""
-        return max(place - shown for place, shown in enumerate(self.shown))
+    def reorder_delay(self) -> int:
+        """Frames that must be decoded before the first one can be presented (B-frames)."""
+        return max(index - position for index, position in enumerate(self.presentation_order))
 
 
 @dataclass(frozen=True, slots=True)
 class Concatenation:
-    """All that is to be written: two tracks, and every sample in the order of the file."""
+    """The file to write: its tracks, and all samples in file order."""
 
-    pictures: PictureTrack
-    sound: AudioRow | None
+    video: VideoTrackPlan
+    audio: AudioTrackPlan | None
     samples: Sequence[Sample]
 
     @property
     def seconds(self) -> Fraction:
-        """How long the result lasts."""
-        return Fraction(len(self.pictures.shown) * self.pictures.step, self.pictures.scale)
+        """Duration."""
+        ticks = len(self.video.presentation_order) * self.video.frame_duration
+        return Fraction(ticks, self.video.timescale)
 
 
-def starts(movies: Sequence[Movie]) -> list[Fraction]:
-    """Return when each movie begins if they follow each other, and when the last one ends."""
+def start_times(movies: Sequence[Movie]) -> list[Fraction]:
+    """Return the start time of each movie in the concatenation, and its end, in seconds."""
     times = [Fraction(0)]
     for movie in movies:
         times.append(times[-1] + movie.pictures.seconds)
     return times
 
 
-def concatenate(movies: Sequence[Movie], sound: AudioRow | None) -> Concatenation:
-    """Plan the result of joining the pictures of the movies, with a row of sound beside them.
+def concatenate(movies: Sequence[Movie], audio: AudioTrackPlan | None) -> Concatenation:
+    """Plan the concatenation of the movies' video tracks, with `audio` beside them.
 
-    Raises Unreadable, with the reason, if they cannot be joined.
+    Raises NotConcatenable, with the reason, if the video tracks do not match.
     """
     tracks = [movie.pictures for movie in movies]
-    visual, first = tracks[0].entry, tracks[0]
+    entry, first = tracks[0].entry, tracks[0]
     for track in tracks[1:]:
-        joined = together(visual, track.entry)
-        if joined is None or track.rate != first.rate:
+        shared = shared_entry(entry, track.entry)
+        if shared is None or track.rate != first.rate:
             raise NotConcatenable("does not match the other clips")
-        visual = joined
-    shown: list[int] = []
-    keys: list[int] = []
+        entry = shared
+    presentation_order: list[int] = []
+    sync_samples: list[int] = []
     samples: list[Sample] = []
-    rows = pairwise(sound.lines) if sound else [(0, 0)] * len(movies)
-    for movie, (start, end) in zip(movies, rows, strict=True):
-        before = len(shown)
-        seen = _pictures(movie, before)
-        heard = _packets(sound, start, end) if sound else []
-        shown += [before + place for place in movie.pictures.shown]
-        keys += [before + place for place in movie.pictures.keys]
-        samples += _arranged(seen, heard)
-    return Concatenation(PictureTrack(visual, first.scale, first.step, shown, keys), sound, samples)
+    packet_ranges = pairwise(audio.clip_starts) if audio else [(0, 0)] * len(movies)
+    for movie, (start, end) in zip(movies, packet_ranges, strict=True):
+        first_frame = len(presentation_order)
+        video_samples = _video_samples(movie, first_frame)
+        audio_samples = _audio_samples(audio, start, end) if audio else []
+        presentation_order += [first_frame + index for index in movie.pictures.presentation_order]
+        sync_samples += [first_frame + index for index in movie.pictures.sync_samples]
+        samples += _interleaved(video_samples, audio_samples)
+    video = VideoTrackPlan(
+        entry, first.timescale, first.frame_duration, presentation_order, sync_samples
+    )
+    return Concatenation(video, audio, samples)
 
 
-def together(
+def shared_entry(
     one: sample_entry.VideoSampleEntry, other: sample_entry.VideoSampleEntry
 ) -> sample_entry.VideoSampleEntry | None:
-    """Return an entry that serves both, or None if there is none."""
+    """Return a sample entry for both tracks, or None if they do not match."""
     if one == other:
         return one
-    if one.look() != other.look() or one.avc is None or other.avc is None:
+    if one.format_key() != other.format_key() or one.avc is None or other.avc is None:
         return None
-    avc = one.avc.joined(other.avc)
+    avc = one.avc.merged_with(other.avc)
     return None if avc is None else replace(one, avc=avc)
 
 
-def _pictures(movie: Movie, before: int) -> list[Sample]:
+def _video_samples(movie: Movie, first_frame: int) -> list[Sample]:
     track = movie.pictures
-    path, step = movie.path, float(1 / track.rate)
-    places = zip(track.samples.offsets, track.samples.sizes, strict=True)
+    path, frame_duration = movie.path, float(1 / track.rate)
+    locations = zip(track.samples.offsets, track.samples.sizes, strict=True)
     return [
-        Sample(path, offset, size, 0, place * step)
-        for place, (offset, size) in enumerate(places, before)
+        Sample(path, offset, size, 0, index * frame_duration)
+        for index, (offset, size) in enumerate(locations, first_frame)
     ]
 
 
-def _packets(row: AudioRow, start: int, end: int) -> list[Sample]:
+def _audio_samples(plan: AudioTrackPlan, start: int, end: int) -> list[Sample]:
     return [
-        Sample(packet.path, packet.offset, packet.size, 1, row.seconds(place))
-        for place, packet in enumerate(row.packets[start:end], start)
+        Sample(packet.path, packet.offset, packet.size, 1, plan.time_of(index))
+        for index, packet in enumerate(plan.packets[start:end], start)
     ]
 
 
-def _arranged(seen: list[Sample], heard: list[Sample]) -> Iterable[Sample]:
-    """Put pictures and sound into the order of the file, so that players need not seek.
+def _interleaved(video_samples: list[Sample], audio_samples: list[Sample]) -> Iterable[Sample]:
+    """Interleave video and audio samples, so that players need not seek.
 
-    A clip's own order is a good one, and keeps what is copied in one run. The few packets that come
-    from elsewhere, at its ends, are put at its ends.
+    The order of the clip's file is kept if its audio is copied, so that long runs of bytes are
+    copied at once. The few re-encoded packets at its ends are placed before and after it.
     """
-    path = seen[0].path  # a clip's pictures and its own sound carry the very same one
-    own = [place for place, sample in enumerate(heard) if sample.path is path]
-    if not heard:
-        return seen
-    if not own or own[-1] - own[0] >= len(own) or len(own) < len(heard) // 2:
-        return sorted(seen + heard, key=lambda sample: sample.seconds // _INTERLEAVE_SECONDS)
-    first, last = own[0], own[-1] + 1
-    inner = sorted(seen + heard[first:last], key=lambda sample: sample.offset)
-    return [*heard[:first], *inner, *heard[last:]]
+    path = video_samples[0].path  # the same object in all samples of the clip
+    own_indexes = [index for index, sample in enumerate(audio_samples) if sample.path is path]
+    if not audio_samples:
+        return video_samples
+    all_samples = video_samples + audio_samples
+    if not own_indexes or len(own_indexes) < len(audio_samples) // 2:
+        return sorted(all_samples, key=lambda sample: sample.seconds // _CHUNK_SECONDS)
+    first, last = own_indexes[0], own_indexes[-1] + 1
+    if last - first > len(own_indexes):  # re-encoded packets in between
+        return sorted(all_samples, key=lambda sample: sample.seconds // _CHUNK_SECONDS)
+    in_clip = video_samples + audio_samples[first:last]
+    in_file_order = sorted(in_clip, key=lambda sample: sample.offset)
+    return [*audio_samples[:first], *in_file_order, *audio_samples[last:]]

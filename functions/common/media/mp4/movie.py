@@ -1,4 +1,4 @@
-"""What an MP4 file holds, read from its index: where each sample lies and when it is shown."""
+"""Parse the index of an MP4 file: where each sample is stored and when it is presented."""
 
 import struct
 import sys
@@ -15,15 +15,15 @@ from common.domain.errors import MediaError
 from common.media.mp4 import boxes, sample_entry
 from common.media.mp4.boxes import Box, NotConcatenable
 
-_MOST_INDEX_BYTES = 16 * 1024 * 1024
-_MOST_SAMPLES = 250_000
-_UPRIGHT = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
-_PICTURES, _SOUND = b"vide", b"soun"
+_MAX_MOOV_BYTES = 16 * 1024 * 1024
+_MAX_SAMPLES = 250_000
+_IDENTITY_MATRIX = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+_VIDEO, _AUDIO = b"vide", b"soun"
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """The samples of a track in the order of decoding: their bytes and their places in the file."""
+    """The samples of a track in decoding order: their sizes in bytes and offsets in the file."""
 
     sizes: Sequence[int]
     offsets: Sequence[int]
@@ -34,326 +34,356 @@ class Samples:
 
 @dataclass(frozen=True, slots=True)
 class VideoTrack:
-    """A picture track with one picture every `step` ticks, `scale` ticks a second.
+    """A video track of constant frame rate.
 
-    `shown` is when each sample is shown, counted in pictures from the first one shown; `first` is
-    where that one stands on the clock that it shares with the sound, in seconds.
+    A frame lasts `frame_duration` ticks, of which `timescale` make a second. `presentation_order`
+    has the position of each sample, in decoding order, among the frames as they are presented.
+    `first_time` is when the first frame is presented, in seconds of the movie's timeline.
     """
 
     entry: sample_entry.VideoSampleEntry
     samples: Samples
-    scale: int
-    step: int
-    shown: Sequence[int]
-    keys: Sequence[int]  # the samples that can be decoded without others, from 0
-    first: Fraction
+    timescale: int
+    frame_duration: int
+    presentation_order: Sequence[int]
+    sync_samples: Sequence[int]  # indexes of keyframes, from 0
+    first_time: Fraction
 
     @property
     def rate(self) -> Fraction:
-        """Pictures a second."""
-        return Fraction(self.scale, self.step)
+        """Frames per second."""
+        return Fraction(self.timescale, self.frame_duration)
 
     @property
     def seconds(self) -> Fraction:
-        """How long the pictures last."""
+        """Duration."""
         return len(self.samples) / self.rate
 
 
 @dataclass(frozen=True, slots=True)
 class AudioTrack:
-    """A track of AAC packets of 1,024 sound samples.
+    """A track of AAC packets, each of 1,024 audio samples.
 
-    `first` is where the first one of the first packet stands on the clock that it shares with the
-    pictures, in seconds; `start` and `end` enclose what is heard of it.
+    Times are in seconds of the movie's timeline: `first_time` is when the first packet begins,
+    `start` and `end` bound what is played. Priming before `start` is decoded but not played.
     """
 
     entry: sample_entry.AudioSampleEntry
     samples: Samples
-    first: Fraction
+    first_time: Fraction
     start: Fraction
     end: Fraction
 
     @property
-    def rate(self) -> int:
-        """Sound samples a second."""
-        return self.entry.rate
+    def sample_rate(self) -> int:
+        """Audio samples per second."""
+        return self.entry.sample_rate
 
 
 @dataclass(frozen=True, slots=True)
 class Movie:
-    """One MP4 file: its pictures and, if it has any, its sound."""
+    """The index of an MP4 file: its video track and, if there is one, its audio track."""
 
     path: Path
     pictures: VideoTrack
-    sound: AudioTrack | None
+    audio: AudioTrack | None
 
 
 AAC_SAMPLES = 1024
 
 
-class SeveralTracks(NotConcatenable):
-    """The file has several tracks of pictures or of sound: it must be said which are meant."""
+class MultipleTracks(NotConcatenable):
+    """The file has several video or audio tracks, and no selection was given."""
 
 
 def read(path: Path, tracks: Container[int] | None = None) -> Movie:
-    """Read the file's index.
+    """Parse a file's index.
 
-    `tracks` are the ids of the tracks that are meant; the others are left out, as they are if they
-    are neither pictures nor sound.
+    `tracks` are the ids of the tracks to use. Tracks that are neither video nor audio are ignored.
 
-    Raises Unreadable when the file is not one that can be joined by its tables (another container,
-    fragments, a varying frame rate, sound other than AAC …), and MediaError when it is broken, or
-    made to mislead: cut short, with two indexes, with tables longer than themselves, with media
-    that lie elsewhere.
+    Raises NotConcatenable for a file that cannot be concatenated by its index: another container,
+    fragments, a varying frame rate, audio other than AAC and so on. Raises MediaError for a file
+    that is damaged or malicious: truncated, with two indexes, with tables longer than their box, or
+    with media in other files.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
         if file.read(8)[4:] != b"ftyp":
             raise NotConcatenable("is not an MP4 file")
         try:
-            outer = list(boxes.top_level(file, size))
-        except NotConcatenable as cut:
-            raise MediaError(f"It is cut short: it {cut}.") from cut
-        index = [box for box in outer if box.name == b"moov"]
-        if len(index) != 1 or index[0].end - index[0].start > _MOST_INDEX_BYTES:
-            raise MediaError(f"It has {len(index)} indexes, or one that is too large.")
-        file.seek(index[0].start)
-        moov = file.read(index[0].end - index[0].start)
-    inside = list(boxes.children(moov))
-    if any(box.name == b"mvex" for box in inside):
+            top_level_boxes = list(boxes.top_level(file, size))
+        except NotConcatenable as error:
+            raise MediaError(f"It is cut short: it {error}.") from error
+        moov_boxes = [box for box in top_level_boxes if box.name == b"moov"]
+        if len(moov_boxes) != 1 or moov_boxes[0].end - moov_boxes[0].start > _MAX_MOOV_BYTES:
+            raise MediaError(f"It has {len(moov_boxes)} indexes, or one that is too large.")
+        file.seek(moov_boxes[0].start)
+        moov = file.read(moov_boxes[0].end - moov_boxes[0].start)
+    moov_children = list(boxes.children(moov))
+    if any(box.name == b"mvex" for box in moov_children):
         raise NotConcatenable("is in fragments")
-    head = boxes.one(moov, b"mvhd")
-    movie_scale = _clock(moov, head)[0]
-    found: dict[bytes, list[Box]] = {_PICTURES: [], _SOUND: []}
-    for box in inside:
-        if box.name == b"trak" and (tracks is None or _id(moov, box) in tracks):
-            found.setdefault(_handler(moov, box), []).append(box)
-    if not found[_PICTURES]:
-        raise NotConcatenable("has no track of pictures")
-    if len(found[_PICTURES]) > 1 or len(found[_SOUND]) > 1:
-        raise SeveralTracks("has more than one track of pictures or of sound")
-    pictures = _Track(moov, found[_PICTURES][0], movie_scale, size).pictures()
-    sound = _Track(moov, found[_SOUND][0], movie_scale, size).sound() if found[_SOUND] else None
-    return Movie(path, pictures, sound)
+    header = boxes.find(moov, b"mvhd")
+    movie_timescale = _read_timescale(moov, header)[0]
+    trak_boxes: dict[bytes, list[Box]] = {_VIDEO: [], _AUDIO: []}
+    for box in moov_children:
+        if box.name == b"trak" and (tracks is None or _track_id(moov, box) in tracks):
+            trak_boxes.setdefault(_handler_type(moov, box), []).append(box)
+    if not trak_boxes[_VIDEO]:
+        raise NotConcatenable("has no video track")
+    if len(trak_boxes[_VIDEO]) > 1 or len(trak_boxes[_AUDIO]) > 1:
+        raise MultipleTracks("has more than one video or audio track")
+    video = _TrackParser(moov, trak_boxes[_VIDEO][0], movie_timescale, size).video()
+    audio = None
+    if trak_boxes[_AUDIO]:
+        audio = _TrackParser(moov, trak_boxes[_AUDIO][0], movie_timescale, size).audio()
+    return Movie(path, video, audio)
 
 
-class _Track:
-    """One `trak` of an index."""
+class _TrackParser:
+    """A parser of one `trak` box."""
 
-    def __init__(self, moov: bytes, box: Box, movie_scale: int, file_bytes: int) -> None:
+    def __init__(self, moov: bytes, box: Box, movie_timescale: int, file_bytes: int) -> None:
         self._moov = moov
         self._box = box
-        self._movie_scale = movie_scale
+        self._movie_timescale = movie_timescale
         self._file_bytes = file_bytes
-        self._table = boxes.one(moov, b"mdia/minf/stbl", box)
-        self._scale, self._length = _clock(moov, boxes.one(moov, b"mdia/mdhd", box))
-        self._refuse_foreign_data()
+        self._table = boxes.find(moov, b"mdia/minf/stbl", box)
+        self._timescale, self._length = _read_timescale(moov, boxes.find(moov, b"mdia/mdhd", box))
+        self._require_local_data()
 
-    def pictures(self) -> VideoTrack:
-        head = self._body(boxes.one(self._moov, b"tkhd", self._box))
-        if head[-44:-8] != _UPRIGHT:
-            raise NotConcatenable("is turned or scaled by its display matrix")
+    def video(self) -> VideoTrack:
+        header = self._body(boxes.find(self._moov, b"tkhd", self._box))
+        if header[-44:-8] != _IDENTITY_MATRIX:
+            raise NotConcatenable("is rotated or scaled by its display matrix")
         samples = self._samples()
-        step = self._step(len(samples))
-        shown, least = self._shown(len(samples), step)
-        start = self._start(least, len(samples) * step)
-        keys = self._keys(len(samples))
-        visual = sample_entry.visual(self._body(boxes.one(self._moov, b"stsd", self._table)))
-        first = Fraction(start, self._scale)
-        return VideoTrack(visual, samples, self._scale, step, shown, keys, first)
-
-    def sound(self) -> AudioTrack:
-        sound = sample_entry.sound(self._body(boxes.one(self._moov, b"stsd", self._table)))
-        samples = self._samples()
-        deltas = {delta for _, delta in self._runs(b"stts", ">II")[:-1]}
-        if deltas - {AAC_SAMPLES} or self._scale != sound.rate:
-            raise NotConcatenable("has sound other than AAC with 1,024 samples a packet")
-        first = Fraction(self._start(0, None), self._scale)
-        start, end = (
-            max(first, Fraction(0)),
-            first + Fraction(len(samples) * AAC_SAMPLES, self._scale),
+        frame_duration = self._frame_duration(len(samples))
+        presentation_order, earliest = self._presentation_order(len(samples), frame_duration)
+        start = self._start_time(earliest, len(samples) * frame_duration)
+        sync_samples = self._sync_samples(len(samples))
+        stsd = self._body(boxes.find(self._moov, b"stsd", self._table))
+        first_time = Fraction(start, self._timescale)
+        return VideoTrack(
+            entry=sample_entry.read_video_entry(stsd),
+            samples=samples,
+            timescale=self._timescale,
+            frame_duration=frame_duration,
+            presentation_order=presentation_order,
+            sync_samples=sync_samples,
+            first_time=first_time,
         )
-        if edits := self._edits():
-            # The last edit is the one that is not empty.
-            start = Fraction(sum(edit[0] for edit in edits[:-1]), self._movie_scale)
-            end = min(end, start + Fraction(edits[-1][0], self._movie_scale))
-        return AudioTrack(sound, samples, first, start, end)
 
-    def _refuse_foreign_data(self) -> None:
-        """The media must lie in this file: every data reference says "here" (flag 1)."""
-        dref = self._body(boxes.one(self._moov, b"mdia/minf/dinf/dref", self._box))
+    def audio(self) -> AudioTrack:
+        stsd = self._body(boxes.find(self._moov, b"stsd", self._table))
+        entry = sample_entry.read_audio_entry(stsd)
+        samples = self._samples()
+        deltas = {delta for _, delta in self._rows_of(b"stts", ">II")[:-1]}
+        if deltas - {AAC_SAMPLES} or self._timescale != entry.sample_rate:
+            raise NotConcatenable("has audio other than AAC with 1,024 samples per packet")
+        first_time = Fraction(self._start_time(0, None), self._timescale)
+        start, end = (
+            max(first_time, Fraction(0)),
+            first_time + Fraction(len(samples) * AAC_SAMPLES, self._timescale),
+        )
+        if edits := self._edit_list():
+            # Only the last edit is not empty.
+            start = Fraction(sum(edit[0] for edit in edits[:-1]), self._movie_timescale)
+            end = min(end, start + Fraction(edits[-1][0], self._movie_timescale))
+        return AudioTrack(entry, samples, first_time, start, end)
+
+    def _require_local_data(self) -> None:
+        """Raise MediaError unless every data reference is to this file (flag 1)."""
+        dref = self._body(boxes.find(self._moov, b"mdia/minf/dinf/dref", self._box))
         for box in boxes.children(dref, 8):
             if dref[box.start : box.start + 4] != b"\0\0\0\1":
-                raise MediaError("It refers to media in another place.")
+                raise MediaError("It refers to media in another file.")
 
     def _samples(self) -> Samples:
         sizes = self._sizes()
-        wide = self._maybe(b"co64")
-        raw = wide or self._maybe(b"stco") or b""
-        chunks = _numbers("Q" if wide else "I", raw[8:], int.from_bytes(raw[4:8], "big"))
+        co64 = self._optional_body(b"co64")
+        table = co64 or self._optional_body(b"stco") or b""
+        chunks = _unpack_numbers("Q" if co64 else "I", table[8:], int.from_bytes(table[4:8], "big"))
         offsets = array("Q")
-        place = 0
+        first = 0
         for chunk, count in zip(chunks, self._counts(len(chunks), len(sizes)), strict=True):
-            ends = accumulate(sizes[place : place + count], initial=chunk)
-            starts = list(ends)
-            if starts[-1] > self._file_bytes:
+            bounds = list(accumulate(sizes[first : first + count], initial=chunk))
+            if bounds[-1] > self._file_bytes:
                 raise MediaError(
-                    f"It is cut short: sample {place + count} of {len(sizes)} "
+                    f"It is cut short: sample {first + count} of {len(sizes)} "
                     "lies beyond the end of the file."
                 )
-            offsets.extend(starts[:-1])
-            place += count
-        if place != len(sizes):
+            offsets.extend(bounds[:-1])
+            first += count
+        if first != len(sizes):
             raise NotConcatenable("has tables that contradict each other")
         if not all(map(lt, offsets, offsets[1:])):
-            raise NotConcatenable("keeps its samples out of order")
+            raise NotConcatenable("stores its samples out of order")
         return Samples(sizes, offsets)
 
     def _sizes(self) -> Sequence[int]:
-        raw = self._body(boxes.one(self._moov, b"stsz", self._table))
-        each, count = struct.unpack_from(">II", raw, 4)
-        _check_rows(count, 0 if each else 4, len(raw) - 12)
-        return array("I", [each]) * count if each else _numbers("I", raw[12:], count)
+        table = self._body(boxes.find(self._moov, b"stsz", self._table))
+        uniform_size, count = struct.unpack_from(">II", table, 4)
+        _check_rows(count, 0 if uniform_size else 4, len(table) - 12)
+        return (
+            array("I", [uniform_size]) * count
+            if uniform_size
+            else _unpack_numbers("I", table[12:], count)
+        )
 
     def _counts(self, chunks: int, samples: int) -> Iterator[int]:
-        """Yield how many samples each chunk has."""
-        rows = self._runs(b"stsc", ">III")
+        """Yield the number of samples in each chunk."""
+        rows = self._rows_of(b"stsc", ">III")
         ends = [row[0] for row in rows[1:]] + [chunks + 1]
-        if not rows or rows[0][0] != 1 or any(a >= b for a, b in pairwise([r[0] for r in rows])):
+        if (
+            not rows
+            or rows[0][0] != 1
+            or any(left >= right for left, right in pairwise([row[0] for row in rows]))
+        ):
             raise NotConcatenable("has tables that contradict each other")
-        for (first, count, described), end in zip(rows, ends, strict=True):
-            if described != 1 or not 0 < count <= samples or end > chunks + 1:
+        for (first_chunk, count, description), end in zip(rows, ends, strict=True):
+            if description != 1 or not 0 < count <= samples or end > chunks + 1:
                 raise NotConcatenable("has tables that contradict each other")
-            for _ in range(first, end):
+            for _ in range(first_chunk, end):
                 yield count
 
-    def _step(self, samples: int) -> int:
-        """Return the ticks from one picture to the next, which must be the same for all."""
-        rows = self._runs(b"stts", ">II")
+    def _frame_duration(self, samples: int) -> int:
+        """Return the ticks of a frame; raises NotConcatenable for a varying frame rate."""
+        rows = self._rows_of(b"stts", ">II")
         counted = sum(count for count, _ in rows)
-        if counted > _MOST_SAMPLES:
-            raise MediaError(f"It has time stamps for {counted} samples, of {samples} that it has.")
+        if counted > _MAX_SAMPLES:
+            raise MediaError(
+                f"It has timestamps for {counted} samples, but only {samples} samples."
+            )
         if counted != samples:
             raise NotConcatenable("has tables that contradict each other")
-        step = int(rows[0][1])
-        # What follows the last picture is often written as nothing, or as a tick.
-        last_may_differ = len(rows) == 2 and rows[1][0] == 1 and rows[1][1] <= step
-        if step < 1 or (len(rows) > 1 and not last_may_differ):
+        frame_duration = int(rows[0][1])
+        # Many programs write the last frame's duration as zero or one tick.
+        last_may_differ = len(rows) == 2 and rows[1][0] == 1 and rows[1][1] <= frame_duration
+        if frame_duration < 1 or (len(rows) > 1 and not last_may_differ):
             raise NotConcatenable("has a varying frame rate")
-        return step
+        return frame_duration
 
-    def _shown(self, samples: int, step: int) -> tuple[Sequence[int], int]:
-        """Return the place of each sample in the order of showing, and when the first is shown."""
-        raw = self._maybe(b"ctts")
-        if raw is None:
+    def _presentation_order(self, samples: int, frame_duration: int) -> tuple[Sequence[int], int]:
+        """Return each sample's position in presentation order, and the earliest time in ticks."""
+        table = self._optional_body(b"ctts")
+        if table is None:
             return range(samples), 0
-        shifts: list[int] = []
-        for count, shift in _rows(raw, ">Ii"):
-            if len(shifts) + count > samples:
+        composition_offsets: list[int] = []
+        for count, offset in _rows(table, ">Ii"):
+            if len(composition_offsets) + count > samples:
                 raise NotConcatenable("has tables that contradict each other")
-            shifts.extend([shift] * count)
-        if len(shifts) != samples:
+            composition_offsets.extend([offset] * count)
+        if len(composition_offsets) != samples:
             raise NotConcatenable("has tables that contradict each other")
-        times = [place * step + shift for place, shift in enumerate(shifts)]
-        least = min(times)
-        shown = [(time - least) // step for time in times]
-        if sorted(times) != list(range(least, least + samples * step, step)):
+        times = [
+            index * frame_duration + offset for index, offset in enumerate(composition_offsets)
+        ]
+        earliest = min(times)
+        presentation_order = [(time - earliest) // frame_duration for time in times]
+        end = earliest + samples * frame_duration
+        if sorted(times) != list(range(earliest, end, frame_duration)):
             raise NotConcatenable("has a varying frame rate")
-        return shown, least
+        return presentation_order, earliest
 
-    def _start(self, least: int, length: int | None) -> int:
-        """Return when the first sample is presented, by the track's edit list, in its own ticks.
+    def _start_time(self, earliest: int, length: int | None) -> int:
+        """Apply the edit list: return when the first sample is presented, in ticks of the track.
 
-        With a `length` (of pictures, in ticks) the list may neither cut the beginning nor the end.
+        Given the `length` of a video track in ticks, raises NotConcatenable for an edit list that
+        trims frames at the beginning or the end.
         """
-        edits = self._edits()
+        edits = self._edit_list()
         empty = 0
         if edits and edits[0][1] == -1:
-            empty = edits.pop(0)[0] * self._scale // self._movie_scale
+            empty = edits.pop(0)[0] * self._timescale // self._movie_timescale
         if len(edits) > 1 or any(rate != 0x10000 for _, _, rate in edits):
-            raise NotConcatenable("has an edit list of several parts")
+            raise NotConcatenable("has an edit list with several edits")
         if not edits:
-            return empty + least
+            return empty + earliest
         duration, media_time, _ = edits[0]
         if length is not None:
-            whole = duration * self._scale // self._movie_scale
-            rounding = self._scale // self._movie_scale + 1
-            if media_time > least or 0 < whole + rounding < length - max(0, media_time - least):
-                raise NotConcatenable("has an edit list that cuts pictures off")
-        return empty + least - media_time
+            edit_length = duration * self._timescale // self._movie_timescale
+            rounding = self._timescale // self._movie_timescale + 1
+            presented = length - max(0, media_time - earliest)
+            if media_time > earliest or 0 < edit_length + rounding < presented:
+                raise NotConcatenable("has an edit list that trims frames")
+        return empty + earliest - media_time
 
-    def _edits(self) -> list[tuple[int, int, int]]:
-        found = boxes.children(self._moov, self._box.start, self._box.end)
-        if not any(box.name == b"edts" for box in found):
+    def _edit_list(self) -> list[tuple[int, int, int]]:
+        children = boxes.children(self._moov, self._box.start, self._box.end)
+        if not any(box.name == b"edts" for box in children):
             return []
-        raw = self._body(boxes.one(self._moov, b"edts/elst", self._box))
-        return [(a, b, c) for a, b, c in _rows(raw, ">QqI" if raw[0] else ">IiI")]
+        table = self._body(boxes.find(self._moov, b"edts/elst", self._box))
+        rows = _rows(table, ">QqI" if table[0] else ">IiI")
+        return [(duration, media_time, rate) for duration, media_time, rate in rows]
 
-    def _keys(self, samples: int) -> Sequence[int]:
-        raw = self._maybe(b"stss")
-        if raw is None:
+    def _sync_samples(self, samples: int) -> Sequence[int]:
+        table = self._optional_body(b"stss")
+        if table is None:
             return range(samples)
-        keys = [number - 1 for number in _numbers("I", raw[8:], int.from_bytes(raw[4:8], "big"))]
-        if not keys or keys[0] != 0 or keys[-1] >= samples:
-            raise NotConcatenable("does not begin with a key picture")
-        return keys
+        numbers = _unpack_numbers("I", table[8:], int.from_bytes(table[4:8], "big"))
+        sync_samples = [number - 1 for number in numbers]
+        if not sync_samples or sync_samples[0] != 0 or sync_samples[-1] >= samples:
+            raise NotConcatenable("does not begin with a keyframe")
+        return sync_samples
 
-    def _maybe(self, name: bytes) -> bytes | None:
+    def _optional_body(self, name: bytes) -> bytes | None:
         for box in boxes.children(self._moov, self._table.start, self._table.end):
             if box.name == name:
                 return self._body(box)
         return None
 
-    def _runs(self, name: bytes, form: str) -> list[Any]:
-        return _rows(self._maybe(name) or b"", form)
+    def _rows_of(self, name: bytes, form: str) -> list[Any]:
+        return _rows(self._optional_body(name) or b"", form)
 
     def _body(self, box: Box) -> bytes:
         return self._moov[box.start : box.end]
 
 
-def _rows(raw: bytes, form: str) -> list[Any]:
-    """Return the rows of a table: a version and flags, a count, then that many rows."""
-    count, size = int.from_bytes(raw[4:8], "big"), struct.calcsize(form)
-    _check_rows(count, size, len(raw) - 8)
-    return list(struct.iter_unpack(form, raw[8 : 8 + count * size]))
+def _rows(table: bytes, form: str) -> list[Any]:
+    """Return the rows of a table box: version and flags, a count, then that many rows."""
+    count, size = int.from_bytes(table[4:8], "big"), struct.calcsize(form)
+    _check_rows(count, size, len(table) - 8)
+    return list(struct.iter_unpack(form, table[8 : 8 + count * size]))
 
 
-def _check_rows(count: int, size: int, there: int) -> None:
-    """Refuse a table that says to be longer than it is, or than is allowed."""
-    if count > _MOST_SAMPLES or count * size > there:
-        raise MediaError(f"It has a table of {count} rows that is not all there, or too long.")
+def _check_rows(count: int, size: int, available: int) -> None:
+    """Raise MediaError for a table longer than its box or than the limit.
+
+    Raises NotConcatenable for an empty one.
+    """
+    if count > _MAX_SAMPLES or count * size > available:
+        raise MediaError(f"It has a table of {count} rows that is incomplete or too long.")
     if not count:
         raise NotConcatenable("has an empty table")
 
 
-def _numbers(kind: str, raw: bytes, count: int) -> Sequence[int]:
+def _unpack_numbers(kind: str, table: bytes, count: int) -> Sequence[int]:
     numbers = array(kind)
-    _check_rows(count, numbers.itemsize, len(raw))
-    numbers.frombytes(raw[: count * numbers.itemsize])
+    _check_rows(count, numbers.itemsize, len(table))
+    numbers.frombytes(table[: count * numbers.itemsize])
     if sys.byteorder == "little":
         numbers.byteswap()
     return numbers
 
 
-def _clock(moov: bytes, box: Box) -> tuple[int, int]:
-    """Return ticks a second and the length in ticks, of `mvhd` or `mdhd`."""
+def _read_timescale(moov: bytes, box: Box) -> tuple[int, int]:
+    """Return the ticks per second and the duration in ticks of `mvhd` or `mdhd`."""
     body = moov[box.start : box.end]
     try:
-        scale, length = struct.unpack_from(">IQ" if body[0] else ">II", body, 20 if body[0] else 12)
+        form, offset = (">IQ", 20) if body[0] else (">II", 12)
+        timescale, length = struct.unpack_from(form, body, offset)
     except (struct.error, IndexError):
-        raise NotConcatenable("has a head that is too short") from None
-    if not 0 < scale <= 10_000_000:
-        raise NotConcatenable(f"counts {scale} ticks a second")
-    return scale, length
+        raise NotConcatenable("has a header box that is too short") from None
+    if not 0 < timescale <= 10_000_000:
+        raise NotConcatenable(f"has a timescale of {timescale} ticks per second")
+    return timescale, length
 
 
-def _id(moov: bytes, box: Box) -> int:
-    """Return a track's id."""
-    head = boxes.one(moov, b"tkhd", box)
-    place = head.start + (20 if moov[head.start : head.start + 1] == b"\1" else 12)
-    return int.from_bytes(moov[place : place + 4], "big")
+def _track_id(moov: bytes, box: Box) -> int:
+    header = boxes.find(moov, b"tkhd", box)
+    position = header.start + (20 if moov[header.start : header.start + 1] == b"\1" else 12)
+    return int.from_bytes(moov[position : position + 4], "big")
 
 
-def _handler(moov: bytes, box: Box) -> bytes:
-    handler = boxes.one(moov, b"mdia/hdlr", box)
+def _handler_type(moov: bytes, box: Box) -> bytes:
+    handler = boxes.find(moov, b"mdia/hdlr", box)
     return moov[handler.start + 8 : handler.start + 12]

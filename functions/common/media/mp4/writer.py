@@ -1,4 +1,4 @@
-"""Writing a splice: the index first, then the samples' bytes, copied by the kernel."""
+"""Write a concatenation to a file: the index first, then the samples, copied by the kernel."""
 
 import hashlib
 import os
@@ -16,41 +16,43 @@ _HASH_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
-    """Bytes of one file that are copied in one go."""
+class _ByteRange:
+    """Consecutive bytes of one file, copied with one call."""
 
     path: Path
     start: int
     end: int
 
 
-def write(splice: Concatenation, target: Path, verify: Callable[[], None] = lambda: None) -> str:
-    """Write the file; return its SHA-256 in hexadecimal digits.
+def write(
+    concatenation: Concatenation, target: Path, verify: Callable[[], None] = lambda: None
+) -> str:
+    """Write the file and return its SHA-256 as hexadecimal digits.
 
-    Taking that takes longer than copying. So `verify` is called when all bytes are there, and the
-    last of them are still being hashed; what it raises is raised.
+    Hashing takes longer than copying. So `verify` is called once all bytes are written, while the
+    last of them are still being hashed. Its exceptions propagate.
     """
-    front = moov.file_header(splice)
+    header = moov.file_header(concatenation)
     with ExitStack() as opened, target.open("wb") as out, ThreadPoolExecutor(1) as pool:
         digest = opened.enter_context(closing(_Digest(target)))
-        out.write(front)
+        out.write(header)
         out.flush()
-        hashing = [pool.submit(digest.update, len(front))]
+        hashing = [pool.submit(digest.update, len(header))]
         files: dict[Path, BinaryIO] = {}
-        for run in _runs(splice.samples):
-            if run.path not in files:
-                files[run.path] = opened.enter_context(run.path.open("rb"))
-            _copy(files[run.path], out, run)
-            # Nobody waits for it here: between clips there are short runs, and they would hold up.
+        for byte_range in _byte_ranges(concatenation.samples):
+            if byte_range.path not in files:
+                files[byte_range.path] = opened.enter_context(byte_range.path.open("rb"))
+            _copy(files[byte_range.path], out, byte_range)
+            # Waiting for the hash here would delay the short ranges between clips.
             hashing.append(pool.submit(digest.update, out.tell()))
         verify()
-        for done in hashing:
-            done.result()
+        for future in hashing:
+            future.result()
         return digest.hexdigest()
 
 
 class _Digest:
-    """The SHA-256 of what has been written, taken while more is being written."""
+    """The SHA-256 of a file that is still being written."""
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb", buffering=0)
@@ -58,10 +60,10 @@ class _Digest:
         self._buffer = memoryview(bytearray(_HASH_BYTES))
 
     def update(self, end: int) -> None:
-        while (place := self._file.tell()) < end:
-            read = self._file.readinto(self._buffer[: min(_HASH_BYTES, end - place)])
+        while (position := self._file.tell()) < end:
+            read = self._file.readinto(self._buffer[: min(_HASH_BYTES, end - position)])
             if not read:
-                raise OSError("The file became shorter while it was written.")
+                raise OSError("The file became shorter while it was being written.")
             self._hash.update(self._buffer[:read])
 
     def hexdigest(self) -> str:
@@ -71,25 +73,25 @@ class _Digest:
         self._file.close()
 
 
-def _runs(samples: Iterable[Sample]) -> Iterator[_Run]:
-    """Join neighbouring samples, so that a clip is copied in few calls."""
+def _byte_ranges(samples: Iterable[Sample]) -> Iterator[_ByteRange]:
+    """Merge adjacent samples, so that a clip is copied with few calls."""
     path, start, end = Path(), 0, 0
     for sample in samples:
-        # Neighbours carry the very same path; comparing names would take longer than all the rest.
+        # Samples of a clip share one Path object; comparing paths by value would dominate the time.
         if sample.path is path and sample.offset == end:
             end += sample.size
             continue
         if end > start:
-            yield _Run(path, start, end)
+            yield _ByteRange(path, start, end)
         path, start, end = sample.path, sample.offset, sample.offset + sample.size
     if end > start:
-        yield _Run(path, start, end)
+        yield _ByteRange(path, start, end)
 
 
-def _copy(source: BinaryIO, out: BinaryIO, run: _Run) -> None:
-    place = run.start
-    while place < run.end:
-        done = os.sendfile(out.fileno(), source.fileno(), place, run.end - place)
-        if not done:
-            raise OSError(f"{run.path.name} became shorter while it was read.")
-        place += done
+def _copy(source: BinaryIO, out: BinaryIO, byte_range: _ByteRange) -> None:
+    position = byte_range.start
+    while position < byte_range.end:
+        copied = os.sendfile(out.fileno(), source.fileno(), position, byte_range.end - position)
+        if not copied:
+            raise OSError(f"{byte_range.path.name} became shorter while it was being read.")
+        position += copied

@@ -1,4 +1,4 @@
-"""Pictures by OpenAI's image models: an edit when there is a picture to follow, else a new one."""
+"""Images by OpenAI's image models: an edit if there are input images, else a generation."""
 
 import base64
 import contextlib
@@ -16,13 +16,13 @@ from common.providers import (
     prompts,
     vendor_errors,
 )
-from common.providers.image._openai_pictures import checked, sent
+from common.providers.image._openai_images import checked, downscaled
 
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai._legacy_response import LegacyAPIResponse
 
-# Edits take one to three minutes; an answer that we do not wait for is lost, and paid.
+# Edits take one to three minutes, and the response to a call that timed out is lost but charged.
 _SECONDS = 240.0
 
 
@@ -32,19 +32,22 @@ def create(context: ProviderContext) -> "OpenAIImage":
 
 
 class OpenAIImage:
-    """Paints pictures."""
+    """The image provider `openai`."""
 
     def __init__(self, context: ProviderContext) -> None:
         self._client = _openai.Client(context, "images")
 
     def generate_image(self, request: ImageRequest) -> ImageResult:
-        """Return the picture, by exactly one call."""
+        """Return the image; makes exactly one paid call.
+
+        Raises MediaError (`image.unusable`), NotAccepted, ProviderRefused or OutcomeUnknown.
+        """
         model = models.find("image", "openai", request.model)
         ratio = _ratio(model, request.size)
         files = _files(request)
-        body = self._client.call(_SECONDS, _call(model, request, files))
+        body = self._client.call(_SECONDS, _sdk_call(model, request, files))
         cost = _openai.cost(model, body.get("usage"))
-        if cost is None and not _is_answer(body):
+        if cost is None and not _is_images_response(body):
             raise vendor_errors.unknown(_openai.VENDOR)
         expected = model.image_usd(
             ratio, anchor=request.anchor is not None, reference=request.reference is not None
@@ -54,35 +57,38 @@ class OpenAIImage:
 
 
 def _ratio(model: Model, size: tuple[int, int]) -> str:
-    """Return the ratio with this size; raises InvalidInput if the model does not make it."""
+    """Return the ratio of the size; raises InvalidInput if the model does not support it."""
     for ratio in model.ratios:
         if RATIOS[ratio] == size:
             return ratio
     raise InvalidInput(
-        f"{model.model} does not make pictures of {size[0]}x{size[1]}.",
+        f"{model.model} does not support images of {size[0]}x{size[1]}. Nothing was charged.",
         field="ratio",
         allowed=list(model.ratios),
     )
 
 
 def _files(request: ImageRequest) -> list[tuple[str, bytes, str]]:
-    """Return what is sent along, in the order that the prompt speaks of: reference, anchor.
+    """Return the input images as (name, data, media type), in the order of the prompt.
 
-    Name and type stand beside the bytes: without them OpenAI gets a type that it does not take.
+    The order is: reference image, first image. Name and media type are set explicitly, because
+    OpenAI rejects the type that the SDK sends without them.
     """
-    wished = {"reference": request.reference, "anchor": request.anchor}
-    pictures = {name: sent(p, request.size) for name, p in wished.items() if p is not None}
+    inputs = {"reference": request.reference, "anchor": request.anchor}
+    images = {
+        name: downscaled(image, request.size) for name, image in inputs.items() if image is not None
+    }
     return [
-        (f"{name}.{picture.media_type.rpartition('/')[2]}", picture.data, picture.media_type)
-        for name, picture in pictures.items()
+        (f"{name}.{image.media_type.rpartition('/')[2]}", image.data, image.media_type)
+        for name, image in images.items()
     ]
 
 
-def _call(model: Model, request: ImageRequest, files: list[tuple[str, bytes, str]]) -> Any:
+def _sdk_call(model: Model, request: ImageRequest, files: list[tuple[str, bytes, str]]) -> Any:
     prompt = prompts.image(
         request.prompt, request.size, request.reference, request.anchor, model.prompt_characters
     )
-    wish: dict[str, Any] = {
+    arguments: dict[str, Any] = {
         "model": model.model,
         "prompt": prompt,
         "size": f"{request.size[0]}x{request.size[1]}",
@@ -94,24 +100,24 @@ def _call(model: Model, request: ImageRequest, files: list[tuple[str, bytes, str
 
     def make(sdk: "OpenAI") -> "LegacyAPIResponse[Any]":
         if files:
-            return sdk.images.with_raw_response.edit(image=list(files), **wish)
-        return sdk.images.with_raw_response.generate(**wish)
+            return sdk.images.with_raw_response.edit(image=list(files), **arguments)
+        return sdk.images.with_raw_response.generate(**arguments)
 
     return make
 
 
-def _is_answer(body: dict[str, Any]) -> bool:
-    """Say whether it is what this endpoint answers: other objects say what they are."""
+def _is_images_response(body: dict[str, Any]) -> bool:
+    """Return whether the body is of this endpoint: all other objects have a field `object`."""
     return isinstance(body.get("created"), int) and "object" not in body
 
 
 def _data(body: dict[str, Any], cost: Cost) -> bytes:
-    """Return the bytes of the one picture in the answer; raises ProviderRefused without one.
+    """Return the data of the single image in the response; raises ProviderRefused without one.
 
-    The call has ended, so nothing about it is in doubt; that it was charged is assumed.
+    The call has ended, so its outcome is certain. It is assumed to be charged.
     """
-    pictures = body.get("data")
-    first = pictures[0] if isinstance(pictures, list) and pictures else None
+    images = body.get("data")
+    first = images[0] if isinstance(images, list) and images else None
     encoded = first.get("b64_json") if isinstance(first, dict) else None
     if isinstance(encoded, str) and encoded:
         with contextlib.suppress(ValueError):

@@ -1,7 +1,7 @@
-"""The prompts that go to the models, as text files beside this one, filled with styles and moods.
+"""Prompts for the models: templates in text files of this package, filled with styles and moods.
 
-`$name` in a file is a place that is filled in. What is filled in is never looked at again, so a
-`$` in a user's text stays a `$`.
+`$name` in a template is a placeholder. Substituted values are not expanded again, so a `$` in a
+user's text stays a `$`.
 """
 
 import re
@@ -28,8 +28,8 @@ _JOINERS = _ZERO_WIDTH_JOINER + "".join(chr(tone) for tone in range(0x1F3FB, 0x1
 
 
 def story(request: StoryRequest) -> tuple[str, str]:
-    """Return what the text model is told: who it is, and what the user wishes."""
-    wish = _fill(
+    """Return the system prompt and the user prompt for a story."""
+    user_prompt = _fill(
         "story_user",
         idea=request.prompt,
         scenes=request.scenes,
@@ -42,7 +42,7 @@ def story(request: StoryRequest) -> tuple[str, str]:
         most_places=MOST_PLACES,
         narration=_narration(request),
     )
-    return _fill("story_system"), wish
+    return _fill("story_system"), user_prompt
 
 
 def _narration(request: StoryRequest) -> str:
@@ -56,26 +56,26 @@ def _narration(request: StoryRequest) -> str:
 
 
 def story_repair(faults: list[str], scenes: int) -> str:
-    """Return what the text model is told when its story breaks the rules."""
+    """Return the prompt that asks the text model to correct a story with the given faults."""
     return _fill("story_repair", faults="\n".join(f"- {fault}" for fault in faults), scenes=scenes)
 
 
 def scene_picture(
-    picture: str,
+    content: str,
     characters: list[tuple[str, str]],
     place: tuple[str, str],
     style: Style,
     mood: Mood,
 ) -> str:
-    """Return the image prompt of one scene, with everything that pictures must have in common.
+    """Return the image prompt of one scene, including everything that all images must share.
 
-    Characters and the place are pairs of name and look.
+    `content` describes what the image shows. `characters` and `place` are pairs of name and look.
     """
-    shown = "; ".join(f"{name}: {look}" for name, look in characters)
+    character_list = "; ".join(f"{name}: {look}" for name, look in characters)
     return _fill(
         "image_scene",
-        picture=picture,
-        characters=shown or "none in this picture",
+        picture=content,
+        characters=character_list or "none in this picture",
         place=": ".join(place),
         style=style.prompt,
         technical=style.technical,
@@ -84,16 +84,16 @@ def scene_picture(
     )
 
 
-def frame(picture: str, style: Style, mood: Mood) -> str:
-    """Return the prompt of a picture that is asked for by itself: what it shows, and the look.
+def frame(content: str, style: Style, mood: Mood) -> str:
+    """Return the prompt of an individually requested image: its content, style and mood.
 
-    A scene's prompt of a story, which has the look in it, stays as it is.
+    The prompt of a story's scene already contains the style and is returned unchanged.
     """
-    if style.prompt in picture:
-        return picture
+    if style.prompt in content:
+        return content
     return _fill(
         "frame",
-        picture=picture,
+        picture=content,
         style=style.prompt,
         technical=style.technical,
         lighting=style.lighting,
@@ -108,59 +108,63 @@ def image(
     anchor: EncodedImage | None,
     limit: int | None = None,
 ) -> str:
-    """Return the prompt of one call of an image model, of at most `limit` characters.
+    """Return the prompt for one call of an image model, of at most `limit` characters.
 
-    Models know the pictures sent along by their order alone: the reference, then the anchor.
+    Models identify input images by their order alone: the reference image, then the first image
+    (`anchor`).
     """
-    sent = [("image_reference", reference), ("image_anchor", anchor)]
-    names = [name for name, picture in sent if picture is not None]
+    inputs = [("image_reference", reference), ("image_anchor", anchor)]
+    names = [name for name, input_image in inputs if input_image is not None]
     references = "\n".join(_fill(name, number=number) for number, name in enumerate(names, 1))
-    places = {"references": references, "width": size[0], "height": size[1]}
+    values = {"references": references, "width": size[0], "height": size[1]}
     if limit is not None:
-        room = limit - len(_fill("image_call", prompt="", **places))
-        prompt = cut(prompt, room, len)
-    return _fill("image_call", prompt=prompt, **places)
+        remaining = limit - len(_fill("image_call", prompt="", **values))
+        prompt = cut(prompt, remaining, len)
+    return _fill("image_call", prompt=prompt, **values)
 
 
 def motion(motion: str, mood: Mood, *, utf16_units: int | None = None) -> str:
-    """Return the prompt of a clip, of at most so many UTF-16 units; the scene's part is cut."""
+    """Return the prompt of a clip, of at most `utf16_units`; only the scene's part is truncated."""
     if utf16_units is not None:
-        room = utf16_units - utf16(_fill("motion", motion="", mood=mood.motion))
-        motion = cut(motion, room, utf16)
+        remaining = utf16_units - utf16(_fill("motion", motion="", mood=mood.motion))
+        motion = cut(motion, remaining, utf16)
     return _fill("motion", motion=motion, mood=mood.motion)
 
 
 def speech(mood: Mood, language: str | None) -> str:
-    """Return how a voice is to speak."""
-    tongue = f" ({language})" if language else ""
-    return _fill("speech", mood=mood.prompt, language=tongue)
+    """Return the instructions for a speech model."""
+    suffix = f" ({language})" if language else ""
+    return _fill("speech", mood=mood.prompt, language=suffix)
 
 
 def speech_by_chat(mood: Mood, language: str | None) -> str:
-    """Return the same for a model that would rather talk."""
+    """Return the instructions for a chat model, which must read aloud instead of replying."""
     return _fill("speech_by_chat", speech=speech(mood, language))
 
 
 def cut(text: str, limit: int, measure: Measure) -> str:
-    """Return the text, or its beginning within the limit: whole words, if there are any."""
+    """Return the text truncated to the limit, at a word boundary if possible.
+
+    Never splits a character from its combining marks, modifiers or joiners.
+    """
     text = text.strip()
     if measure(text) <= limit:
         return text
     end = max(limit, 0)  # no character measures less than 1
-    while end and (measure(text[:end]) > limit or _belongs_to_the_one_before(text, end)):
+    while end and (measure(text[:end]) > limit or _continues_character(text, end)):
         end -= 1
-    kept = text[:end]
+    truncated = text[:end]
     if not text[end].isspace():
-        kept = _LAST_WORD.sub("", kept)
-    return kept.rstrip(" ,;:-")
+        truncated = _LAST_WORD.sub("", truncated)
+    return truncated.rstrip(" ,;:-")
 
 
 def utf16(text: str) -> int:
-    """Return the length of the text in UTF-16 units, as JavaScript counts."""
+    """Return the length of the text in UTF-16 code units, as in JavaScript."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 
-def _belongs_to_the_one_before(text: str, index: int) -> bool:
+def _continues_character(text: str, index: int) -> bool:
     character = text[index]
     return (
         character in _JOINERS
@@ -174,5 +178,5 @@ def _template(name: str) -> Template:
     return Template((_HERE / f"{name}.md").read_text(encoding="utf-8").strip())
 
 
-def _fill(name: str, **places: object) -> str:
-    return _template(name).substitute(places)
+def _fill(name: str, **values: object) -> str:
+    return _template(name).substitute(values)

@@ -1,7 +1,7 @@
-"""POST /v1/chat/completions with sound as the answer: sound, its transcript, and the tokens.
+"""Speech by POST /v1/chat/completions: audio, its transcript, and the tokens used.
 
-The model is one to talk with. It is told to read aloud, and held to it: what it says that it said
-must be the text.
+The model is made for conversation. The prompt instructs it to read the text aloud, and the
+transcript is compared with the text.
 """
 
 import base64
@@ -18,7 +18,7 @@ from common.domain.models import Model
 from common.domain.narration import FASTEST
 from common.domain.video import Cost
 from common.providers import SpeechRequest, SpeechResult, _openai, prompts, vendor_errors
-from common.providers.speech import _spoken
+from common.providers.speech import _speech_checks
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -53,7 +53,11 @@ class _Completion(_Loose):
 
 
 def speak(client: _openai.Client, model: Model, voice: str, request: SpeechRequest) -> SpeechResult:
-    """Make the call and hold the answer to the text."""
+    """Return the text as speech; makes exactly one paid call.
+
+    Raises MediaError (`speech.unusable`, `speech.too_long`, `speech.not_the_text`), NotAccepted,
+    ProviderRefused or OutcomeUnknown.
+    """
 
     def make(sdk: "OpenAI") -> "LegacyAPIResponse[Any]":
         return sdk.chat.completions.with_raw_response.create(
@@ -67,22 +71,21 @@ def speak(client: _openai.Client, model: Model, voice: str, request: SpeechReque
                 },
                 {"role": "user", "content": request.text},
             ],
-            max_completion_tokens=_most_tokens(model, request),
+            max_completion_tokens=_max_tokens(model, request),
             store=False,
         )
 
     body = client.call(_SECONDS, make)
-    told = _cost(model, body.get("usage"))
-    cost = told or Cost(usd=model.narration_usd(request.seconds))
+    cost = _cost(model, body.get("usage")) or Cost(usd=model.narration_usd(request.seconds))
     audio = _audio(body, cost)
     try:
         data = base64.b64decode(audio.data, validate=True)
     except (binascii.Error, ValueError):
         data = b""
-    sound = _spoken.checked(data, request, cost)
-    if not _spoken.is_the_text(audio.transcript, request.text):
+    sound = _speech_checks.checked(data, request, cost)
+    if not _speech_checks.is_the_text(audio.transcript, request.text):
         raise MediaError(
-            "OpenAI's voice did not say the text word for word. It was charged.",
+            "The narration that OpenAI generated differs from the text. It was charged.",
             code="speech.not_the_text",
             billed=True,
             cost=cost,
@@ -91,14 +94,17 @@ def speak(client: _openai.Client, model: Model, voice: str, request: SpeechReque
     return SpeechResult(sound, cost)
 
 
-def _most_tokens(model: Model, request: SpeechRequest) -> int:
-    """Return what the longest speech that could be used takes: more would be paid for nothing."""
-    spoken = request.seconds * FASTEST * model.audio_tokens_per_second
-    return math.ceil(spoken) + 16 + len(request.text)  # and its transcript
+def _max_tokens(model: Model, request: SpeechRequest) -> int:
+    """Return the number of tokens of the longest usable speech, as a limit on its cost."""
+    audio_tokens = request.seconds * FASTEST * model.audio_tokens_per_second
+    return math.ceil(audio_tokens) + 16 + len(request.text)  # the latter for the transcript
 
 
 def _audio(body: dict[str, Any], cost: Cost) -> _Audio:
-    """Return the spoken answer; raises ProviderRefused or OutcomeUnknown without one."""
+    """Return the audio of the response.
+
+    Without audio, raises ProviderRefused, OutcomeUnknown or MediaError (`speech.too_long`).
+    """
     try:
         choices = _Completion.model_validate(body).choices
     except ValidationError:
@@ -112,24 +118,28 @@ def _audio(body: dict[str, Any], cost: Cost) -> _Audio:
     if choice.message.refusal:
         raise vendor_errors.refused(_openai.VENDOR, "safety.input", billed=True, cost=cost)
     if choice.finish_reason == "length":
-        raise _spoken.too_long(cost)
+        raise _speech_checks.too_long(cost)
     if choice.message.audio is None:
         raise vendor_errors.refused(_openai.VENDOR, "provider.output", billed=True, cost=cost)
     return choice.message.audio
 
 
 def _cost(model: Model, usage: Any) -> Cost | None:
-    """Return what the tokens cost; None when the answer does not tell. Sound has its own price."""
+    """Return the cost of the tokens, audio at its own price; None without a usable `usage`."""
     if not isinstance(usage, Mapping):
         return None
-    read, written = usage.get("prompt_tokens"), usage.get("completion_tokens")
+    input_tokens, output_tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
     details = usage.get("completion_tokens_details")
-    audio = details.get("audio_tokens") if isinstance(details, Mapping) else None
-    if not (isinstance(read, int) and isinstance(written, int) and isinstance(audio, int)):
+    audio_tokens = details.get("audio_tokens") if isinstance(details, Mapping) else None
+    if not (
+        isinstance(input_tokens, int)
+        and isinstance(output_tokens, int)
+        and isinstance(audio_tokens, int)
+    ):
         return None
     usd = (
-        read * model.usd_per_million_input_tokens
-        + audio * model.usd_per_million_audio_output_tokens
-        + (written - audio) * model.usd_per_million_output_tokens
+        input_tokens * model.usd_per_million_input_tokens
+        + audio_tokens * model.usd_per_million_audio_output_tokens
+        + (output_tokens - audio_tokens) * model.usd_per_million_output_tokens
     ) / _MILLION
-    return Cost(usd=usd, units=Decimal(read + written), unit="token")
+    return Cost(usd=usd, units=Decimal(input_tokens + output_tokens), unit="token")

@@ -1,4 +1,4 @@
-"""Speech by OpenAI: by a chat model that speaks, or by the older speech endpoint."""
+"""Speech by OpenAI: by a chat model with audio output, or by the older speech endpoint."""
 
 from common.domain import models
 from common.domain.errors import InvalidInput
@@ -20,15 +20,16 @@ _RESOURCES = ("chat.completions", "audio.speech")
 
 
 class OpenAISpeech:
-    """Speaks, by exactly one call."""
+    """The speech provider `openai`."""
 
     def __init__(self, context: ProviderContext) -> None:
         self._client = _openai.Client(context, *_RESOURCES)
 
     def synthesize(self, request: SpeechRequest) -> SpeechResult:
-        """Return the text as spoken, word for word.
+        """Return the text as speech, word for word; makes exactly one paid call.
 
-        Raises MediaError (`speech.unusable`, `speech.not_the_text`), which carries what it cost.
+        Raises MediaError (`speech.unusable`, `speech.too_long`, `speech.not_the_text`), which
+        carries the cost.
         """
         model = models.find("speech", "openai", request.model)
         voice = request.voice or model.voices[0]
@@ -37,17 +38,18 @@ class OpenAISpeech:
 
 
 def _check(model: Model, request: SpeechRequest, voice: str) -> None:
-    """Refuse before anything is sent, so that nothing is paid for a no."""
+    """Raise InvalidInput before anything is sent, so that a rejected request costs nothing."""
     if voice not in model.voices:
         raise InvalidInput(
-            f"{model.model} has no voice '{voice}'.",
+            f"{model.model} has no voice '{voice}'. Nothing was charged.",
             field="voice",
             allowed=list(model.voices),
             billed=False,
         )
     if model.prompt_characters and len(request.text) > model.prompt_characters:
         raise InvalidInput(
-            f"{model.model} speaks at most {model.prompt_characters} characters at once.",
+            f"{model.model} accepts at most {model.prompt_characters} characters of text. Nothing "
+            "was charged.",
             field="text",
             allowed=model.prompt_characters,
             billed=False,

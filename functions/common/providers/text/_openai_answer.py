@@ -1,8 +1,8 @@
-"""What came back from OpenAI's Responses API: a text, or why there is none.
+"""Parsing of responses of OpenAI's Responses API: the final text, or the reason for its absence.
 
-Status 200 has many meanings there. A refusal is `completed`; a text that did not fit is
-`incomplete`, and so is one whose whole budget went into reasoning; a failure of the server is
-`failed`. A message may be a commentary beside the answer, so texts are never simply joined.
+HTTP status 200 has many meanings there. A refusal is `completed`; a truncated text is `incomplete`,
+and so is a response that used all its tokens for reasoning; a server failure is `failed`. A message
+may be a commentary instead of the final answer, so not all texts are concatenated.
 """
 
 from dataclasses import dataclass
@@ -45,23 +45,24 @@ class _Response(_Loose):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """The model's final text. It is None when the budget ended before the text did."""
+    """The model's final text and its cost. `text` is None if the token limit truncated it."""
 
     text: str | None
     cost: Cost
 
 
 def read(body: dict[str, Any], model: Model, expected: Cost) -> Written:
-    """Return what the model wrote; `expected` is the cost if the answer does not tell it.
+    """Return the final text of a response.
 
-    Raises ProviderRefused, NotAccepted or OutcomeUnknown, with what was charged.
+    `expected` is the cost if the response has no `usage`. Raises ProviderRefused, NotAccepted or
+    OutcomeUnknown, with the cost if it is known.
     """
     try:
         response = _Response.model_validate(body)
     except ValidationError:
         raise vendor_errors.unknown(_openai.VENDOR) from None
-    told = _openai.cost(model, body.get("usage"))
-    cost = told or expected
+    reported_cost = _openai.cost(model, body.get("usage"))
+    cost = reported_cost or expected
     if response.status == "completed":
         return Written(_final_text(response, cost), cost)
     reason = response.incomplete_details.reason if response.incomplete_details else None
@@ -73,7 +74,7 @@ def read(body: dict[str, Any], model: Model, expected: Cost) -> Written:
     code = response.error.code if response.error else None
     vendor_errors.log_vendor_error(_openai.VENDOR, 200, code or response.status, body.get("id"))
     if response.status == "failed":
-        raise _of_failure(code, told)
+        raise _from_failure(code, reported_cost)
     raise vendor_errors.unknown(_openai.VENDOR)
 
 
@@ -89,16 +90,17 @@ def _final_text(response: _Response, cost: Cost) -> str:
     return "".join(part.text or "" for part in parts if part.type == "output_text")
 
 
-def _of_failure(code: str | None, told: Cost | None) -> VideoError:
-    """Return what a failure means: a definite end without a text.
+def _from_failure(code: str | None, reported_cost: Cost | None) -> VideoError:
+    """Return the error for a `failed` response: it certainly ended without a text.
 
-    Whether it was charged is not documented. Without `usage` nobody knows, also when the code says
-    that the model was too busy: it is not tried again by itself.
+    OpenAI does not document if such a response is charged. Without `usage` the charge is unknown,
+    even if the code says that the model was overloaded, so the call is never repeated
+    automatically.
     """
-    billed = True if told else None
-    own = "provider.unavailable" if code == "rate_limit_exceeded" else "provider.internal"
-    return _openai.of_code(code, billed=billed, cost=told) or vendor_errors.refused(
-        _openai.VENDOR, own, billed=billed, cost=told
+    billed = True if reported_cost else None
+    by_default = "provider.unavailable" if code == "rate_limit_exceeded" else "provider.internal"
+    return _openai.from_code(code, billed=billed, cost=reported_cost) or vendor_errors.refused(
+        _openai.VENDOR, by_default, billed=billed, cost=reported_cost
     )
 
 

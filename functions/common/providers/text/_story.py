@@ -1,7 +1,7 @@
-"""What a text model is asked to fill in, the rules that we hold it to, and the story made of it.
+"""The JSON schema of a story, validation of the model's draft, and its conversion to a `Story`.
 
-The strict schema makes the model answer in this form. What it cannot say (lengths, links, control
-characters) is looked at here, and the model is told the faults in words.
+The strict schema enforces the structure. Rules that it cannot express (lengths, links, control
+characters) are checked here; the messages of violations are sent to the model for correction.
 """
 
 import re
@@ -14,16 +14,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from common.domain.narration import MAX_CHARACTERS, fit, room, seconds_to_say
 from common.domain.video import Scene, Story
 from common.providers import StoryRequest, prompts
-from common.providers.text import _wrapping
+from common.providers.text import _json_objects
 
-_NAME, _TITLE, _LOOK, _SHORT, _LONG = 80, 120, 600, 800, 1200  # characters
-_MOST_FAULTS = 20
-_HURRY = 1.25
-_QUOTED = 120  # characters
+_NAME, _TITLE, _LOOK, _SHORT, _LONG = 80, 120, 600, 800, 1200  # maximum characters
+_MAX_FAULTS = 20
+_MAX_PACE = 1.25  # a narration may be spoken this much faster than normal before it is shortened
+_MAX_QUOTED = 120  # characters
 
-# Anything that leads somewhere: a scheme, www., an address, or a name with a path behind it; and a
-# name with a domain's ending, in one case. A full stop without a space before a capital is a typing
-# error; "e.g.", "U.S." and "3.5" have no ending; some abbreviations have one that is not meant.
+# Links: a URL scheme, www., an IP address, a host name with a path, or a host name with a top-level
+# domain in a single case. A full stop before a capital without a space is a typing error, not a
+# domain; "e.g.", "U.S." and "3.5" have no top-level domain; abbreviations that end like one are
+# excluded.
 _LINK = re.compile(
     r"""
     (?i: \b[a-z][a-z0-9+-]{1,20}:// | \bmailto:\S | \bwww\.\w )
@@ -34,10 +35,10 @@ _LINK = re.compile(
     """,
     re.VERBOSE,
 )
-# Control characters, halves of pairs, private and unassigned ones; and those that turn the
-# direction of what follows. Joiners and variation selectors are part of many scripts.
+# Unicode categories of control, surrogate, private-use and unassigned characters, and the
+# bidirectional controls. Joiners and variation selectors are allowed: many scripts need them.
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Co", "Cn"})
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class _Strict(BaseModel):
@@ -45,14 +46,14 @@ class _Strict(BaseModel):
 
 
 class Known(_Strict):
-    """A character or a place, and how it looks in every picture."""
+    """A character or a place, with its look, which is the same in every image."""
 
     name: str
     look: str
 
 
 class SceneDraft(_Strict):
-    """One scene. Characters and the place are named as they were introduced."""
+    """One scene. Characters and the place are referenced by the names of their introduction."""
 
     description: str
     characters: list[str]
@@ -63,7 +64,7 @@ class SceneDraft(_Strict):
 
 
 class Draft(_Strict):
-    """The story as the model writes it."""
+    """A story as the model writes it."""
 
     title: str
     overview: str
@@ -73,35 +74,35 @@ class Draft(_Strict):
 
 
 class BrokenRules(Exception):
-    """The story is not usable; `faults` say why, in words for the model."""
+    """The story is not usable; `faults` are the reasons, in messages for the model."""
 
     def __init__(self, faults: Sequence[str]) -> None:
         super().__init__("; ".join(faults))
-        self.faults = list(faults[:_MOST_FAULTS])
+        self.faults = list(faults[:_MAX_FAULTS])
 
 
 def schema(scenes: int, *, narrated: bool = False) -> dict[str, Any]:
-    """Return the strict JSON schema of a draft with exactly so many scenes."""
-    made = Draft.model_json_schema()
-    # pydantic's titles say nothing that the names do not.
-    made.pop("title")
-    for part in (made, *made["$defs"].values()):
-        part.pop("title", None)
-        part.pop("description", None)
-        for described in part["properties"].values():
-            described.pop("title", None)
-    scene = made["$defs"]["SceneDraft"]
-    # A strict schema has no field that may be left out: it is there, or it is not.
+    """Return the strict JSON schema of a draft with exactly `scenes` scenes."""
+    result = Draft.model_json_schema()
+    # pydantic's titles only repeat the names.
+    result.pop("title")
+    for definition in (result, *result["$defs"].values()):
+        definition.pop("title", None)
+        definition.pop("description", None)
+        for field in definition["properties"].values():
+            field.pop("title", None)
+    scene = result["$defs"]["SceneDraft"]
+    # A strict schema has no optional fields, so `narration` is either required or absent.
     scene["properties"].pop("narration")
     if narrated:
         scene["properties"]["narration"] = {"type": "string"}
         scene["required"].append("narration")
-    made["properties"]["scenes"] |= {"minItems": scenes, "maxItems": scenes}
-    return made
+    result["properties"]["scenes"] |= {"minItems": scenes, "maxItems": scenes}
+    return result
 
 
 def read(text: str, request: StoryRequest) -> Story:
-    """Return the story that the model wrote as JSON text; raises BrokenRules."""
+    """Return the story in the model's JSON text; raises BrokenRules if it is not usable."""
     draft = _draft(text)
     if faults := list(_faults(draft, request)):
         raise BrokenRules(faults)
@@ -115,14 +116,14 @@ def read(text: str, request: StoryRequest) -> Story:
 
 
 def _draft(text: str) -> Draft:
-    """Return the draft in the text, whatever stands around it; raises BrokenRules."""
+    """Return the first valid draft in the text; raises BrokenRules without one."""
     faults: list[str] = []
-    for found in _wrapping.objects(text):
+    for candidate in _json_objects.objects(text):
         try:
-            return Draft.model_validate(found)
+            return Draft.model_validate(candidate)
         except ValidationError as error:
-            places = {".".join(str(part) for part in fault["loc"]) for fault in error.errors()}
-            faults = faults or [f"{place}: not as the schema says" for place in sorted(places)]
+            paths = {".".join(str(key) for key in fault["loc"]) for fault in error.errors()}
+            faults = faults or [f"{path}: not as the schema says" for path in sorted(paths)]
     raise BrokenRules(faults or ["the whole: not as the schema says"])
 
 
@@ -134,45 +135,48 @@ def _scene(number: int, scene: SceneDraft, draft: Draft, request: StoryRequest) 
         description=_line(scene.description),
         image_prompt=prompts.scene_picture(
             _line(scene.picture),
-            [_known(name, draft.characters) for name in scene.characters],
-            _known(scene.place, draft.places),
+            [_with_look(name, draft.characters) for name in scene.characters],
+            _with_look(scene.place, draft.places),
             request.style,
             request.mood,
         ),
         motion_prompt=_line(scene.motion),
         narration=narration,
-        warnings=_shortened(number, scene.narration, narration),
+        warnings=_narration_warnings(number, scene.narration, narration),
     )
 
 
-def _shortened(number: int, written: str | None, narration: str | None) -> tuple[str, ...]:
-    """Say what was left out of a narration that was too long for its scene."""
-    if narration is None or written is None or _line(written) == narration:
+def _narration_warnings(number: int, draft: str | None, narration: str | None) -> tuple[str, ...]:
+    """Return a warning with the omitted text of a narration that was shortened to fit its scene."""
+    if narration is None or draft is None or _line(draft) == narration:
         return ()
-    left = _line(written)[len(narration.rstrip(".。।")) :].strip()
-    return (f"Scene {number}: the narration was shortened to fit. Left out: {left[:_QUOTED]}",)
+    omitted = _line(draft)[len(narration.rstrip(".。।")) :].strip()
+    return (
+        f"Scene {number}: the narration was shortened to fit. Omitted: {omitted[:_MAX_QUOTED]}",
+    )
 
 
 def _narration(text: str | None, request: StoryRequest) -> str | None:
-    """Return what is said. A voice can hurry a little; what is still too long ends sooner."""
+    """Return the narration, shortened if it does not fit its scene even at `_MAX_PACE`."""
     if not request.narrated or text is None:
         return None
     line = _line(text)
-    if seconds_to_say(line) <= room(request.seconds * _HURRY):
+    if seconds_to_say(line) <= room(request.seconds * _MAX_PACE):
         return line
     return fit(line, request.seconds)
 
 
-def _known(name: str, known: Sequence[Known]) -> tuple[str, str]:
-    """Return name and look; models shorten names, so one that holds the other will do.
+def _with_look(name: str, introduced: Sequence[Known]) -> tuple[str, str]:
+    """Return name and look of a character or place.
 
-    A name without a look is no reason to pay for another story: it stands for itself.
+    Models abbreviate names, so a name that contains the other matches if there is no exact match. A
+    name without a look does not justify another paid call; it gets a generic look.
     """
     wanted = _line(name).casefold()
-    for same in (lambda a: a == wanted, lambda a: a in wanted or wanted in a):
-        for one in known:
-            if same(_line(one.name).casefold()):
-                return _line(one.name), _line(one.look)
+    for matches in (lambda a: a == wanted, lambda a: a in wanted or wanted in a):
+        for candidate in introduced:
+            if matches(_line(candidate.name).casefold()):
+                return _line(candidate.name), _line(candidate.look)
     return _line(name), "as in the other pictures"
 
 
@@ -183,35 +187,37 @@ def _faults(draft: Draft, request: StoryRequest) -> Iterator[str]:
         yield f"characters: more than {prompts.MOST_CHARACTERS}"
     if not 1 <= len(draft.places) <= prompts.MOST_PLACES:
         yield f"places: not between 1 and {prompts.MOST_PLACES}"
-    yield from _text("title", draft.title, _TITLE)
-    yield from _text("overview", draft.overview, _LONG)
-    for kind, named in (("character", draft.characters), ("place", draft.places)):
-        for number, one in enumerate(named, 1):
-            yield from _text(f"{kind} {number}: name", one.name, _NAME)
-            yield from _text(f"{kind} {number}: look", one.look, _LOOK)
+    yield from _text_faults("title", draft.title, _TITLE)
+    yield from _text_faults("overview", draft.overview, _LONG)
+    for kind, introduced in (("character", draft.characters), ("place", draft.places)):
+        for number, entry in enumerate(introduced, 1):
+            yield from _text_faults(f"{kind} {number}: name", entry.name, _NAME)
+            yield from _text_faults(f"{kind} {number}: look", entry.look, _LOOK)
     for number, scene in enumerate(draft.scenes, 1):
-        yield from _text(f"scene {number}: description", scene.description, _SHORT)
-        yield from _text(f"scene {number}: place", scene.place, _LOOK)
-        yield from _text(f"scene {number}: picture", scene.picture, _LONG)
-        yield from _text(f"scene {number}: motion", scene.motion, _SHORT)
+        yield from _text_faults(f"scene {number}: description", scene.description, _SHORT)
+        yield from _text_faults(f"scene {number}: place", scene.place, _LOOK)
+        yield from _text_faults(f"scene {number}: picture", scene.picture, _LONG)
+        yield from _text_faults(f"scene {number}: motion", scene.motion, _SHORT)
         if request.narrated:
-            yield from _text(f"scene {number}: narration", scene.narration or "", MAX_CHARACTERS)
+            yield from _text_faults(
+                f"scene {number}: narration", scene.narration or "", MAX_CHARACTERS
+            )
         if len(scene.characters) > prompts.MOST_CHARACTERS:
             yield f"scene {number}: more than {prompts.MOST_CHARACTERS} characters"
         for name in scene.characters:
-            yield from _text(f"scene {number}: a character's name", name, _LOOK)
+            yield from _text_faults(f"scene {number}: a character's name", name, _LOOK)
 
 
-def _text(where: str, text: str, most: int) -> Iterator[str]:
+def _text_faults(label: str, text: str, max_characters: int) -> Iterator[str]:
     line = _line(text)
     if not line:
-        yield f"{where} is empty"
-    if len(line) > most:
-        yield f"{where} is longer than {most} characters"
+        yield f"{label} is empty"
+    if len(line) > max_characters:
+        yield f"{label} is longer than {max_characters} characters"
     if _LINK.search(line):
-        yield f"{where} holds a web address"
-    if any(c in _TURNING or unicodedata.category(c) in _UNPRINTABLE for c in line):
-        yield f"{where} holds characters that cannot be printed"
+        yield f"{label} holds a web address"
+    if any(c in _BIDI_CONTROLS or unicodedata.category(c) in _UNPRINTABLE for c in line):
+        yield f"{label} holds characters that cannot be printed"
 
 
 def _line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Stories by OpenAI's text models: one answer in a strict schema, checked again by us."""
+"""Stories by OpenAI's text models: structured output in a strict schema, validated again here."""
 
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from openai._legacy_response import LegacyAPIResponse
     from openai.types.responses import ResponseInputParam
 
-# Together below the 230 s of the function `story`.
+# Together below the timeout of the function `story` (230 s).
 _SECONDS, _REPAIR_SECONDS = 120.0, 90.0
-# Room for reasoning and for scripts that take many tokens; what is not used is not paid.
+# Includes reasoning and scripts that take many tokens. Unused tokens are not charged.
 _TOKENS, _TOKENS_PER_SCENE = 4_000, 700
 
 
@@ -35,72 +35,79 @@ def create(context: ProviderContext) -> "OpenAIText":
 
 
 class OpenAIText:
-    """Writes stories.
+    """The text provider `openai`.
 
-    A story that cannot be used (cut off, or against the rules that it was given) is sent back once
-    with what is wrong with it. That is a second paid call, made only after the first is beyond
-    doubt: it was answered and charged. Both costs are summed. If the outcome of the second is
-    unknown, the whole is `OutcomeUnknown`; if it is refused or not accepted, the whole is refused
-    and billed, and never `NotAccepted`, under which it would be tried again from the start.
+    A story that is not usable is requested once more: with twice the token limit if it was
+    truncated, or with a list of its faults if it breaks the rules. This is a second paid call, made
+    only if the outcome of the first is certain: it was answered and charged. The cost is the sum of
+    both. If the outcome of the second call is unknown, the result is `OutcomeUnknown`. If the
+    second call is refused or not accepted, the result is `ProviderRefused`, billed; it is never
+    `NotAccepted`, because the caller would then retry from the first call.
     """
 
     def __init__(self, context: ProviderContext) -> None:
         self._client = _openai.Client(context, "responses")
 
     def write_story(self, request: StoryRequest) -> StoryResult:
-        """Return the story."""
+        """Return the story; makes one or two paid calls.
+
+        Raises NotAccepted, ProviderRefused or OutcomeUnknown, with the cost of what was charged.
+        """
         model = models.find("text", "openai", request.model)
-        system, wish = prompts.story(request)
-        asked: ResponseInputParam = [
+        system, user = prompts.story(request)
+        messages: ResponseInputParam = [
             {"role": "system", "content": system},
-            {"role": "user", "content": wish},
+            {"role": "user", "content": user},
         ]
         tokens = _TOKENS + _TOKENS_PER_SCENE * request.scenes
-        first = self._ask(model, request, asked, tokens, _SECONDS)
+        first = self._call(model, request, messages, tokens, _SECONDS)
         if first.text is None:
-            # Not a word about it to the model: it would not know how to be shorter.
-            return self._second(model, request, asked, 2 * tokens, first.cost)
+            # The same messages again: the model cannot control its number of tokens.
+            return self._second_call(model, request, messages, 2 * tokens, first.cost)
         try:
             return StoryResult(_story.read(first.text, request), first.cost)
         except _story.BrokenRules as broken:
             repair = prompts.story_repair(broken.faults, request.scenes)
-        asked += [{"role": "assistant", "content": first.text}, {"role": "user", "content": repair}]
-        return self._second(model, request, asked, tokens, first.cost)
+        messages += [
+            {"role": "assistant", "content": first.text},
+            {"role": "user", "content": repair},
+        ]
+        return self._second_call(model, request, messages, tokens, first.cost)
 
-    def _second(
+    def _second_call(
         self,
         model: Model,
         request: StoryRequest,
-        asked: "ResponseInputParam",
+        messages: "ResponseInputParam",
         tokens: int,
         spent: Cost,
     ) -> StoryResult:
         try:
-            written = self._ask(model, request, asked, tokens, _REPAIR_SECONDS)
+            second = self._call(model, request, messages, tokens, _REPAIR_SECONDS)
         except VideoError as error:
-            raise _after_one_paid_call(error, spent) from None
-        cost = _sum(spent, written.cost)
-        if written.text is None:
+            raise _after_paid_call(error, spent) from None
+        cost = _sum(spent, second.cost)
+        if second.text is None:
             raise vendor_errors.refused(_openai.VENDOR, "story.truncated", billed=True, cost=cost)
         try:
-            return StoryResult(_story.read(written.text, request), cost)
+            return StoryResult(_story.read(second.text, request), cost)
         except _story.BrokenRules:
             raise vendor_errors.refused(
                 _openai.VENDOR, "story.invalid", billed=True, cost=cost
             ) from None
 
-    def _ask(
+    def _call(
         self,
         model: Model,
         request: StoryRequest,
-        asked: "ResponseInputParam",
+        messages: "ResponseInputParam",
         tokens: int,
         seconds: float,
     ) -> Written:
         def make(sdk: "OpenAI") -> "LegacyAPIResponse[Any]":
             return sdk.responses.with_raw_response.create(
                 model=model.model,
-                input=asked,
+                input=messages,
                 max_output_tokens=tokens,
                 reasoning={"effort": "low"},
                 store=False,
@@ -118,7 +125,8 @@ class OpenAIText:
         return _openai_answer.read(self._client.call(seconds, make), model, expected)
 
 
-def _after_one_paid_call(error: VideoError, spent: Cost) -> VideoError:
+def _after_paid_call(error: VideoError, spent: Cost) -> VideoError:
+    """Return the error of the second call with the cost of the first added; never NotAccepted."""
     if isinstance(error, OutcomeUnknown):
         error.cost = spent
         return error
@@ -128,6 +136,6 @@ def _after_one_paid_call(error: VideoError, spent: Cost) -> VideoError:
     return vendor_errors.refused(_openai.VENDOR, "story.not_corrected", billed=True, cost=cost)
 
 
-def _sum(one: Cost, other: Cost) -> Cost:
-    units = (one.units or Decimal(0)) + (other.units or Decimal(0))
-    return Cost(one.usd + other.usd, units or None, one.unit or other.unit)
+def _sum(a: Cost, b: Cost) -> Cost:
+    units = (a.units or Decimal(0)) + (b.units or Decimal(0))
+    return Cost(a.usd + b.usd, units or None, a.unit or b.unit)

@@ -1,4 +1,4 @@
-"""The picture as Runway takes it: not wider than 2:1, and as a data URI if that is short enough."""
+"""Images in the form that Runway accepts: at most 2:1 wide, as a data URI if it is short enough."""
 
 import base64
 import io
@@ -8,32 +8,34 @@ from PIL import Image, ImageOps
 from common.domain.video import EncodedImage
 from common.media import images
 
-MOST_DATA_URI_CHARACTERS = 5_242_880
-_WIDEST = 2
+MAX_DATA_URI_CHARACTERS = 5_242_880
+_MAX_ASPECT = 2  # width to height
 
 
-def within_ratio(picture: EncodedImage, size: tuple[int, int]) -> EncodedImage:
-    """Return the picture, made higher if it is wider than 2:1, which Runway refuses.
+def within_ratio(image: EncodedImage, size: tuple[int, int]) -> EncodedImage:
+    """Return the image, padded to 2:1 if it is wider, which Runway rejects.
 
-    Clips may be wider (1584:672). Runway cuts a picture from its centre to the ratio of the clip,
-    so strips at the top and the bottom, mirrored from the picture itself, are cut off again.
+    `size` is the size of the image (width, height). Clips may be wider than 2:1 (1584:672). The
+    image is padded with mirrored strips at the top and bottom; Runway crops the center to the ratio
+    of the clip, which removes them.
     """
     width, height = size
-    if width <= _WIDEST * height:
-        return picture
-    strip = (width - _WIDEST * height + 3) // (2 * _WIDEST)
-    inner = images.decode(picture.data)
-    outer = Image.new("RGB", (width, height + 2 * strip))
-    outer.paste(ImageOps.flip(inner.crop((0, 0, width, strip))), (0, 0))
-    outer.paste(inner, (0, strip))
-    outer.paste(ImageOps.flip(inner.crop((0, height - strip, width, height))), (0, strip + height))
+    if width <= _MAX_ASPECT * height:
+        return image
+    strip = (width - _MAX_ASPECT * height + 3) // (2 * _MAX_ASPECT)
+    content = images.decode(image.data)
+    padded = Image.new("RGB", (width, height + 2 * strip))
+    padded.paste(ImageOps.flip(content.crop((0, 0, width, strip))), (0, 0))
+    padded.paste(content, (0, strip))
+    bottom = ImageOps.flip(content.crop((0, height - strip, width, height)))
+    padded.paste(bottom, (0, strip + height))
     out = io.BytesIO()
-    outer.save(out, "PNG")
+    padded.save(out, "PNG")
     return EncodedImage(out.getvalue(), "image/png")
 
 
-def data_uri(picture: EncodedImage) -> str | None:
-    """Return the picture as a data URI, or None if that is longer than Runway takes."""
-    encoded = base64.b64encode(picture.data).decode("ascii")
-    uri = f"data:{picture.media_type};base64,{encoded}"
-    return uri if len(uri) <= MOST_DATA_URI_CHARACTERS else None
+def data_uri(image: EncodedImage) -> str | None:
+    """Return the image as a data URI, or None if it is longer than Runway accepts."""
+    encoded = base64.b64encode(image.data).decode("ascii")
+    uri = f"data:{image.media_type};base64,{encoded}"
+    return uri if len(uri) <= MAX_DATA_URI_CHARACTERS else None

@@ -1,7 +1,7 @@
-"""Clips by Luma Ray 2 on Amazon Bedrock: no key but the function's role, result in our bucket.
+"""Clips by Luma Ray 2 on Amazon Bedrock, authorized by the function's role; output in our bucket.
 
-Bedrock knows idempotent submits: the attempt's token goes with the call, so even one that Bedrock
-saw twice would make one job. The model is served in us-west-2 only, and the bucket has to be there.
+Bedrock supports idempotent submits: the token of the attempt is sent with the call, so a repeated
+call creates only one job. The model is available in us-west-2 only, and the bucket has to be there.
 """
 
 import base64
@@ -57,16 +57,16 @@ _STATUSES = {
     "Failed": JobStatus.FAILED,
 }
 _RESULT = "output.mp4"
-# How long Bedrock remembers a token is not documented; no service of AWS is known to forget one
-# within a quarter of an hour.
+# The lifetime of an idempotency token is not documented for Bedrock; no AWS service is known to
+# forget one within 15 minutes.
 _TOKEN_SECONDS = 600
-_CLOCKS_DIFFER = timedelta(minutes=5)
+_MAX_CLOCK_SKEW = timedelta(minutes=5)
 
 
 @runtime_checkable
 class _InS3(Protocol):
     def location(self, key: str) -> str:
-        """Return the `s3://` address of a key."""
+        """Return the `s3://` URI of a key."""
         ...
 
 
@@ -76,23 +76,28 @@ def create(context: ProviderContext) -> "Luma":
 
 
 class Luma:
-    """Animates pictures, as asynchronous invocations of Bedrock."""
+    """The video provider `luma`; a job is an asynchronous invocation of Bedrock."""
 
     def __init__(self, context: ProviderContext) -> None:
         self._store = context.store
-        # Built before a call is written to the ledger; without a region, the call says so.
+        # Create the client before the attempt is written to the ledger. The call reports a missing
+        # region.
         with contextlib.suppress(BotoCoreError):
             clients.bedrock()
 
     def submit(self, request: ClipRequest) -> JobRef:
-        """Start an invocation that leaves its result beside the video's other clips."""
+        """Start an invocation that writes its result to the video's folder in the bucket.
+
+        Makes exactly one paid call. Raises InvalidInput or PermanentError before it, and
+        NotAccepted, ProviderRefused or OutcomeUnknown for it.
+        """
         model = models.find("video", "luma", request.model)
         _limits.check(model, request)
         delivery = MediaFolder.of(request.image_key).delivery(request.client_token)
         if not isinstance(self._store, _InS3):
             raise PermanentError(
-                f"{VENDOR} writes to Amazon S3, and the media are kept elsewhere. "
-                "Another video provider does not need that.",
+                f"{VENDOR} writes its output to Amazon S3, but this deployment stores media "
+                "elsewhere. Nothing was charged. Choose another video provider.",
                 code="provider.model",
                 billed=False,
             )
@@ -102,7 +107,7 @@ class Luma:
             "media_type": request.image.media_type,
             "data": base64.b64encode(request.image.data).decode("ascii"),
         }
-        wish = {
+        model_input = {
             "prompt": prompt,
             "keyframes": {"frame0": {"type": "image", "source": source}},
             "aspect_ratio": _ASPECTS[request.ratio],
@@ -112,21 +117,21 @@ class Luma:
         }
         arn = self._start(
             modelId=model.model,
-            modelInput=wish,
+            modelInput=model_input,
             clientRequestToken=request.client_token,
             outputDataConfig={"s3OutputDataConfig": {"s3Uri": self._store.location(delivery)}},
         )
         return self._job(request, model, arn)
 
     def reconcile(self, request: ClipRequest, age_seconds: int) -> Reconciliation:
-        """Find the invocation by its token; while Bedrock still knows the token, submit it again.
+        """Find the invocation by its idempotency token; while the token is valid, submit it again.
 
-        With the same token it is the same invocation, made now if it was not before: one job, and
-        one charge, either way. So as long as the token is known, a call without a usable answer
-        is made again later.
+        A submit with the same token returns the existing invocation, or creates it if there is
+        none: one job and one charge in either case. Therefore, while the token is valid, a call
+        without a usable response is repeated later (NotAccepted).
         """
         try:
-            arn = self._of_token(request.client_token, age_seconds)
+            arn = self._find_by_token(request.client_token, age_seconds)
             if arn is not None:
                 return Reconciliation(
                     self._job(request, models.find("video", "luma", request.model), arn)
@@ -140,23 +145,23 @@ class Luma:
             if age_seconds >= _TOKEN_SECONDS:
                 raise
             raise NotAccepted(
-                f"{VENDOR} did not say whether it took the clip. It is asked again under the same "
-                "token, which pays once.",
+                f"{VENDOR} did not confirm the clip. The call is repeated with the same "
+                "idempotency token, so it is charged at most once.",
                 retry_after=_WAIT_SECONDS,
             ) from None
 
-    def _of_token(self, token: str, age_seconds: int) -> str | None:
-        since = datetime.now(UTC) - timedelta(seconds=age_seconds) - _CLOCKS_DIFFER
+    def _find_by_token(self, token: str, age_seconds: int) -> str | None:
+        since = datetime.now(UTC) - timedelta(seconds=age_seconds) - _MAX_CLOCK_SKEW
         page: dict[str, Any] = {}
         while True:
-            more = {"nextToken": page["nextToken"]} if page else {}
+            pagination = {"nextToken": page["nextToken"]} if page else {}
             try:
-                page = clients.bedrock().list_async_invokes(submitTimeAfter=since, **more)
+                page = clients.bedrock().list_async_invokes(submitTimeAfter=since, **pagination)
             except (ClientError, BotoCoreError):
                 raise vendor_errors.transient(VENDOR) from None
-            for known in page.get("asyncInvokeSummaries", ()):
-                if known.get("clientRequestToken") == token:
-                    return str(known["invocationArn"])
+            for summary in page.get("asyncInvokeSummaries", ()):
+                if summary.get("clientRequestToken") == token:
+                    return str(summary["invocationArn"])
             if not page.get("nextToken"):
                 return None
 
@@ -172,17 +177,17 @@ class Luma:
         )
 
     def poll(self, job: JobRef) -> JobState:
-        """Ask once how the invocation is doing. Its failures come without a code."""
+        """Poll the invocation once. Bedrock reports failures without an error code."""
         try:
-            told = clients.bedrock().get_async_invoke(invocationArn=job.id)
+            response = clients.bedrock().get_async_invoke(invocationArn=job.id)
         except ClientError as error:
-            _note(error)
+            _log_error(error)
             raise vendor_errors.from_status(VENDOR, _http_status(error), _headers(error)) from None
         except BotoCoreError:
             raise vendor_errors.transient(VENDOR) from None
-        if "status" not in told:
+        if "status" not in response:
             raise vendor_errors.transient(VENDOR)
-        status = _STATUSES.get(str(told["status"]), JobStatus.RUNNING)
+        status = _STATUSES.get(str(response["status"]), JobStatus.RUNNING)
         if status is JobStatus.RUNNING:
             return JobState(status, _WAIT_SECONDS)
         if status is JobStatus.FAILED:
@@ -193,21 +198,25 @@ class Luma:
         )
 
     def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
-        """Copy the clip out of the bucket; raises MediaError (`clip.output_lost`) if gone."""
+        """Copy the clip from the bucket to `target`.
+
+        Raises MediaError (`clip.output_lost`) if the object does not exist.
+        """
         try:
             self._store.get_file(state.outputs[0] if state.outputs else job.facts["key"], target)
         except NotFound:
-            raise vendor_errors.lost(VENDOR, state.cost) from None
+            raise vendor_errors.output_lost(VENDOR, state.cost) from None
 
     def cancel(self, job: JobRef, state: JobState) -> JobState:
-        """Return the state: Bedrock has no way to stop an invocation."""
+        """Return the state unchanged: Bedrock cannot cancel an invocation."""
         return state
 
-    def _start(self, **call: Any) -> str:
+    def _start(self, **arguments: Any) -> str:
+        """Start an invocation and return its ARN."""
         try:
-            answer = clients.bedrock().start_async_invoke(**call)
+            response = clients.bedrock().start_async_invoke(**arguments)
         except ClientError as error:
-            raise _of_code(error) from None
+            raise _from_client_error(error) from None
         except (ConnectTimeoutError, EndpointConnectionError, ProxyConnectionError):
             raise vendor_errors.not_accepted(VENDOR) from None
         except (NoCredentialsError, NoRegionError):
@@ -216,7 +225,7 @@ class Luma:
             raise vendor_errors.refused(VENDOR, "provider.request", billed=False) from None
         except BotoCoreError:
             raise vendor_errors.unknown(VENDOR) from None
-        arn = answer.get("invocationArn")
+        arn = response.get("invocationArn")
         if not isinstance(arn, str) or not arn:
             raise vendor_errors.unknown(VENDOR)
         return arn
@@ -230,15 +239,15 @@ _CODES = {
 }
 
 
-def _of_code(error: ClientError) -> VideoError:
-    """Return what Bedrock's error means for a submit, by its code and then by its status."""
-    _note(error)
+def _from_client_error(error: ClientError) -> VideoError:
+    """Return the error for a failed submit, by Bedrock's error code, then by status."""
+    _log_error(error)
     code = error.response.get("Error", {}).get("Code", "")
     headers = _headers(error)
     if code == "ThrottlingException":
         return vendor_errors.not_accepted(VENDOR, vendor_errors.retry_after(headers))
     if code == "ConflictException":
-        # The token was used before: there is an invocation, and we do not have its name.
+        # The token was used before, so an invocation exists, but its ARN is unknown.
         return vendor_errors.unknown(VENDOR)
     if code in _CODES:
         return vendor_errors.refused(VENDOR, _CODES[code], billed=False)
@@ -255,7 +264,7 @@ def _headers(error: ClientError) -> Mapping[str, str]:
     return error.response.get("ResponseMetadata", {}).get("HTTPHeaders", {})
 
 
-def _note(error: ClientError) -> None:
+def _log_error(error: ClientError) -> None:
     request_id = error.response.get("ResponseMetadata", {}).get("RequestId")
     code = error.response.get("Error", {}).get("Code")
     vendor_errors.log_vendor_error(VENDOR, _http_status(error), code, request_id)

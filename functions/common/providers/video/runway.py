@@ -1,4 +1,4 @@
-"""Clips by Runway's image-to-video models, over HTTPS with `requests`."""
+"""Clips by Runway's image-to-video models."""
 
 import contextlib
 import time
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.domain import models
-from common.domain.errors import MediaError, TransientError, VideoError
+from common.domain.errors import MediaError, ProviderRefused, TransientError, VideoError
 from common.domain.video import FREE, RATIOS
 from common.providers import (
     ClipRequest,
@@ -25,12 +25,13 @@ from common.providers.video import _runway_tasks as tasks
 from common.providers.video._runway_api import RunwayApi
 from common.providers.video._runway_tasks import VENDOR
 
-_MOST_CLIP_BYTES = 256 * 1024 * 1024
+_MAX_CLIP_BYTES = 256 * 1024 * 1024
 _DOWNLOAD_SECONDS = 150.0
-# For a moment after it was made a task is not found.
+# A new task may not be found at first (eventual consistency).
 _APPEARS_WITHIN_SECONDS = 120
 _SEEDS = 2**32
-_NO_TYPE = ("", "application/octet-stream", "binary/octet-stream")
+# Media types of a response that does not state what it is.
+_GENERIC_TYPES = ("", "application/octet-stream", "binary/octet-stream")
 
 
 def create(context: ProviderContext) -> "Runway":
@@ -39,7 +40,7 @@ def create(context: ProviderContext) -> "Runway":
 
 
 class Runway:
-    """Animates pictures, as tasks of Runway."""
+    """The video provider `runway`; a job is a task of Runway."""
 
     def __init__(self, context: ProviderContext) -> None:
         self._context = context
@@ -49,7 +50,11 @@ class Runway:
         return RunwayApi(self._context)
 
     def submit(self, request: ClipRequest) -> JobRef:
-        """Start a task. A picture too large for the call is uploaded first, which is free."""
+        """Start a task; makes exactly one paid call.
+
+        An image too large for a data URI is uploaded first, which is free. Raises InvalidInput,
+        NotAccepted, ProviderRefused or OutcomeUnknown.
+        """
         model = models.find("video", "runway", request.model)
         _limits.check(model, request)
         body: dict[str, Any] = {
@@ -75,7 +80,7 @@ class Runway:
         )
 
     def poll(self, job: JobRef) -> JobState:
-        """Ask once how the task is doing."""
+        """Poll the task once; a new task that is not found yet counts as queued."""
         task = self._api.task(job.id)
         if task is not None:
             price = models.find("video", "runway", job.model).usd_per_unit
@@ -84,72 +89,76 @@ class Runway:
         return tasks.waiting() if age < _APPEARS_WITHIN_SECONDS else tasks.gone()
 
     def fetch(self, job: JobRef, state: JobState, target: Path) -> None:
-        """Download the clip from the link that a poll named; links expire, and polls name new ones.
+        """Download the clip from the link of the last poll. Links expire; polls return new ones.
 
-        Raises TransientError when it may work later, MediaError (`clip.output_lost`) when the link
-        leads nowhere, or (`media.invalid`) when what came is no MP4.
+        Raises TransientError if a retry may succeed, MediaError `clip.output_lost` if there is no
+        link or it has expired, and MediaError `media.invalid` if the download is not an MP4 file.
         """
         if not self._download(state, target):
-            raise vendor_errors.lost(VENDOR, state.cost)
+            raise vendor_errors.output_lost(VENDOR, state.cost)
 
     def cancel(self, job: JobRef, state: JobState) -> JobState:
-        """Stop a task that waits, which is free.
+        """Cancel a task that has not started, which is free.
 
-        Runway gives nothing back for one that it has begun: that is left to finish, and so is one
-        that Runway does not show, or in a state that we do not know.
+        Runway does not refund a task that has started, so it is left to finish. So is a task that
+        Runway does not show, whose status is unknown, or that it refuses to cancel.
         """
         if state.is_guess or state.status not in (JobStatus.QUEUED, JobStatus.THROTTLED):
             return state
-        with contextlib.suppress(TransientError):
+        with contextlib.suppress(TransientError, ProviderRefused):
             if self._api.delete(job.id):
                 return JobState(JobStatus.CANCELED, cost=FREE)
         return state
 
     def reconcile(self, request: ClipRequest, age_seconds: int) -> Reconciliation:
-        """Return how many tasks the account counts: Runway lists none, and takes no token."""
+        """Return the account's count of tasks.
+
+        Runway can neither list tasks nor submit with an idempotency token, so the count is the only
+        evidence.
+        """
         return Reconciliation(accepted_count=self._api.generations(request.model))
 
     def _image(self, request: ClipRequest) -> str:
-        """Return the picture as a data URI where that fits, else as the address of an upload."""
-        picture = _runway_picture.within_ratio(request.image, RATIOS[request.ratio])
-        uri = _runway_picture.data_uri(picture)
+        """Return the image as a data URI if that is short enough, else the URI of an upload."""
+        image = _runway_picture.within_ratio(request.image, RATIOS[request.ratio])
+        uri = _runway_picture.data_uri(image)
         if uri is not None:
             return uri
-        name = f"picture.{picture.media_type.rpartition('/')[2]}"
-        return self._api.upload(name, picture.data, picture.media_type)
+        name = f"picture.{image.media_type.rpartition('/')[2]}"
+        return self._api.upload(name, image.data, image.media_type)
 
     def _download(self, state: JobState, target: Path) -> bool:
-        """Write the clip to the file; False when there is no link, or it leads nowhere."""
+        """Download the clip to `target`; return False if there is no link or it has expired."""
         if not state.outputs:
             return False
         link = state.outputs[0]
-        if not self._api.may_visit(link):
-            raise _not_a_clip("is not handed out over HTTPS")
+        if not self._api.is_allowed_url(link):
+            raise _invalid_clip("is not available over HTTPS")
         try:
-            answer = http.download(
-                link, target, seconds=_DOWNLOAD_SECONDS, most_bytes=_MOST_CLIP_BYTES
+            response = http.download(
+                link, target, seconds=_DOWNLOAD_SECONDS, most_bytes=_MAX_CLIP_BYTES
             )
         except http.TooLarge:
-            raise _not_a_clip(f"is larger than {_MOST_CLIP_BYTES // 2**20} MiB") from None
+            raise _invalid_clip(f"is larger than {_MAX_CLIP_BYTES // 2**20} MiB") from None
         except (http.NotSent, http.NoAnswer):
             raise vendor_errors.transient(VENDOR) from None
-        if answer.status in (401, 403, 404, 410):
+        if response.status in (401, 403, 404, 410):
             return False
-        if answer.status != 200 or not _says_video(answer):
+        if response.status != 200 or not _may_be_video(response):
             target.unlink(missing_ok=True)
             raise vendor_errors.transient(VENDOR)
         if not target.stat().st_size:
             raise vendor_errors.transient(VENDOR)
         if not _is_mp4(target):
             target.unlink()
-            raise _not_a_clip("is no MP4 file")
+            raise _invalid_clip("is not an MP4 file")
         return True
 
 
-def _says_video(answer: http.Answer) -> bool:
-    """Say whether the answer is not openly something else, such as a page with an excuse."""
-    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return media_type.startswith("video/") or media_type in _NO_TYPE
+def _may_be_video(response: http.Answer) -> bool:
+    """Return whether the Content-Type allows a video; an error page, for example, is HTML."""
+    media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type.startswith("video/") or media_type in _GENERIC_TYPES
 
 
 def _is_mp4(path: Path) -> bool:
@@ -157,5 +166,9 @@ def _is_mp4(path: Path) -> bool:
         return file.read(8)[4:] == b"ftyp"
 
 
-def _not_a_clip(how: str) -> VideoError:
-    return MediaError(f"The clip that {VENDOR} made {how}.", code="media.invalid", billed=True)
+def _invalid_clip(reason: str) -> VideoError:
+    return MediaError(
+        f"The clip that {VENDOR} generated {reason}. It was charged.",
+        code="media.invalid",
+        billed=True,
+    )
