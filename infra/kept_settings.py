@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 _GONE = "InvalidInstanceID.NotFound"
 
 
-def of(stack_name: str, *, cloudformation: Any, ec2: Any) -> dict[str, str]:
+def deployed_settings(stack_name: str, *, cloudformation: Any, ec2: Any) -> dict[str, str]:
     """Return the settings of the deployed stack, as `config.stage` accepts them.
 
     Without `snapshot` CloudFormation replaces a restored database with an empty one, and without

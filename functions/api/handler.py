@@ -42,7 +42,7 @@ document.drop_response_descriptions(app)
 
 
 @cache
-def described() -> APIGatewayRestResolver:
+def documented_application() -> APIGatewayRestResolver:
     """Return a second application that keeps its response descriptions, for the document."""
     documented = application()
     for routes in _ROUTES:  # Powertools points a router at the application that includes it last
@@ -53,7 +53,7 @@ def described() -> APIGatewayRestResolver:
 @app.get("/openapi.json", include_in_schema=False)
 def openapi() -> Response[str]:
     """Return the OpenAPI document of this API."""
-    body = document.served(described(), address(app.current_event))
+    body = document.served(documented_application(), address(app.current_event))
     return Response(status_code=200, content_type=middleware.JSON, body=body)
 
 

@@ -17,7 +17,7 @@ from common.aws.log import logger
 from common.database.keys import ApiKey, find
 from common.domain import api_keys
 from common.domain.errors import VideoError
-from common.domain.signed_links import WITHOUT_A_KEY
+from common.domain.signed_links import SIGNED_LINK_ENDPOINTS
 from common.settings import AuthorizerSettings
 
 
@@ -57,7 +57,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
 def _accepts_signed_link(method_arn: str) -> bool:
     """Return whether the endpoint accepts a signed link, which the API verifies."""
     method, _, path = method_arn.split("/", 2)[2].partition("/")
-    return f"{method} /{path}" in WITHOUT_A_KEY
+    return f"{method} /{path}" in SIGNED_LINK_ENDPOINTS
 
 
 def _has_key(headers: dict[str, str]) -> bool:
@@ -101,7 +101,9 @@ def _operator_key(presented: str) -> ApiKey | None:
 
 
 def _stored_key(presented: str) -> ApiKey | None:
-    return services().database.alone(lambda cursor: find(cursor, api_keys.digest(presented)))
+    return services().database.run_autocommit(
+        lambda cursor: find(cursor, api_keys.digest(presented))
+    )
 
 
 def _policy(api_key: ApiKey, method_arn: str) -> dict[str, Any]:

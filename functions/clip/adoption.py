@@ -84,7 +84,7 @@ def _may_be_collectable(attempt: Attempt) -> bool:
         return False
     if attempt.state == "failed":
         is_retained = attempt.age_seconds < _RETENTION_SECONDS
-        return attempt.code in polls.COLLECTABLE and is_retained
+        return attempt.code in polls.COLLECTABLE_CODES and is_retained
     return attempt.state in ("submitted", "unknown")
 
 

@@ -59,11 +59,11 @@ def _resubmit_seconds(
 ) -> int | None:
     """Return the backoff in seconds before the next job; None if the run has no resubmit left."""
     step = step_of(event, clip)
-    failures = polls.free_failures(cursor, step, event.run_id)
+    failures = polls.uncharged_failure_codes(cursor, step, event.run_id)
     exhausted = (
         len(failures) > _MOST_RESUBMITS
         or failures.count(failure.code) > failure.resubmits
-        or polls.of_run(cursor, step, event.run_id) > MAX_POLLS - _POLLS_NEEDED
+        or polls.poll_count(cursor, step, event.run_id) > MAX_POLLS - _POLLS_NEEDED
         or provider_queue.rounds(cursor, step, event.run_id) >= MOST_ROUNDS
         or not runs.is_open(cursor, event.run_id)
     )

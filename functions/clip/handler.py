@@ -31,7 +31,7 @@ from common.application.generation import JobStep, provider_context, services
 from common.application.pipeline_step import step, whole_seconds
 from common.database import Cursor, attempts, budget, polls, runs, scenes, videos
 from common.database.attempts import Attempt, Step
-from common.database.scenes import Clip, Frame
+from common.database.scenes import Clip, SceneImage
 from common.domain import models
 from common.domain.errors import MediaError, PermanentError, TransientError, VideoError
 from common.domain.models import Model
@@ -52,12 +52,12 @@ def _start(event: ClipEvent) -> dict[str, Any]:
     with services().database.transaction() as cursor:
         runs.require_open(cursor, event.run_id)
         video = videos.get(cursor, event.video_id)
-        frame = scenes.finished_frames(cursor, event.video_id).get(event.scene)
+        frame = scenes.finished_images(cursor, event.video_id).get(event.scene)
         clip = scenes.clip(cursor, event.video_id, event.scene, version_of(cursor, event))
         # Lock the attempt before the scene, like the collection does, to avoid a deadlock.
         latest = attempts.latest(cursor, step_of(event, clip))
         scenes.start(cursor, "clip", event.video_id, event.scene, clip.version)
-        failed_attempts = attempts.failed(cursor, step_of(event, clip))
+        failed_attempts = attempts.failed_attempts(cursor, step_of(event, clip))
     if clip.status == "succeeded":
         return _result(JobStatus.SUCCEEDED, 0)
     # A job of an earlier run of this video is paid for.
@@ -80,7 +80,7 @@ class StartClip(JobStep[ClipEvent]):
     """The submission of a scene's clip; `failed_attempts` are the numbers of failed attempts."""
 
     clip: Clip
-    frame: Frame
+    frame: SceneImage
     failed_attempts: Sequence[int]
 
     lease_seconds = 360  # the function times out after 350 s at the latest
@@ -154,7 +154,7 @@ def _check(event: ClipEvent) -> dict[str, Any]:
         # The job continues even if its provider cannot be reached.
         state, poll_error = polling.unanswered(job, error), error
     with services().database.transaction() as cursor:
-        poll_count = polls.of_run(cursor, step_of(event, clip), event.run_id)
+        poll_count = polls.poll_count(cursor, step_of(event, clip), event.run_id)
         wait_seconds = _wait_seconds(state, poll_error, poll_count)
         hold_seconds = None if state.status in _ENDED else wait_seconds + _SLOT_GRACE_SECONDS
         attempts.count_poll(cursor, attempt, hold_seconds)

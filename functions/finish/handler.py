@@ -68,7 +68,7 @@ def _store_manifest(video_id: str, cost: Charges) -> None:
         final = videos.final(cursor, video_id)
         if final is None:
             raise PermanentError("The video has no merged file.", code="finish.nothing")
-        frames = scenes.finished_frames(cursor, video_id)
+        frames = scenes.finished_images(cursor, video_id)
         clips = scenes.finished_clips(cursor, video_id)
         narrations_by_scene = narrations.of_video(cursor, video_id)
     content = manifest(video, final, frames, clips, narrations_by_scene, cost)

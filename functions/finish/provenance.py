@@ -6,7 +6,7 @@ from typing import Any
 
 from common.database.attempts import Charges
 from common.database.narrations import Narration
-from common.database.scenes import Clip, Frame
+from common.database.scenes import Clip, SceneImage
 from common.database.videos import FinalVideo, Video
 from common.domain import models
 from common.domain.models import Model
@@ -15,7 +15,7 @@ from common.domain.models import Model
 def manifest(
     video: Video,
     final: FinalVideo,
-    frames: Mapping[int, Frame],
+    frames: Mapping[int, SceneImage],
     clips: Mapping[int, Clip],
     narrations: Mapping[int, Narration],
     cost: Charges,

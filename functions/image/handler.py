@@ -19,7 +19,7 @@ from common.application.generation import (
 from common.application.pipeline_step import SceneEvent, step
 from common.database import Cursor, attempts, runs, scenes, videos
 from common.database.attempts import Attempt, Step
-from common.database.scenes import Frame
+from common.database.scenes import SceneImage
 from common.domain import models
 from common.domain.models import Model
 from common.domain.styles import mood, style
@@ -36,7 +36,7 @@ def handler(event: SceneEvent) -> dict[str, Any]:
         runs.require_open(cursor, event.run_id)
         video = videos.get(cursor, event.video_id)
         frame, is_needed = _frame_of(cursor, event)
-        first = scenes.finished_frames(cursor, event.video_id).get(_FIRST_SCENE)
+        first = scenes.finished_images(cursor, event.video_id).get(_FIRST_SCENE)
         if is_needed:
             scenes.start(cursor, "image", event.video_id, event.scene, frame.version)
     if is_needed:
@@ -50,14 +50,14 @@ def handler(event: SceneEvent) -> dict[str, Any]:
     }
 
 
-def _frame_of(cursor: Cursor, event: SceneEvent) -> tuple[Frame, bool]:
+def _frame_of(cursor: Cursor, event: SceneEvent) -> tuple[SceneImage, bool]:
     """Return the version of the image that the run makes, and whether it is needed.
 
     A run of the whole video skips the image of a scene that already has its clip.
     """
     work, video_id, scene = runs.work(cursor, event.run_id), event.video_id, event.scene
     version = work.versions.get(scene) or scenes.current_version(cursor, "image", video_id, scene)
-    frame = scenes.frame(cursor, video_id, scene, version)
+    frame = scenes.image(cursor, video_id, scene, version)
     has_clip = work.scope is RunScope.ALL and scene in scenes.finished_clips(cursor, video_id)
     return frame, frame.status != "succeeded" and not has_clip
 
@@ -66,8 +66,8 @@ def _frame_of(cursor: Cursor, event: SceneEvent) -> tuple[Frame, bool]:
 class GenerateImage(GenerationStep[SceneEvent]):
     """The generation of a scene's image; `first` is the first image, which the others follow."""
 
-    frame: Frame
-    first: Frame | None
+    frame: SceneImage
+    first: SceneImage | None
 
     lease_seconds = 360  # the timeout of the state; the function times out earlier
 

@@ -57,7 +57,7 @@ _NUMBERS = ("scenes", "seconds", "seed")
 _TEXTS = ("prompt", "ratio", "style", "mood", "max_cost", "on_unknown")
 
 
-class Unreadable(Exception):
+class InvalidFile(Exception):
     """The file is not a valid job; `refusal` has the reasons."""
 
     def __init__(self, refusal: Refusal) -> None:
@@ -69,15 +69,15 @@ def job(data: bytes) -> CreateVideoRequest:
     """Parse a job: JSON like the body of `POST /v1/videos`. Raises Unreadable."""
     request, errors = _validate(_json(_text(data)), "")
     if request is None:
-        raise Unreadable(problem.from_field_errors(errors))
+        raise InvalidFile(problem.from_field_errors(errors))
     return request
 
 
 def names_an_image(data: bytes) -> bool:
     """Return whether the job has an image in its fields; False for an invalid job."""
     try:
-        return job(data).has_picture
-    except Unreadable:
+        return job(data).has_reference_image
+    except InvalidFile:
         return False
 
 
@@ -88,7 +88,7 @@ def batch(data: bytes) -> dict[int, CreateVideoRequest]:
     """
     lines = {n: line for n, line in enumerate(_text(data).split("\n"), 1) if line.strip()}
     if not 1 <= len(lines) <= MOST_LINES:
-        raise Unreadable(
+        raise InvalidFile(
             problem.from_field_errors(
                 [
                     FieldError(
@@ -107,7 +107,7 @@ def batch(data: bytes) -> dict[int, CreateVideoRequest]:
         if request is not None:
             requests[number] = request
     if errors:
-        raise Unreadable(problem.from_field_errors(errors))
+        raise InvalidFile(problem.from_field_errors(errors))
     return requests
 
 
@@ -123,7 +123,7 @@ def of_metadata(metadata: Mapping[str, str]) -> CreateVideoRequest | None:
     fields |= {name: _number(values[name]) for name in _NUMBERS if name in values}
     request, errors = _validate(fields, "/metadata")
     if request is None:
-        raise Unreadable(problem.from_field_errors(errors))
+        raise InvalidFile(problem.from_field_errors(errors))
     return request
 
 
@@ -137,13 +137,13 @@ def _validate(value: Any, pointer: str) -> tuple[CreateVideoRequest | None, list
 def _text(data: bytes) -> str:
     for start, name in _ENCODINGS.items():
         if data.startswith(start):
-            raise Unreadable(
+            raise InvalidFile(
                 problem.from_error(Malformed(f"The file is {name}. Save it as UTF-8."))
             )
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Unreadable(
+        raise InvalidFile(
             problem.from_error(Malformed(f"The file is not UTF-8 text (at byte {error.start})."))
         ) from None
 
@@ -152,7 +152,7 @@ def _json(text: str) -> Any:
     try:
         return read_json(text, "file")
     except Malformed as error:
-        raise Unreadable(problem.from_error(error)) from None
+        raise InvalidFile(problem.from_error(error)) from None
 
 
 def _decoded(value: str) -> str:

@@ -25,7 +25,7 @@ from common.storage import StoredVersion
 from common.storage.inbox_keys import InboxObject
 from common.storage.s3 import S3MediaStore
 from intake import parsing
-from intake.parsing import Unreadable
+from intake.parsing import InvalidFile
 
 _ENDPOINT = "POST /v1/videos"
 _MOST_JSON_BYTES = 6 * 1024 * 1024
@@ -61,14 +61,14 @@ class Intake:
         that the queue delivers the message again. In the `last` delivery these are written as the
         object's result too, so that every object gets a result.
         """
-        if not inbox_object.is_ours:
+        if not inbox_object.is_user_file:
             return "ignored"
         with self.database.transaction() as cursor:
-            if inbox.is_taken(cursor, inbox_object.object_id):
+            if inbox.is_received(cursor, inbox_object.object_id):
                 return "known"
         try:
             outcome = self._admit(inbox_object)
-        except Unreadable as error:
+        except InvalidFile as error:
             outcome = self._refuse(inbox_object, error.refusal)
         except Exception as error:
             is_temporary = not isinstance(error, VideoError) or error.retryable
@@ -104,7 +104,7 @@ class Intake:
         Raises Forbidden if the user has no API key, and TooManyRequests.
         """
         with self.database.transaction() as cursor:
-            key = keys.owner(cursor, inbox_object.user_id, _ENDPOINT)
+            key = keys.key_of_user(cursor, inbox_object.user_id, _ENDPOINT)
             if key is None:
                 raise Forbidden(
                     f"The user {inbox_object.user_id} has no active API key that may call "
@@ -112,7 +112,7 @@ class Intake:
                     code="inbox.owner",
                 )
         caller = key.caller()
-        windows = self.database.alone(
+        windows = self.database.run_autocommit(
             lambda cursor: limits.count_request(cursor, caller.key_id, caller.limits)
         )
         if refusal := caller.refusal(windows):
@@ -139,7 +139,7 @@ class Intake:
         if extension in parsing.BATCH:
             return ParsedObject(parsing.batch(file.data), _milliseconds(file), batch=True)
         request = parsing.job(file.data)
-        image = None if request.has_picture else self._companion_image(inbox_object)
+        image = None if request.has_reference_image else self._companion_image(inbox_object)
         return ParsedObject({1: request}, _milliseconds(file), image)
 
     def _parse_image(self, inbox_object: InboxObject) -> ParsedObject | None:
@@ -173,7 +173,7 @@ class Intake:
             )
         job = InboxObject(bucket, key, json.version_id)
         with self.database.transaction() as cursor:
-            if inbox.went_without_picture(cursor, job.object_id):
+            if inbox.has_no_reference_image(cursor, job.object_id):
                 raise InvalidInput(
                     "The JSON file of the same name started a video before this image arrived. To "
                     "make a video with the image, upload the JSON file again.",
@@ -213,8 +213,10 @@ class Intake:
         return _sanitized(file)
 
     def _companions(self, inbox_object: InboxObject) -> dict[str, str]:
-        keys = [key for prefix in inbox_object.prefixes_beside for key in self.store.keys(prefix)]
-        return inbox_object.ends_beside(keys)
+        keys = [
+            key for prefix in inbox_object.companion_prefixes for key in self.store.keys(prefix)
+        ]
+        return inbox_object.companions(keys)
 
     def _check(
         self, caller: Caller, inbox_object: InboxObject, parsed: ParsedObject
@@ -243,7 +245,7 @@ class Intake:
                     code="inbox.pictures",
                 )
         if errors:
-            raise Unreadable(problem.from_field_errors(errors))
+            raise InvalidFile(problem.from_field_errors(errors))
         return admitted
 
     def _refuse_finally(self, inbox_object: InboxObject, refusal: Refusal) -> str:

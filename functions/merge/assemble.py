@@ -21,8 +21,8 @@ from merge.audio.mixdown import Mixdown
 from merge.models import (
     Clip,
     MergedScene,
+    MergedScenes,
     MergedVideo,
-    Parts,
     Rendition,
     SceneTreatment,
     Soundtrack,
@@ -109,7 +109,7 @@ def _merge(job: _MergeJob, folder: Path, pool: Executor) -> MergedVideo:
         is_handled_by_caller = (
             isinstance(error, transcode.SceneFailed) and job.output.on_broken is not OnBroken.FAIL
         )
-        has_copies = any(segment.copied for segment in plan.shots)
+        has_copies = any(segment.copied for segment in plan.segments)
         can_retry = has_copies and error.error_code in _INCOMPATIBLE_CODES
         if is_handled_by_caller or not can_retry:
             raise
@@ -228,18 +228,18 @@ def _merged_scenes(plan: MergePlan, broken: list[_BrokenClip]) -> tuple[MergedSc
     reasons = {clip.scene: clip.reason for clip in broken}
     scenes = [
         MergedScene(
-            scene=segment.facts.scene,
+            scene=segment.probe.scene,
             how=SceneTreatment.STILL
-            if segment.facts.is_still
+            if segment.probe.is_still
             else SceneTreatment.COPIED
             if segment.copied
             else SceneTreatment.ENCODED,
-            reason=reasons.get(segment.facts.scene, "" if segment.copied else segment.reason),
+            reason=reasons.get(segment.probe.scene, "" if segment.copied else segment.reason),
             start=float(segment.start / plan.rate),
             seconds=float(segment.frames / plan.rate),
             frames=segment.frames,
         )
-        for segment in plan.shots
+        for segment in plan.segments
     ]
     starts = {scene.scene: scene.start for scene in scenes}
     for clip in broken:
@@ -255,7 +255,7 @@ class _Renderer:
     """A renderer of the video and its renditions."""
 
     output: Output
-    scenes: Parts
+    scenes: MergedScenes
     subtitles: Subtitles | None
     fonts: Path | None
     scratch: Path
@@ -278,10 +278,10 @@ class _Renderer:
 
     def _segments(self, plan: MergePlan) -> list[Movie]:
         """Return the video of every segment: the clip itself, or its encoded version."""
-        encoded = [index for index, segment in enumerate(plan.shots) if not segment.copied]
+        encoded = [index for index, segment in enumerate(plan.segments) if not segment.copied]
         if not encoded:
-            return [_movie_of(segment.facts) for segment in plan.shots]
-        scenes = {plan.shots[index].facts.scene: plan.shots[index].facts for index in encoded}
+            return [_movie_of(segment.probe) for segment in plan.segments]
+        scenes = {plan.segments[index].probe.scene: plan.segments[index].probe for index in encoded}
         colour = self.pool.submit(_reference_colour, plan)
         missing = {
             scene: facts for scene, facts in scenes.items() if scene not in self.frame_formats
@@ -301,8 +301,8 @@ class _Renderer:
         movies = self.pool.map(lambda index: transcode.encode(context, index), encoded)
         encoded_movies = dict(zip(encoded, movies, strict=True))
         return [
-            encoded_movies[index] if index in encoded_movies else _movie_of(segment.facts)
-            for index, segment in enumerate(plan.shots)
+            encoded_movies[index] if index in encoded_movies else _movie_of(segment.probe)
+            for index, segment in enumerate(plan.segments)
         ]
 
     def _mp4(self, plan: MergePlan, segments: list[Movie], name: str) -> tuple[Path, str]:
@@ -372,11 +372,11 @@ def _frame_format(probe_result: ClipProbe) -> ffmpeg.FrameFormat:
     return (
         ffmpeg.read_frame_format(still_image.source(probe_result.path))
         if probe_result.is_still
-        else ffmpeg.look_at(probe_result.path)
+        else ffmpeg.probe_frame_format(probe_result.path)
     )
 
 
 def _reference_colour(plan: MergePlan) -> filters.Colour:
     """Return the colour to encode in: that of the stream-copied clips, or else BT.709."""
-    copied = next((segment.facts for segment in plan.shots if segment.copied), None)
+    copied = next((segment.probe for segment in plan.segments if segment.copied), None)
     return filters.Colour.of(_frame_format(copied)) if copied else filters.BT709

@@ -11,8 +11,8 @@ from pathlib import Path
 from common.domain.output import Output, Size
 from merge import assemble, captions, font_coverage, previews
 from merge.audio import mix
-from merge.audio.mix import Track
-from merge.models import Clip, MergedVideo, Parts, Rendition, SceneTreatment
+from merge.audio.mix import AddedAudio
+from merge.models import Clip, MergedScenes, MergedVideo, Rendition, SceneTreatment
 
 _MEDIA_TYPES = {
     ".jpg": "image/jpeg",
@@ -33,7 +33,7 @@ class DeliverablesRequest:
     clips: Mapping[int, Clip]
     output: Output
     texts: Mapping[int, str]
-    track: Track
+    track: AddedAudio
     preview: str = "none"  # or "gif" or "webp"
 
 
@@ -63,7 +63,7 @@ class Deliverables:
     `warnings` are sentences for the owner about differences from the request.
     """
 
-    cut: MergedVideo
+    merged: MergedVideo
     files: tuple[Deliverable, ...]
     warnings: tuple[str, ...] = ()
 
@@ -81,14 +81,14 @@ def render_deliverables(request: DeliverablesRequest, scratch: Path) -> Delivera
     drawable = {scene: text for scene, text in captioned.items() if scene not in unsupported}
     is_burned = request.output.captions_burned and bool(drawable)
 
-    def subtitles(scenes: Parts, size: Size) -> Path:
+    def subtitles(scenes: MergedScenes, size: Size) -> Path:
         path = scratch / f"captions_{size[0]}x{size[1]}.ass"
         width = captions.line_width(size)
         cues = captions.cues(drawable, scenes, request.track.spoken(scenes), width=width)
         path.write_text(captions.ass(cues, size), encoding="utf-8")
         return path
 
-    def soundtrack(scenes: Parts, seconds: float, clips: Path | None) -> Path:
+    def soundtrack(scenes: MergedScenes, seconds: float, clips: Path | None) -> Path:
         return mix.mix(request.track, clips, scenes, seconds, scratch)
 
     merged = assemble.merge_clips(

@@ -140,7 +140,7 @@ def blend(first: str, second: str, transition: Transition, overlap: int, rate: F
     return f"[{first}][{second}]xfade={options}"
 
 
-def captioned(captions: Path, fonts: Path | None, start: Fraction) -> str:
+def burn_captions(captions: Path, fonts: Path | None, start: Fraction) -> str:
     """Return the filters that burn captions into frames beginning at `start` of the video (s)."""
     seconds = f"{float(start):.9f}"
     options = f"filename={_quote(captions)}"

@@ -13,7 +13,7 @@ from common.application import music
 from common.application.pipeline_step import RunEvent, step
 from common.database import narrations, runs, scenes, videos
 from common.database.narrations import Narration
-from common.database.scenes import Frame
+from common.database.scenes import SceneImage
 from common.database.videos import FinalVideo, Video
 from common.domain.errors import MediaError, NotFound
 from common.domain.output import Output, Shape
@@ -23,7 +23,7 @@ from common.schemas.output import MusicSpec, OutputSpec
 from common.settings import MergeSettings
 from common.storage import MediaFolder
 from merge import deliverables
-from merge.audio.mix import Music, Track
+from merge.audio.mix import AddedAudio, Music
 from merge.deliverables import Deliverable, Deliverables, DeliverablesRequest
 from merge.models import Clip
 
@@ -38,7 +38,7 @@ def handler(event: RunEvent) -> dict[str, Any]:
     with services().database.transaction() as cursor:
         video = videos.get(cursor, event.video_id)
         clips = scenes.finished_clips(cursor, event.video_id)
-        frames = scenes.frames(cursor, event.video_id)
+        frames = scenes.images(cursor, event.video_id)
         narrations_by_scene = narrations.of_video(cursor, event.video_id)
         music_spec = OutputSpec.model_validate(video.output).music
         music_key = music.find(cursor, music_spec, video.user_id).key if music_spec else None
@@ -85,7 +85,7 @@ class MergeInputs:
     """The database records of a merge, and the S3 key of its music."""
 
     video: Video
-    frames: Sequence[Frame]
+    frames: Sequence[SceneImage]
     clips: Mapping[int, scenes.Clip]
     narrations: Mapping[int, Narration]
     music_key: str | None
@@ -123,7 +123,7 @@ def _download_inputs(inputs: MergeInputs, folder: Path) -> DeliverablesRequest:
         clips=clips,
         output=_with_frame_size(output_spec.to_output(), inputs.video),
         texts=texts,
-        track=Track(
+        track=AddedAudio(
             {scene: folder / f"narration_{scene:03d}.wav" for scene in narration_keys},
             _music(output_spec.music, music_path) if output_spec.music else None,
         ),
@@ -216,7 +216,7 @@ def _final_video(
     output: dict[str, Any],
     narrations_by_scene: Mapping[int, Narration],
 ) -> FinalVideo:
-    merged = result.cut
+    merged = result.merged
     poster = next(file for file in files if file.kind == "poster")
     return FinalVideo(
         version=version,

@@ -48,15 +48,15 @@ class MergedScene:
     frames: int
 
 
-Parts = tuple[MergedScene, ...]
+MergedScenes = tuple[MergedScene, ...]
 
-Subtitles = Callable[[Parts, Size], Path]
+Subtitles = Callable[[MergedScenes, Size], Path]
 """Write the captions to burn in (SRT or ASS), given the scenes and the size of the frame.
 
 Called once the start of each scene is known. Line lengths depend on the frame size.
 """
 
-Soundtrack = Callable[[Parts, float, Path | None], Path]
+Soundtrack = Callable[[MergedScenes, float, Path | None], Path]
 """Write the audio of the merged video (48 kHz, stereo, 16 bits) and return its path.
 
 The arguments are the scenes, the duration in seconds, and the clips' audio in the same format, or

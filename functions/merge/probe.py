@@ -64,7 +64,7 @@ def _read_index(clip: Clip, path: Path) -> Movie:
         parsed = movie.read(path)
     except movie.MultipleTracks:
         parsed = movie.read(path, ffmpeg.streams(path).ids)
-    video = parsed.pictures
+    video = parsed.video
     entry = video.entry
     ffmpeg.within_limits(entry.width, entry.height, len(video.samples), float(video.seconds))
     nal.check(parsed, holes=clip.frames is None)
@@ -100,11 +100,11 @@ def _remux(scene: int, clip: Clip, info: ffmpeg.MediaInfo, scratch: Path) -> Mov
     except (MediaError, NotConcatenable):
         target.unlink(missing_ok=True)
         return None
-    return parsed if len(parsed.pictures.samples) == info.frames else None
+    return parsed if len(parsed.video.samples) == info.frames else None
 
 
 def _probe_from_index(scene: int, clip: Clip, parsed: Movie) -> ClipProbe:
-    video = parsed.pictures
+    video = parsed.video
     aspect = video.entry.pixel_aspect
     is_h264 = video.entry.avc is not None
     return ClipProbe(
@@ -122,8 +122,8 @@ def _probe_from_index(scene: int, clip: Clip, parsed: Movie) -> ClipProbe:
 
 
 def _probe_from_packets(scene: int, clip: Clip, info: ffmpeg.MediaInfo, why: str) -> ClipProbe:
-    frame_format = ffmpeg.look_at(clip.path)
-    if not info.rising:
+    frame_format = ffmpeg.probe_frame_format(clip.path)
+    if not info.has_increasing_dts:
         raise MediaError("Its timestamps do not increase.")
     seconds = Fraction(info.seconds).limit_denominator(1_000_000)
     if info.is_constant_rate:

@@ -58,7 +58,7 @@ class ClipProbe:
     start: Fraction | None = None
 
 
-class SoundPlan(Enum):
+class AudioTreatment(Enum):
     """The treatment of the audio."""
 
     NONE = "none"
@@ -73,12 +73,12 @@ class Segment:
     The first `shared` frames overlap with the previous scene.
     """
 
-    facts: ClipProbe
+    probe: ClipProbe
     copied: bool
     reason: str
     start: int
     frames: int
-    shared: int = 0
+    overlap_frames: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +91,15 @@ class MergePlan:
 
     size: Size
     rate: Fraction
-    scale: int
-    shots: tuple[Segment, ...]
-    sound: SoundPlan
+    timescale: int
+    segments: tuple[Segment, ...]
+    sound: AudioTreatment
     model: sample_entry.VideoSampleEntry | None
 
     @property
     def frames(self) -> int:
         """The number of frames."""
-        return self.shots[-1].start + self.shots[-1].frames
+        return self.segments[-1].start + self.segments[-1].frames
 
     @property
     def seconds(self) -> Fraction:
@@ -107,14 +107,14 @@ class MergePlan:
         return self.frames / self.rate
 
     @property
-    def step(self) -> int:
+    def frame_duration(self) -> int:
         """Duration of a frame in ticks."""
-        return int(self.scale / self.rate)
+        return int(self.timescale / self.rate)
 
     def own_frames(self, index: int) -> int:
         """Return the number of frames from the start of a segment to the start of the next one."""
-        end = self.shots[index + 1].start if index + 1 < len(self.shots) else self.frames
-        return end - self.shots[index].start
+        end = self.segments[index + 1].start if index + 1 < len(self.segments) else self.frames
+        return end - self.segments[index].start
 
 
 def plan_merge(
@@ -141,10 +141,10 @@ def plan_merge(
         if not copies:
             encode_all_reason = "the clips do not fit together unchanged"
     copyable = {} if encode_all_reason else _stream_copyable(clips, size, rate)
-    reference_track = next(iter(copyable.values())).pictures if copyable else None
+    reference_track = next(iter(copyable.values())).video if copyable else None
     segments = [
         Segment(
-            facts=clip,
+            probe=clip,
             copied=clip.scene in copyable,
             reason=""
             if clip.scene in copyable
@@ -157,8 +157,8 @@ def plan_merge(
     return MergePlan(
         size=size,
         rate=rate,
-        scale=reference_track.timescale if reference_track else _timescale(rate),
-        shots=_place_segments(segments, rate, _overlap_frames(output, rate)),
+        timescale=reference_track.timescale if reference_track else _timescale(rate),
+        segments=_place_segments(segments, rate, _overlap_frames(output, rate)),
         sound=_plan_audio(clips, output),
         model=_merged_entry(copyable.values()),
     )
@@ -243,13 +243,13 @@ def _stream_copyable(clips: Sequence[ClipProbe], size: Size, rate: Fraction) -> 
     formats: dict[tuple[object, ...], dict[int, Movie]] = {}
     for clip in clips:
         movie = clip.movie
-        if movie and movie.pictures.entry.avc and (clip.size, clip.rate) == (size, rate):
-            formats.setdefault(movie.pictures.entry.format_key(), {})[clip.scene] = movie
+        if movie and movie.video.entry.avc and (clip.size, clip.rate) == (size, rate):
+            formats.setdefault(movie.video.entry.format_key(), {})[clip.scene] = movie
     if not formats:
         return {}
     longest = max(
         formats.values(),
-        key=lambda movies: sum(movie.pictures.seconds for movie in movies.values()),
+        key=lambda movies: sum(movie.video.seconds for movie in movies.values()),
     )
     copyable = _with_compatible_parameter_sets(longest)
     if len(copyable) < len(clips):
@@ -265,7 +265,7 @@ def _with_compatible_parameter_sets(movies: dict[int, Movie]) -> dict[int, Movie
     """Leave out clips with parameter sets whose id another clip uses for a different set."""
     merged, copyable = None, {}
     for scene, movie in movies.items():
-        entry = movie.pictures.entry
+        entry = movie.video.entry
         candidate = entry if merged is None else shared_entry(merged, entry)
         if candidate is not None:
             merged, copyable[scene] = candidate, movie
@@ -275,7 +275,7 @@ def _with_compatible_parameter_sets(movies: dict[int, Movie]) -> dict[int, Movie
 def _merged_entry(movies: Iterable[Movie]) -> sample_entry.VideoSampleEntry | None:
     merged: sample_entry.VideoSampleEntry | None = None
     for movie in movies:
-        merged = shared_entry(merged or movie.pictures.entry, movie.pictures.entry)
+        merged = shared_entry(merged or movie.video.entry, movie.video.entry)
     return merged
 
 
@@ -297,11 +297,11 @@ def _place_segments(
     """
     frame_counts, ideal_end, total = [], Fraction(0), 0
     for segment in unplaced:
-        movie = segment.facts.movie
-        ideal_end += segment.facts.seconds
+        movie = segment.probe.movie
+        ideal_end += segment.probe.seconds
         count = max(1, round(ideal_end * rate) - total)
         if segment.copied and movie is not None:
-            count = len(movie.pictures.samples)
+            count = len(movie.video.samples)
             ideal_end = (total + count) / rate
         frame_counts.append(count)
         total += count
@@ -309,20 +309,20 @@ def _place_segments(
     for index, segment in enumerate(unplaced):
         count = frame_counts[index]
         shared = min(overlap, count // 2, frame_counts[index - 1] // 2) if index else 0
-        segments.append(replace(segment, start=end - shared, frames=count, shared=shared))
+        segments.append(replace(segment, start=end - shared, frames=count, overlap_frames=shared))
         end += count - shared
     return tuple(segments)
 
 
-def _plan_audio(clips: Sequence[ClipProbe], output: Output) -> SoundPlan:
+def _plan_audio(clips: Sequence[ClipProbe], output: Output) -> AudioTreatment:
     """Choose stream copy if all audio has one format and the scenes do not overlap."""
     if not any(clip.has_sound for clip in clips):
-        return SoundPlan.NONE
+        return AudioTreatment.NONE
     formats = {clip.sound for clip in clips if clip.has_sound}
     is_concatenation = output.format is Format.MP4 and output.transition is Transition.CUT
     if is_concatenation and len(formats) == 1 and None not in formats:
-        return SoundPlan.KEPT
-    return SoundPlan.ENCODED
+        return AudioTreatment.KEPT
+    return AudioTreatment.ENCODED
 
 
 def _format_size(size: Size) -> str:

@@ -11,7 +11,7 @@ from common.media import ffmpeg, ffmpeg_process
 from common.media.mp4 import concat, movie
 from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import Movie
-from common.media.mp4.sample_entry import Avc
+from common.media.mp4.sample_entry import AvcConfig
 from merge import filters, still_image
 from merge.filters import TargetFrame
 from merge.timeline import ClipProbe, MergePlan
@@ -64,7 +64,7 @@ def encode(context: EncodeContext, index: int) -> Movie:
 
     Raises SceneFailed if that fails or the result differs from the plan.
     """
-    plan, segment = context.plan, context.plan.shots[index]
+    plan, segment = context.plan, context.plan.segments[index]
     frame_count = plan.own_frames(index)
     width, height = plan.size
     target = context.scratch / f"{PREFIX}{width}x{height}_{index:03d}.mp4"
@@ -76,7 +76,7 @@ def encode(context: EncodeContext, index: int) -> Movie:
                 *("-filter_complex", _filter_graph(context, index), "-map", "[out]"),
                 *_encoder(context),
                 *("-threads", str(context.threads), "-frames:v", str(frame_count)),
-                *("-video_track_timescale", str(plan.scale), "-map_metadata", "-1"),
+                *("-video_track_timescale", str(plan.timescale), "-map_metadata", "-1"),
                 *("-fps_mode", "passthrough", "-f", "mp4", "-y", str(target)),
             ],
             timeout=_TIMEOUT_SECONDS,
@@ -88,8 +88,8 @@ def encode(context: EncodeContext, index: int) -> Movie:
         if code == MediaError.code:
             code = "merge.encoding"
         reason = error.detail if isinstance(error, MediaError) else f"the result {error}."
-        raise SceneFailed(segment.facts.scene, reason, code) from error
-    _require_planned_format(encoded, plan, segment.facts, frame_count)
+        raise SceneFailed(segment.probe.scene, reason, code) from error
+    _require_planned_format(encoded, plan, segment.probe, frame_count)
     return encoded
 
 
@@ -100,14 +100,14 @@ def _with_reference_colour(encoded: Movie, plan: MergePlan) -> Movie:
     """
     if plan.model is None:
         return encoded
-    entry = replace(encoded.pictures.entry, extension_boxes=plan.model.extension_boxes)
-    return replace(encoded, pictures=replace(encoded.pictures, entry=entry))
+    entry = replace(encoded.video.entry, extension_boxes=plan.model.extension_boxes)
+    return replace(encoded, video=replace(encoded.video, entry=entry))
 
 
 def _require_planned_format(
     encoded: Movie, plan: MergePlan, clip: ClipProbe, frame_count: int
 ) -> None:
-    video = encoded.pictures
+    video = encoded.video
     size = (video.entry.width, video.entry.height)
     if len(video.samples) != frame_count or video.rate != plan.rate or size != plan.size:
         raise SceneFailed(
@@ -124,8 +124,10 @@ def _require_planned_format(
 
 
 def _inputs(context: EncodeContext, index: int) -> list[str]:
-    segments, segment = context.plan.shots, context.plan.shots[index]
-    clips = [segments[index - 1].facts, segment.facts] if segment.shared else [segment.facts]
+    segments, segment = context.plan.segments, context.plan.segments[index]
+    clips = (
+        [segments[index - 1].probe, segment.probe] if segment.overlap_frames else [segment.probe]
+    )
     return [argument for clip in clips for argument in _input_arguments(clip)]
 
 
@@ -139,30 +141,30 @@ def _stream_index(clip: ClipProbe) -> int:
 
 
 def _filter_graph(context: EncodeContext, index: int) -> str:
-    plan, segment = context.plan, context.plan.shots[index]
+    plan, segment = context.plan, context.plan.segments[index]
     frame_count = plan.own_frames(index)
-    input_index = 1 if segment.shared else 0
-    frame_format = context.frame_formats[segment.facts.scene]
-    stream_index = _stream_index(segment.facts)
+    input_index = 1 if segment.overlap_frames else 0
+    frame_format = context.frame_formats[segment.probe.scene]
+    stream_index = _stream_index(segment.probe)
     input_label = f"{input_index}:{stream_index}"
     chains = [filters.conform(input_label, frame_format, context.target, range(frame_count), "own")]
     stream = "[own]"
-    if segment.shared:
-        previous = plan.shots[index - 1]
-        overlap = range(previous.frames - segment.shared, previous.frames)
-        previous_format = context.frame_formats[previous.facts.scene]
-        stream_index = _stream_index(previous.facts)
+    if segment.overlap_frames:
+        previous = plan.segments[index - 1]
+        overlap = range(previous.frames - segment.overlap_frames, previous.frames)
+        previous_format = context.frame_formats[previous.probe.scene]
+        stream_index = _stream_index(previous.probe)
         input_label = f"0:{stream_index}"
         chains.append(
             filters.conform(input_label, previous_format, context.target, overlap, "before")
         )
         transition = context.output.transition
-        blend = filters.blend("before", "own", transition, segment.shared, plan.rate)
+        blend = filters.blend("before", "own", transition, segment.overlap_frames, plan.rate)
         chains.append(f"{blend}[blended]")
         stream = "[blended]"
     if context.captions is not None:
         start = Fraction(segment.start) / plan.rate
-        burned = filters.captioned(context.captions, context.fonts, start)
+        burned = filters.burn_captions(context.captions, context.fonts, start)
         chains.append(f"{stream}{burned},format=yuv420p[out]")
     else:
         chains.append(f"{stream}format=yuv420p[out]")
@@ -173,10 +175,10 @@ def _encoder(context: EncodeContext) -> list[str]:
     plan, keyframe_interval = context.plan, str(round(_KEYFRAME_SECONDS * context.plan.rate))
     if context.output.format is Format.WEBM:
         return [*_VP9, "-g", keyframe_interval]
-    avc: Avc | None = plan.model.avc if plan.model else None
+    avc: AvcConfig | None = plan.model.avc if plan.model else None
     profile = _PROFILES[avc.profile] if avc else "high"
     # An unused id allows its parameter sets beside those of the stream-copied clips.
-    parameter_set_id = avc.free_number if avc else 0
+    parameter_set_id = avc.unused_parameter_set_id if avc else 0
     lookahead = ":rc-lookahead=10:sync-lookahead=0" if _is_large(plan) else ""
     x264 = f"sps-id={parameter_set_id}{lookahead}"
     return [*_H264, "-profile:v", profile, "-x264-params", x264, "-g", keyframe_interval]
@@ -195,11 +197,15 @@ def _memory(context: EncodeContext, index: int) -> int:
 
     Measured (docs/decisions/0014), plus a tenth. The memory budget limits concurrent encodes.
     """
-    plan, segment = context.plan, context.plan.shots[index]
+    plan, segment = context.plan, context.plan.segments[index]
     megapixels = plan.size[0] * plan.size[1] / 1_000_000
-    clips = [plan.shots[index - 1].facts, segment.facts] if segment.shared else [segment.facts]
+    clips = (
+        [plan.segments[index - 1].probe, segment.probe]
+        if segment.overlap_frames
+        else [segment.probe]
+    )
     mebibytes = 300 + (110 if context.output.format is Format.WEBM else 90) * megapixels
-    if segment.shared:
+    if segment.overlap_frames:
         mebibytes += 180 + 55 * megapixels
     for clip in clips:
         frame_format = context.frame_formats[clip.scene]

@@ -31,9 +31,9 @@ def mp4(path: Path, plan: MergePlan, segments: Sequence[Movie], planned: Concate
         movie_file = movie.read(path)
     except NotConcatenable as error:
         raise _verification_error(f"it {error}", "merge.index") from error
-    if not ffmpeg.starts_at_once(path):
+    if not ffmpeg.is_fast_start(path):
         raise _verification_error("its index is not at the beginning", "merge.index")
-    video = movie_file.pictures
+    video = movie_file.video
     if len(video.samples) != plan.frames:
         raise _verification_error(
             f"it has {len(video.samples)} frames instead of {plan.frames}", "merge.incomplete"
@@ -58,7 +58,7 @@ def mp4(path: Path, plan: MergePlan, segments: Sequence[Movie], planned: Concate
                 f"it has {audio_seconds:.3f} s of audio for {float(plan.seconds):.3f} s of video",
                 "merge.time_stamps",
             )
-    if len({segment.pictures.entry for segment in segments}) > 1:
+    if len({segment.video.entry for segment in segments}) > 1:
         _decode_keyframes(path, planned)
 
 
@@ -70,7 +70,7 @@ def webm(path: Path, plan: MergePlan, *, has_sound: bool) -> None:
             f"it has {info.frames} frames instead of {plan.frames}", "merge.incomplete"
         )
     difference = abs(info.seconds - float(plan.seconds))
-    if difference > _WEBM_TOLERANCE_SECONDS or not info.rising:
+    if difference > _WEBM_TOLERANCE_SECONDS or not info.has_increasing_dts:
         raise _verification_error(
             f"it lasts {info.seconds:.3f} s instead of {float(plan.seconds):.3f} s",
             "merge.time_stamps",
@@ -81,10 +81,10 @@ def webm(path: Path, plan: MergePlan, *, has_sound: bool) -> None:
 
 def _compare_samples(movie_file: Movie, segments: Sequence[Movie]) -> None:
     """Compare the first and last frame of each segment with its bytes in the merged file."""
-    samples, first = movie_file.pictures.samples, 0
+    samples, first = movie_file.video.samples, 0
     with movie_file.path.open("rb") as file:
         for number, segment in enumerate(segments, 1):
-            original = segment.pictures.samples
+            original = segment.video.samples
             with segment.path.open("rb") as clip:
                 for position in (0, len(original) - 1):
                     file.seek(samples.offsets[first + position])

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from common.domain.output import MOST_FPS, Output, Transition
 from common.media.ffmpeg import FrameFormat
 from merge import filters
-from merge.models import Parts, SceneTreatment
+from merge.models import MergedScenes, SceneTreatment
 from merge.timeline import MergePlan
 
 
 def of_merge(
-    plan: MergePlan, scenes: Parts, output: Output, frame_formats: Mapping[int, FrameFormat]
+    plan: MergePlan, scenes: MergedScenes, output: Output, frame_formats: Mapping[int, FrameFormat]
 ) -> Iterator[str]:
     """Yield a warning for each substitution. `frame_formats` are those of the encoded clips."""
     for scene in scenes:
@@ -24,8 +24,8 @@ def of_merge(
                 f"Scene {scene.scene} shows its image as a still, because its clip is broken: "
                 f"{scene.reason}"
             )
-    for segment in plan.shots:
-        number, rate = segment.facts.scene, segment.facts.rate
+    for segment in plan.segments:
+        number, rate = segment.probe.scene, segment.probe.rate
         if output.fps is None and rate > MOST_FPS:
             yield (
                 f"Scene {number}: the clip has {float(rate):g} frames per second; "
@@ -40,8 +40,8 @@ def _of_transitions(plan: MergePlan, output: Output) -> Iterator[str]:
     """Yield a warning for each transition that was shortened because of a short scene."""
     if output.transition is Transition.CUT:
         return
-    for segment in plan.shots[1:]:
-        number, seconds = segment.facts.scene, float(segment.shared / plan.rate)
+    for segment in plan.segments[1:]:
+        number, seconds = segment.probe.scene, float(segment.overlap_frames / plan.rate)
         if seconds < output.transition_seconds - 1 / float(plan.rate):
             yield (
                 f"Scene {number}: the transition into it takes {seconds:.2f} s "

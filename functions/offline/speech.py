@@ -1,6 +1,6 @@
 """Offline speech provider: eSpeak NG on this machine, free and without AI."""
 
-from common.domain.narration import room
+from common.domain.narration import speech_seconds
 from common.domain.video import FREE
 from common.providers import ProviderContext, SpeechRequest, SpeechResult
 from offline.tts import language, program
@@ -24,7 +24,7 @@ class OfflineVoice:
         """
         voice = language.voice(request.text, request.language, request.voice)
         sound = program.speak(request.text, voice, _NORMAL_WPM)
-        ratio = sound.seconds / room(request.seconds)
+        ratio = sound.seconds / speech_seconds(request.seconds)
         rate = _NORMAL_WPM
         if ratio > 1:
             # 8 % above the ratio, because pauses do not shorten with the words.

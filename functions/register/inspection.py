@@ -59,13 +59,13 @@ def measure(upload: Upload, path: Path) -> InspectedUpload:
         width, height = images.size(image)
     elif upload.kind == "video":
         info = ffmpeg.inspect(path)
-        look = ffmpeg.look_at(path)
+        look = ffmpeg.probe_frame_format(path)
         width, height, seconds = look.width, look.height, info.seconds
         has_sound = info.has_sound
         if media_type == "video/webm":
             media_type = demuxers.video_type(path, info.codecs)
     else:
-        seconds, has_sound = ffmpeg.hear(path), True
+        seconds, has_sound = ffmpeg.audio_seconds(path), True
     folder = MediaFolder(upload.user_id, upload.media_id)
     return InspectedUpload(
         media_type=media_type,

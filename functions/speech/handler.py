@@ -20,7 +20,7 @@ from common.database.narrations import Narration
 from common.domain import models
 from common.domain.errors import PermanentError
 from common.domain.models import Model
-from common.domain.narration import NOTICED
+from common.domain.narration import NOTICEABLE_PACE
 from common.domain.styles import mood
 from common.domain.video import Cost, Stage
 from common.providers import SpeechProvider, SpeechRequest
@@ -145,7 +145,7 @@ def _voice_warnings(model: Model, voice: str | None) -> list[str]:
 
 def _pace_warnings(scene: int, pace: float) -> list[str]:
     """Return a warning if the voice speaks noticeably faster than usual."""
-    if pace <= NOTICED:
+    if pace <= NOTICEABLE_PACE:
         return []
     return [
         f"Scene {scene}: the voice speaks {pace:.1f} times as fast as usual, to fit in the scene."

@@ -21,7 +21,7 @@ from common.aws import executions, lambda_invoke
 from common.aws.log import logger
 from common.aws.tracing import MetricUnit, metrics, tracer
 from common.database import deletions, idempotency, polls, runs, uploads, usage
-from common.database.deletions import Deleted
+from common.database.deletions import DeletedVideo
 from common.database.runs import OpenRun
 from common.domain.errors import VideoError
 from common.domain.video import Status
@@ -54,17 +54,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """
     counts = {"started": 0, "ended": 0, "left": 0, "errors": 0, "jobs": 0}
     ended_run_id = event.get("detail", {}).get("name")
-    deleted: list[Deleted] = []
+    deleted: list[DeletedVideo] = []
     with services().database.transaction() as cursor:
         if ended_run_id:
-            open_runs = runs.still_open(cursor, run_id=ended_run_id)
+            open_runs = runs.open_runs(cursor, run_id=ended_run_id)
         else:
-            open_runs = runs.still_open(
+            open_runs = runs.open_runs(
                 cursor,
                 older_than_seconds=event.get("older_than_seconds", _UNSTARTED_SECONDS),
                 limit=_RUNS_PER_SWEEP,
             )
-            idempotency.forget_expired(cursor, limit=_KEYS_PER_SWEEP)
+            idempotency.delete_expired(cursor, limit=_KEYS_PER_SWEEP)
             deleted = deletions.due(cursor, limit=_VIDEOS_PER_SWEEP)
             uploads.refuse_lost(cursor)
     for run in open_runs:
@@ -125,7 +125,7 @@ def _collect_left_behind() -> int:
     """
     with services().database.transaction() as cursor:
         polls.settle_expired(cursor, limit=_JOBS_PER_SWEEP)
-        jobs = polls.claim_left_behind(
+        jobs = polls.lease_uncollected_jobs(
             cursor,
             limit=_JOBS_PER_SWEEP,
             lease_seconds=_COLLECTOR_SECONDS,
@@ -147,12 +147,12 @@ def _collect_left_behind() -> int:
     return len(jobs)
 
 
-def _erase_late_media(video: Deleted) -> None:
+def _erase_late_media(video: DeletedVideo) -> None:
     """Erase media that were stored after their video was deleted."""
     try:
         services().store.erase(MediaFolder(video.user_id, video.session_id))
         with services().database.transaction() as cursor:
-            deletions.erased(cursor, video.session_id)
+            deletions.mark_erased(cursor, video.session_id)
     except VideoError as error:  # the next sweep retries
         extra = {"video_id": video.session_id, "code": error.error_code}
         logger.warning("media not erased", extra=extra)

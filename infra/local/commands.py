@@ -63,7 +63,7 @@ def welcome(link: Connection, directory: Path = STATE_DIRECTORY) -> None:
 
 def make_demo() -> int:
     """Make a video on the running cloud, or on one that is started for it."""
-    options = demo.Order.from_environment(os.environ)
+    options = demo.VideoOptions.from_environment(os.environ)
     link = connection.current()
     if link is not None:
         print(f"Using the running local cloud: {link.base_url}", flush=True)

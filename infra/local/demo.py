@@ -40,7 +40,7 @@ Show = Callable[[Mapping[str, Any]], None]
 
 
 @dataclass(frozen=True)
-class Order:
+class VideoOptions:
     """Options of the requested video; None leaves the choice to the API."""
 
     prompt: str = DEFAULT_PROMPT
@@ -53,7 +53,7 @@ class Order:
     max_cost: str | None = None
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Order":
+    def from_environment(cls, environment: Mapping[str, str]) -> "VideoOptions":
         """Read PROMPT, SCENES, SECONDS, RATIO, STYLE, MOOD, IMAGE and MAX_COST.
 
         Empty variables count as unset.
@@ -123,7 +123,7 @@ def mint_key(link: Connection, directory: Path, timeout: float = MINT_SECONDS) -
     return key
 
 
-def make_video(api: Api, options: Order, output: Path = OUTPUT) -> int:
+def make_video(api: Api, options: VideoOptions, output: Path = OUTPUT) -> int:
     """Make and download a video, print its path or the API's error, and return the exit status."""
     try:
         if not _confirm(api.estimate(options.body())):

@@ -62,7 +62,7 @@ def configured(environment: Mapping[str, str] = os.environ, path: Path = ENV_FIL
     file = read_env_file(path)
     values = {**file, **{name: value for name, value in environment.items() if value}}
     explicit = {name: value for name in _STAGE_FIELDS if (value := values.get(name.upper()))}
-    by_key = {f"{kind}_provider": name for kind, name in models.with_a_key(file).items()}
+    by_key = {f"{kind}_provider": name for kind, name in models.paid_providers(file).items()}
     stage = {**by_key, **explicit}
     try:
         config.stage("local", stage)

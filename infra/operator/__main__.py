@@ -69,7 +69,7 @@ def _run(options: argparse.Namespace) -> int:
         raise OperatorError(_LOCAL_ALTERNATIVES[command])
     site = _local(changes) if name == "local" else _cloud(name, changes)
     if command == "doctor":
-        return 0 if doctor.report(doctor.whole(site)) else 1
+        return 0 if doctor.report(doctor.run_checks(site)) else 1
     if command == "verify":
         verify.verify(_deployment(site), max_cost=options.max_cost)
     elif command == "bootstrap":

@@ -34,7 +34,7 @@ def deploy(site: Site, changes: Mapping[str, str]) -> None:
     stage, name = site.stage.name, site.stage.stack_name
     OUTPUTS.mkdir(parents=True, exist_ok=True)
     outputs = OUTPUTS / f"{stage}.json"
-    deployed = kept_settings.of(
+    deployed = kept_settings.deployed_settings(
         name, cloudformation=site.client("cloudformation"), ec2=site.client("ec2")
     )
     settings = {"stage": stage, **_without(deployed, config.stored(stage)), **changes}

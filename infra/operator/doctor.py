@@ -34,7 +34,7 @@ ACCOUNT: Checks = {
     "zones": account.zones,
     "database": account.database,
     "concurrency": quotas.concurrency,
-    "quotas": quotas.room,
+    "quotas": quotas.capacity,
     "offers": providers.regions,
     "stack": account.state,
 }
@@ -53,14 +53,14 @@ def before_deployment(site: Site) -> Iterator[tuple[str, Finding]]:
     """Check the prerequisites of a deployment; those of the account only if AWS is reachable."""
     yield from _run_all(site, MACHINE)
     for name, check in ACCESS.items():
-        finding = look(site, check)
+        finding = run_check(site, check)
         yield name, finding
         if finding.level is not Level.OK:
             return
     yield from _run_all(site, ACCOUNT)
 
 
-def whole(site: Site) -> Iterator[tuple[str, Finding]]:
+def run_checks(site: Site) -> Iterator[tuple[str, Finding]]:
     """Run all checks of the stage."""
     if site.stage.name == "local":
         yield from _run_all(site, LOCAL)
@@ -86,10 +86,10 @@ def report(findings: Iterator[tuple[str, Finding]]) -> bool:
 
 def _run_all(site: Site, checks: Checks) -> Iterator[tuple[str, Finding]]:
     for name, check in checks.items():
-        yield name, look(site, check)
+        yield name, run_check(site, check)
 
 
-def look(site: Site, check: Check) -> Finding:
+def run_check(site: Site, check: Check) -> Finding:
     """Run one check; errors of AWS calls become findings."""
     try:
         return check(site)

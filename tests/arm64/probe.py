@@ -40,7 +40,7 @@ def pictures() -> str:
 def merge(folder: str) -> str:
     """Merge the clips of a folder as `merge` does, transcoding one of them."""
     from common.domain.output import Output
-    from merge.audio.mix import Track
+    from merge.audio.mix import AddedAudio
     from merge.deliverables import DeliverablesRequest, render_deliverables
     from merge.models import Clip
 
@@ -48,9 +48,9 @@ def merge(folder: str) -> str:
     clips = {scene: Clip(path) for scene, path in enumerate(paths, 1)}
     scratch = Path(folder, "scratch")
     scratch.mkdir()
-    product = render_deliverables(DeliverablesRequest(clips, Output(), {}, Track({})), scratch)
+    product = render_deliverables(DeliverablesRequest(clips, Output(), {}, AddedAudio({})), scratch)
     Path(folder, "made.json").write_text(json.dumps(str(product.files[0].path)))
-    return ", ".join(f"scene {part.scene} {part.how.value}" for part in product.cut.parts)
+    return ", ".join(f"scene {part.scene} {part.how.value}" for part in product.merged.parts)
 
 
 def database(host: str, port: str, name: str, user: str) -> str:

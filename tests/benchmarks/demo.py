@@ -8,7 +8,7 @@ from pathlib import Path
 
 from infra.local.api_client import Api
 from infra.local.connection import Connection
-from infra.local.demo import Order, make_video
+from infra.local.demo import VideoOptions, make_video
 from infra.local.state import PROJECT
 from infra.operator import keys
 from tests.benchmarks.report import table
@@ -55,7 +55,7 @@ def measure_on(link: Connection) -> None:
     with tempfile.TemporaryDirectory() as folder:
         api = Api(link.base_url, keys.mint_key(link, "bench"))
         started = time.perf_counter()
-        if make_video(api, Order(scenes=1, seconds=2), Path(folder)) != 0:
+        if make_video(api, VideoOptions(scenes=1, seconds=2), Path(folder)) != 0:
             raise RuntimeError("the demo made no video")
         took = time.perf_counter() - started
     table("The demo of 1 scene of 2 s", ["", "seconds"], [["a later run", f"{took:.0f}"]])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from common.domain.output import Format, Loudness, Output
 from merge import deliverables
-from merge.audio.mix import Music, Track
+from merge.audio.mix import AddedAudio, Music
 from merge.deliverables import Deliverables, DeliverablesRequest
 from merge.models import Clip
 from offline.tts import program
@@ -85,7 +85,7 @@ def _render(case: Case, folder: Path) -> Deliverables:
     texts = dict(enumerate(case.texts, 1))
     output = Output(format=case.container, loudness=Loudness.NORMALIZED)
     return deliverables.render_deliverables(
-        DeliverablesRequest(clips, output, texts, Track(narrations, music)), folder
+        DeliverablesRequest(clips, output, texts, AddedAudio(narrations, music)), folder
     )
 
 

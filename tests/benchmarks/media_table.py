@@ -11,7 +11,7 @@ from PIL import Image, ImageStat
 from common.domain.errors import VideoError
 from common.domain.output import PLAIN
 from merge import assemble, deliverables
-from merge.audio.mix import Track
+from merge.audio.mix import AddedAudio
 from merge.deliverables import DeliverablesRequest
 from merge.models import Clip
 from tests.benchmarks.report import table
@@ -78,7 +78,7 @@ def _colours(folder: Path, coding: str) -> str:
 
 def _poster(folder: Path, scene: str) -> str:
     workspace = Path(tempfile.mkdtemp(dir=folder))
-    request = DeliverablesRequest({1: clip(workspace, 1, scene)}, PLAIN, {}, Track({}))
+    request = DeliverablesRequest({1: clip(workspace, 1, scene)}, PLAIN, {}, AddedAudio({}))
     product = deliverables.render_deliverables(request, workspace)
     path = next(file.path for file in product.files if file.kind == "poster")
     with Image.open(path) as image:

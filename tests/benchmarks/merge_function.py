@@ -17,7 +17,7 @@ from infra.local.connection import Connection
 from infra.local.emulator import Emulator
 from infra.local.state import State
 from merge import assemble, deliverables
-from merge.audio.mix import Track
+from merge.audio.mix import AddedAudio
 from merge.deliverables import DeliverablesRequest
 from tests.benchmarks.clips import SECONDS, collected, make
 from tests.benchmarks.report import table
@@ -72,7 +72,7 @@ def _measure(clip: Path, count: int, folder: Path) -> list[str]:
             done.result()
     times.append(time.perf_counter())
     texts = {n: f"The narration of scene {n}." for n in paths}
-    order = DeliverablesRequest(collected(paths), PLAIN, texts, Track({}))
+    order = DeliverablesRequest(collected(paths), PLAIN, texts, AddedAudio({}))
     product = deliverables.render_deliverables(order, folder)
     times.append(time.perf_counter())
     with ThreadPoolExecutor(_TRANSFERS) as pool:

@@ -18,7 +18,7 @@ from common.domain.output import BLUR, Format, Loudness, Output, Shape, Transiti
 from common.domain.video import MAX_SCENES
 from infra.config import SIZES
 from merge import deliverables
-from merge.audio.mix import Music, Track
+from merge.audio.mix import AddedAudio, Music
 from merge.deliverables import DeliverablesRequest
 from offline.tts import program
 from tests.benchmarks.clips import FFMPEG, FPS, collected, copies, make
@@ -110,7 +110,7 @@ def _measure(run: Merge) -> Footprint:
         spoken.write_bytes(program.speak(_TEXT, "en-us+f2", 160).as_wav())
         source = ("-f", "lavfi", "-i", "anoisesrc=c=pink:r=44100:a=0.4:d=180")
         subprocess.run([FFMPEG, "-v", "error", *source, "-y", str(music)], check=True)
-        track = Track(
+        track = AddedAudio(
             dict.fromkeys(clips, spoken),
             Music(music, volume=0.3, fade_in=1, fade_out=1, loop=True, duck=True),
         )

@@ -87,7 +87,7 @@ def test_http_call_with_invalid_url_raises_not_sent(url: str) -> None:
 def test_http_call_with_incomplete_response_raises_no_answer(delivery: str) -> None:
     with (
         server(Answer(200, b"x" * 1000, {}, delivery)) as (url, received),
-        pytest.raises(http.NoAnswer),
+        pytest.raises(http.NoResponse),
     ):
         http.call("POST", url, seconds=0.3, body={})
     assert len(received) == 1
@@ -96,7 +96,7 @@ def test_http_call_with_incomplete_response_raises_no_answer(delivery: str) -> N
 def test_http_call_with_slow_body_times_out() -> None:
     with (
         server(Answer(200, b"x" * 1000, {}, "slow", seconds=5)) as (url, _),
-        pytest.raises(http.NoAnswer),
+        pytest.raises(http.NoResponse),
     ):
         http.call("GET", url, seconds=0.6)
 
@@ -125,7 +125,7 @@ def test_download_leaves_no_partial_file(tmp_path: Path) -> None:
     with server(Answer(404, b"gone")) as (url, _):
         assert http.download(url, target, seconds=2, most_bytes=1000).status == 404
     assert not target.exists()
-    with server(Answer(200, b"x" * 1000, {}, "cut")) as (url, _), pytest.raises(http.NoAnswer):
+    with server(Answer(200, b"x" * 1000, {}, "cut")) as (url, _), pytest.raises(http.NoResponse):
         http.download(url, target, seconds=2, most_bytes=1000)
     assert not target.exists()
 

@@ -24,7 +24,7 @@ from tests.stand_ins import bedrock
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
 from tests.support.media_store import InMemoryMediaStore
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 MODEL = models.find("video", "luma")
 START, GET = "async_invoke.start", "async_invoke.get"
@@ -50,13 +50,13 @@ def bedrock_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand
 
 
 @pytest.fixture
-def session(bedrock_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+def session(bedrock_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Iterator[VendorSession]:
     with vendors.aws(monkeypatch, bedrock_stand_in.url):
-        yield Visit(bedrock_stand_in)
+        yield VendorSession(bedrock_stand_in)
 
 
 @pytest.fixture
-def provider(session: Visit) -> Luma:
+def provider(session: VendorSession) -> Luma:
     provider = video_provider("luma", vendors.context(store=BucketStore(vendor=session.vendor)))
     assert isinstance(provider, Luma)
     return provider
@@ -70,7 +70,7 @@ def clip_request(ratio: str = "1280:720", seconds: int = 5, token: str = "") -> 
 
 @pytest.mark.parametrize(("ratio", "seconds"), list(zip(MODEL.ratios, MODEL.seconds, strict=True)))
 def test_luma_clip_is_written_to_bucket_and_cost_matches_charge(
-    ratio: str, seconds: int, session: Visit, provider: Luma, tmp_path: Path
+    ratio: str, seconds: int, session: VendorSession, provider: Luma, tmp_path: Path
 ) -> None:
     job = provider.submit(clip_request(ratio, seconds))
     assert JobRef.from_json(job.as_json()) == job
@@ -91,7 +91,7 @@ def test_luma_output_key_is_below_video_prefix(provider: Luma) -> None:
     assert job.facts["key"].startswith("alice/vid_1/video-clips/delivered/att_42/")
 
 
-def test_luma_submit_is_idempotent_by_client_token(session: Visit, provider: Luma) -> None:
+def test_luma_submit_is_idempotent_by_client_token(session: VendorSession, provider: Luma) -> None:
     request = clip_request()
     assert provider.submit(request).id == provider.submit(request).id
     assert len(session.charges()) == 1
@@ -101,7 +101,7 @@ def test_luma_submit_is_idempotent_by_client_token(session: Visit, provider: Lum
     ("mode", "code"), [("quota", "provider.quota"), ("access_denied", "provider.forbidden")]
 )
 def test_luma_maps_bedrock_error_codes(
-    mode: str, code: str, session: Visit, provider: Luma
+    mode: str, code: str, session: VendorSession, provider: Luma
 ) -> None:
     session.vendor.fault(START, mode)
     with pytest.raises(ProviderRefused) as caught:
@@ -110,14 +110,18 @@ def test_luma_maps_bedrock_error_codes(
     assert session.charges() == []
 
 
-def test_luma_rejects_unsupported_request_before_call(session: Visit, provider: Luma) -> None:
+def test_luma_rejects_unsupported_request_before_call(
+    session: VendorSession, provider: Luma
+) -> None:
     for request in (clip_request(seconds=6), clip_request(ratio="960:960")):
         with pytest.raises(InvalidInput):
             provider.submit(request)
     assert session.calls(START) == 0
 
 
-def test_luma_failed_invocation_has_generic_failure_code(session: Visit, provider: Luma) -> None:
+def test_luma_failed_invocation_has_generic_failure_code(
+    session: VendorSession, provider: Luma
+) -> None:
     session.vendor.fault(START, "failed", message=f"content filtered {vendors.CANARY}")
     job = provider.submit(clip_request())
     session.vendor.advance(120)
@@ -129,7 +133,7 @@ def test_luma_failed_invocation_has_generic_failure_code(session: Visit, provide
 
 
 @pytest.mark.parametrize("mode", ["500", "503", "429", "reset", "truncated", "html", "empty"])
-def test_luma_poll_error_is_retryable(mode: str, session: Visit, provider: Luma) -> None:
+def test_luma_poll_error_is_retryable(mode: str, session: VendorSession, provider: Luma) -> None:
     job = provider.submit(clip_request())
     session.vendor.fault(GET, mode)
     with pytest.raises(TransientError):
@@ -139,7 +143,7 @@ def test_luma_poll_error_is_retryable(mode: str, session: Visit, provider: Luma)
 
 
 def test_luma_missing_output_raises_output_lost(
-    session: Visit, provider: Luma, tmp_path: Path
+    session: VendorSession, provider: Luma, tmp_path: Path
 ) -> None:
     session.vendor.fault(START, "no_output")
     job = provider.submit(clip_request())
@@ -154,7 +158,7 @@ def test_luma_cancel_leaves_job_running(provider: Luma) -> None:
     assert provider.cancel(job, provider.poll(job)).status is JobStatus.RUNNING
 
 
-def test_luma_requires_media_store_in_s3(session: Visit) -> None:
+def test_luma_requires_media_store_in_s3(session: VendorSession) -> None:
     class StoreWithoutS3(InMemoryMediaStore):
         location = None  # type: ignore[assignment]  # a store without S3 URIs
 
@@ -166,7 +170,7 @@ def test_luma_requires_media_store_in_s3(session: Visit) -> None:
 
 @pytest.mark.parametrize("age", [30, 10**6], ids=["a moment ago", "long ago"])
 def test_luma_reconcile_finds_job_after_lost_response(
-    age: int, session: Visit, provider: Luma
+    age: int, session: VendorSession, provider: Luma
 ) -> None:
     request = clip_request()
     session.vendor.fault(START, "charge_then_reset")
@@ -179,7 +183,9 @@ def test_luma_reconcile_finds_job_after_lost_response(
     assert (session.calls(START), len(session.charges())) == (1, 1)
 
 
-def test_luma_reconcile_submits_unreceived_request_once(session: Visit, provider: Luma) -> None:
+def test_luma_reconcile_submits_unreceived_request_once(
+    session: VendorSession, provider: Luma
+) -> None:
     request = clip_request()
     session.vendor.fault(START, "reset")
     with pytest.raises(OutcomeUnknown):
@@ -190,7 +196,9 @@ def test_luma_reconcile_submits_unreceived_request_once(session: Visit, provider
     assert len(session.charges()) == 1
 
 
-def test_luma_reconcile_does_not_reuse_expired_client_token(session: Visit, provider: Luma) -> None:
+def test_luma_reconcile_does_not_reuse_expired_client_token(
+    session: VendorSession, provider: Luma
+) -> None:
     request = clip_request()
     session.vendor.fault(START, "reset")
     with pytest.raises(OutcomeUnknown):
@@ -201,7 +209,7 @@ def test_luma_reconcile_does_not_reuse_expired_client_token(session: Visit, prov
 
 @pytest.mark.parametrize(("age", "error"), [(30, NotAccepted), (10**6, TransientError)])
 def test_luma_reconcile_does_not_submit_if_listing_fails(
-    age: int, error: type[VideoError], session: Visit, provider: Luma
+    age: int, error: type[VideoError], session: VendorSession, provider: Luma
 ) -> None:
     session.vendor.fault("async_invoke.list", "500")
     with pytest.raises(error):
@@ -211,7 +219,7 @@ def test_luma_reconcile_does_not_submit_if_listing_fails(
 
 @pytest.mark.parametrize("mode", ["500", "503", "charge_then_503", "charge_then_502"])
 def test_luma_reconcile_retries_with_same_token_and_is_charged_once(
-    mode: str, session: Visit, provider: Luma
+    mode: str, session: VendorSession, provider: Luma
 ) -> None:
     request = clip_request()
     session.vendor.fault(START, mode, times=2)

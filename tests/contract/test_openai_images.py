@@ -19,7 +19,7 @@ from common.providers import ImageProvider, image_provider
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 
 @pytest.fixture(scope="module")
@@ -29,8 +29,8 @@ def openai_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandI
 
 
 @pytest.fixture
-def session(openai_stand_in: StandIn) -> Visit:
-    return Visit(openai_stand_in)
+def session(openai_stand_in: StandIn) -> VendorSession:
+    return VendorSession(openai_stand_in)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def provider(openai_stand_in: StandIn) -> ImageProvider:
     ("ratio", "references"), [*((ratio, 1) for ratio in RATIOS), ("720:1280", 0), ("1584:672", 2)]
 )
 def test_openai_image_has_requested_size_and_cost_matches_charge(
-    ratio: str, references: int, session: Visit, provider: ImageProvider
+    ratio: str, references: int, session: VendorSession, provider: ImageProvider
 ) -> None:
     sample = vendors.picture(ratio)
     request = vendors.image_request(
@@ -64,14 +64,14 @@ def test_openai_image_has_requested_size_and_cost_matches_charge(
 
 @pytest.mark.parametrize("model", ["gpt-image-2.5-flare", "gpt-image-2"])
 def test_openai_image_cost_matches_charge_for_other_models(
-    model: str, session: Visit, provider: ImageProvider
+    model: str, session: VendorSession, provider: ImageProvider
 ) -> None:
     result = provider.generate_image(vendors.image_request(model=model))
     assert [charge.amount for charge in session.charges()] == [result.cost.usd]
 
 
 def test_openai_image_prompt_numbers_references_in_order(
-    session: Visit, provider: ImageProvider
+    session: VendorSession, provider: ImageProvider
 ) -> None:
     sample = vendors.picture()
     provider.generate_image(vendors.image_request(reference=sample, anchor=sample))
@@ -92,7 +92,7 @@ def test_openai_image_sends_reference_before_first_image(provider: ImageProvider
 
 
 def test_openai_image_downscales_reference_to_output_size(
-    session: Visit, provider: ImageProvider
+    session: VendorSession, provider: ImageProvider
 ) -> None:
     """The stand-in counts tokens by the pixels it receives."""
     out = io.BytesIO()
@@ -107,7 +107,7 @@ def test_openai_image_downscales_reference_to_output_size(
 )
 @pytest.mark.parametrize("ratio", ["1280:720", "1584:672", "832:1104", "960:960"])
 def test_openai_image_reference_cost_stays_within_estimate(
-    size: tuple[int, int], ratio: str, session: Visit, provider: ImageProvider
+    size: tuple[int, int], ratio: str, session: VendorSession, provider: ImageProvider
 ) -> None:
     out = io.BytesIO()
     Image.new("RGB", size, "teal").save(out, "PNG")
@@ -127,7 +127,11 @@ def test_openai_image_reference_cost_stays_within_estimate(
     ],
 )
 def test_openai_unusable_image_error_carries_cost(
-    mode: str, kind: type[PermanentError], code: str, session: Visit, provider: ImageProvider
+    mode: str,
+    kind: type[PermanentError],
+    code: str,
+    session: VendorSession,
+    provider: ImageProvider,
 ) -> None:
     session.vendor.fault("images.generations", mode)
     with pytest.raises(kind) as caught:
@@ -142,7 +146,7 @@ def test_openai_unusable_image_error_carries_cost(
     "vector", ["openai_images_response_empty", "openai_images_response_null_b64"]
 )
 def test_openai_response_without_image_or_usage_costs_estimate(
-    vector: str, session: Visit, provider: ImageProvider
+    vector: str, session: VendorSession, provider: ImageProvider
 ) -> None:
     session.vendor.fault("images.generations", f"vector:{vector}")
     with pytest.raises(ProviderRefused) as caught:
@@ -155,7 +159,7 @@ def test_openai_response_without_image_or_usage_costs_estimate(
 
 @pytest.mark.parametrize("vector", ["openai_chat_completed", "openai_models_list"])
 def test_openai_image_unexpected_response_leaves_outcome_unknown(
-    vector: str, session: Visit, provider: ImageProvider
+    vector: str, session: VendorSession, provider: ImageProvider
 ) -> None:
     session.vendor.fault("images.generations", f"vector:{vector}")
     with pytest.raises(OutcomeUnknown):
@@ -163,7 +167,7 @@ def test_openai_image_unexpected_response_leaves_outcome_unknown(
 
 
 def test_openai_image_rejects_unsupported_size_before_call(
-    session: Visit, provider: ImageProvider, monkeypatch: pytest.MonkeyPatch
+    session: VendorSession, provider: ImageProvider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(RATIOS, "100:100", (100, 100))
     with pytest.raises(InvalidInput) as caught:
@@ -173,7 +177,7 @@ def test_openai_image_rejects_unsupported_size_before_call(
 
 
 def test_openai_image_prompt_is_truncated_to_model_limit(
-    session: Visit, provider: ImageProvider
+    session: VendorSession, provider: ImageProvider
 ) -> None:
     provider.generate_image(vendors.image_request(prompt="a cat " * 9000))
     assert 31_900 < len(session.charges()[0].prompt) <= 32_000

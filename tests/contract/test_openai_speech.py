@@ -16,7 +16,7 @@ from common.providers import SpeechProvider, speech_provider
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
-from tests.support.vendors import CANARY, Visit
+from tests.support.vendors import CANARY, VendorSession
 
 CHAT, SPEECH = "gpt-audio-1.5", "gpt-4o-mini-tts"
 ENDPOINTS = {CHAT: "chat.completions", SPEECH: "audio.speech"}
@@ -29,8 +29,8 @@ def openai_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandI
 
 
 @pytest.fixture
-def session(openai_stand_in: StandIn) -> Visit:
-    return Visit(openai_stand_in)
+def session(openai_stand_in: StandIn) -> VendorSession:
+    return VendorSession(openai_stand_in)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def provider(openai_stand_in: StandIn) -> SpeechProvider:
 
 @pytest.mark.parametrize("model", ENDPOINTS)
 def test_openai_speech_makes_one_call_and_cost_matches_charge(
-    model: str, session: Visit, provider: SpeechProvider
+    model: str, session: VendorSession, provider: SpeechProvider
 ) -> None:
     result = provider.synthesize(vendors.speech_request(model=model))
     assert session.calls(ENDPOINTS[model]) == 1
@@ -53,7 +53,7 @@ def test_openai_speech_makes_one_call_and_cost_matches_charge(
 
 @pytest.mark.parametrize("model", ENDPOINTS)
 def test_openai_speech_separates_text_from_instructions(
-    model: str, session: Visit, provider: SpeechProvider
+    model: str, session: VendorSession, provider: SpeechProvider
 ) -> None:
     provider.synthesize(vendors.speech_request(model=model, language="de"))
     prompt = session.charges()[0].prompt
@@ -83,7 +83,7 @@ def test_openai_unusable_speech_error_carries_cost(
     mode: str,
     kind: type[PermanentError],
     code: str,
-    session: Visit,
+    session: VendorSession,
     provider: SpeechProvider,
 ) -> None:
     session.vendor.fault(ENDPOINTS[model], mode)
@@ -105,7 +105,7 @@ def test_openai_unusable_speech_error_carries_cost(
     ],
 )
 def test_openai_speech_invalid_response_leaves_outcome_unknown(
-    model: str, mode: str, session: Visit, provider: SpeechProvider
+    model: str, mode: str, session: VendorSession, provider: SpeechProvider
 ) -> None:
     session.vendor.fault(ENDPOINTS[model], mode)
     with pytest.raises(OutcomeUnknown) as caught:
@@ -115,14 +115,16 @@ def test_openai_speech_invalid_response_leaves_outcome_unknown(
 
 
 def test_openai_speech_without_usage_costs_estimate(
-    session: Visit, provider: SpeechProvider
+    session: VendorSession, provider: SpeechProvider
 ) -> None:
     session.vendor.fault("chat.completions", "no_usage")
     cost = provider.synthesize(vendors.speech_request()).cost
     assert cost.usd == models.find("speech", "openai", CHAT).narration_usd(5)
 
 
-def test_openai_speech_token_limit_bounds_cost(session: Visit, provider: SpeechProvider) -> None:
+def test_openai_speech_token_limit_bounds_cost(
+    session: VendorSession, provider: SpeechProvider
+) -> None:
     """The token limit bounds the cost of speech that does not stop."""
     session.vendor.fault("chat.completions", "long")
     with pytest.raises(MediaError) as caught:
@@ -132,7 +134,7 @@ def test_openai_speech_token_limit_bounds_cost(session: Visit, provider: SpeechP
 
 
 def test_openai_speech_rejects_too_long_text_before_call(
-    session: Visit, provider: SpeechProvider
+    session: VendorSession, provider: SpeechProvider
 ) -> None:
     with pytest.raises(InvalidInput):
         provider.synthesize(vendors.speech_request("a" * 4097))

@@ -12,7 +12,7 @@ from common.providers.text import openai as adapter
 from tests.stand_ins import openai
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 ENDPOINT = "responses"
 
@@ -24,10 +24,10 @@ def openai_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandI
 
 
 @pytest.fixture
-def session(openai_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> Visit:
+def session(openai_stand_in: StandIn, monkeypatch: pytest.MonkeyPatch) -> VendorSession:
     monkeypatch.setattr(adapter, "_SECONDS", 1.0)
     monkeypatch.setattr(adapter, "_REPAIR_SECONDS", 1.0)
-    return Visit(openai_stand_in)
+    return VendorSession(openai_stand_in)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def provider(openai_stand_in: StandIn) -> TextProvider:
 
 @pytest.mark.parametrize("model", ["gpt-6-luna", "gpt-6.1-sol", "gpt-6-astra", "gpt-5.4-nano"])
 def test_openai_story_makes_one_call_and_cost_matches_charge(
-    model: str, session: Visit, provider: TextProvider
+    model: str, session: VendorSession, provider: TextProvider
 ) -> None:
     result = provider.write_story(vendors.story_request(3, model=model))
     assert [scene.number for scene in result.story.scenes] == [1, 2, 3]
@@ -48,13 +48,15 @@ def test_openai_story_makes_one_call_and_cost_matches_charge(
 
 
 def test_openai_story_with_sixty_scenes_makes_one_call(
-    session: Visit, provider: TextProvider
+    session: VendorSession, provider: TextProvider
 ) -> None:
     assert len(provider.write_story(vendors.story_request(60)).story.scenes) == 60
     assert len(session.charges()) == 1
 
 
-def test_openai_story_ignores_commentary_output(session: Visit, provider: TextProvider) -> None:
+def test_openai_story_ignores_commentary_output(
+    session: VendorSession, provider: TextProvider
+) -> None:
     session.vendor.fault(ENDPOINT, "commentary")
     assert len(provider.write_story(vendors.story_request(2)).story.scenes) == 2
     assert len(session.charges()) == 1
@@ -62,7 +64,7 @@ def test_openai_story_ignores_commentary_output(session: Visit, provider: TextPr
 
 @pytest.mark.parametrize("mode", ["truncation", "reasoning_only", "links", "not_fitting"])
 def test_openai_unusable_story_is_corrected_once(
-    mode: str, session: Visit, provider: TextProvider
+    mode: str, session: VendorSession, provider: TextProvider
 ) -> None:
     session.vendor.fault(ENDPOINT, mode)
     result = provider.write_story(vendors.story_request(2))
@@ -89,7 +91,7 @@ def test_openai_unusable_story_is_corrected_once(
 )
 @pytest.mark.parametrize("quoted", [False, True])
 def test_openai_wrapped_story_is_unwrapped_without_second_call(
-    around: str, quoted: bool, session: Visit, provider: TextProvider
+    around: str, quoted: bool, session: VendorSession, provider: TextProvider
 ) -> None:
     session.vendor.fault(ENDPOINT, "wrapped", around=around, quoted=quoted)
     assert len(provider.write_story(vendors.story_request(2)).story.scenes) == 2
@@ -100,7 +102,7 @@ def test_openai_wrapped_story_is_unwrapped_without_second_call(
     "around", ["```json\n```", "No. {" * 100, "[" * 100_000, "{" * 9000, "null"]
 )
 def test_openai_text_without_story_is_corrected_once(
-    around: str, session: Visit, provider: TextProvider
+    around: str, session: VendorSession, provider: TextProvider
 ) -> None:
     session.vendor.fault(ENDPOINT, "wrapped", around=around)
     assert len(provider.write_story(vendors.story_request(2)).story.scenes) == 2
@@ -117,7 +119,7 @@ def test_openai_text_without_story_is_corrected_once(
     ],
 )
 def test_openai_second_invalid_story_error_carries_cost_of_both_calls(
-    mode: str, code: str, session: Visit, provider: TextProvider
+    mode: str, code: str, session: VendorSession, provider: TextProvider
 ) -> None:
     session.vendor.fault(ENDPOINT, mode, times=3)
     error = story_refusal(provider)
@@ -137,7 +139,7 @@ def test_openai_second_invalid_story_error_carries_cost_of_both_calls(
     ],
 )
 def test_openai_response_without_story_error_carries_cost(
-    mode: str, options: dict[str, Any], code: str, session: Visit, provider: TextProvider
+    mode: str, options: dict[str, Any], code: str, session: VendorSession, provider: TextProvider
 ) -> None:
     session.vendor.fault(ENDPOINT, mode, **options)
     error = story_refusal(provider)
@@ -147,7 +149,9 @@ def test_openai_response_without_story_error_carries_cost(
     assert "sorry" not in vendors.said(error)
 
 
-def test_openai_failed_response_leaves_billed_unset(session: Visit, provider: TextProvider) -> None:
+def test_openai_failed_response_leaves_billed_unset(
+    session: VendorSession, provider: TextProvider
+) -> None:
     session.vendor.fault(ENDPOINT, "failed", code="rate_limit_exceeded")
     error = story_refusal(provider)
     assert (error.error_code, error.billed, error.retryable) == ("provider.unavailable", None, True)
@@ -156,7 +160,7 @@ def test_openai_failed_response_leaves_billed_unset(session: Visit, provider: Te
 
 @pytest.mark.parametrize("second", ["500", "charge_then_reset", "html", "truncated"])
 def test_openai_unknown_correction_leaves_outcome_unknown(
-    second: str, session: Visit, provider: TextProvider
+    second: str, session: VendorSession, provider: TextProvider
 ) -> None:
     session.vendor.fault(ENDPOINT, "links", call=1)
     session.vendor.fault(ENDPOINT, second, call=2)
@@ -171,7 +175,7 @@ def test_openai_unknown_correction_leaves_outcome_unknown(
     [("429", "story.not_corrected"), ("quota", "provider.credits"), ("refusal", "safety.input")],
 )
 def test_openai_refused_correction_carries_cost_of_first_call(
-    second: str, code: str, session: Visit, provider: TextProvider
+    second: str, code: str, session: VendorSession, provider: TextProvider
 ) -> None:
     session.vendor.fault(ENDPOINT, "links", call=1)
     session.vendor.fault(ENDPOINT, second, call=2)
@@ -182,7 +186,7 @@ def test_openai_refused_correction_carries_cost_of_first_call(
 
 
 @pytest.mark.parametrize("key", ["", "  ", "key\nwith a break", "schlüssel"])
-def test_openai_makes_no_call_without_valid_api_key(key: str, session: Visit) -> None:
+def test_openai_makes_no_call_without_valid_api_key(key: str, session: VendorSession) -> None:
     context = vendors.with_secrets(
         vendors.context(openai=session.vendor), {"OPENAI_API_KEY": key} if key else {}
     )

@@ -20,7 +20,7 @@ from common.providers.video import _runway_api
 from tests.stand_ins import bedrock, openai, runway
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 HANG_SECONDS = 0.5
 
@@ -47,7 +47,7 @@ class PaidCall:
     """A kind of paid call, with the stand-in's name of its endpoint."""
 
     endpoint: str
-    session: Visit
+    session: VendorSession
     make: Callable[[], object]
 
     def error(self, kind: type[VideoError]) -> VideoError:
@@ -132,7 +132,7 @@ def paid_call(
         ),
     }
     vendor, endpoint, make = kinds[request.param]
-    return PaidCall(endpoint, Visit(stand_ins[vendor]), make)
+    return PaidCall(endpoint, VendorSession(stand_ins[vendor]), make)
 
 
 def test_paid_call_is_charged_once(paid_call: PaidCall) -> None:

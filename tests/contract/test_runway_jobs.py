@@ -16,7 +16,7 @@ from common.providers.video.runway import Runway
 from tests.stand_ins import runway
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 PRICE = models.find("video", "runway").usd_per_unit
 
@@ -29,9 +29,9 @@ def runway_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandI
 
 
 @pytest.fixture
-def session(runway_stand_in: StandIn) -> Visit:
+def session(runway_stand_in: StandIn) -> VendorSession:
     runway_stand_in.set(daily_generations=None, credits=100_000)
-    return Visit(runway_stand_in)
+    return VendorSession(runway_stand_in)
 
 
 @pytest.fixture
@@ -42,7 +42,9 @@ def provider(runway_stand_in: StandIn) -> Runway:
 
 
 # -- poll ------------------------------------------------------------------------------------------
-def test_runway_task_reports_status_progress_and_cost(session: Visit, provider: Runway) -> None:
+def test_runway_task_reports_status_progress_and_cost(
+    session: VendorSession, provider: Runway
+) -> None:
     job = provider.submit(vendors.clip_request())
     assert provider.poll(job).status is JobStatus.QUEUED
     session.vendor.advance(20)
@@ -68,7 +70,7 @@ def test_runway_task_reports_status_progress_and_cost(session: Visit, provider: 
     ],
 )
 def test_runway_waiting_task_is_not_failed(
-    mode: str, status: JobStatus, session: Visit, provider: Runway
+    mode: str, status: JobStatus, session: VendorSession, provider: Runway
 ) -> None:
     options: dict[str, Any] = {"seconds": 60} if mode == "late" else {}
     session.vendor.fault("image_to_video", mode, **options)
@@ -78,7 +80,9 @@ def test_runway_waiting_task_is_not_failed(
 
 
 @pytest.mark.parametrize("mode", ["500", "502", "503", "504", "429", "reset", "truncated", "html"])
-def test_runway_poll_error_is_retryable(mode: str, session: Visit, provider: Runway) -> None:
+def test_runway_poll_error_is_retryable(
+    mode: str, session: VendorSession, provider: Runway
+) -> None:
     job = provider.submit(vendors.clip_request())
     session.vendor.fault("tasks.get", mode)
     with pytest.raises(TransientError):
@@ -105,7 +109,12 @@ def test_runway_unknown_task_fails_as_job_gone(provider: Runway) -> None:
     ],
 )
 def test_runway_failed_task_cost_matches_charge(
-    code: str | None, error_code: str, retry: Retry, credits_: int, session: Visit, provider: Runway
+    code: str | None,
+    error_code: str,
+    retry: Retry,
+    credits_: int,
+    session: VendorSession,
+    provider: Runway,
 ) -> None:
     session.vendor.fault("image_to_video", "failed", code=code)
     job = provider.submit(vendors.clip_request())
@@ -119,7 +128,7 @@ def test_runway_failed_task_cost_matches_charge(
 
 
 def test_runway_success_without_output_raises_output_lost(
-    session: Visit, provider: Runway, tmp_path: Path
+    session: VendorSession, provider: Runway, tmp_path: Path
 ) -> None:
     session.vendor.fault("image_to_video", "no_output")
     job = provider.submit(vendors.clip_request())
@@ -134,14 +143,14 @@ def test_runway_success_without_output_raises_output_lost(
 
 # -- fetch -----------------------------------------------------------------------------------------
 @pytest.fixture
-def finished_job(session: Visit, provider: Runway) -> JobRef:
+def finished_job(session: VendorSession, provider: Runway) -> JobRef:
     job = provider.submit(vendors.clip_request())
     session.vendor.advance(60)
     return job
 
 
 def test_runway_download_does_not_send_api_key(
-    session: Visit, provider: Runway, finished_job: JobRef, tmp_path: Path
+    session: VendorSession, provider: Runway, finished_job: JobRef, tmp_path: Path
 ) -> None:
     provider.fetch(finished_job, provider.poll(finished_job), tmp_path / "clip.mp4")
     facts = ffmpeg.decode(tmp_path / "clip.mp4")
@@ -151,7 +160,7 @@ def test_runway_download_does_not_send_api_key(
 
 
 def test_runway_poll_renews_expired_output_url(
-    session: Visit, provider: Runway, finished_job: JobRef, tmp_path: Path
+    session: VendorSession, provider: Runway, finished_job: JobRef, tmp_path: Path
 ) -> None:
     state = provider.poll(finished_job)
     session.vendor.advance(25 * 3600)
@@ -165,7 +174,7 @@ def test_runway_poll_renews_expired_output_url(
 
 
 def test_runway_missing_output_raises_output_lost(
-    session: Visit, provider: Runway, finished_job: JobRef, tmp_path: Path
+    session: VendorSession, provider: Runway, finished_job: JobRef, tmp_path: Path
 ) -> None:
     session.vendor.fault("outputs", "404")
     with pytest.raises(PermanentError) as caught:
@@ -176,7 +185,7 @@ def test_runway_missing_output_raises_output_lost(
 
 @pytest.mark.parametrize("mode", ["truncated", "html", "503", "reset", "wrong_type"])
 def test_runway_failed_download_leaves_no_file_and_is_retryable(
-    mode: str, session: Visit, provider: Runway, finished_job: JobRef, tmp_path: Path
+    mode: str, session: VendorSession, provider: Runway, finished_job: JobRef, tmp_path: Path
 ) -> None:
     state, target = provider.poll(finished_job), tmp_path / "clip.mp4"
     session.vendor.fault("outputs", mode)
@@ -198,7 +207,9 @@ def test_runway_download_size_is_limited(
 
 # -- cancel ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("mode", ["", "stuck_throttled"])
-def test_runway_cancel_of_waiting_task_is_free(mode: str, session: Visit, provider: Runway) -> None:
+def test_runway_cancel_of_waiting_task_is_free(
+    mode: str, session: VendorSession, provider: Runway
+) -> None:
     if mode:
         session.vendor.fault("image_to_video", mode)
     job = provider.submit(vendors.clip_request())
@@ -210,7 +221,7 @@ def test_runway_cancel_of_waiting_task_is_free(mode: str, session: Visit, provid
 
 
 def test_runway_cancel_leaves_running_task_to_finish(
-    session: Visit, provider: Runway, tmp_path: Path
+    session: VendorSession, provider: Runway, tmp_path: Path
 ) -> None:
     job = provider.submit(vendors.clip_request())
     session.vendor.advance(20)
@@ -221,7 +232,7 @@ def test_runway_cancel_leaves_running_task_to_finish(
 
 
 def test_runway_cancel_keeps_finished_clip(
-    session: Visit, provider: Runway, finished_job: JobRef, tmp_path: Path
+    session: VendorSession, provider: Runway, finished_job: JobRef, tmp_path: Path
 ) -> None:
     state = provider.cancel(finished_job, provider.poll(finished_job))
     assert state.status is JobStatus.SUCCEEDED
@@ -231,14 +242,16 @@ def test_runway_cancel_keeps_finished_clip(
 
 @pytest.mark.parametrize("mode", ["500", "reset", "429", "404", "401"])
 def test_runway_failed_cancel_leaves_task_queued(
-    mode: str, session: Visit, provider: Runway
+    mode: str, session: VendorSession, provider: Runway
 ) -> None:
     job = provider.submit(vendors.clip_request())
     session.vendor.fault("tasks.delete", mode)
     assert provider.cancel(job, provider.poll(job)).status is JobStatus.QUEUED
 
 
-def test_runway_cancel_ignores_task_with_unknown_status(session: Visit, provider: Runway) -> None:
+def test_runway_cancel_ignores_task_with_unknown_status(
+    session: VendorSession, provider: Runway
+) -> None:
     for mode, status in (("unknown_status", JobStatus.RUNNING), ("late", JobStatus.QUEUED)):
         session.vendor.fault("image_to_video", mode, seconds=60)
         job = provider.submit(vendors.clip_request())

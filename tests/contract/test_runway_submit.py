@@ -11,12 +11,12 @@ from common.domain.errors import InvalidInput, NotAccepted, OutcomeUnknown, Prov
 from common.domain.video import RATIOS, EncodedImage
 from common.providers import ClipRequest, JobRef, video_provider
 from common.providers.video import _runway_api
-from common.providers.video._runway_picture import within_ratio
+from common.providers.video._runway_image import within_ratio
 from common.providers.video.runway import Runway
 from tests.stand_ins import runway
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 MODELS = [model for model in models.models() if model.provider == "runway"]
 
@@ -29,9 +29,9 @@ def runway_stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandI
 
 
 @pytest.fixture
-def session(runway_stand_in: StandIn) -> Visit:
+def session(runway_stand_in: StandIn) -> VendorSession:
     runway_stand_in.set(daily_generations=None, credits=100_000)
-    return Visit(runway_stand_in)
+    return VendorSession(runway_stand_in)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def provider(runway_stand_in: StandIn) -> Runway:
 # -- submit ----------------------------------------------------------------------------------------
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.model)
 def test_runway_accepts_every_ratio_of_every_model(
-    model: models.Model, session: Visit, provider: Runway
+    model: models.Model, session: VendorSession, provider: Runway
 ) -> None:
     for number, ratio in enumerate(model.ratios):
         seconds = model.seconds[number % len(model.seconds)]
@@ -56,7 +56,9 @@ def test_runway_accepts_every_ratio_of_every_model(
         assert JobRef.from_json(job.as_json()) == job
 
 
-def test_runway_uploads_large_image_without_api_key(session: Visit, provider: Runway) -> None:
+def test_runway_uploads_large_image_without_api_key(
+    session: VendorSession, provider: Runway
+) -> None:
     large = vendors.picture(grain=90, extra=4_000_000)
     assert len(large.data) > 4_000_000
     provider.submit(vendors.clip_request(image=large))
@@ -72,7 +74,11 @@ def test_runway_uploads_large_image_without_api_key(session: Visit, provider: Ru
     + [("upload", mode) for mode in ("500", "503", "reset", "hang")],
 )
 def test_runway_failed_upload_is_not_charged(
-    endpoint: str, mode: str, session: Visit, provider: Runway, monkeypatch: pytest.MonkeyPatch
+    endpoint: str,
+    mode: str,
+    session: VendorSession,
+    provider: Runway,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(_runway_api, "_FREE_SECONDS", 0.5)
     monkeypatch.setattr(_runway_api, "_UPLOAD_SECONDS", 0.5)
@@ -91,7 +97,7 @@ def test_runway_failed_upload_is_not_charged(
     ],
 )
 def test_runway_rejects_unsupported_request_before_call(
-    clip_request: ClipRequest, field: str, session: Visit, provider: Runway
+    clip_request: ClipRequest, field: str, session: VendorSession, provider: Runway
 ) -> None:
     with pytest.raises(InvalidInput) as caught:
         provider.submit(clip_request)
@@ -101,7 +107,7 @@ def test_runway_rejects_unsupported_request_before_call(
 
 @pytest.mark.parametrize("letter", ["word ", "🎈", "é", "猫"])
 def test_runway_prompt_is_truncated_in_utf16_units(
-    letter: str, session: Visit, provider: Runway
+    letter: str, session: VendorSession, provider: Runway
 ) -> None:
     provider.submit(vendors.clip_request(prompt=letter * 2000))
     sent = session.charges()[-1].prompt
@@ -110,7 +116,7 @@ def test_runway_prompt_is_truncated_in_utf16_units(
 
 
 def test_runway_missing_credits_and_invalid_key_have_own_error_codes(
-    session: Visit, provider: Runway
+    session: VendorSession, provider: Runway
 ) -> None:
     session.vendor.set(credits=0)
     assert refusal_code(provider) == "provider.credits"
@@ -123,7 +129,9 @@ def test_runway_missing_credits_and_invalid_key_have_own_error_codes(
     assert session.charges() == []
 
 
-def test_runway_daily_limit_differs_from_rate_limit(session: Visit, provider: Runway) -> None:
+def test_runway_daily_limit_differs_from_rate_limit(
+    session: VendorSession, provider: Runway
+) -> None:
     session.vendor.set(daily_generations=0)
     assert refusal_code(provider) == "provider.quota"
     session.vendor.set(daily_generations=100_000)
@@ -153,7 +161,9 @@ def refusal_code(provider: Runway) -> str:
     return caught.value.error_code
 
 
-def test_runway_reconcile_counts_lost_task_without_its_id(session: Visit, provider: Runway) -> None:
+def test_runway_reconcile_counts_lost_task_without_its_id(
+    session: VendorSession, provider: Runway
+) -> None:
     request = vendors.clip_request()
     before = provider.reconcile(request, 30).accepted_count
     assert before is not None

@@ -12,7 +12,7 @@ import pytest
 from common.domain import models
 from common.domain.errors import InvalidInput
 from common.domain.models import Model
-from common.domain.narration import FASTEST, fit, room
+from common.domain.narration import MAX_PACE, fit, speech_seconds
 from common.domain.styles import mood
 from common.media.wav import read_wav
 from common.providers import SpeechProvider, SpeechRequest, names, speech_provider
@@ -84,7 +84,7 @@ def test_fitting_narration_is_audible_and_fits_scene(
     language: str, model: Model, provider: SpeechProvider
 ) -> None:
     sound = provider.synthesize(speech_request(model, TEXTS[language])).sound
-    assert 0.7 < sound.seconds < room(5) * 1.1
+    assert 0.7 < sound.seconds < speech_seconds(5) * 1.1
     assert peak(sound.samples) > 2000
 
 
@@ -95,7 +95,7 @@ def test_shortened_narration_fits_scene_at_highest_tempo(
     text = fit(" ".join([TEXTS["English"]] * 4), seconds)
     assert (
         provider.synthesize(speech_request(model, text, seconds)).sound.seconds
-        <= room(seconds) * FASTEST
+        <= speech_seconds(seconds) * MAX_PACE
     )
 
 

@@ -90,7 +90,7 @@ def test_story_narration_fits_scene_duration(
     request = replace(story_request(name, 4), seconds=seconds, narrated=True)
     for scene in provider.write_story(request).story.scenes:
         assert scene.narration
-        assert narration.seconds_to_say(scene.narration) < narration.room(seconds) * 1.7
+        assert narration.seconds_to_say(scene.narration) < narration.speech_seconds(seconds) * 1.7
 
 
 def test_story_without_narration_has_no_narration_text(name: str, provider: TextProvider) -> None:

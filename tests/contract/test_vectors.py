@@ -26,7 +26,7 @@ from tests.stand_ins import openai, runway, vectors
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
 from tests.support.expected import APART, IMAGE, OPENAI, POLL, SUBMIT, TEXT, No, no
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Call:
     """A paid call to a stand-in and its effects."""
 
     endpoint: str
-    session: Visit
+    session: VendorSession
     make: Callable[[], object]
 
     def assert_error(self, vector: str, expected: No) -> None:
@@ -67,7 +67,7 @@ def story_call(stand_ins: dict[str, StandIn]) -> Call:
     provider = text_provider("openai", vendors.context(openai=stand_ins["openai"]))
     return Call(
         "responses",
-        Visit(stand_ins["openai"]),
+        VendorSession(stand_ins["openai"]),
         lambda: provider.write_story(vendors.story_request(1)),
     )
 
@@ -77,7 +77,7 @@ def image_call(stand_ins: dict[str, StandIn]) -> Call:
     provider = image_provider("openai", vendors.context(openai=stand_ins["openai"]))
     request = vendors.image_request(anchor=vendors.picture())
     return Call(
-        "images.edits", Visit(stand_ins["openai"]), lambda: provider.generate_image(request)
+        "images.edits", VendorSession(stand_ins["openai"]), lambda: provider.generate_image(request)
     )
 
 
@@ -88,7 +88,7 @@ def speech_call(stand_ins: dict[str, StandIn], request: pytest.FixtureRequest) -
     endpoint = models.find("speech", "openai", request.param).endpoint or ""
     return Call(
         endpoint.replace("/", "."),
-        Visit(stand_ins["openai"]),
+        VendorSession(stand_ins["openai"]),
         lambda: provider.synthesize(speech_request),
     )
 
@@ -98,7 +98,7 @@ def submit_call(stand_ins: dict[str, StandIn]) -> Call:
     provider = video_provider("runway", vendors.context(runway=stand_ins["runway"]))
     return Call(
         "image_to_video",
-        Visit(stand_ins["runway"]),
+        VendorSession(stand_ins["runway"]),
         lambda: provider.submit(vendors.clip_request()),
     )
 
@@ -186,7 +186,7 @@ def test_clip_submit_handles_vector(vector: str, submit_call: Call) -> None:
 @pytest.mark.parametrize("vector", POLL)
 def test_task_poll_handles_vector(vector: str, stand_ins: dict[str, StandIn]) -> None:
     vendor = stand_ins["runway"]
-    Visit(vendor)
+    VendorSession(vendor)
     vendor.fault("tasks.get", f"vector:{vector}")
     job = JobRef("runway", "gen4_turbo", "17f20503-6c24-4c16-946b-35dbbce2af2f")
     state = video_provider("runway", vendors.context(runway=vendor)).poll(job)
@@ -212,7 +212,7 @@ def test_runway_upload_uses_host_of_vector(
 ) -> None:
     """The vector's host is unreachable, no request leaves the machine, and nothing is charged."""
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    session = Visit(stand_ins["runway"])
+    session = VendorSession(stand_ins["runway"])
     session.vendor.fault("uploads", "vector:runway_uploads_response")
     provider = video_provider("runway", vendors.context(runway=session.vendor))
     with pytest.raises(NotAccepted):

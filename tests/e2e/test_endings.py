@@ -1,4 +1,4 @@
-"""How runs end: started by the sweeper, failed, stopped or repeated."""
+"""The ends of runs: started by the sweeper, failed, stopped or repeated."""
 
 import time
 from decimal import Decimal

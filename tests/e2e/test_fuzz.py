@@ -9,7 +9,7 @@ import requests
 from infra.local.connection import Connection
 from infra.operator import keys
 from tests.e2e.client import TIMEOUT, Client
-from tests.integration.http.fuzz import Answer, Fuzz
+from tests.integration.http.fuzz import Fuzz, Response
 
 CASES = 1_500
 
@@ -48,9 +48,9 @@ def test_fuzz_deployed_api_returns_only_documented_responses(
     fuzz_cases: int | None,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    def post_form(request: requests.PreparedRequest) -> Answer:
+    def post_form(request: requests.PreparedRequest) -> Response:
         response = session.send(request, timeout=TIMEOUT, allow_redirects=False)
-        return Answer(response.status_code, response.headers, response.text)
+        return Response(response.status_code, response.headers, response.text)
 
     fuzz = Fuzz(
         link.base_url,

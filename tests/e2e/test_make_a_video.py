@@ -64,8 +64,8 @@ def test_finished_file_matches_video_resource(file: Path, video: dict[str, Any])
     assert (facts.codec, facts.width, facts.height) == ("h264", 960, 960)
     assert facts.frames == video["output"]["frames"] == 3 * 2 * 24
     assert facts.seconds == pytest.approx(6.0, abs=0.01)
-    assert facts.rising
-    assert ffmpeg.starts_at_once(file)
+    assert facts.has_increasing_dts
+    assert ffmpeg.is_fast_start(file)
 
 
 @pytest.mark.deployed
@@ -176,7 +176,7 @@ def test_same_seed_makes_same_images(alice: Client, stack: StackAccess) -> None:
 def test_demo_downloads_verified_file(
     link: Connection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    order = demo.Order(prompt="A lighthouse", scenes=2, seconds=2, ratio="1104:832")
+    order = demo.VideoOptions(prompt="A lighthouse", scenes=2, seconds=2, ratio="1104:832")
     key = demo.mint_key(link, tmp_path)
     assert key is not None
     assert demo.make_video(Api(link.base_url, key), order, tmp_path) == 0

@@ -90,7 +90,7 @@ def test_merge_run_makes_new_version_only_for_new_clips(stack: StackAccess, vide
     assert finished_versions(stack, video_id)["final_videos"] == [(1, 2)]
     with stack.database() as cursor:
         fields = {"timestamp": "0:02", "style": "Anime", "mood": "Calm"}
-        assert versions.add_frame(cursor, video_id, 2, prompt="A red door", **fields) == 2
+        assert versions.add_image(cursor, video_id, 2, prompt="A red door", **fields) == 2
         assert versions.add_clip(cursor, video_id, 2, prompt="It opens", clip_seconds=3) == 2
     assert execute_run(stack, video_id, RunTarget(RunScope.IMAGE, {2: 2}))["status"] == "succeeded"
     assert execute_run(stack, video_id, RunTarget(RunScope.VIDEO, {2: 2}))["status"] == "succeeded"

@@ -182,7 +182,7 @@ class Case:
         self.run_id = ids.new("run")
         with self.lane.database.transaction() as cursor:
             video = videos.get(cursor, self.video_id)
-            assert runs.left_undone(cursor, self.video_id) == (WHOLE, {})
+            assert runs.unfinished_target(cursor, self.video_id) == (WHOLE, {})
             again = video.on_unknown == "resubmit_once"
             left = remaining_work.estimate_remaining(
                 cursor, video, WHOLE, models_of(video), again=again
@@ -287,7 +287,7 @@ class Case:
     def charges(self) -> list[tuple[Step, Charge]]:
         """Return the charges since the start of the case, with their steps."""
         with self.lane.database.transaction() as cursor:
-            frames = scenes.frames(cursor, self.video_id)
+            frames = scenes.images(cursor, self.video_id)
             narration_texts = {
                 n: narration.text
                 for n, narration in narrations.of_video(cursor, self.video_id).items()
@@ -328,7 +328,7 @@ class Case:
             known = {
                 *(file["key"] for file in final.files),
                 self.folder.provenance(final.version),
-                *(frame.image_key for frame in scenes.frames(cursor, self.video_id)),
+                *(frame.image_key for frame in scenes.images(cursor, self.video_id)),
                 *(clip.video_key for clip in scenes.clips(cursor, self.video_id)),
                 *(n.audio_key for n in narrations.of_video(cursor, self.video_id).values()),
                 *receipts,

@@ -210,7 +210,7 @@ def _product(
     cleanup.callback(start_cold)
     for settings in (ApiSettings, GenerationSettings, MergeSettings, FinishSettings):
         runtime.provide(settings, store=store)
-    environment.setattr(secrets, "_kept", {})
+    environment.setattr(secrets, "_cache", {})
     cleanup.callback(logger.setLevel, logger.log_level)
     logger.setLevel("CRITICAL")
     noise = logging.getLogger("aws_lambda_powertools")

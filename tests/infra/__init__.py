@@ -1,1 +1,1 @@
-"""What must hold of the template, the state machine and the layers, before anything is deployed."""
+"""Tests of the synthesized template, the state machine and the layers."""

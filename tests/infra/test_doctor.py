@@ -217,7 +217,7 @@ def test_doctor_checks_quotas_for_first_deployment(
     aws.respond("ec2", "describe_instances", {"Reservations": [{"Instances": [processor]}]})
     expect_quota(aws, 40)
     aws.respond("rds", "describe_db_instances", {"DBInstances": []})
-    finding = quotas.room(site)
+    finding = quotas.capacity(site)
     assert finding.level is level
     assert level is Level.OK or "VPCs (5 of 5 used, 1 needed)" in finding.text
     assert level is Level.OK or "--quota-code L-F678F1CE --desired-value 6" in finding.remedy
@@ -225,7 +225,7 @@ def test_doctor_checks_quotas_for_first_deployment(
 
 def test_doctor_skips_quota_check_for_deployed_stack(aws: StubbedAws, site: Site) -> None:
     aws.stack(DEV, "UPDATE_COMPLETE")
-    assert quotas.room(site).level is Level.OK
+    assert quotas.capacity(site).level is Level.OK
 
 
 # -- providers -------------------------------------------------------------------------------------
@@ -380,13 +380,13 @@ def test_doctor_report_prints_remedies_and_counts(capsys: pytest.CaptureFixture[
 
 def test_doctor_stops_without_credentials(aws: StubbedAws, site: Site) -> None:
     aws.refuse("sts", "get_caller_identity", "ExpiredToken")
-    finding = dict(doctor.whole(site))
+    finding = dict(doctor.run_checks(site))
     assert finding["credentials"].text.startswith("The AWS credentials have expired.")
     assert {"bootstrap", "runs"}.isdisjoint(finding)
 
 
 def test_doctor_warns_if_check_is_not_permitted(aws: StubbedAws, site: Site) -> None:
     aws.refuse("service-quotas", "get_service_quota", "AccessDeniedException", "no")
-    finding = doctor.look(site, quotas.concurrency)
+    finding = doctor.run_check(site, quotas.concurrency)
     assert finding.level is Level.WARN
     assert "may not call GetServiceQuota" in finding.text

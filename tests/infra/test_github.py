@@ -146,7 +146,7 @@ def aws_actions(*paths: Path) -> set[str]:
 
 def test_github_role_permissions_match_commands(role: Json) -> None:
     infra = PROJECT / "infra"
-    commands = {*(infra / "operator").rglob("*.py"), infra / "keys.py", infra / "kept_settings.py"}
+    commands = {*(infra / "operator").rglob("*.py"), infra / "kept_settings.py"}
     commands.remove(infra / "operator" / "destroy.py")  # the workflow destroys nothing
     allowed = {a for s in statements(role).values() for a in as_list(s["Action"])}
     # GetCallerIdentity needs no permission; the CDK CLI assumes the roles.

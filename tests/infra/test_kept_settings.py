@@ -53,7 +53,7 @@ class Aws:
         )
 
     def settings(self) -> dict[str, str]:
-        return kept_settings.of(
+        return kept_settings.deployed_settings(
             STACK, cloudformation=self.clients["cloudformation"], ec2=self.clients["ec2"]
         )
 

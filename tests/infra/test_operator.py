@@ -61,7 +61,7 @@ def cli(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Cli:
     monkeypatch.setattr(deploy, "OUTPUTS", tmp_path / "outputs")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     healthy(monkeypatch)
-    monkeypatch.setattr(kept_settings, "of", lambda name, **_: dict(KEPT))
+    monkeypatch.setattr(kept_settings, "deployed_settings", lambda name, **_: dict(KEPT))
     return cli
 
 

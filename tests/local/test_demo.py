@@ -14,7 +14,7 @@ import imageio_ffmpeg
 import pytest
 
 from infra.local.api_client import Api
-from infra.local.demo import Order, cost_line, make_video
+from infra.local.demo import VideoOptions, cost_line, make_video
 from infra.local.errors import LocalCloudError
 from infra.local.video_check import boxes, check_video
 
@@ -140,7 +140,7 @@ def server(video_file: Path) -> Iterator[StandIn]:
 def test_demo_requests_and_downloads_video(
     server: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    order = Order.from_environment({"PROMPT": "it's a fox", "SCENES": "2", "STYLE": "Anime"})
+    order = VideoOptions.from_environment({"PROMPT": "it's a fox", "SCENES": "2", "STYLE": "Anime"})
     assert make_video(Api(server.url, "vg_live_key"), order, tmp_path) == 0
     assert set(server.keys) == {"Bearer vg_live_key"}
     assert server.bodies == [
@@ -165,7 +165,7 @@ def test_demo_prints_estimate_before_request(
 ) -> None:
     server.price = "0.5210"
     server.waiting = {"stage": "clip", "detail": "All 2 jobs are under way"}
-    order = Order.from_environment({"SCENES": "2", "MAX_COST": "0.60"})
+    order = VideoOptions.from_environment({"SCENES": "2", "MAX_COST": "0.60"})
     assert make_video(Api(server.url, "k"), order, tmp_path) == 0
     assert server.bodies[0]["max_cost"] == "0.60"
     output = capsys.readouterr().out
@@ -183,7 +183,7 @@ def test_demo_asks_for_confirmation_at_terminal(
     server.price = "0.5210"
     monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    assert make_video(Api(server.url, "k"), Order(), tmp_path) == 1
+    assert make_video(Api(server.url, "k"), VideoOptions(), tmp_path) == 1
     assert server.bodies == []
 
 
@@ -196,7 +196,7 @@ def test_demo_prints_problem_of_rejected_request(
         "code": "request.invalid",
         "detail": "style: must be one of Anime, Sketch",
     }
-    assert make_video(Api(server.url, "k"), Order(), tmp_path) == 1
+    assert make_video(Api(server.url, "k"), VideoOptions(), tmp_path) == 1
     output = capsys.readouterr().err
     assert "422 Unprocessable: style: must be one of Anime, Sketch [request.invalid]" in output
     assert "Retry after 7 s." in output
@@ -212,7 +212,7 @@ def test_demo_prints_stage_and_reason_of_failed_video(
         "detail": "the picture was refused. Resume the video.",
         "retryable": True,
     }
-    assert make_video(Api(server.url, "k"), Order(), tmp_path) == 1
+    assert make_video(Api(server.url, "k"), VideoOptions(), tmp_path) == 1
     output = capsys.readouterr().err
     expected = "stage clip, scene 2: the picture was refused. Resume the video. [provider.refused]"
     assert expected in output
@@ -221,26 +221,28 @@ def test_demo_prints_stage_and_reason_of_failed_video(
 def test_demo_rejects_file_with_wrong_digest(server: StandIn, tmp_path: Path) -> None:
     server.sha256 = "0" * 64
     with pytest.raises(LocalCloudError, match="SHA-256"):
-        make_video(Api(server.url, "k"), Order(), tmp_path)
+        make_video(Api(server.url, "k"), VideoOptions(), tmp_path)
 
 
 def test_demo_reports_unreachable_api(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert make_video(Api("http://127.0.0.1:9", "k"), Order(), tmp_path) == 1
+    assert make_video(Api("http://127.0.0.1:9", "k"), VideoOptions(), tmp_path) == 1
     assert "could not be reached" in capsys.readouterr().err
 
 
 def test_demo_order_from_environment() -> None:
-    assert Order.from_environment({}) == Order.from_environment({"PROMPT": " ", "SCENES": ""})
+    assert VideoOptions.from_environment({}) == VideoOptions.from_environment(
+        {"PROMPT": " ", "SCENES": ""}
+    )
     with pytest.raises(LocalCloudError, match="SCENES"):
-        Order.from_environment({"SCENES": "six"})
+        VideoOptions.from_environment({"SCENES": "six"})
     with pytest.raises(LocalCloudError, match="IMAGE"):
-        Order.from_environment({"IMAGE": "/no/such/picture.png"})
+        VideoOptions.from_environment({"IMAGE": "/no/such/picture.png"})
 
 
 def test_demo_image_is_data_uri_and_abbreviated_in_output(tmp_path: Path) -> None:
     picture = tmp_path / "fox.png"
     picture.write_bytes(b"\x89PNG" + bytes(200))
-    order = Order.from_environment({"IMAGE": str(picture)})
+    order = VideoOptions.from_environment({"IMAGE": str(picture)})
     assert order.body()["image"].startswith("data:image/png;base64,iVBORw")
     assert len(order.printable_body()) < 400
 

@@ -143,7 +143,9 @@ def assert_video(
             level = brightness(frames[start + index], size, scene.clip_size)
             assert abs(level - DISPLAYED_GREY) <= GREY_LEVELS, f"{where} is {level:.1f} bright"
             difference = abs(code[1] - scene.numbers[index])
-            assert difference <= scene.slack, f"{where} is number {code[1]}, not {scene.numbers[index]}"
+            assert difference <= scene.slack, (
+                f"{where} is number {code[1]}, not {scene.numbers[index]}"
+            )
     _assert_stamps(
         presentation_times(path),
         end,

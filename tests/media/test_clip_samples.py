@@ -57,17 +57,17 @@ def test_clip_audio_matches_clip_decoded_alone(makes: list[ClipSpec], tmp_path: 
         samples_of_all = array("h", decode.lay_out(plan, tmp_path / "all.pcm", pool).read_bytes())
     assert len(samples_of_all) == 2 * decode.samples(plan, plan.frames)
     fade = 2 * RATE // 200
-    for shot, make in zip(plan.shots, makes, strict=True):
+    for shot, make in zip(plan.segments, makes, strict=True):
         begin = 2 * decode.samples(plan, shot.start)
         end = 2 * decode.samples(plan, shot.start + shot.frames)
         clip_samples = samples_of_all[begin + fade : end - fade]
         if make.sound is None:
             assert not any(clip_samples)
             continue
-        expected = _decode(shot.facts.path)[fade : fade + len(clip_samples)]
+        expected = _decode(shot.probe.path)[fade : fade + len(clip_samples)]
         # Resampling the audio as a whole shifts it by a fraction of a sample.
         difference = max(abs(a - b) for a, b in zip(clip_samples, expected, strict=False))
-        assert difference < 0.1 * max(clip_samples), shot.facts.scene
+        assert difference < 0.1 * max(clip_samples), shot.probe.scene
     assert {path.name for path in tmp_path.glob("all*")} == {"all.pcm"}
 
 

@@ -9,7 +9,7 @@ from common.domain.output import PLAIN
 from common.media.mp4 import aac
 from merge import assemble
 from merge.audio import joins
-from merge.audio.aac_codec import Coder
+from merge.audio.aac_codec import AacCodec
 from merge.models import Clip
 from tests.media import judge
 
@@ -18,7 +18,7 @@ _RATE = 3  # 48 kHz
 
 @pytest.mark.parametrize("channels", range(1, 8))
 def test_silence_packet_decodes_to_silence(channels: int, tmp_path: Path) -> None:
-    with closing(Coder(aac.Setup(_RATE, channels), tmp_path)) as coder:
+    with closing(AacCodec(aac.AdtsHeader(_RATE, channels), tmp_path)) as coder:
         packet = coder.silence()
         assert not any(coder.decode([packet] * 4, "heard"))
     assert aac.window(packet.path.read_bytes()) == aac.Window(starts_short=False, ends_short=False)

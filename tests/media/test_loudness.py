@@ -11,7 +11,7 @@ from common.domain.output import Format, Loudness, Output, Shape
 from common.media import ffmpeg
 from common.media.wav import PcmAudio
 from merge import deliverables
-from merge.audio.mix import Music, Track
+from merge.audio.mix import AddedAudio, Music
 from merge.deliverables import Deliverables, DeliverablesRequest
 from merge.models import Clip
 from offline.tts import program
@@ -36,7 +36,9 @@ def tone_spec(volume: str, form: str = "r=48000:cl=stereo") -> ClipSpec:
     return replace(PLAIN, frames=72, sound=(*coded.AAC, "-af", volume), sound_form=form)
 
 
-def render(makes: list[ClipSpec], tmp_path: Path, output: Output, track: Track) -> Deliverables:
+def render(
+    makes: list[ClipSpec], tmp_path: Path, output: Output, track: AddedAudio
+) -> Deliverables:
     clips = {n: Clip(path) for n, path in coded.clips(tmp_path, *makes).items()}
     return deliverables.render_deliverables(
         DeliverablesRequest(clips, output, dict.fromkeys(clips, NARRATION), track), tmp_path
@@ -81,7 +83,7 @@ def test_normalized_loudness_is_minus_14_lufs(
     container: Format,
     tmp_path: Path,
 ) -> None:
-    track = Track(
+    track = AddedAudio(
         narration(tmp_path) if narrated else {},
         music(tmp_path, music_filter) if music_filter else None,
     )
@@ -98,7 +100,7 @@ def test_normalized_loudness_is_minus_14_lufs(
 def test_loudness_normalization_does_not_amplify_silence_or_noise(tmp_path: Path) -> None:
     for name, volume, warnings in (("silent", "volume=0", 0), ("noise", "volume=-60dB", 1)):
         (folder := tmp_path / name).mkdir()
-        result = render([tone_spec(volume)], folder, NORMALIZED, Track({}))
+        result = render([tone_spec(volume)], folder, NORMALIZED, AddedAudio({}))
         assert meter(result.files[0].path)[0] < -50
         assert len(result.warnings) == warnings
 
@@ -106,7 +108,7 @@ def test_loudness_normalization_does_not_amplify_silence_or_noise(tmp_path: Path
 def test_loudness_gain_is_limited_with_warning(
     tmp_path: Path,
 ) -> None:
-    result = render([tone_spec("volume=-34dB")] * 2, tmp_path, NORMALIZED, Track({}))
+    result = render([tone_spec("volume=-34dB")] * 2, tmp_path, NORMALIZED, AddedAudio({}))
     before, _ = meter(tmp_path / "clip_01.mp4")
     after, _ = meter(result.files[0].path)
     assert after == pytest.approx(before + 20, abs=0.8)
@@ -133,7 +135,7 @@ def packets(path: Path) -> set[bytes]:
 def test_audio_is_stream_copied_if_loudness_permits(
     loudness: Loudness, volume: str, copied: bool, tmp_path: Path
 ) -> None:
-    result = render([tone_spec(volume)] * 2, tmp_path, Output(loudness=loudness), Track({}))
+    result = render([tone_spec(volume)] * 2, tmp_path, Output(loudness=loudness), AddedAudio({}))
     clip = packets(tmp_path / "clip_01.mp4")
     assert (len(clip & packets(result.files[0].path)) > len(clip) / 2) == copied
 
@@ -152,7 +154,7 @@ def test_downmix_keeps_loudness_of_stereo(form: str, container: Format, tmp_path
     """The tone is only in the front channels, equally loud in each ear."""
     spec = tone_spec(FRONT[form], form)
     output = Output(format=container)
-    result = render([PLAIN_STEREO, spec], tmp_path, output, Track({}))
+    result = render([PLAIN_STEREO, spec], tmp_path, output, AddedAudio({}))
     levels = [meter(result.files[0].path, start + 0.2, 2.6)[0] for start in (0, 3)]
     assert levels[1] == pytest.approx(levels[0], abs=0.3)
 
@@ -163,7 +165,7 @@ PLAIN_STEREO = tone_spec("volume=3.0103dB")
 
 def test_downmix_of_loud_surround_does_not_clip(tmp_path: Path) -> None:
     loud = tone_spec("volume=8dB", "r=48000:cl=5.1")
-    result = render([loud, PLAIN_STEREO], tmp_path, NORMALIZED, Track({}))
+    result = render([loud, PLAIN_STEREO], tmp_path, NORMALIZED, AddedAudio({}))
     assert meter(result.files[0].path)[1] <= -1
 
 
@@ -175,7 +177,7 @@ def test_music_loudness_depends_only_on_volume_setting(tmp_path: Path) -> None:
     levels = []
     for number, filters in enumerate(("volume=-30dB", "volume=6dB", "pan=mono|c0=c0")):
         (folder := tmp_path / str(number)).mkdir()
-        track = Track({1: voice}, music(folder, filters))
+        track = AddedAudio({1: voice}, music(folder, filters))
         result = render([SILENT], folder, NORMALIZED, track)
         levels.append(meter(result.files[0].path, 2.0, 0.9)[0] - meter(result.files[0].path)[0])
     assert max(levels) - min(levels) < 0.5

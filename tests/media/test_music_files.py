@@ -9,7 +9,7 @@ import pytest
 
 from common.domain.errors import MediaError
 from merge.audio import mix
-from merge.audio.mix import Music, Track
+from merge.audio.mix import AddedAudio, Music
 from merge.models import MergedScene, SceneTreatment
 from register.inspection import measure
 from tests.media.coded import FFMPEG
@@ -83,7 +83,7 @@ def test_music_file_is_accepted_and_audible(kind: str, tmp_path: Path) -> None:
     assert facts.seconds == pytest.approx(2, abs=0.15)
     parts = (MergedScene(1, SceneTreatment.COPIED, "", 0, 1.5, 36),)
     music = Music(path, volume=1, fade_in=0, fade_out=0, loop=False, duck=False)
-    mixed = mix.mix(Track({}, music), None, parts, 1.5, tmp_path)
+    mixed = mix.mix(AddedAudio({}, music), None, parts, 1.5, tmp_path)
     assert max(array.array("h", mixed.read_bytes())) > 2000
 
 

@@ -8,7 +8,7 @@ from PIL import Image, ImageStat
 
 from common.domain.output import PLAIN, Output, Shape, Transition
 from merge import deliverables
-from merge.audio.mix import Track
+from merge.audio.mix import AddedAudio
 from merge.deliverables import Deliverables, DeliverablesRequest
 from merge.models import Clip, SceneTreatment
 from tests.media.coded import FFMPEG
@@ -35,7 +35,7 @@ def clip(folder: Path, scene: int, name: str) -> Clip:
 
 def render(folder: Path, output: Output, *names: str) -> Deliverables:
     clips = {scene: clip(folder, scene, name) for scene, name in enumerate(names, 1)}
-    request = DeliverablesRequest(clips, output, {}, Track({}), preview="gif")
+    request = DeliverablesRequest(clips, output, {}, AddedAudio({}), preview="gif")
     return deliverables.render_deliverables(request, folder)
 
 
@@ -66,7 +66,7 @@ OUTPUTS = {
 def test_poster_thumbnail_and_preview_skip_blank_frames(kind: str, tmp_path: Path) -> None:
     names = ["fades in", "fades in from white", "one bright frame", "ends black", "plain"]
     product = render(tmp_path, OUTPUTS[kind], *names)
-    is_copied = {part.how is SceneTreatment.COPIED for part in product.cut.parts}
+    is_copied = {part.how is SceneTreatment.COPIED for part in product.merged.parts}
     assert is_copied == {kind == "copied"}
     actual = images_of(product, "poster", "thumbnail", "preview")
     assert actual == [
@@ -99,7 +99,7 @@ def test_poster_is_first_frame_if_visible(tmp_path: Path) -> None:
     poster = next(file.path for file in product.files if file.kind == "poster")
     first = tmp_path / "first.png"
     subprocess.run(
-        [FFMPEG, "-v", "error", "-i", str(product.cut.path), "-frames:v", "1", "-y", str(first)],
+        [FFMPEG, "-v", "error", "-i", str(product.merged.path), "-frames:v", "1", "-y", str(first)],
         check=True,
     )
     with Image.open(poster) as poster_image, Image.open(first) as first_image:

@@ -20,7 +20,7 @@ from common.media import ffmpeg
 from common.media.wav import PcmAudio
 from merge import assemble, captions, deliverables, filters, font_coverage, previews
 from merge.audio import mix
-from merge.audio.mix import RATE, Music, Track
+from merge.audio.mix import RATE, AddedAudio, Music
 from merge.captions import Cue
 from merge.deliverables import Deliverables, DeliverablesRequest
 from merge.models import Clip, MergedScene, SceneTreatment
@@ -93,7 +93,7 @@ def product(
         captions_burned=True,
     )
     request = DeliverablesRequest(
-        clips, output, TEXTS, Track(narrations, music_track(music)), preview="gif"
+        clips, output, TEXTS, AddedAudio(narrations, music_track(music)), preview="gif"
     )
     scratch = folder / "scratch"
     scratch.mkdir()
@@ -191,7 +191,7 @@ def test_narration_starts_and_ends_within_its_scene(
         MergedScene(1, SceneTreatment.COPIED, "", 0, 2.0, 48),
         MergedScene(2, SceneTreatment.COPIED, "", 2.0, 2.0, 48),
     )
-    path = mix.mix(Track({2: narrations[2]}), None, parts, 4.0, tmp_path)
+    path = mix.mix(AddedAudio({2: narrations[2]}), None, parts, 4.0, tmp_path)
     samples = array.array("h", path.read_bytes())[::2]
     assert len(samples) == 4 * RATE
     loud = [place / RATE for place, value in enumerate(samples) if abs(value) > 300]
@@ -208,7 +208,7 @@ def test_mix_places_narrations_of_maximum_number_of_scenes(
         MergedScene(scene, SceneTreatment.COPIED, "", 2.0 * (scene - 1), 2.0, 48)
         for scene in range(1, MAX_SCENES + 1)
     )
-    track = Track({part.scene: narrations[1] for part in parts if part.scene not in silent})
+    track = AddedAudio({part.scene: narrations[1] for part in parts if part.scene not in silent})
     path = mix.mix(track, None, parts, 2.0 * MAX_SCENES, tmp_path)
     samples = array.array("h", path.read_bytes())[::2]
     assert len(samples) == 2 * MAX_SCENES * RATE
@@ -228,7 +228,9 @@ def test_music_ducking_during_narration(
     levels = {}
     for duck in (True, False):
         path = mix.mix(
-            Track({1: whisper}, music_track(music, volume=1.0, duck=duck, fade_in=0, fade_out=0)),
+            AddedAudio(
+                {1: whisper}, music_track(music, volume=1.0, duck=duck, fade_in=0, fade_out=0)
+            ),
             None,
             parts,
             4.0,
@@ -247,7 +249,7 @@ def test_music_loop_fade_and_volume(music: Path, tmp_path: Path) -> None:
     parts = (MergedScene(1, SceneTreatment.COPIED, "", 0, 3.0, 72),)
 
     def level(start: float, end: float, **fields: object) -> float:
-        path = mix.mix(Track({}, music_track(music, **fields)), None, parts, 3.0, tmp_path)
+        path = mix.mix(AddedAudio({}, music_track(music, **fields)), None, parts, 3.0, tmp_path)
         return rms(array.array("h", path.read_bytes())[::2], start, end)
 
     assert level(2.0, 2.5) > 1000
@@ -263,7 +265,11 @@ def test_mix_does_not_clip(music: Path, tmp_path: Path) -> None:
     loud.write_bytes(PcmAudio(24_000, full.tobytes()).as_wav())
     parts = (MergedScene(1, SceneTreatment.COPIED, "", 0, 2.0, 48),)
     mixed = mix.mix(
-        Track({1: loud}, music_track(music, volume=1.0, duck=False)), None, parts, 2.0, tmp_path
+        AddedAudio({1: loud}, music_track(music, volume=1.0, duck=False)),
+        None,
+        parts,
+        2.0,
+        tmp_path,
     )
     samples = array.array("h", mixed.read_bytes())
     assert 5_000 < max(abs(value) for value in samples) < 0.93 * 32768
@@ -275,7 +281,7 @@ def test_mix_rejects_invalid_music(content: bytes, tmp_path: Path) -> None:
     bad.write_bytes(content)
     with pytest.raises(MediaError):
         mix.mix(
-            Track({}, music_track(bad)),
+            AddedAudio({}, music_track(bad)),
             None,
             (MergedScene(1, SceneTreatment.COPIED, "", 0, 1.0, 24),),
             1.0,
@@ -308,12 +314,12 @@ def test_burned_captions_are_at_bottom_of_every_scene_and_rendition(
 
 
 def test_captions_are_not_burned_by_default(clips: dict[int, Clip], tmp_path: Path) -> None:
-    request = DeliverablesRequest(clips, Output(), {1: "Hello", 2: "Hello"}, Track({}))
+    request = DeliverablesRequest(clips, Output(), {1: "Hello", 2: "Hello"}, AddedAudio({}))
     result = deliverables.render_deliverables(request, tmp_path)
     assert not result.files[0].captioned
     assert brightest_pixels(result.files[0], 0.7, tmp_path)[0] < 180
     assert "Hello" in of_kind(result, "captions")[0].path.read_text()
-    assert not result.cut.has_sound
+    assert not result.merged.has_sound
     assert not result.warnings
 
 
@@ -322,7 +328,7 @@ def test_captions_without_font_are_omitted_with_warning(
 ) -> None:
     texts = {1: "It is 25 °C 🚀.", 2: "She meets 李明 at the harbour."}
     result = deliverables.render_deliverables(
-        DeliverablesRequest(clips, Output(captions_burned=True), texts, Track({})), tmp_path
+        DeliverablesRequest(clips, Output(captions_burned=True), texts, AddedAudio({})), tmp_path
     )
     assert result.files[0].captioned
     assert brightest_pixels(result.files[0], 0.7, tmp_path)[0] > 220
@@ -340,18 +346,18 @@ def test_captions_without_font_in_any_scene_keep_stream_copy(
     clips: dict[int, Clip], tmp_path: Path
 ) -> None:
     request = DeliverablesRequest(
-        clips, Output(captions_burned=True), {1: "おはよう", 2: "صباح"}, Track({})
+        clips, Output(captions_burned=True), {1: "おはよう", 2: "صباح"}, AddedAudio({})
     )
     result = deliverables.render_deliverables(request, tmp_path)
     assert not result.files[0].captioned
-    assert [part.how for part in result.cut.parts] == [SceneTreatment.COPIED] * 2
+    assert [part.how for part in result.merged.parts] == [SceneTreatment.COPIED] * 2
     assert len(result.warnings) == 2
 
 
 def test_captions_too_long_for_scene_add_warning(clips: dict[int, Clip], tmp_path: Path) -> None:
     texts = {1: "One. " * 40, 2: "Two."}
     result = deliverables.render_deliverables(
-        DeliverablesRequest(clips, Output(), texts, Track({})), tmp_path
+        DeliverablesRequest(clips, Output(), texts, AddedAudio({})), tmp_path
     )
     assert of_kind(result, "captions")[0].path.read_text().count("One.") < 40
     (warning,) = result.warnings
@@ -370,7 +376,7 @@ def test_broken_clip_adds_warning(
         clips | {2: Clip(broken, still=still, seconds=2)},
         Output(on_broken=on_broken, captions_burned=True),
         {1: "One.", 2: "船"},
-        Track({}),
+        AddedAudio({}),
     )
     result = deliverables.render_deliverables(request, tmp_path)
     assert "Scene 2" in result.warnings[0]
@@ -388,7 +394,7 @@ def test_sped_up_or_truncated_narration_adds_warning(
         narrations[scene] = tmp_path / f"narration_{scene}.wav"
         narrations[scene].write_bytes(program.speak(text, "en-us+f2", 160).as_wav())
     result = deliverables.render_deliverables(
-        DeliverablesRequest(clips, Output(), {}, Track(narrations)), tmp_path
+        DeliverablesRequest(clips, Output(), {}, AddedAudio(narrations)), tmp_path
     )
     sped_up, cut_off = result.warnings
     assert "Scene 1" in sped_up
@@ -402,9 +408,8 @@ def draw_caption(text: str, tmp_path: Path) -> bytes:
     """Draw a caption onto grey and return the frame."""
     subtitles = tmp_path / "drawn.ass"
     subtitles.write_text(captions.ass([Cue(0, 1, (text,))], (640, 360)), encoding="utf-8")
-    graph = (
-        f"[0:v]{filters.captioned(subtitles, font_coverage.FONTS, Fraction(0))},format=gray[out]"
-    )
+    burned_in = filters.burn_captions(subtitles, font_coverage.FONTS, Fraction(0))
+    graph = f"[0:v]{burned_in},format=gray[out]"
     target = tmp_path / "drawn.raw"
     ffmpeg.run(
         [
@@ -467,7 +472,7 @@ def test_captions_are_in_sync_with_narration(tmp_path: Path) -> None:
         narrations[scene] = tmp_path / f"narration_{scene}.wav"
         narrations[scene].write_bytes(program.speak(text, "en-us+f2", 160).as_wav())
     result = deliverables.render_deliverables(
-        DeliverablesRequest(clips, Output(), texts, Track(narrations)), tmp_path
+        DeliverablesRequest(clips, Output(), texts, AddedAudio(narrations)), tmp_path
     )
     voice = audible_intervals(result.files[0].path)
     srt = of_kind(result, "captions")[0].path.read_text()
@@ -495,7 +500,7 @@ def test_captions_are_in_sync_with_narration(tmp_path: Path) -> None:
 def test_caption_text_is_not_interpreted_as_filter(clips: dict[int, Clip], tmp_path: Path) -> None:
     text = "':fontsdir=/etc[x];movie=/etc/passwd,{\\p1}m 0 0 l 900 0 900 900{\\an8}\\N%{pts}"
     request = DeliverablesRequest(
-        clips, Output(captions_burned=True), {1: text, 2: text}, Track({})
+        clips, Output(captions_burned=True), {1: text, 2: text}, AddedAudio({})
     )
     result = deliverables.render_deliverables(request, tmp_path)
     bottom, top = brightest_pixels(result.files[0], 0.7, tmp_path)

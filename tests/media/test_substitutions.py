@@ -7,7 +7,7 @@ import pytest
 
 from common.domain.output import Format, Output, Shape, Transition
 from merge import deliverables
-from merge.audio.mix import Music, Track
+from merge.audio.mix import AddedAudio, Music
 from merge.deliverables import DeliverablesRequest
 from merge.models import Clip
 from tests.unit.clips import make
@@ -32,7 +32,7 @@ def test_hdr_conversion_adds_one_warning(transfer: str, tmp_path: Path) -> None:
     clips = {1: clip(tmp_path / "1.mp4"), 2: clip(tmp_path / "2.mp4", transfer=transfer)}
     output = Output(format=Format.WEBM, renditions=(Shape(ratio="1:1"),))
     (warning,) = deliverables.render_deliverables(
-        DeliverablesRequest(clips, output, {}, Track({})), tmp_path
+        DeliverablesRequest(clips, output, {}, AddedAudio({})), tmp_path
     ).warnings
     assert warning.startswith("Scene 2: the clip is HDR")
 
@@ -41,7 +41,7 @@ def test_shortened_transition_adds_warning(tmp_path: Path) -> None:
     clips = {n: clip(tmp_path / f"{n}.mp4", seconds) for n, seconds in ((1, 2), (2, 1), (3, 2))}
     output = Output(transition=Transition.CROSSFADE, transition_seconds=1)
     result = deliverables.render_deliverables(
-        DeliverablesRequest(clips, output, {}, Track({})), tmp_path
+        DeliverablesRequest(clips, output, {}, AddedAudio({})), tmp_path
     )
     assert [warning.partition(":")[0] for warning in result.warnings] == ["Scene 2", "Scene 3"]
     assert "0.50 s instead of 1 s" in result.warnings[0]
@@ -50,7 +50,7 @@ def test_shortened_transition_adds_warning(tmp_path: Path) -> None:
     output = Output(transition=Transition.CROSSFADE, transition_seconds=0.5)
     assert (
         deliverables.render_deliverables(
-            DeliverablesRequest(clips, output, {}, Track({})), folder
+            DeliverablesRequest(clips, output, {}, AddedAudio({})), folder
         ).warnings
         == ()
     )
@@ -63,7 +63,7 @@ def test_shortened_music_fade_adds_warning(tmp_path: Path) -> None:
         folder.mkdir()
         music = Music(tone, volume=0.5, fade_in=0, fade_out=fade, loop=True, duck=True)
         request = DeliverablesRequest(
-            {1: clip(folder / "1.mp4", 2)}, Output(), {}, Track({}, music)
+            {1: clip(folder / "1.mp4", 2)}, Output(), {}, AddedAudio({}, music)
         )
         warnings = deliverables.render_deliverables(request, folder).warnings
         assert len(warnings) == count

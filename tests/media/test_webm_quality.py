@@ -44,7 +44,7 @@ def _lossless(folder: Path, scene: str) -> Path:
 def _offline_clip(folder: Path) -> Path:
     """Animate an image of the offline provider with the offline video provider."""
     image = providers.paint(providers.image_request(size=(640, 360))).picture
-    providers.film(image, folder / "filmed.mp4")
+    providers.animate(image, folder / "filmed.mp4")
     return folder / "filmed.mp4"
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from common.domain.output import BLUR, Fit, Format, OnBroken, Output, Shape, Transition
 from merge import assemble
-from merge.models import Clip, MergedVideo, Parts, SceneTreatment
+from merge.models import Clip, MergedScenes, MergedVideo, SceneTreatment
 from tests.media import coded, judge
 from tests.media.coded import KINDS, ClipSpec
 
@@ -155,7 +155,7 @@ def write_first_frame(folder: Path, scene: int) -> Path:
 def test_burned_captions_are_visible_only_in_their_scene(
     plain: dict[int, Path], tmp_path: Path
 ) -> None:
-    def captions(parts: Parts, size: tuple[int, int]) -> Path:
+    def captions(parts: MergedScenes, size: tuple[int, int]) -> Path:
         assert (len(parts), size) == (3, (320, 180))
         path = tmp_path / "it's, [a] test; 100%.srt"
         path.write_text("1\n00:00:01,500 --> 00:00:03,000\nMMMMMMMM\n")

@@ -136,7 +136,7 @@ def clip_request(
     )
 
 
-def film(
+def animate(
     picture: EncodedImage,
     target: Path,
     prompt: str = "",

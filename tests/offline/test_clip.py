@@ -43,16 +43,16 @@ def test_clip_has_the_format_that_the_merge_expects(
     seconds: int, picture: EncodedImage, tmp_path: Path
 ) -> None:
     target = tmp_path / "clip.mp4"
-    providers.film(picture, target, seconds=seconds)
+    providers.animate(picture, target, seconds=seconds)
     probe = ffmpeg.decode(target)
     assert (probe.codec, probe.width, probe.height) == ("h264", *SIZE)
     assert probe.frames == seconds * 24
     assert probe.seconds == pytest.approx(seconds)
     assert probe.time_base == Fraction(1, 12288)
     assert probe.sample_aspect in ("0/1", "1/1")
-    assert probe.rising
+    assert probe.has_increasing_dts
     assert not probe.has_sound
-    assert ffmpeg.starts_at_once(target)
+    assert ffmpeg.is_fast_start(target)
     assert list(tmp_path.iterdir()) == [target]
 
 
@@ -60,7 +60,7 @@ def test_clip_timestamps_are_regular_and_start_at_zero(
     picture: EncodedImage, tmp_path: Path
 ) -> None:
     target = tmp_path / "clip.mp4"
-    providers.film(picture, target)
+    providers.animate(picture, target)
     listing = ffmpeg.run(["-i", str(target), "-c", "copy", "-f", "framecrc", "-"], timeout=30)
     rows = [line.split(",") for line in listing.splitlines() if line[:1].isdigit()]
     times = [(int(row[1]), int(row[2])) for row in rows]
@@ -71,7 +71,7 @@ def test_clip_is_8_bit_yuv420_high_profile_with_color_tags(
     picture: EncodedImage, tmp_path: Path
 ) -> None:
     target = tmp_path / "clip.mp4"
-    providers.film(picture, target)
+    providers.animate(picture, target)
     data = target.read_bytes()
     offset = data.index(b"avcC") + 4
     assert data[offset + 1] == 100  # High
@@ -88,7 +88,7 @@ def test_clips_of_one_size_share_their_encoder_setup(tmp_path: Path) -> None:
             image_request(size=SIZE, scene=number, feeling=mood(("Calm", "Energetic")[number - 1]))
         ).picture
         target = tmp_path / f"{name}.mp4"
-        providers.film(source_image, target, scene=number)
+        providers.animate(source_image, target, scene=number)
         setups.add(ffmpeg.inspect(target).setup)
     assert len(setups) == 1
 
@@ -96,14 +96,14 @@ def test_clips_of_one_size_share_their_encoder_setup(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [(180, 320), (396, 168), (161, 121)])
 def test_clip_size_is_rounded_down_to_even(size: tuple[int, int], tmp_path: Path) -> None:
     source_image = providers.as_picture(Image.linear_gradient("L").resize(size).convert("RGB"))
-    providers.film(source_image, tmp_path / "clip.mp4")
+    providers.animate(source_image, tmp_path / "clip.mp4")
     probe = ffmpeg.decode(tmp_path / "clip.mp4")
     assert (probe.width, probe.height) == (size[0] // 2 * 2, size[1] // 2 * 2)
 
 
 def test_clip_of_the_same_job_has_the_same_bytes(picture: EncodedImage, tmp_path: Path) -> None:
     for name in ("one", "two"):
-        providers.film(picture, tmp_path / name)
+        providers.animate(picture, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
 
 
@@ -161,7 +161,7 @@ def roughness(track: list[float]) -> float:
 @pytest.mark.parametrize("move", ["pan right", "push in", "rise", "orbit"])
 def test_motion_is_smooth_at_subpixel_precision(move: str, layered: bool, tmp_path: Path) -> None:
     target = tmp_path / "clip.mp4"
-    providers.film(dot_image(layered=layered), target, move, seconds=2)
+    providers.animate(dot_image(layered=layered), target, move, seconds=2)
     track = [centroid(grey, MARK[0]) for grey in providers.greys(target, MARK)]
     xs, ys = [x for x, _ in track], [y for _, y in track]
     assert roughness(xs) < 0.15
@@ -188,7 +188,7 @@ def test_near_layers_move_farther_than_far_layers(tmp_path: Path) -> None:
     info, out = PngInfo(), io.BytesIO()
     depth_map.add(info, depth_map.Depth(labels, {"parallax": [0.0, 0.1, 1.0]}))
     image.save(out, "PNG", pnginfo=info)
-    providers.film(EncodedImage(out.getvalue()), tmp_path / "clip.mp4", "pan right")
+    providers.animate(EncodedImage(out.getvalue()), tmp_path / "clip.mp4", "pan right")
     greys = providers.greys(tmp_path / "clip.mp4", MARK)
     half = MARK[0] * MARK[1] // 2
     far = [centroid(grey[:half], MARK[0])[0] for grey in (greys[0], greys[-1])]
@@ -223,7 +223,7 @@ def test_clip_never_shows_an_edge_of_the_image(tmp_path: Path) -> None:
     depth_map.add(info, depth_map.Depth(labels, {"parallax": parallax}))
     Image.new("RGB", SIZE, (200, 120, 60)).save(out, "PNG", pnginfo=info)
     for move in ("pan left", "rise", "orbit", "push in"):
-        providers.film(EncodedImage(out.getvalue()), tmp_path / "clip.mp4", move)
+        providers.animate(EncodedImage(out.getvalue()), tmp_path / "clip.mp4", move)
         for grey in providers.greys(tmp_path / "clip.mp4", SIZE)[::12]:
             assert max(grey) - min(grey) < 10
 
@@ -347,7 +347,7 @@ def test_missing_ffmpeg_is_reported(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PermanentError, match="ffmpeg layer") as caught:
-        providers.film(picture, tmp_path / "clip.mp4")
+        providers.animate(picture, tmp_path / "clip.mp4")
     assert caught.value.error_code == "ffmpeg.missing"
     assert list(tmp_path.iterdir()) == []
 
@@ -369,7 +369,7 @@ def test_failing_ffmpeg_leaves_no_files(
     results = tmp_path / "out"
     results.mkdir()
     with pytest.raises(MediaError, match="ffmpeg") as caught:
-        providers.film(picture, results / "clip.mp4")
+        providers.animate(picture, results / "clip.mp4")
     assert str(tmp_path) not in caught.value.detail
     assert list(results.iterdir()) == []
 
@@ -382,7 +382,7 @@ def test_rendering_error_stops_ffmpeg_and_leaves_no_files(
 
     monkeypatch.setattr(layers.Layer, "lay", fails)
     with pytest.raises(RuntimeError, match="out of paint"):
-        providers.film(picture, tmp_path / "clip.mp4", "pan right")
+        providers.animate(picture, tmp_path / "clip.mp4", "pan right")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -403,7 +403,7 @@ def test_invalid_depth_metadata_is_ignored(
     info, out = PngInfo(), io.BytesIO()
     depth_map.add(info, depth_map.Depth(labels, scene_details))
     Image.new("RGB", SIZE, (90, 90, 120)).save(out, "PNG", pnginfo=info)
-    providers.film(EncodedImage(out.getvalue()), tmp_path / "clip.mp4")
+    providers.animate(EncodedImage(out.getvalue()), tmp_path / "clip.mp4")
     assert ffmpeg.decode(tmp_path / "clip.mp4").frames == 48
 
 
@@ -411,7 +411,7 @@ def test_depth_map_of_another_size_is_ignored(tmp_path: Path, picture: EncodedIm
     info, out = PngInfo(), io.BytesIO()
     depth_map.add(info, depth_map.Depth(Image.new("L", (8, 8)), {"parallax": [0.0, 1.0]}))
     providers.opened(picture).save(out, "PNG", pnginfo=info)
-    providers.film(EncodedImage(out.getvalue()), tmp_path / "clip.mp4")
+    providers.animate(EncodedImage(out.getvalue()), tmp_path / "clip.mp4")
     assert ffmpeg.decode(tmp_path / "clip.mp4").frames == 48
 
 

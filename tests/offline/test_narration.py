@@ -2,7 +2,7 @@
 
 import pytest
 
-from common.domain.narration import room, seconds_to_say
+from common.domain.narration import seconds_to_say, speech_seconds
 from common.domain.styles import mood, style
 from common.domain.video import Story
 from common.providers import StoryRequest
@@ -63,4 +63,4 @@ def test_narration_never_ends_in_the_middle_of_a_sentence(prompt: str, seconds: 
         assert narration.endswith((".", "!", "?", "。"))
         last_word = narration.rstrip(".!?。").split()[-1].casefold()
         assert last_word not in {"and", "the", "a", "of", "with", "or", "as", "where"}
-        assert seconds_to_say(narration) <= 1.4 * room(seconds) + 0.4
+        assert seconds_to_say(narration) <= 1.4 * speech_seconds(seconds) + 0.4

@@ -24,7 +24,7 @@ from tests.support.gateway import Context, Gateway, quietly
 
 if TYPE_CHECKING:
     from tests.support.media_store import InMemoryMediaStore
-    from tests.support.vendors import Visit
+    from tests.support.vendors import VendorSession
 
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:database-abc123"
 PROVIDERS = "arn:aws:secretsmanager:us-east-1:000000000000:secret:providers-abc123"
@@ -75,7 +75,7 @@ def _secrets_of(postgres: Postgres, environment: pytest.MonkeyPatch) -> Iterator
     environment.setenv("AWS_REGION", "us-east-1")
     environment.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
     environment.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    environment.setattr(secrets, "_kept", {})
+    environment.setattr(secrets, "_cache", {})
     with secrets_manager.serve() as store:
         environment.setenv("AWS_ENDPOINT_URL", store.url)
         store.secrets[SECRET] = {"username": "postgres", "password": postgres.password}
@@ -189,14 +189,14 @@ def film(
     gateway: Gateway,
     secret_store: SecretsManager,
     monkeypatch: pytest.MonkeyPatch,
-) -> "tuple[Visit, InMemoryMediaStore]":
+) -> "tuple[VendorSession, InMemoryMediaStore]":
     """Runway, the media store, and the function `clip` where the API finds it."""
     # Late: Powertools reads its settings when it is imported.
     from clip.handler import handler
     from common.aws import lambda_invoke
     from common.settings import GenerationSettings
     from tests.support.media_store import InMemoryMediaStore
-    from tests.support.vendors import Visit
+    from tests.support.vendors import VendorSession
 
     store = InMemoryMediaStore()
     monkeypatch.setenv("RUNWAY_BASE_URL", runway_vendor.base_url)
@@ -208,7 +208,7 @@ def film(
     monkeypatch.setattr(
         lambda_invoke, "invoke_async", lambda name, event: quietly(handler, event, gateway.context)
     )
-    return Visit(runway_vendor), store
+    return VendorSession(runway_vendor), store
 
 
 @pytest.fixture

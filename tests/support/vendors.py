@@ -33,7 +33,7 @@ from tests.support.media_store import InMemoryMediaStore
 CANARY = "canary7f3a"
 
 
-class Visit:
+class VendorSession:
     """What a stand-in booked since the visit began; its faults are forgotten at the beginning."""
 
     def __init__(self, vendor: StandIn) -> None:
@@ -57,7 +57,10 @@ class Visit:
 
 
 def context(
-    *, openai: StandIn | None = None, runway: StandIn | None = None, store: InMemoryMediaStore | None = None
+    *,
+    openai: StandIn | None = None,
+    runway: StandIn | None = None,
+    store: InMemoryMediaStore | None = None,
 ) -> ProviderContext:
     """Return what providers may use, with the stand-ins that are given."""
     secrets: dict[str, str] = {}
@@ -66,7 +69,9 @@ def context(
         secrets["OPENAI_API_KEY"], addresses["openai"] = openai.api_key, openai.base_url
     if runway:
         secrets["RUNWAY_API_KEY"], addresses["runway"] = runway.api_key, runway.base_url
-    return ProviderContext(store=store or InMemoryMediaStore(), secrets=secrets, base_urls=addresses)
+    return ProviderContext(
+        store=store or InMemoryMediaStore(), secrets=secrets, base_urls=addresses
+    )
 
 
 def with_secrets(old: ProviderContext, secrets: Mapping[str, str]) -> ProviderContext:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 # X-Ray's recorder opens a socket on import, so import it before the network is switched off.
-from api.handler import described
+from api.handler import documented_application
 from api.openapi import document
 from common.domain import advice, errors
 from common.domain.errors import VideoError
@@ -145,7 +145,7 @@ def test_request_errors_are_retryable_as_documented() -> None:
 
 def test_committed_openapi_document_matches_the_routes() -> None:
     committed = (PROJECT / "docs" / "openapi.json").read_text()
-    assert committed == document.text(described()) + "\n", "run `make openapi`"
+    assert committed == document.text(documented_application()) + "\n", "run `make openapi`"
 
 
 def test_decision_index_lists_every_decision() -> None:

@@ -30,7 +30,7 @@ Prefer = Annotated[
 ]
 
 
-def asked(prefer: str | None) -> int | None:
+def requested_seconds(prefer: str | None) -> int | None:
     """Return N of `wait=N`, at most MOST_SECONDS; None if it is missing or not a number."""
     for preference in (prefer or "").split(","):
         name, _, value = preference.partition(";")[0].partition("=")

@@ -23,7 +23,9 @@ class Usage:
 
 def count(database: Database, caller: Caller) -> Usage:
     """Count this request; counts are exact over all concurrent requests with the same key."""
-    windows = database.alone(lambda cursor: count_request(cursor, caller.key_id, caller.limits))
+    windows = database.run_autocommit(
+        lambda cursor: count_request(cursor, caller.key_id, caller.limits)
+    )
     policies = [f'"{name}";q={limit};w={_SECONDS[name]}' for name, limit in caller.limits.items()]
     runs = f'"runs";q={caller.max_runs};qu="concurrent-runs"'
     headers = {

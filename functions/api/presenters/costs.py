@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from api.schemas.videos import SceneCost, Units
-from common.database.attempts import NOTHING, Charges, StepCharges
+from common.database.attempts import NO_CHARGES, Charges, StepCharges
 from common.domain.video import Cost
 
 _UNIT = Decimal("0.0001")
@@ -37,7 +37,7 @@ def of_step(charges: StepCharges | None, estimated: Cost) -> SceneCost:
     if charges is None:
         return SceneCost(
             amount=None,
-            **unsettled(NOTHING),
+            **unsettled(NO_CHARGES),
             estimated=money(estimated.usd),
             estimated_units=expected,
             units=None,

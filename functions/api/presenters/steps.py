@@ -111,7 +111,7 @@ class _RunResult:
                 description=frame.description,
                 prompt=frame.prompt,
             )
-            for frame in scenes.first_frames(self.cursor, self.run.session_id)
+            for frame in scenes.first_version_images(self.cursor, self.run.session_id)
         ]
         story = Story(
             title=video.story_title or "",
@@ -140,7 +140,7 @@ class _RunResult:
         )
 
     def _image_links(self, scene: int, version: int) -> ImageLinks:
-        frame = scenes.frame(self.cursor, self.run.session_id, scene, version)
+        frame = scenes.image(self.cursor, self.run.session_id, scene, version)
         key, url = self._link(frame.image_key)
         return ImageLinks(imageUrl=url, proxyUrl=url, s3Key=key, frameIndex=scene - 1)
 

@@ -28,7 +28,7 @@ from common.database import narrations
 from common.database.attempts import Charges, StepCharges
 from common.database.narrations import Narration
 from common.database.provider_queue import QueuedStep
-from common.database.scenes import Clip, Frame
+from common.database.scenes import Clip, SceneImage
 from common.database.videos import FinalVideo, Video
 from common.domain import models
 from common.domain.models import Model, ModelSelection
@@ -44,7 +44,7 @@ class Rows:
     """The rows of a video and of all its media."""
 
     video: Video
-    frames: Sequence[Frame] = ()
+    frames: Sequence[SceneImage] = ()
     clips: Sequence[Clip] = ()
     final: FinalVideo | None = None
     charges: Sequence[StepCharges] = ()
@@ -203,7 +203,7 @@ def _progress(rows: Rows) -> int:
     return story + (_IMAGES * images + _CLIPS * finished_clips) // count + merged
 
 
-Step = TypeVar("Step", Frame, Clip, Narration)
+Step = TypeVar("Step", SceneImage, Clip, Narration)
 
 
 def _displayed(video: Video, step: Step) -> Step:
@@ -225,7 +225,7 @@ def _scenes(rows: Rows, link: LinkTo) -> list[SceneObject]:
         strict=True,
     ):
         number = frame.frame_number
-        image_usd = choice.picture_usd(number, rows.video.ratio, reference)
+        image_usd = choice.scene_image_usd(number, rows.video.ratio, reference)
         image_cost = costs.of_step(charges.get(("image", number)), Cost(image_usd))
         clip_estimate = choice.video.clip_cost(clip.clip_seconds or rows.video.clip_seconds)
         clip_cost = costs.of_step(charges.get(("clip", number)), clip_estimate)
@@ -279,7 +279,7 @@ def _narration(narration: Narration, cost: SceneCost, link: LinkTo) -> Narration
 
 
 def _scene(
-    frame: Frame,
+    frame: SceneImage,
     clip: Clip,
     image_cost: SceneCost,
     clip_cost: SceneCost,
@@ -313,7 +313,7 @@ def _scene_status(image: str, clip: str, narration: str) -> str:
     return "queued" if (image, clip) == ("queued", "queued") else "running"
 
 
-def _asset(row: Frame | Clip, cost: SceneCost, url: str | None) -> SceneAsset:
+def _asset(row: SceneImage | Clip, cost: SceneCost, url: str | None) -> SceneAsset:
     return SceneAsset(
         status=row.status,
         version=row.version,

@@ -196,7 +196,7 @@ def generate_video(
 )
 def get_run(run_id: RunId, prefer: Prefer = None) -> Response[str]:
     """Return 200 with the result, or 202 while the run is in progress."""
-    return _run_response(caller(router), run_id, prefer_wait.asked(prefer) or 0)
+    return _run_response(caller(router), run_id, prefer_wait.requested_seconds(prefer) or 0)
 
 
 def _start_run(
@@ -220,7 +220,7 @@ def _start_run(
         owner, body, idempotency
     )
     run_id = PendingRun.model_validate_json(accepted.body).runId
-    seconds = prefer_wait.asked(prefer)
+    seconds = prefer_wait.requested_seconds(prefer)
     seconds = prefer_wait.MOST_SECONDS if seconds is None else seconds
     response = _run_response(owner, run_id, seconds)
     for name, value in accepted.headers.items():

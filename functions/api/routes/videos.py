@@ -271,7 +271,7 @@ def _wait_for_end(
     prefer: str | None, response: JsonResponse, owner: Caller | None = None
 ) -> Response[str]:
     """Return the response; with `Prefer: wait=N`, wait first and return the current video."""
-    seconds = prefer_wait.asked(prefer)
+    seconds = prefer_wait.requested_seconds(prefer)
     if seconds is None or response.video_id is None:
         return response.response()
     ended = prefer_wait.until_ended(

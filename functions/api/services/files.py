@@ -275,7 +275,7 @@ def _bytes_of(text: str) -> bytes:
         data = data_uri.decode(text)
     except data_uri.Oversize:
         raise PayloadTooLarge(
-            f"A video in a single request can have at most {data_uri.MOST_BYTES / 1e6:.1f} MB. "
+            f"A video in a single request can have at most {data_uri.MAX_BYTES / 1e6:.1f} MB. "
             "Send its fileSize instead, and then upload it in parts.",
             field="video",
             code="upload.too_large",

@@ -69,7 +69,7 @@ def list_keys(
 ) -> KeyPage:
     """Return a page of keys, newest first, optionally only those of a user."""
     caller.need("admin")
-    records = database.alone(
+    records = database.run_autocommit(
         lambda sql: rows.page(sql, user_id=user_id, limit=limit + 1, before=cursor)
     )
     page = records[:limit]
@@ -82,7 +82,7 @@ def list_keys(
 def get_key(database: Database, caller: Caller, key_id: str) -> KeyAnswer:
     """Return a key; raises NotFound."""
     caller.need("admin")
-    return _response(database.alone(lambda cursor: rows.get(cursor, key_id)))
+    return _response(database.run_autocommit(lambda cursor: rows.get(cursor, key_id)))
 
 
 def change_key(database: Database, caller: Caller, key_id: str, request: ChangeKey) -> KeyAnswer:

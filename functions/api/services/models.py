@@ -60,7 +60,7 @@ def _limits(model: Model, overrides: str) -> dict[str, int]:
 
 def estimate(choice: ModelSelection, request: CreateVideoRequest) -> Estimate:
     """Return the estimated cost of the video, by step and scene."""
-    reference = request.has_picture
+    reference = request.has_reference_image
     return Estimate(
         total=money(
             choice.estimate_usd(
@@ -74,7 +74,7 @@ def estimate(choice: ModelSelection, request: CreateVideoRequest) -> Estimate:
         scenes=[
             SceneEstimate(
                 scene=scene,
-                image=money(choice.picture_usd(scene, request.ratio, reference)),
+                image=money(choice.scene_image_usd(scene, request.ratio, reference)),
                 clip=money(choice.video.clip_usd(request.seconds)),
                 clip_units=units(choice.video.clip_cost(request.seconds)),
                 narration=money(choice.narration_usd(request.seconds)),

@@ -54,7 +54,7 @@ class SceneImages:
         try:
             with self.database.transaction() as cursor:
                 video = videos.get(cursor, name, caller.user_id)
-                frame = scenes.finished_frames(cursor, video.session_id).get(scene)
+                frame = scenes.finished_images(cursor, video.session_id).get(scene)
         except NotFound:
             return None
         if frame is None or frame.image_key is None:
@@ -85,7 +85,7 @@ class SceneImages:
         Conflict for a scene without an image, and if the video was changed since the image was
         prepared (optimistic locking).
         """
-        current = scenes.finished_frames(cursor, video.session_id).get(scene)
+        current = scenes.finished_images(cursor, video.session_id).get(scene)
         if not from_request and (current is None or current.image_key is None):
             raise Conflict(
                 "The scene has no image yet. Send one as startImage, or generate it first "
@@ -104,7 +104,7 @@ class SceneImages:
         if key is not None and key == prepared.source.key and not prepared.source.fitted:
             return
         image = prepared.source.picture
-        version = versions.add_frame(
+        version = versions.add_image(
             cursor,
             video.session_id,
             scene,
@@ -116,7 +116,9 @@ class SceneImages:
         key = MediaFolder(video.user_id, video.session_id).scene_reference(scene, version)
         # Before the commit: a row without its object must not exist.
         self.store.put(key, image.data, image.media_type)
-        versions.keep_frame(cursor, video.session_id, scene, version, key=key, size=RATIOS[ratio])
+        versions.finish_supplied_image(
+            cursor, video.session_id, scene, version, key=key, size=RATIOS[ratio]
+        )
 
     def _ratio(self, caller: Caller, name: str | None) -> str:
         """Return the default ratio of clips of the video."""

@@ -28,7 +28,7 @@ from api.schemas.steps import (
 )
 from api.services.scene_images import DEFAULT_RATIO, SceneImages
 from common.application import music, scene_changes
-from common.application.admission import OWN_IDS, Admission, ResumePlan
+from common.application.admission import GENERATED_ID_PREFIX, Admission, ResumePlan
 from common.application.image_inputs import ImageInputs, ResolvedImage
 from common.application.model_selection import clip_durations, models_of
 from common.database import Cursor, Database, runs, scenes, versions, videos
@@ -71,7 +71,7 @@ class StepService:
                 )
             video = _update_story_fields(cursor, video, request)
             count = request.frameCount or NEW_SCENES
-            if runs.has_whole(cursor, video.session_id):
+            if runs.has_full_run(cursor, video.session_id):
                 scene_count = videos.scene_count(cursor, video.session_id)
                 count = max(request.frameCount or scene_count, scene_count)
             usd = models_of(video).text.story_usd(count)
@@ -287,7 +287,7 @@ class StepService:
 
     def _exists(self, caller: Caller, name: str | None) -> bool:
         """Return whether the video exists; True for every id, which cannot name a new video."""
-        if name is None or name.startswith(OWN_IDS):
+        if name is None or name.startswith(GENERATED_ID_PREFIX):
             return name is not None
         with self.database.transaction() as cursor:
             return videos.exists(cursor, caller.user_id, name)
@@ -312,15 +312,15 @@ class StepService:
         """Insert a new version of the image of each scene; return the run target and its cost."""
         _check_ratio(video, request)
         new_style, new_mood = style(request.style or video.style), mood(request.mood or video.mood)
-        finished = scenes.finished_frames(cursor, video.session_id)
+        finished = scenes.finished_images(cursor, video.session_id)
         has_reference = reference is not None or video.reference_key is not None
         image_versions, usd = {}, Decimal(0)
         for scene in numbers:
-            version = versions.add_frame(
+            version = versions.add_image(
                 cursor,
                 video.session_id,
                 scene,
-                prompt=prompts.frame(prompt, new_style, new_mood),
+                prompt=prompts.single_image(prompt, new_style, new_mood),
                 timestamp=_timestamp(video, scene),
                 style=new_style.name,
                 mood=new_mood.name,
@@ -383,7 +383,7 @@ def _total(
     decreases and a new scene must follow the last one. Raises InvalidInput for a scene that would
     leave a gap.
     """
-    if not runs.has_whole(cursor, video.session_id):
+    if not runs.has_full_run(cursor, video.session_id):
         return requested or max(video.frame_count, scene)
     count = videos.scene_count(cursor, video.session_id)
     if scene > count + 1:

@@ -47,7 +47,7 @@ class UploadService:
         with self.database.transaction() as cursor:
             uploads.check_pending(cursor, upload.user_id, upload.size_bytes)
             if upload.size_bytes >= PARTS_FROM_BYTES or request.in_parts:
-                parts_id = self.store.begin_parts(key, upload.media_type)
+                parts_id = self.store.create_multipart_upload(key, upload.media_type)
             uploads.insert(cursor, replace(upload, multipart_id=parts_id))
         if parts_id is not None:
             sizes = part_sizes(upload.size_bytes)
@@ -93,7 +93,7 @@ class UploadService:
                 code="upload.parts",
             )
         key = upload_key(upload.user_id, upload.media_id)
-        self.store.join_parts(key, upload.multipart_id, request.etags)
+        self.store.complete_multipart_upload(key, upload.multipart_id, request.etags)
 
     def abort(self, caller: Caller, media_id: str) -> None:
         """Delete an upload that was not sent or not inspected yet; raises NotFound or Conflict."""
@@ -101,7 +101,9 @@ class UploadService:
         with self.database.transaction() as cursor:
             media.delete(cursor, media.get(cursor, media_id, caller.user_id))
         if upload.multipart_id:
-            self.store.drop_parts(upload_key(upload.user_id, media_id), upload.multipart_id)
+            self.store.abort_multipart_upload(
+                upload_key(upload.user_id, media_id), upload.multipart_id
+            )
 
     def _pending(self, caller: Caller, media_id: str) -> Upload:
         with self.database.transaction() as cursor:

@@ -138,7 +138,7 @@ class VideoService:
 def _rows(cursor: Cursor, video: Video) -> video_presenter.Rows:
     return video_presenter.Rows(
         video=video,
-        frames=scenes.frames(cursor, video.session_id),
+        frames=scenes.images(cursor, video.session_id),
         clips=scenes.clips(cursor, video.session_id),
         final=videos.final(cursor, video.session_id),
         charges=attempts.by_step(cursor, video.session_id),

@@ -36,7 +36,7 @@ from common.schemas.requests import CreateVideoRequest, ResumeVideoRequest
 from common.settings import AdmissionSettings
 from common.storage import MediaFolder, MediaStore
 
-OWN_IDS = "vid_"
+GENERATED_ID_PREFIX = "vid_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +160,9 @@ class Admission:
         InvalidInput, PayloadTooLarge or BudgetExceeded.
         """
         choice = self.choice(caller, request)
-        if request.requestId and request.requestId.startswith(OWN_IDS):
+        if request.requestId and request.requestId.startswith(GENERATED_ID_PREFIX):
             raise InvalidInput(
-                f"A name cannot begin with {OWN_IDS}, which is the prefix of generated ids.",
+                f"A name cannot begin with {GENERATED_ID_PREFIX}, the prefix of generated ids.",
                 field="requestId",
             )
         image = self._reference_image(caller, request) or image
@@ -174,7 +174,7 @@ class Admission:
         return AdmittedVideo(row, new_id("run"), image)
 
     def _reference_image(self, caller: Caller, request: CreateVideoRequest) -> EncodedImage | None:
-        if not request.has_picture:
+        if not request.has_reference_image:
             return None
         # Imported here, for shorter cold starts of requests without an image.
         from common.application.image_inputs import ImageInputs
@@ -237,7 +237,7 @@ class Admission:
         limits.admit_run(cursor, caller.key_id, caller.max_runs)
         if plan.usd:
             budget.reserve(cursor, self._caps(caller), plan.usd)
-        videos.begin_part(cursor, video.session_id, plan.usd, plan.scenes, plan.output)
+        videos.add_estimate(cursor, video.session_id, plan.usd, plan.scenes, plan.output)
         runs.insert(
             cursor,
             run_id,
@@ -279,7 +279,7 @@ def _unfinished_work(cursor: Cursor, video_id: str) -> tuple[RunTarget, Mapping[
             f"The video is being made (status {video.status}). Wait until it ends, or cancel it.",
             code="video.not_failed",
         )
-    unfinished = runs.left_undone(cursor, video_id)
+    unfinished = runs.unfinished_target(cursor, video_id)
     if unfinished is None:
         raise Conflict(
             f"Nothing is missing from the video (status {video.status}). To make a scene again, "

@@ -56,7 +56,7 @@ def _open_stage(cursor: Cursor, video_id: str, scene: int, work: RunTarget) -> S
     if work.scope is not RunScope.ALL:
         return Stage.IMAGE if work.scope is RunScope.IMAGE else Stage.CLIP
     version = scenes.current_version(cursor, "image", video_id, scene)
-    if scenes.frame(cursor, video_id, scene, version).status != "succeeded":
+    if scenes.image(cursor, video_id, scene, version).status != "succeeded":
         return Stage.IMAGE
     narration = narrations.of_video(cursor, video_id).get(scene)
     spoken = narration is None or narration.status == "succeeded"

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from common.database import Cursor, Database, media
 from common.domain.errors import InvalidInput, NotFound
-from common.domain.uploads import PICTURES
+from common.domain.uploads import IMAGE_TYPES
 from common.domain.video import EncodedImage
 from common.fetch import SafeHttpsClient
 from common.schemas.base import is_storable
@@ -78,8 +78,8 @@ class ImageInputs:
             if key is not None:
                 return self.store.get(key)
             if _is_url(text):
-                return self.client.fetch(text, named=named, accepts=PICTURES).data
-            return images.file_in(text, named)
+                return self.client.fetch(text, named=named, accepts=IMAGE_TYPES).data
+            return images.decode_base64(text, named)
 
         with ThreadPoolExecutor(len(texts)) as pool:
             files = dict(zip(texts, pool.map(file, texts), strict=True))
@@ -122,7 +122,7 @@ class ImageInputs:
                 item = media.get(cursor, text, user_id)
             else:
                 item = media.by_key(cursor, key, user_id)
-        if item.key is None or item.media_type not in PICTURES:
+        if item.key is None or item.media_type not in IMAGE_TYPES:
             raise InvalidInput(
                 "The media object is not an image, or the image is not ready yet.", field=named
             )

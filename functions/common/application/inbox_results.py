@@ -58,7 +58,7 @@ def write_result(database: Database, store: ResultStore, object_id: str) -> None
             _put(store, received, kind, body)
             if inbox.replaces_another(cursor, object_id):
                 forget(store, received, "result" if kind == "error" else "error")
-            inbox.answered(cursor, object_id)
+            inbox.mark_result_written(cursor, object_id)
     except VideoError as error:  # the sweeper retries
         extra = {"object_id": object_id, "code": error.error_code}
         logger.warning("inbox result not written", extra=extra)

@@ -139,7 +139,7 @@ def _default_provider(kind: Kind, settings: ProviderSettings, secrets: Mapping[s
     """
     provider: str = getattr(settings, f"{kind}_provider")
     if provider == models.BY_KEY:
-        return models.with_a_key(secrets).get(kind, "offline")
+        return models.paid_providers(secrets).get(kind, "offline")
     return provider
 
 

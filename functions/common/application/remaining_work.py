@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from common.database import Cursor, budget, narrations, scenes, videos
 from common.database.budget import PaidStep
-from common.database.scenes import Clip, Frame
+from common.database.scenes import Clip, SceneImage
 from common.database.videos import VideoRecord
 from common.domain.models import ModelSelection
 from common.domain.video import RunScope, RunTarget
@@ -28,7 +28,9 @@ def estimate_remaining(
     and counted, if the video's policy is `resubmit_once` (`again`).
     """
     steps = budget.paid_steps(cursor, video.session_id)
-    paid_states = budget.BOUGHT if again else (*budget.BOUGHT, *budget.IN_DOUBT)
+    paid_states = (
+        budget.ACCEPTED_STATES if again else (*budget.ACCEPTED_STATES, *budget.UNKNOWN_STATES)
+    )
     paid = {step: usd for step, (state, usd) in steps.items() if state in paid_states}
     missing = sum(
         (usd for step, usd in _steps(cursor, video, work, choice) if step not in paid), Decimal(0)
@@ -61,10 +63,10 @@ def _steps(
     return []
 
 
-def _frames(cursor: Cursor, video: VideoRecord, work: RunTarget) -> list[Frame]:
+def _frames(cursor: Cursor, video: VideoRecord, work: RunTarget) -> list[SceneImage]:
     if work.scope is not RunScope.IMAGE:
         return []
-    return [scenes.frame(cursor, video.session_id, *item) for item in work.versions.items()]
+    return [scenes.image(cursor, video.session_id, *item) for item in work.versions.items()]
 
 
 def _of_whole(
@@ -73,9 +75,9 @@ def _of_whole(
     """Return the unfinished steps of the whole video; a scene with a clip needs no image."""
     has_story = videos.has_story(cursor, video.session_id)
     steps = [] if has_story else [(("story", 0, 1), choice.text.story_usd(video.frame_count))]
-    frames = {frame.frame_number: frame for frame in scenes.frames(cursor, video.session_id)}
+    frames = {frame.frame_number: frame for frame in scenes.images(cursor, video.session_id)}
     clips = {clip.clip_number: clip for clip in scenes.clips(cursor, video.session_id)}
-    finished_images = scenes.finished_frames(cursor, video.session_id)
+    finished_images = scenes.finished_images(cursor, video.session_id)
     finished_clips = scenes.finished_clips(cursor, video.session_id)
     by_scene = narrations.of_video(cursor, video.session_id)
     for scene in range(1, video.frame_count + 1):
@@ -92,11 +94,11 @@ def _of_whole(
 
 
 def _image_usd(
-    video: VideoRecord, choice: ModelSelection, frame: Frame | None, scene: int = 1
+    video: VideoRecord, choice: ModelSelection, frame: SceneImage | None, scene: int = 1
 ) -> Decimal:
     has_reference = bool(video.reference_key or (frame and frame.reference_key))
     number = frame.frame_number if frame else scene
-    return choice.picture_usd(number, video.ratio, has_reference)
+    return choice.scene_image_usd(number, video.ratio, has_reference)
 
 
 def _clip_usd(video: VideoRecord, choice: ModelSelection, clip: Clip | None) -> Decimal:

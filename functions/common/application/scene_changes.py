@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from common.database import Cursor, attempts, budget, narrations, scenes, versions, videos
 from common.database.attempts import Step
 from common.database.budget import PaidStep
-from common.database.scenes import Clip, Frame, StepKind
+from common.database.scenes import Clip, SceneImage, StepKind
 from common.database.videos import VideoRecord
 from common.domain.errors import Conflict, InvalidInput
 from common.domain.styles import mood, style
@@ -90,7 +90,7 @@ class _Changes:
 
     def _scenes(self) -> list[int]:
         if self.work.scope is RunScope.ALL:
-            frames = scenes.frames(self.cursor, self.video.session_id)
+            frames = scenes.images(self.cursor, self.video.session_id)
             return [frame.frame_number for frame in frames]
         return sorted(self.work.versions) if self.work.scope in _FIELDS else []
 
@@ -111,7 +111,7 @@ class _Changes:
         frame = self._frame(scene)
         look = style(frame.style or self.video.style)
         feeling = mood(frame.mood or self.video.mood)
-        prompt = prompts.frame(text, look, feeling)
+        prompt = prompts.single_image(text, look, feeling)
         if frame.prompt in (text, prompt):
             return False
         if frame.status != "succeeded":
@@ -121,7 +121,7 @@ class _Changes:
             )
             return True
         scenes.invalidate(self.cursor, "image", self.video.session_id, scene)
-        version = versions.add_frame(
+        version = versions.add_image(
             self.cursor,
             self.video.session_id,
             scene,
@@ -179,9 +179,9 @@ class _Changes:
         self.require_settled("speech", scene, 1, field_name)
         narrations.set_text(self.cursor, self.video.session_id, scene, text)
 
-    def _frame(self, scene: int) -> Frame:
+    def _frame(self, scene: int) -> SceneImage:
         version = self._version("image", scene)
-        return scenes.frame(self.cursor, self.video.session_id, scene, version)
+        return scenes.image(self.cursor, self.video.session_id, scene, version)
 
     def _clip(self, scene: int) -> Clip:
         version = self._version("clip", scene)
@@ -208,14 +208,14 @@ class _Changes:
         """Raise Conflict while a paid call for the step may still return a result."""
         state, _ = self.paid.get((kind, scene, version), (None, None))
         of_scene = f" of scene {scene}" if scene else ""
-        if state in budget.BOUGHT:
+        if state in budget.ACCEPTED_STATES:
             raise Conflict(
                 f"The provider is making the {kind}{of_scene}, which is paid for. Resume without "
                 "this change to use its result. Nothing was stored.",
                 code="scene.in_progress",
                 field=field_name,
             )
-        if state in budget.IN_DOUBT and not self.again:
+        if state in budget.UNKNOWN_STATES and not self.again:
             raise Conflict(
                 f"The last call for the {kind}{of_scene} may have been charged. Resume without "
                 "this change, or with on_unknown = resubmit_once, which may be charged twice. "

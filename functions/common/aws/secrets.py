@@ -17,7 +17,7 @@ from common import settings
 from common.domain.errors import TransientError
 
 _CACHE_SECONDS = 300.0
-_kept: dict[str, tuple[float, dict[str, str]]] = {}
+_cache: dict[str, tuple[float, dict[str, str]]] = {}
 
 
 @cache
@@ -39,11 +39,11 @@ def read(arn: str, *, fresh: bool = False) -> dict[str, str]:
 
     `fresh` bypasses the cache. Raises TransientError if Secrets Manager does not return the secret.
     """
-    cached = _kept.get(arn)
+    cached = _cache.get(arn)
     if cached and not fresh and time.monotonic() - cached[0] < _CACHE_SECONDS:
         return cached[1]
     value: dict[str, str] = json.loads(_get_secret_value(arn))
-    _kept[arn] = (time.monotonic(), value)
+    _cache[arn] = (time.monotonic(), value)
     return value
 
 

@@ -123,7 +123,7 @@ class Database:
         finally:
             self._close_unless_persistent()
 
-    def alone(self, statement: Callable[[Cursor], Result]) -> Result:
+    def run_autocommit(self, statement: Callable[[Cursor], Result]) -> Result:
         """Run one statement in autocommit mode: a single round trip, without BEGIN and COMMIT.
 
         If the connection turns out to be dead, it is reopened and the statement is repeated, so the

@@ -51,7 +51,7 @@ class Charges:
         return self.charged_usd + self.open_usd + self.possible_usd
 
 
-NOTHING = Charges(Decimal(0), Decimal(0), Decimal(0))
+NO_CHARGES = Charges(Decimal(0), Decimal(0), Decimal(0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ def next_attempt(cursor: Cursor, step: Step) -> int:
     return number
 
 
-def failed(cursor: Cursor, step: Step) -> list[int]:
+def failed_attempts(cursor: Cursor, step: Step) -> list[int]:
     """Return the numbers of the step's attempts that were accepted but ended without a result."""
     cursor.execute(
         """
@@ -199,7 +199,7 @@ def insert(
     return Attempt(**row) if row else None
 
 
-def is_made_again_in(cursor: Cursor, attempt: Attempt, run_id: str) -> bool:
+def is_repeated_by_run(cursor: Cursor, attempt: Attempt, run_id: str) -> bool:
     """Return whether this run made the attempt as a repetition after an unknown outcome."""
     cursor.execute(
         """
@@ -239,7 +239,7 @@ def record_charge(cursor: Cursor, attempt: Attempt, cost: Cost) -> None:
     )
 
 
-def all_accepted(cursor: Cursor, provider: str, model: str, counted: int) -> bool:
+def are_unknown_calls_accepted(cursor: Cursor, provider: str, model: str, counted: int) -> bool:
     """Return whether every call of the last 24 hours with an unknown outcome was accepted.
 
     This is certain if the provider's count equals the accepted calls plus the unknown ones, no

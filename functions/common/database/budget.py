@@ -10,9 +10,9 @@ from common.domain.errors import BudgetExceeded
 _ALL = "all"
 # Periods are UTC days and months by the database's clock.
 _DAY, _MONTH = "YYYY-MM-DD", "YYYY-MM"
-BOUGHT = ("submitted", "succeeded")
+ACCEPTED_STATES = ("submitted", "succeeded")
 """States of a call that was accepted and whose result exists or is expected."""
-IN_DOUBT = ("submitting", "unknown")
+UNKNOWN_STATES = ("submitting", "unknown")
 """States of a call whose outcome is unknown: it may have been charged."""
 
 

@@ -15,7 +15,7 @@ _WORKER_MINUTES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
+class DeletedVideo:
     """A deleted video whose media objects have to be erased."""
 
     session_id: str
@@ -45,7 +45,7 @@ def delete(cursor: Cursor, session_id: str) -> bool:
     return True
 
 
-def due(cursor: Cursor, limit: int) -> list[Deleted]:
+def due(cursor: Cursor, limit: int) -> list[DeletedVideo]:
     """Return deleted videos, oldest first, whose last worker has ended and that are not erased."""
     cursor.execute(
         """
@@ -55,10 +55,10 @@ def due(cursor: Cursor, limit: int) -> list[Deleted]:
         """,
         (_WORKER_MINUTES, limit),
     )
-    return [Deleted(**row) for row in cursor.fetchall()]
+    return [DeletedVideo(**row) for row in cursor.fetchall()]
 
 
-def erased(cursor: Cursor, session_id: str) -> None:
+def mark_erased(cursor: Cursor, session_id: str) -> None:
     """Mark the video's media as erased, and count the cost of its late calls."""
     budget.settle_deleted(cursor, session_id)
     cursor.execute(

@@ -75,7 +75,7 @@ def clear_responses(cursor: Cursor, session_id: str) -> None:
     cursor.execute("UPDATE idempotency_keys SET body = NULL WHERE session_id = %s", (session_id,))
 
 
-def forget_expired(cursor: Cursor, limit: int) -> int:
+def delete_expired(cursor: Cursor, limit: int) -> int:
     """Delete at most `limit` expired keys; return the number of deleted keys."""
     cursor.execute(
         """

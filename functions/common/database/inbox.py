@@ -61,13 +61,13 @@ def insert_job(cursor: Cursor, object_id: str, line: int, session_id: str, run_i
     )
 
 
-def is_taken(cursor: Cursor, object_id: str) -> bool:
+def is_received(cursor: Cursor, object_id: str) -> bool:
     """Return whether the object is stored as received."""
     cursor.execute("SELECT 1 FROM inbox_objects WHERE object_id = %s", (object_id,))
     return cursor.fetchone() is not None
 
 
-def went_without_picture(cursor: Cursor, object_id: str) -> bool:
+def has_no_reference_image(cursor: Cursor, object_id: str) -> bool:
     """Return whether the object started a video that has no reference image."""
     cursor.execute(
         """
@@ -145,7 +145,7 @@ def replaces_another(cursor: Cursor, object_id: str) -> bool:
     return bool(row and row["replaces"])
 
 
-def answered(cursor: Cursor, object_id: str) -> None:
+def mark_result_written(cursor: Cursor, object_id: str) -> None:
     """Mark the result of the object as written to the outbox."""
     cursor.execute(
         "UPDATE inbox_objects SET answered_at = now() WHERE object_id = %s", (object_id,)

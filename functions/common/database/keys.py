@@ -117,7 +117,7 @@ def find(cursor: Cursor, digest: bytes) -> ApiKey | None:
     return ApiKey(**row) if row else None
 
 
-def owner(cursor: Cursor, user_id: str, endpoint: str) -> ApiKey | None:
+def key_of_user(cursor: Cursor, user_id: str, endpoint: str) -> ApiKey | None:
     """Return the key that represents a user whose request carries none, as in the inbox.
 
     Live keys take precedence over test keys, newer keys over older ones. Returns None if no active

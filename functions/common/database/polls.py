@@ -14,7 +14,7 @@ RETENTION_HOURS = 48
 
 # Codes of failed jobs whose result may still be available: the outputs could not be downloaded, the
 # download was not a clip, or the job timed out while it was running.
-COLLECTABLE = (
+COLLECTABLE_CODES = (
     *("clip.output_lost", "clip.timeout"),
     *("media.invalid", "media.timeout", "media.too_large"),
 )
@@ -58,7 +58,7 @@ def adopt(cursor: Cursor, attempt: Attempt, run_id: str) -> None:
     )
 
 
-def of_run(cursor: Cursor, step: Step, run_id: str) -> int:
+def poll_count(cursor: Cursor, step: Step, run_id: str) -> int:
     """Return the number of polls of the step's jobs in this run, over all attempts."""
     cursor.execute(
         """
@@ -71,7 +71,7 @@ def of_run(cursor: Cursor, step: Step, run_id: str) -> int:
     return int(row["polls"]) if row else 0
 
 
-def free_failures(cursor: Cursor, step: Step, run_id: str) -> list[str]:
+def uncharged_failure_codes(cursor: Cursor, step: Step, run_id: str) -> list[str]:
     """Return the codes of the step's jobs of this run that failed and cost nothing."""
     cursor.execute(
         """
@@ -96,7 +96,7 @@ class UncollectedJob:
     version: int
 
 
-def claim_left_behind(
+def lease_uncollected_jobs(
     cursor: Cursor, *, limit: int, lease_seconds: int, pause_seconds: int
 ) -> list[UncollectedJob]:
     """Lease paid jobs whose result is not collected, oldest first; each to one collector.
@@ -131,7 +131,7 @@ def claim_left_behind(
         """,
         {
             "lease": lease_seconds,
-            "codes": [*COLLECTABLE],
+            "codes": [*COLLECTABLE_CODES],
             "hours": RETENTION_HOURS,
             "pause": pause_seconds,
             "limit": limit,

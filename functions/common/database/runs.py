@@ -211,7 +211,7 @@ def is_making(cursor: Cursor, session_id: str, *scopes: RunScope) -> bool:
     return cursor.fetchone() is not None
 
 
-def left_undone(cursor: Cursor, session_id: str) -> tuple[RunTarget, dict[str, Any]] | None:
+def unfinished_target(cursor: Cursor, session_id: str) -> tuple[RunTarget, dict[str, Any]] | None:
     """Return the target of a resume and the request that ordered it; None if nothing is missing.
 
     The target is the whole video if it was ordered and no merged video of all scenes exists;
@@ -224,7 +224,7 @@ def left_undone(cursor: Cursor, session_id: str) -> tuple[RunTarget, dict[str, A
     return (_target(row), row["request"]) if row else None
 
 
-def has_whole(cursor: Cursor, session_id: str) -> bool:
+def has_full_run(cursor: Cursor, session_id: str) -> bool:
     """Return whether the whole video was ordered, not only parts of it."""
     cursor.execute(
         "SELECT 1 FROM runs WHERE session_id = %s AND step = %s LIMIT 1",
@@ -325,7 +325,7 @@ def cancel(cursor: Cursor, session_id: str, *, jobs: bool) -> list[str]:
     return open_runs
 
 
-def still_open(
+def open_runs(
     cursor: Cursor, *, older_than_seconds: int = 0, limit: int = 1, run_id: str | None = None
 ) -> list[OpenRun]:
     """Return open runs older than `older_than_seconds`, oldest first.

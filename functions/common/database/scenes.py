@@ -14,7 +14,7 @@ from common.domain.video import Story
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
+class SceneImage:
     """One version of the image of a scene."""
 
     frame_number: int
@@ -106,7 +106,7 @@ def insert_story(cursor: Cursor, session_id: str, story: Story, style: str, mood
         )
 
 
-def frames(cursor: Cursor, session_id: str) -> list[Frame]:
+def images(cursor: Cursor, session_id: str) -> list[SceneImage]:
     """Return the newest version of each scene's image, in scene order."""
     cursor.execute(
         f"""
@@ -115,10 +115,10 @@ def frames(cursor: Cursor, session_id: str) -> list[Frame]:
         """,  # noqa: S608 - the columns are a constant of this module
         (session_id,),
     )
-    return [Frame(**row) for row in cursor.fetchall()]
+    return [SceneImage(**row) for row in cursor.fetchall()]
 
 
-def first_frames(cursor: Cursor, session_id: str) -> list[Frame]:
+def first_version_images(cursor: Cursor, session_id: str) -> list[SceneImage]:
     """Return the first version of each scene's image, as the story describes it, in scene order."""
     cursor.execute(
         f"""
@@ -127,10 +127,10 @@ def first_frames(cursor: Cursor, session_id: str) -> list[Frame]:
         """,  # noqa: S608 - the columns are a constant of this module
         (session_id,),
     )
-    return [Frame(**row) for row in cursor.fetchall()]
+    return [SceneImage(**row) for row in cursor.fetchall()]
 
 
-def frame(cursor: Cursor, session_id: str, scene: int, version: int | None = None) -> Frame:
+def image(cursor: Cursor, session_id: str, scene: int, version: int | None = None) -> SceneImage:
     """Return a version of a scene's image, the newest by default; raises NotFound."""
     cursor.execute(
         f"""
@@ -144,7 +144,7 @@ def frame(cursor: Cursor, session_id: str, scene: int, version: int | None = Non
     row = cursor.fetchone()
     if row is None:
         raise NotFound(_NO_SCENE)
-    return Frame(**row)
+    return SceneImage(**row)
 
 
 def clips(cursor: Cursor, session_id: str) -> list[Clip]:
@@ -176,7 +176,7 @@ def clip(cursor: Cursor, session_id: str, scene: int, version: int | None = None
     return Clip(**row)
 
 
-def finished_frames(cursor: Cursor, session_id: str) -> dict[int, Frame]:
+def finished_images(cursor: Cursor, session_id: str) -> dict[int, SceneImage]:
     """Return the newest finished image of each scene that has one, by scene number."""
     cursor.execute(
         f"""
@@ -186,7 +186,7 @@ def finished_frames(cursor: Cursor, session_id: str) -> dict[int, Frame]:
         """,  # noqa: S608 - the columns are a constant of this module
         (session_id,),
     )
-    return {row["frame_number"]: Frame(**row) for row in cursor.fetchall()}
+    return {row["frame_number"]: SceneImage(**row) for row in cursor.fetchall()}
 
 
 def finished_clips(cursor: Cursor, session_id: str) -> dict[int, Clip]:

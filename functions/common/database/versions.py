@@ -14,7 +14,7 @@ from common.database.scenes import TABLES, Size, StepKind, finish_image
 _SCOPES = {"image": ["image"], "clip": ["clip", "video"]}
 
 
-def add_frame(
+def add_image(
     cursor: Cursor,
     session_id: str,
     scene: int,
@@ -84,7 +84,7 @@ def add_reference(cursor: Cursor, session_id: str, scene: int, version: int, key
     )
 
 
-def keep_frame(
+def finish_supplied_image(
     cursor: Cursor, session_id: str, scene: int, version: int, *, key: str, size: Size
 ) -> None:
     """Mark an image as finished that the client supplied, at no cost."""

@@ -232,7 +232,7 @@ def lock(cursor: Cursor, user_id: str, name: str) -> VideoRecord | None:
     return VideoRecord(**row) if row else None
 
 
-def begin_part(
+def add_estimate(
     cursor: Cursor,
     session_id: str,
     usd: Decimal,

@@ -111,10 +111,10 @@ class Model:
         """
         width, height = RATIOS[ratio]
         side = math.isqrt(width * height)
-        input_tokens = input_picture_tokens(width, height) if anchor else 0
+        input_tokens = input_image_tokens(width, height) if anchor else 0
         if reference:
             input_tokens += max(
-                input_picture_tokens(*size) for size in ((width, height), (side, side))
+                input_image_tokens(*size) for size in ((width, height), (side, side))
             )
         short_units = round(self.quality_base / (max(width, height) / min(width, height)))
         tokens = math.ceil(
@@ -174,7 +174,7 @@ class ModelSelection:
 
     def estimate_usd(self, *, scenes: int, seconds: int, ratio: str, reference: bool) -> Decimal:
         """Estimate the cost of the whole video: its story, images, clips and narrations."""
-        images_usd = sum(self.picture_usd(n, ratio, reference) for n in range(1, scenes + 1))
+        images_usd = sum(self.scene_image_usd(n, ratio, reference) for n in range(1, scenes + 1))
         scene_usd = self.video.clip_usd(seconds) + self.narration_usd(seconds)
         return self.text.story_usd(scenes) + images_usd + scenes * scene_usd
 
@@ -182,7 +182,7 @@ class ModelSelection:
         """Estimate the cost of one scene's narration; 0 if the video is not narrated."""
         return self.speech.narration_usd(seconds) if self.speech else Decimal(0)
 
-    def picture_usd(self, scene: int, ratio: str, reference: bool) -> Decimal:
+    def scene_image_usd(self, scene: int, ratio: str, reference: bool) -> Decimal:
         """Estimate the cost of one scene's image.
 
         Images of all scenes except the first use the first image as an input, in addition to the
@@ -191,7 +191,7 @@ class ModelSelection:
         return self.image.image_usd(ratio, anchor=scene != 1, reference=reference)
 
 
-def input_picture_tokens(width: int, height: int) -> int:
+def input_image_tokens(width: int, height: int) -> int:
     """Return the tokens of an input image of this size in pixels."""
     longer, shorter = max(width, height), min(width, height)
     factor = max(1, min(_MOST_ENLARGED, _ENLARGED_PIXELS / longer))
@@ -229,7 +229,7 @@ def find(kind: Kind, provider: str, model: str | None = None) -> Model:
     )
 
 
-def with_a_key(keys: Mapping[str, str]) -> dict[Kind, str]:
+def paid_providers(keys: Mapping[str, str]) -> dict[Kind, str]:
     """Return the paid provider of each kind of model, of those whose key is in `keys`."""
     return {
         model.kind: model.provider

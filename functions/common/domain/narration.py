@@ -1,7 +1,7 @@
 """The estimated duration of spoken text, and the text that fits in a scene. Pure functions.
 
 A narration is shortened to fit its scene before it is spoken. If the speech is longer than its
-scene anyway, it is played faster in the audio mix, at the same pitch. Speech longer than `FASTEST`
+scene anyway, it is played faster in the audio mix, at the same pitch. Speech longer than `MAX_PACE`
 times the available time is rejected.
 """
 
@@ -14,8 +14,8 @@ def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
 
-FASTEST = 2.0
-NOTICED = 1.25
+MAX_PACE = 2.0
+NOTICEABLE_PACE = 1.25
 """The pace from which faster playback is noticeable."""
 MAX_CHARACTERS = 1200
 # Silence before and after the speech, so that no scene begins or ends in the middle of a sound.
@@ -60,19 +60,19 @@ _DANGLING_WORDS = _set(
 )
 
 
-def room(seconds: float) -> float:
+def speech_seconds(seconds: float) -> float:
     """Return the seconds of a scene that are available for speech."""
     return max(seconds - 2 * _PAUSE_SECONDS, 0.5)
 
 
-def starts_at() -> float:
+def speech_offset() -> float:
     """Return the offset of the narration from the start of its scene, in seconds."""
     return _PAUSE_SECONDS
 
 
 def words_for(seconds: float) -> int:
     """Return the approximate number of English words that fit in a scene."""
-    return max(2, round(room(seconds) * 2.4))
+    return max(2, round(speech_seconds(seconds) * 2.4))
 
 
 def seconds_to_say(text: str) -> float:
@@ -98,7 +98,7 @@ def fit(text: str, seconds: float) -> str:
     even if that does not fit.
     """
     text = " ".join(text.split())
-    available = room(seconds)
+    available = speech_seconds(seconds)
     spans = list(_spans(text))
     fitting = [end for _, end in spans if seconds_to_say(text[:end]) <= available]
     if fitting:

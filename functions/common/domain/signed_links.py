@@ -29,7 +29,9 @@ DEFAULT_SECONDS = 3600
 MAX_SECONDS = 24 * 3600
 Method = Literal["GET", "HEAD"]
 
-WITHOUT_A_KEY = frozenset({"GET /api/get_presigned_url", "POST /api/convert_s3_image_to_base64"})
+SIGNED_LINK_ENDPOINTS = frozenset(
+    {"GET /api/get_presigned_url", "POST /api/convert_s3_image_to_base64"}
+)
 """Endpoints that accept a signed link instead of an API key; the authorizer admits requests to them
 without a key."""
 

@@ -32,7 +32,7 @@ SUFFIXES: dict[str, str] = {
     "audio/flac": "flac",
     "audio/webm": "weba",
 }
-PICTURES = tuple(name for name in SUFFIXES if name.startswith("image/"))
+IMAGE_TYPES = tuple(name for name in SUFFIXES if name.startswith("image/"))
 
 # Unregistered names of these types: those used before their registration, or made from a file
 # name's extension.

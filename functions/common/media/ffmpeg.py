@@ -77,7 +77,7 @@ class MediaInfo:
     frames: int
     start: Fraction
     seconds: float
-    rising: bool
+    has_increasing_dts: bool
     is_constant_rate: bool
     mean_frame_seconds: Fraction
     median_frame_seconds: Fraction
@@ -244,12 +244,12 @@ def read_frame_format(
     )
 
 
-def look_at(path: Path) -> FrameFormat:
+def probe_frame_format(path: Path) -> FrameFormat:
     """Decode the first frame of an untrusted file and return its format."""
     return read_frame_format(source(path), stream=video_index(path))
 
 
-def hear(path: Path, *, timeout: float = 60) -> float:
+def audio_seconds(path: Path, *, timeout: float = 60) -> float:
     """Return the duration of an untrusted file's audio in seconds, without decoding it.
 
     Raises MediaError if the file is damaged, has no audio, or is longer than one hour.
@@ -272,7 +272,7 @@ def hear(path: Path, *, timeout: float = 60) -> float:
     return seconds
 
 
-def starts_at_once(path: Path) -> bool:
+def is_fast_start(path: Path) -> bool:
     """Return whether the index (`moov`) precedes the media (`mdat`), known as fast start."""
     with path.open("rb") as file:
         while header := file.read(8):
@@ -379,7 +379,7 @@ def _media_info(
         frames=len(packets),
         start=first * time_base,
         seconds=seconds,
-        rising=all(a.dts < b.dts for a, b in itertools.pairwise(packets)),
+        has_increasing_dts=all(a.dts < b.dts for a, b in itertools.pairwise(packets)),
         # Containers with millisecond timestamps round, so intervals may differ by one tick.
         is_constant_rate=intervals[-1] - intervals[0] <= 1,
         mean_frame_seconds=Fraction(pts_values[-1] - first, len(intervals)) * time_base,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from common.domain.errors import InvalidInput, MediaError, PayloadTooLarge
-from common.domain.uploads import PICTURES
+from common.domain.uploads import IMAGE_TYPES
 from common.domain.video import EncodedImage
 from common.media import mime, srgb
 from common.schemas import data_uri
@@ -63,7 +63,7 @@ def read(text: str, field: str = _DEFAULT_FIELD) -> EncodedImage:
 
     Raises InvalidInput or PayloadTooLarge for the request's `field`.
     """
-    return clean(file_in(text, field), field)
+    return clean(decode_base64(text, field), field)
 
 
 def size(image_file: EncodedImage) -> tuple[int, int]:
@@ -139,17 +139,17 @@ def clean(
         ) from None
     except Exception:  # Pillow's decoders raise exceptions of any class for broken data
         raise InvalidInput(
-            _explain_unreadable(data), field=field, allowed=[*PICTURES], code="image.invalid"
+            _explain_unreadable(data), field=field, allowed=[*IMAGE_TYPES], code="image.invalid"
         ) from None
 
 
-def file_in(text: str, field: str) -> bytes:
+def decode_base64(text: str, field: str) -> bytes:
     """Decode a file in base64 or a data URI; raises InvalidInput or PayloadTooLarge."""
     try:
         return data_uri.decode(text)
     except data_uri.Oversize:
         raise PayloadTooLarge(
-            f"An inline image may have at most {data_uri.MOST_BYTES / 1e6:.1f} MB. Upload a larger "
+            f"An inline image may have at most {data_uri.MAX_BYTES / 1e6:.1f} MB. Upload a larger "
             "one with POST /v1/uploads and send its id.",
             field=field,
             code="image.too_large",
@@ -253,7 +253,7 @@ def _explain_unreadable(data: bytes) -> str:
         return f"{name} files are not supported. Convert the image to JPEG or PNG.{hint}"
     if not data:
         return "The image is empty."
-    if media_type in PICTURES:
+    if media_type in IMAGE_TYPES:
         return f"The {media_type.removeprefix('image/').upper()} file is damaged or cut off."
     return "The image is not a PNG, JPEG, WebP or AVIF file."
 

@@ -1,7 +1,7 @@
 """HTTP client for vendors without an SDK: `requests` with limits and without retries.
 
 A call may be a paid one, so a failed call must tell how far it got: `NotSent` means that no byte of
-the request was sent, `NoAnswer` that the request may have arrived.
+the request was sent, `NoResponse` that the request may have arrived.
 
 Each call opens its own connection. A pooled one may have been closed by the server in the meantime,
 which cannot be distinguished from a request that was lost after it had been accepted.
@@ -31,7 +31,7 @@ class NotSent(Exception):
     """No byte of the request was sent: DNS, TCP or TLS failed before it."""
 
 
-class NoAnswer(Exception):
+class NoResponse(Exception):
     """The request may have arrived, but no complete response was received."""
 
 
@@ -40,7 +40,7 @@ class TooLarge(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """An HTTP response: status, case-insensitive headers, and body (empty for a download)."""
 
     status: int
@@ -74,7 +74,7 @@ def call(
     headers: Mapping[str, str] | None = None,
     body: Mapping[str, Any] | None = None,
     form: Form | None = None,
-) -> Answer:
+) -> HttpResponse:
     """Make one call and return the response, whatever its status; redirects are not followed.
 
     `body` is sent as JSON. `seconds` is the deadline for the whole response. Raises NotSent or
@@ -92,11 +92,11 @@ def call(
     try:
         response = _exchange(request, content.extend, seconds, _MAX_RESPONSE_BYTES)
     except TooLarge:
-        raise NoAnswer("the response is too large") from None
-    return Answer(response.status, response.headers, bytes(content))
+        raise NoResponse("the response is too large") from None
+    return HttpResponse(response.status, response.headers, bytes(content))
 
 
-def download(url: str, target: Path, *, seconds: float, most_bytes: int) -> Answer:
+def download(url: str, target: Path, *, seconds: float, most_bytes: int) -> HttpResponse:
     """Download the URL to a file and return the response without its body.
 
     The request carries no credentials and no cookies. The file is kept only after a complete
@@ -123,7 +123,7 @@ def is_loopback(url: str) -> bool:
 
 def _exchange(
     request: requests.Request, write: Callable[[bytes], object], seconds: float, most_bytes: int
-) -> Answer:
+) -> HttpResponse:
     deadline = time.monotonic() + seconds
     request.auth = _no_auth
     request.headers = {**request.headers, "Accept-Encoding": "identity"}
@@ -139,11 +139,11 @@ def _exchange(
                 **settings,
             ) as response:
                 _read(response, write, deadline, most_bytes)
-                return Answer(response.status_code, response.headers)
+                return HttpResponse(response.status_code, response.headers)
     except requests.RequestException as error:
         raise _translated(error) from None
     except HTTPError:
-        raise NoAnswer("no complete response") from None
+        raise NoResponse("no complete response") from None
 
 
 def _read(
@@ -159,11 +159,11 @@ def _read(
         if received > most_bytes:
             raise TooLarge(f"more than {most_bytes} bytes")
         if time.monotonic() > deadline:
-            raise NoAnswer("the response took too long")
+            raise NoResponse("the response took too long")
         write(chunk)
 
 
-def _translated(error: requests.RequestException) -> NotSent | NoAnswer:
+def _translated(error: requests.RequestException) -> NotSent | NoResponse:
     """Return NotSent if no byte of the request was sent, else NoAnswer."""
     reason = error.args[0] if error.args else None
     if isinstance(reason, MaxRetryError):
@@ -172,7 +172,7 @@ def _translated(error: requests.RequestException) -> NotSent | NoAnswer:
     not_sent = isinstance(reason, NewConnectionError) or isinstance(
         error, requests.ConnectTimeout | requests.exceptions.ProxyError | ValueError
     )
-    return NotSent("no connection") if not_sent else NoAnswer("no complete response")
+    return NotSent("no connection") if not_sent else NoResponse("no complete response")
 
 
 def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:

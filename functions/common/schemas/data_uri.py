@@ -4,7 +4,7 @@ import base64
 import re
 from urllib.parse import unquote
 
-MOST_BYTES = 4_400_000  # as base64 they fit within the 6 MB that Lambda accepts
+MAX_BYTES = 4_400_000  # as base64 they fit within the 6 MB that Lambda accepts
 
 # The media type and its parameters are ignored: the format is detected from the bytes.
 _DATA_URI = re.compile(r"data:[^\n]{0,1000}?;\s*base64\s*,", re.IGNORECASE)
@@ -27,6 +27,6 @@ def decode(text: str) -> bytes:
     encoded = text[match.end() :] if match else text
     encoded = unquote(encoded) if "%" in encoded else encoded
     encoded = "".join(encoded.split()).translate(_URL_SAFE).rstrip("=")
-    if len(encoded) > MOST_BYTES * 4 // 3 + 4:
+    if len(encoded) > MAX_BYTES * 4 // 3 + 4:
         raise Oversize
     return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)

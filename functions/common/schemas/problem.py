@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 from common.domain.errors import InvalidInput, VideoError
 from common.schemas.base import Schema
 
-MAX_FAULTS = 20
+MAX_FIELD_ERRORS = 20
 """Maximum number of field errors in a refusal; its `detail` has the number of the others."""
 _QUOTED = re.compile(r"'([^']*)'")
 
@@ -53,7 +53,7 @@ def from_error(error: VideoError) -> Refusal:
 
 def from_field_errors(faults: list[FieldError]) -> Refusal:
     """Return the refusal of an invalid body, with at most MAX_FAULTS field errors."""
-    listed = faults[:MAX_FAULTS]
+    listed = faults[:MAX_FIELD_ERRORS]
     summary = "; ".join(
         f"{fault.pointer or 'body'}: {fault.detail.removesuffix('.')}" for fault in listed[:5]
     )

@@ -125,7 +125,7 @@ class CreateVideoRequest(RequestSchema):
     )
 
     @property
-    def has_picture(self) -> bool:
+    def has_reference_image(self) -> bool:
         """Whether the request has a reference image in any form."""
         return any((self.image, self.image_id, self.image_url))
 

@@ -211,7 +211,7 @@ class ManagedStore(MediaStore, Protocol):
         """Return a presigned POST for exactly this key, media type and size."""
         ...
 
-    def begin_parts(self, key: str, media_type: str) -> str:
+    def create_multipart_upload(self, key: str, media_type: str) -> str:
         """Create a multipart upload and return its id."""
         ...
 
@@ -221,10 +221,10 @@ class ManagedStore(MediaStore, Protocol):
         """Return a presigned URL for each part, which accepts exactly that many bytes."""
         ...
 
-    def join_parts(self, key: str, parts_id: str, etags: Sequence[str]) -> None:
+    def complete_multipart_upload(self, key: str, parts_id: str, etags: Sequence[str]) -> None:
         """Complete a multipart upload; raises InvalidInput if the ETags do not match the parts."""
         ...
 
-    def drop_parts(self, key: str, parts_id: str) -> None:
+    def abort_multipart_upload(self, key: str, parts_id: str) -> None:
         """Abort a multipart upload; a missing one is not an error."""
         ...

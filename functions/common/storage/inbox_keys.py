@@ -32,7 +32,7 @@ class InboxObject:
     version_id: str
 
     @property
-    def is_ours(self) -> bool:
+    def is_user_file(self) -> bool:
         """Return whether the object is a file in a user's inbox, not a folder."""
         prefix, _, rest = self.key.partition("/")
         owner, _, name = rest.partition("/")
@@ -66,7 +66,7 @@ class InboxObject:
         return self.key[: len(self.key) - len(PurePosixPath(self.name).suffix)]
 
     @property
-    def prefixes_beside(self) -> list[str]:
+    def companion_prefixes(self) -> list[str]:
         """The prefixes of all keys that `ends_beside` can match."""
         names = [f"{self.stem}."]
         if PurePosixPath(self.stem).suffix:
@@ -74,7 +74,7 @@ class InboxObject:
         variants = [(name, normalize("NFC", name), normalize("NFD", name)) for name in names]
         return list(dict.fromkeys(prefix for variant in variants for prefix in variant))
 
-    def ends_beside(self, keys: Iterable[str]) -> dict[str, str]:
+    def companions(self, keys: Iterable[str]) -> dict[str, str]:
         """Return the other keys that belong to the same job, with their extensions.
 
         Two names belong together if they differ only in their extension, or if one is the other

@@ -180,7 +180,7 @@ class S3MediaStore:
         )
         return PresignedForm(signed["url"], signed["fields"])
 
-    def begin_parts(self, key: str, media_type: str) -> str:
+    def create_multipart_upload(self, key: str, media_type: str) -> str:
         """Create a multipart upload and return its id."""
         try:
             upload = clients.s3().create_multipart_upload(
@@ -204,7 +204,7 @@ class S3MediaStore:
             for number, size in enumerate(sizes, start=1)
         ]
 
-    def join_parts(self, key: str, parts_id: str, etags: Sequence[str]) -> None:
+    def complete_multipart_upload(self, key: str, parts_id: str, etags: Sequence[str]) -> None:
         """Complete a multipart upload; raises InvalidInput if the ETags do not match the parts."""
         try:
             clients.s3().complete_multipart_upload(
@@ -228,7 +228,7 @@ class S3MediaStore:
                 ) from error
             raise _app_error(error, "stored") from error
 
-    def drop_parts(self, key: str, parts_id: str) -> None:
+    def abort_multipart_upload(self, key: str, parts_id: str) -> None:
         """Abort a multipart upload; a missing one is not an error."""
         try:
             clients.s3().abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=parts_id)

@@ -25,10 +25,10 @@ _CHANNEL_LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "4.0", 5: "5.0", 6: "5.
 _AAC_ENCODER = ("-c:a", "aac", "-aac_coder", "fast")
 
 
-class Coder:
+class AacCodec:
     """A thread-safe AAC decoder and encoder for one format. Keeps files open until `close`."""
 
-    def __init__(self, config: aac.Setup, scratch: Path) -> None:
+    def __init__(self, config: aac.AdtsHeader, scratch: Path) -> None:
         self._files: dict[Path, BinaryIO] = {}
         self._files_lock = Lock()
         self.channels = 8 if config.channels == 7 else config.channels

@@ -24,7 +24,7 @@ from common.media.mp4.audio_track import Packet
 from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import AAC_SAMPLES
 from merge.audio import downmix
-from merge.audio.aac_codec import Coder, to_native_order
+from merge.audio.aac_codec import AacCodec, to_native_order
 from merge.timeline import ClipProbe, MergePlan
 
 RATE, CHANNELS = 48_000, 2
@@ -77,9 +77,9 @@ def _mix_segment(
     plan: MergePlan, index: int, decoded: DecodedAudio, source: BinaryIO, out: BinaryIO
 ) -> None:
     """Copy a segment's audio to its position, and fade it at the boundaries of the segment."""
-    segment = plan.shots[index]
+    segment = plan.segments[index]
     begin, end = samples(plan, segment.start), samples(plan, segment.start + segment.frames)
-    shared = samples(plan, segment.start + segment.shared) - begin
+    shared = samples(plan, segment.start + segment.overlap_frames) - begin
     previous_tail = _read(out, begin, shared)  # already faded out
     _write(out, begin, array("h", bytes(len(previous_tail) * previous_tail.itemsize)))
     first_sample = max(0, decoded.start - decoded.first_frame)  # relative to `begin`
@@ -92,8 +92,8 @@ def _mix_segment(
         faded_in = _faded(_read(out, begin, fade_samples), rising=True)
         pairs = zip_longest(faded_in, previous_tail, fillvalue=0)
         _write(out, begin, array("h", (max(-32768, min(32767, a + b)) for a, b in pairs)))
-    if index + 1 < len(plan.shots):
-        next_start = samples(plan, plan.shots[index + 1].start)
+    if index + 1 < len(plan.segments):
+        next_start = samples(plan, plan.segments[index + 1].start)
         fade_samples = min(end - next_start or _FADE_SAMPLES, end - begin)
         tail = _read(out, end - fade_samples, fade_samples)
         _write(out, end - fade_samples, _faded(tail, rising=False))
@@ -133,14 +133,14 @@ def _copy(source: BinaryIO, out: BinaryIO, size: int) -> None:
 def _decode_clips(plan: MergePlan, base: Path, pool: Executor) -> list[DecodedAudio | None]:
     """Decode the audio of every segment into files named after `base`; None if it has none."""
     formats: dict[tuple[object, ...], list[int]] = {}
-    for index, segment in enumerate(plan.shots):
-        if segment.facts.sound is not None:
-            formats.setdefault(segment.facts.sound, []).append(index)
+    for index, segment in enumerate(plan.segments):
+        if segment.probe.sound is not None:
+            formats.setdefault(segment.probe.sound, []).append(index)
     results: dict[int, DecodedAudio] = {}
     for number, indexes in enumerate(formats.values()):
         target = base.with_name(f"{base.stem}_format_{number}.pcm")
         try:
-            clips = [plan.shots[index].facts for index in indexes]
+            clips = [plan.segments[index].probe for index in indexes]
             results |= zip(indexes, _decode_group(clips, target), strict=True)
         except (MediaError, NotConcatenable) as error:
             # Decoding these clips one by one is more tolerant.
@@ -148,26 +148,26 @@ def _decode_clips(plan: MergePlan, base: Path, pool: Executor) -> list[DecodedAu
             target.unlink(missing_ok=True)
     remaining = [
         index
-        for index, segment in enumerate(plan.shots)
-        if segment.facts.has_sound and index not in results
+        for index, segment in enumerate(plan.segments)
+        if segment.probe.has_sound and index not in results
     ]
     targets = [base.with_name(f"{base.stem}_{index:03d}.pcm") for index in remaining]
     decoded = pool.map(partial(_decode_clip, plan), remaining, targets)
     results |= zip(remaining, decoded, strict=True)
-    return [results.get(index) for index in range(len(plan.shots))]
+    return [results.get(index) for index in range(len(plan.segments))]
 
 
 def _decode_group(clips: Sequence[ClipProbe], target: Path) -> list[DecodedAudio]:
     """Decode clips of the same audio format in one run; raises NotConcatenable or MediaError."""
     tracks = [(clip.movie, clip.movie.audio) for clip in clips if clip.movie and clip.movie.audio]
-    config = aac.Setup.of(tracks[0][1].entry.config)
+    config = aac.AdtsHeader.of(tracks[0][1].entry.config)
     packets, clip_audio = list[Packet](), list[DecodedAudio]()
-    with closing(Coder(config, target.parent)) as coder:
+    with closing(AacCodec(config, target.parent)) as coder:
         for movie, track in tracks:
             packets.append(coder.silence())
             # When the clip's timeline begins, in seconds of the decoded file.
             begin = Fraction(len(packets) * AAC_SAMPLES, config.sample_rate) - track.first_time
-            times = (movie.pictures.first_time, track.start, track.end)
+            times = (movie.video.first_time, track.start, track.end)
             bounds = (round((begin + time) * RATE) for time in times)
             clip_audio.append(DecodedAudio(target, *bounds))
             locations = zip(track.samples.offsets, track.samples.sizes, strict=True)
@@ -184,8 +184,8 @@ def _decode_group(clips: Sequence[ClipProbe], target: Path) -> list[DecodedAudio
 
 def _decode_clip(plan: MergePlan, index: int, target: Path) -> DecodedAudio:
     """Decode the audio of one clip, from its first frame on."""
-    segment = plan.shots[index]
-    clip, stream = segment.facts, ffmpeg.audio_stream(segment.facts.path)
+    segment = plan.segments[index]
+    clip, stream = segment.probe, ffmpeg.audio_stream(segment.probe.path)
     begin = ffmpeg.inspect(clip.path).start if clip.start is None else clip.start
     count = samples(plan, segment.frames) + 1
     filters = (

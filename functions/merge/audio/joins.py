@@ -20,7 +20,7 @@ from common.media.mp4 import aac
 from common.media.mp4.audio_track import AudioTrackPlan, Boundary, Packet
 from common.media.mp4.boxes import NotConcatenable
 from common.media.mp4.movie import AAC_SAMPLES
-from merge.audio.aac_codec import Coder, Pcm
+from merge.audio.aac_codec import AacCodec, Pcm
 
 # Blocks on each side of a boundary to decode and encode; fewer are replaced. _NEAR is nearly always
 # enough; _FAR is needed where audio ends early or windows do not match.
@@ -52,7 +52,7 @@ class Repair:
 
 
 def repair_joins(
-    track: AudioTrackPlan, coder: Coder, pool: Executor
+    track: AudioTrackPlan, coder: AacCodec, pool: Executor
 ) -> tuple[AudioTrackPlan, Sequence[Repair]]:
     """Return the track with its boundaries re-encoded by the threads of `pool`.
 
@@ -89,7 +89,7 @@ def repair_joins(
     return replace(track, packets=packets), repairs
 
 
-def check(track: AudioTrackPlan, repairs: Sequence[Repair], coder: Coder) -> None:
+def check(track: AudioTrackPlan, repairs: Sequence[Repair], coder: AacCodec) -> None:
     """Decode the track around its boundaries; raises NotConcatenable if there is a click."""
     if not repairs:
         return
@@ -117,7 +117,7 @@ def _bit_rate(track: AudioTrackPlan) -> int:
 
 
 def _encode_targets(
-    targets: Sequence[Pcm], bit_rate: int, coder: Coder, name: str
+    targets: Sequence[Pcm], bit_rate: int, coder: AacCodec, name: str
 ) -> Iterator[Sequence[Packet]]:
     """Encode the samples of all boundaries; yield the packets of each, one per block.
 
@@ -139,7 +139,7 @@ def _choose_packets(
     boundary: Boundary,
     target: Pcm,
     encoded: Sequence[Packet],
-    coder: Coder,
+    coder: AacCodec,
 ) -> Repair:
     """Replace as few packets as possible, such that windows of old and new packets match.
 
@@ -185,7 +185,7 @@ def _gap_samples(samples: int) -> int:
 
 
 def _fade_targets(
-    decoded: Pcm, boundaries: Sequence[Boundary], side: int, coder: Coder
+    decoded: Pcm, boundaries: Sequence[Boundary], side: int, coder: AacCodec
 ) -> list[Pcm]:
     """Return the intended samples at each boundary, without the first block of each decode.
 
@@ -217,7 +217,7 @@ def _fade(samples: "array[int]", gap: int, channels: int) -> None:
     samples[start:end] = array("h", faded)
 
 
-def _check_clicks(decoded: Pcm, packet_range: range, repair: Repair, coder: Coder) -> None:
+def _check_clicks(decoded: Pcm, packet_range: range, repair: Repair, coder: AacCodec) -> None:
     """Raise NotConcatenable if a change at the edge of a new packet is sharper than intended."""
     block = coder.block
     first = repair.boundary.index - len(repair.target) // (2 * block)

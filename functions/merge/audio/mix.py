@@ -54,7 +54,7 @@ class Music:
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class AddedAudio:
     """Audio to add to the clips' own: narrations as WAV files, by scene, and music."""
 
     narrations: Mapping[int, Path]
@@ -69,7 +69,7 @@ class Track:
         """Return the timing of each narration by scene, without scenes that were skipped."""
         windows = {scene.scene: window(scene, scenes) for scene in scenes}
         return {
-            number: narration_timing.placed(read_wav(path.read_bytes()), *windows[number])
+            number: narration_timing.fit_to_scene(read_wav(path.read_bytes()), *windows[number])
             for number, path in self.narrations.items()
             if number in windows and windows[number][1] > windows[number][0]
         }
@@ -97,7 +97,11 @@ class _Graph:
 
 
 def mix(
-    track: Track, clips: Path | None, scenes: Sequence[MergedScene], seconds: float, scratch: Path
+    track: AddedAudio,
+    clips: Path | None,
+    scenes: Sequence[MergedScene],
+    seconds: float,
+    scratch: Path,
 ) -> Path:
     """Write the mix as PCM: 48 kHz, stereo, 16 bits, little-endian.
 

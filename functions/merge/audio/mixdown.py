@@ -6,8 +6,8 @@ from pathlib import Path
 
 from common.domain.output import Loudness
 from merge.audio import decode, loudness
-from merge.models import Parts, Soundtrack
-from merge.timeline import MergePlan, SoundPlan
+from merge.models import MergedScenes, Soundtrack
+from merge.timeline import AudioTreatment, MergePlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +15,7 @@ class Mixdown:
     """The mix of the clips' audio, or of `soundtrack` if given. Renditions share it."""
 
     target_loudness: Loudness
-    scenes: Parts
+    scenes: MergedScenes
     soundtrack: Soundtrack | None
     scratch: Path
     pool: Executor
@@ -24,11 +24,11 @@ class Mixdown:
 
     def has_audio(self, plan: MergePlan) -> bool:
         """Return whether the video has audio."""
-        return self.soundtrack is not None or plan.sound is not SoundPlan.NONE
+        return self.soundtrack is not None or plan.sound is not AudioTreatment.NONE
 
     def can_be_copied(self, plan: MergePlan) -> bool:
         """Return whether the audio can be stream-copied: one format, no change of loudness."""
-        if plan.sound is not SoundPlan.KEPT or self.soundtrack is not None:
+        if plan.sound is not AudioTreatment.KEPT or self.soundtrack is not None:
             return False
         return (
             self.target_loudness is not Loudness.NORMALIZED
@@ -66,7 +66,7 @@ class Mixdown:
         if self.soundtrack is None:
             return decode.lay_out(plan, mix_path, self.pool)
         clips_path = self.scratch / "clips.pcm"
-        has_clip_audio = plan.sound is not SoundPlan.NONE
+        has_clip_audio = plan.sound is not AudioTreatment.NONE
         clips = decode.lay_out(plan, clips_path, self.pool) if has_clip_audio else None
         mix_file = self.soundtrack(self.scenes, float(plan.seconds), clips).rename(mix_path)
         clips_path.unlink(missing_ok=True)

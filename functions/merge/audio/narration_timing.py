@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from common.domain.narration import (
-    FASTEST,
-    NOTICED,
+    MAX_PACE,
+    NOTICEABLE_PACE,
     clause_ends,
-    room,
     seconds_to_say,
     sentences,
-    starts_at,
+    speech_offset,
+    speech_seconds,
 )
 from common.media.wav import PcmAudio
 
@@ -26,7 +26,7 @@ Span = tuple[float, float]
 """Start and end in seconds."""
 
 # Transitions shorten scenes, so the pace may exceed FASTEST, within limits.
-_MAX_PACE = 1.5 * FASTEST
+_MAX_PACE = 1.5 * MAX_PACE
 _LEVEL_WINDOW_SECONDS = 0.01
 _MIN_PAUSE_SECONDS = 0.08  # the closure of a consonant is shorter
 _SILENCE_LEVEL = 0.03  # relative to the loudest sample
@@ -53,14 +53,16 @@ class TimedNarration:
     @property
     def is_hurried(self) -> bool:
         """True if it is noticeably faster than recorded."""
-        return self.pace > NOTICED
+        return self.pace > NOTICEABLE_PACE
 
 
-def placed(sound: PcmAudio, start: float, end: float) -> TimedNarration:
+def fit_to_scene(sound: PcmAudio, start: float, end: float) -> TimedNarration:
     """Return the timing of a narration in a scene that lasts from `start` to `end` (s)."""
-    available = room(end - start)
+    available = speech_seconds(end - start)
     pace = min(max(1.0, sound.seconds / available), _MAX_PACE)
-    return TimedNarration(sound, start + starts_at(), min(sound.seconds / pace, available), pace)
+    return TimedNarration(
+        sound, start + speech_offset(), min(sound.seconds / pace, available), pace
+    )
 
 
 def align(pieces: Sequence[str], narration: TimedNarration) -> list[Span]:

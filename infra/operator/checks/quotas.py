@@ -88,7 +88,7 @@ def concurrency(site: Site) -> Finding:
     return ok(f"The account has {value} concurrent Lambda executions.")
 
 
-def room(site: Site) -> Finding:
+def capacity(site: Site) -> Finding:
     """Check that the account's quotas allow a first deployment."""
     if site.stack is not None:
         return ok("The stack exists, so no further quota is needed.")

@@ -24,7 +24,7 @@ from tests.support.clips import start_clips
 from tests.support.gateway import Gateway
 from tests.support.media_store import InMemoryMediaStore
 from tests.support.rows import admit, tell
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 PRICE = Decimal("0.25")
 VIDEO_BODY = {"prompt": "A paper boat", "scenes": 3, "seconds": 2}
@@ -167,14 +167,14 @@ def test_canceled_state_is_final(database: Database) -> None:
         assert runs.cancel(cursor, video_id, jobs=False) == []
         failure_records.fail_scene(cursor, run_id, video_id, 2, "States.Timeout")
         assert not failure_records.fail_run(cursor, run_id, "ABORTED")
-        assert runs.still_open(cursor, run_id=run_id) == []
-        assert scenes.frame(cursor, video_id, 2).status == "canceled"
-        assert scenes.frame(cursor, video_id, 2).error is None
+        assert runs.open_runs(cursor, run_id=run_id) == []
+        assert scenes.image(cursor, video_id, 2).status == "canceled"
+        assert scenes.image(cursor, video_id, 2).error is None
         with pytest.raises(RunEnded):
             runs.require_open(cursor, run_id)
         # An image that was being generated is paid for, and kept.
         scenes.finish_image(cursor, video_id, 1, 1, key="k", usd=PRICE)
-        assert scenes.frame(cursor, video_id, 1).status == "succeeded"
+        assert scenes.image(cursor, video_id, 1).status == "succeeded"
     assert statuses_of(database, video_id) == ("canceled", "canceled")
 
 
@@ -222,7 +222,7 @@ def test_cancel_ends_every_open_run_of_the_video(gateway: Gateway, database: Dat
     statuses = {name: execution["status"] for name, execution in gateway.machine.executions.items()}
     assert statuses == {created["run_id"]: "ABORTED", "run_part": "ABORTED"}
     with database.transaction() as cursor:
-        assert runs.still_open(cursor, limit=9) == []
+        assert runs.open_runs(cursor, limit=9) == []
 
 
 def spend_rows(database: Database) -> set[tuple[Decimal, Decimal]]:
@@ -377,7 +377,7 @@ def test_resume_after_cancel_reserves_only_missing_work(
 
 # -- jobs at the provider --------------------------------------------------------------------------
 def test_cancel_without_provider_option_leaves_jobs_running(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     session, store = film
     video_id, _ = start_clips(database, store)
@@ -394,7 +394,10 @@ def test_cancel_without_provider_option_leaves_jobs_running(
 
 
 def test_cancel_with_provider_option_keeps_a_finished_clip(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database, tmp_path: Path
+    film: tuple[VendorSession, InMemoryMediaStore],
+    gateway: Gateway,
+    database: Database,
+    tmp_path: Path,
 ) -> None:
     session, store = film
     session.vendor.fault("image_to_video", "stuck_running", times=1)
@@ -415,7 +418,7 @@ def test_cancel_with_provider_option_keeps_a_finished_clip(
 
 
 def test_cancel_can_be_repeated_with_the_provider_option(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     session, store = film
     session.vendor.fault("image_to_video", "stuck_pending", times=None)
@@ -428,7 +431,7 @@ def test_cancel_can_be_repeated_with_the_provider_option(
 
 
 def test_job_accepted_during_cancellation_is_canceled(
-    film: tuple[Visit, InMemoryMediaStore],
+    film: tuple[VendorSession, InMemoryMediaStore],
     gateway: Gateway,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,

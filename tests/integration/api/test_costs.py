@@ -16,7 +16,7 @@ from common.domain.video import Cost
 from tests.support.clips import start_clips
 from tests.support.gateway import Gateway, quietly
 from tests.support.media_store import InMemoryMediaStore
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 CLIP_USD = "0.2500"
 FAILURE = {
@@ -30,7 +30,7 @@ FAILURE = {
 
 
 def start_finished_clips(
-    database: Database, store: InMemoryMediaStore, session: Visit, count: int = 2
+    database: Database, store: InMemoryMediaStore, session: VendorSession, count: int = 2
 ) -> tuple[str, str]:
     """Start clips of a run that is counted under the video's key, and let them finish."""
     video_id, run_id = start_clips(database, store, count)
@@ -81,12 +81,12 @@ def usage_costs(gateway: Gateway) -> tuple[str, str, str, str]:
     return cost["amount"], cost["open"], cost["possible"], cost["at_most"]
 
 
-def charged_usd(session: Visit) -> str:
+def charged_usd(session: VendorSession) -> str:
     return f"{session.spent() / 100:.4f}"
 
 
 def test_cost_of_accepted_jobs_of_a_failed_run_is_open(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     session, store = film
     video_id, run_id = start_finished_clips(database, store, session)
@@ -95,14 +95,14 @@ def test_cost_of_accepted_jobs_of_a_failed_run_is_open(
     assert charged_usd(session) == "0.5000"
     with database.transaction() as cursor:
         assert deletions.delete(cursor, video_id)
-        deletions.erased(cursor, video_id)
+        deletions.mark_erased(cursor, video_id)
     assert usage_costs(gateway) == ("0.0000", "0.5000", "0.0000", "0.5000"), (
         "a deleted video stays counted"
     )
 
 
 def test_cost_of_a_finished_job_is_kept_after_a_failed_download(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     session, store = film
     video_id, run_id = start_finished_clips(database, store, session, count=1)
@@ -118,7 +118,7 @@ def test_cost_of_a_finished_job_is_kept_after_a_failed_download(
 
 
 def test_cost_of_running_jobs_of_a_canceled_video_is_open(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     session, store = film
     video_id, _ = start_finished_clips(database, store, session)
@@ -133,7 +133,7 @@ def test_cost_of_running_jobs_of_a_canceled_video_is_open(
 
 
 def test_cost_of_an_unknown_outcome_is_possible(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     session, store = film
     video_id, run_id = start_finished_clips(database, store, session, count=1)
@@ -146,7 +146,7 @@ def test_cost_of_an_unknown_outcome_is_possible(
 
 
 def test_cost_of_a_failure_is_charged_only_if_billed(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     session, store = film
     video_id, run_id = start_finished_clips(database, store, session)
@@ -160,7 +160,7 @@ def test_cost_of_a_failure_is_charged_only_if_billed(
 
 
 def test_cost_of_an_adopted_job_counts_once(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     session, store = film
     video_id, run_id = start_finished_clips(database, store, session, count=1)
@@ -180,7 +180,7 @@ def test_cost_of_an_adopted_job_counts_once(
 
 
 def test_cost_of_a_call_without_a_lease_is_possible(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     session, store = film
     video_id, run_id = start_finished_clips(database, store, session, count=1)
@@ -197,7 +197,10 @@ def test_cost_of_a_call_without_a_lease_is_possible(
 
 @pytest.mark.parametrize("outcome", ["fail", "cancel"])
 def test_scenes_of_an_ended_video_are_not_running(
-    outcome: str, film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    outcome: str,
+    film: tuple[VendorSession, InMemoryMediaStore],
+    gateway: Gateway,
+    database: Database,
 ) -> None:
     session, store = film
     video_id, run_id = start_finished_clips(database, store, session)

@@ -106,7 +106,7 @@ def test_delete_is_completed_after_a_store_outage(
         cursor.execute("UPDATE deleted_videos SET deleted_at = now() - interval '21 minutes'")
         (due,) = deletions.due(cursor, 10)
         assert (due.session_id, due.user_id) == (created["id"], "alice")
-        deletions.erased(cursor, created["id"])
+        deletions.mark_erased(cursor, created["id"])
         assert deletions.due(cursor, 10) == []
 
 
@@ -162,7 +162,7 @@ def test_delete_keeps_charges_counted(database: Database) -> None:
     assert spend_rows(database) == {(Decimal(0), Decimal("0.2"))}
     with database.transaction() as cursor:
         assert attempts.charges(cursor, video_id).charged_usd == Decimal("0.2")
-        deletions.erased(cursor, video_id)
+        deletions.mark_erased(cursor, video_id)
     assert spend_rows(database) == {(Decimal(0), Decimal("0.2"))}
 
 
@@ -185,7 +185,7 @@ def test_late_worker_restores_nothing_after_delete(
     with pytest.raises(PermanentError), database.transaction() as cursor:
         scenes.insert_story(cursor, video_id, STORY, "Cinematic", "Calm")
     with database.transaction() as cursor:
-        deletions.erased(cursor, video_id)
+        deletions.mark_erased(cursor, video_id)
     assert spend_rows(database) == {(Decimal(0), Decimal("0.25"))}
     worker.close()
 
@@ -209,5 +209,5 @@ def test_late_charge_after_delete_is_counted_by_the_cleanup(database: Database) 
         attempts.mark_succeeded(cursor, attempt, Cost(usd=Decimal("0.07")))
     for _ in range(2):
         with database.transaction() as cursor:
-            deletions.erased(cursor, video_id)
+            deletions.mark_erased(cursor, video_id)
         assert spend_rows(database) == {(Decimal(0), Decimal("0.07"))}

@@ -24,7 +24,7 @@ from common.providers import (
 from tests.stand_ins import openai, runway
 from tests.stand_ins.process import StandIn
 from tests.support import vendors
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def stand_ins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[StandI
 
 def charge(video: Video, stand_ins: tuple[StandIn, StandIn]) -> Decimal:
     """Make every paid call of the video; return what the vendors charged."""
-    sessions = [Visit(stand_in) for stand_in in stand_ins]
+    sessions = [VendorSession(stand_in) for stand_in in stand_ins]
     context = vendors.context(openai=stand_ins[0], runway=stand_ins[1])
     request = replace(
         vendors.story_request(video.scenes, model=video.text, prompt=video.prompt),

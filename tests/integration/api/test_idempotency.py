@@ -151,9 +151,9 @@ def test_idempotency_key_can_be_reused_after_it_expires(
         other_request.keep(cursor, JsonResponse(202, "[]"))
         assert (stored := other_request.claim(cursor))
         assert stored.body == "[]"
-        assert idempotency.forget_expired(cursor, 10) == 0
+        assert idempotency.delete_expired(cursor, 10) == 0
         cursor.execute("UPDATE idempotency_keys SET expires_at = now()")
-        assert idempotency.forget_expired(cursor, 10) == 1
+        assert idempotency.delete_expired(cursor, 10) == 1
 
 
 @pytest.mark.parametrize("key", ["", "two words", "x" * 256, "schlüssel"])

@@ -275,6 +275,6 @@ def test_authorizer_fails_closed_without_the_secret(
     database_tap: Tap, secret_store: SecretsManager
 ) -> None:
     del secret_store.secrets[KEYS_SECRET]
-    secrets._kept.clear()
+    secrets._cache.clear()
     with pytest.raises(RuntimeError, match=r"^The key could not be checked\.$"):
         authorize(api_keys.mint(live=True))

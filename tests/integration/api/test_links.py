@@ -10,7 +10,7 @@ from api.http.forms import _fields
 from api.schemas.files import UploadVideo
 from authorizer import handler as authorizer
 from common.domain.errors import Malformed
-from common.domain.signed_links import WITHOUT_A_KEY
+from common.domain.signed_links import SIGNED_LINK_ENDPOINTS
 from tests.support.answers import DOCUMENT, OPERATIONS
 from tests.support.gateway import Context, Gateway
 
@@ -23,7 +23,7 @@ def policy(endpoint: str, headers: dict[str, str]) -> dict[str, Any]:
     return authorizer.handler(event, Context())  # type: ignore[arg-type]  # a minimal event and context
 
 
-@pytest.mark.parametrize("endpoint", sorted(WITHOUT_A_KEY))
+@pytest.mark.parametrize("endpoint", sorted(SIGNED_LINK_ENDPOINTS))
 def test_authorizer_allows_a_public_operation_without_a_key(endpoint: str) -> None:
     result = policy(endpoint, {})
     (statement,) = result["policyDocument"]["Statement"]
@@ -58,7 +58,7 @@ def test_authorizer_rejects_other_operations_without_a_key(endpoint: str) -> Non
     ],
 )
 def test_invalid_key_is_rejected_even_for_a_public_operation(headers: dict[str, str]) -> None:
-    for endpoint in WITHOUT_A_KEY:
+    for endpoint in SIGNED_LINK_ENDPOINTS:
         with pytest.raises(authorizer.UnauthorizedError):
             policy(endpoint, headers)
 

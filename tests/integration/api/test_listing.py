@@ -191,17 +191,17 @@ def test_video_is_read_in_one_snapshot(
 ) -> None:
     """The story is inserted between the queries for frames and clips."""
     video_id, _ = admit(database)
-    read_frames, writer = scenes.frames, Database(migrated)
+    read_frames, writer = scenes.images, Database(migrated)
 
     def read_frames_then_insert(cursor: Any, session_id: str) -> Any:
         frames = read_frames(cursor, session_id)
         tell(writer, session_id)
         return frames
 
-    monkeypatch.setattr(scenes, "frames", read_frames_then_insert)
+    monkeypatch.setattr(scenes, "images", read_frames_then_insert)
     response = gateway.call("GET", f"/v1/videos/{video_id}")
     assert (response.status, response.json()["scenes"]) == (200, None)
-    monkeypatch.setattr(scenes, "frames", read_frames)
+    monkeypatch.setattr(scenes, "images", read_frames)
     assert len(gateway.call("GET", f"/v1/videos/{video_id}").json()["scenes"]) == len(STORY.scenes)
     writer.close()
 
@@ -249,7 +249,7 @@ def test_pagination_cursor_survives_secret_rotation(
     rotated = {"SECRET_KEY": "n" * 64, "PREVIOUS_SECRET_KEY": "s" * 64}
     for secret, status in ((rotated, 200), ({"SECRET_KEY": "n" * 64}, 422)):
         secret_store.secrets[KEYS] = secret
-        secrets._kept.clear()
+        secrets._cache.clear()
         assert gateway.call("GET", f"/v1/videos?cursor={first}").status == status
 
 

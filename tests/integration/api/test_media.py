@@ -176,7 +176,7 @@ def test_media_delete_requires_a_finished_newer_version(
     with database.transaction() as cursor:
         columns = {"timestamp": "0:00", "style": "Anime", "mood": "Calm"}
         if kind == "image":
-            versions.add_frame(cursor, video_id, 1, prompt="A door", **columns)
+            versions.add_image(cursor, video_id, 1, prompt="A door", **columns)
         else:
             versions.add_clip(cursor, video_id, 1, prompt="It opens")
         update = f"UPDATE video_{table}s SET status = %s WHERE session_id = %s AND version = 2"

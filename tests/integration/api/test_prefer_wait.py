@@ -36,7 +36,7 @@ VIDEO_BODY = {"prompt": "A paper boat", "scenes": 2, "seconds": 2}
     ],
 )
 def test_prefer_header_is_parsed_in_seconds(prefer: str | None, seconds: int | None) -> None:
-    assert prefer_wait.asked(prefer) == seconds
+    assert prefer_wait.requested_seconds(prefer) == seconds
 
 
 def fail_run_soon(database: Database, run_id: str) -> None:

@@ -19,7 +19,9 @@ LIMITS = {"minute": 60, "hour": 1000}
 
 
 def count(database: Database, key: str = "key", **changes: int) -> list[RateWindow]:
-    return database.alone(lambda sql: limits.count_request(sql, key, {**LIMITS, **changes}))
+    return database.run_autocommit(
+        lambda sql: limits.count_request(sql, key, {**LIMITS, **changes})
+    )
 
 
 def stored_counts(database: Database) -> list[tuple[int, int]]:

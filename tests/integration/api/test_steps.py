@@ -37,27 +37,27 @@ def test_run_stores_its_target(database: Database) -> None:
     run_id = begin_run(database, video_id, work)
     with database.transaction() as cursor:
         assert runs.work(cursor, run_id) == work
-        (open_run,) = runs.still_open(cursor, run_id=run_id)
+        (open_run,) = runs.open_runs(cursor, run_id=run_id)
     assert open_run.work == work
 
 
 def test_image_can_be_requested_before_a_story(database: Database) -> None:
     video_id = insert_video(database)
     with database.transaction() as cursor:
-        assert versions.add_frame(cursor, video_id, 2, prompt="A door", **COLUMNS) == 1
-        frame = scenes.frame(cursor, video_id, 2)
+        assert versions.add_image(cursor, video_id, 2, prompt="A door", **COLUMNS) == 1
+        frame = scenes.image(cursor, video_id, 2)
         assert (frame.prompt, frame.motion_prompt, frame.style) == ("A door", "A door", "Anime")
         # Each scene has a row of each kind, and the first scene may be missing.
         assert [clip.clip_number for clip in scenes.clips(cursor, video_id)] == [2]
-        assert scenes.finished_frames(cursor, video_id) == {}
+        assert scenes.finished_images(cursor, video_id) == {}
 
 
 def test_image_request_keeps_the_storys_description(database: Database) -> None:
     video_id, _ = admit(database)
     tell(database, video_id)
     with database.transaction() as cursor:
-        assert versions.add_frame(cursor, video_id, 2, prompt="A door", **COLUMNS) == 1
-        frame = scenes.frame(cursor, video_id, 2)
+        assert versions.add_image(cursor, video_id, 2, prompt="A door", **COLUMNS) == 1
+        frame = scenes.image(cursor, video_id, 2)
     assert (frame.version, frame.prompt, frame.timestamp) == (1, "A door", "0:05")
     assert (frame.description, frame.motion_prompt) == ("scene 2", "move 2")
 
@@ -69,33 +69,33 @@ def test_scene_description_is_the_clients_prompt(
     prompt_columns = {"prompt": "A door. Style: anime. Mood: calm.", **COLUMNS}
 
     def description_of(cursor: Cursor) -> str:
-        return scenes.frame(cursor, video_id, 1).description
+        return scenes.image(cursor, video_id, 1).description
 
     with database.transaction() as cursor:
-        versions.add_frame(cursor, video_id, 1, description="A door", **prompt_columns)
+        versions.add_image(cursor, video_id, 1, description="A door", **prompt_columns)
         assert description_of(cursor) == "A door"
-        versions.add_frame(cursor, video_id, 1, description="A gate", **prompt_columns)
+        versions.add_image(cursor, video_id, 1, description="A gate", **prompt_columns)
         assert description_of(cursor) == "A gate"
         # The same image in another ratio keeps the description.
-        versions.add_frame(cursor, video_id, 1, prompt="It opens", **COLUMNS)
+        versions.add_image(cursor, video_id, 1, prompt="It opens", **COLUMNS)
         assert description_of(cursor) == "A gate"
 
 
 def test_repeated_image_request_creates_a_new_version(database: Database) -> None:
     video_id = insert_video(database)
     with database.transaction() as cursor:
-        first = versions.add_frame(cursor, video_id, 1, prompt="A door", **COLUMNS)
+        first = versions.add_image(cursor, video_id, 1, prompt="A door", **COLUMNS)
         # No run has started it yet, so the prompt is replaced.
-        assert versions.add_frame(cursor, video_id, 1, prompt="A gate", **COLUMNS) == first
+        assert versions.add_image(cursor, video_id, 1, prompt="A gate", **COLUMNS) == first
     run_id = begin_run(database, video_id, RunTarget(RunScope.IMAGE, {1: first}))
     with database.transaction() as cursor:
-        second = versions.add_frame(cursor, video_id, 1, prompt="A hole", **COLUMNS)
+        second = versions.add_image(cursor, video_id, 1, prompt="A hole", **COLUMNS)
         assert (first, second) == (1, 2)
-        assert scenes.frame(cursor, video_id, 1, first).prompt == "A gate"
+        assert scenes.image(cursor, video_id, 1, first).prompt == "A gate"
         # A failure belongs to the version of its run.
         failure_records.fail_scene(cursor, run_id, video_id, 1, "Lambda.Unknown")
-        assert scenes.frame(cursor, video_id, 1, first).status == "failed"
-        assert scenes.frame(cursor, video_id, 1, second).status == "queued"
+        assert scenes.image(cursor, video_id, 1, first).status == "failed"
+        assert scenes.image(cursor, video_id, 1, second).status == "queued"
         # Clips have versions separate from images.
         assert versions.add_clip(cursor, video_id, 1, prompt="It opens") == 1
 
@@ -104,15 +104,15 @@ def test_newest_finished_version_is_used(database: Database) -> None:
     video_id = insert_video(database)
     for version in (1, 2, 3):
         with database.transaction() as cursor:
-            assert versions.add_frame(cursor, video_id, 1, prompt="A door", **COLUMNS) == version
+            assert versions.add_image(cursor, video_id, 1, prompt="A door", **COLUMNS) == version
         begin_run(database, video_id, RunTarget(RunScope.IMAGE, {1: version}))
         with database.transaction() as cursor:
             scenes.start(cursor, "image", video_id, 1, version)
             if version < 3:
                 scenes.finish_image(cursor, video_id, 1, version, key=f"v{version}", usd=Decimal(0))
     with database.transaction() as cursor:
-        assert scenes.frame(cursor, video_id, 1).version == 3
-        assert scenes.finished_frames(cursor, video_id)[1].image_key == "v2"
+        assert scenes.image(cursor, video_id, 1).version == 3
+        assert scenes.finished_images(cursor, video_id)[1].image_key == "v2"
 
 
 def test_video_status_is_decided_by_the_last_concurrent_run(
@@ -140,7 +140,7 @@ def test_video_status_is_decided_by_the_last_concurrent_run(
     with database.transaction() as cursor:
         video = videos.get(cursor, video_id)
         assert (video.status, video.error) == ("failed", {"code": "x"}), "one image is missing"
-        versions.add_frame(cursor, video_id, 1, prompt="A door", **COLUMNS)
+        versions.add_image(cursor, video_id, 1, prompt="A door", **COLUMNS)
     retry_run = begin_run(database, video_id, RunTarget(RunScope.IMAGE, {1: 1}))
     with database.transaction() as cursor:
         scenes.finish_image(cursor, video_id, 1, 1, key="v1", usd=Decimal(0))

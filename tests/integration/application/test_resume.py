@@ -12,7 +12,7 @@ from tests.support.clips import start_clips
 from tests.support.gateway import Gateway, Reply, quietly
 from tests.support.media_store import InMemoryMediaStore
 from tests.support.rows import admit
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 FAILURE = {
     "code": "x",
@@ -46,7 +46,7 @@ def resume(gateway: Gateway, video_id: str, body: Any = None, **options: Any) ->
 
 
 def test_resume_resubmits_an_unknown_outcome_only_on_request(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     """Runway accepts the job and the connection breaks; its charge book shows what was paid."""
     session, store = film
@@ -85,7 +85,7 @@ def test_resume_resubmits_an_unknown_outcome_only_on_request(
 
 
 def _open_runs(cursor: Any) -> list[tuple[str, str]]:
-    return [(run.session_id, run.run_id) for run in runs.still_open(cursor)]
+    return [(run.session_id, run.run_id) for run in runs.open_runs(cursor)]
 
 
 @pytest.mark.parametrize("body", [None, {}, {"on_unknown": None, "max_cost": None}])

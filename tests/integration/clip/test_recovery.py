@@ -24,7 +24,7 @@ from tests.stand_ins import runway
 from tests.support.clips import start_clips
 from tests.support.gateway import Gateway, quietly
 from tests.support.media_store import InMemoryMediaStore
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 
 def requeue(cursor: Cursor, video_id: str, on_unknown: str = "fail") -> None:
@@ -38,7 +38,7 @@ def requeue(cursor: Cursor, video_id: str, on_unknown: str = "fail") -> None:
 class Scene:
     """The first scene of a video, whose clip is in progress."""
 
-    session: Visit
+    session: VendorSession
     store: InMemoryMediaStore
     database: Database
     video_id: str = ""
@@ -103,7 +103,7 @@ class Scene:
 
 
 @pytest.fixture
-def scene(film: tuple[Visit, InMemoryMediaStore], database: Database) -> Iterator[Scene]:
+def scene(film: tuple[VendorSession, InMemoryMediaStore], database: Database) -> Iterator[Scene]:
     session, store = film
     before = len(runway.too_fast(session.vendor))
     yield Scene(session, store, database)
@@ -457,8 +457,10 @@ def test_resume_waits_for_the_collectors_lease(scene: Scene) -> None:
     from common.database import polls
 
     with scene.database.transaction() as cursor:
-        (job,) = polls.claim_left_behind(cursor, limit=5, lease_seconds=30, pause_seconds=60)
-        assert polls.claim_left_behind(cursor, limit=5, lease_seconds=30, pause_seconds=60) == []
+        (job,) = polls.lease_uncollected_jobs(cursor, limit=5, lease_seconds=30, pause_seconds=60)
+        assert (
+            polls.lease_uncollected_jobs(cursor, limit=5, lease_seconds=30, pause_seconds=60) == []
+        )
         requeue(cursor, scene.video_id)
         runs.insert(cursor, "run_next", scene.video_id, "resume", Decimal(0))
     assert (job.session_id, job.scene) == (scene.video_id, 1)
@@ -542,7 +544,7 @@ def wait_until_blocked(database: Database) -> None:
     """Wait until a transaction is blocked by a lock of another."""
     with closing(Database(database._settings)) as third:
         for _ in range(200):
-            waiting = third.alone(count_blocked)
+            waiting = third.run_autocommit(count_blocked)
             if waiting:
                 return
             time.sleep(0.05)

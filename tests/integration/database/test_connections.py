@@ -57,7 +57,7 @@ def test_connection_is_kept_open_unless_few_are_left(
         with occupied_connections(postgres, number) as connections:
             use(database)
             assert application_connections(connections[0]) == expected
-            database.alone(lambda cursor: cursor.execute("SELECT 1"))
+            database.run_autocommit(lambda cursor: cursor.execute("SELECT 1"))
             assert application_connections(connections[0]) == expected
             with pytest.raises(ZeroDivisionError), database.transaction():
                 _ = 1 / 0

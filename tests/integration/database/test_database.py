@@ -130,11 +130,11 @@ def test_run_stage_never_moves_back_and_run_ends_once(database: Database) -> Non
 def test_still_open_finds_runs_by_id_age_and_limit(database: Database) -> None:
     run_ids = [admit(database)[1] for _ in range(5)]
     with database.transaction() as cursor:
-        assert [run.run_id for run in runs.still_open(cursor, run_id=run_ids[3])] == [run_ids[3]]
-        assert [run.run_id for run in runs.still_open(cursor, limit=2)] == run_ids[:2]
-        assert runs.still_open(cursor, older_than_seconds=60, limit=9) == []
+        assert [run.run_id for run in runs.open_runs(cursor, run_id=run_ids[3])] == [run_ids[3]]
+        assert [run.run_id for run in runs.open_runs(cursor, limit=2)] == run_ids[:2]
+        assert runs.open_runs(cursor, older_than_seconds=60, limit=9) == []
         runs.succeed(cursor, run_ids[3])
-        assert runs.still_open(cursor, run_id=run_ids[3]) == []
+        assert runs.open_runs(cursor, run_id=run_ids[3]) == []
 
 
 def test_concurrent_scenes_enter_a_stage_without_deadlock(migrated: DatabaseSettings) -> None:
@@ -162,7 +162,7 @@ def test_story_insert_is_idempotent(database: Database) -> None:
     tell(database, video_id)
     tell(database, video_id)
     with database.transaction() as cursor:
-        assert [f.frame_number for f in scenes.frames(cursor, video_id)] == [1, 2, 3]
+        assert [f.frame_number for f in scenes.images(cursor, video_id)] == [1, 2, 3]
         assert [c.clip_number for c in scenes.clips(cursor, video_id)] == [1, 2, 3]
         assert videos.get(cursor, video_id).story_title == "A boat"
 
@@ -174,10 +174,10 @@ def test_finished_image_ignores_later_failure_and_start(database: Database) -> N
         scenes.finish_image(cursor, video_id, 2, 1, key="k", usd=Decimal("0.1"))
         scenes.fail(cursor, "image", video_id, 2, {"code": "late"})
         scenes.start(cursor, "image", video_id, 2, 1)
-        frame = scenes.frame(cursor, video_id, 2)
+        frame = scenes.image(cursor, video_id, 2)
         assert (frame.status, frame.image_key, frame.error) == ("succeeded", "k", None)
         with pytest.raises(NotFound):
-            scenes.frame(cursor, video_id, 4)
+            scenes.image(cursor, video_id, 4)
 
 
 def test_killed_step_is_recorded_by_its_open_stage(database: Database) -> None:

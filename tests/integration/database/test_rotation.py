@@ -53,7 +53,7 @@ def rotate(migrated: DatabaseSettings, store: SecretsManager) -> None:
         store.secrets[arn] = {**store.secrets[arn], "password": token_hex()}
     roles.apply(owner(migrated))
     for arn, login in old.items():
-        secrets._kept[arn] = (time.monotonic(), login)
+        secrets._cache[arn] = (time.monotonic(), login)
 
 
 def current_role(database: Database) -> str:

@@ -36,7 +36,7 @@ _SETTINGS = settings(
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A response of the API."""
 
     status: int
@@ -49,7 +49,7 @@ class Fuzz:
     """Fuzzes one API; `path_values` are path parameters of existing resources."""
 
     base_url: str
-    send: Callable[[requests.PreparedRequest], Answer]
+    send: Callable[[requests.PreparedRequest], Response]
     key_of: Callable[[str], str]  # the API key to use for a path
     path_values: dict[str, str]
     statuses: Counter[int] = field(default_factory=Counter)

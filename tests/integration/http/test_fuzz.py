@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from common.database import Database
-from tests.integration.http.fuzz import Answer, Fuzz
+from tests.integration.http.fuzz import Fuzz, Response
 from tests.integration.http.owners import create_owner, mint
 from tests.integration.http.request import path_parameters
 from tests.integration.http.service import Service
@@ -25,10 +25,10 @@ def test_generated_requests_get_documented_responses(
     for operation in OPERATIONS:
         path_values |= path_parameters(operation, owner)
 
-    def send(request: requests.PreparedRequest) -> Answer:
+    def send(request: requests.PreparedRequest) -> Response:
         path, headers = str(request.path_url), dict(request.headers)
         reply = service.send(str(request.method), path, headers, request.body or None)
-        return Answer(reply.status, reply.headers, reply.text or "")
+        return Response(reply.status, reply.headers, reply.text or "")
 
     fuzz = Fuzz(
         "http://127.0.0.1",

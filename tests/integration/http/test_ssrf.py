@@ -15,7 +15,7 @@ import pytest
 
 from common.database import Database
 from common.fetch.https import SafeHttpsClient
-from common.schemas.problem import MAX_FAULTS
+from common.schemas.problem import MAX_FIELD_ERRORS
 from common.storage.inbox_keys import InboxObject
 from intake.reception import Intake
 from tests.integration.http import owners
@@ -130,8 +130,8 @@ def test_ssrf_inbox_url_never_reaches_an_internal_address(
     # A job that cannot be parsed ends its batch before other URLs are tried.
     unparsable = [url for url in urls if len(url) > 2000 or "\0" in url]
     parsable = [url for url in urls if url not in unparsable]
-    for start in range(0, len(parsable), MAX_FAULTS):  # a response lists no more faults
-        batch = parsable[start : start + MAX_FAULTS]
+    for start in range(0, len(parsable), MAX_FIELD_ERRORS):  # a response lists no more faults
+        batch = parsable[start : start + MAX_FIELD_ERRORS]
         assert rejected_lines(receiver, rows, alice, batch) == {
             str(line) for line in range(1, len(batch) + 1)
         }

@@ -21,7 +21,7 @@ from tests.stand_ins.secrets_manager import SecretsManager
 from tests.support.fixtures import as_role
 from tests.support.media_store import InMemoryMediaStore
 from tests.support.rows import STORY, admit
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 # Powertools warns about every invocation without metrics.
 pytestmark = pytest.mark.filterwarnings("ignore:No application metrics")
@@ -40,8 +40,8 @@ def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
 
 
 @pytest.fixture
-def session(stand_in: StandIn) -> Visit:
-    return Visit(stand_in)
+def session(stand_in: StandIn) -> VendorSession:
+    return VendorSession(stand_in)
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def narration_row(database: Database, ids: dict[str, str]) -> narrations.Narrati
         return narrations.of_scene(cursor, ids["video_id"], 2)
 
 
-def charged_usd(session: Visit) -> Decimal:
+def charged_usd(session: VendorSession) -> Decimal:
     """Return the total of the vendor's charge book, each call rounded as PostgreSQL stores it."""
     cent = Decimal("0.000001")
     amounts = (charge.amount.quantize(cent, rounding=ROUND_HALF_UP) for charge in session.charges())
@@ -104,7 +104,7 @@ def charged_usd(session: Visit) -> Decimal:
 
 
 def test_narration_is_synthesized_once_stored_and_charged(
-    store: InMemoryMediaStore, database: Database, ids: dict[str, str], session: Visit
+    store: InMemoryMediaStore, database: Database, ids: dict[str, str], session: VendorSession
 ) -> None:
     result = {"status": "succeeded", "scene": 2, "provider": "openai", "model": "gpt-audio-1.5"}
     assert speak(ids) == result
@@ -157,7 +157,7 @@ def test_accelerated_offline_voice_has_a_warning(
 
 
 def test_worker_resumes_from_its_receipt(
-    store: InMemoryMediaStore, database: Database, ids: dict[str, str], session: Visit
+    store: InMemoryMediaStore, database: Database, ids: dict[str, str], session: VendorSession
 ) -> None:
     speak(ids)
     with database.transaction() as cursor:  # as if the result had not been recorded
@@ -171,7 +171,7 @@ def test_worker_resumes_from_its_receipt(
 
 
 def test_unknown_outcome_is_never_paid_twice(
-    store: InMemoryMediaStore, database: Database, ids: dict[str, str], session: Visit
+    store: InMemoryMediaStore, database: Database, ids: dict[str, str], session: VendorSession
 ) -> None:
     session.vendor.fault(ENDPOINT, "charge_then_reset")
     for _ in range(2):
@@ -186,7 +186,7 @@ def test_unknown_outcome_is_never_paid_twice(
 
 
 def test_busy_provider_leads_to_waiting_and_retry(
-    store: InMemoryMediaStore, database: Database, ids: dict[str, str], session: Visit
+    store: InMemoryMediaStore, database: Database, ids: dict[str, str], session: VendorSession
 ) -> None:
     session.vendor.fault(ENDPOINT, "429")
     result = speak(ids)
@@ -197,7 +197,7 @@ def test_busy_provider_leads_to_waiting_and_retry(
 
 
 def test_unusable_speech_is_billed_and_allows_retry(
-    store: InMemoryMediaStore, database: Database, ids: dict[str, str], session: Visit
+    store: InMemoryMediaStore, database: Database, ids: dict[str, str], session: VendorSession
 ) -> None:
     session.vendor.fault(ENDPOINT, "paraphrase")
     with pytest.raises(PermanentError) as caught:
@@ -213,7 +213,7 @@ def test_unusable_speech_is_billed_and_allows_retry(
 
 
 def test_scene_without_narration_is_skipped(
-    store: InMemoryMediaStore, ids: dict[str, str], session: Visit
+    store: InMemoryMediaStore, ids: dict[str, str], session: VendorSession
 ) -> None:
     assert speak(ids, scene=9)["status"] == "succeeded"
     assert session.charges() == []

@@ -42,7 +42,7 @@ def test_image_price_matches_openais_table(ratio: str, usd: str) -> None:
     ],
 )
 def test_input_image_tokens_are_counted_in_patches(size: tuple[int, int], tokens: int) -> None:
-    assert models.input_picture_tokens(*size) == tokens
+    assert models.input_image_tokens(*size) == tokens
 
 
 def test_clip_price_matches_runways_example() -> None:

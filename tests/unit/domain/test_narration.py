@@ -21,7 +21,7 @@ MOST_ACCELERATION = 1.4  # a first sentence may be this much too long, and is th
 
 def test_fit_keeps_a_slightly_long_first_sentence() -> None:
     text = "First look at the world around the quiet keeper. Then another."
-    assert narration.seconds_to_say(text[:48]) > narration.room(3.6)
+    assert narration.seconds_to_say(text[:48]) > narration.speech_seconds(3.6)
     assert narration.fit(text, 3.6) == text[:48]
 
 
@@ -65,7 +65,7 @@ def test_fit_returns_fitting_text_in_every_script(text: str) -> None:
     shortened = narration.fit(text, 3)
     assert shortened
     assert (
-        narration.seconds_to_say(shortened) <= MOST_ACCELERATION * narration.room(3) + 0.4
+        narration.seconds_to_say(shortened) <= MOST_ACCELERATION * narration.speech_seconds(3) + 0.4
     )  # the added full stop
 
 

@@ -5,10 +5,10 @@ import json
 import pytest
 
 from intake import parsing
-from intake.parsing import Unreadable
+from intake.parsing import InvalidFile
 
 
-def faults(caught: pytest.ExceptionInfo[Unreadable]) -> dict[str, str]:
+def faults(caught: pytest.ExceptionInfo[InvalidFile]) -> dict[str, str]:
     return {fault.pointer: fault.detail for fault in caught.value.refusal.errors}
 
 
@@ -35,14 +35,14 @@ def test_job_is_parsed_as_a_request_body() -> None:
     ],
 )
 def test_invalid_job_is_rejected_with_its_code(data: bytes, code: str) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(InvalidFile) as caught:
         parsing.job(data)
     assert caught.value.refusal.code == code
     assert "pydantic" not in caught.value.refusal.model_dump_json()
 
 
 def test_job_faults_name_fields_but_not_values() -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(InvalidFile) as caught:
         parsing.job(b'{"prompt": "A kite", "scenes": 0, "secret": "canary-4711"}')
     assert faults(caught).keys() == {"/scenes", "/secret"}
     assert "canary-4711" not in caught.value.refusal.model_dump_json()
@@ -60,14 +60,14 @@ def test_batch_has_one_job_per_line() -> None:
 
 def test_batch_reports_the_faults_of_all_lines() -> None:
     lines = ['{"prompt": "One"}', '{"prompt": ""}', "nonsense", '{"prompt": "x", "scenes": 99}']
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(InvalidFile) as caught:
         parsing.batch("\n".join(lines).encode())
     assert faults(caught).keys() == {"/2/prompt", "/3", "/4/scenes"}
 
 
 @pytest.mark.parametrize("count", [0, parsing.MOST_LINES + 1])
 def test_batch_size_is_limited(count: int) -> None:
-    with pytest.raises(Unreadable, match=f"has {count} jobs"):
+    with pytest.raises(InvalidFile, match=f"has {count} jobs"):
         parsing.batch(b'{"prompt": "One"}\n' * count)
     assert len(parsing.batch(b'{"prompt": "One"}\n' * parsing.MOST_LINES)) == parsing.MOST_LINES
 
@@ -111,7 +111,7 @@ def test_image_metadata_without_a_prompt_is_no_request() -> None:
 
 
 def test_invalid_image_metadata_is_named() -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(InvalidFile) as caught:
         parsing.of_metadata({"prompt": "A kite", "scenes": "many", "ratio": "4:3"})
     assert faults(caught).keys() == {"/metadata/scenes", "/metadata/ratio"}
     json.loads(caught.value.refusal.model_dump_json())
@@ -129,13 +129,13 @@ def test_invalid_image_metadata_is_named() -> None:
     ],
 )
 def test_unreadable_job_file_is_explained(data: bytes, excerpt: str) -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(InvalidFile) as caught:
         parsing.job(data)
     assert excerpt in caught.value.refusal.detail
 
 
 def test_batch_error_detail_has_no_double_period() -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(InvalidFile) as caught:
         parsing.batch(b"{")
     assert ".." not in caught.value.refusal.detail
 

@@ -14,7 +14,7 @@ def test_inspect_returns_codec_size_and_timing(tmp_path: Path) -> None:
     probe = ffmpeg.inspect(clips.make(tmp_path / "a.mp4", seconds=2, fps=25))
     assert (probe.codec, probe.width, probe.height) == ("h264", 320, 180)
     assert (probe.frames, probe.seconds, probe.time_base) == (50, 2.0, Fraction(1, 12288))
-    assert probe.rising
+    assert probe.has_increasing_dts
     assert not probe.has_sound
 
 
@@ -59,8 +59,8 @@ def test_starts_at_once_detects_faststart(tmp_path: Path) -> None:
     path = clips.make(tmp_path / "a.mp4")
     index_at_end = tmp_path / "b.mp4"
     ffmpeg.run(["-i", str(path), "-c", "copy", "-y", str(index_at_end)], timeout=30)
-    assert ffmpeg.starts_at_once(path)
-    assert not ffmpeg.starts_at_once(index_at_end)
+    assert ffmpeg.is_fast_start(path)
+    assert not ffmpeg.is_fast_start(index_at_end)
 
 
 def test_missing_ffmpeg_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -108,7 +108,7 @@ def test_invalid_image_is_rejected_with_field_and_code(name: str) -> None:
 
 def test_oversized_base64_is_rejected_before_decoding() -> None:
     with pytest.raises(PayloadTooLarge):
-        images.read("A" * (data_uri.MOST_BYTES * 4 // 3 + 8))
+        images.read("A" * (data_uri.MAX_BYTES * 4 // 3 + 8))
 
 
 def test_decompression_bomb_is_rejected_without_memory() -> None:

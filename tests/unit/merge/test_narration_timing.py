@@ -32,7 +32,7 @@ def synthetic_voice(*lengths: float, quiet: int = 40) -> PcmAudio:
 
 def cue_times(text: str, speech: PcmAudio, scene: float) -> list[tuple[float, float]]:
     merged_scene = MergedScene(1, SceneTreatment.COPIED, "", 10.0, scene, 100)
-    spoken = narration_timing.placed(speech, 10.0, 10.0 + scene)
+    spoken = narration_timing.fit_to_scene(speech, 10.0, 10.0 + scene)
     return [
         (cue.start - 10, cue.end - 10)
         for cue in captions.cues({1: text}, (merged_scene,), {1: spoken})
@@ -82,7 +82,7 @@ def test_cue_times_are_compressed_with_accelerated_speech() -> None:
 
 
 def test_cues_end_with_truncated_speech() -> None:
-    spoken = narration_timing.placed(synthetic_voice(5.0, 0.5, 5.0), 0, 1.5)
+    spoken = narration_timing.fit_to_scene(synthetic_voice(5.0, 0.5, 5.0), 0, 1.5)
     assert spoken.is_cut_off
     merged_scene = MergedScene(1, SceneTreatment.COPIED, "", 0, 1.5, 36)
     cues = captions.cues(

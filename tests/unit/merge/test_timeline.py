@@ -13,17 +13,20 @@ from common.domain.output import PLAIN, Format, Output, Shape, Transition
 from common.media.mp4 import sample_entry
 from common.media.mp4.movie import Movie, Samples, VideoTrack
 from merge import timeline
-from merge.timeline import ClipProbe, SoundPlan
+from merge.timeline import AudioTreatment, ClipProbe
 
 SPS = bytes.fromhex("6764001facd9405005bb011000000300100000030300f183196001")
 SPS_1 = bytes.fromhex("6764001f4b365014016ec044000003000400000300c03c60c658")
 PPS, PPS_1 = bytes.fromhex("68ebecb22c"), bytes.fromhex("684af8fcb0")
-AVC = sample_entry.Avc(100, 0, 31, 4, (SPS, PPS), bytes.fromhex("fdf8f800"))
+AVC = sample_entry.AvcConfig(100, 0, 31, 4, (SPS, PPS), bytes.fromhex("fdf8f800"))
 HD = (1280, 720)
 
 
 def movie(
-    frames: int = 120, avc: sample_entry.Avc = AVC, size: tuple[int, int] = HD, step: int = 512
+    frames: int = 120,
+    avc: sample_entry.AvcConfig = AVC,
+    size: tuple[int, int] = HD,
+    step: int = 512,
 ) -> Movie:
     """Return a movie as parsed from a sample table; no file exists."""
     visual = sample_entry.VideoSampleEntry(b"avc1", *size, (), None, avc)
@@ -35,7 +38,7 @@ def movie(
 def probe(scene: int, source: Movie | None = None, **changes: Any) -> ClipProbe:
     """Return the probe of a plain clip of 5 s, changed by `others`."""
     source = source or movie()
-    video_track = source.pictures
+    video_track = source.video
     default = ClipProbe(
         scene,
         source.path,
@@ -53,27 +56,32 @@ def unindexed_probe(scene: int, **changes: Any) -> ClipProbe:
 
 
 def start_frames(plan: timeline.MergePlan) -> list[int]:
-    return [shot.start for shot in plan.shots]
+    return [shot.start for shot in plan.segments]
 
 
 def are_copied(plan: timeline.MergePlan) -> list[bool]:
-    return [shot.copied for shot in plan.shots]
+    return [shot.copied for shot in plan.segments]
 
 
 def test_matching_clips_are_stream_copied() -> None:
     plan = timeline.plan_merge([probe(1), probe(2), probe(3)], PLAIN)
     assert are_copied(plan) == [True, True, True]
     assert (start_frames(plan), plan.frames, plan.seconds) == ([0, 120, 240], 360, Fraction(15))
-    assert (plan.size, plan.rate, plan.scale, plan.step) == (HD, Fraction(24), 12288, 512)
-    assert all(not shot.reason for shot in plan.shots if shot.copied)
+    assert (plan.size, plan.rate, plan.timescale, plan.frame_duration) == (
+        HD,
+        Fraction(24),
+        12288,
+        512,
+    )
+    assert all(not shot.reason for shot in plan.segments if shot.copied)
 
 
 def test_only_differing_clips_are_transcoded_with_a_reason() -> None:
     tall = probe(2, movie(size=(720, 1280)))
     plan = timeline.plan_merge([probe(1), tall, probe(3), unindexed_probe(4), probe(5)], PLAIN)
     assert are_copied(plan) == [True, False, True, False, True]
-    assert plan.shots[1].reason == "its size is 720x1280, that of the video 1280x720"
-    assert plan.shots[3].reason == "it is in fragments"
+    assert plan.segments[1].reason == "its size is 720x1280, that of the video 1280x720"
+    assert plan.segments[3].reason == "it is in fragments"
 
 
 def test_dominant_format_by_duration_is_used() -> None:
@@ -83,17 +91,17 @@ def test_dominant_format_by_duration_is_used() -> None:
 
 
 def test_parameter_sets_with_different_ids_are_merged() -> None:
-    second_clip = probe(2, movie(avc=replace(AVC, sets=(SPS_1, PPS_1), level=40)))
+    second_clip = probe(2, movie(avc=replace(AVC, parameter_sets=(SPS_1, PPS_1), level=40)))
     plan = timeline.plan_merge([probe(1), second_clip], PLAIN)
     assert are_copied(plan) == [True, True]
     assert plan.model is not None
     assert plan.model.avc is not None
-    assert plan.model.avc.sets == (SPS, SPS_1, PPS, PPS_1)
-    assert (plan.model.avc.level, plan.model.avc.free_number) == (40, 2)
+    assert plan.model.avc.parameter_sets == (SPS, SPS_1, PPS, PPS_1)
+    assert (plan.model.avc.level, plan.model.avc.unused_parameter_set_id) == (40, 2)
 
 
 def test_conflicting_parameter_set_id_forces_transcode() -> None:
-    changed = replace(AVC, sets=(SPS, PPS + b"\x01"))
+    changed = replace(AVC, parameter_sets=(SPS, PPS + b"\x01"))
     plan = timeline.plan_merge([probe(1), probe(2, movie(avc=changed)), probe(3)], PLAIN)
     assert are_copied(plan) == [True, False, True]
 
@@ -120,7 +128,7 @@ def test_10_bit_clips_are_copied_only_if_all_are_10_bit() -> None:
 )
 def test_output_options_that_force_transcode_of_all_clips(output: Output, reason: str) -> None:
     plan = timeline.plan_merge([probe(1), probe(2)], output)
-    assert [shot.reason for shot in plan.shots] == [reason, reason]
+    assert [shot.reason for shot in plan.segments] == [reason, reason]
     assert plan.model is None
 
 
@@ -135,7 +143,7 @@ def test_transition_overlaps_scenes_by_its_length() -> None:
 def test_transition_overlap_is_at_most_half_of_a_short_scene() -> None:
     output = Output(transition=Transition.FADE, transition_seconds=2)
     plan = timeline.plan_merge([probe(1), probe(2, movie(24)), probe(3)], output)
-    assert [shot.shared for shot in plan.shots] == [0, 12, 12]
+    assert [shot.overlap_frames for shot in plan.segments] == [0, 12, 12]
     assert start_frames(plan) == [0, 108, 120]
 
 
@@ -144,7 +152,7 @@ def test_frame_rounding_errors_do_not_accumulate() -> None:
         unindexed_probe(n, seconds=Fraction(101, 100), rate=Fraction(30)) for n in range(1, 61)
     ]
     plan = timeline.plan_merge(clips, Output(fps=Fraction(24)))
-    for number, shot in enumerate(plan.shots):
+    for number, shot in enumerate(plan.segments):
         assert abs(shot.start / Fraction(24) - number * Fraction(101, 100)) <= Fraction(1, 48)
     assert abs(plan.seconds - 60 * Fraction(101, 100)) <= Fraction(1, 48)
 
@@ -165,16 +173,16 @@ def test_rendition_keeps_the_timing_of_the_video() -> None:
 @pytest.mark.parametrize(
     ("sounds", "output", "expected"),
     [
-        ([None, None], PLAIN, SoundPlan.NONE),
-        (["aac", None], PLAIN, SoundPlan.KEPT),
-        (["aac", "aac"], PLAIN, SoundPlan.KEPT),
-        (["aac", "other"], PLAIN, SoundPlan.ENCODED),
-        (["aac", "aac"], Output(transition=Transition.WIPE), SoundPlan.ENCODED),
-        (["aac", "aac"], Output(format=Format.WEBM), SoundPlan.ENCODED),
+        ([None, None], PLAIN, AudioTreatment.NONE),
+        (["aac", None], PLAIN, AudioTreatment.KEPT),
+        (["aac", "aac"], PLAIN, AudioTreatment.KEPT),
+        (["aac", "other"], PLAIN, AudioTreatment.ENCODED),
+        (["aac", "aac"], Output(transition=Transition.WIPE), AudioTreatment.ENCODED),
+        (["aac", "aac"], Output(format=Format.WEBM), AudioTreatment.ENCODED),
     ],
 )
 def test_audio_is_stream_copied_where_possible(
-    sounds: Sequence[str | None], output: Output, expected: SoundPlan
+    sounds: Sequence[str | None], output: Output, expected: AudioTreatment
 ) -> None:
     audio_formats = {"aac": ("config", 48000, 2), "other": None, None: None}
     clips = [

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.domain.narration import room, seconds_to_say
+from common.domain.narration import seconds_to_say, speech_seconds
 from common.domain.styles import mood, style
 from common.providers import StoryRequest
 from common.providers.text import _story
@@ -82,7 +82,7 @@ def test_narration_longer_than_the_scene_is_shortened_with_a_warning() -> None:
     (warning,) = story.scenes[1].warnings
     assert "Scene 2" in warning
     assert "The cat climbs" in warning, "the warning quotes the omitted text"
-    assert seconds_to_say(narrations[1]) <= room(7) * 1.3
+    assert seconds_to_say(narrations[1]) <= speech_seconds(7) * 1.3
 
 
 def test_narrated_story_without_narration_is_rejected() -> None:

@@ -35,7 +35,7 @@ def test_user_prompt_is_not_interpolated() -> None:
 def test_image_prompt_lists_characters_place_style_and_mood_in_order(
     image_style: Style, image_mood: Mood
 ) -> None:
-    prompt = prompts.scene_picture(
+    prompt = prompts.scene_image(
         "The cat waits.",
         [("Tom", "grey cat"), ("Ann", "tall")],
         ("Tower", "white stone"),
@@ -57,7 +57,7 @@ def test_image_prompt_lists_characters_place_style_and_mood_in_order(
 
 
 def test_image_prompt_states_that_there_are_no_characters() -> None:
-    prompt = prompts.scene_picture("Waves.", [], ("Sea", "grey"), style("Sketch"), CALM)
+    prompt = prompts.scene_image("Waves.", [], ("Sea", "grey"), style("Sketch"), CALM)
     assert "none in this picture" in prompt
 
 
@@ -80,7 +80,7 @@ def test_motion_prompt_fits_the_limit_and_keeps_the_mood(text: str, name: str) -
 
 @given(st.text(), st.integers(0, 60))
 def test_truncated_prompt_is_a_prefix_within_the_limit(text: str, limit: int) -> None:
-    result = prompts.cut(text, limit, prompts.utf16)
+    result = prompts.truncate(text, limit, prompts.utf16)
     assert text.strip().startswith(result)
     assert prompts.utf16(result) <= limit
     if prompts.utf16(text.strip()) <= limit:
@@ -104,7 +104,7 @@ def test_truncated_prompt_is_a_prefix_within_the_limit(text: str, limit: int) ->
 def test_truncation_keeps_words_and_grapheme_clusters_whole(
     text: str, limit: int, expected: str
 ) -> None:
-    assert prompts.cut(text, limit, prompts.utf16) == expected
+    assert prompts.truncate(text, limit, prompts.utf16) == expected
 
 
 def test_longest_image_prompt_fits_the_limit() -> None:

@@ -28,7 +28,7 @@ def inbox_object(key: str) -> InboxObject:
     ],
 )
 def test_result_key_keeps_the_name_of_the_file(key: str, result: str) -> None:
-    assert inbox_object(key).is_ours
+    assert inbox_object(key).is_user_file
     assert result_key("alice", key, "result") == result
 
 
@@ -50,7 +50,7 @@ def test_result_key_keeps_the_name_of_the_file(key: str, result: str) -> None:
     ],
 )
 def test_key_outside_of_a_users_inbox_is_ignored(key: str) -> None:
-    assert not inbox_object(key).is_ours
+    assert not inbox_object(key).is_user_file
 
 
 @given(st.text(min_size=1, max_size=400))
@@ -86,7 +86,7 @@ def test_paired_file_has_the_same_stem_and_an_image_extension() -> None:
     keys = [
         f"{job.stem}{suffix}" for suffix in (".json", ".Png", ".b.png", "s.png", "/x.png", ".", "")
     ]
-    assert job.ends_beside(keys) == {"inbox/alice/a.b/kite.Png": ".png"}
+    assert job.companions(keys) == {"inbox/alice/a.b/kite.Png": ".png"}
     assert inbox_object("inbox/alice/kite.JPEG").extension == ".jpeg"
 
 
@@ -105,9 +105,9 @@ def test_image_and_job_pair_by_name(image: str, job: str) -> None:
     image_file, job_file = inbox_object(f"inbox/alice/{image}"), inbox_object(f"inbox/alice/{job}")
     for file, partner in ((image_file, job_file), (job_file, image_file)):
         listed = [partner.key] * any(
-            partner.key.startswith(prefix) for prefix in file.prefixes_beside
+            partner.key.startswith(prefix) for prefix in file.companion_prefixes
         )
-        assert file.ends_beside(listed) == {partner.key: partner.extension}
+        assert file.companions(listed) == {partner.key: partner.extension}
 
 
 def test_files_with_different_names_do_not_pair() -> None:
@@ -122,9 +122,7 @@ def test_files_with_different_names_do_not_pair() -> None:
             inbox_object(f"inbox/alice/{image}"),
             inbox_object(f"inbox/alice/{job}"),
         )
-        assert (
-            image_file.ends_beside([job_file.key]) == job_file.ends_beside([image_file.key]) == {}
-        )
+        assert image_file.companions([job_file.key]) == job_file.companions([image_file.key]) == {}
 
 
 @pytest.mark.parametrize("name", ["inbox", "outbox"])

@@ -126,7 +126,7 @@ class PaidCalls:
             return None, False
         step = charge.step
         with self.database.transaction() as cursor:
-            accepted = attempts.all_accepted(
+            accepted = attempts.are_unknown_calls_accepted(
                 cursor, attempt.provider, attempt.model, evidence.accepted_count
             )
             if accepted:
@@ -376,7 +376,7 @@ def _may_resubmit(cursor: Cursor, charge: Charge, attempt: Attempt | None) -> bo
     """
     if attempt is None or not charge.may_resubmit:
         return False
-    return not attempts.is_made_again_in(cursor, attempt, charge.run_id)
+    return not attempts.is_repeated_by_run(cursor, attempt, charge.run_id)
 
 
 def _outcome_unknown(charge: Charge, attempt: Attempt, code: str) -> OutcomeUnknown:

@@ -42,14 +42,14 @@ _ELEMENTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class AdtsHeader:
     """Fields of an ADTS header: sampling frequency index and channel configuration."""
 
     frequency_index: int
     channels: int
 
     @classmethod
-    def of(cls, config: bytes) -> "Setup":
+    def of(cls, config: bytes) -> "AdtsHeader":
         """Parse an AudioSpecificConfig; raises NotConcatenable for anything but plain AAC-LC."""
         bits = int.from_bytes(config[:2], "big")
         header = cls(bits >> 7 & 15, bits >> 3 & 15)

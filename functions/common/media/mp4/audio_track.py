@@ -132,8 +132,8 @@ def concatenate(
         first_frame = first_index * AAC_SAMPLES - round(_audio_delay(movie) * rate)
         audible_from, audible_to = Fraction(0), end - start
         if movie is not None and movie.audio is not None:
-            audible_from = max(audible_from, movie.audio.start - movie.pictures.first_time)
-            audible_to = min(audible_to, movie.audio.end - movie.pictures.first_time)
+            audible_from = max(audible_from, movie.audio.start - movie.video.first_time)
+            audible_to = min(audible_to, movie.audio.end - movie.video.first_time)
         start_sample = first_frame + round(audible_from * rate)
         end_sample = first_frame + round(audible_to * rate)
         spans.append(AudioSpan(movie, first_index, start_sample, end_sample, silence))
@@ -169,4 +169,4 @@ def _audio_delay(movie: Movie | None) -> Fraction:
     """Return the start of the first packet relative to the first frame, in seconds."""
     if movie is None or movie.audio is None:
         return Fraction(0)
-    return movie.audio.first_time - movie.pictures.first_time
+    return movie.audio.first_time - movie.video.first_time

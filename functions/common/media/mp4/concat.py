@@ -67,7 +67,7 @@ def start_times(movies: Sequence[Movie]) -> list[Fraction]:
     """Return the start time of each movie in the concatenation, and its end, in seconds."""
     times = [Fraction(0)]
     for movie in movies:
-        times.append(times[-1] + movie.pictures.seconds)
+        times.append(times[-1] + movie.video.seconds)
     return times
 
 
@@ -76,7 +76,7 @@ def concatenate(movies: Sequence[Movie], audio: AudioTrackPlan | None) -> Concat
 
     Raises NotConcatenable, with the reason, if the video tracks do not match.
     """
-    tracks = [movie.pictures for movie in movies]
+    tracks = [movie.video for movie in movies]
     entry, first = tracks[0].entry, tracks[0]
     for track in tracks[1:]:
         shared = shared_entry(entry, track.entry)
@@ -91,8 +91,8 @@ def concatenate(movies: Sequence[Movie], audio: AudioTrackPlan | None) -> Concat
         first_frame = len(presentation_order)
         video_samples = _video_samples(movie, first_frame)
         audio_samples = _audio_samples(audio, start, end) if audio else []
-        presentation_order += [first_frame + index for index in movie.pictures.presentation_order]
-        sync_samples += [first_frame + index for index in movie.pictures.sync_samples]
+        presentation_order += [first_frame + index for index in movie.video.presentation_order]
+        sync_samples += [first_frame + index for index in movie.video.sync_samples]
         samples += _interleaved(video_samples, audio_samples)
     video = VideoTrackPlan(
         entry, first.timescale, first.frame_duration, presentation_order, sync_samples
@@ -113,7 +113,7 @@ def shared_entry(
 
 
 def _video_samples(movie: Movie, first_frame: int) -> list[Sample]:
-    track = movie.pictures
+    track = movie.video
     path, frame_duration = movie.path, float(1 / track.rate)
     locations = zip(track.samples.offsets, track.samples.sizes, strict=True)
     return [

@@ -85,7 +85,7 @@ class Movie:
     """The index of an MP4 file: its video track and, if there is one, its audio track."""
 
     path: Path
-    pictures: VideoTrack
+    video: VideoTrack
     audio: AudioTrack | None
 
 

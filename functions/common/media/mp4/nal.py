@@ -22,10 +22,10 @@ def check(movie: Movie, *, holes: bool) -> None:
     Raises MediaError for damage. Raises NotConcatenable for an undamaged clip that cannot follow
     another one: it does not begin with a keyframe, or changes its parameter sets midway.
     """
-    avc = movie.pictures.entry.avc
+    avc = movie.video.entry.avc
     if avc is None:
         return
-    samples = movie.pictures.samples
+    samples = movie.video.samples
     begins_with_idr = False
     with (
         movie.path.open("rb") as file,
@@ -43,7 +43,7 @@ def check(movie: Movie, *, holes: bool) -> None:
                 nal_type = data[start] & 31
                 if nal_type == _IDR and number == 0:
                     begins_with_idr = True
-                if nal_type in _PARAMETER_SETS and data[start:position] not in avc.sets:
+                if nal_type in _PARAMETER_SETS and data[start:position] not in avc.parameter_sets:
                     raise NotConcatenable("changes its encoder settings midway")
     if not begins_with_idr:
         raise NotConcatenable("does not begin with a keyframe")

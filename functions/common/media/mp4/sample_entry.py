@@ -34,7 +34,7 @@ class VideoSampleEntry:
     height: int
     extension_boxes: tuple[bytes, ...]  # such as `pasp` and `colr`
     decoder_config: bytes | None
-    avc: "Avc | None"
+    avc: "AvcConfig | None"
 
     @property
     def pixel_aspect(self) -> Fraction:
@@ -69,30 +69,30 @@ class VideoSampleEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class Avc:
+class AvcConfig:
     """The decoder configuration of H.264 (AVCDecoderConfigurationRecord)."""
 
     profile: int
     compatibility: int
     level: int
     nal_length_size: int  # bytes of the length before each NAL unit
-    sets: tuple[bytes, ...]  # sequence parameter sets, then picture parameter sets
+    parameter_sets: tuple[bytes, ...]  # sequence parameter sets, then picture parameter sets
     extension: bytes  # chroma format and bit depths, in the higher profiles
 
     @property
     def sps(self) -> tuple[bytes, ...]:
         """The sequence parameter sets."""
-        return tuple(nal_unit for nal_unit in self.sets if nal_unit[0] & 31 == _SPS)
+        return tuple(nal_unit for nal_unit in self.parameter_sets if nal_unit[0] & 31 == _SPS)
 
     @property
     def pps(self) -> tuple[bytes, ...]:
         """The picture parameter sets."""
-        return tuple(nal_unit for nal_unit in self.sets if nal_unit[0] & 31 == _PPS)
+        return tuple(nal_unit for nal_unit in self.parameter_sets if nal_unit[0] & 31 == _PPS)
 
     @property
-    def free_number(self) -> int | None:
+    def unused_parameter_set_id(self) -> int | None:
         """The lowest id that no parameter set uses, or None."""
-        used_ids = {_parameter_set_id(nal_unit) for nal_unit in self.sets}
+        used_ids = {_parameter_set_id(nal_unit) for nal_unit in self.parameter_sets}
         return next((free_id for free_id in range(31) if free_id not in used_ids), None)
 
     @property
@@ -101,10 +101,10 @@ class Avc:
         return (
             self.profile in _PROFILES
             and all(_is_8_bit_420(nal_unit) for nal_unit in self.sps)
-            and self.free_number is not None
+            and self.unused_parameter_set_id is not None
         )
 
-    def merged_with(self, other: "Avc") -> "Avc | None":
+    def merged_with(self, other: "AvcConfig") -> "AvcConfig | None":
         """Return a record for both tracks, or None if one id stands for two different sets.
 
         Of two common profiles the result has the higher one, which includes the lower one.
@@ -116,9 +116,10 @@ class Avc:
         ):
             return None
         by_id = {
-            (nal_unit[0] & 31, _parameter_set_id(nal_unit)): nal_unit for nal_unit in self.sets
+            (nal_unit[0] & 31, _parameter_set_id(nal_unit)): nal_unit
+            for nal_unit in self.parameter_sets
         }
-        for nal_unit in other.sets:
+        for nal_unit in other.parameter_sets:
             if (
                 by_id.setdefault((nal_unit[0] & 31, _parameter_set_id(nal_unit)), nal_unit)
                 != nal_unit
@@ -130,7 +131,7 @@ class Avc:
             higher_profile,
             compatibility=self.compatibility & other.compatibility,
             level=max(self.level, other.level),
-            sets=tuple(nal_unit for _, nal_unit in ordered),
+            parameter_sets=tuple(nal_unit for _, nal_unit in ordered),
         )
 
     def pack(self) -> bytes:
@@ -156,7 +157,7 @@ class Avc:
         )
 
     @classmethod
-    def parse(cls, body: bytes) -> "Avc":
+    def parse(cls, body: bytes) -> "AvcConfig":
         """Parse the body of `avcC`; raises NotConcatenable."""
         try:
             _, profile, compatibility, level, length = struct.unpack_from(">BBBBB", body)
@@ -199,7 +200,7 @@ def read_video_entry(data: bytes) -> VideoSampleEntry:
     for child in boxes.children(data, entry.start + _VISUAL_BYTES, entry.end):
         body = data[child.start : child.end]
         if child.name == b"avcC":
-            avc = Avc.parse(body)
+            avc = AvcConfig.parse(body)
         elif child.name in {b"hvcC", b"vpcC", b"av1C", b"esds"}:
             decoder_config = boxes.pack(child.name, body)
         # A `pasp` of square pixels means the same as no `pasp`.

@@ -60,7 +60,7 @@ def story_repair(faults: list[str], scenes: int) -> str:
     return _fill("story_repair", faults="\n".join(f"- {fault}" for fault in faults), scenes=scenes)
 
 
-def scene_picture(
+def scene_image(
     content: str,
     characters: list[tuple[str, str]],
     place: tuple[str, str],
@@ -84,7 +84,7 @@ def scene_picture(
     )
 
 
-def frame(content: str, style: Style, mood: Mood) -> str:
+def single_image(content: str, style: Style, mood: Mood) -> str:
     """Return the prompt of an individually requested image: its content, style and mood.
 
     The prompt of a story's scene already contains the style and is returned unchanged.
@@ -119,7 +119,7 @@ def image(
     values = {"references": references, "width": size[0], "height": size[1]}
     if limit is not None:
         remaining = limit - len(_fill("image_call", prompt="", **values))
-        prompt = cut(prompt, remaining, len)
+        prompt = truncate(prompt, remaining, len)
     return _fill("image_call", prompt=prompt, **values)
 
 
@@ -127,7 +127,7 @@ def motion(motion: str, mood: Mood, *, utf16_units: int | None = None) -> str:
     """Return the prompt of a clip, of at most `utf16_units`; only the scene's part is truncated."""
     if utf16_units is not None:
         remaining = utf16_units - utf16(_fill("motion", motion="", mood=mood.motion))
-        motion = cut(motion, remaining, utf16)
+        motion = truncate(motion, remaining, utf16)
     return _fill("motion", motion=motion, mood=mood.motion)
 
 
@@ -142,7 +142,7 @@ def speech_by_chat(mood: Mood, language: str | None) -> str:
     return _fill("speech_by_chat", speech=speech(mood, language))
 
 
-def cut(text: str, limit: int, measure: Measure) -> str:
+def truncate(text: str, limit: int, measure: Measure) -> str:
     """Return the text truncated to the limit, at a word boundary if possible.
 
     Never splits a character from its combining marks, modifiers or joiners.

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from common.domain.errors import MediaError
 from common.domain.models import Model
-from common.domain.narration import FASTEST
+from common.domain.narration import MAX_PACE
 from common.domain.video import Cost
 from common.providers import SpeechRequest, SpeechResult, _openai, prompts, vendor_errors
 from common.providers.speech import _speech_checks
@@ -96,7 +96,7 @@ def speak(client: _openai.Client, model: Model, voice: str, request: SpeechReque
 
 def _max_tokens(model: Model, request: SpeechRequest) -> int:
     """Return the number of tokens of the longest usable speech, as a limit on its cost."""
-    audio_tokens = request.seconds * FASTEST * model.audio_tokens_per_second
+    audio_tokens = request.seconds * MAX_PACE * model.audio_tokens_per_second
     return math.ceil(audio_tokens) + 16 + len(request.text)  # the latter for the transcript
 
 

@@ -6,7 +6,7 @@ import sys
 import unicodedata
 
 from common.domain.errors import MediaError
-from common.domain.narration import FASTEST, room
+from common.domain.narration import MAX_PACE, speech_seconds
 from common.domain.video import Cost
 from common.media.wav import PcmAudio, read_wav
 from common.providers import SpeechRequest
@@ -29,7 +29,7 @@ def checked(data: bytes, request: SpeechRequest, cost: Cost) -> PcmAudio:
         raise _unusable("is not a complete WAV file", cost) from None
     if audio.seconds < 0.1 or _peak(audio) < _SILENCE_PEAK:
         raise _unusable("is silent", cost)
-    if audio.seconds > room(request.seconds) * FASTEST:
+    if audio.seconds > speech_seconds(request.seconds) * MAX_PACE:
         raise too_long(cost)
     return audio
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from common.domain.narration import MAX_CHARACTERS, fit, room, seconds_to_say
+from common.domain.narration import MAX_CHARACTERS, fit, seconds_to_say, speech_seconds
 from common.domain.video import Scene, Story
 from common.providers import StoryRequest, prompts
 from common.providers.text import _json_objects
@@ -133,7 +133,7 @@ def _scene(number: int, scene: SceneDraft, draft: Draft, request: StoryRequest) 
         number=number,
         start_seconds=(number - 1) * request.seconds,
         description=_line(scene.description),
-        image_prompt=prompts.scene_picture(
+        image_prompt=prompts.scene_image(
             _line(scene.picture),
             [_with_look(name, draft.characters) for name in scene.characters],
             _with_look(scene.place, draft.places),
@@ -161,7 +161,7 @@ def _narration(text: str | None, request: StoryRequest) -> str | None:
     if not request.narrated or text is None:
         return None
     line = _line(text)
-    if seconds_to_say(line) <= room(request.seconds * _MAX_PACE):
+    if seconds_to_say(line) <= speech_seconds(request.seconds * _MAX_PACE):
         return line
     return fit(line, request.seconds)
 

@@ -6,7 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from common.domain.errors import NotAccepted, VideoError
 from common.providers import ProviderContext, http, vendor_errors, vendor_statuses
-from common.providers.http import Answer, Form
+from common.providers.http import Form, HttpResponse
 from common.providers.video._runway_tasks import VENDOR
 
 KEY = "RUNWAY_API_KEY"
@@ -46,7 +46,7 @@ class RunwayApi:
             response = self._call("POST", "/v1/image_to_video", _PAID_SECONDS, body)
         except http.NotSent:
             raise vendor_errors.not_accepted(VENDOR) from None
-        except http.NoAnswer:
+        except http.NoResponse:
             raise vendor_errors.unknown(VENDOR) from None
         task = response.json()
         if response.status != 200:
@@ -108,7 +108,7 @@ class RunwayApi:
             # The presigned form authorizes the upload to Runway's storage; no API key is sent.
             form = Form({str(k): str(v) for k, v in fields.items()}, name, data, media_type)
             stored = http.call("POST", url, seconds=_UPLOAD_SECONDS, form=form)
-        except (http.NotSent, http.NoAnswer):
+        except (http.NotSent, http.NoResponse):
             raise vendor_errors.not_accepted(VENDOR) from None
         if stored.status not in (200, 201, 204):
             raise _before_paid_call(self._from_status(stored))
@@ -120,7 +120,9 @@ class RunwayApi:
             return True
         return urlsplit(url).scheme == "http" and self.is_loopback and http.is_loopback(url)
 
-    def _refusal(self, response: Answer, body: Mapping[str, Any], model: str | None) -> VideoError:
+    def _refusal(
+        self, response: HttpResponse, body: Mapping[str, Any], model: str | None
+    ) -> VideoError:
         issues = body.get("issues")
         first = issues[0] if isinstance(issues, list) and issues else {}
         code = first.get("code") if isinstance(first, Mapping) else None
@@ -136,7 +138,7 @@ class RunwayApi:
         return self._from_status(response)
 
     @staticmethod
-    def _from_status(response: Answer) -> VideoError:
+    def _from_status(response: HttpResponse) -> VideoError:
         return vendor_errors.from_paid_status(
             VENDOR, response.status, response.headers, vendor_statuses.RUNWAY
         )
@@ -154,10 +156,10 @@ class RunwayApi:
     def _account(self) -> Mapping[str, Any]:
         return self._free("GET", "/v1/organization").json()
 
-    def _free(self, method: str, path: str) -> Answer:
+    def _free(self, method: str, path: str) -> HttpResponse:
         try:
             response = self._call(method, path, _FREE_SECONDS)
-        except (http.NotSent, http.NoAnswer):
+        except (http.NotSent, http.NoResponse):
             raise vendor_errors.transient(VENDOR) from None
         if response.status in (401, 403) or response.status >= 500:
             vendor_errors.log_vendor_error(VENDOR, response.status)
@@ -166,7 +168,7 @@ class RunwayApi:
 
     def _call(
         self, method: str, path: str, seconds: float, body: Mapping[str, Any] | None = None
-    ) -> Answer:
+    ) -> HttpResponse:
         return http.call(
             method, self._base + path, seconds=seconds, headers=self._headers, body=body
         )

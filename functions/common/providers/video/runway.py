@@ -20,7 +20,7 @@ from common.providers import (
     prompts,
     vendor_errors,
 )
-from common.providers.video import _limits, _runway_picture
+from common.providers.video import _limits, _runway_image
 from common.providers.video import _runway_tasks as tasks
 from common.providers.video._runway_api import RunwayApi
 from common.providers.video._runway_tasks import VENDOR
@@ -120,8 +120,8 @@ class Runway:
 
     def _image(self, request: ClipRequest) -> str:
         """Return the image as a data URI if that is short enough, else the URI of an upload."""
-        image = _runway_picture.within_ratio(request.image, RATIOS[request.ratio])
-        uri = _runway_picture.data_uri(image)
+        image = _runway_image.within_ratio(request.image, RATIOS[request.ratio])
+        uri = _runway_image.data_uri(image)
         if uri is not None:
             return uri
         name = f"picture.{image.media_type.rpartition('/')[2]}"
@@ -140,7 +140,7 @@ class Runway:
             )
         except http.TooLarge:
             raise _invalid_clip(f"is larger than {_MAX_CLIP_BYTES // 2**20} MiB") from None
-        except (http.NotSent, http.NoAnswer):
+        except (http.NotSent, http.NoResponse):
             raise vendor_errors.transient(VENDOR) from None
         if response.status in (401, 403, 404, 410):
             return False
@@ -155,7 +155,7 @@ class Runway:
         return True
 
 
-def _may_be_video(response: http.Answer) -> bool:
+def _may_be_video(response: http.HttpResponse) -> bool:
     """Return whether the Content-Type allows a video; an error page, for example, is HTML."""
     media_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
     return media_type.startswith("video/") or media_type in _GENERIC_TYPES

@@ -15,7 +15,7 @@ from tests.support.clips import start_clips
 from tests.support.gateway import Gateway, Reply, quietly
 from tests.support.media_store import InMemoryMediaStore
 from tests.support.rows import admit, tell
-from tests.support.vendors import Visit
+from tests.support.vendors import VendorSession
 
 _PAID = models.paid()
 PAID = {
@@ -222,7 +222,7 @@ def test_step_inherits_style_and_mood_of_its_video(
     for changes in ({}, {"style": "Anime"}, {"mood": "Playful"}):
         run_id = request_image(gateway, video_id, **changes).json()["runId"]
         with database.transaction() as cursor:
-            frame = scenes.frame(cursor, video_id, 2)
+            frame = scenes.image(cursor, video_id, 2)
             styles_and_moods.append((frame.style, frame.mood))
         end_run(database, run_id, DECLINED)
     assert styles_and_moods == [("Cinematic", "Calm"), ("Anime", "Calm"), ("Cinematic", "Playful")]
@@ -264,7 +264,7 @@ def test_step_can_append_only_the_next_scene(
 # -- resume with changes ---------------------------------------------------------------------------
 def prompts(database: Database, video_id: str, scene: int) -> tuple[tuple[int, str], ...]:
     with database.transaction() as cursor:
-        frame = scenes.frame(cursor, video_id, scene)
+        frame = scenes.image(cursor, video_id, scene)
         clip = scenes.clip(cursor, video_id, scene)
     return (frame.version, frame.prompt), (clip.version, clip.optimized_prompt or "")
 
@@ -297,7 +297,7 @@ def test_resume_regenerates_only_the_named_finished_scene(
     assert [version for version, _ in prompts(database, video_id, 1)] == [1, 1]
     with database.transaction() as cursor:
         assert [*scenes.finished_clips(cursor, video_id)] == [1]
-        assert [*scenes.finished_frames(cursor, video_id)] == [1]
+        assert [*scenes.finished_images(cursor, video_id)] == [1]
         cursor.execute("SELECT reserved_usd FROM runs WHERE kind = 'resume'")
         each = _PAID.image.image_usd("1280:720", anchor=True) + _PAID.video.clip_usd(5)
         assert [row["reserved_usd"] for row in cursor] == [2 * each], "scenes 2 and 3"
@@ -470,7 +470,7 @@ def test_resume_of_a_merge_ignores_the_cost_limit(
 
 
 def test_resume_polls_an_open_job_at_its_original_provider(
-    film: tuple[Visit, InMemoryMediaStore], gateway: Gateway, database: Database
+    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     """Even if the resume selects another model for the clips."""
     session, store = film

@@ -130,7 +130,7 @@ def test_inbox_result_is_written_without_a_database(
 ) -> None:
     inbox_file = upload("late.json", json.dumps(VIDEO_BODY).encode())
     unavailable = _raising(DatabaseUnavailable("The database cannot be reached."))
-    monkeypatch.setattr("common.database.keys.owner", unavailable)
+    monkeypatch.setattr("common.database.keys.key_of_user", unavailable)
     monkeypatch.setattr("common.database.inbox.insert", unavailable)
     with pytest.raises(DatabaseUnavailable):
         intake.receive(inbox_file, last=True)

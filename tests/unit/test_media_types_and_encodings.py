@@ -78,10 +78,10 @@ def test_invalid_base64_is_rejected(text: str) -> None:
 
 
 def test_base64_size_limit_ignores_line_breaks() -> None:
-    whole = base64.encodebytes(bytes(data_uri.MOST_BYTES)).decode()
-    assert len(data_uri.decode(whole)) == data_uri.MOST_BYTES
+    whole = base64.encodebytes(bytes(data_uri.MAX_BYTES)).decode()
+    assert len(data_uri.decode(whole)) == data_uri.MAX_BYTES
     with pytest.raises(data_uri.Oversize):
-        data_uri.decode("A" * (data_uri.MOST_BYTES * 4 // 3 + 8))
+        data_uri.decode("A" * (data_uri.MAX_BYTES * 4 // 3 + 8))
 
 
 def ftyp(major: bytes, *compatible: bytes) -> bytes:
