@@ -227,9 +227,9 @@ class Intake:
         for line, request in parsed.requests.items():
             new_id = _ids(parsed.changed_at_ms, inbox_object, line)
             try:
-                if request.userId not in (None, caller.user_id):
+                if request.user_id not in (None, caller.user_id):
                     raise InvalidInput(
-                        f"The inbox belongs to the user {caller.user_id}.", field="userId"
+                        f"The inbox belongs to the user {caller.user_id}.", field="user_id"
                     )
                 admitted[line] = self.admission.check(caller, request, new_id, parsed.image)
             except VideoError as error:

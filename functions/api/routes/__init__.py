@@ -29,9 +29,10 @@ RequestId = Annotated[
     str | None,
     Header(
         alias="X-Request-ID",
-        description="Overrides `requestId` in the body. An id as proxies generate it (UUID, ULID, "
-        "X-Ray trace id, 16 or more hex digits) applies only if the body has no `requestId`. A "
-        "value that is not a valid name is ignored.",
+        description="Overrides the name of the video in the body (`request_id`, below `/api` "
+        "`requestId`). An id as proxies generate it (UUID, ULID, X-Ray trace id, 16 or more hex "
+        "digits) applies only if the body has no name. A value that is not a valid name is "
+        "ignored.",
     ),
 ]
 # Request ids as Envoy, nginx, Heroku, OpenTelemetry and others generate them.
@@ -78,15 +79,17 @@ def idempotent_request(
 
 
 def with_request_id(body: RequestBody, request_id: str | None) -> RequestBody:
-    """Return the body with its `requestId` overridden by the header X-Request-ID.
+    """Return the body with its name of the video overridden by the header X-Request-ID.
 
-    An invalid header is ignored, and so is an id of a proxy if the body has a `requestId`.
+    The legacy API calls that field `requestId`. An invalid header is ignored, and so is an id of a
+    proxy if the body has a name.
     """
     if request_id is None or not SLUG_PATTERN.fullmatch(request_id):
         return body
-    if getattr(body, "requestId", None) is not None and is_proxy_id(request_id):
+    field = "request_id" if "request_id" in type(body).model_fields else "requestId"
+    if getattr(body, field) is not None and is_proxy_id(request_id):
         return body
-    return body.model_copy(update={"requestId": request_id})
+    return body.model_copy(update={field: request_id})
 
 
 def is_proxy_id(request_id: str | None) -> bool:

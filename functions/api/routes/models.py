@@ -21,7 +21,7 @@ router = new_router()
 )
 def estimate_video(body: CreateVideoRequest) -> Estimate:
     """Return the estimate by step and scene."""
-    return videos().estimate(caller(router).acting_as(body.userId, "userId"), body)
+    return videos().estimate(caller(router).acting_as(body.user_id, "user_id"), body)
 
 
 @router.get(

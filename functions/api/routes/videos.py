@@ -78,7 +78,7 @@ def create_video(
     request_id: RequestId = None,
 ) -> Response[str]:
     """Return 202 with the video, its URL and Retry-After; 200 once its run has ended."""
-    owner = caller(router).acting_as(body.userId, "userId")
+    owner = caller(router).acting_as(body.user_id, "user_id")
     idempotency = idempotent_request(router, key, owner, request_id)
     response = idempotency.cached_response(database()) or _create(
         owner, body, idempotency, request_id
@@ -97,7 +97,7 @@ def _create(
         return videos().create(owner, named, idempotency)
     except Conflict as error:
         # A proxy may reuse one id for several requests, so its id must not cause a conflict.
-        is_from_proxy = named.requestId != body.requestId and is_proxy_id(request_id)
+        is_from_proxy = named.request_id != body.request_id and is_proxy_id(request_id)
         if error.error_code != "video.exists" or not is_from_proxy:
             raise
         return videos().create(owner, body, idempotency)

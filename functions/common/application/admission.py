@@ -160,10 +160,10 @@ class Admission:
         InvalidInput, PayloadTooLarge or BudgetExceeded.
         """
         choice = self.choice(caller, request)
-        if request.requestId and request.requestId.startswith(GENERATED_ID_PREFIX):
+        if request.request_id and request.request_id.startswith(GENERATED_ID_PREFIX):
             raise InvalidInput(
                 f"A name cannot begin with {GENERATED_ID_PREFIX}, the prefix of generated ids.",
-                field="requestId",
+                field="request_id",
             )
         image = self._reference_image(caller, request) or image
         folder = MediaFolder(caller.user_id, new_id("vid"))
@@ -196,7 +196,7 @@ class Admission:
             raise Conflict(
                 f"A video named {row.request_id} exists already. Nothing was stored.",
                 code="video.exists",
-                field="requestId",
+                field="request_id",
             )
         runs.insert(
             cursor,
@@ -351,7 +351,7 @@ def _row(
         max_cost_usd=request.max_cost,
         on_unknown=request.on_unknown,
         metadata=request.metadata,
-        request_id=request.requestId,
+        request_id=request.request_id,
         output=request.output.model_dump(mode="json", exclude_defaults=True),
     )
 

@@ -3,7 +3,14 @@
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
 from common.domain.styles import moods, styles
 from common.domain.video import MAX_PROMPT_CHARACTERS, MAX_SCENES, RATIOS
@@ -106,12 +113,17 @@ class CreateVideoRequest(RequestSchema):
         description="Seed for models that support one. The same request and seed reproduce the "
         "video.",
     )
-    userId: Slug | None = Field(
+    user_id: Slug | None = Field(
         None,
+        validation_alias=AliasChoices("user_id", "userId"),
         description="Owner of the video. Default: the owner of the API key. Others require the "
         "scope `act_as`.",
     )
-    requestId: Slug | None = Field(None, description="Name of the video, unique for its owner.")
+    request_id: Slug | None = Field(
+        None,
+        validation_alias=AliasChoices("request_id", "requestId"),
+        description="Name of the video, unique for its owner.",
+    )
     metadata: Annotated[
         dict[
             Annotated[str, StringConstraints(max_length=64), STORABLE],

@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from common.schemas.requests import CreateVideoRequest
+
 TEXT = (Path(__file__).parents[3] / "docs" / "openapi.json").read_text()
 DOCUMENT = json.loads(TEXT)
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -67,3 +71,36 @@ def test_every_operation_has_one_declared_tag() -> None:
     declared = {tag["name"] for tag in DOCUMENT["tags"]}
     used = {tuple(operation["tags"]) for operation in operations()}
     assert used == {(name,) for name in declared}
+
+
+def test_v1_fields_and_parameters_are_snake_case() -> None:
+    v1 = {path: methods for path, methods in DOCUMENT["paths"].items() if path.startswith("/v1/")}
+    names = {
+        parameter["name"]
+        for methods in v1.values()
+        for operation in methods.values()
+        for parameter in operation.get("parameters", [])
+        if parameter["in"] != "header"
+    }
+    used: set[str] = set()
+    waiting = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(v1)))
+    while waiting:
+        used |= waiting
+        waiting = (
+            set(
+                re.findall(
+                    r"#/components/schemas/(\w+)", json.dumps([SCHEMAS[name] for name in waiting])
+                )
+            )
+            - used
+        )
+    names |= {field for name in used for field in SCHEMAS[name].get("properties", {})}
+    assert {"request_id", "next_cursor"} <= names
+    assert [name for name in sorted(names) if not re.fullmatch(r"[a-z0-9_]+", name)] == []
+
+
+@pytest.mark.parametrize("names", [("request_id", "user_id"), ("requestId", "userId")])
+def test_create_video_accepts_the_old_camel_case_names(names: tuple[str, str]) -> None:
+    body = {"prompt": "A kite", names[0]: "kite", names[1]: "ann"}
+    request = CreateVideoRequest.model_validate(body)
+    assert (request.request_id, request.user_id) == ("kite", "ann")
