@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -241,7 +242,12 @@ def test_revoked_key_is_rejected_for_50_concurrent_clients(
         return accepted, rejections
 
     with monkeypatch.context() as patch, ThreadPoolExecutor(50) as pool:
-        patch.setattr(authorizer, "database", own_database)
+        settings = authorizer.services().settings
+        patch.setattr(
+            authorizer,
+            "services",
+            lambda: SimpleNamespace(settings=settings, database=own_database()),
+        )
         futures = [pool.submit(call, n) for n in range(50)]
         barrier.wait()
         with database.transaction() as cursor:
