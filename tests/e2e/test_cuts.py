@@ -102,7 +102,7 @@ def test_merge_skips_broken_clips_if_requested(
     scenes = result["output"]["scenes"]
     assert [scene["done"] for scene in scenes] == ["copied", "skipped", "skipped"]
     assert "cut short" in scenes[1]["reason"]
-    assert "not there" in scenes[2]["reason"]
+    assert "no longer exists" in scenes[2]["reason"]
     assert result["duration"] == SECONDS
     path = download_files(result["output"], tmp_path)["video"][0]
     assert ffmpeg.decode(path).frames == FRAMES

@@ -78,7 +78,7 @@ def generated(package: str, alice: Client) -> Iterator[Generated]:
 
 def test_generated_python_client_makes_video(generated: Generated) -> None:
     models = generated.models
-    ratio = models.CreateVideoRatio("960:960")
+    ratio = models.CreateVideoRequestRatio("960:960")
     body = models.CreateVideoRequest(prompt="A paper boat", scenes=1, seconds=2, ratio=ratio)
     video = generated.call("post", "/v1/videos", body=body)
     deadline = time.monotonic() + 120

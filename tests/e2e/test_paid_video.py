@@ -21,7 +21,7 @@ def payer(
 ) -> Iterator[tuple[Client, str]]:
     """A client with paid providers, and the cap of a video in US dollars."""
     if STAGE is None:
-        link, stack = (request.getfixturevalue(name) for name in ("link", "backstage"))
+        link, stack = (request.getfixturevalue(name) for name in ("link", "stack"))
         with serve(link, stack, tmp_path):
             yield as_user("payer-of-one"), _CAP
     elif STAGE.max_cost is None:
