@@ -126,7 +126,7 @@ def test_provider_keys_are_read_from_both_and_hidden_in_repr(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("VIDEO_PROVIDER=sora", "'sora' is none of luma, offline, runway"),
+        ("VIDEO_PROVIDER=sora", "unknown provider 'sora'. Choose one of luma, offline, runway"),
         ("PROVIDER_LIMITS=runway=5", "'runway=5' is not a limit"),
     ],
 )

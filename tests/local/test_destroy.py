@@ -38,8 +38,8 @@ def test_destroy_empties_bucket_and_deletes_stack(
 
     destroy(Site(STAGE, small), "local")
     output = capsys.readouterr().out
-    assert f"3 objects of {bucket} deleted." in output
-    assert f"{STAGE.stack_name} is deleted." in output
+    assert f"Deleted 3 object versions from {bucket}." in output
+    assert f"Deleted {STAGE.stack_name}." in output
     assert bucket not in {bucket_["Name"] for bucket_ in s3.list_buckets()["Buckets"]}
 
     destroy(Site(STAGE, small), "local")

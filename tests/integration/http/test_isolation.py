@@ -30,7 +30,9 @@ IDENTIFYING = {
     "query": {"cursor", "id", "key", "key_id", "user_id", "userId", "video", "t"},
     "header": {"idempotency-key", "x-request-id", "x-user-id"},
     "body": {
+        "user_id",
         "userId",
+        "request_id",
         "requestId",
         "media",
         "id",
@@ -264,7 +266,7 @@ def test_owner_cannot_read_or_change_resources_of_another(
     before = owners.rows_of(rows, alice)
     request_count = 0
     # Request ids that bob gives to his own videos come last, because they are his afterwards.
-    naming = ("requestId", "x-request-id")
+    naming = ("request_id", "requestId", "x-request-id")
     for case in sorted(cross_owner_cases(bob, alice), key=lambda case: case.name in naming):
         reply = case.send(service, None if case.operation.public else bob.key)
         request_count += 1
