@@ -54,6 +54,8 @@ ALLOWED = {
         for name in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers")
     ),
     # The same packages of the lock file, as wheels for another platform
+    # Bytecode of the Python that runs the functions.
+    ("AWS::Lambda::Function", "Code.S3Key"),
     ("AWS::Lambda::LayerVersion", "Content.S3Key"),
 }
 
