@@ -53,9 +53,9 @@ ALLOWED = {
         ("AWS::ApiGateway::GatewayResponse", f"ResponseParameters.gatewayresponse.header.{name}")
         for name in ("Access-Control-Allow-Origin", "Access-Control-Expose-Headers")
     ),
-    # The same packages of the lock file, as wheels for another platform
-    # Bytecode of the Python that runs the functions.
+    # Bytecode of the Python that runs the functions
     ("AWS::Lambda::Function", "Code.S3Key"),
+    # The same packages of the lock file, as wheels for another platform
     ("AWS::Lambda::LayerVersion", "Content.S3Key"),
 }
 
