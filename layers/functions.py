@@ -9,7 +9,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from layers import install
+from layers import install, tree
 from layers.lock import ROOT
 from layers.platforms import PLATFORMS, interpreter
 
@@ -23,8 +23,8 @@ def folder(platform: str) -> Path:
     """Return the folder of the copy for a platform; it is built if the sources changed."""
     target = PLATFORMS[platform]()
     digest = hashlib.sha256(f"{target.identity} {interpreter(target)}".encode())
-    for path in sorted(_SOURCES.rglob("*")):
-        if path.is_file() and not set(path.parts) & set(_IGNORED):
+    for path in tree.files(_SOURCES):
+        if not set(path.parts) & set(_IGNORED):
             name = path.relative_to(_SOURCES).as_posix()
             digest.update(name.encode() + b"\0" + path.read_bytes() + b"\0")
     built = _BUILD / f"{platform}-{digest.hexdigest()[:16]}"

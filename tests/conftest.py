@@ -1,4 +1,4 @@
-"""Fixtures of every tier: a clean environment, and the pinned ffmpeg on PATH."""
+"""Fixtures of every tier: a clean environment and the pinned ffmpeg on PATH."""
 
 import os
 from pathlib import Path
@@ -15,7 +15,7 @@ pytest_plugins = ["tests.support.fixtures"]
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch: pytest.MonkeyPatch, tools: Path) -> None:
-    """Take away what the developer's machine says about clouds and providers."""
+    """Remove the developer's cloud and provider settings from the environment."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "OPENAI_", "RUNWAY", "POWERTOOLS_", "LAMBDA_")):
             monkeypatch.delenv(name)
@@ -26,20 +26,20 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tools: Path) -> None:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How many cases `make fuzz` sends; without it every run sends the same few."""
+    """Add `--fuzz CASES`, the number of random requests; by default each run sends the same few."""
     parser.addoption("--fuzz", type=int, default=None, metavar="CASES")
 
 
 @pytest.fixture(scope="session")
 def fuzz_cases(pytestconfig: pytest.Config) -> int | None:
-    """How many requests to make up anew in all; None for the same few as always."""
+    """Return the number of random requests; None for the fixed few."""
     cases: int | None = pytestconfig.getoption("--fuzz")
     return cases
 
 
 @pytest.fixture(scope="session")
 def tools(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the program `ffmpeg` of the ffmpeg layer."""
+    """Return a folder with the `ffmpeg` program of the layer."""
     folder = tmp_path_factory.mktemp("bin")
     (folder / "ffmpeg").symlink_to(imageio_ffmpeg.get_ffmpeg_exe())
     return folder

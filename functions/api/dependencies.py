@@ -1,4 +1,4 @@
-"""What the routes work with: settings, database, media store and use cases of the warm function."""
+"""The services of the API, built once while the function is warm."""
 
 from collections.abc import Mapping
 
@@ -56,76 +56,76 @@ def cancellation() -> CancellationService:
 
 @warm
 def videos() -> VideoService:
-    """The use cases of videos."""
+    """Return the service of videos."""
     return VideoService(admission(), database(), links(), console())
 
 
 def address(event: APIGatewayProxyEvent) -> str:
-    """Return the API's own address, as the client of this request wrote it."""
+    """Return the base URL of the API as the client addressed it."""
     return address_of(event, "http" if settings().stage == "local" else "https")
 
 
 @warm
 def deletion() -> DeletionService:
-    """The use case of deleting."""
+    """Return the service that deletes videos."""
     return DeletionService(database(), store())
 
 
 @warm
 def listing() -> ListingService:
-    """The use cases of lists."""
+    """Return the service of lists."""
     return ListingService(database(), console(), Cursors(_secret))
 
 
 @warm
 def console() -> Console:
-    """Where runs and traces are seen; nowhere on one machine."""
+    """Return links into the AWS console; there are none on one machine."""
     return Console(None if settings().stage == "local" else settings().state_machine_arn)
 
 
 @warm
 def steps() -> StepService:
-    """The use cases of the parts of a video."""
-    pictures = SceneImages(database(), store(), image_inputs())
-    return StepService(admission(), database(), store(), image_inputs(), pictures)
+    """Return the service of single steps."""
+    scene_images = SceneImages(database(), store(), image_inputs())
+    return StepService(admission(), database(), store(), image_inputs(), scene_images)
 
 
 @warm
 def step_results() -> StepResults:
-    """The answers to requests for parts."""
+    """Return the presenter of step results."""
     return StepResults(database(), links())
 
 
 @warm
 def links() -> LinkService:
-    """Links to media."""
+    """Return the service of signed links."""
     return LinkService(database(), store(), _secret)
 
 
 def _secret() -> Mapping[str, str]:
-    """The stack's secret, of which signing keys are derived."""
+    """Return the stack's secret, from which signing keys are derived."""
     return secrets.read(settings().keys_secret_arn)
 
 
 @warm
 def media() -> MediaService:
-    """The use cases of media."""
+    """Return the service of the media library."""
     return MediaService(database(), store(), links())
 
 
 @warm
 def uploads() -> UploadService:
-    """The use cases of uploads."""
+    """Return the service of uploads."""
     return UploadService(database(), store())
 
 
 @warm
 def files() -> FileService:
-    """The use cases of the first version's endpoints for files."""
+    """Return the service of files of the legacy API."""
     return FileService(database(), store(), links(), uploads(), settings().media_bucket)
 
 
 @warm
 def image_inputs() -> ImageInputs:
-    """Pictures, however they are named."""
+    """Return the resolver of input images."""
     return ImageInputs(database(), store(), settings().media_bucket)

@@ -1,1 +1,1 @@
-"""What every function shares: the nouns, the errors, and the ports to the outside."""
+"""Code that functions share, in layers (docs/architecture.md)."""

@@ -1,11 +1,8 @@
 """Lambda function `merge`: the state MergeClips, which merges the clips of all scenes."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from common import runtime
@@ -13,21 +10,17 @@ from common.application import music
 from common.application.pipeline_step import RunEvent, step
 from common.database import narrations, runs, scenes, videos
 from common.database.narrations import Narration
-from common.database.scenes import SceneImage
-from common.database.videos import FinalVideo, Video
-from common.domain.errors import MediaError, NotFound
-from common.domain.output import Output, Shape
-from common.domain.video import RATIOS, File, Stage
+from common.database.videos import FinalVideo
+from common.domain.errors import MediaError
+from common.domain.video import File, Stage
 from common.media.scratch import scratch
-from common.schemas.output import MusicSpec, OutputSpec
+from common.schemas.output import OutputSpec
 from common.settings import MergeSettings
 from common.storage import MediaFolder
 from merge import deliverables
-from merge.audio.mix import AddedAudio, Music
-from merge.deliverables import Deliverable, Deliverables, DeliverablesRequest
-from merge.models import Clip
-
-_CONCURRENT_TRANSFERS = 8
+from merge.deliverables import Deliverables
+from merge.inputs import MergeInputs, download
+from merge.publish import publish
 
 services = partial(runtime.services, MergeSettings)
 
@@ -56,9 +49,10 @@ def handler(event: RunEvent) -> dict[str, Any]:
         version = final.version + 1 if final else 1
         with scratch("merge") as folder:
             inputs = MergeInputs(video, frames, clips, narrations_by_scene, music_key)
-            request = _download_inputs(inputs, folder)
+            request = download(inputs, services().store, folder)
             result = deliverables.render_deliverables(request, folder)
-            files = _publish(result, MediaFolder(video.user_id, video.session_id), version)
+            media_folder = MediaFolder(video.user_id, video.session_id)
+            files = publish(result, services().store, media_folder, version)
         final = _final_video(
             result, files, version, list(keys.values()), video.output, narrations_by_scene
         )
@@ -78,134 +72,6 @@ def handler(event: RunEvent) -> dict[str, Any]:
 def _is_current(final: FinalVideo, clip_keys: Sequence[str], output: Mapping[str, Any]) -> bool:
     """Return whether a merged video has these clips and these output options."""
     return final.clip_keys in (None, clip_keys) and final.output == output
-
-
-@dataclass(frozen=True, slots=True)
-class MergeInputs:
-    """The database records of a merge, and the S3 key of its music."""
-
-    video: Video
-    frames: Sequence[SceneImage]
-    clips: Mapping[int, scenes.Clip]
-    narrations: Mapping[int, Narration]
-    music_key: str | None
-
-
-def _download_inputs(inputs: MergeInputs, folder: Path) -> DeliverablesRequest:
-    """Download all inputs into the folder; return the request to render them."""
-    output_spec = OutputSpec.model_validate(inputs.video.output)
-    stills = {frame.frame_number: frame.image_key for frame in inputs.frames}
-    visual_files = {
-        folder / f"clip_{n:03d}.mp4": clip.video_key for n, clip in inputs.clips.items()
-    }
-    if output_spec.on_broken == "still":
-        visual_files |= {folder / f"still_{n:03d}.png": key for n, key in stills.items()}
-    narration_keys = {
-        n: narration.audio_key for n, narration in inputs.narrations.items() if narration.audio_key
-    }
-    audio_files = {folder / f"narration_{n:03d}.wav": key for n, key in narration_keys.items()}
-    music_path = folder / "music"
-    if inputs.music_key:
-        audio_files[music_path] = inputs.music_key
-    _download({path: key for path, key in visual_files.items() if key}, audio_files)
-    clips = {
-        scene: Clip(
-            path=folder / f"clip_{scene:03d}.mp4",
-            frames=clip.frames,
-            still=still if (still := folder / f"still_{scene:03d}.png").exists() else None,
-            seconds=float(clip.clip_seconds or inputs.video.clip_seconds),
-        )
-        for scene, clip in inputs.clips.items()
-    }
-    texts = {frame.frame_number: frame.description for frame in inputs.frames}
-    texts |= {scene: narration.text for scene, narration in inputs.narrations.items()}
-    return DeliverablesRequest(
-        clips=clips,
-        output=_with_frame_size(output_spec.to_output(), inputs.video),
-        texts=texts,
-        track=AddedAudio(
-            {scene: folder / f"narration_{scene:03d}.wav" for scene in narration_keys},
-            _music(output_spec.music, music_path) if output_spec.music else None,
-        ),
-        preview=output_spec.preview,
-    )
-
-
-def _music(spec: MusicSpec, path: Path) -> Music:
-    return Music(
-        path=path,
-        volume=spec.volume,
-        fade_in=spec.fade_in,
-        fade_out=spec.fade_out,
-        loop=spec.loop,
-        duck=spec.duck,
-    )
-
-
-def _with_frame_size(output: Output, video: Video) -> Output:
-    """Fix the frame size by the video's ratio; clips of another size are fitted into it."""
-    return replace(output, shape=Shape(size=output.shape.of(RATIOS[video.ratio])))
-
-
-def _download(visual_files: Mapping[Path, str], audio_files: Mapping[Path, str]) -> None:
-    """Download the files. A missing clip or image is skipped, and later counts as broken.
-
-    Raises NotFound for missing audio.
-    """
-    with ThreadPoolExecutor(_CONCURRENT_TRANSFERS) as pool:
-        get_file = services().store.get_file
-        audio_downloads = [pool.submit(get_file, key, path) for path, key in audio_files.items()]
-        visual_downloads = [pool.submit(get_file, key, path) for path, key in visual_files.items()]
-        for future in audio_downloads:
-            future.result()
-        for future in visual_downloads:
-            with suppress(NotFound):
-                future.result()
-
-
-def _publish(result: Deliverables, folder: MediaFolder, version: int) -> list[File]:
-    """Upload every file, the video last, so that a visible video has all its other files."""
-    files = [
-        _file(deliverable, number, folder, version)
-        for number, deliverable in enumerate(result.files)
-    ]
-    video, *others = zip(files, result.files, strict=True)
-    with ThreadPoolExecutor(_CONCURRENT_TRANSFERS) as pool:
-        for future in [pool.submit(_store, file, deliverable) for file, deliverable in others]:
-            future.result()
-    _store(*video)
-    return files
-
-
-def _store(file: File, deliverable: Deliverable) -> None:
-    # Without a charset, browsers may decode the text as Latin-1.
-    charset = "; charset=utf-8" if file.kind == "captions" else ""
-    services().store.put_file(file.key, deliverable.path, f"{file.media_type}{charset}")
-
-
-def _file(deliverable: Deliverable, number: int, folder: MediaFolder, version: int) -> File:
-    suffix = deliverable.path.suffix.removeprefix(".")
-    keys = {
-        "video": lambda: folder.final(version, suffix),
-        "rendition": lambda: folder.final(version, suffix, number),
-        "poster": lambda: folder.poster(version, suffix),
-        "thumbnail": lambda: folder.thumbnail(deliverable.scene or 0, version),
-        "preview": lambda: folder.preview(version, suffix),
-        "captions": lambda: folder.captions(version, suffix),
-    }
-    width, height = deliverable.size or (None, None)
-    return File(
-        kind=deliverable.kind,
-        key=keys[deliverable.kind](),
-        media_type=deliverable.media_type,
-        size_bytes=deliverable.size_bytes,
-        sha256=deliverable.sha256,
-        scene=deliverable.scene,
-        width=width,
-        height=height,
-        seconds=deliverable.seconds,
-        captioned=deliverable.captioned,
-    )
 
 
 def _final_video(

@@ -30,7 +30,7 @@ from infra.local.state import PROJECT, State
 from migrate import migrations
 from tests.benchmarks.report import side_by_side, table
 from tests.stand_ins import secrets_manager
-from tests.support.rows import STORY, wish
+from tests.support.rows import STORY, video_record
 
 LAYER = PROJECT / "build" / "layers" / "local" / "dependencies" / "python"
 RUNS = 9
@@ -147,7 +147,7 @@ def _events(environment: dict[str, str]) -> dict[str, dict[str, Any]]:
     os.environ.update(environment)
     settings = DatabaseSettings.model_validate(environment)
     migrations.apply(settings)
-    database, row, run_id = Database(settings), wish(), ids.new("run")
+    database, row, run_id = Database(settings), video_record(), ids.new("run")
     key = api_keys.mint(live=True)
     with database.transaction() as cursor:
         owner = ApiKey("key_1", "alice", "bench", True, [], ["*"], 10_000, 100_000, 100)

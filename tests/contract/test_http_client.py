@@ -9,15 +9,15 @@ from threading import Thread
 import pytest
 
 from common.providers import http
-from tests.stand_ins.wire import Answer, Request, Server
+from tests.stand_ins.wire import Request, Server, WireResponse
 
 
 @contextmanager
-def server(answer: Answer) -> Iterator[tuple[str, list[Request]]]:
+def server(answer: WireResponse) -> Iterator[tuple[str, list[Request]]]:
     """Yield the URL of a server that always sends `answer`, and the requests it received."""
     received: list[Request] = []
 
-    def reply(request: Request) -> Answer:
+    def reply(request: Request) -> WireResponse:
         received.append(request)
         return answer
 
@@ -25,7 +25,7 @@ def server(answer: Answer) -> Iterator[tuple[str, list[Request]]]:
     try:
         yield running.url, received
     finally:
-        running.let_go()
+        running.release_hanging_calls()
         running.close()
 
 
@@ -48,7 +48,7 @@ def raw_tcp_server(reply: bytes) -> Iterator[int]:
 
 
 def test_http_call_returns_response_for_any_status() -> None:
-    with server(Answer(302, b"[1]", {"location": "http://127.0.0.1:9/"})) as (url, received):
+    with server(WireResponse(302, b"[1]", {"location": "http://127.0.0.1:9/"})) as (url, received):
         answer = http.call("POST", url, seconds=5, body={"a": 1})
     assert (answer.status, answer.json()) == (302, {})
     assert len(received) == 1
@@ -86,7 +86,7 @@ def test_http_call_with_invalid_url_raises_not_sent(url: str) -> None:
 @pytest.mark.parametrize("delivery", ["hang", "reset", "cut"])
 def test_http_call_with_incomplete_response_raises_no_answer(delivery: str) -> None:
     with (
-        server(Answer(200, b"x" * 1000, {}, delivery)) as (url, received),
+        server(WireResponse(200, b"x" * 1000, {}, delivery)) as (url, received),
         pytest.raises(http.NoResponse),
     ):
         http.call("POST", url, seconds=0.3, body={})
@@ -95,7 +95,7 @@ def test_http_call_with_incomplete_response_raises_no_answer(delivery: str) -> N
 
 def test_http_call_with_slow_body_times_out() -> None:
     with (
-        server(Answer(200, b"x" * 1000, {}, "slow", seconds=5)) as (url, _),
+        server(WireResponse(200, b"x" * 1000, {}, "slow", seconds=5)) as (url, _),
         pytest.raises(http.NoResponse),
     ):
         http.call("GET", url, seconds=0.6)
@@ -107,7 +107,7 @@ def test_http_call_ignores_netrc_credentials(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login somebody password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    with server(Answer(200, b"{}")) as (url, received):
+    with server(WireResponse(200, b"{}")) as (url, received):
         http.call("GET", url, seconds=2, headers={"Authorization": "Bearer ours"})
         http.call("GET", url, seconds=2)
     assert received[0].headers["authorization"] == "Bearer ours"
@@ -116,16 +116,19 @@ def test_http_call_ignores_netrc_credentials(
 
 def test_download_leaves_no_partial_file(tmp_path: Path) -> None:
     target = tmp_path / "file"
-    with server(Answer(200, b"x" * 1000)) as (url, _):
+    with server(WireResponse(200, b"x" * 1000)) as (url, _):
         assert http.download(url, target, seconds=2, most_bytes=1000).status == 200
         assert target.read_bytes() == b"x" * 1000
         with pytest.raises(http.TooLarge):
             http.download(url, target, seconds=2, most_bytes=999)
     assert not target.exists()
-    with server(Answer(404, b"gone")) as (url, _):
+    with server(WireResponse(404, b"gone")) as (url, _):
         assert http.download(url, target, seconds=2, most_bytes=1000).status == 404
     assert not target.exists()
-    with server(Answer(200, b"x" * 1000, {}, "cut")) as (url, _), pytest.raises(http.NoResponse):
+    with (
+        server(WireResponse(200, b"x" * 1000, {}, "cut")) as (url, _),
+        pytest.raises(http.NoResponse),
+    ):
         http.download(url, target, seconds=2, most_bytes=1000)
     assert not target.exists()
 

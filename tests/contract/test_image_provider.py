@@ -89,7 +89,7 @@ def test_image_provider_accepts_reference_and_first_image(
     name: str, provider: ImageProvider
 ) -> None:
     anchor = provider.generate_image(image_request(name)).picture
-    reference = vendors.picture("720:1280")
+    reference = vendors.sample_image("720:1280")
     for request in (
         image_request(name, scene=2, reference=reference),
         image_request(name, scene=2, anchor=anchor),

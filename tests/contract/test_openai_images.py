@@ -44,7 +44,7 @@ def provider(openai_stand_in: StandIn) -> ImageProvider:
 def test_openai_image_has_requested_size_and_cost_matches_charge(
     ratio: str, references: int, session: VendorSession, provider: ImageProvider
 ) -> None:
-    sample = vendors.picture(ratio)
+    sample = vendors.sample_image(ratio)
     request = vendors.image_request(
         ratio=ratio,
         anchor=sample if references else None,
@@ -73,7 +73,7 @@ def test_openai_image_cost_matches_charge_for_other_models(
 def test_openai_image_prompt_numbers_references_in_order(
     session: VendorSession, provider: ImageProvider
 ) -> None:
-    sample = vendors.picture()
+    sample = vendors.sample_image()
     provider.generate_image(vendors.image_request(reference=sample, anchor=sample))
     provider.generate_image(vendors.image_request(anchor=sample))
     provider.generate_image(vendors.image_request())

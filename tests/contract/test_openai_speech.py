@@ -94,7 +94,7 @@ def test_openai_unusable_speech_error_carries_cost(
     assert error.cost is not None
     if model == CHAT:
         assert error.cost.usd == session.spent()
-    assert CANARY not in vendors.said(error)
+    assert CANARY not in vendors.error_text(error)
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ def test_openai_response_without_story_error_carries_cost(
     assert error.error_code == code
     assert session.calls(ENDPOINT) == 1
     assert (error.cost.usd if error.cost else 0) == session.spent()
-    assert "sorry" not in vendors.said(error)
+    assert "sorry" not in vendors.error_text(error)
 
 
 def test_openai_failed_response_leaves_billed_unset(

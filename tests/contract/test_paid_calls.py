@@ -54,7 +54,7 @@ class PaidCall:
         with pytest.raises(kind) as caught:
             self.make()
         assert type(caught.value) is kind
-        assert vendors.CANARY not in vendors.said(caught.value)
+        assert vendors.CANARY not in vendors.error_text(caught.value)
         return caught.value
 
 
@@ -92,7 +92,7 @@ def paid_call(
         (clients, "_BEDROCK_SECONDS"),
     ):
         monkeypatch.setattr(module, name, HANG_SECONDS)
-    image = vendors.picture()
+    image = vendors.sample_image()
     kinds: dict[str, tuple[str, str, Callable[[], object]]] = {
         "story": (
             "openai",

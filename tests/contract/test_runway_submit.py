@@ -59,7 +59,7 @@ def test_runway_accepts_every_ratio_of_every_model(
 def test_runway_uploads_large_image_without_api_key(
     session: VendorSession, provider: Runway
 ) -> None:
-    large = vendors.picture(grain=90, extra=4_000_000)
+    large = vendors.sample_image(grain=90, extra=4_000_000)
     assert len(large.data) > 4_000_000
     provider.submit(vendors.clip_request(image=large))
     provider.submit(vendors.clip_request())
@@ -84,7 +84,7 @@ def test_runway_failed_upload_is_not_charged(
     monkeypatch.setattr(_runway_api, "_UPLOAD_SECONDS", 0.5)
     session.vendor.fault(endpoint, mode)
     with pytest.raises(NotAccepted):
-        provider.submit(vendors.clip_request(image=vendors.picture(grain=90, extra=4_000_000)))
+        provider.submit(vendors.clip_request(image=vendors.sample_image(grain=90, extra=4_000_000)))
     assert session.charges() == []
 
 

@@ -75,7 +75,7 @@ def story_call(stand_ins: dict[str, StandIn]) -> Call:
 @pytest.fixture
 def image_call(stand_ins: dict[str, StandIn]) -> Call:
     provider = image_provider("openai", vendors.context(openai=stand_ins["openai"]))
-    request = vendors.image_request(anchor=vendors.picture())
+    request = vendors.image_request(anchor=vendors.sample_image())
     return Call(
         "images.edits", VendorSession(stand_ins["openai"]), lambda: provider.generate_image(request)
     )
@@ -216,7 +216,7 @@ def test_runway_upload_uses_host_of_vector(
     session.vendor.fault("uploads", "vector:runway_uploads_response")
     provider = video_provider("runway", vendors.context(runway=session.vendor))
     with pytest.raises(NotAccepted):
-        provider.submit(vendors.clip_request(image=vendors.picture(grain=90, extra=4_000_000)))
+        provider.submit(vendors.clip_request(image=vendors.sample_image(grain=90, extra=4_000_000)))
     assert (session.calls("uploads"), session.calls("image_to_video")) == (1, 0)
 
 

@@ -56,7 +56,7 @@ class SampleImageStore(InMemoryMediaStore):
     """A media store with the sample image under every key."""
 
     def get(self, key: str) -> bytes:
-        return self.objects.get(key) or vendors.picture().data
+        return self.objects.get(key) or vendors.sample_image().data
 
 
 @contextmanager

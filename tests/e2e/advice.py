@@ -128,13 +128,13 @@ WRITTEN: tuple[Case, ...] = tuple(
 
 
 @dataclass(frozen=True)
-class Walked:
+class AdviceResult:
     """The result of a case: the errors with the action taken for each, and the video's status."""
 
     case: Case
     met: tuple[tuple[str, str], ...]
     status: str
-    told: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
     @property
     def wrong(self) -> str:
@@ -143,7 +143,7 @@ class Walked:
             return f"met {self.met} instead of {self.case.code}"
         if self.status != "succeeded":
             return f"ended {self.status} after {self.met}"
-        retries = [text for text in self.told if "tried again" in text]
+        retries = [text for text in self.details if "tried again" in text]
         return f"announces a retry: {retries[0]}" if retries else ""
 
 
@@ -164,7 +164,7 @@ class Caller(Protocol):
 
 
 @dataclass(frozen=True)
-class Walk:
+class AdviceWalk:
     """The walk: clients of its users, both vendors, the database and the media store."""
 
     client: Callable[[str], Caller]
@@ -173,31 +173,31 @@ class Walk:
     database: Callable[[], AbstractContextManager[Any]]
     put: Callable[[str, bytes], object]
 
-    def all(self, cases: Sequence[Case], report: Callable[[str], object]) -> list[Walked]:
+    def all(self, cases: Sequence[Case], report: Callable[[str], object]) -> list[AdviceResult]:
         """Run the cases concurrently; report each when it ends."""
 
-        def run_case(case: Case) -> Walked:
+        def run_case(case: Case) -> AdviceResult:
             try:
                 walked = self.one(case)
             except Exception as error:  # a case that raises counts as failed
-                walked = Walked(case, (), f"{type(error).__name__}: {error}")
+                walked = AdviceResult(case, (), f"{type(error).__name__}: {error}")
             report(f"{'NO ' + walked.wrong if walked.wrong else '+'}  {case.code}: {case.name}")
             return walked
 
         with ThreadPoolExecutor(4) as pool:
             return list(pool.map(run_case, cases))
 
-    def one(self, case: Case) -> Walked:
+    def one(self, case: Case) -> AdviceResult:
         """Provoke the code in a new run and follow the advice."""
         number = next(_numbers)
         client = self.client(f"walk{number}")
         video = self._provoke(case, client, number)
         met: list[tuple[str, str]] = []
-        told: list[str] = []
+        details: list[str] = []
         while video["status"] != "succeeded" and len(met) < _MAX_ROUNDS:
             error = video["error"]
             met.append((error["code"], error["next_action"]))
-            told.append(error["detail"])
+            details.append(error["detail"])
             refused = self._follow(client, video, error)
             if refused is not None:  # the advice of a rejected resume is followed too
                 met.append((refused, advice.of(refused).action))
@@ -205,7 +205,7 @@ class Walk:
             video = client.wait(video["id"], _SECONDS)
         finished = video["status"] == "succeeded" and video["output"] is not None
         status = "succeeded" if finished else f"{video['status']} {video['error']}"
-        return Walked(case, tuple(met), status, tuple(told))
+        return AdviceResult(case, tuple(met), status, tuple(details))
 
     def _provoke(self, case: Case, client: Caller, number: int) -> dict[str, Any]:
         name = f"walker{number:04d}"
@@ -306,7 +306,7 @@ def _terms(action: advice.NextAction, error: Mapping[str, Any]) -> dict[str, Any
     return {}
 
 
-def table(walked: Sequence[Walked]) -> str:
+def table(walked: Sequence[AdviceResult]) -> str:
     """Return the table with a line for each case."""
     lines = [f"{'code':<28}{'advice followed':<52}{'ends':<12}provoked by"]
     for result in sorted(walked, key=lambda w: (w.case.code, w.case.name)):
@@ -322,7 +322,7 @@ def table(walked: Sequence[Walked]) -> str:
     return "\n".join(lines)
 
 
-def deployed(link: Connection, stack: StackAccess, vendors: Vendors) -> Walk:
+def deployed(link: Connection, stack: StackAccess, vendors: Vendors) -> AdviceWalk:
     """Return a walk on a deployed stack."""
     bucket = link.outputs["MediaBucketName"]
 
@@ -330,7 +330,7 @@ def deployed(link: Connection, stack: StackAccess, vendors: Vendors) -> Walk:
         key = keys.mint_key(link, "walk", user_id=user, per_minute=6000, maxConcurrentRuns=50)
         return Client(link.base_url, key)
 
-    return Walk(
+    return AdviceWalk(
         client,
         vendors.openai,
         vendors.runway,

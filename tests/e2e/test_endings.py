@@ -9,14 +9,14 @@ from common.domain import ids
 from infra.local.cloud import sweep
 from infra.local.connection import Connection
 from tests.e2e.client import Client, StackAccess
-from tests.support.rows import wish
+from tests.support.rows import video_record
 
 
 def insert_unstarted_run(
     stack: StackAccess, *, seconds: int = 60, **changes: Any
 ) -> tuple[str, str]:
     """Store a video and its run as if admission crashed before starting the execution."""
-    row, run_id = wish(**changes), ids.new("run")
+    row, run_id = video_record(**changes), ids.new("run")
     with stack.database() as cursor:
         videos.insert(cursor, row)
         runs.insert(cursor, run_id, row.session_id, "create", Decimal(0))

@@ -37,7 +37,7 @@ IN_CHUNK, IN_EXIF = "CANARYchunkMAGPIE", "CANARYexifJACKDAW"
 _DESCRIPTION = 0x010E  # EXIF's ImageDescription
 
 ALLOWED = {
-    "told": {
+    "repeated": {
         "video_sessions.original_prompt",
         "video_sessions.story_title",
         "video_sessions.story_overview",
@@ -50,7 +50,7 @@ ALLOWED = {
         "media.name",  # in a view that the owner's search reads
         "media.words",
     },
-    "untold": {"video_sessions.original_prompt", "idempotency_keys.body", "media.words"},
+    "hidden": {"video_sessions.original_prompt", "idempotency_keys.body", "media.words"},
 }
 # Fault that makes a run fail -> error code.
 FAILURES = {
@@ -109,7 +109,9 @@ def record(vendors: Vendors, as_user: Callable[[str], Client]) -> Record:
         "models": PAID,
         "image": base64.b64encode(record.canary_image).decode(),
     }
-    accepted = client.call("POST", "/v1/videos", request, headers={"Idempotency-Key": "told-once"})
+    accepted = client.call(
+        "POST", "/v1/videos", request, headers={"Idempotency-Key": "repeated-once"}
+    )
     assert accepted.status_code == 202, accepted.text
     ended = client.wait(accepted.json()["id"])
     assert ended["status"] == "succeeded", ended["error"]
@@ -172,8 +174,8 @@ def canary_values(record: Record, link: Connection, stack: StackAccess) -> dict[
         "secret of keys": secret_key,
         "database password": database["password"],
         "database owner's password": owner["password"],
-        "told": REPEATED,
-        "untold": UNREPEATED,
+        "repeated": REPEATED,
+        "hidden": UNREPEATED,
         "text chunk": IN_CHUNK,
         "exif": IN_EXIF,
         "picture, as sent": base64.b64encode(record.canary_image).decode()[4000:4064],
@@ -219,7 +221,7 @@ def test_responses_contain_only_canaries_of_prompt(
     record: Record, canary_values: dict[str, str]
 ) -> None:
     found = [canaries.found(canary_values, text) for text in record.answers]
-    assert set().union(*found) == {"told", "untold"}
+    assert set().union(*found) == {"repeated", "hidden"}
 
 
 def test_database_columns_contain_only_allowed_canaries(
@@ -227,8 +229,8 @@ def test_database_columns_contain_only_allowed_canaries(
 ) -> None:
     with stack.database() as cursor:
         columns = canaries.columns(cursor, canary_values)
-    assert {"video_sessions.original_prompt", "video_frames.prompt"} <= columns["told"]
-    assert columns["untold"] == ALLOWED["untold"]
+    assert {"video_sessions.original_prompt", "video_frames.prompt"} <= columns["repeated"]
+    assert columns["hidden"] == ALLOWED["hidden"]
     assert canaries.misplaced(columns, ALLOWED) == {}
 
 
@@ -249,9 +251,9 @@ def test_objects_and_metadata_contain_only_allowed_canaries(
         assert canaries.found(canary_values, metadata) == set(), name
         # The owner's receipts and captions may repeat the prompt, and the provenance record
         # contains all of it.
-        may_hold = {"told"} if name in owned else set()
+        may_hold = {"repeated"} if name in owned else set()
         if name in owned and "/provenance/" in name:
-            may_hold.add("untold")
+            may_hold.add("hidden")
         assert canaries.found(canary_values, body) <= may_hold, name
 
 
@@ -264,7 +266,7 @@ def test_vendors_receive_only_their_own_key(record: Record, canary_values: dict[
         canaries_of_others = {
             name: value
             for name, value in canary_values.items()
-            if name not in (own_key, "told", "untold")
+            if name not in (own_key, "repeated", "hidden")
         }
         recorded = json.dumps([vendor.requests(), [c.as_json() for c in vendor.charges()]])
         assert canaries.found(canaries_of_others, recorded) == set()

@@ -10,7 +10,7 @@ from common.database import runs, versions, videos
 from common.domain import ids
 from common.domain.video import RunScope, RunTarget
 from tests.e2e.client import StackAccess
-from tests.support.rows import wish
+from tests.support.rows import video_record
 
 FIELDS = {"frame_count": 2, "clip_seconds": 2, "ratio": "960:960"}
 
@@ -50,7 +50,7 @@ def finished_versions(stack: StackAccess, video_id: str) -> dict[str, list[tuple
 
 @pytest.fixture(scope="module")
 def video_id(stack: StackAccess) -> str:
-    row = wish(**FIELDS)
+    row = video_record(**FIELDS)
     with stack.database() as cursor:
         videos.insert(cursor, row)
     return row.session_id
@@ -110,7 +110,7 @@ def test_merge_run_makes_new_version_only_for_new_clips(stack: StackAccess, vide
 
 
 def test_run_scope_fails_without_prerequisite(stack: StackAccess) -> None:
-    row = wish(**FIELDS)
+    row = video_record(**FIELDS)
     with stack.database() as cursor:
         videos.insert(cursor, row)
         versions.add_clip(cursor, row.session_id, 1, prompt="It moves")
@@ -124,7 +124,7 @@ def test_run_scope_fails_without_prerequisite(stack: StackAccess) -> None:
 def test_execution_with_only_ids_makes_whole_video(
     stack: StackAccess,
 ) -> None:
-    row, run_id = wish(**{**FIELDS, "frame_count": 1}), ids.new("run")
+    row, run_id = video_record(**{**FIELDS, "frame_count": 1}), ids.new("run")
     with stack.database() as cursor:
         videos.insert(cursor, row)
         runs.insert(cursor, run_id, row.session_id, "create", Decimal(0))

@@ -34,7 +34,7 @@ from tests.faults.workers import Crew
 from tests.faults.world import BUCKET, Lane
 from tests.stand_ins import runway
 from tests.stand_ins.charge_book import Charge
-from tests.support.rows import wish
+from tests.support.rows import video_record
 
 SCENES, SECONDS, RATIO = 2, 2, "1280:720"
 STEPS = 1 + 2 * SCENES  # plus one for each scene of a narrated video
@@ -111,7 +111,7 @@ class Case:
         self._ahead = 0.0
         self._too_fast = len(runway.too_fast(lane.runway))
         paid = models.paid(narrated=narrated)
-        row = wish(
+        row = video_record(
             user_id=f"lane{lane.number}",
             frame_count=SCENES,
             clip_seconds=SECONDS,

@@ -71,7 +71,7 @@ def _scripted(lane: Lane, cell: Cell) -> Iterator[None]:
         if changed:
             lane.runway.set(**changed)
         for vendor in vendors.values():
-            vendor.let_go()
+            vendor.release_hanging_calls()
             vendor.clear()
 
 
@@ -103,5 +103,5 @@ def difference(one: CellResult) -> str:
     """Return a line that describes the difference from the requirement."""
     wanted: dict[str, Any] = vars(one.cell.required)
     other = {k: (v, wanted[k]) for k, v in vars(one.came).items() if v != wanted[k]}
-    told = "; ".join(f"{k}: {came!r}, not {want!r}" for k, (came, want) in other.items())
-    return f"{one.cell.name}: {told} {one.judgement.unsound or ''}"
+    differences = "; ".join(f"{k}: {came!r}, not {want!r}" for k, (came, want) in other.items())
+    return f"{one.cell.name}: {differences} {one.judgement.unsound or ''}"

@@ -43,7 +43,7 @@ class SearchResult:
 
     depths: Counter[int] = field(default_factory=Counter)
     actions: int = 0
-    told_by: dict[State, tuple[str, ...]] = field(default_factory=dict)
+    history_of: dict[State, tuple[str, ...]] = field(default_factory=dict)
     finished: int = 0
     not_by_resume: list[State] = field(default_factory=list)
     not_at_all: list[State] = field(default_factory=list)
@@ -52,7 +52,7 @@ class SearchResult:
 
     def table(self) -> str:
         """Return the figures and the actions that lead to the first dead ends."""
-        history = self.told_by
+        history = self.history_of
         return "\n".join(
             [
                 *(f"states after {n} actions      {self.depths[n]}" for n in sorted(self.depths)),
@@ -95,7 +95,7 @@ class Search:
                 self._meet(*to, (str(action),), 1, waiting)
         while waiting:
             state, snapshot, level = waiting.popleft()
-            history = self.found.told_by[state]
+            history = self.found.history_of[state]
             if level < self.depth:
                 for action in actions.everything(_name(snapshot)):
                     if not _can_strike(action.mode, state):
@@ -115,9 +115,9 @@ class Search:
         waiting: "deque[tuple[State, Snapshot, int]]",
     ) -> None:
         found = self.found
-        if state in found.told_by:
+        if state in found.history_of:
             return
-        found.told_by[state] = history
+        found.history_of[state] = history
         found.depths[level] += 1
         found.finished += _is_finished(state)
         found.wrong += _faults_of(self.stage, state, snapshot, "; ".join(history))

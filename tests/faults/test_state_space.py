@@ -38,7 +38,7 @@ SHARE = [action for action in actions.begins() if str(action) == "create (image 
 def test_every_state_leads_to_finished_video(product: InProcessProduct) -> None:
     result = Search(product, depth=2).run(SHARE)
     print(result.table())
-    assert len(result.told_by) > 15
+    assert len(result.history_of) > 15
     assert result.bad == 0, result.table()
 
 

@@ -34,7 +34,7 @@ from tests.stand_ins.charge_book import fingerprint
 from tests.stand_ins.faults import Fault
 from tests.stand_ins.process import StandIn
 from tests.stand_ins.vendor import Context
-from tests.stand_ins.wire import Answer, Request, as_html, as_json
+from tests.stand_ins.wire import Request, WireResponse, as_html, as_json
 
 _ACCOUNT = "123456789012"
 _PATH = "/async-invoke"
@@ -82,7 +82,7 @@ class Bedrock:
             "latency": {},
         }
     )
-    spoken: dict[str, Answer] = field(
+    spoken: dict[str, WireResponse] = field(
         default_factory=lambda: {
             "403": error(*_REFUSALS["access_denied"]),
             "429": error(*_REFUSALS["throttled"]),
@@ -114,11 +114,11 @@ class Bedrock:
             return "async_invoke.get"
         return None
 
-    def unknown(self, request: Request) -> Answer:
+    def unknown(self, request: Request) -> WireResponse:
         """Return the response to a request for no known endpoint."""
         return as_html(404, f"{request.method} {request.path}")
 
-    def dress(self, host: str, answer: Answer) -> Answer:
+    def dress(self, host: str, answer: WireResponse) -> WireResponse:
         """Add the request id."""
         return answer.plus({"x-amzn-requestid": secrets.token_hex(16)})
 
@@ -136,7 +136,7 @@ class Bedrock:
                 if invocation.ends <= now and not invocation.delivered:
                     self._finish(invocation, now)
 
-    def answer(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
+    def answer(self, endpoint: str, request: Request, fault: Fault | None) -> WireResponse:
         """Process a request."""
         time.sleep(self._context.options["latency"].get(endpoint, 0))
         signed = request.headers.get("authorization", "")
@@ -153,7 +153,7 @@ class Bedrock:
             return error("ValidationException", "The provided invocation ARN is invalid.")
         return as_json(200, invocation.view())
 
-    def _start(self, request: Request, region: str, fault: Fault | None) -> Answer:
+    def _start(self, request: Request, region: str, fault: Fault | None) -> WireResponse:
         try:
             body = request.json()
             checked = bedrock_rules.check(body)
@@ -232,7 +232,7 @@ class Bedrock:
         self._kept[uri] = data
         return ""
 
-    def _list(self, request: Request) -> Answer:
+    def _list(self, request: Request) -> WireResponse:
         query = request.query
         rows = sorted(self._invocations.values(), key=lambda invocation: invocation.submitted)
         if query.get("sortOrder", "Descending") == "Descending":

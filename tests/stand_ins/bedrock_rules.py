@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.stand_ins import pictures
-from tests.stand_ins.wire import Answer, as_json
+from tests.stand_ins.wire import WireResponse, as_json
 
 MODEL = "luma.ray-v2:0"
 _SIZES = {
@@ -67,7 +67,7 @@ class Invalid(Exception):
     """Raised for a request that the service rejects."""
 
 
-def error(kind: str, message: str) -> Answer:
+def error(kind: str, message: str) -> WireResponse:
     """Return an error response in the format of the service."""
     return as_json(_STATUS[kind], {"message": message}).plus({"x-amzn-errortype": kind})
 

@@ -19,7 +19,7 @@ from tests.stand_ins import vectors
 from tests.stand_ins.charge_book import ChargeBook, fingerprint
 from tests.stand_ins.faults import Fault, Script, apply_fault
 from tests.stand_ins.vendor import Clock, Context, Vendor
-from tests.stand_ins.wire import Answer, Request, Server, as_json
+from tests.stand_ins.wire import Request, Server, WireResponse, as_json
 
 _WATCH_SECONDS = 0.2
 
@@ -39,7 +39,7 @@ class RequestHandler:
             self.servers[host], port = server, 0
             self.context.urls[host] = server.url
 
-    def answer(self, host: str, request: Request) -> Answer:
+    def answer(self, host: str, request: Request) -> WireResponse:
         """Return the response to a request."""
         try:
             self.vendor.settle()
@@ -50,7 +50,7 @@ class RequestHandler:
             # A bug of the stand-in must not look like a failure of the vendor. It is reported to
             # the test when the stand-in is closed.
             self.crashes.append(traceback.format_exc())
-            endpoint, fault, answer = None, None, Answer(500, b"The stand-in crashed.")
+            endpoint, fault, answer = None, None, WireResponse(500, b"The stand-in crashed.")
         verbatim = fault is not None and fault.mode.startswith("vector:")
         if not verbatim:
             answer = self.vendor.dress(host, answer)
@@ -62,7 +62,7 @@ class RequestHandler:
         )
         return answer
 
-    def _answer(self, endpoint: str | None, request: Request, fault: Fault | None) -> Answer:
+    def _answer(self, endpoint: str | None, request: Request, fault: Fault | None) -> WireResponse:
         if endpoint is None:
             return self.vendor.unknown(request)
         if fault is None or not fault.is_general():
@@ -75,7 +75,7 @@ class RequestHandler:
         return apply_fault(fault, real, self.vendor.spoken, self.vendor.id_key)
 
     # -- control port ------------------------------------------------------------------------------
-    def control(self, request: Request) -> Answer:
+    def control(self, request: Request) -> WireResponse:
         """Handle a request to the control API."""
         name = request.path.removeprefix("/_control/")
         try:
@@ -113,7 +113,7 @@ class RequestHandler:
 
     def _let_go(self) -> None:
         for server in self.servers.values():
-            server.let_go()
+            server.release_hanging_calls()
 
     def _add(self, fault: Fault) -> None:
         own_modes = self.vendor.modes

@@ -28,7 +28,7 @@ from threading import Lock
 from typing import Any
 
 from tests.stand_ins import vectors
-from tests.stand_ins.wire import Answer, Request, as_html, as_json
+from tests.stand_ins.wire import Request, WireResponse, as_html, as_json
 
 _ACCEPTING = frozenset({"504", "truncated", "html", "empty", "missing_id", "slow"})
 _STATUSES = frozenset(str(status) for status in range(300, 600))
@@ -123,8 +123,8 @@ def _matches(fault: Fault, endpoint: str, request: Request) -> bool:
 
 
 def apply_fault(
-    fault: Fault, real: Answer | None, spoken: Mapping[str, Answer], id_key: str
-) -> Answer:
+    fault: Fault, real: WireResponse | None, spoken: Mapping[str, WireResponse], id_key: str
+) -> WireResponse:
     """Return the response of the fault.
 
     `real` is the correct response if the call was accepted. `spoken` maps a status to the vendor's
@@ -134,7 +134,7 @@ def apply_fault(
     if mode.startswith("vector:"):
         return vectors.answer(mode.removeprefix("vector:"))
     if mode in ("hang", "reset"):
-        return Answer(0, delivery=mode, seconds=float(options.get("seconds", 0)))
+        return WireResponse(0, delivery=mode, seconds=float(options.get("seconds", 0)))
     if mode in _PAGES:
         return _page(mode.removeprefix("page_"))
     if mode in _STATUSES:
@@ -151,7 +151,9 @@ def apply_fault(
     return _without(answer, id_key)
 
 
-def _status(mode: str, spoken: Mapping[str, Answer], retry_after: float | None) -> Answer:
+def _status(
+    mode: str, spoken: Mapping[str, WireResponse], retry_after: float | None
+) -> WireResponse:
     answer = spoken.get(mode) or _page(mode)
     headers = {name: value for name, value in answer.headers.items() if name not in _RETRY}
     if retry_after is not None:
@@ -159,12 +161,12 @@ def _status(mode: str, spoken: Mapping[str, Answer], retry_after: float | None) 
     return replace(answer, headers=headers)
 
 
-def _page(status: str) -> Answer:
+def _page(status: str) -> WireResponse:
     known = {known.value: known.phrase for known in HTTPStatus}
     answer = as_html(int(status), known.get(int(status), "Unknown"))
     return answer.plus({"location": "/elsewhere"}) if status < "400" else answer
 
 
-def _without(answer: Answer, key: str) -> Answer:
+def _without(answer: WireResponse, key: str) -> WireResponse:
     value = {name: v for name, v in answer.json().items() if name != key}
     return replace(answer, body=as_json(200, value).body)

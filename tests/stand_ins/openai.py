@@ -38,7 +38,7 @@ from tests.stand_ins.faults import Fault
 from tests.stand_ins.openai_errors import Refused
 from tests.stand_ins.openai_limits import ImageRateLimit
 from tests.stand_ins.vendor import Context
-from tests.stand_ins.wire import Answer, Request, as_json
+from tests.stand_ins.wire import Request, WireResponse, as_json
 
 _PATHS = {
     ("POST", "/v1/responses"): "responses",
@@ -120,12 +120,12 @@ class OpenAI:
             return "models.get"
         return _PATHS.get((request.method, request.path))
 
-    def unknown(self, request: Request) -> Answer:
+    def unknown(self, request: Request) -> WireResponse:
         """Return the response to a request for no known endpoint."""
         message = f"Invalid URL ({request.method} {request.path})"
         return Refused(404, message, code=None).answer
 
-    def dress(self, host: str, answer: Answer) -> Answer:
+    def dress(self, host: str, answer: WireResponse) -> WireResponse:
         """Add the headers of every response."""
         return answer.plus(
             {
@@ -145,7 +145,7 @@ class OpenAI:
         """Raise KeyError: there are no own control requests."""
         raise KeyError(name)
 
-    def answer(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
+    def answer(self, endpoint: str, request: Request, fault: Fault | None) -> WireResponse:
         """Process a request."""
         time.sleep(self._context.options["latency"].get(endpoint, 0))
         try:
@@ -182,7 +182,7 @@ class OpenAI:
             )
 
     # -- text --------------------------------------------------------------------------------------
-    def _write(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
+    def _write(self, endpoint: str, request: Request, fault: Fault | None) -> WireResponse:
         body = _body(request)
         work = openai_chat if endpoint == "chat.completions" else openai_responses
         checked = work.check(body)
@@ -192,11 +192,11 @@ class OpenAI:
         return as_json(200, result.body)
 
     # -- speech ------------------------------------------------------------------------------------
-    def _speak(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
+    def _speak(self, endpoint: str, request: Request, fault: Fault | None) -> WireResponse:
         body = _body(request)
         if endpoint == "audio.speech":
             spoken = openai_speech.speak(openai_speech.check_speech(body), fault)
-            answer = Answer(200, spoken.data, {"content-type": "audio/wav"})
+            answer = WireResponse(200, spoken.data, {"content-type": "audio/wav"})
         else:
             checked = openai_speech.check_chat(body)
             spoken = openai_speech.complete(checked, self._context.clock.now(), fault)
@@ -205,7 +205,7 @@ class OpenAI:
         return answer
 
     # -- images ------------------------------------------------------------------------------------
-    def _paint(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
+    def _paint(self, endpoint: str, request: Request, fault: Fault | None) -> WireResponse:
         if endpoint == "images.generations":
             checked = openai_images.check_generation(_body(request))
         else:
@@ -280,7 +280,7 @@ def _fingerprint(endpoint: str, request: Request) -> str:
     return fingerprint(endpoint, *(data for p in parts for data in (p.name.encode(), p.data)))
 
 
-def _one_model(name: str) -> Answer:
+def _one_model(name: str) -> WireResponse:
     matching = [model for model in _listed() if model["id"] == name]
     if matching:
         return as_json(200, matching[0])
@@ -297,7 +297,7 @@ def _listed() -> list[dict[str, Any]]:
     return list(models)
 
 
-def _stream(endpoint: str, value: dict[str, Any]) -> Answer:
+def _stream(endpoint: str, value: dict[str, Any]) -> WireResponse:
     kind = "image_generation" if endpoint == "images.generations" else "image_edit"
     data = {
         "type": f"{kind}.completed",
@@ -307,4 +307,4 @@ def _stream(endpoint: str, value: dict[str, Any]) -> Answer:
         **{name: value[name] for name in ("size", "quality", "background", "output_format")},
     }
     text = f"event: {data['type']}\ndata: {json.dumps(data)}\n\n"
-    return Answer(200, text.encode(), {"content-type": "text/event-stream"})
+    return WireResponse(200, text.encode(), {"content-type": "text/event-stream"})

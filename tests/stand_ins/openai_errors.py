@@ -1,6 +1,6 @@
 """OpenAI's error responses: a status and {"error": {message, type, param, code}}."""
 
-from tests.stand_ins.wire import Answer, as_json
+from tests.stand_ins.wire import WireResponse, as_json
 
 
 class Refused(Exception):
@@ -18,7 +18,7 @@ class Refused(Exception):
     ) -> None:
         super().__init__(message)
         error = {"message": message, "type": kind, "param": param, "code": code}
-        self.answer: Answer = as_json(status, {"error": error}).plus(headers or {})
+        self.answer: WireResponse = as_json(status, {"error": error}).plus(headers or {})
 
 
 def unknown_parameter(name: str) -> Refused:

@@ -16,7 +16,7 @@ _QUERY, _PARSE = b"Q", b"P"
 
 
 @dataclass
-class Tap:
+class StatementRecorder:
     """The port to connect to, and the statements in order."""
 
     port: int = 0
@@ -36,9 +36,9 @@ class Tap:
 
 
 @contextmanager
-def tap(server_port: int) -> Iterator[Tap]:
+def record_statements(server_port: int) -> Iterator[StatementRecorder]:
     """Listen on a free port and forward everything to the server within the context."""
-    state = Tap()
+    state = StatementRecorder()
 
     def connected(client: socket.socket, server: socket.socket) -> None:
         Thread(target=_forward_responses, args=(server, client), daemon=True).start()
@@ -48,7 +48,7 @@ def tap(server_port: int) -> Iterator[Tap]:
         yield state
 
 
-def _forward(client: socket.socket, server: socket.socket, state: Tap) -> None:
+def _forward(client: socket.socket, server: socket.socket, state: StatementRecorder) -> None:
     """Forward the client's messages one by one: a type, a length, a content."""
     with both(client, server), client.makefile("rb") as stream:
         length = stream.read(4)  # the first message has no type

@@ -99,7 +99,7 @@ class StandIn:
         """Change options of the running stand-in."""
         self.control("options", **options)
 
-    def let_go(self) -> None:
+    def release_hanging_calls(self) -> None:
         """Close the connections of hanging calls without a response."""
         self.control("let_go")
 

@@ -51,7 +51,7 @@ from tests.stand_ins.runway_media import Media
 from tests.stand_ins.runway_rules import JSON, Invalid
 from tests.stand_ins.runway_tasks import Task
 from tests.stand_ins.vendor import Context
-from tests.stand_ins.wire import Answer, Request, as_json
+from tests.stand_ins.wire import Request, WireResponse, as_json
 
 VERSION = "2024-11-06"
 _DAY = 24 * 3600
@@ -165,13 +165,13 @@ class Runway:
             return {"GET": "tasks.get", "DELETE": "tasks.delete"}.get(request.method)
         return _PATHS.get((request.method, request.path))
 
-    def unknown(self, request: Request) -> Answer:
+    def unknown(self, request: Request) -> WireResponse:
         """Return the response to a request for no known endpoint."""
         if request.path in [path for _, path in _PATHS]:
             return as_json(405, {"error": "Method not allowed"}, JSON)
         return as_json(404, {"error": "Not found"}, JSON)
 
-    def dress(self, host: str, answer: Answer) -> Answer:
+    def dress(self, host: str, answer: WireResponse) -> WireResponse:
         """Add nothing: there are no common headers."""
         return answer
 
@@ -194,7 +194,7 @@ class Runway:
                 if not task.settled and task.status(now) == "FAILED":
                     self._refund(task, task.credits - task.cost())
 
-    def answer(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
+    def answer(self, endpoint: str, request: Request, fault: Fault | None) -> WireResponse:
         """Process a request."""
         time.sleep(self._context.options["latency"].get(endpoint, 0))
         if endpoint in ("upload", "outputs"):
@@ -218,7 +218,7 @@ class Runway:
             return account.usage(self._context, request.json())
         return self._task(endpoint, request.path.rpartition("/")[2], fault)
 
-    def _refusal(self, request: Request) -> Answer | None:
+    def _refusal(self, request: Request) -> WireResponse | None:
         if len(request.body) > _BODY:
             return vectors.answer("runway_error_413")
         if request.headers.get("authorization") != f"Bearer {self._context.options['api_key']}":
@@ -234,7 +234,7 @@ class Runway:
         return None
 
     # -- tasks -------------------------------------------------------------------------------------
-    def _submit(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
+    def _submit(self, endpoint: str, request: Request, fault: Fault | None) -> WireResponse:
         body, options, now = request.json(), self._context.options, self._context.clock.now()
         runway_rules.check(endpoint, body)
         model, colour = body["model"], pictures.colour(body.get("promptText", "").encode())
@@ -279,7 +279,7 @@ class Runway:
             self._tasks.add(task, options["concurrency"])
         return as_json(200, {"id": task.id, "estimatedCost": {"credits": price}}, JSON)
 
-    def _task(self, endpoint: str, task_id: str, fault: Fault | None) -> Answer:
+    def _task(self, endpoint: str, task_id: str, fault: Fault | None) -> WireResponse:
         now, task = self._context.clock.now(), self._tasks.find(task_id)
         if endpoint == "tasks.get":
             pause = now - self._polled.get(task_id, 0)
@@ -293,7 +293,7 @@ class Runway:
             if task.status(now) in ("PENDING", "THROTTLED"):
                 self._refund(task, task.credits)
             self._tasks.remove(task, now, self._context.options["concurrency"])
-            return Answer(204)
+            return WireResponse(204)
         if fault and fault.mode == "unknown_status":
             view["status"] = fault.options.get("status", "PAUSED")
         elif view["status"] == "SUCCEEDED":

@@ -6,7 +6,7 @@ from typing import Any
 from tests.stand_ins.runway_rules import JSON, Invalid, custom
 from tests.stand_ins.runway_tasks import Tasks
 from tests.stand_ins.vendor import Context
-from tests.stand_ins.wire import Answer, as_json
+from tests.stand_ins.wire import WireResponse, as_json
 
 _DAY = 24 * 3600
 
@@ -31,7 +31,7 @@ def organization(context: Context, tasks: Tasks, models: list[str]) -> dict[str,
     }
 
 
-def usage(context: Context, body: dict[str, Any]) -> Answer:
+def usage(context: Context, body: dict[str, Any]) -> WireResponse:
     """Return the response of POST /v1/organization/usage: net credits by UTC day and model."""
     today = _day(context.clock.now())
     try:

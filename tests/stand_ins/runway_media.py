@@ -9,7 +9,7 @@ from tests.stand_ins.runway_assets import Assets
 from tests.stand_ins.runway_rules import JSON
 from tests.stand_ins.runway_tasks import Task, Tasks
 from tests.stand_ins.vendor import Context
-from tests.stand_ins.wire import Answer, Request, as_html, as_json
+from tests.stand_ins.wire import Request, WireResponse, as_html, as_json
 
 _CLIPS = frozenset({"wrong_type", "corrupt", "short_clip", "small_clip", "oversize"})
 MODES = _CLIPS | {"expired"}
@@ -21,7 +21,7 @@ class Media:
     def __init__(self, context: Context, tasks: Tasks, assets: Assets) -> None:
         self._context, self._tasks, self._assets = context, tasks, assets
 
-    def start_upload(self, body: Any) -> Answer:
+    def start_upload(self, body: Any) -> WireResponse:
         """Return the response of POST /v1/uploads, which is on the API host. Raises Invalid."""
         runway_rules.check_upload(body)
         upload = self._assets.start_upload(self._context.clock.now())
@@ -36,7 +36,7 @@ class Media:
         task.outputs[token] = ends
         return f"{self._context.urls['media']}/{task.id}/video.mp4?_jwt={token}"
 
-    def answer(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
+    def answer(self, endpoint: str, request: Request, fault: Fault | None) -> WireResponse:
         """Receive an upload or return an output."""
         places = self._places_of_key(request)
         for place in places:
@@ -54,16 +54,16 @@ class Media:
             places.append("authorization")
         return [*places, "the body"] if key.encode() in request.body else places
 
-    def _receive(self, request: Request) -> Answer:
+    def _receive(self, request: Request) -> WireResponse:
         try:
             wrong = self._assets.receive(multipart.parse(request.headers, request.body))
         except ValueError:
             wrong = "MalformedPOSTRequest"
         if wrong is None:
-            return Answer(204)
+            return WireResponse(204)
         return _error(403 if wrong == "AccessDenied" else 400, wrong)
 
-    def _download(self, request: Request, fault: Fault | None) -> Answer:
+    def _download(self, request: Request, fault: Fault | None) -> WireResponse:
         token = request.query.get("_jwt", "")
         task = self._tasks.of_output(token)
         if task is None or f"/{task.id}/" not in request.path:
@@ -74,13 +74,15 @@ class Media:
         if task.outputs[token] <= self._context.clock.now():
             return as_html(403, "The address has expired")
         if mode == "wrong_type":
-            return Answer(200, pictures.draw((64, 36), "no clip"), {"content-type": "image/png"})
+            return WireResponse(
+                200, pictures.draw((64, 36), "no clip"), {"content-type": "image/png"}
+            )
         data = self._clip(task, mode)
         if fault and mode == "oversize":
             data = data.ljust(int(fault.options.get("megabytes", 300)) * 2**20, b"\0")
         if mode == "corrupt":
             data = data[:32] + bytes(len(data) - 32)
-        return Answer(200, data, {"content-type": "video/mp4"})
+        return WireResponse(200, data, {"content-type": "video/mp4"})
 
     def _clip(self, task: Task, mode: str) -> bytes:
         width, height = task.size
@@ -90,6 +92,6 @@ class Media:
         return clips.make(folder, size, seconds, task.colour)
 
 
-def _error(status: int, code: str) -> Answer:
+def _error(status: int, code: str) -> WireResponse:
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code></Error>'
-    return Answer(status, body.encode(), {"content-type": "application/xml"})
+    return WireResponse(status, body.encode(), {"content-type": "application/xml"})

@@ -7,7 +7,7 @@ units. Unknown fields are ignored, except by the Veo models, which reject them.
 from typing import Any
 
 from tests.stand_ins import vectors
-from tests.stand_ins.wire import Answer, as_json
+from tests.stand_ins.wire import WireResponse, as_json
 
 JSON = "application/json; charset=utf-8"
 DOCS = "https://docs.dev.runwayml.com/api"
@@ -28,7 +28,7 @@ class Invalid(Exception):
 
     def __init__(self, *issues: Issue) -> None:
         super().__init__(issues)
-        self.answer: Answer = as_json(
+        self.answer: WireResponse = as_json(
             400,
             {"error": "Validation of body failed", "issues": list(issues), "docUrl": DOCS},
             JSON,

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 from common.media import ffmpeg
 from tests.stand_ins import bedrock, pictures
 from tests.stand_ins.process import StandIn
-from tests.stand_ins.wire import Answer, Request, Server
+from tests.stand_ins.wire import Request, Server, WireResponse
 
 S3_URI = "s3://media-bucket/user/clips"
 
@@ -215,9 +215,9 @@ def test_bedrock_list_filter_and_pagination(vendor: StandIn, client: Any) -> Non
 def test_bedrock_output_is_put_to_s3(tmp_path: Path) -> None:
     put: dict[str, int] = {}
 
-    def store(request: Request) -> Answer:
+    def store(request: Request) -> WireResponse:
         put[request.path] = len(request.body)
-        return Answer(200 if "missing" not in request.path else 404)
+        return WireResponse(200 if "missing" not in request.path else 404)
 
     s3 = Server(store)
     try:

@@ -124,7 +124,7 @@ def test_fault_hang_ends_when_released(vendor: StandIn) -> None:
         while len(vendor.requests("responses")) < 2 or vendor.waiting():
             time.sleep(0.01)
         time.sleep(0.05)
-        vendor.let_go()
+        vendor.release_hanging_calls()
         assert {type(call.exception(timeout=5)) for call in calls} == {requests.ConnectionError}
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tests.stand_ins.wire import Answer, as_json
+from tests.stand_ins.wire import WireResponse, as_json
 
 _HERE = Path(__file__).parent / "vectors"
 
@@ -38,7 +38,7 @@ def runway_models() -> dict[str, Any]:
     return load("runway_models")
 
 
-def answer(name: str) -> Answer:
+def answer(name: str) -> WireResponse:
     """Return the vector as an HTTP response, with the same bytes each time."""
     vector = load(name)
     body, status = vector["body"], vector.get("http_status", 200)
@@ -49,11 +49,11 @@ def answer(name: str) -> Answer:
         text = "".join(
             f"event: {event['event']}\ndata: {json.dumps(event['data'])}\n\n" for event in body
         )
-        return Answer(status, text.encode(), {"content-type": "text/event-stream", **headers})
+        return WireResponse(status, text.encode(), {"content-type": "text/event-stream", **headers})
     if isinstance(body, str):
-        return Answer(status, body.encode(), {"content-type": "text/html", **headers})
+        return WireResponse(status, body.encode(), {"content-type": "text/html", **headers})
     return as_json(status, body).plus({}) if not headers else _with(status, body, headers)
 
 
-def _with(status: int, body: object, headers: dict[str, str]) -> Answer:
-    return Answer(status, as_json(status, body).body, headers)
+def _with(status: int, body: object, headers: dict[str, str]) -> WireResponse:
+    return WireResponse(status, as_json(status, body).body, headers)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from tests.stand_ins.charge_book import ChargeBook
 from tests.stand_ins.faults import Fault
-from tests.stand_ins.wire import Answer, Request
+from tests.stand_ins.wire import Request, WireResponse
 
 
 class Clock:
@@ -53,7 +53,7 @@ class Vendor(Protocol):
     hosts: tuple[str, ...]
     defaults: dict[str, Any]
     id_key: str
-    spoken: Mapping[str, Answer]
+    spoken: Mapping[str, WireResponse]
     paid: frozenset[str]
     modes: Mapping[str, frozenset[str]]
 
@@ -61,15 +61,15 @@ class Vendor(Protocol):
         """Return the name of the requested endpoint."""
         ...
 
-    def answer(self, endpoint: str, request: Request, fault: Fault | None) -> Answer:
+    def answer(self, endpoint: str, request: Request, fault: Fault | None) -> WireResponse:
         """Process a request, applying `fault` if it is one of the endpoint's own modes."""
         ...
 
-    def unknown(self, request: Request) -> Answer:
+    def unknown(self, request: Request) -> WireResponse:
         """Return the response to a request for no known endpoint."""
         ...
 
-    def dress(self, host: str, answer: Answer) -> Answer:
+    def dress(self, host: str, answer: WireResponse) -> WireResponse:
         """Add the headers of every response of the host."""
         ...
 

@@ -41,7 +41,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class WireResponse:
     """A response and its delivery (see the module)."""
 
     status: int
@@ -54,27 +54,27 @@ class Answer:
         """Return the body as JSON."""
         return json.loads(self.body)
 
-    def plus(self, headers: Mapping[str, str]) -> "Answer":
+    def plus(self, headers: Mapping[str, str]) -> "WireResponse":
         """Return the response with more headers; existing ones win."""
         return replace(self, headers={**headers, **self.headers})
 
 
-def as_json(status: int, value: object, content_type: str = "application/json") -> Answer:
+def as_json(status: int, value: object, content_type: str = "application/json") -> WireResponse:
     """Return a response with a JSON body."""
     body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
-    return Answer(status, body, {"content-type": content_type})
+    return WireResponse(status, body, {"content-type": content_type})
 
 
-def as_html(status: int, text: str) -> Answer:
+def as_html(status: int, text: str) -> WireResponse:
     """Return a response with an HTML page, as from a proxy."""
     page = f"<html><head><title>{status} {text}</title></head><body>{text}</body></html>"
-    return Answer(status, page.encode(), {"content-type": "text/html"})
+    return WireResponse(status, page.encode(), {"content-type": "text/html"})
 
 
 class Server:
     """A loopback server that responds with `answer(request)`, with a thread per connection."""
 
-    def __init__(self, answer: Callable[[Request], Answer], port: int = 0) -> None:
+    def __init__(self, answer: Callable[[Request], WireResponse], port: int = 0) -> None:
         self._answer = answer
         self._open_connections: set[socket.socket] = set()
         self._lock = Lock()
@@ -105,7 +105,7 @@ class Server:
                 for connection in self._open_connections:
                     _shut(connection)
 
-    def let_go(self) -> None:
+    def release_hanging_calls(self) -> None:
         """Close the connections of hanging calls without a response."""
         self._let_go.set()
         self._let_go = Event()
@@ -124,7 +124,7 @@ class Server:
         with self._lock:
             self._open_connections.discard(connection)
 
-    def answer(self, request: Request) -> Answer:
+    def answer(self, request: Request) -> WireResponse:
         """Return the application's response."""
         return self._answer(request)
 
@@ -183,7 +183,7 @@ class _Connection(BaseHTTPRequestHandler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 (names of http.server)
 
-    def _send(self, answer: Answer) -> None:
+    def _send(self, answer: WireResponse) -> None:
         if answer.delivery in ("hang", "reset"):
             self.close_connection = True
             if answer.delivery == "hang":

@@ -1,6 +1,6 @@
-"""What holds of every answer of the API, whoever gave it, and which documented ones were seen.
+"""Checks of API responses against the OpenAPI document.
 
-Used by the clients of all tiers, so that every request of every test is a check.
+The clients of all tiers use them, so every request of every test is also a check.
 """
 
 import json
@@ -18,7 +18,7 @@ DOCUMENT: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "docs" / "openapi.json").read_text()
 )
 PROBLEM = "application/problem+json"
-NOT_DESCRIBED = {"/openapi.json", "/docs"}  # the descriptions themselves
+NOT_DESCRIBED = {"/openapi.json", "/docs"}
 HEADERS = {
     "strict-transport-security": "max-age=63072000; includeSubDomains",
     "x-content-type-options": "nosniff",
@@ -26,7 +26,7 @@ HEADERS = {
     "cross-origin-resource-policy": None,  # same-site, but for media
     "cache-control": "no-store",
 }
-# What an error never tells: the inside of the program, of the database, of the account.
+# Internals of the program, the database and the account, which no error may contain.
 LEAKS = re.compile(
     r"Traceback|File \"|\.py\b|psycopg|botocore|pydantic|/var/task|arn:aws|AKIA[A-Z0-9]{12}"
     r"|\bSELECT\b.+\bFROM\b|\bINSERT INTO\b|\bUPDATE \w+ SET\b|vg_(?:live|test)_\w{20,}"
@@ -37,7 +37,7 @@ Seen = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Operation:
-    """A method of a path, as it is documented."""
+    """A documented operation."""
 
     method: str
     path: str
@@ -45,26 +45,27 @@ class Operation:
 
     @property
     def public(self) -> bool:
-        """Whether it needs no API key."""
+        """Return whether the operation needs no API key."""
         return self.described.get("security") == []
 
     @property
     def keyless(self) -> int:
-        """What a request without a key is answered: 404 where the capability of a link will do."""
+        """Return the status without an API key: 404 if a signed link is enough, otherwise 401."""
         return 404 if {} in self.described.get("security", []) else 401
 
     @property
     def statuses(self) -> list[int]:
-        """The documented statuses."""
+        """Return the documented statuses."""
         return [int(status) for status in self.described["responses"]]
 
-    def parameters(self, place: str) -> list[dict[str, Any]]:
-        """Parameters in `path`, `query` or `header`."""
-        return [one for one in self.described.get("parameters", []) if one["in"] == place]
+    def parameters(self, location: str) -> list[dict[str, Any]]:
+        """Return the parameters in `path`, `query` or `header`."""
+        parameters = self.described.get("parameters", [])
+        return [parameter for parameter in parameters if parameter["in"] == location]
 
     @property
     def body(self) -> dict[str, Any] | None:
-        """Schema of the JSON body, if it has one."""
+        """Return the schema of the JSON body, or None."""
         content = self.described.get("requestBody", {}).get("content", {})
         schema: dict[str, Any] | None = content.get("application/json", {}).get("schema")
         return schema
@@ -75,29 +76,33 @@ OPERATIONS = [
     for path, methods in DOCUMENT["paths"].items()
     for method, described in methods.items()
 ]
-DOCUMENTED = {(one.method, one.path, status) for one in OPERATIONS for status in one.statuses}
+DOCUMENTED = {
+    (operation.method, operation.path, status)
+    for operation in OPERATIONS
+    for status in operation.statuses
+}
 
 
 def operation_of(method: str, path: str) -> Operation | None:
-    """Return the operation that answers a request; literal paths come before templates.
+    """Return the operation of a request, or None. Literal paths win over templates.
 
-    A slash that is written as %2F divides too, for the function decodes its path, and one at the
-    end says nothing. No identifier of ours holds one, so a gateway that passes it on as it is leads
-    to none of them either.
+    The function decodes its path, so `%2F` separates segments too. A trailing slash is ignored.
     """
-    place = re.sub("%2F", "/", urlsplit(path).path, flags=re.IGNORECASE).rstrip("/")
-    found = [
-        one for one in OPERATIONS if one.method == method and _pattern(one.path).fullmatch(place)
+    decoded = re.sub("%2F", "/", urlsplit(path).path, flags=re.IGNORECASE).rstrip("/")
+    matches = [
+        operation
+        for operation in OPERATIONS
+        if operation.method == method and _pattern(operation.path).fullmatch(decoded)
     ]
-    return min(found, key=lambda one: one.path.count("{"), default=None)
+    return min(matches, key=lambda operation: operation.path.count("{"), default=None)
 
 
 def check(
     method: str, path: str, status: int, headers: Mapping[str, str], text: str
 ) -> Seen | None:
-    """Hold an answer against what is documented; raises AssertionError with what is wrong.
+    """Check a response against the document; raises AssertionError if it differs.
 
-    Returns which documented answer it was; None for a path that is no operation.
+    Returns the documented response that it matches, or None if the path is no operation.
     """
     where = f"{method} {urlsplit(path).path} -> {status}"
     low = {name.lower(): value for name, value in headers.items()}
@@ -108,14 +113,14 @@ def check(
         _check_problem(where, status, low, text)
     operation = operation_of(method, path)
     if operation is None:
-        if method == "OPTIONS":  # a browser asks before a page may call
+        if method == "OPTIONS":  # a CORS preflight request
             assert (status, text) == (204, ""), where
         elif urlsplit(path).path not in NOT_DESCRIBED:
             assert status in (403, 404), f"{where}, and is no operation"
         return None
-    answers = operation.described["responses"]
-    assert str(status) in answers, f"{where} is not documented: {text[:300]}"
-    content = answers[str(status)].get("content", {})
+    responses = operation.described["responses"]
+    assert str(status) in responses, f"{where} is not documented: {text[:300]}"
+    content = responses[str(status)].get("content", {})
     if method == "HEAD" or not content:
         assert not text, f"{where} has a body: {text[:300]}"
         return operation.method, operation.path, status
@@ -133,9 +138,9 @@ def _check_problem(where: str, status: int, headers: Mapping[str, str], text: st
     assert body["error"] == body["detail"], where
     assert body["code"] and body["title"], where  # noqa: PT018 - both are texts
     leak = LEAKS.search(text)
-    assert leak is None, f"{where} tells {leak and leak[0]!r}: {text[:500]}"
+    assert leak is None, f"{where} leaks {leak and leak[0]!r}: {text[:500]}"
     if status in (429, 503):
-        assert headers.get("retry-after", "").isdigit(), f"{where} does not say when to come back"
+        assert headers.get("retry-after", "").isdigit(), f"{where} has no Retry-After"
 
 
 @cache
@@ -154,7 +159,7 @@ def _validator(method: str, path: str, status: int, media_type: str) -> Any:
 
 
 def without_request_id(text: str) -> str:
-    """Return a problem document as it would be for any other request."""
+    """Return a problem document without the id of its request."""
     body = json.loads(text)
     body.pop("request_id", None)
     return json.dumps(body)

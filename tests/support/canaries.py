@@ -1,4 +1,4 @@
-"""Finds marked secrets where they have no business: in texts, and in every column of a database."""
+"""Search for canary secrets in texts and in every column of a database."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,20 +10,20 @@ _COLUMNS = """
 
 
 def found(canaries: Mapping[str, str], text: str) -> set[str]:
-    """Return the names of the canaries that are in the text."""
+    """Return the names of the canaries that the text contains."""
     return {name for name, canary in canaries.items() if canary in text}
 
 
 def columns(cursor: Any, canaries: Mapping[str, str]) -> dict[str, set[str]]:
-    """Return name of a canary -> the columns (`table.column`) of which a row holds it.
+    """Return the columns (`table.column`) that contain each canary, by its name.
 
-    Every column of every table is looked at, bytes too. `cursor` yields rows as mappings.
+    Searches every column of every table, including bytes. `cursor` returns rows as mappings.
     """
     cursor.execute(_COLUMNS)
-    places = [tuple(row.values()) for row in cursor.fetchall()]
-    assert places
+    all_columns = [tuple(row.values()) for row in cursor.fetchall()]
+    assert all_columns
     held: dict[str, set[str]] = {name: set() for name in canaries}
-    for table, column, kind in places:
+    for table, column, kind in all_columns:
         where = (
             f"position(convert_to(%s, 'UTF8') IN \"{column}\") > 0"
             if kind == "bytea"
@@ -39,6 +39,6 @@ def columns(cursor: Any, canaries: Mapping[str, str]) -> dict[str, set[str]]:
 def misplaced(
     held: Mapping[str, set[str]], allowed: Mapping[str, Iterable[str]]
 ) -> dict[str, set[str]]:
-    """Return what lies in columns that are not its own; a canary without any may lie nowhere."""
-    left = {name: places - set(allowed.get(name, ())) for name, places in held.items()}
-    return {name: places for name, places in left.items() if places}
+    """Return the canaries in columns that are not allowed for them; by default none is."""
+    forbidden = {name: found - set(allowed.get(name, ())) for name, found in held.items()}
+    return {name: found for name, found in forbidden.items() if found}

@@ -1,4 +1,4 @@
-"""Clips under way at Runway's stand-in, ordered by the function `clip` itself."""
+"""Clips in progress at Runway's stand-in, submitted by the function `clip`."""
 
 from decimal import Decimal
 
@@ -8,11 +8,11 @@ from common.storage import MediaFolder
 from tests.support.gateway import quietly
 from tests.support.media_store import InMemoryMediaStore
 from tests.support.rows import STORY, admit
-from tests.support.vendors import picture
+from tests.support.vendors import sample_image
 
 
-def start_clips(database: Database, shelf: InMemoryMediaStore, count: int = 2) -> tuple[str, str]:
-    """A run with clips under way at Runway; return video and run."""
+def start_clips(database: Database, store: InMemoryMediaStore, count: int = 2) -> tuple[str, str]:
+    """Start a run with clips in progress at Runway; return the ids of the video and the run."""
     from clip.handler import handler
 
     model = models.paid().video
@@ -29,7 +29,7 @@ def start_clips(database: Database, shelf: InMemoryMediaStore, count: int = 2) -
         runs.enter_stage(cursor, run_id, "clip")
         for scene in (1, 2, 3):
             key = MediaFolder("alice", video_id).image(scene, 1)
-            shelf.put(key, picture().data, "image/png")
+            store.put(key, sample_image().data, "image/png")
             scenes.finish_image(cursor, video_id, scene, 1, key=key, usd=Decimal(0))
     event = {"action": "start", "run_id": run_id, "video_id": video_id}
     for scene in range(1, count + 1):

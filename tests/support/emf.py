@@ -1,4 +1,4 @@
-"""Metrics that functions print for CloudWatch, read as CloudWatch reads them.
+"""Read the metrics that functions print for CloudWatch (embedded metric format).
 
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: what CloudWatch knows it by, and the values in one line of the log."""
+    """A metric with its values in one log line."""
 
     namespace: str
     name: str
@@ -19,7 +19,7 @@ class Metric:
 
 
 def metrics(printed: str, name: str | None = None) -> list[Metric]:
-    """Return the metrics in what a function printed, or those of one name, in order."""
+    """Return the metrics in a function's output, or those with one name, in order."""
     found = [metric for line in printed.splitlines() for metric in _of_line(line)]
     return [metric for metric in found if name in (None, metric.name)]
 

@@ -1,4 +1,4 @@
-"""What we make of each answer and error that the vendors are known to give (`test_vectors`)."""
+"""Expected results for the recorded vendor responses (`tests/contract/test_vectors.py`)."""
 
 from collections.abc import Mapping
 
@@ -11,7 +11,7 @@ from common.domain.errors import (
 )
 from common.providers import JobStatus, Retry
 
-# A refused or unknown call: the class, our code, and the seconds to wait if the vendor names them.
+# A failed call: error class, error code, and the seconds of the vendor's Retry-After.
 No = tuple[type[VideoError], str, int | None]
 NOT_ACCEPTED = "provider.not_accepted"
 UNKNOWN: No = (OutcomeUnknown, "provider.outcome_unknown", None)
@@ -21,9 +21,9 @@ def no(code: str) -> No:
     return ProviderRefused, code, None
 
 
-# To a call for a story. A chat completion is no response, and is not taken for one.
+# Responses to a story request. A chat completion is not accepted as a response.
 TEXT: Mapping[str, No | int] = {
-    "openai_responses_completed": 2,  # a whole story, but not in our schema: corrected by a second
+    "openai_responses_completed": 2,  # valid, but not in our schema: a second call corrects it
     "openai_responses_commentary_then_final": 2,
     "openai_responses_incomplete_max_tokens": 2,
     "openai_responses_incomplete_reasoning_only": 2,
@@ -37,7 +37,7 @@ TEXT: Mapping[str, No | int] = {
     "openai_chat_refusal": UNKNOWN,
     "openai_models_list": UNKNOWN,
 }
-# To a call for a picture. The pictures of these vectors have one pixel.
+# Responses to an image request. The images of these vectors have one pixel.
 IMAGE: Mapping[str, No] = {
     "openai_images_response": (MediaError, "image.unusable", None),
     "openai_images_response_n2": (MediaError, "image.unusable", None),
@@ -45,7 +45,7 @@ IMAGE: Mapping[str, No] = {
     "openai_images_response_null_b64": no("provider.output"),
     "openai_error_429_rate_limit_images": (NotAccepted, NOT_ACCEPTED, 12),
 }
-# To both.
+# Responses to both.
 OPENAI: Mapping[str, No] = {
     "openai_error_400_invalid_image": no("provider.request"),
     "openai_error_400_invalid_size": no("provider.request"),
@@ -64,7 +64,7 @@ OPENAI: Mapping[str, No] = {
     "openai_error_502_html": UNKNOWN,
     "openai_error_503_overloaded": (NotAccepted, NOT_ACCEPTED, 3),
 }
-# To a submit. An account is no task.
+# Responses to the submission of a task. An account is no task.
 SUBMIT: Mapping[str, No | None] = {
     "runway_task_created": None,
     "runway_error_400_asset_aspect": no("provider.request"),
@@ -84,7 +84,7 @@ SUBMIT: Mapping[str, No | None] = {
     "runway_organization": UNKNOWN,
     "runway_organization_usage": UNKNOWN,
 }
-# To a question after a task: status, our code, advice, credits.
+# Responses to a poll: status, error code, retry advice, credits.
 POLL: Mapping[str, tuple[JobStatus, str | None, Retry | None, int | None]] = {
     "runway_task_pending": (JobStatus.QUEUED, None, None, None),
     "runway_task_throttled": (JobStatus.THROTTLED, None, None, None),
@@ -106,5 +106,5 @@ POLL: Mapping[str, tuple[JobStatus, str | None, Retry | None, int | None]] = {
     "runway_task_failed_third_party": (JobStatus.FAILED, "provider.unavailable", Retry.LATER, 0),
     "runway_error_404_task": (JobStatus.FAILED, "provider.job_gone", Retry.NO, None),
 }
-# In tests of their own below.
+# Vectors with a test of their own.
 APART = {"runway_error_429_daily", "runway_uploads_response"}

@@ -1,4 +1,4 @@
-"""A real PostgreSQL with the schema, and a stand-in for the secret that opens it."""
+"""Fixtures of several tiers: PostgreSQL with the schema, Secrets Manager, the API and Runway."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -35,8 +35,8 @@ ROLES = {
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:videos"
 NAME = "video"
 
-# Ends what earlier tests left open, which could hold locks, and then deletes rows without a look at
-# references. A new database with the schema takes ten times as long, and TRUNCATE three times.
+# Ends connections of earlier tests, which may hold locks, and deletes all rows without checking
+# references. A new database takes ten times as long, and TRUNCATE three times.
 _EMPTY = """
     SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid();
@@ -51,7 +51,7 @@ _EMPTY = """
 
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A PostgreSQL server of the version that is deployed."""
+    """Start a PostgreSQL server of the deployed version."""
     root = tmp_path_factory.mktemp("state")
     for parent in (root, *root.parents[:2]):
         parent.chmod(0o755)  # PostgreSQL does not run as root; pytest's folders are private
@@ -65,7 +65,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 @pytest.fixture
 def secret_store(postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretsManager]:
-    """Secrets Manager with the database's credentials."""
+    """Serve Secrets Manager with the credentials of the database."""
     with _secrets_of(postgres, monkeypatch) as store:
         yield store
 
@@ -84,8 +84,8 @@ def _secrets_of(postgres: Postgres, environment: pytest.MonkeyPatch) -> Iterator
         yield store
 
 
-def _anew(postgres: Postgres, name: str) -> DatabaseSettings:
-    """Make a database without tables in the place of the one of that name."""
+def _create_database(postgres: Postgres, name: str) -> DatabaseSettings:
+    """Create an empty database, replacing one of the same name."""
     connection = postgres.connect()
     connection.run(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
     connection.run(f"CREATE DATABASE {name}")
@@ -104,22 +104,22 @@ def _anew(postgres: Postgres, name: str) -> DatabaseSettings:
 
 @pytest.fixture
 def empty(postgres: Postgres, secret_store: SecretsManager) -> DatabaseSettings:
-    """Settings of a database without tables."""
-    return _anew(postgres, "empty")
+    """Return the settings of a database without tables."""
+    return _create_database(postgres, "empty")
 
 
 @pytest.fixture(scope="session")
 def schema(postgres: Postgres) -> DatabaseSettings:
-    """Settings of the database with the schema, that the tests use in turn."""
+    """Return the settings of the migrated database that all tests share."""
     with pytest.MonkeyPatch.context() as environment, _secrets_of(postgres, environment):
-        settings = _anew(postgres, NAME)
+        settings = _create_database(postgres, NAME)
         migrations.apply(settings)
         roles.apply(owner(settings))
         return settings
 
 
 def owner(settings: DatabaseSettings) -> MigrateSettings:
-    """The settings of `migrate`, which owns the schema and makes the roles."""
+    """Return the settings of `migrate`, which owns the schema and creates the roles."""
     text = json.dumps(ROLES)
     return MigrateSettings.model_validate(
         {**settings.model_dump(by_alias=True), "DATABASE_ROLE_ARNS": text}
@@ -127,7 +127,7 @@ def owner(settings: DatabaseSettings) -> MigrateSettings:
 
 
 def as_role(settings: DatabaseSettings, function: str) -> DatabaseSettings:
-    """The settings with which a function connects as its own role."""
+    """Return the settings with which a function connects as its own role."""
     return settings.model_copy(update={"database_secret_arn": ROLES[function]})
 
 
@@ -135,7 +135,7 @@ def as_role(settings: DatabaseSettings, function: str) -> DatabaseSettings:
 def migrated(
     postgres: Postgres, schema: DatabaseSettings, secret_store: SecretsManager
 ) -> DatabaseSettings:
-    """Settings of a database with the schema and no rows."""
+    """Return the settings of a migrated database without rows."""
     connection = postgres.connect(NAME)
     connection.run(_EMPTY)
     connection.close()
@@ -144,7 +144,7 @@ def migrated(
 
 @pytest.fixture
 def database(migrated: DatabaseSettings) -> Iterator[Database]:
-    """A database with the schema and no rows."""
+    """Connect to a migrated database without rows."""
     database = Database(migrated)
     yield database
     database.close()
@@ -154,7 +154,7 @@ def database(migrated: DatabaseSettings) -> Iterator[Database]:
 def gateway(
     migrated: DatabaseSettings, secret_store: SecretsManager, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Gateway]:
-    """The API's function with a database of its own, offline providers, and nothing started."""
+    """The function `api` with an empty database and offline providers; runs are not executed."""
     secret_store.secrets[KEYS] = {"SECRET_KEY": "s" * 64}
     secret_store.secrets[PROVIDERS] = {"OPENAI_API_KEY": "", "RUNWAY_API_KEY": ""}
     environment = {
@@ -178,19 +178,19 @@ def gateway(
 
 @pytest.fixture(scope="session")
 def runway_vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StandIn]:
-    """Runway's stand-in."""
+    """Serve Runway's stand-in."""
     with runway.serve(tmp_path_factory.mktemp("runway")) as vendor:
         yield vendor
 
 
 @pytest.fixture
-def film(
+def runway_app(
     runway_vendor: StandIn,
     gateway: Gateway,
     secret_store: SecretsManager,
     monkeypatch: pytest.MonkeyPatch,
 ) -> "tuple[VendorSession, InMemoryMediaStore]":
-    """Runway, the media store, and the function `clip` where the API finds it."""
+    """Runway, the media store, and the function `clip` behind asynchronous invocations."""
     # Late: Powertools reads its settings when it is imported.
     from clip.handler import handler
     from common.aws import lambda_invoke
@@ -215,7 +215,7 @@ def film(
 def sweep(
     migrated: DatabaseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[dict[str, Any]], Any]]:
-    """The function `sweeper` under its own role, and no execution that it knows of."""
+    """The function `sweeper` under its own role, with no executions."""
     from sweeper import handler as function  # late: Powertools reads its settings at import
 
     environment = {

@@ -1,4 +1,4 @@
-"""The API's function behind a gateway that is imitated: one request in, one answer out."""
+"""The function `api` behind an imitation of API Gateway."""
 
 import json
 import time
@@ -17,20 +17,20 @@ ADDRESS = f"http://{HOST}/live"  # of the stage `local`
 
 @dataclass(frozen=True)
 class Reply:
-    """What a client gets."""
+    """The response that a client gets."""
 
     status: int
     headers: dict[str, str]
     text: str
 
     def json(self) -> Any:
-        """The body."""
+        """Return the body."""
         return json.loads(self.text)
 
 
 @dataclass
 class Context:
-    """What Lambda says of itself, with the time that is left."""
+    """The context object of an invocation, with the remaining time."""
 
     remaining_ms: int = 28_000
     function_name: str = "api"
@@ -39,12 +39,12 @@ class Context:
     aws_request_id: str = "request"
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until the function is stopped."""
+        """Return the milliseconds until the function times out."""
         return self.remaining_ms
 
 
 def quietly(handler: Callable[..., Any], event: dict[str, Any], context: Any) -> Any:
-    """Call a function without Powertools' warning that it counted nothing."""
+    """Invoke a function and ignore Powertools' warning about missing metrics."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "No application metrics")
         return handler(event, context or Context())
@@ -60,7 +60,7 @@ def event_of(
     base64: bool = False,
     age_seconds: float = 0,
 ) -> dict[str, Any]:
-    """Return the event that a REST API makes of a request that it received so long ago."""
+    """Return the event of a request that a REST API received `age_seconds` ago."""
     url = urlsplit(path)
     query = parse_qs(url.query, keep_blank_values=True)
     return {
@@ -88,16 +88,16 @@ def event_of(
     }
 
 
-def reply_of(answer: dict[str, Any]) -> Reply:
-    """Return what a client gets of a function's answer."""
-    several = answer.get("multiValueHeaders") or {}
-    shown = {name: values[-1] for name, values in several.items()}
-    return Reply(answer["statusCode"], shown | (answer.get("headers") or {}), answer["body"])
+def reply_of(result: dict[str, Any]) -> Reply:
+    """Return the client's view of a function's result."""
+    multiple = result.get("multiValueHeaders") or {}
+    headers = {name: values[-1] for name, values in multiple.items()}
+    return Reply(result["statusCode"], headers | (result.get("headers") or {}), result["body"])
 
 
 @dataclass
 class Gateway:
-    """Calls the function as API Gateway does after its authorizer let a key in."""
+    """Invokes the function as API Gateway does after the authorizer has accepted a key."""
 
     machine: StepFunctions
     user_id: str = "alice"
@@ -118,7 +118,7 @@ class Gateway:
         text: str | None = None,
         base64: bool = False,
     ) -> Reply:
-        """Make one request; `body` is sent as JSON, or `text` as it is."""
+        """Send a request with `body` as JSON, or with `text` unchanged."""
         from api.handler import handler
 
         sent = {"Content-Type": "application/json"} if body is not None else {}

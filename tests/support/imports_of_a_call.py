@@ -18,7 +18,7 @@ from common.database import attempts
 from common.settings import GenerationSettings
 from tests.support.gateway import Context
 from tests.support.media_store import InMemoryMediaStore
-from tests.support.vendors import picture
+from tests.support.vendors import sample_image
 
 
 class Watch:
@@ -69,7 +69,7 @@ def main(function: str, port: str, event: str) -> None:
 class _AnyPicture(InMemoryMediaStore):
     def get(self, key: str) -> bytes:
         """Return the same picture for every key of one."""
-        return picture().data if key.endswith(".png") else super().get(key)
+        return sample_image().data if key.endswith(".png") else super().get(key)
 
 
 if __name__ == "__main__":

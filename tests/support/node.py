@@ -1,4 +1,4 @@
-"""Node from its wheel, and packages of npm from lock files that hold hashes and no addresses."""
+"""Run Node from its wheel, and install npm packages from lock files."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ _SECONDS = 120
 
 
 def run(*arguments: str | Path, cwd: Path, given: str = "") -> str:
-    """Run node; return what it prints. Its failure fails the test, with all that it said."""
+    """Run node and return its output. A failure fails the test with the whole output."""
     path = f"{_NODE / 'bin'}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         [_NODE / "bin" / "node", *arguments],
@@ -30,8 +30,7 @@ def run(*arguments: str | Path, cwd: Path, given: str = "") -> str:
 
 
 def install(folder: Path) -> Path:
-    """Copy the folder to build/npm and install its lock file there, unless that is done; return
-    where."""
+    """Install the folder's lock file below build/npm if it changed; return the installation."""
     installed = BUILD / "npm" / folder.name
     lock, kept = folder / "package-lock.json", installed / "node_modules" / ".from-lock.json"
     if not kept.exists() or kept.read_bytes() != lock.read_bytes():

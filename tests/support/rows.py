@@ -1,4 +1,4 @@
-"""Rows for tests of the database."""
+"""Database rows for tests."""
 
 from decimal import Decimal
 from typing import Any
@@ -9,8 +9,8 @@ from common.domain import ids
 from common.domain.video import Scene, Story
 
 
-def wish(**changes: Any) -> VideoRecord:
-    """A wish for a video of three scenes."""
+def video_record(**changes: Any) -> VideoRecord:
+    """Return the record of a new video with three scenes."""
     values: dict[str, Any] = {
         "session_id": ids.new("vid"),
         "user_id": "alice",
@@ -42,15 +42,15 @@ STORY = Story(
 
 
 def admit(database: Database, **changes: Any) -> tuple[str, str]:
-    """Store a video with its run; return both ids."""
-    row, run_id = wish(**changes), ids.new("run")
+    """Insert a video and its run; return both ids."""
+    row, run_id = video_record(**changes), ids.new("run")
     with database.transaction() as cursor:
         videos.insert(cursor, row)
         runs.insert(cursor, run_id, row.session_id, "create", Decimal(0))
     return row.session_id, run_id
 
 
-def tell(database: Database, session_id: str) -> None:
-    """Store the story of three scenes."""
+def insert_story(database: Database, session_id: str) -> None:
+    """Insert the story of three scenes."""
     with database.transaction() as cursor:
         scenes.insert_story(cursor, session_id, STORY, "Cinematic", "Calm")

@@ -1,6 +1,6 @@
-"""URLs that must never be followed: shared by every place of the API that takes one."""
+"""URLs that must never be fetched, for every URL field of the API."""
 
-# Refused as they are written, before any name is resolved.
+# Rejected before any name is resolved.
 WRITTEN = (
     # Other schemes, and none
     "http://pictures.example/a.png",
@@ -16,7 +16,7 @@ WRITTEN = (
     "jar:https://pictures.example!/",
     "HTTPS//pictures.example",
     "javascript:alert(1)",
-    # IP addresses, in every spelling that some resolver takes
+    # IP addresses in every notation that some resolver accepts
     "https://127.0.0.1/",
     "https://127.1/",
     "https://127.0.1/",
@@ -45,7 +45,7 @@ WRITTEN = (
     "https://１２７.０.０.１/",
     "https://127。0。0。1/",
     "https://①②⑦.0.0.1/",
-    # Names that are no names
+    # Invalid host names
     "https://localhost/",
     "https://localhost./",
     "https://metadata/",
@@ -58,7 +58,7 @@ WRITTEN = (
     "https://ⓔxample.com/",
     "https://exa%6dple.com/",
     "https://a.b.0x1/",
-    # Users, ports, and what parsers read in two ways
+    # Credentials, ports, and forms that parsers disagree about
     "https://user@pictures.example/",
     "https://user:pass@pictures.example/",
     "https://pictures.example@127.0.0.1/",
@@ -85,7 +85,7 @@ WRITTEN = (
     "https://pictures.example/" + "a" * 2048,
 )
 
-# Addresses that a name may lead to, none of which is a public one.
+# Addresses that a name may resolve to; none is public.
 ADDRESSES = (
     "0.0.0.0",
     "10.0.0.1",

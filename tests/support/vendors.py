@@ -1,6 +1,6 @@
-"""What the tests of the vendors' adapters share: requests, a store in memory, and canaries.
+"""Requests, sessions and images for tests of the vendors' adapters.
 
-A canary is a text that may be in a key, a prompt or a picture and nowhere else.
+`CANARY` marks keys, prompts and images. It must not appear anywhere else.
 """
 
 import io
@@ -34,7 +34,7 @@ CANARY = "canary7f3a"
 
 
 class VendorSession:
-    """What a stand-in booked since the visit began; its faults are forgotten at the beginning."""
+    """The charges and requests of a stand-in since the session began. Clears its faults first."""
 
     def __init__(self, vendor: StandIn) -> None:
         vendor.clear()
@@ -43,15 +43,15 @@ class VendorSession:
         self._requests = len(vendor.requests())
 
     def charges(self) -> list[Charge]:
-        """Return what was accepted and charged."""
+        """Return the accepted charges, without refunds."""
         return [c for c in self.vendor.bookings()[self._bookings :] if c.kind != "refund"]
 
     def spent(self) -> Decimal:
-        """Return what was charged, less what was given back, in the vendor's unit."""
+        """Return the charges less refunds, in the vendor's unit."""
         return sum((c.amount for c in self.vendor.bookings()[self._bookings :]), Decimal(0))
 
     def calls(self, endpoint: str) -> int:
-        """Return how many calls arrived at an endpoint."""
+        """Return the number of calls to an endpoint."""
         rows = self.vendor.requests()[self._requests :]
         return sum(row["endpoint"] == endpoint for row in rows)
 
@@ -62,7 +62,7 @@ def context(
     runway: StandIn | None = None,
     store: InMemoryMediaStore | None = None,
 ) -> ProviderContext:
-    """Return what providers may use, with the stand-ins that are given."""
+    """Return a provider context for the given stand-ins."""
     secrets: dict[str, str] = {}
     addresses: dict[str, str] = {}
     if openai:
@@ -74,14 +74,14 @@ def context(
     )
 
 
-def with_secrets(old: ProviderContext, secrets: Mapping[str, str]) -> ProviderContext:
-    """Return the context with other keys."""
-    return replace(old, secrets=dict(secrets))
+def with_secrets(context: ProviderContext, secrets: Mapping[str, str]) -> ProviderContext:
+    """Return the context with other API keys."""
+    return replace(context, secrets=dict(secrets))
 
 
 @cache
-def picture(ratio: str = "1280:720", *, grain: int = 0, extra: int = 0) -> EncodedImage:
-    """Return a picture of the ratio's size; `grain` makes its file large, `extra` by so much."""
+def sample_image(ratio: str = "1280:720", *, grain: int = 0, extra: int = 0) -> EncodedImage:
+    """Return an image of the ratio's size; `grain` and `extra` (bytes) enlarge the file."""
     image = Image.new("RGB", RATIOS[ratio], (90, 120, 160))
     if grain:
         image = Image.effect_noise(RATIOS[ratio], grain).convert("RGB")
@@ -94,26 +94,26 @@ def picture(ratio: str = "1280:720", *, grain: int = 0, extra: int = 0) -> Encod
 
 @contextmanager
 def aws(monkeypatch: pytest.MonkeyPatch, bedrock_url: str) -> Iterator[None]:
-    """Let AWS clients find the stand-in for Bedrock."""
+    """Point AWS clients to the stand-in for Bedrock."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", CANARY)
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK_RUNTIME", bedrock_url)
-    forget = (common_aws.bedrock.cache_clear, common_aws._session.cache_clear)
-    for clear in forget:
-        clear()
+    caches = (common_aws.bedrock, common_aws._session)
+    for cached in caches:
+        cached.cache_clear()
     yield
-    for clear in forget:
-        clear()
+    for cached in caches:
+        cached.cache_clear()
 
 
 def fresh_token() -> str:
-    """Return the token of another attempt."""
+    """Return a new attempt token."""
     return ids.new("att")
 
 
 def story_request(scenes: int = 3, *, model: str = "gpt-6-luna", prompt: str = "") -> StoryRequest:
-    """Return a wish for a story."""
+    """Return a request for a story."""
     return StoryRequest(
         prompt=prompt or f"A cat keeps a lighthouse, {CANARY}",
         scenes=scenes,
@@ -133,7 +133,7 @@ def image_request(
     model: str = "gpt-image-2.5-sunburst",
     prompt: str = "",
 ) -> ImageRequest:
-    """Return a wish for a picture."""
+    """Return a request for an image."""
     return ImageRequest(
         prompt=prompt or f"A grey cat on a balcony, {CANARY}",
         size=RATIOS[ratio],
@@ -157,9 +157,9 @@ def clip_request(
     prompt: str = "",
     token: str = "att_1",
 ) -> ClipRequest:
-    """Return a wish for a clip."""
+    """Return a request for a clip."""
     return ClipRequest(
-        image=image or picture(ratio),
+        image=image or sample_image(ratio),
         image_key="alice/vid_1/reference-frames/generated_frame_1_1.png",
         prompt=prompt or f"The cat turns its head, {CANARY}",
         ratio=ratio,
@@ -180,7 +180,7 @@ def speech_request(
     voice: str | None = None,
     language: str | None = None,
 ) -> SpeechRequest:
-    """Return a wish for speech."""
+    """Return a request for speech."""
     return SpeechRequest(
         text=text or f"The cat climbs the stairs, {CANARY}.",
         seconds=seconds,
@@ -191,6 +191,6 @@ def speech_request(
     )
 
 
-def said(error: VideoError) -> str:
-    """Return everything that leaves with an error."""
+def error_text(error: VideoError) -> str:
+    """Return all texts of an error that users can see."""
     return " ".join(str(part) for part in (error, error.detail, error.error_code, error.allowed))

@@ -9,8 +9,10 @@ from common.database import Cursor
 from common.database.attempts import Attempt, Step
 
 RETENTION_HOURS = 48
-"""How long the result of a job can be collected. Runway's outputs expire after 24 to 48 hours
-(docs.dev.runwayml.com/assets/outputs); Luma's stay in our own bucket."""
+"""Hours in which the result of a job can be collected.
+
+Runway's outputs expire after 24 to 48 hours (docs.dev.runwayml.com/assets/outputs). Luma's stay in
+the deployment's bucket."""
 
 # Codes of failed jobs whose result may still be available: the outputs could not be downloaded, the
 # download was not a clip, or the job timed out while it was running.

@@ -30,7 +30,7 @@ _NOT_PROCESSED: Mapping[int, str] = {
 
 @dataclass(frozen=True, slots=True)
 class PaidStatuses:
-    """What the statuses of a vendor's paid calls prove; statuses not listed prove nothing.
+    """The statuses of a vendor's paid calls that prove an outcome; others prove nothing.
 
     `not_accepted`: the same call may be sent again. `refused`: a definite refusal, with our error
     code. `sheds_load`: the subset of `not_accepted` that a gateway sends in place of the service;

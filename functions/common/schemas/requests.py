@@ -138,7 +138,7 @@ class CreateVideoRequest(RequestSchema):
 
     @property
     def has_reference_image(self) -> bool:
-        """Whether the request has a reference image in any form."""
+        """Return whether the request has a reference image in any form."""
         return any((self.image, self.image_id, self.image_url))
 
     @model_validator(mode="after")

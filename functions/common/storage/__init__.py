@@ -13,6 +13,9 @@ from typing import Protocol
 
 from common.domain.errors import InvalidInput, NotFound
 
+CONCURRENT_TRANSFERS = 8
+"""Files that a function downloads or uploads at the same time."""
+
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 # Other prefixes of the bucket, which must not be a user's folder.
 _RESERVED = frozenset({"inbox", "outbox"})

@@ -140,7 +140,7 @@ def encode(frames: Iterator[Planes], size: tuple[int, int], target: Path) -> Non
             errors.seek(0)
             output = errors.read().decode("utf-8", errors="replace")
         if code != 0:
-            logger.info("ffmpeg failed", extra={"exit_code": code, "said": output[-_LOGGED:]})
+            logger.info("ffmpeg failed", extra={"exit_code": code, "stderr": output[-_LOGGED:]})
             error_code, reason = ffmpeg_errors.reason(output, code)
             raise MediaError(f"ffmpeg cannot encode the clip: {reason}.", code=error_code)
         work.replace(target)

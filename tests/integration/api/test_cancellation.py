@@ -23,7 +23,7 @@ from common.storage import MediaFolder
 from tests.support.clips import start_clips
 from tests.support.gateway import Gateway
 from tests.support.media_store import InMemoryMediaStore
-from tests.support.rows import admit, tell
+from tests.support.rows import admit, insert_story
 from tests.support.vendors import VendorSession
 
 PRICE = Decimal("0.25")
@@ -44,7 +44,7 @@ def statuses_of(database: Database, video_id: str) -> tuple[str, str]:
 
 def test_cancel_ends_the_video_immediately(gateway: Gateway, database: Database) -> None:
     created = gateway.call("POST", "/v1/videos", VIDEO_BODY).json()
-    tell(database, created["id"])
+    insert_story(database, created["id"])
     response = gateway.call("POST", created["links"]["cancel"])
     assert response.status == 200, response.text
     canceled = response.json()
@@ -158,7 +158,7 @@ def test_cancel_of_another_users_video_is_not_found(gateway: Gateway, database: 
 
 def test_canceled_state_is_final(database: Database) -> None:
     video_id, run_id = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         runs.enter_stage(cursor, run_id, "clip")
         assert runs.cancel(cursor, video_id, jobs=False) == [run_id]
@@ -183,7 +183,7 @@ def test_race_condition_of_cancel_success_and_failure_has_one_winner(
 ) -> None:
     runs_to_race = [admit(database) for _ in range(40)]
     for video_id, _ in runs_to_race:
-        tell(database, video_id)
+        insert_story(database, video_id)
     barrier = Barrier(3)
 
     def race(ending: str) -> list[bool]:
@@ -377,9 +377,9 @@ def test_resume_after_cancel_reserves_only_missing_work(
 
 # -- jobs at the provider --------------------------------------------------------------------------
 def test_cancel_without_provider_option_leaves_jobs_running(
-    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
+    runway_app: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
-    session, store = film
+    session, store = runway_app
     video_id, _ = start_clips(database, store)
     response = gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()
     assert session.calls("tasks.delete") == 0
@@ -394,12 +394,12 @@ def test_cancel_without_provider_option_leaves_jobs_running(
 
 
 def test_cancel_with_provider_option_keeps_a_finished_clip(
-    film: tuple[VendorSession, InMemoryMediaStore],
+    runway_app: tuple[VendorSession, InMemoryMediaStore],
     gateway: Gateway,
     database: Database,
     tmp_path: Path,
 ) -> None:
-    session, store = film
+    session, store = runway_app
     session.vendor.fault("image_to_video", "stuck_running", times=1)
     video_id, _ = start_clips(database, store)
     time.sleep(0.6)  # until the second clip is finished
@@ -418,9 +418,9 @@ def test_cancel_with_provider_option_keeps_a_finished_clip(
 
 
 def test_cancel_can_be_repeated_with_the_provider_option(
-    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
+    runway_app: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
-    session, store = film
+    session, store = runway_app
     session.vendor.fault("image_to_video", "stuck_pending", times=None)
     video_id, _ = start_clips(database, store, count=1)
     first = gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()
@@ -431,12 +431,12 @@ def test_cancel_can_be_repeated_with_the_provider_option(
 
 
 def test_job_accepted_during_cancellation_is_canceled(
-    film: tuple[VendorSession, InMemoryMediaStore],
+    runway_app: tuple[VendorSession, InMemoryMediaStore],
     gateway: Gateway,
     database: Database,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    session, store = film
+    session, store = runway_app
     session.vendor.fault("image_to_video", "stuck_pending", times=None)
     statuses = cancel_during_submit(monkeypatch, gateway)
     video_id, _ = start_clips(database, store, count=1)

@@ -86,9 +86,9 @@ def charged_usd(session: VendorSession) -> str:
 
 
 def test_cost_of_accepted_jobs_of_a_failed_run_is_open(
-    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
+    runway_app: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
-    session, store = film
+    session, store = runway_app
     video_id, run_id = start_finished_clips(database, store, session)
     fail_run(database, run_id)
     assert shown_costs(gateway, video_id) == ("0.0000", "0.5000", "0.0000", "0.5000")
@@ -102,9 +102,9 @@ def test_cost_of_accepted_jobs_of_a_failed_run_is_open(
 
 
 def test_cost_of_a_finished_job_is_kept_after_a_failed_download(
-    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
+    runway_app: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
-    session, store = film
+    session, store = runway_app
     video_id, run_id = start_finished_clips(database, store, session, count=1)
     session.vendor.fault("outputs", "truncated", times=None)
     assert invoke("check", video_id, run_id, 1)["status"] == "succeeded"
@@ -118,9 +118,9 @@ def test_cost_of_a_finished_job_is_kept_after_a_failed_download(
 
 
 def test_cost_of_running_jobs_of_a_canceled_video_is_open(
-    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
+    runway_app: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
-    session, store = film
+    session, store = runway_app
     video_id, _ = start_finished_clips(database, store, session)
     billing = gateway.call("POST", f"/v1/videos/{video_id}/cancel").json()["billing"]
     assert shown_costs(gateway, video_id) == (
@@ -133,9 +133,9 @@ def test_cost_of_running_jobs_of_a_canceled_video_is_open(
 
 
 def test_cost_of_an_unknown_outcome_is_possible(
-    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
+    runway_app: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
-    session, store = film
+    session, store = runway_app
     video_id, run_id = start_finished_clips(database, store, session, count=1)
     session.vendor.fault("image_to_video", "charge_then_reset", times=1)
     with pytest.raises(VideoError):
@@ -146,9 +146,9 @@ def test_cost_of_an_unknown_outcome_is_possible(
 
 
 def test_cost_of_a_failure_is_charged_only_if_billed(
-    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
+    runway_app: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
-    session, store = film
+    session, store = runway_app
     video_id, run_id = start_finished_clips(database, store, session)
     with database.transaction() as cursor:
         for scene, cost in ((1, None), (2, Cost(Decimal("0.05"), Decimal(5), "credit"))):
@@ -160,9 +160,9 @@ def test_cost_of_a_failure_is_charged_only_if_billed(
 
 
 def test_cost_of_an_adopted_job_counts_once(
-    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
+    runway_app: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
-    session, store = film
+    session, store = runway_app
     video_id, run_id = start_finished_clips(database, store, session, count=1)
     step = Step(video_id, "clip", 1, 1)
     with database.transaction() as cursor:
@@ -180,9 +180,9 @@ def test_cost_of_an_adopted_job_counts_once(
 
 
 def test_cost_of_a_call_without_a_lease_is_possible(
-    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
+    runway_app: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
-    session, store = film
+    session, store = runway_app
     video_id, run_id = start_finished_clips(database, store, session, count=1)
     with database.transaction() as cursor:
         cursor.execute("UPDATE provider_jobs SET state = 'submitting', job = NULL")
@@ -198,11 +198,11 @@ def test_cost_of_a_call_without_a_lease_is_possible(
 @pytest.mark.parametrize("outcome", ["fail", "cancel"])
 def test_scenes_of_an_ended_video_are_not_running(
     outcome: str,
-    film: tuple[VendorSession, InMemoryMediaStore],
+    runway_app: tuple[VendorSession, InMemoryMediaStore],
     gateway: Gateway,
     database: Database,
 ) -> None:
-    session, store = film
+    session, store = runway_app
     video_id, run_id = start_finished_clips(database, store, session)
     with database.transaction() as cursor:
         scenes.fail(cursor, "clip", video_id, 2, FAILURE)

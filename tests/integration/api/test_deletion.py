@@ -19,7 +19,7 @@ from common.storage import MediaFolder
 from common.storage.s3 import S3MediaStore
 from tests.support.gateway import Gateway
 from tests.support.media_store import InMemoryMediaStore
-from tests.support.rows import STORY, admit, tell
+from tests.support.rows import STORY, admit, insert_story
 
 VIDEO_BODY = {"prompt": "A CANARY boat", "scenes": 1, "seconds": 2}
 KEY = {"Idempotency-Key": "k"}
@@ -62,7 +62,7 @@ def test_delete_removes_all_data_of_the_video(
     gateway: Gateway, database: Database, erasures: Erasures
 ) -> None:
     created = gateway.call("POST", "/v1/videos", VIDEO_BODY, KEY).json()
-    tell(database, created["id"])
+    insert_story(database, created["id"])
     running = gateway.call("DELETE", created["links"]["self"])
     assert (running.status, running.json()["code"]) == (409, "video.running")
     assert gateway.call("DELETE", created["links"]["self"], user_id="bob").status == 404
@@ -142,7 +142,7 @@ def pay_for_clip(database: Database, video_id: str, run_id: str, during: Any) ->
 
 def admit_paid(database: Database) -> tuple[str, str]:
     video_id, run_id = admit(database, estimated_usd=Decimal(1))
-    tell(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         budget.reserve(cursor, Caps("key_1", Decimal(100), None, Decimal(100)), Decimal(1))
         cursor.execute("UPDATE runs SET reserved_usd = 1 WHERE run_id = %s", (run_id,))

@@ -96,7 +96,7 @@ def charge(video: Video, stand_ins: tuple[StandIn, StandIn]) -> Decimal:
             mood=request.mood,
             model=video.image,
             seed=1,
-            reference=vendors.picture("832:1104") if video.reference else None,
+            reference=vendors.sample_image("832:1104") if video.reference else None,
             anchor=anchor,
         )
         image = painter.generate_image(image_request).picture

@@ -8,7 +8,7 @@ from authorizer import handler as authorizer
 from common.database import Database
 from common.domain import api_keys
 from tests.integration.api.test_keys import ARN, database_tap, insert_key
-from tests.stand_ins.postgres_tap import Tap
+from tests.stand_ins.postgres_tap import StatementRecorder
 
 __all__ = ["database_tap"]  # a fixture
 
@@ -55,7 +55,9 @@ def accepted_count(guesses: Iterator[str]) -> int:
     return granted
 
 
-def test_brute_force_of_a_million_keys_is_rejected(database: Database, database_tap: Tap) -> None:
+def test_brute_force_of_a_million_keys_is_rejected(
+    database: Database, database_tap: StatementRecorder
+) -> None:
     rng = random.Random(20261124)
     valid, _ = insert_key(database)
     operator = api_keys.operator_key("s" * 64, "root")

@@ -21,7 +21,7 @@ from common.domain.caller import Caller
 from common.domain.errors import Conflict, NotFound
 from common.settings import DatabaseSettings
 from infra.local.postgres import Postgres
-from tests.stand_ins.postgres_tap import Tap, tap
+from tests.stand_ins.postgres_tap import StatementRecorder, record_statements
 from tests.stand_ins.secrets_manager import SecretsManager
 
 KEYS_SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:keys-abc123"
@@ -57,10 +57,10 @@ def is_rejected(key: str | None) -> bool:
 @pytest.fixture
 def database_tap(
     migrated: DatabaseSettings, secret_store: SecretsManager, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Tap]:
+) -> Iterator[StatementRecorder]:
     """The environment of the authorizer, and a tap on its database connection."""
     secret_store.secrets[KEYS_SECRET] = {"SECRET_KEY": "s" * 64}
-    with tap(migrated.database_port) as database_tap:
+    with record_statements(migrated.database_port) as database_tap:
         for name, value in migrated.model_dump(by_alias=True).items():
             monkeypatch.setenv(name, str(value))
         monkeypatch.setenv("DATABASE_PORT", str(database_tap.port))
@@ -88,7 +88,9 @@ def insert_key(database: Database, **changes: Any) -> tuple[str, str]:
     return secret, record.key_id
 
 
-def test_authorizer_accepts_a_valid_key(database: Database, database_tap: Tap) -> None:
+def test_authorizer_accepts_a_valid_key(
+    database: Database, database_tap: StatementRecorder
+) -> None:
     secret, _ = insert_key(database)
     policy = authorize(secret)
     assert policy["context"] == {
@@ -108,13 +110,17 @@ def test_authorizer_accepts_a_valid_key(database: Database, database_tap: Tap) -
     assert is_rejected(None)
 
 
-def test_authorizer_passes_a_cap_of_zero(database: Database, database_tap: Tap) -> None:
+def test_authorizer_passes_a_cap_of_zero(
+    database: Database, database_tap: StatementRecorder
+) -> None:
     secret, _ = insert_key(database, daily_cap_usd=0, monthly_cap_usd=Decimal("2.5"))
     caller = Caller.from_authorizer(authorize(secret)["context"])
     assert (caller.daily_cap_usd, caller.monthly_cap_usd) == (Decimal(0), Decimal("2.5"))
 
 
-def test_authorizer_takes_one_statement(database: Database, database_tap: Tap) -> None:
+def test_authorizer_takes_one_statement(
+    database: Database, database_tap: StatementRecorder
+) -> None:
     secret, _ = insert_key(database)
     authorize(secret)
     database_tap.take()
@@ -124,7 +130,7 @@ def test_authorizer_takes_one_statement(database: Database, database_tap: Tap) -
 
 
 def test_operator_key_and_wrong_checksum_take_no_statement(
-    database: Database, database_tap: Tap
+    database: Database, database_tap: StatementRecorder
 ) -> None:
     operator = api_keys.operator_key("s" * 64, "root")
     assert authorize(operator)["context"]["scopes"] == "admin act_as"
@@ -135,7 +141,7 @@ def test_operator_key_and_wrong_checksum_take_no_statement(
 
 @pytest.mark.parametrize("change", [{"active": False}, {"expires_at": "2020-01-01"}])
 def test_inactive_or_expired_key_is_rejected(
-    change: dict[str, Any], database: Database, database_tap: Tap
+    change: dict[str, Any], database: Database, database_tap: StatementRecorder
 ) -> None:
     secret, key_id = insert_key(database)
     with database.transaction() as cursor:
@@ -160,7 +166,7 @@ def rotate(database: Database, key_id: str, grace: int) -> str:
 
 
 def test_key_rotation_keeps_the_old_secret_for_the_grace_period(
-    database: Database, database_tap: Tap
+    database: Database, database_tap: StatementRecorder
 ) -> None:
     old, key_id = insert_key(database)
     new = rotate(database, key_id, 60)
@@ -176,7 +182,7 @@ def test_key_rotation_keeps_the_old_secret_for_the_grace_period(
 
 
 def test_key_rotation_without_grace_ends_the_old_secret(
-    database: Database, database_tap: Tap
+    database: Database, database_tap: StatementRecorder
 ) -> None:
     old, key_id = insert_key(database)
     new = rotate(database, key_id, 0)
@@ -185,7 +191,7 @@ def test_key_rotation_without_grace_ends_the_old_secret(
 
 
 def test_key_rotation_can_be_repeated_after_a_lost_response(
-    database: Database, database_tap: Tap
+    database: Database, database_tap: StatementRecorder
 ) -> None:
     current_secret, key_id = insert_key(database)
     lost_secret = rotate(database, key_id, 60)
@@ -195,7 +201,9 @@ def test_key_rotation_can_be_repeated_after_a_lost_response(
     assert not is_rejected(new_secret)
 
 
-def test_revoked_key_cannot_be_reactivated(database: Database, database_tap: Tap) -> None:
+def test_revoked_key_cannot_be_reactivated(
+    database: Database, database_tap: StatementRecorder
+) -> None:
     old, key_id = insert_key(database)
     new = rotate(database, key_id, 60)
     with database.transaction() as cursor:
@@ -217,7 +225,7 @@ def test_revoked_key_cannot_be_reactivated(database: Database, database_tap: Tap
 def test_revoked_key_is_rejected_for_50_concurrent_clients(
     migrated: DatabaseSettings,
     database: Database,
-    database_tap: Tap,
+    database_tap: StatementRecorder,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each client has its own database connection, as concurrent Lambda environments do."""
@@ -259,7 +267,7 @@ def test_revoked_key_is_rejected_for_50_concurrent_clients(
 
 
 def test_authorizer_fails_closed_without_the_database(
-    database: Database, database_tap: Tap, postgres: Postgres
+    database: Database, database_tap: StatementRecorder, postgres: Postgres
 ) -> None:
     secret, _ = insert_key(database)
     authorize(secret)
@@ -278,7 +286,7 @@ def test_authorizer_fails_closed_without_the_database(
 
 
 def test_authorizer_fails_closed_without_the_secret(
-    database_tap: Tap, secret_store: SecretsManager
+    database_tap: StatementRecorder, secret_store: SecretsManager
 ) -> None:
     del secret_store.secrets[KEYS_SECRET]
     secrets._cache.clear()

@@ -13,7 +13,7 @@ from common.settings import DatabaseSettings
 from tests.stand_ins.secrets_manager import SecretsManager
 from tests.support.fixtures import KEYS
 from tests.support.gateway import Gateway
-from tests.support.rows import STORY, admit, tell
+from tests.support.rows import STORY, admit, insert_story
 
 FAILURE = {
     "code": "x",
@@ -195,7 +195,7 @@ def test_video_is_read_in_one_snapshot(
 
     def read_frames_then_insert(cursor: Any, session_id: str) -> Any:
         frames = read_frames(cursor, session_id)
-        tell(writer, session_id)
+        insert_story(writer, session_id)
         return frames
 
     monkeypatch.setattr(scenes, "images", read_frames_then_insert)

@@ -12,7 +12,7 @@ from common.database.scenes import StepKind
 from common.database.videos import FinalVideo
 from common.domain import ids
 from common.domain.errors import Conflict, NotFound
-from tests.support.rows import admit, tell
+from tests.support.rows import admit, insert_story
 
 NO_FILTER = Search()
 
@@ -20,7 +20,7 @@ NO_FILTER = Search()
 def finished_video(database: Database, **changes: str) -> str:
     """Insert a finished video of three scenes with all its media; return its id."""
     video_id, _ = admit(database, **changes)
-    tell(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         for n in (1, 2, 3):
             key = f"{changes.get('user_id', 'alice')}/{video_id}"
@@ -97,7 +97,7 @@ def test_media_ids_of_database_and_code_have_the_same_format(database: Database)
 
 def test_media_list_omits_an_unfinished_image(database: Database) -> None:
     video_id, _ = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
     assert list_media(database) == []
     with database.transaction() as cursor:
         scenes.finish_image(cursor, video_id, 1, 1, key="alice/v/1.png", usd=Decimal(0))

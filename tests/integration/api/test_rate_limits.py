@@ -12,8 +12,8 @@ from common.domain import ids
 from common.domain.caller import RateWindow
 from common.domain.errors import TooManyRequests
 from common.settings import DatabaseSettings
-from tests.stand_ins.postgres_tap import tap
-from tests.support.rows import wish
+from tests.stand_ins.postgres_tap import record_statements
+from tests.support.rows import video_record
 
 LIMITS = {"minute": 60, "hour": 1000}
 
@@ -81,7 +81,7 @@ def test_rate_limit_counts_rejected_requests_separately(database: Database) -> N
 
 
 def test_rate_limit_takes_one_statement(migrated: DatabaseSettings) -> None:
-    with tap(migrated.database_port) as wire:
+    with record_statements(migrated.database_port) as wire:
         database = Database(migrated.model_copy(update={"database_port": wire.port}))
         count(database)
         wire.take()
@@ -92,7 +92,7 @@ def test_rate_limit_takes_one_statement(migrated: DatabaseSettings) -> None:
 
 
 def admit_run(database: Database, limit: int, key: str = "key") -> str:
-    record, run_id = wish(key_id=key), ids.new("run")
+    record, run_id = video_record(key_id=key), ids.new("run")
     with database.transaction() as cursor:
         limits.admit_run(cursor, key, limit)
         videos.insert(cursor, record)
@@ -135,7 +135,7 @@ def test_concurrent_run_limit_is_per_key_and_freed_by_an_ended_run(database: Dat
 
 def test_concurrent_run_limit_counts_for_the_starting_key(database: Database) -> None:
     """Not for the key that created the video: budget and limits are those of the resuming key."""
-    record, run_id = wish(key_id="maker"), ids.new("run")
+    record, run_id = video_record(key_id="maker"), ids.new("run")
     with database.transaction() as cursor:
         videos.insert(cursor, record)
         limits.admit_run(cursor, "resumer", 1)

@@ -14,7 +14,7 @@ from tests.integration.application.test_resume import resume
 from tests.support.clips import start_clips
 from tests.support.gateway import Gateway, Reply, quietly
 from tests.support.media_store import InMemoryMediaStore
-from tests.support.rows import admit, tell
+from tests.support.rows import admit, insert_story
 from tests.support.vendors import VendorSession
 
 _PAID = models.paid()
@@ -62,7 +62,7 @@ def insert_final_video(database: Database, video_id: str, clips: int = 3) -> Non
 def video_id(database: Database) -> str:
     """Insert a paid video of three scenes, whose second image was declined; return its id."""
     video_id, run_id = admit(database, **PAID)
-    tell(database, video_id)
+    insert_story(database, video_id)
     for scene in (1, 3):
         finish_image(database, video_id, scene)
         finish_clip(database, video_id, scene)
@@ -372,7 +372,7 @@ def test_resume_changes_a_narration_that_is_not_spoken_yet(
     gateway: Gateway, database: Database
 ) -> None:
     video_id, run_id = admit(database, speech_provider="offline", speech_model="espeak-ng-1")
-    tell(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         for scene in (2, 3):
             cursor.execute(
@@ -470,10 +470,10 @@ def test_resume_of_a_merge_ignores_the_cost_limit(
 
 
 def test_resume_polls_an_open_job_at_its_original_provider(
-    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
+    runway_app: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     """Even if the resume selects another model for the clips."""
-    session, store = film
+    session, store = runway_app
     video_id, run_id = start_clips(database, store, count=1)
     end_run(database, run_id, DECLINED)
     resumed = resume(gateway, video_id, {"models": {"video": {"provider": "offline"}}})

@@ -10,14 +10,14 @@ from common.domain import ids
 from common.domain.video import RunScope, RunTarget
 from common.settings import DatabaseSettings
 from tests.support.gateway import Gateway
-from tests.support.rows import admit, tell, wish
+from tests.support.rows import admit, insert_story, video_record
 
 COLUMNS = {"timestamp": "0:00", "style": "Anime", "mood": "Calm"}
 
 
 def insert_video(database: Database) -> str:
     """Insert a video without a run; return its id."""
-    record = wish()
+    record = video_record()
     with database.transaction() as cursor:
         videos.insert(cursor, record)
     return record.session_id
@@ -54,7 +54,7 @@ def test_image_can_be_requested_before_a_story(database: Database) -> None:
 
 def test_image_request_keeps_the_storys_description(database: Database) -> None:
     video_id, _ = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         assert versions.add_image(cursor, video_id, 2, prompt="A door", **COLUMNS) == 1
         frame = scenes.image(cursor, video_id, 2)
@@ -151,7 +151,7 @@ def test_video_status_is_decided_by_the_last_concurrent_run(
 
 def test_partial_merge_keeps_the_other_clips(gateway: Gateway, database: Database) -> None:
     video_id, run_id = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         for scene in (1, 2, 3):
             scenes.finish_clip(cursor, video_id, scene, 1, key="c", frames=120, usd=Decimal(0))

@@ -15,7 +15,7 @@ import pytest
 from common import runtime
 from common.database import Database
 from common.settings import ApiSettings, FinishSettings, GenerationSettings, MergeSettings
-from tests.e2e.advice import PROVOKED, WRITTEN, Case, Walk, Walked
+from tests.e2e.advice import PROVOKED, WRITTEN, AdviceResult, AdviceWalk, Case
 from tests.faults.machine import Machine, TaskFailed
 from tests.stand_ins import openai, runway
 from tests.stand_ins.process import StandIn
@@ -106,7 +106,7 @@ def walk(
     database: Database,
     secret_store: SecretsManager,
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Walk]:
+) -> Iterator[AdviceWalk]:
     """The advice walk over the functions in this process, with a media store in memory."""
     text_vendor, video_vendor = stand_ins
     store = InMemoryMediaStore()
@@ -122,7 +122,7 @@ def walk(
     start_cold()
     for settings in (ApiSettings, GenerationSettings, MergeSettings, FinishSettings):
         runtime.provide(settings, store=store)
-    yield Walk(
+    yield AdviceWalk(
         lambda user: Client(gateway, user, video_vendor),
         text_vendor,
         video_vendor,
@@ -142,7 +142,7 @@ def _cases() -> list[Case]:
 
 
 @pytest.mark.parametrize("case", _cases(), ids=lambda case: f"{case.code} {case.name}")
-def test_following_the_advice_finishes_the_video(case: Case, walk: Walk) -> None:
-    walked: Walked = walk.one(case)
-    print(case.code, walked.met, walked.told[:1])
+def test_following_the_advice_finishes_the_video(case: Case, walk: AdviceWalk) -> None:
+    walked: AdviceResult = walk.one(case)
+    print(case.code, walked.met, walked.details[:1])
     assert not walked.wrong

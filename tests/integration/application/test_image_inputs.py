@@ -22,7 +22,7 @@ from common.schemas.requests import CreateVideoRequest
 from tests.stand_ins.foreign_host import PUBLIC, ForeignHost, Page, serve
 from tests.support.gateway import Gateway
 from tests.support.media_store import InMemoryMediaStore
-from tests.support.rows import admit, tell
+from tests.support.rows import admit, insert_story
 from tests.support.ssrf import ADDRESSES, WRITTEN
 
 BUCKET = "videos-media-1"
@@ -53,7 +53,7 @@ def host(running_host: ForeignHost) -> ForeignHost:
 def image_inputs(database: Database, host: ForeignHost) -> ImageInputs:
     """Image inputs of alice, who has one generated image."""
     video_id, _ = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         scenes.finish_image(cursor, video_id, 1, 1, key=KEY, usd=Decimal(0))
     return ImageInputs(database, InMemoryMediaStore({KEY: png()}), BUCKET, host.way)

@@ -13,13 +13,13 @@ from common.domain import ids
 from common.domain.errors import InvalidInput
 from common.domain.uploads import InspectedUpload
 from common.schemas.output import MusicSpec
-from tests.support.rows import admit, tell
+from tests.support.rows import admit, insert_story
 
 
 def media_ids(database: Database, has_sound: bool | None) -> list[str]:
     """Return the media ids of an upload, a clip and a merged video."""
     video_id, _ = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
     upload = Upload(ids.new("med"), "alice", "video", "video/mp4", 3)
     final = FinalVideo(
         1, "alice/f.mp4", "alice/f.jpg", 1, "5", 120, 9, "0" * 64, has_sound=has_sound

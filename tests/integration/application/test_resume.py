@@ -46,10 +46,10 @@ def resume(gateway: Gateway, video_id: str, body: Any = None, **options: Any) ->
 
 
 def test_resume_resubmits_an_unknown_outcome_only_on_request(
-    film: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
+    runway_app: tuple[VendorSession, InMemoryMediaStore], gateway: Gateway, database: Database
 ) -> None:
     """Runway accepts the job and the connection breaks; its charge book shows what was paid."""
-    session, store = film
+    session, store = runway_app
     session.vendor.fault("image_to_video", "charge_then_reset", times=1)
     with pytest.raises(PermanentError):
         start_clips(database, store, count=1)

@@ -17,7 +17,7 @@ from tests.integration.billing.test_paid_calls import PaidCallHarness
 from tests.support.emf import metrics
 from tests.support.fixtures import as_role
 from tests.support.gateway import Context, Gateway, quietly
-from tests.support.rows import admit, tell
+from tests.support.rows import admit, insert_story
 
 VIDEO_BODY = {"prompt": "A paper boat", "scenes": 3, "seconds": 5}
 LAMBDA: Any = Context()
@@ -71,7 +71,7 @@ def test_finished_run_reports_its_stage_durations(
     database: Database, finish: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     video_id, run_id = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
     timeline = [
         ("story.succeeded", None, 10),
         ("image.succeeded", 1, 15),
@@ -119,7 +119,7 @@ def test_fatal_error_of_a_step_is_counted_once(
     from common.application.pipeline_step import SceneEvent, step
 
     video_id, run_id = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
 
     services: Any = SimpleNamespace(database=database)
 

@@ -19,7 +19,7 @@ from common.schemas.requests import ResumeVideoRequest
 from common.settings import ApiSettings, DatabaseSettings, load
 from common.storage.s3 import S3MediaStore
 from tests.support.gateway import Gateway
-from tests.support.rows import wish
+from tests.support.rows import video_record
 
 
 def caps(daily: str | None = None, all_daily: str | None = None, key: str = "key_1") -> Caps:
@@ -63,7 +63,7 @@ def test_concurrent_admissions_never_exceed_the_cap(gateway: Gateway, database: 
         admission = Admission(settings, own_database, S3MediaStore(settings.media_bucket))
         barrier.wait()
         for _ in range(10):
-            video = AdmittedVideo(wish(estimated_usd=price), ids.new("run"), None)
+            video = AdmittedVideo(video_record(estimated_usd=price), ids.new("run"), None)
             try:
                 with own_database.transaction() as cursor:
                     admission.keep(cursor, caller, video)
@@ -100,7 +100,7 @@ def test_first_reservation_over_the_cap_is_rejected(database: Database) -> None:
 
 
 def admit(database: Database, usd: str, **changes: Any) -> tuple[str, str]:
-    record, run_id = wish(estimated_usd=Decimal(usd), **changes), ids.new("run")
+    record, run_id = video_record(estimated_usd=Decimal(usd), **changes), ids.new("run")
     with database.transaction() as cursor:
         budget.reserve(cursor, caps(daily="10", all_daily="10"), Decimal(usd))
         videos.insert(cursor, record)
@@ -174,7 +174,7 @@ def test_open_call_counts_with_its_estimate(database: Database) -> None:
 
 
 def test_reservation_is_released_to_the_key_that_started_the_run(database: Database) -> None:
-    record, run_id = wish(estimated_usd=Decimal(2), key_id="maker"), ids.new("run")
+    record, run_id = video_record(estimated_usd=Decimal(2), key_id="maker"), ids.new("run")
     with database.transaction() as cursor:
         videos.insert(cursor, record)
         budget.reserve(cursor, caps(daily="10", key="resumer"), Decimal(2))

@@ -103,8 +103,10 @@ class Scene:
 
 
 @pytest.fixture
-def scene(film: tuple[VendorSession, InMemoryMediaStore], database: Database) -> Iterator[Scene]:
-    session, store = film
+def scene(
+    runway_app: tuple[VendorSession, InMemoryMediaStore], database: Database
+) -> Iterator[Scene]:
+    session, store = runway_app
     before = len(runway.too_fast(session.vendor))
     yield Scene(session, store, database)
     assert len(runway.too_fast(session.vendor)) == before, "polled sooner than Runway allows"

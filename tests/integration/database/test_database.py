@@ -15,7 +15,7 @@ from common.domain.errors import DatabaseUnavailable, InvalidInput, NotFound, Pe
 from common.settings import DatabaseSettings
 from infra.local.postgres import Postgres
 from tests.stand_ins.secrets_manager import SecretsManager
-from tests.support.rows import STORY, admit, tell
+from tests.support.rows import STORY, admit, insert_story
 
 
 def test_transaction_is_rolled_back_on_error(database: Database) -> None:
@@ -159,8 +159,8 @@ def test_concurrent_scenes_enter_a_stage_without_deadlock(migrated: DatabaseSett
 
 def test_story_insert_is_idempotent(database: Database) -> None:
     video_id, _ = admit(database)
-    tell(database, video_id)
-    tell(database, video_id)
+    insert_story(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         assert [f.frame_number for f in scenes.images(cursor, video_id)] == [1, 2, 3]
         assert [c.clip_number for c in scenes.clips(cursor, video_id)] == [1, 2, 3]
@@ -169,7 +169,7 @@ def test_story_insert_is_idempotent(database: Database) -> None:
 
 def test_finished_image_ignores_later_failure_and_start(database: Database) -> None:
     video_id, _ = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         scenes.finish_image(cursor, video_id, 2, 1, key="k", usd=Decimal("0.1"))
         scenes.fail(cursor, "image", video_id, 2, {"code": "late"})
@@ -182,7 +182,7 @@ def test_finished_image_ignores_later_failure_and_start(database: Database) -> N
 
 def test_killed_step_is_recorded_by_its_open_stage(database: Database) -> None:
     video_id, run_id = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         runs.enter_stage(cursor, run_id, "clip")
         scenes.finish_image(cursor, video_id, 2, 1, key="k", usd=Decimal(0))
@@ -195,7 +195,7 @@ def test_killed_step_is_recorded_by_its_open_stage(database: Database) -> None:
 
 def test_step_refused_by_lambda_is_recorded_as_not_billed(database: Database) -> None:
     video_id, run_id = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         runs.enter_stage(cursor, run_id, "image")
         failure_records.fail_scene(cursor, run_id, video_id, 2, "Lambda.TooManyRequestsException")
@@ -239,7 +239,7 @@ def test_run_failure_uses_the_error_that_the_step_recorded(database: Database) -
 
 def test_deleting_a_video_cascades_to_all_its_rows(database: Database) -> None:
     video_id, _ = admit(database)
-    tell(database, video_id)
+    insert_story(database, video_id)
     with database.transaction() as cursor:
         cursor.execute("DELETE FROM video_sessions WHERE session_id = %s", (video_id,))
         for table in ("runs", "run_events", "video_frames", "video_clips", "provider_jobs"):

@@ -14,7 +14,7 @@ from common.settings import DatabaseSettings
 from migrate import roles
 from migrate.privileges import PRIVILEGES
 from tests.stand_ins import rds_proxy
-from tests.stand_ins.postgres_tap import tap
+from tests.stand_ins.postgres_tap import record_statements
 from tests.stand_ins.rds_proxy import RdsProxy
 from tests.stand_ins.secrets_manager import SecretsManager
 from tests.support.fixtures import ROLES, as_role, owner
@@ -121,7 +121,7 @@ def test_proxy_without_a_free_connection_is_unavailable_and_allows_retry(
 
 def test_snapshot_does_not_pin_a_proxy_connection(migrated: DatabaseSettings) -> None:
     """Snapshots set their isolation in BEGIN, because SET pins the connection to one client."""
-    with tap(migrated.database_port) as wire:
+    with record_statements(migrated.database_port) as wire:
         settings = migrated.model_copy(update={"database_port": wire.port})
         with closing(Database(settings)) as database:
             with database.snapshot() as cursor:

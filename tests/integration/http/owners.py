@@ -11,7 +11,7 @@ from common.database.videos import FinalVideo
 from common.domain import api_keys, ids
 from common.domain.video import RunScope, Scene, Story
 from tests.integration.http.service import Service
-from tests.support.rows import wish
+from tests.support.rows import video_record
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def mint(rows: Database, user_id: str, **changes: Any) -> tuple[str, str]:
 
 def insert_video(rows: Database, user_id: str, key_id: str, status: str, **changes: Any) -> str:
     """Insert a video of one scene with a run of that status, or `queued`; return its id."""
-    record = wish(
+    record = video_record(
         user_id=user_id,
         key_id=key_id,
         frame_count=1,

@@ -29,7 +29,7 @@ def test_job_is_parsed_as_a_request_body() -> None:
         (b"[]", "request.invalid"),
         (b'{"prompt": ""}', "request.invalid"),
         (b'{"prompt": "A kite", "scenes": "2"}', "request.invalid"),
-        (b'{"prompt": "A kite", "user_id": "bob"}', "request.invalid"),
+        (b'{"prompt": "A kite", "owner": "bob"}', "request.invalid"),
         (b'{"prompt": "a\\u0000b"}', "request.invalid"),
         (b'{"prompt": "a\\ud800b"}', "request.invalid"),
     ],
