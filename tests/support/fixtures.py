@@ -12,6 +12,7 @@ from common import runtime
 from common.aws import clients, secrets
 from common.database import Database
 from common.settings import ApiSettings, DatabaseSettings, MigrateSettings, SweeperSettings
+from infra.local.emulator import Emulator
 from infra.local.postgres import Postgres
 from infra.local.state import State
 from migrate import migrations, roles
@@ -34,6 +35,7 @@ ROLES = {
 }
 MACHINE = "arn:aws:states:us-east-1:000000000000:stateMachine:videos"
 NAME = "video"
+BUCKET = "media"
 
 # Ends connections of earlier tests, which may hold locks, and deletes all rows without checking
 # references. A new database takes ten times as long, and TRUNCATE three times.
@@ -174,6 +176,29 @@ def gateway(
         start_cold()
         yield Gateway(machine)
         start_cold()
+
+
+@pytest.fixture(scope="session")
+def storage(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """Emulated S3 with the media bucket."""
+    import boto3  # late: few tests need it
+
+    root = tmp_path_factory.mktemp("storage")
+    for parent in (root, *root.parents[:2]):
+        parent.chmod(0o755)
+    emulator = Emulator(State.open(Path(root)))
+    emulator.start(postgres.password)
+    session = boto3.Session(
+        emulator.access_key_id, emulator.secret_access_key, region_name="us-east-1"
+    )
+    store = session.client("s3", endpoint_url=emulator.url)
+    store.create_bucket(Bucket=BUCKET)
+    # As in the template.
+    store.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+    try:
+        yield emulator
+    finally:
+        emulator.stop()
 
 
 @pytest.fixture(scope="session")

@@ -164,3 +164,18 @@ def test_relative_links_resolve() -> None:
 def test_openapi_version_matches_pyproject() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     assert project["version"] == document.VERSION
+
+
+def test_where_to_find_names_existing_functions() -> None:
+    text = (PROJECT / "docs" / "architecture.md").read_text()
+    table = text.partition("\n## Where to find\n")[2].partition("\n## ")[0]
+    entries = re.findall(r"`(functions/[\w/]+\.py)`: ((?:`[\w.]+`(?:, )?)+)", table)
+    assert len(entries) > 15
+    for path, names in entries:
+        source = (PROJECT / path).read_text()
+        for name in re.findall(r"`([\w.]+)`", names):
+            for part in name.split("."):
+                assert re.search(rf"^\s*(?:def |class )?{part}\b", source, re.MULTILINE), (
+                    path,
+                    name,
+                )

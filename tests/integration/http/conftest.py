@@ -2,17 +2,13 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import boto3
 import pytest
 
 from common.database import Database
 from common.settings import DatabaseSettings
 from infra.local.emulator import Emulator
-from infra.local.postgres import Postgres
-from infra.local.state import State
 from tests.integration.http.service import Service
 from tests.stand_ins.secrets_manager import SecretsManager
 from tests.support.cold_start import start_cold
@@ -21,29 +17,6 @@ from tests.support.gateway import Gateway
 
 if TYPE_CHECKING:
     from intake.reception import Intake
-
-BUCKET = "media"
-
-
-@pytest.fixture(scope="session")
-def storage(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """Emulated S3 with the media bucket."""
-    root = tmp_path_factory.mktemp("storage")
-    for parent in (root, *root.parents[:2]):
-        parent.chmod(0o755)
-    emulator = Emulator(State.open(Path(root)))
-    emulator.start(postgres.password)
-    session = boto3.Session(
-        emulator.access_key_id, emulator.secret_access_key, region_name="us-east-1"
-    )
-    store = session.client("s3", endpoint_url=emulator.url)
-    store.create_bucket(Bucket=BUCKET)
-    # As in the template.
-    store.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
-    try:
-        yield emulator
-    finally:
-        emulator.stop()
 
 
 @pytest.fixture

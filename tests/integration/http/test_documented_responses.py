@@ -20,13 +20,13 @@ from common.database import Database, runs, uploads
 from common.domain import models
 from common.domain.uploads import InspectedUpload
 from tests.integration.http import owners
-from tests.integration.http.conftest import BUCKET
 from tests.integration.http.owners import Owner, create_owner, insert_video, mint, operator
 from tests.integration.http.request import BODIES, VIDEO_BODY, RequestCase, path_parameters
 from tests.integration.http.service import Service
 from tests.stand_ins import pictures
 from tests.support import answers
 from tests.support.answers import DOCUMENTED, OPERATIONS, Operation
+from tests.support.fixtures import BUCKET
 from tests.support.gateway import Reply
 
 MISSING = {

@@ -14,8 +14,8 @@ from PIL import Image
 from common.database import Database
 from common.storage.inbox_keys import InboxObject
 from intake.reception import Intake
-from tests.integration.http.conftest import BUCKET
 from tests.integration.http.owners import mint
+from tests.support.fixtures import BUCKET
 
 VIDEO_BODY = {"prompt": "A kite", "scenes": 1, "seconds": 2}
 Upload = Callable[..., InboxObject]

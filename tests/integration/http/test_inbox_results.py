@@ -14,8 +14,8 @@ from common.database import Database
 from common.domain.errors import DatabaseUnavailable
 from common.storage.inbox_keys import InboxObject
 from intake.reception import Intake
-from tests.integration.http.conftest import BUCKET
 from tests.integration.http.owners import mint
+from tests.support.fixtures import BUCKET
 
 NUL = "https://e.example/api/proxy_s3_image/a%00b"
 

@@ -14,10 +14,10 @@ import requests
 from common.database import Database
 from common.domain import ids
 from common.domain.video import File
-from tests.integration.http.conftest import BUCKET
 from tests.integration.http.owners import finish_run, insert_video, mint
 from tests.integration.http.request import IMAGE, VIDEO_BODY
 from tests.integration.http.service import Service
+from tests.support.fixtures import BUCKET
 from tests.support.gateway import Reply
 
 FILES = (

@@ -19,12 +19,12 @@ from common.schemas.problem import MAX_FIELD_ERRORS
 from common.storage.inbox_keys import InboxObject
 from intake.reception import Intake
 from tests.integration.http import owners
-from tests.integration.http.conftest import BUCKET
 from tests.integration.http.owners import Owner
 from tests.integration.http.request import BODIES, IMAGE_BYTES, VIDEO_BODY, fields, with_field
 from tests.integration.http.service import Service
 from tests.stand_ins.foreign_host import PUBLIC, ForeignHost, Page, serve
 from tests.support.answers import OPERATIONS
+from tests.support.fixtures import BUCKET
 from tests.support.ssrf import ADDRESSES, WRITTEN
 
 NAMES = {"image", "images", "imageUrl", "image_url", "startImage"}
